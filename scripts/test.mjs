@@ -1,0 +1,37 @@
+// Runs the compiled tests under dist/test with node's own runner, the same way on Node 20, 22 and 24 (their command
+// lines disagree on how a folder is named). Arguments are substrings of test file names; none means all.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../dist/test', import.meta.url))
+const wanted = process.argv.slice(2)
+const files = readdirSync(root, { recursive: true })
+  .map((name) => join(root, String(name)))
+  .filter(
+    (name) =>
+      name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => name.includes(part))),
+  )
+  .sort()
+if (files.length === 0) {
+  console.error(`no test file under dist/test matches ${wanted.join(' ')}`)
+  process.exit(1)
+}
+let passed = 0
+let failed = 0
+let skipped = 0
+const events = run({ files, concurrency: 2, timeout: 280_000 })
+events.on('test:pass', ({ skip, details }) => {
+  if (details.type === 'suite') return
+  if (skip !== undefined) skipped++
+  else passed++
+})
+events.on('test:fail', () => failed++)
+const report = events.compose(spec)
+report.pipe(process.stdout, { end: false })
+await finished(report)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+process.exit(failed === 0 && passed > 0 ? 0 : 1)

@@ -1,0 +1,85 @@
+// The one error class of Shoal, and the one table that says what each code means to a shell, to an HTTP client and to
+// a person. Expected outcomes are returned values, never errors; a peer's bad message is a Violation (violation.ts).
+
+/** What went wrong, as a word that scripts may rely on. */
+export type ErrorCode = keyof typeof CODES
+
+interface CodeMeaning {
+  /** Process exit code, 1-125. */
+  readonly exit: number
+  /** HTTP status of the control API. */
+  readonly status: number
+  /** What to do about it, a sentence; empty where the message itself says it. */
+  readonly hint: string
+}
+
+// Exit 2 and 3 of `shoal status --wait` are answers, not errors, so no code uses them.
+const CODES = {
+  USAGE: { exit: 64, status: 400, hint: 'run shoal --help to see the commands' },
+  CONFIG_INVALID: { exit: 78, status: 400, hint: '' },
+  CONFIG_UNREADABLE: { exit: 66, status: 400, hint: 'check the path and its permissions' },
+  SECRET_INVALID: { exit: 65, status: 400, hint: 'a secret is one word made by: shoal secret new' },
+  SECRET_GRADE: {
+    exit: 65,
+    status: 400,
+    hint: 'derive the grade you need from the write secret with: shoal secret show',
+  },
+  NOT_YET: { exit: 69, status: 501, hint: '' },
+  STORAGE_LOCKED: {
+    exit: 75,
+    status: 409,
+    hint: 'stop the other daemon, or give this one its own storage_path',
+  },
+  STORAGE_UNUSABLE: { exit: 74, status: 500, hint: 'check that storage_path exists and is writable' },
+  SHARE_UNUSABLE: { exit: 74, status: 500, hint: '' },
+  SHARE_HALTED: {
+    exit: 75,
+    status: 409,
+    hint: 'read haltReason in shoal status, then run: shoal approve CONFIG',
+  },
+  PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
+  DAEMON_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal run CONFIG' },
+  NOT_FOUND: { exit: 66, status: 404, hint: '' },
+  FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
+  IO: { exit: 74, status: 500, hint: '' },
+  INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },
+} as const satisfies Record<string, CodeMeaning>
+
+/** A failure with a code. The message says what could not be done, to what and why; never a secret. */
+export class ShoalError extends Error {
+  override readonly name = 'ShoalError'
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly details?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details ?? {}
+  }
+}
+
+/** What a code means to a shell, an HTTP client and a person. */
+export function meaningOf(code: ErrorCode): CodeMeaning {
+  return CODES[code]
+}
+
+/** Wraps anything thrown as a ShoalError, keeping it as the cause. */
+export function toShoalError(thrown: unknown): ShoalError {
+  if (thrown instanceof ShoalError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new ShoalError('INTERNAL', message, { cause: thrown })
+}
+
+/** An invariant that the code itself must keep; failing is a bug, and the message names the invariant. */
+export function invariant(condition: unknown, name: string): asserts condition {
+  if (!condition) throw new ShoalError('INTERNAL', `broken invariant: ${name}`)
+}
+
+/** Ends a switch over a closed union. */
+export function assertNever(value: never): never {
+  throw new ShoalError('INTERNAL', `broken invariant: unexpected case ${JSON.stringify(value)}`)
+}
