@@ -2,7 +2,23 @@
 // a person. Expected outcomes are returned values, never errors; a peer's bad message is a Violation (violation.ts).
 
 /** What went wrong, as a word that scripts may rely on. */
-export type ErrorCode = keyof typeof CODES
+export type ErrorCode =
+  | 'USAGE'
+  | 'CONFIG_INVALID'
+  | 'CONFIG_UNREADABLE'
+  | 'SECRET_INVALID'
+  | 'SECRET_GRADE'
+  | 'NOT_YET'
+  | 'STORAGE_LOCKED'
+  | 'STORAGE_UNUSABLE'
+  | 'SHARE_UNUSABLE'
+  | 'SHARE_HALTED'
+  | 'PORT_IN_USE'
+  | 'DAEMON_UNREACHABLE'
+  | 'NOT_FOUND'
+  | 'FEED_CORRUPT'
+  | 'IO'
+  | 'INTERNAL'
 
 interface CodeMeaning {
   /** Process exit code, 1-125. */
@@ -14,7 +30,7 @@ interface CodeMeaning {
 }
 
 // Exit 2 and 3 of `shoal status --wait` are answers, not errors, so no code uses them.
-const CODES = {
+const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   USAGE: { exit: 64, status: 400, hint: 'run shoal --help to see the commands' },
   CONFIG_INVALID: { exit: 78, status: 400, hint: '' },
   CONFIG_UNREADABLE: { exit: 66, status: 400, hint: 'check the path and its permissions' },
@@ -43,7 +59,7 @@ const CODES = {
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },
-} as const satisfies Record<string, CodeMeaning>
+}
 
 /** A failure with a code. The message says what could not be done, to what and why; never a secret. */
 export class ShoalError extends Error {

@@ -1,0 +1,92 @@
+// What a look at the disk means (V1, A4, A9): the step from "this is what the path holds now" to "nothing new", "this is
+// the share's own version", "publish this" or "drift". Pure: the scan brings the fact, the store brings the rest.
+import { ABSENT, type Fact, sameFact, sameFactContent } from './fact.js'
+import type { RelPath } from './path.js'
+import type { Draft, Effective } from './tree.js'
+import { includes, NO_VERSION, type Version } from './version.js'
+
+/** What this device last knew of its own disk at a path: what it held, and which version of the share that was. */
+export interface Applied {
+  readonly version: Version
+  readonly fact: Fact
+}
+
+export const NOTHING_APPLIED: Applied = { version: NO_VERSION, fact: ABSENT }
+
+/** An apply that had been started when the process died: what it was going to put there, and as which version. */
+export interface Intent {
+  readonly version: Version
+  readonly fact: Fact
+}
+
+export interface LocalLook {
+  readonly path: RelPath
+  readonly observed: Fact
+  readonly applied: Applied
+  readonly share: Effective
+  readonly intents: readonly Intent[]
+  /** Whether this device may publish. */
+  readonly writer: boolean
+}
+
+export type LocalOutcome =
+  /** The disk holds what it held; only its stat may be new. */
+  | { readonly type: 'unchanged' }
+  /** The disk holds a version the share knows: remember it as that one, publish nothing (A4). */
+  | { readonly type: 'adopt'; readonly applied: Applied }
+  /** A change made here by the user: publish it. `applied` is what to remember once it is published. */
+  | { readonly type: 'publish'; readonly draft: Draft }
+  /** A reader's disk holds what the share does not say. */
+  | { readonly type: 'drift'; readonly what: DriftKind }
+
+export type DriftKind = 'content' | 'metadata' | 'type' | 'missing' | 'extra'
+
+/** Decides what a look at the disk means. */
+export function judge(look: LocalLook): LocalOutcome {
+  const { observed, applied, share } = look
+  if (sameFact(observed, applied.fact)) return { type: 'unchanged' }
+  const known = adoptable(look)
+  if (known !== undefined) return { type: 'adopt', applied: { version: known, fact: observed } }
+  if (!look.writer) return readerOutcome(observed, applied)
+  return {
+    type: 'publish',
+    draft: {
+      path: look.path,
+      base: applied.version,
+      fact: observed,
+      origin: undefined,
+      was:
+        observed.type === 'absent' && applied.fact.type === 'directory'
+          ? { mode: applied.fact.mode, mtimeUs: applied.fact.mtimeUs }
+          : undefined,
+    },
+  }
+  function readerOutcome(now: Fact, before: Applied): LocalOutcome {
+    if (now.type === 'directory' && before.fact.type === 'directory' && now.mode === before.fact.mode) {
+      // Times of a directory change with every file made in it; on a reader they are the share's to keep.
+      return { type: 'adopt', applied: { version: before.version, fact: now } }
+    }
+    return { type: 'drift', what: driftKind(now, share.fact.type === 'absent' ? before.fact : share.fact) }
+  }
+}
+
+/** The version whose content this is, if the share or an interrupted apply says so. */
+function adoptable({ observed, applied, share, intents }: LocalLook): Version | undefined {
+  // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
+  const contentIsNew = !sameFactContent(observed, applied.fact)
+  for (const intent of intents) {
+    if (sameFact(observed, intent.fact) && includes(intent.version, applied.version)) return intent.version
+  }
+  if (sameFact(observed, share.fact)) return share.version
+  return contentIsNew && observed.type !== 'absent' && sameFactContent(observed, share.fact)
+    ? share.version
+    : undefined
+}
+
+/** How an observed fact differs from what the share says, in one word. */
+export function driftKind(observed: Fact, expected: Fact): DriftKind {
+  if (observed.type === 'absent') return 'missing'
+  if (expected.type === 'absent') return 'extra'
+  if (observed.type !== expected.type) return 'type'
+  return sameFactContent(observed, expected) ? 'metadata' : 'content'
+}

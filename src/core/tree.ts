@@ -1,0 +1,135 @@
+// What the rules say about a path as part of a tree: V4 (an addition brings its parents back) and V6 (a directory keeps
+// its name) cannot be seen from one path's heads alone. Also what a writer publishes to settle a conflict.
+
+import { conflictPath } from './conflict.js'
+import type { Entry, LiveEntry, PieceRun } from './entry.js'
+import { isLive, NO_EXTRA, sameContent } from './entry.js'
+import { ABSENT, type DirectoryFact, type Fact, factOf } from './fact.js'
+import type { WriterId } from './ids.js'
+import { type Heads, memoryOf, viewOf } from './merge.js'
+import { parentOf, type RelPath } from './path.js'
+import type { Version } from './version.js'
+
+/** What the share says a path holds, to a device that has read these heads. */
+export interface Effective {
+  readonly fact: Fact
+  /** What a device has seen once it has applied this. */
+  readonly version: Version
+  /** The entry whose content it is; undefined for absent paths and for directories that only their children imply. */
+  readonly entry: LiveEntry | undefined
+}
+
+/** A directory that must exist because of what lies in it, and of which nobody remembers anything. */
+const DEFAULT_DIRECTORY: DirectoryFact = { type: 'directory', mode: 0o755, mtimeUs: 0, extra: NO_EXTRA }
+
+/** The share's state of one path. `hasLiveChild`: some path directly inside it is live, by this same function. */
+export function effective(heads: Heads, hasLiveChild: boolean): Effective {
+  const { winner, version } = viewOf(heads)
+  if (hasLiveChild && winner?.type !== 'directory') {
+    return { fact: impliedDirectory(heads), version, entry: undefined }
+  }
+  if (winner === undefined || !isLive(winner)) return { fact: ABSENT, version, entry: undefined }
+  return { fact: factOf(winner), version, entry: winner }
+}
+
+function impliedDirectory(heads: Heads): DirectoryFact {
+  const was = memoryOf(heads)
+  return was === undefined
+    ? DEFAULT_DIRECTORY
+    : { ...DEFAULT_DIRECTORY, mode: was.mode, mtimeUs: was.mtimeUs }
+}
+
+/** What a writer is to publish next: an entry without its own counter and without piece numbers of its own feed yet. */
+export interface Draft {
+  readonly path: RelPath
+  /** The vector that the new version starts from (V1). */
+  readonly base: Version
+  readonly fact: Fact
+  /** Who made the content: undefined means the publishing writer. */
+  readonly origin: WriterId | undefined
+  /** For a tombstone of a directory: what it was like. */
+  readonly was: { readonly mode: number; readonly mtimeUs: number } | undefined
+}
+
+/** What settle needs to know about other paths and devices. */
+export interface SettleContext {
+  readonly headsAt: (path: RelPath) => Heads
+  /** The label of the device that owns a writer id (see certificate.ts); for an unknown one, of the id itself. */
+  readonly labelOf: (writer: WriterId) => string
+}
+
+/**
+ * The entries that settle a path's conflict, all to be published in one record: conflict copies for losing versions, and
+ * one entry that includes all heads. Empty when there is nothing to settle. A reader never publishes them.
+ */
+export function settle(
+  path: RelPath,
+  heads: Heads,
+  hasLiveChild: boolean,
+  context: SettleContext,
+): readonly Draft[] {
+  const { winner, losers } = viewOf(heads)
+  if (winner === undefined) return []
+  const state = effective(heads, hasLiveChild)
+  const displaced =
+    isLive(winner) && winner.type !== 'directory' && state.fact.type === 'directory' ? [winner] : []
+  const copies = [...displaced, ...losers]
+  // A directory that only its children hold up is written down, so that it stays when they go (V4).
+  const implied = state.fact.type === 'directory' && state.entry === undefined
+  if (copies.length === 0 && !implied) return []
+  const drafts: Draft[] = []
+  for (const copy of copies) {
+    const draft = copyDraft(path, copy, context)
+    if (draft !== undefined) drafts.push(draft)
+  }
+  drafts.push({ path, base: state.version, fact: state.fact, origin: state.entry?.origin, was: undefined })
+  return drafts
+}
+
+function copyDraft(path: RelPath, loser: LiveEntry, context: SettleContext): Draft | undefined {
+  const label = context.labelOf(loser.origin)
+  let target = conflictPath(path, loser, label, false)
+  let standing = viewOf(context.headsAt(target))
+  if (standing.winner !== undefined && isLive(standing.winner) && !sameContent(standing.winner, loser)) {
+    target = conflictPath(path, loser, label, true)
+    standing = viewOf(context.headsAt(target))
+  }
+  if (standing.winner !== undefined && sameContent(standing.winner, loser)) return undefined
+  return { path: target, base: standing.version, fact: factOf(loser), origin: loser.origin, was: undefined }
+}
+
+/** The paths whose effective state may change with this one: itself and every directory above it. */
+export function withAncestors(path: RelPath): readonly RelPath[] {
+  const paths: RelPath[] = []
+  for (let at: RelPath | '' = path; at !== ''; at = parentOf(at)) paths.push(at)
+  return paths
+}
+
+/** A tombstone or a live entry as a finished Entry; the caller supplies counter and piece runs. */
+export function entryOf(
+  draft: Draft,
+  own: {
+    readonly author: WriterId
+    readonly version: Version
+    readonly pieces: readonly PieceRun[]
+    readonly nowUs: number
+  },
+): Entry {
+  const base = {
+    path: draft.path,
+    version: own.version,
+    author: own.author,
+    origin: draft.origin ?? own.author,
+  }
+  const fact = draft.fact
+  switch (fact.type) {
+    case 'absent':
+      return { ...base, type: 'tombstone', mtimeUs: own.nowUs, was: draft.was, extra: NO_EXTRA }
+    case 'file':
+      return { ...base, ...fact, pieces: own.pieces }
+    case 'directory':
+      return { ...base, ...fact }
+    case 'symlink':
+      return { ...base, ...fact }
+  }
+}
