@@ -1,0 +1,62 @@
+// What Shoal uses of @hyperswarm/secret-stream 6.9 (a Noise connection; a streamx Duplex, not a node stream).
+declare module '@hyperswarm/secret-stream' {
+  import type { EventEmitter } from 'node:events'
+
+  export interface NoiseKeyPair {
+    readonly publicKey: Buffer
+    readonly secretKey: Buffer
+  }
+
+  export interface NoiseStreamOptions {
+    keyPair?: NoiseKeyPair
+    pattern?: 'XX' | 'IK'
+    remotePublicKey?: Buffer
+    keepAlive?: number
+    enableSend?: boolean
+  }
+
+  /** Events: 'connect', 'open', 'data' (Buffer), 'drain', 'error' (Error), 'close', 'end'. */
+  export default class NoiseSecretStream extends EventEmitter {
+    /** A rawStream of null makes a bridge: pipe `stream.rawStream` to the other side. */
+    constructor(isInitiator: boolean, rawStream?: unknown, options?: NoiseStreamOptions)
+    static keyPair(seed?: Buffer): NoiseKeyPair
+
+    readonly noiseStream: this
+    readonly isInitiator: boolean
+    /** The transport: a net.Socket, or a UDX stream. */
+    readonly rawStream: EventEmitter & {
+      pipe?(target: unknown): unknown
+      destroy(error?: Error | null): void
+      readonly remoteHost?: string | null
+      readonly remotePort?: number
+    }
+    readonly publicKey: Buffer
+    /** Null until the handshake is done. */
+    readonly remotePublicKey: Buffer | null
+    /** 64 bytes, null until the handshake is done. */
+    readonly handshakeHash: Buffer | null
+    readonly connected: boolean
+    readonly destroying: boolean
+    readonly destroyed: boolean
+    /** Resolves with false if the stream closed before the handshake was done. */
+    readonly opened: Promise<boolean>
+    /** The Protomux, once there is one. */
+    userData: unknown
+    /** Encrypted bytes of frames, the handshake's aside. */
+    readonly rawBytesRead: number
+    readonly rawBytesWritten: number
+
+    /** One frame, at most 16 MiB - 18 bytes; false: wait for 'drain'. */
+    write(frame: Uint8Array): boolean
+    /** A buffer to fill and write, which saves a copy. */
+    alloc(length: number): Buffer
+    end(): void
+    destroy(error?: Error | null): void
+    pause(): this
+    resume(): this
+    /** Destroys the stream when nothing has arrived for so long. 0: never. */
+    setTimeout(timeoutMs: number): void
+    /** Sends an empty frame when nothing was written for so long. 0: never. */
+    setKeepAlive(intervalMs: number): void
+  }
+}
