@@ -1,0 +1,68 @@
+// The feeds of a share: each writer's certificate and how far its records have been taken over.
+import type { DeviceId, WriterId } from '../core/ids.js'
+import { AFTER_LAST_KEY, type Database, FIRST_KEY, type Table } from './tables.js'
+
+/** One writer's feed as the index knows it. */
+export interface IndexFeed {
+  /** Short local number, from 1, for piece refs; never reused. */
+  readonly number: number
+  readonly writer: WriterId
+  /** Hypercore key, 32 bytes. */
+  readonly key: Buffer
+  readonly device: DeviceId
+  readonly deviceName: string
+  readonly epoch: number
+  /** The certificate's bytes, to show to other peers (K5). */
+  readonly certificate: Buffer
+  /** The next block to take over. */
+  readonly next: number
+  /** Pieces announced so far: one above the highest number. */
+  readonly pieceCount: number
+  /** The highest counter the writer has used in an entry. */
+  readonly counter: number
+  /** No longer followed or appended to: forked, or left behind by its writer (F4). What it said stays. */
+  readonly closed: boolean
+}
+
+export class FeedTable {
+  readonly #table: Table<IndexFeed>
+  readonly #byWriter = new Map<WriterId, IndexFeed>()
+
+  constructor(database: Database, prefix: string) {
+    this.#table = database.table(`${prefix}feeds`)
+    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY))
+      this.#byWriter.set(value.writer, value)
+  }
+
+  all(): IndexFeed[] {
+    return [...this.#byWriter.values()]
+  }
+
+  byWriter(writer: WriterId): IndexFeed | undefined {
+    return this.#byWriter.get(writer)
+  }
+
+  byNumber(number: number): IndexFeed | undefined {
+    for (const feed of this.#byWriter.values()) if (feed.number === number) return feed
+    return undefined
+  }
+
+  /** Adds a feed that was not known; returns the known one otherwise. */
+  add(
+    feed: Pick<IndexFeed, 'writer' | 'key' | 'device' | 'deviceName' | 'epoch' | 'certificate'>,
+  ): IndexFeed {
+    const known = this.#byWriter.get(feed.writer)
+    if (known !== undefined) return known
+    const number = 1 + Math.max(0, ...this.all().map((other) => other.number))
+    const added = { ...feed, number, next: 0, pieceCount: 0, counter: 0, closed: false }
+    this.put(added)
+    return added
+  }
+
+  put(feed: IndexFeed): void {
+    this.#byWriter.set(feed.writer, feed)
+    const key = Buffer.alloc(4)
+    key.writeUInt32BE(feed.number)
+    this.#table.put(key, feed)
+  }
+}
