@@ -1,0 +1,83 @@
+// One pool of worker threads per daemon for everything that blocks on a disk or on arithmetic: scanning, hashing,
+// sealing, staging, committing. One call is one task on one thread, so callers cut their work into batches and keep a
+// few of them running. What is transferred in is gone for the caller; what comes out belongs to the caller.
+import { availableParallelism } from 'node:os'
+import { Piscina } from 'piscina'
+import { ShoalError } from '../core/error.js'
+import type { PieceKeys } from '../core/piece.js'
+import type { CommitJob, CommitOptions, CommitResult } from './commit.js'
+import type { StagingCleaned } from './marker.js'
+import { packStageJobs, type StageJob, type StageResult } from './stage.js'
+import type { JobName, JobPayload, JobResult, Task } from './worker.js'
+
+/** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
+const MOST_THREADS = 4
+/** A worker takes tens of milliseconds to start, so one that was of use is kept this long. */
+const IDLE_TIMEOUT_MS = 60_000
+/** A batch that runs at close() is let finish, at most this long; a crash there is safe too (A4). */
+const CLOSE_TIMEOUT_MS = 5_000
+
+export interface FolderPoolOptions {
+  /** Worker threads at most, at least 1; by default one a processor, up to four. */
+  readonly threads?: number
+}
+
+export class FolderPool {
+  readonly #piscina: Piscina
+
+  constructor(options: FolderPoolOptions = {}) {
+    this.#piscina = new Piscina({
+      filename: new URL('./worker.js', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
+      idleTimeout: IDLE_TIMEOUT_MS,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+    })
+    // Emitted when close() runs into its timeout; the threads are ended all the same.
+    this.#piscina.on('error', () => undefined)
+  }
+
+  /**
+   * Puts verified pieces into staged files, looks at leftovers, discards (see stage.ts). One result a job, in order.
+   * `bytes` holds the sealed pieces that 'bytes' sources point into and is transferred: the caller must own all of it.
+   */
+  stage(
+    root: string,
+    keys: PieceKeys,
+    jobs: readonly StageJob[],
+    bytes: ArrayBuffer = new ArrayBuffer(0),
+  ): Promise<StageResult[]> {
+    const payload = packStageJobs(root, keys, jobs, bytes)
+    return this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
+  }
+
+  /** Brings staged files, directories, symlinks, metadata and removals to the tree (see commit.ts), in order. */
+  commit(root: string, jobs: readonly CommitJob[], options: CommitOptions): Promise<CommitResult[]> {
+    return this.run('commit', { root, jobs, options })
+  }
+
+  /** Removes what earlier runs left in the staging area, except the named tokens (see marker.ts). */
+  cleanStaging(root: string, keepTokens: readonly string[]): Promise<StagingCleaned> {
+    return this.run('cleanStaging', { root, keepTokens })
+  }
+
+  /** Runs one job on a worker. Rejects with ShoalError INTERNAL if the job throws, which is a bug, or at close(). */
+  async run<Name extends JobName>(
+    job: Name,
+    payload: JobPayload<Name>,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<JobResult<Name>> {
+    const task: Task<Name> = { job, payload }
+    try {
+      return await this.#piscina.run(task, { transferList: [...transfer] })
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
+    }
+  }
+
+  /** Lets running batches finish, rejects those that wait, ends the threads. */
+  async close(): Promise<void> {
+    await this.#piscina.close({ force: true })
+  }
+}

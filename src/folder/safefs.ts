@@ -1,0 +1,289 @@
+// File system calls below one root that never follow a symlink (A1). Node has no openat, but /proc/self/fd/N/name gives
+// the same: a directory is opened part by part with O_NOFOLLOW, and the last name is used through the descriptor of its
+// parent. A symlink, or anything that is no directory, in the way is an error; so is a path with `..` or a NUL.
+// Directories are opened with O_PATH, which needs no read permission on them.
+//
+// A SafeRoot lives for one batch: it keeps descriptors of the directories it has been through, and the tree changes
+// between batches. What happens in a directory that the user moves during a batch happens in that directory, wherever
+// it is now: as if the user had moved it just afterwards. All calls are synchronous, for worker threads.
+import fs from 'node:fs'
+import { swapSync } from 'fs-native-extensions'
+import { type DiskStat, statOf } from '../core/stat.js'
+
+/** O_PATH of Linux on every processor that node runs on; node:fs does not name it. */
+const O_PATH = 0o10000000
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
+const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW
+/** Descriptors kept at most: a process has about 1,024 for all its threads. */
+const MAX_OPEN_DIRECTORIES = 64
+
+/** Why a path could not be reached. Everything else that fails is an error of node:fs with its own code. */
+export type PathFaultCode =
+  /** A part of the path above its last name is a symlink (A1). */
+  | 'SYMLINK_IN_PATH'
+  /** A part above the last name is something else than a directory. */
+  | 'NOT_A_DIRECTORY'
+  /** A part above the last name does not exist. */
+  | 'PARENT_MISSING'
+  /** The text is no relative path: a bug of the caller. */
+  | 'BAD_PATH'
+
+export class PathFault extends Error {
+  override readonly name = 'PathFault'
+  readonly code: PathFaultCode
+
+  constructor(code: PathFaultCode, detail: string) {
+    super(detail)
+    this.code = code
+  }
+}
+
+/** A failure as a word for scripts and a sentence for people. */
+export interface Fault {
+  readonly code: string
+  readonly detail: string
+}
+
+/** The `code` of a thrown error, 'UNKNOWN' if it has none. */
+export function codeOf(thrown: unknown): string {
+  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code
+  return 'UNKNOWN'
+}
+
+/** A thrown error as a Fault; the descriptor paths that node puts into its messages are left out. */
+export function faultOf(thrown: unknown): Fault {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return { code: codeOf(thrown), detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
+}
+
+/** Whether a failure says that there is nothing at the path, or no way to it. */
+export function isGone(thrown: unknown): boolean {
+  const code = codeOf(thrown)
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'PARENT_MISSING' || code === 'NOT_A_DIRECTORY'
+}
+
+/** Whether a failure says that this file system has no such operation (link, exchange). */
+export function isUnsupported(thrown: unknown): boolean {
+  return UNSUPPORTED.has(codeOf(thrown))
+}
+
+// link: EPERM on FAT and some network file systems, and where fs.protected_hardlinks forbids it for a file of another
+// owner; EMLINK at the limit of links. exchange: EINVAL where the flag is not known, ENOSYS on old kernels.
+const UNSUPPORTED: ReadonlySet<string> = new Set([
+  'EPERM',
+  'ENOSYS',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EINVAL',
+  'EMLINK',
+])
+
+/** Paths are relative to the root, '' is the root itself; `.shoal/...` is allowed, since our own folder needs it. */
+export class SafeRoot {
+  readonly #rootFd: number
+  /** Directory path to descriptor, least recently used first. */
+  readonly #open = new Map<string, number>()
+  /** Must not be closed by an eviction, because a call under way uses it. */
+  #pinned = -1
+  #lastDirectory = ''
+  #lastFd: number
+
+  /** Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. */
+  constructor(rootPath: string) {
+    this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
+    this.#lastFd = this.#rootFd
+  }
+
+  /** Closes every descriptor; the SafeRoot must not be used any more. */
+  close(): void {
+    for (const fd of this.#open.values()) fs.closeSync(fd)
+    this.#open.clear()
+    fs.closeSync(this.#rootFd)
+  }
+
+  /** The root directory's own stat. */
+  rootStat(): DiskStat {
+    return statOf(fs.fstatSync(this.#rootFd))
+  }
+
+  /**
+   * An O_PATH descriptor of a directory, for `/proc/self/fd/N/...` and fstat. It stays ours, and is valid until the next
+   * call that names another directory. Throws PathFault.
+   */
+  directory(path: string): number {
+    if (path === this.#lastDirectory) return this.#lastFd
+    const fd = this.#directory(path)
+    this.#lastDirectory = path
+    this.#lastFd = fd
+    return fd
+  }
+
+  /**
+   * The name to give a node:fs call that does not follow a final symlink (lstat, open with O_NOFOLLOW, rename, ...).
+   * Valid as long as directory() is. Throws PathFault.
+   */
+  at(path: string): string {
+    const slash = path.lastIndexOf('/')
+    const name = path.slice(slash + 1)
+    checkName(name)
+    const fd = this.directory(slash < 0 ? '' : path.slice(0, slash))
+    return `/proc/self/fd/${fd}/${name}`
+  }
+
+  /** Undefined if there is nothing of that name in its (existing) directory. */
+  lstat(path: string): DiskStat | undefined {
+    const stats = fs.lstatSync(this.at(path), { throwIfNoEntry: false })
+    return stats === undefined ? undefined : statOf(stats)
+  }
+
+  /** Opens for reading or writing; O_NOFOLLOW and O_NONBLOCK (a fifo must not hang us) are always added. */
+  open(path: string, flags: number = O_RDONLY, mode = 0o600): number {
+    return fs.openSync(this.at(path), flags | O_NOFOLLOW | O_NONBLOCK, mode)
+  }
+
+  /**
+   * A descriptor of whatever is at the path, a symlink too, that needs no permission on it: good for fstat, and for
+   * setMode and setTimes, which then cannot hit anything else that takes the name meanwhile. The caller closes it.
+   */
+  handle(path: string): number {
+    return fs.openSync(this.at(path), O_PATH | O_NOFOLLOW)
+  }
+
+  /** A readable descriptor of a directory, for fsync. The caller closes it. */
+  openDirectory(path: string): number {
+    return fs.openSync(`/proc/self/fd/${this.directory(path)}`, O_RDONLY | O_DIRECTORY)
+  }
+
+  /** Names as bytes, since they need not be UTF-8; without `.` and `..`, in no order. */
+  readdir(path: string): Buffer[] {
+    return fs.readdirSync(`/proc/self/fd/${this.directory(path)}`, { encoding: 'buffer' })
+  }
+
+  /** EEXIST if anything has the name. The process's umask applies. */
+  mkdir(path: string, mode: number): void {
+    fs.mkdirSync(this.at(path), { mode })
+  }
+
+  /** As rename(2): replaces what is at `to`, in one step. */
+  rename(from: string, to: string): void {
+    this.#both(from, to, fs.renameSync)
+    this.forget(from)
+    this.forget(to)
+  }
+
+  /** Swaps two names in one step, whatever they are; see isUnsupported. */
+  exchange(one: string, other: string): void {
+    this.#both(one, other, swapSync)
+    this.forget(one)
+    this.forget(other)
+  }
+
+  /** A hard link; EEXIST if anything has the name `to`. A symlink is linked itself. See isUnsupported. */
+  link(from: string, to: string): void {
+    this.#both(from, to, fs.linkSync)
+  }
+
+  unlink(path: string): void {
+    fs.unlinkSync(this.at(path))
+  }
+
+  /** ENOTEMPTY if it holds anything. */
+  rmdir(path: string): void {
+    fs.rmdirSync(this.at(path))
+    this.forget(path)
+  }
+
+  /** EEXIST if anything has the name. */
+  symlink(target: string, path: string): void {
+    fs.symlinkSync(target, this.at(path))
+  }
+
+  /** The target's bytes. */
+  readlink(path: string): Buffer {
+    return fs.readlinkSync(this.at(path), { encoding: 'buffer' })
+  }
+
+  /** Sets both times of a symlink itself; `time` as from utimesTime(). */
+  setLinkTimes(path: string, time: string): void {
+    fs.lutimesSync(this.at(path), time, time)
+  }
+
+  /** Drops the descriptors of a directory that has moved or gone, and of all below it. */
+  forget(path: string): void {
+    const below = `${path}/`
+    for (const [directory, fd] of this.#open) {
+      if (directory !== path && !directory.startsWith(below)) continue
+      this.#open.delete(directory)
+      fs.closeSync(fd)
+      if (this.#lastFd === fd) {
+        this.#lastDirectory = ''
+        this.#lastFd = this.#rootFd
+      }
+    }
+  }
+
+  #both(from: string, to: string, call: (from: string, to: string) => void): void {
+    const source = this.at(from)
+    this.#pinned = this.#lastFd
+    try {
+      call(source, this.at(to))
+    } finally {
+      this.#pinned = -1
+    }
+  }
+
+  #directory(path: string): number {
+    if (path === '') return this.#rootFd
+    const known = this.#open.get(path)
+    if (known !== undefined) {
+      this.#open.delete(path)
+      this.#open.set(path, known)
+      return known
+    }
+    const slash = path.lastIndexOf('/')
+    const name = path.slice(slash + 1)
+    checkName(name)
+    const parent = `/proc/self/fd/${this.#directory(slash < 0 ? '' : path.slice(0, slash))}`
+    const fd = openPart(parent, name, path)
+    this.#open.set(path, fd)
+    if (this.#open.size > MAX_OPEN_DIRECTORIES) this.#evict()
+    return fd
+  }
+
+  #evict(): void {
+    for (const [directory, fd] of this.#open) {
+      if (fd === this.#pinned || fd === this.#lastFd) continue
+      this.#open.delete(directory)
+      fs.closeSync(fd)
+      return
+    }
+  }
+}
+
+/** Permission bits of what a handle stands for, which must not be a symlink. */
+export function setMode(handle: number, mode: number): void {
+  fs.chmodSync(`/proc/self/fd/${handle}`, mode)
+}
+
+/** Both times of what a handle stands for, which must not be a symlink; `time` as from utimesTime(). */
+export function setTimes(handle: number, time: string): void {
+  fs.utimesSync(`/proc/self/fd/${handle}`, time, time)
+}
+
+function openPart(parent: string, name: string, path: string): number {
+  try {
+    return fs.openSync(`${parent}/${name}`, DIRECTORY_FLAGS)
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === 'ENOENT') throw new PathFault('PARENT_MISSING', `"${path}" does not exist`)
+    if (code !== 'ENOTDIR' && code !== 'ELOOP') throw thrown
+    const stats = fs.lstatSync(`${parent}/${name}`, { throwIfNoEntry: false })
+    if (stats?.isSymbolicLink()) throw new PathFault('SYMLINK_IN_PATH', `"${path}" is a symlink`)
+    throw new PathFault('NOT_A_DIRECTORY', `"${path}" is not a directory`)
+  }
+}
+
+function checkName(name: string): void {
+  if (name === '' || name === '.' || name === '..' || name.includes('\0'))
+    throw new PathFault('BAD_PATH', 'path has an empty, ".", ".." or NUL part')
+}

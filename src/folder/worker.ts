@@ -1,0 +1,58 @@
+// What runs inside a folder worker thread: one table of jobs, each a synchronous function from a payload to a result.
+// Both sides of a message are structured clones: a Buffer arrives as a Uint8Array, so wrap it with `asBuffer` before use,
+// and never send a small view of a large buffer (the whole of it would be copied). Bulk bytes are not copied but
+// transferred: a job returns them through `transferring`.
+import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
+import { type CommitPayload, type CommitResult, commitBatch } from './commit.js'
+import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
+import { type StagePayload, type StageResult, stageBatch } from './stage.js'
+
+/** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
+export interface Jobs {
+  stage(payload: StagePayload): StageResult[]
+  commit(payload: CommitPayload): CommitResult[]
+  cleanStaging(payload: StagingCleaning): StagingCleaned
+}
+
+export type JobName = keyof Jobs
+export type JobPayload<Name extends JobName> = Parameters<Jobs[Name]>[0]
+/** What the other side receives: the value of a Transferring, anything else as it is. */
+export type JobResult<Name extends JobName> =
+  ReturnType<Jobs[Name]> extends Transferring<infer Value> ? Value : ReturnType<Jobs[Name]>
+
+/** One message to a worker. */
+export interface Task<Name extends JobName = JobName> {
+  readonly job: Name
+  readonly payload: JobPayload<Name>
+}
+
+/** A result whose array buffers change hands instead of being copied; the worker must not touch them again. */
+export interface Transferring<Value> {
+  readonly value: Value
+  readonly buffers: readonly ArrayBuffer[]
+}
+
+class Moved<Value> implements Transferring<Value> {
+  readonly value: Value
+  readonly buffers: readonly ArrayBuffer[]
+
+  constructor(value: Value, buffers: readonly ArrayBuffer[]) {
+    this.value = value
+    this.buffers = buffers
+  }
+}
+
+/** Marks a job's result: `buffers` are the array buffers inside `value` to hand over, each once. */
+export function transferring<Value>(value: Value, buffers: readonly ArrayBuffer[]): Transferring<Value> {
+  return new Moved(value, buffers)
+}
+
+const jobs: Jobs = { stage: stageBatch, commit: commitBatch, cleanStaging }
+
+/** Piscina's entry point. */
+export default function perform(task: Task): unknown {
+  const job = jobs[task.job] as (payload: unknown) => unknown
+  const result = job(task.payload)
+  if (!(result instanceof Moved)) return result
+  return Piscina.move({ [transferableSymbol]: [...result.buffers], [valueSymbol]: result.value as object })
+}
