@@ -37,6 +37,7 @@ const FORMAT_FILE = 0o100000
 const FORMAT_DIRECTORY = 0o040000
 const FORMAT_SYMLINK = 0o120000
 const PERMISSION_MASK = 0o7777
+const FORMATS = { file: FORMAT_FILE, directory: FORMAT_DIRECTORY, symlink: FORMAT_SYMLINK, other: 0 } as const
 
 /** Numbers that one packed stat takes: st_mode with its format bits, then the other fields in their order above. */
 export const STAT_FIELDS = 7
@@ -98,10 +99,10 @@ export function utimesTime(mtimeUs: number): string {
   return String((mtimeUs + (mtimeUs < 0 ? -0.3 : 0.3)) / 1e6)
 }
 
-/** Writes a raw stat as the `index`th of a packed array, which must have room for it. */
-export function packStat(packed: Float64Array, index: number, stats: StatLike): void {
+/** Writes a stat, node's or ours, as the `index`th of a packed array, which must have room for it. */
+export function packStat(packed: Float64Array, index: number, stats: StatLike | DiskStat): void {
   const at = index * STAT_FIELDS
-  packed[at] = stats.mode
+  packed[at] = 'type' in stats ? FORMATS[stats.type] | stats.mode : stats.mode
   packed[at + 1] = stats.size
   packed[at + 2] = stats.mtimeMs
   packed[at + 3] = stats.ctimeMs

@@ -4,9 +4,14 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { ShoalError } from '../core/error.js'
+import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit.js'
+import type { HashJob } from './hash.js'
+import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
+import type { RootIdentity, ScannedDirectory } from './scan.js'
+import { packReadJobs, type ReadPieceJob, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
@@ -59,6 +64,42 @@ export class FolderPool {
   /** Removes what earlier runs left in the staging area, except the named tokens (see marker.ts). */
   cleanStaging(root: string, keepTokens: readonly string[]): Promise<StagingCleaned> {
     return this.run('cleanStaging', { root, keepTokens })
+  }
+
+  /**
+   * Lists directories with the stats of what is in them (see scan.ts). One result a directory, in order. With
+   * `expectRoot`, nothing is read where the root is another directory (A5).
+   */
+  scan(
+    root: string,
+    directories: readonly (RelPath | '')[],
+    expectRoot?: RootIdentity,
+  ): Promise<ScannedDirectory[]> {
+    return this.run('scan', { root, directories, expectRoot })
+  }
+
+  /** For each path whether there certainly is nothing of that name; false where that cannot be told. */
+  confirmMissing(root: string, paths: readonly string[], expectRoot?: RootIdentity): Promise<boolean[]> {
+    return this.run('confirmMissing', { root, paths, expectRoot })
+  }
+
+  /**
+   * Reads files and symlinks for announcing (see hash.ts). One result a job, in order; its buffers are views of the
+   * batch's. A batch with a file that changed less than some 10 ms ago takes as much longer.
+   */
+  async hash(root: string, keys: PieceKeys, jobs: readonly HashJob[]): Promise<HashResult[]> {
+    const sivKey = Uint8Array.from(keys.sivKey)
+    const pieceKey = Uint8Array.from(keys.pieceKey)
+    return unpackHashes(await this.run('hash', { root, sivKey, pieceKey, jobs }))
+  }
+
+  /**
+   * Reads pieces again from the files they lie in and seals them, for peers (see serve.ts); null for a piece that is not
+   * there as indexed (P2). One a job, in order; views of one buffer for the whole batch.
+   */
+  async readPieces(root: string, keys: PieceKeys, jobs: readonly ReadPieceJob[]): Promise<(Buffer | null)[]> {
+    const payload = packReadJobs(root, keys, jobs)
+    return unpackPieces(payload, await this.run('readPieces', payload))
   }
 
   /** Runs one job on a worker. Rejects with ShoalError INTERNAL if the job throws, which is a bug, or at close(). */

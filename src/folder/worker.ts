@@ -4,7 +4,17 @@
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
 import { type CommitPayload, type CommitResult, commitBatch } from './commit.js'
+import { type HashPayload, hashBatch } from './hash.js'
+import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
+import {
+  type ConfirmPayload,
+  confirmMissingBatch,
+  type ScannedDirectory,
+  type ScanPayload,
+  scanBatch,
+} from './scan.js'
+import { type PackedPieces, type ReadPiecesPayload, readPiecesBatch } from './serve.js'
 import { type StagePayload, type StageResult, stageBatch } from './stage.js'
 
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
@@ -12,6 +22,10 @@ export interface Jobs {
   stage(payload: StagePayload): StageResult[]
   commit(payload: CommitPayload): CommitResult[]
   cleanStaging(payload: StagingCleaning): StagingCleaned
+  scan(payload: ScanPayload): Transferring<ScannedDirectory[]>
+  confirmMissing(payload: ConfirmPayload): boolean[]
+  hash(payload: HashPayload): Transferring<PackedHashes>
+  readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
 }
 
 export type JobName = keyof Jobs
@@ -47,7 +61,24 @@ export function transferring<Value>(value: Value, buffers: readonly ArrayBuffer[
   return new Moved(value, buffers)
 }
 
-const jobs: Jobs = { stage: stageBatch, commit: commitBatch, cleanStaging }
+const jobs: Jobs = {
+  stage: stageBatch,
+  commit: commitBatch,
+  cleanStaging,
+  scan: (payload) => {
+    const { results, stats } = scanBatch(payload)
+    return transferring(results, [stats.buffer])
+  },
+  confirmMissing: confirmMissingBatch,
+  hash: (payload) => {
+    const packed = hashBatch(payload)
+    return transferring(packed, buffersOfHashes(packed))
+  },
+  readPieces: (payload) => {
+    const packed = readPiecesBatch(payload)
+    return transferring(packed, [packed.bytes.buffer, packed.present.buffer])
+  },
+}
 
 /** Piscina's entry point. */
 export default function perform(task: Task): unknown {

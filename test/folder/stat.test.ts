@@ -40,6 +40,8 @@ test('a packed stat unpacks to the same stat', () => {
       for (const [index, raw] of raws.entries()) {
         assert.deepEqual(unpackStat(packed, index), statOf(raw))
         assert.equal(packedTypeAt(packed, index), statOf(raw).type)
+        packStat(packed, index, statOf(raw))
+        assert.deepEqual(unpackStat(packed, index), statOf(raw))
       }
       assert.throws(() => unpackStat(packed, raws.length), RangeError)
       assert.throws(() => unpackStat(packed, -1), RangeError)

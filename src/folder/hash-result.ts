@@ -1,0 +1,120 @@
+// The result of hashing a batch, and its packed form between threads: a few arrays that change hands, instead of a few
+// small objects and buffers per file that would each be copied and collected.
+import { type DiskStat, packStat, STAT_FIELDS, unpackStat } from '../core/stat.js'
+
+/** What hashing one path found. */
+export type HashResult =
+  | {
+      readonly status: 'ok'
+      readonly stat: DiskStat
+      /** Content id, 32 bytes. */
+      readonly content: Buffer
+      /** Ids of the pieces in file order, 32 bytes each; none for an empty file. */
+      readonly pieces: Buffer
+      /** Sealed length of each piece, bytes. */
+      readonly lengths: Uint32Array
+    }
+  | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
+  /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */
+  | { readonly status: 'changed' }
+  /** There is nothing (any more), or no way there that passes no symlink. */
+  | { readonly status: 'gone' }
+  /** Some process has it open for writing. */
+  | { readonly status: 'busy' }
+  | { readonly status: 'failed'; readonly code: string; readonly detail: string }
+
+const STATUSES = ['ok', 'symlink', 'changed', 'gone', 'busy', 'failed'] as const
+const ID_BYTES = 32
+
+/** A batch of results, packed. Every array buffer in it is its own. */
+export interface PackedHashes {
+  /** Index into STATUSES of each job. */
+  readonly statuses: Uint8Array<ArrayBuffer>
+  /** One packed stat a job, zeros where it has none. */
+  readonly stats: Float64Array<ArrayBuffer>
+  /** Pieces of each job. */
+  readonly counts: Uint32Array<ArrayBuffer>
+  /** Lengths of all pieces of all jobs. */
+  readonly lengths: Uint32Array<ArrayBuffer>
+  /** For each 'ok' job its content id and then its pieces' ids. */
+  readonly ids: Uint8Array<ArrayBuffer>
+  /** Targets of symlinks, code and detail of failures, in job order. */
+  readonly texts: readonly string[]
+}
+
+/** The array buffers to transfer. */
+export function buffersOfHashes(packed: PackedHashes): ArrayBuffer[] {
+  const { statuses, stats, counts, lengths, ids } = packed
+  return [statuses.buffer, stats.buffer, counts.buffer, lengths.buffer, ids.buffer]
+}
+
+export function packHashes(results: readonly HashResult[]): PackedHashes {
+  let pieces = 0
+  let ok = 0
+  for (const result of results)
+    if (result.status === 'ok') {
+      ok++
+      pieces += result.lengths.length
+    }
+  const packed = {
+    statuses: new Uint8Array(results.length),
+    stats: new Float64Array(results.length * STAT_FIELDS),
+    counts: new Uint32Array(results.length),
+    lengths: new Uint32Array(pieces),
+    ids: new Uint8Array((ok + pieces) * ID_BYTES),
+    texts: [] as string[],
+  }
+  let piece = 0
+  let id = 0
+  for (const [index, result] of results.entries()) {
+    packed.statuses[index] = STATUSES.indexOf(result.status)
+    if (result.status === 'ok') {
+      packStat(packed.stats, index, result.stat)
+      packed.counts[index] = result.lengths.length
+      packed.lengths.set(result.lengths, piece)
+      packed.ids.set(result.content, id)
+      packed.ids.set(result.pieces, id + ID_BYTES)
+      piece += result.lengths.length
+      id += ID_BYTES + result.pieces.length
+    } else if (result.status === 'symlink') {
+      packStat(packed.stats, index, result.stat)
+      packed.texts.push(result.target)
+    } else if (result.status === 'failed') packed.texts.push(result.code, result.detail)
+  }
+  return packed
+}
+
+/** The results again. Their buffers are views of the packed ones: keep one for long and all of the batch stays. */
+export function unpackHashes(packed: PackedHashes): HashResult[] {
+  const { ids, lengths, counts, texts, stats } = packed
+  let piece = 0
+  let id = 0
+  let text = 0
+  const idsAt = (count: number): Buffer => {
+    const view = Buffer.from(ids.buffer, ids.byteOffset + id, count * ID_BYTES)
+    id += count * ID_BYTES
+    return view
+  }
+  return Array.from(packed.statuses, (code, index): HashResult => {
+    const status = STATUSES[code]!
+    switch (status) {
+      case 'ok': {
+        const count = counts[index]!
+        piece += count
+        return {
+          status,
+          stat: unpackStat(stats, index),
+          content: idsAt(1),
+          pieces: idsAt(count),
+          lengths: lengths.subarray(piece - count, piece),
+        }
+      }
+      case 'symlink':
+        return { status, stat: unpackStat(stats, index), target: texts[text++]! }
+      case 'failed':
+        return { status, code: texts[text++]!, detail: texts[text++]! }
+      default:
+        return { status }
+    }
+  })
+}

@@ -1,0 +1,233 @@
+// Reads files for announcing: what they are, their pieces' ids and their content id. Promises (A8): an answer 'ok'
+// describes one state of the file that was whole on the disk, and belongs to the stat that comes with it; a file that
+// changes while it is read is 'changed', to be asked for again when it is quiet. No symlink is followed (A1). A file is
+// never in memory as a whole, unless it is one piece.
+//
+// The proof of one state: the stat of the path before opening, that of the descriptor after reading and that of the
+// path after that are the same, and the last change lay at least one tick of the file clock before reading (settle.ts).
+import fs from 'node:fs'
+import { type ChunkPlan, chunkPlanFor, nextCut } from '../core/chunker.js'
+import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { type HashResult, type PackedHashes, packHashes } from './hash-result.js'
+import { strictText } from './names.js'
+import { openForWriting } from './openfiles.js'
+import { openToRead, readFully } from './read.js'
+import { codeOf, faultOf, isGone, SafeRoot } from './safefs.js'
+import { MAX_PAUSE_MS, pause, unsettledMs } from './settle.js'
+
+export type { HashResult } from './hash-result.js'
+
+export interface HashJob {
+  readonly path: string
+  /** Answer 'busy' if a process is seen to have the file open for writing. */
+  readonly openCheck: boolean
+}
+
+export interface HashPayload {
+  readonly root: string
+  readonly sivKey: Uint8Array
+  readonly pieceKey: Uint8Array
+  readonly jobs: readonly HashJob[]
+}
+
+/** Read from large files at a time beyond the longest piece. Fewer bytes mean more moving of what is left over. */
+const READ_AHEAD_BYTES = 4 << 20
+/** A buffer up to this size is kept for the next file. Files up to 4 GiB need no larger one. */
+const KEPT_BYTES = 8 << 20
+/** A large file's stat is looked at this often, so that one that is being written is given up early. */
+const LOOK_BYTES = 64 << 20
+/** PATH_MAX of Linux without its NUL; entries carry no more. */
+const MAX_TARGET_BYTES = 4095
+
+const CHANGED: HashResult = { status: 'changed' }
+
+let kept: Buffer = Buffer.alloc(0)
+
+/** Hashes a batch on this thread; one result a job, in order. Never throws for what a disk does. */
+export function hashBatch(payload: HashPayload): PackedHashes {
+  let root: SafeRoot
+  try {
+    root = new SafeRoot(payload.root)
+  } catch (thrown) {
+    const failed: HashResult = { status: 'failed', ...faultOf(thrown) }
+    return packHashes(payload.jobs.map(() => failed))
+  }
+  try {
+    const { jobs } = payload
+    const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
+    const results: HashResult[] = new Array(jobs.length)
+    const found = jobs.map((job) => look(root, job.path))
+    const busy = busyOf(jobs, found)
+    // Fresh files come last, so that the batch pauses once for all of them, and mostly not at all.
+    const fresh: number[] = []
+    let settledAtMs = 0
+    const startMs = Date.now()
+    for (const [index, stat] of found.entries()) {
+      if ('status' in stat) results[index] = stat
+      else if (busy.has(index)) results[index] = { status: 'busy' }
+      else {
+        const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
+        if (waitMs <= 0) results[index] = hashOne(root, keys, jobs[index]!.path, stat)
+        else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
+        else {
+          fresh.push(index)
+          settledAtMs = Math.max(settledAtMs, startMs + waitMs)
+        }
+      }
+    }
+    pause(settledAtMs - Date.now())
+    for (const index of fresh) results[index] = hashFresh(root, keys, jobs[index]!.path)
+    return packHashes(results)
+  } finally {
+    root.close()
+  }
+}
+
+/** The stat of what is to be hashed, or why there is nothing to hash. */
+function look(root: SafeRoot, path: string): DiskStat | HashResult {
+  try {
+    return root.lstat(path) ?? { status: 'gone' }
+  } catch (thrown) {
+    return failureOf(thrown)
+  }
+}
+
+/** Jobs whose file is open for writing elsewhere. */
+function busyOf(jobs: readonly HashJob[], found: readonly (DiskStat | HashResult)[]): ReadonlySet<number> {
+  const asked: { index: number; dev: number; ino: number }[] = []
+  for (const [index, stat] of found.entries())
+    if (jobs[index]!.openCheck && 'type' in stat && stat.type === 'file')
+      asked.push({ index, dev: stat.dev, ino: stat.ino })
+  const { open } = openForWriting(asked)
+  const busy = new Set<number>()
+  if (open.size > 0) for (const file of asked) if (open.has(`${file.dev}:${file.ino}`)) busy.add(file.index)
+  return busy
+}
+
+/** A file that had just changed: it has paused, so if it still looks fresh it is being written. */
+function hashFresh(root: SafeRoot, keys: PieceKeys, path: string): HashResult {
+  const stat = look(root, path)
+  if ('status' in stat) return stat
+  if (stat.type === 'file' && unsettledMs(stat, Date.now()) > 0) return CHANGED
+  return hashOne(root, keys, path, stat)
+}
+
+/** `before` is the stat of the path just now. */
+function hashOne(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+  try {
+    switch (before.type) {
+      case 'file':
+        return hashFile(root, keys, path, before)
+      case 'symlink':
+        return readSymlink(root, path, before)
+      case 'directory':
+        return CHANGED
+      case 'other':
+        return { status: 'failed', code: 'NOT_CARRIED', detail: 'neither file, directory nor symlink' }
+    }
+  } catch (thrown) {
+    return failureOf(thrown)
+  }
+}
+
+function hashFile(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+  const fd = openToRead(root, path)
+  try {
+    // Something else may have taken the name; a fifo, say, must not be read from.
+    if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    const plan = chunkPlanFor(before.size)
+    const read =
+      before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)
+    if (read === undefined || !sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    const after = root.lstat(path)
+    if (after === undefined || !sameStat(before, after)) return CHANGED
+    const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
+    const content = contentIdOfPacked(pieces)
+    return { status: 'ok', stat: after, content, pieces, lengths: Uint32Array.from(read.lengths) }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+interface Pieces {
+  readonly ids: Buffer[]
+  readonly lengths: number[]
+}
+
+/** Undefined if the file is shorter than it was. */
+function readOnePiece(fd: number, keys: PieceKeys, size: number): Pieces | undefined {
+  if (size === 0) return { ids: [], lengths: [] }
+  const bytes = takeBuffer(2 * size + SIV_BYTES)
+  const plaintext = bytes.subarray(0, size)
+  if (readFully(fd, plaintext, 0) < size) return undefined
+  const sealed = bytes.subarray(size, 2 * size + SIV_BYTES)
+  sealPieceInto(keys, plaintext, sealed)
+  return { ids: [pieceIdOf(sealed)], lengths: [sealed.length] }
+}
+
+/** Undefined if the file is shorter than it was, or was seen to change. */
+function readPieces(fd: number, keys: PieceKeys, before: DiskStat, plan: ChunkPlan): Pieces | undefined {
+  const { size } = before
+  const windowBytes = Math.min(size, plan.max + READ_AHEAD_BYTES)
+  const bytes = takeBuffer(windowBytes + plan.max + SIV_BYTES)
+  const window = bytes.subarray(0, windowBytes)
+  const sealing = bytes.subarray(windowBytes)
+  const pieces: Pieces = { ids: [], lengths: [] }
+  let position = 0
+  let lookAt = LOOK_BYTES
+  let start = 0
+  let end = 0
+  while (position < size) {
+    window.copyWithin(0, start, end)
+    end -= start
+    start = 0
+    const target = window.subarray(end, Math.min(windowBytes, end + size - position))
+    if (readFully(fd, target, position) < target.length) return undefined
+    end += target.length
+    position += target.length
+    while (start < end && (position === size || end - start >= plan.max)) {
+      const length = nextCut(window, start, end, plan)
+      const sealed = sealing.subarray(0, length + SIV_BYTES)
+      sealPieceInto(keys, window.subarray(start, start + length), sealed)
+      pieces.ids.push(pieceIdOf(sealed))
+      pieces.lengths.push(sealed.length)
+      start += length
+    }
+    if (position >= lookAt) {
+      if (!sameStat(before, statOf(fs.fstatSync(fd)))) return undefined
+      lookAt = position + LOOK_BYTES
+    }
+  }
+  return pieces
+}
+
+/** A buffer of at least this many bytes, often the same as last time: only one may be in use. */
+function takeBuffer(bytes: number): Buffer {
+  if (kept.length >= bytes) return kept
+  const fresh = Buffer.allocUnsafeSlow(Math.max(bytes, 256 * 1024))
+  if (bytes <= KEPT_BYTES) kept = fresh
+  return fresh
+}
+
+function readSymlink(root: SafeRoot, path: string, before: DiskStat): HashResult {
+  const bytes = root.readlink(path)
+  const after = root.lstat(path)
+  if (after === undefined || !sameStat(before, after)) return CHANGED
+  const target = strictText(bytes)
+  if (target === undefined) {
+    return { status: 'failed', code: 'NOT_UTF8', detail: 'target of the symlink is not valid UTF-8' }
+  }
+  if (bytes.length === 0 || bytes.length > MAX_TARGET_BYTES) {
+    return { status: 'failed', code: 'TOO_LONG', detail: `target of the symlink has ${bytes.length} bytes` }
+  }
+  return { status: 'symlink', stat: after, target }
+}
+
+function failureOf(thrown: unknown): HashResult {
+  const code = codeOf(thrown)
+  if (isGone(thrown) || code === 'SYMLINK_IN_PATH') return { status: 'gone' }
+  // Between the first look and the call its kind changed: open found a symlink, readlink found none.
+  if (code === 'ELOOP' || code === 'EINVAL') return CHANGED
+  return { status: 'failed', ...faultOf(thrown) }
+}

@@ -1,0 +1,177 @@
+// Reads pieces again for peers (P2): the range of a file that is still the one indexed, sealed anew. Promises: what comes
+// back is the sealed range of a file whose stat was the indexed one before and after reading; where an id is given it
+// also is that very piece, so that a disk that rots does not make us a peer that lies. Anything else is null.
+import fs from 'node:fs'
+import { type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { openToRead, readFully } from './read.js'
+import { SafeRoot } from './safefs.js'
+
+export interface ReadPieceJob {
+  /** Relative to the root; `.shoal/archive/...` is allowed. */
+  readonly path: string
+  /** The file as it was when it was hashed. */
+  readonly stat: DiskStat
+  /** Of the plaintext, bytes. */
+  readonly offset: number
+  readonly length: number
+  /** The piece's id, 32 bytes; if given, only that piece is returned. */
+  readonly id?: Uint8Array
+}
+
+export interface ReadPiecesPayload {
+  readonly root: string
+  readonly sivKey: Uint8Array
+  readonly pieceKey: Uint8Array
+  /** One for each file. */
+  readonly files: readonly { readonly path: string; readonly stat: DiskStat }[]
+  /** Four numbers a piece: its file, offset, length, and 1 if an id is given for it. */
+  readonly ranges: Float64Array<ArrayBuffer>
+  /** 32 bytes a piece, zeros where there is none. */
+  readonly ids: Uint8Array<ArrayBuffer>
+}
+
+/** Pieces one after the other; each as long as asked for plus SIV_BYTES, absent ones taking their room too. */
+export interface PackedPieces {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** 1 where the piece is there. */
+  readonly present: Uint8Array<ArrayBuffer>
+}
+
+const RANGE_FIELDS = 4
+const ID_BYTES = 32
+
+/** Prepares a batch for the worker; pieces of one file are read with one opening of it. */
+export function packReadJobs(
+  root: string,
+  keys: PieceKeys,
+  jobs: readonly ReadPieceJob[],
+): ReadPiecesPayload {
+  const files: { path: string; stat: DiskStat }[] = []
+  const known = new Map<string, number[]>()
+  const ranges = new Float64Array(jobs.length * RANGE_FIELDS)
+  const ids = new Uint8Array(jobs.length * ID_BYTES)
+  for (const [index, job] of jobs.entries()) {
+    const candidates = known.get(job.path)
+    let file = candidates?.find((each) => sameStat(files[each]!.stat, job.stat))
+    if (file === undefined) {
+      file = files.push({ path: job.path, stat: job.stat }) - 1
+      if (candidates === undefined) known.set(job.path, [file])
+      else candidates.push(file)
+    }
+    ranges.set([file, job.offset, job.length, job.id === undefined ? 0 : 1], index * RANGE_FIELDS)
+    if (job.id !== undefined) ids.set(job.id, index * ID_BYTES)
+  }
+  return {
+    root,
+    sivKey: Uint8Array.from(keys.sivKey),
+    pieceKey: Uint8Array.from(keys.pieceKey),
+    files,
+    ranges,
+    ids,
+  }
+}
+
+/** One buffer or null a job, in order; views of the packed bytes. */
+export function unpackPieces(payload: ReadPiecesPayload, packed: PackedPieces): (Buffer | null)[] {
+  const { bytes, present } = packed
+  let at = bytes.byteOffset
+  return Array.from(present, (there, index) => {
+    const length = sealedLength(payload.ranges, index)
+    at += length
+    return there === 1 ? Buffer.from(bytes.buffer, at - length, length) : null
+  })
+}
+
+/** Reads a batch on this thread. Never throws for what a disk does. */
+export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
+  const { ranges, files } = payload
+  const count = ranges.length / RANGE_FIELDS
+  const places: number[] = []
+  const ofFile: number[][] = files.map(() => [])
+  let total = 0
+  for (let index = 0; index < count; index++) {
+    places.push(total)
+    total += sealedLength(ranges, index)
+    ofFile[ranges[index * RANGE_FIELDS]!]!.push(index)
+  }
+  // Not zeroed: whatever is not marked present is never looked at.
+  const slab = Buffer.allocUnsafeSlow(total)
+  const packed: PackedPieces = { bytes: slab, present: new Uint8Array(count) }
+  let root: SafeRoot
+  try {
+    root = new SafeRoot(payload.root)
+  } catch {
+    // Every piece is absent, and whoever asked finds out why by scanning.
+    return packed
+  }
+  try {
+    const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
+    for (const [file, { path, stat }] of files.entries()) {
+      const read = (fd: number): boolean[] =>
+        ofFile[file]!.map((index) => readOne(fd, keys, payload, index, slab.subarray(places[index]!)))
+      const done = readUnchanged(root, path, stat, read)
+      for (const [each, index] of ofFile[file]!.entries()) if (done[each]) packed.present[index] = 1
+    }
+    return packed
+  } finally {
+    root.close()
+  }
+}
+
+/** What `read` gives, or nothing if the file is not, or not all the time, the one with this stat. */
+function readUnchanged(
+  root: SafeRoot,
+  path: string,
+  stat: DiskStat,
+  read: (fd: number) => boolean[],
+): boolean[] {
+  try {
+    // Asked before opening: what took the file's place may be a fifo or a device.
+    const now = root.lstat(path)
+    if (stat.type !== 'file' || now === undefined || !sameStat(now, stat)) return []
+    const fd = openToRead(root, path)
+    try {
+      if (!sameStat(statOf(fs.fstatSync(fd)), stat)) return []
+      const done = read(fd)
+      return sameStat(statOf(fs.fstatSync(fd)), stat) ? done : []
+    } finally {
+      fs.closeSync(fd)
+    }
+  } catch {
+    // Unreadable, for whatever reason: the piece cannot be served, and the scan of this path reports why.
+    return []
+  }
+}
+
+/** Reads and seals one piece to the front of `room`; false if the file is too short or it is another piece. */
+function readOne(
+  fd: number,
+  keys: PieceKeys,
+  payload: ReadPiecesPayload,
+  index: number,
+  room: Buffer,
+): boolean {
+  const [, offset = 0, length = 0, hasId = 0] = payload.ranges.subarray(index * RANGE_FIELDS)
+  const plaintext = takeBuffer(length)
+  if (readFully(fd, plaintext, offset) < length) return false
+  const sealed = room.subarray(0, length + SIV_BYTES)
+  sealPieceInto(keys, plaintext, sealed)
+  if (hasId === 0) return true
+  return pieceIdOf(sealed).equals(payload.ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES))
+}
+
+function sealedLength(ranges: Float64Array, index: number): number {
+  return ranges[index * RANGE_FIELDS + 2]! + SIV_BYTES
+}
+
+/** Pieces are 1 MiB at most, except in files above 4 GiB. */
+const KEPT_BYTES = 1 << 20
+let kept: Buffer = Buffer.alloc(0)
+
+/** A buffer of exactly this many bytes; only one may be in use. */
+function takeBuffer(bytes: number): Buffer {
+  if (bytes > KEPT_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  if (kept.length === 0) kept = Buffer.allocUnsafeSlow(KEPT_BYTES)
+  return kept.subarray(0, bytes)
+}
