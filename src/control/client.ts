@@ -1,0 +1,165 @@
+// Calls the control API of the daemon that runs on a storage path. Promises: every failure is a ShoalError; the daemon's
+// own errors come out with their code; DAEMON_UNREACHABLE means that nobody answered. Answers are checked before use.
+import { request } from 'node:http'
+import type { z } from 'zod'
+import { type ErrorCode, meaningOf, ShoalError } from '../core/error.js'
+import {
+  type ConflictReport,
+  conflictReports,
+  type DriftReport,
+  driftReports,
+  errorReport,
+  nothing,
+  type PeerReport,
+  peerReports,
+  type StatusReport,
+  statusReport,
+} from './schema.js'
+import { socketAddress } from './socket.js'
+
+/** A tree of a million files with problems is far below this. */
+const MAX_ANSWER_BYTES = 256 << 20
+
+/** Options of every call: `signal` gives up waiting. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+export class ControlClient {
+  readonly #storagePath: string
+
+  constructor(storagePath: string) {
+    this.#storagePath = storagePath
+  }
+
+  status(options: CallOptions = {}): Promise<StatusReport> {
+    return this.#call('GET', '/v1/status', statusReport, options)
+  }
+
+  peers(options: CallOptions = {}): Promise<readonly PeerReport[]> {
+    return this.#call('GET', '/v1/peers', peerReports, options)
+  }
+
+  conflicts(options: CallOptions = {}): Promise<readonly ConflictReport[]> {
+    return this.#call('GET', '/v1/conflicts', conflictReports, options)
+  }
+
+  drift(options: CallOptions = {}): Promise<readonly DriftReport[]> {
+    return this.#call('GET', '/v1/drift', driftReports, options)
+  }
+
+  /** Resolves when a full scan of all shares is done and announced. */
+  async scan(options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/scan', nothing, options)
+  }
+
+  /** Resolves when all that changed on disk before the call is announced. */
+  async settle(options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/settle', nothing, options)
+  }
+
+  /** Lifts the halt of one share, by its place in the configuration, or of all (A5). */
+  async approve(share?: number, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/approve', nothing, options, { share })
+  }
+
+  /** Asks the daemon to stop; resolves when it has heard. */
+  async stop(options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/stop', nothing, options)
+  }
+
+  async #call<T>(
+    method: string,
+    path: string,
+    schema: z.ZodType<T>,
+    { signal }: CallOptions,
+    body?: unknown,
+  ): Promise<T> {
+    const address = await socketAddress(this.#storagePath).catch((cause: unknown) => {
+      throw this.#unreachable(cause)
+    })
+    try {
+      const answer = await send(address.path, method, path, signal, body)
+      const value = parseJson(answer.text)
+      if (answer.status >= 400) throw errorOf(value)
+      const parsed = schema.safeParse(value)
+      if (!parsed.success) throw misunderstood(path)
+      return parsed.data
+    } catch (error) {
+      throw error instanceof ShoalError || signal?.aborted === true ? error : this.#unreachable(error)
+    } finally {
+      await address.release()
+    }
+  }
+
+  #unreachable(cause: unknown): ShoalError {
+    const code = (cause as NodeJS.ErrnoException).code
+    const where = `of storage path ${this.#storagePath}`
+    if (code === 'EACCES' || code === 'EPERM')
+      return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} belongs to another user`, { cause })
+    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR')
+      return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} is not running`, { cause })
+    return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} did not answer`, { cause })
+  }
+}
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  signal: AbortSignal | undefined,
+  body: unknown,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const headers = { 'content-length': Buffer.byteLength(text), host: 'shoal' }
+    const call = request({ socketPath, method, path, headers, agent: false, signal }, (response) => {
+      const chunks: Buffer[] = []
+      let length = 0
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length > MAX_ANSWER_BYTES) response.destroy(misunderstood(path))
+        chunks.push(chunk)
+      })
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 500, text: Buffer.concat(chunks).toString('utf8') }),
+      )
+    })
+    call.on('error', reject)
+    call.end(text)
+  })
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // What is not JSON fits no schema, and the caller says so.
+    return undefined
+  }
+}
+
+function errorOf(value: unknown): ShoalError {
+  const parsed = errorReport.safeParse(value)
+  if (!parsed.success) return misunderstood('an error')
+  const { code, message } = parsed.data.error
+  return new ShoalError(isErrorCode(code) ? code : 'INTERNAL', message)
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  // The code may be of a newer daemon, or any text at all.
+  return typeof (meaningOf(code as ErrorCode) as { exit?: unknown } | undefined)?.exit === 'number'
+}
+
+function misunderstood(what: string): ShoalError {
+  return new ShoalError(
+    'INTERNAL',
+    `the daemon's answer to ${what} is not understood: is it of another version?`,
+  )
+}

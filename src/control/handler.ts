@@ -1,0 +1,96 @@
+// The control API as one function from request to response, over a backend that the daemon provides. It knows nothing of
+// sockets. Promises: it never rejects; every failure is an ErrorReport whose message holds no secret.
+import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
+import { redactSecrets } from '../core/secret-redact.js'
+import type { Log } from '../ports/log.js'
+import {
+  approveRequest,
+  type ConflictReport,
+  type DriftReport,
+  type ErrorReport,
+  type PeerReport,
+  type StatusReport,
+} from './schema.js'
+
+/** What the daemon answers with. Rejections become error reports. */
+export interface ControlBackend {
+  status(): Promise<StatusReport>
+  peers(): Promise<PeerReport[]>
+  conflicts(): Promise<ConflictReport[]>
+  drift(): Promise<DriftReport[]>
+  /** A full scan of all shares; resolves when it is done and announced. */
+  scan(): Promise<void>
+  /** Resolves when all that changed on disk before the call is seen, scanned and announced. */
+  settle(): Promise<void>
+  /** Lifts the halt (A5) of the share at this place in the configuration, or of all. NOT_FOUND: no such share. */
+  approve(shareIndex?: number): Promise<void>
+  /** Asks the daemon to stop; returns at once. */
+  stop(): void
+}
+
+export interface ControlRequest {
+  readonly method: string
+  /** Without query. */
+  readonly path: string
+  /** JSON, or nothing. */
+  readonly body?: string
+}
+
+export interface ControlResponse {
+  readonly status: number
+  /** A JSON value. */
+  readonly body: unknown
+}
+
+type Route = (body: string) => Promise<unknown>
+
+/** Answers requests from the backend. */
+export function controlHandler(
+  backend: ControlBackend,
+  log: Log,
+): (request: ControlRequest) => Promise<ControlResponse> {
+  const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
+    ['GET /v1/status', () => backend.status()],
+    ['GET /v1/peers', () => backend.peers()],
+    ['GET /v1/conflicts', () => backend.conflicts()],
+    ['GET /v1/drift', () => backend.drift()],
+    ['POST /v1/scan', () => backend.scan()],
+    ['POST /v1/settle', () => backend.settle()],
+    ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],
+    ['POST /v1/stop', async () => backend.stop()],
+  ])
+  return async ({ method, path, body }) => {
+    try {
+      const route = routes.get(`${method} ${path}`)
+      if (route === undefined) throw new ShoalError('NOT_FOUND', 'there is no such call in the control API')
+      return { status: 200, body: (await route(body ?? '')) ?? {} }
+    } catch (thrown) {
+      const error = toShoalError(thrown)
+      if (error.code === 'INTERNAL') log.error({ err: thrown, method, path }, 'a control call failed')
+      return errorResponse(error)
+    }
+  }
+}
+
+/** The response that tells of an error. */
+export function errorResponse(error: ShoalError): ControlResponse {
+  const { status, hint } = meaningOf(error.code)
+  const body: ErrorReport = { error: { code: error.code, message: redactSecrets(error.message), hint } }
+  return { status, body }
+}
+
+function shareOf(body: string): number | undefined {
+  let value: unknown = {}
+  try {
+    if (body !== '') value = JSON.parse(body)
+  } catch (cause) {
+    throw new ShoalError('USAGE', 'the body of the request is not JSON', { cause })
+  }
+  const parsed = approveRequest.safeParse(value)
+  if (!parsed.success)
+    throw new ShoalError(
+      'USAGE',
+      'the body of the request is not {"share": place in the configuration, from 0}',
+    )
+  return parsed.data.share
+}

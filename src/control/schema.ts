@@ -1,0 +1,192 @@
+// What the daemon tells through its control API: the types of all answers (docs/cli.md shows them as --json prints
+// them) and the schemas that the client checks them with. Answers only grow: a client ignores what it does not know.
+// No answer holds a secret, a key or a share id.
+import { z } from 'zod'
+import type { Grade } from '../core/secret.js'
+
+/** GET /v1/status */
+export interface StatusReport {
+  /** Device id, 64 hex digits. */
+  readonly device: string
+  readonly name: string
+  /** Of the daemon. */
+  readonly version: string
+  readonly pid: number
+  /** In the order of the configuration file. */
+  readonly shares: readonly ShareReport[]
+}
+
+export type ShareState = 'scanning' | 'syncing' | 'idle' | 'halted'
+
+export interface ShareReport {
+  /** Absolute. */
+  readonly dir: string
+  readonly grade: Grade
+  readonly state: ShareState
+  /** Why nothing is done until approved (A5); null unless halted. */
+  readonly haltReason: string | null
+  /** Live files and their bytes, as the share says. */
+  readonly files: number
+  readonly bytes: number
+  /** What this device still lacks of them. */
+  readonly needFiles: number
+  readonly needBytes: number
+  readonly conflicts: number
+  /** Paths on a reader's disk that differ from the share; 0 for writers. */
+  readonly drift: number
+  readonly problems: readonly ProblemReport[]
+  /** Digest of the live tree, 64 hex digits (section 10). */
+  readonly digest: string
+  /** Content moved since the daemon started. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
+  /** Every enrolled member but this device. */
+  readonly members: readonly MemberReport[]
+}
+
+/** A problem with one path (A6): kept, shown and retried. */
+export interface ProblemReport {
+  readonly path: string
+  readonly code: string
+  readonly detail: string
+  /** Since when, milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
+export interface MemberReport {
+  readonly device: string
+  readonly name: string
+  readonly grade: Grade
+  readonly connected: boolean
+  /** Null while not connected. */
+  readonly transport: 'tcp' | 'udx' | null
+  /** "host:port" of the connection, or null. */
+  readonly address: string | null
+  /** Whether its newest signed state shows our digest. */
+  readonly digestEqual: boolean
+  /** ISO 8601; null: never since enrolment was learnt. */
+  readonly lastSeen: string | null
+}
+
+/** GET /v1/peers: one for each connection and share. */
+export interface PeerReport {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  readonly grade: Grade
+  readonly transport: 'tcp' | 'udx'
+  readonly address: string
+  /** Whether we dialled. */
+  readonly initiator: boolean
+  /** ISO 8601. */
+  readonly connectedAt: string
+  readonly receivedBytes: number
+  readonly sentBytes: number
+}
+
+/** GET /v1/conflicts: one for each conflict copy in the tree (V5). */
+export interface ConflictReport {
+  readonly dir: string
+  /** The path that both edited. */
+  readonly path: string
+  /** Where the losing version lies. */
+  readonly copy: string
+}
+
+/** GET /v1/drift: what a reader's disk holds that the share does not say. */
+export interface DriftReport {
+  readonly dir: string
+  readonly path: string
+  readonly kind: 'added' | 'changed' | 'deleted'
+}
+
+/** Any answer with a status of 400 or more. */
+export interface ErrorReport {
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string }
+}
+
+/** POST /v1/approve: lift the halt of one share, by its place in the configuration, or of all (A5). */
+export interface ApproveRequest {
+  readonly share?: number | undefined
+}
+
+const grade = z.enum(['write', 'read', 'blind'])
+const count = z.number().nonnegative()
+const transport = z.enum(['tcp', 'udx'])
+
+const problem: z.ZodType<ProblemReport> = z.looseObject({
+  path: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  sinceMs: z.number(),
+})
+
+const member: z.ZodType<MemberReport> = z.looseObject({
+  device: z.string(),
+  name: z.string(),
+  grade,
+  connected: z.boolean(),
+  transport: transport.nullable(),
+  address: z.string().nullable(),
+  digestEqual: z.boolean(),
+  lastSeen: z.string().nullable(),
+})
+
+const share: z.ZodType<ShareReport> = z.looseObject({
+  dir: z.string(),
+  grade,
+  state: z.enum(['scanning', 'syncing', 'idle', 'halted']),
+  haltReason: z.string().nullable(),
+  files: count,
+  bytes: count,
+  needFiles: count,
+  needBytes: count,
+  conflicts: count,
+  drift: count,
+  problems: z.array(problem),
+  digest: z.string(),
+  receivedBytes: count,
+  sentBytes: count,
+  members: z.array(member),
+})
+
+export const statusReport: z.ZodType<StatusReport> = z.looseObject({
+  device: z.string(),
+  name: z.string(),
+  version: z.string(),
+  pid: z.number(),
+  shares: z.array(share),
+})
+
+export const peerReports: z.ZodType<readonly PeerReport[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    device: z.string(),
+    name: z.string(),
+    grade,
+    transport,
+    address: z.string(),
+    initiator: z.boolean(),
+    connectedAt: z.string(),
+    receivedBytes: count,
+    sentBytes: count,
+  }),
+)
+
+export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
+  z.looseObject({ dir: z.string(), path: z.string(), copy: z.string() }),
+)
+
+export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(
+  z.looseObject({ dir: z.string(), path: z.string(), kind: z.enum(['added', 'changed', 'deleted']) }),
+)
+
+export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
+  error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }),
+})
+
+export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
+  share: z.int().nonnegative().optional(),
+})
+
+export const nothing: z.ZodType<unknown> = z.looseObject({})

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, describe, it } from 'node:test'
+import { ControlClient } from '../../src/control/client.js'
+import { controlHandler } from '../../src/control/handler.js'
+import { PACKAGE_VERSION } from '../../src/control/package-version.js'
+import { type ControlServer, serveControl } from '../../src/control/server.js'
+import { meaningOf, ShoalError } from '../../src/core/error.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { silentLog } from '../../src/ports/log.js'
+import { FakeBackend, share, status } from './fake-backend.js'
+
+const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
+
+describe('controlHandler', () => {
+  const backend = new FakeBackend()
+  const handle = controlHandler(backend, silentLog)
+
+  it('answers each call from the backend', async () => {
+    backend.conflictList = [{ dir: '/d', path: 'a', copy: 'a.conflict' }]
+    const calls: [string, unknown][] = [
+      ['GET /v1/status', status(share())],
+      ['GET /v1/peers', []],
+      ['GET /v1/conflicts', backend.conflictList],
+      ['GET /v1/drift', []],
+      ['POST /v1/scan', {}],
+      ['POST /v1/settle', {}],
+      ['POST /v1/approve', {}],
+      ['POST /v1/stop', {}],
+    ]
+    for (const [call, body] of calls) {
+      const [method, path] = call.split(' ') as [string, string]
+      assert.deepEqual(await handle({ method, path }), { status: 200, body }, call)
+    }
+    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'stop'])
+  })
+
+  it('refuses calls that there are not, and bodies that are not understood', async () => {
+    const code = async (method: string, path: string, body = ''): Promise<unknown> => {
+      const response = await handle({ method, path, body })
+      return [response.status, (response.body as { error: { code: string } }).error.code]
+    }
+    assert.deepEqual(await code('GET', '/'), [404, 'NOT_FOUND'])
+    assert.deepEqual(await code('GET', '/v1/scan'), [404, 'NOT_FOUND'])
+    assert.deepEqual(await code('POST', '/v1/status'), [404, 'NOT_FOUND'])
+    for (const body of ['{', '[]', '{"share": -1}', '{"share": "0"}', '{"other": 1}'])
+      assert.deepEqual(await code('POST', '/v1/approve', body), [400, 'USAGE'])
+  })
+
+  it('turns every failure into an error report without secrets', async () => {
+    const failing = new FakeBackend()
+    const failures: [unknown, number, string][] = [
+      [new ShoalError('NOT_FOUND', 'there is no share 3'), 404, 'NOT_FOUND'],
+      [new Error(`odd ${secret}`), 500, 'INTERNAL'],
+      ['thrown text', 500, 'INTERNAL'],
+    ]
+    for (const [thrown, expected, code] of failures) {
+      failing.work = () => Promise.reject(thrown)
+      const response = await controlHandler(failing, silentLog)({ method: 'POST', path: '/v1/scan' })
+      assert.equal(response.status, expected)
+      const { error } = response.body as { error: { code: string; message: string; hint: string } }
+      assert.deepEqual([error.code, error.hint], [code, meaningOf(code as 'INTERNAL').hint])
+      assert.ok(!error.message.includes(secret.slice(8)))
+    }
+  })
+})
+
+describe('the control socket', () => {
+  let folder: string
+  let server: ControlServer | undefined
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'shoal-control-'))
+  })
+  afterEach(async () => {
+    await server?.close()
+    server = undefined
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  const serve = async (storagePath: string, backend = new FakeBackend()): Promise<FakeBackend> => {
+    server = await serveControl({ storagePath, backend, log: silentLog })
+    return backend
+  }
+
+  it('carries every call of the client', async () => {
+    const backend = await serve(folder)
+    backend.driftList = [{ dir: '/d', path: 'ü\n', kind: 'changed' }]
+    backend.peerList = [
+      {
+        ...{ dir: '/d', device: 'b', name: 'nas', grade: 'read', transport: 'udx', address: '[::1]:1' },
+        ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1, sentBytes: 2 },
+      } as const,
+    ]
+    const client = new ControlClient(folder)
+    assert.deepEqual(await client.status(), status(share()))
+    assert.deepEqual(await client.peers(), backend.peerList)
+    assert.deepEqual(await client.conflicts(), [])
+    assert.deepEqual(await client.drift(), backend.driftList)
+    await client.scan()
+    await client.settle()
+    await client.approve()
+    await client.approve(1)
+    await client.stop()
+    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'approve 1', 'stop'])
+  })
+
+  it('has mode 0600 and is gone after close', async () => {
+    await serve(folder)
+    assert.equal(statSync(join(folder, 'shoal.sock')).mode & 0o7777, 0o600)
+    await server?.close()
+    assert.ok(!existsSync(join(folder, 'shoal.sock')))
+  })
+
+  it('works below a path that is too long for a socket', async () => {
+    const deep = join(folder, 'long'.repeat(40))
+    mkdirSync(deep)
+    const handles = (): number => readdirSync('/proc/self/fd').length
+    const before = handles()
+    await serve(deep)
+    assert.deepEqual(await new ControlClient(deep).status(), status(share()))
+    assert.equal(statSync(join(deep, 'shoal.sock')).mode & 0o7777, 0o600)
+    await server?.close()
+    server = undefined
+    assert.ok(!existsSync(join(deep, 'shoal.sock')))
+    assert.ok(handles() <= before)
+    await assert.rejects(new ControlClient(deep).status(), { code: 'DAEMON_UNREACHABLE' })
+  })
+
+  it('replaces a stale socket, and nothing that is no socket', async () => {
+    const path = join(folder, 'shoal.sock')
+    const stale = createServer()
+    await new Promise<void>((resolve) => stale.listen(path, resolve))
+    await serve(folder)
+    assert.equal((await new ControlClient(folder).status()).pid, 4121)
+    await server?.close()
+    stale.close()
+    writeFileSync(path, 'x')
+    await assert.rejects(serve(folder), { code: 'STORAGE_UNUSABLE', message: /is not a socket$/ })
+    rmSync(path)
+  })
+
+  it('says that no daemon is running', async () => {
+    const message = `the daemon of storage path ${folder} is not running`
+    await assert.rejects(new ControlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
+    const none = join(folder, 'none')
+    await assert.rejects(new ControlClient(none).status(), { code: 'DAEMON_UNREACHABLE' })
+    await assert.rejects(serve(none), { code: 'STORAGE_UNUSABLE' })
+    writeFileSync(join(folder, 'shoal.sock'), '')
+    await assert.rejects(new ControlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
+    rmSync(join(folder, 'shoal.sock'))
+  })
+
+  it('passes on the code and message of a failure', async () => {
+    const backend = await serve(folder)
+    backend.work = () => Promise.reject(new ShoalError('NOT_FOUND', 'there is no share 3'))
+    await assert.rejects(new ControlClient(folder).approve(3), {
+      code: 'NOT_FOUND',
+      message: 'there is no share 3',
+    })
+  })
+
+  it('ignores what a newer daemon adds, and refuses an answer that lacks something', async () => {
+    const backend = await serve(folder)
+    backend.statuses = [{ ...status(), more: 1 } as ReturnType<typeof status>]
+    assert.equal((await new ControlClient(folder).status()).name, 'laptop')
+    backend.statuses = [{ ...status(), pid: 'x' } as unknown as ReturnType<typeof status>]
+    await assert.rejects(new ControlClient(folder).status(), { code: 'INTERNAL', message: /another version/ })
+  })
+
+  it('gives up waiting when told to, and when the daemon goes away', async () => {
+    const backend = await serve(folder)
+    const begun: (() => void)[] = []
+    const running = (): Promise<void> => new Promise((resolve) => begun.push(resolve))
+    backend.work = () => {
+      begun.shift()?.()
+      return new Promise(() => {})
+    }
+    const abort = new AbortController()
+    const first = running()
+    const aborted = assert.rejects(new ControlClient(folder).scan({ signal: abort.signal }), {
+      name: 'AbortError',
+    })
+    await first
+    abort.abort()
+    await aborted
+    const second = running()
+    const left = assert.rejects(new ControlClient(folder).settle(), {
+      code: 'DAEMON_UNREACHABLE',
+      message: /did not answer$/,
+    })
+    await second
+    await server?.close()
+    await left
+  })
+
+  it('answers a body that is too long with an error', async () => {
+    await serve(folder)
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      const call = request(
+        { socketPath: join(folder, 'shoal.sock'), method: 'POST', path: '/v1/approve' },
+        (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        },
+      )
+      call.on('error', reject)
+      call.end('x'.repeat(100_000))
+    })
+    assert.equal(answer, 400)
+  })
+})
+
+it('the version is that of package.json', () => {
+  assert.match(PACKAGE_VERSION, /^\d+\.\d+\.\d+$/)
+  assert.notEqual(PACKAGE_VERSION, '0.0.0')
+})
