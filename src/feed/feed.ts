@@ -78,7 +78,7 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
     guardBlocks(this.core, this.log)
     this.#watchForForks()
     this.session.on('peer-add', (peer) => guardPeer(peer, this.log))
-    this.session.on('append', () => this.emit('length', this.length))
+    this.session.on('append', () => this.#announce(() => this.emit('length', this.length)))
     // A conflict closes all sessions of a core.
     this.session.on('close', () => {
       this.close().catch((err) => this.log.error({ err }, 'feed did not close cleanly'))
@@ -188,7 +188,12 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
     this.log.error({ reason, length: this.length }, 'feed has forked')
     this.#setup.onForked(this.writer, reason)
     if (!this.mayReplicate(reason)) this.core.replicator.destroy()
-    this.emit('forked', { reason })
+    this.#announce(() => this.emit('forked', { reason }))
+  }
+
+  /** Listeners run outside Hypercore's own handlers: what they throw must not end a commit halfway. */
+  #announce(emit: () => void): void {
+    queueMicrotask(emit)
   }
 
   #watchForForks(): void {

@@ -63,7 +63,7 @@ export class FeedStore {
   readonly #parts: StoreParts
   readonly #wal: WriteAheadLog
   readonly #open = new Map<string, Feed>()
-  readonly #opening = new Set<string>()
+  readonly #opening = new Map<string, Promise<Feed>>()
   readonly #release: () => void = holdBackConflictLine()
   readonly #marking = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -148,9 +148,10 @@ export class FeedStore {
     // Two cores over the same rows would sign or store over each other.
     if (this.#opening.has(id) || this.#open.has(id))
       throw new ShoalError('INTERNAL', `broken invariant: feed ${writer} is opened once`)
-    this.#opening.add(id)
+    const opening = open()
+    this.#opening.set(id, opening)
     try {
-      const feed = await open()
+      const feed = await opening
       this.#open.set(id, feed)
       return feed
     } catch (thrown) {
@@ -204,6 +205,7 @@ export class FeedStore {
 
   async #close(): Promise<void> {
     try {
+      await Promise.allSettled(this.#opening.values())
       await Promise.all([...this.#open.values()].map((feed) => feed.close()))
       await Promise.all(this.#marking)
       await this.#parts.storage.close()

@@ -23,7 +23,9 @@ class Syncs {
   begun = 0
   failure: Error | undefined
   readonly durableBytes = new Map<string, number>()
-  #held: { readonly begin: () => void; readonly released: Promise<void>; readonly release: () => void } | undefined
+  #held:
+    | { readonly begin: () => void; readonly released: Promise<void>; readonly release: () => void }
+    | undefined
 
   readonly syncFile = async (path: string): Promise<void> => {
     this.begun++
@@ -157,7 +159,10 @@ test('F5: after a failed sync nothing is announced or believed any more, and the
 
 test('F5: a process killed right after append() resolved has the blocks when it starts again', async () => {
   const directory = await world.directory()
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./append-child.js', import.meta.url)), directory])
+  const child = spawn(process.execPath, [
+    fileURLToPath(new URL('./append-child.js', import.meta.url)),
+    directory,
+  ])
   let reported = 0
   const lines = createInterface({ input: child.stdout })
   for await (const line of lines) {
@@ -170,7 +175,8 @@ test('F5: a process killed right after append() resolved has the blocks when it 
   assert.equal(moved, false)
   const feed = await own(store)
   assert.ok(feed.length >= reported, `${feed.length} of ${reported}`)
-  for await (const { index, block } of feed.read(0, feed.length)) assert.deepEqual(block, Buffer.alloc(2000, index))
+  for await (const { index, block } of feed.read(0, feed.length))
+    assert.deepEqual(block, Buffer.alloc(2000, index))
 })
 
 test('F5: a power cut that drops every byte not yet synced leaves all acknowledged blocks', async () => {

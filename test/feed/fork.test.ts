@@ -6,9 +6,9 @@ import { createRequire } from 'node:module'
 import { afterEach, beforeEach, test } from 'node:test'
 import { ShoalError } from '../../src/core/error.js'
 import type { Feed, ForkReason } from '../../src/feed/feed.js'
+import { syncFileData } from '../../src/feed/files.js'
 import { MAX_BLOCK_BYTES, MAX_FEED_BLOCKS, MAX_WAITING_REQUESTS } from '../../src/feed/guard.js'
 import { manifestOf } from '../../src/feed/key.js'
-import { syncFileData } from '../../src/feed/files.js'
 import {
   BLOCK_KEY,
   blocks,
@@ -218,7 +218,8 @@ test('F4: a peer that only claims a longer feed does not fork ours', async () =>
   const liar = await raw(1)
   await liar.append(blocks('a'))
   const [left] = await joinRaw(liar, mine)
-  while (liar.peers.length === 0) await new Promise((resolve) => liar.once('peer-add', () => resolve(undefined)))
+  while (liar.peers.length === 0)
+    await new Promise((resolve) => liar.once('peer-add', () => resolve(undefined)))
   const claim = {
     fork: 0,
     length: 1000,
@@ -304,7 +305,8 @@ test('F7: a peer beyond the bounds loses its connection before anything is alloc
     await mine.append(blocks('a'))
     const peer = await raw()
     const [, end] = await joinRaw(peer, mine)
-    while (peer.peers.length === 0) await new Promise((resolve) => peer.once('peer-add', () => resolve(undefined)))
+    while (peer.peers.length === 0)
+      await new Promise((resolve) => peer.once('peer-add', () => resolve(undefined)))
     await turns(5)
     // Not once(): the stream says why first, with 'error'.
     const closed = new Promise((resolve) => end.stream.on('close', resolve))

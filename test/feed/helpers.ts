@@ -1,6 +1,6 @@
 // Shared by the feed tests: temporary stores, feeds with fixed keys, and connections between stores that carry a
 // protomux, in memory or over loopback TCP. Everything opened through a World is closed and removed by its close().
-import { EventEmitter, once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import net from 'node:net'

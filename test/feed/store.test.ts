@@ -95,10 +95,12 @@ test('S3: secret keys are nowhere in the store, and the directory is private', a
 test('closing the store closes its feeds, twice is once, and nothing opens afterwards', async () => {
   const store = await world.store()
   const feed = await own(store)
+  const opening = own(store, 2)
   const closed: string[] = []
   feed.on('close', () => closed.push('feed'))
   await Promise.all([store.close(), store.close()])
   assert.deepEqual(closed, ['feed'])
   assert.equal(feed.closed, true)
+  assert.equal((await opening).closed, true)
   await assert.rejects(own(store), /closed/)
 })
