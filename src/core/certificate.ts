@@ -16,11 +16,9 @@ import { type Decoded, decoding, Malformed } from './violation.js'
 
 /** Longest device name in UTF-8 bytes. Host names have at most 64, people's names for their devices seldom more. */
 export const MAX_DEVICE_NAME_BYTES = 128
-/** Highest epoch. A device takes a new one only after its storage was lost or copied (F4). */
-export const MAX_EPOCH = 0xffff_ffff
 /** No certificate is longer. */
 export const MAX_CERTIFICATE_BYTES: number =
-  3 + 2 * HASH_BYTES + 5 + 2 + MAX_DEVICE_NAME_BYTES + SIGNATURE_BYTES
+  3 + 2 * HASH_BYTES + 8 + 2 + MAX_DEVICE_NAME_BYTES + SIGNATURE_BYTES
 
 export interface Certificate {
   readonly shareId: ShareId
@@ -29,7 +27,7 @@ export interface Certificate {
   readonly device: DeviceId
   /** What people call the device; see cleanDeviceName. Two devices may have the same one. */
   readonly deviceName: string
-  /** Counts the device's feeds in this share from 0; the highest is the living one (F4). */
+  /** Tells the device's feeds in this share apart; the highest is the living one (F4). 0 to 2^53 - 1. */
   readonly epoch: number
 }
 
@@ -42,7 +40,6 @@ const MAX_LABEL_LENGTH = 24
 export function signCertificate(certificate: Certificate, signingSecretKey: Buffer): Buffer {
   const { feedKey, device, epoch } = certificate
   invariant(feedKey.length === HASH_BYTES, 'a feed key has 32 bytes')
-  invariant(epoch <= MAX_EPOCH, 'an epoch is at most MAX_EPOCH')
   const body = new ByteWriter()
     .raw(MAGIC)
     .u8(FORMAT)
@@ -69,7 +66,7 @@ export function openCertificate(
     if (format !== FORMAT) throw new Malformed('bad-format', `certificate of format ${format}`)
     const feedKey = Buffer.from(reader.take(HASH_BYTES))
     const device = deviceIdFromKey(reader.take(HASH_BYTES))
-    const epoch = reader.uintUpTo(MAX_EPOCH, 'epoch')
+    const epoch = reader.uint()
     const deviceName = readDeviceName(reader)
     const body = bytes.subarray(0, bytes.length - reader.left)
     const signature = reader.take(SIGNATURE_BYTES)

@@ -35,6 +35,9 @@ import { MAX_PIECE_NUMBER } from './record-public.js'
 import type { Version } from './version.js'
 import { Malformed } from './violation.js'
 
+/** A tombstone of the same path as the entry before. */
+const MIN_ENTRY_BYTES = 5
+
 /** The entries of a part, with the author filled in. Throws Malformed. */
 export function readEntries(bytes: Buffer, author: WriterId, announced: AnnouncedPieces): Entry[] {
   const reader = new EntryReader(new ByteReader(bytes), author, announced)
@@ -60,7 +63,7 @@ class EntryReader {
   }
 
   all(): Entry[] {
-    const count = this.#in.count(6, 'entries')
+    const count = this.#in.count(MIN_ENTRY_BYTES, 'entries')
     if (count > MAX_RECORD_ENTRIES) throw new Malformed('too-large', `record of ${count} entries`)
     const entries: Entry[] = []
     for (let i = 0; i < count; i++) entries.push(this.#entry())

@@ -34,7 +34,8 @@ export interface RecordBody {
 
 /**
  * Packs publications in their order, lazily; nothing to publish gives no record. Within a record, announcements are
- * sorted by number and joined where they touch. A record is over the target only if a single entry is.
+ * sorted by number and joined where they touch. Records are about as long as the target at most, unless a single entry
+ * is longer, and always within the hard limits of encodeRecord.
  */
 export function* packEntries(
   publications: Iterable<Publication>,

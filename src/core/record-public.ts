@@ -19,12 +19,15 @@ export const MAX_TIME_MS = 8_640_000_000_000_000
 /** Most feeds a view may list: living writers and their earlier epochs. */
 export const MAX_VIEW = 1024
 
+/** How long a node knows feeds to be. Ascending by writer id, each once. */
+export type FeedView = readonly (readonly [writer: WriterId, length: number])[]
+
 export interface RecordHeader {
   readonly kind: 'delta' | 'checkpoint'
   /** When it was made, by the writer's clock; names things, decides nothing (V7). 0 to MAX_TIME_MS. */
   readonly timeMs: number
-  /** How long the writer knew the other feeds to be. Ascending by writer id, each once. */
-  readonly view: readonly (readonly [writer: WriterId, length: number])[]
+  /** How long the writer knew the other feeds to be. */
+  readonly view: FeedView
   /** Index of the block where the newest checkpoint begins, if there is one. */
   readonly checkpoint: number | undefined
 }
@@ -47,16 +50,9 @@ export const ANNOUNCED_PIECE_BYTES: number = HASH_BYTES + 4
 export function writePublicPart(writer: ByteWriter, part: PublicPart): void {
   const { header } = part
   invariant(header.timeMs <= MAX_TIME_MS, 'the time of a record is at most MAX_TIME_MS')
-  invariant(header.view.length <= MAX_VIEW, 'the view of a record stays within MAX_VIEW')
   writer.u8(header.kind === 'delta' ? 0 : 1).uint(header.timeMs)
   writer.uint(header.checkpoint === undefined ? 0 : header.checkpoint + 1)
-  writer.uint(header.view.length)
-  let before = ''
-  for (const [id, length] of header.view) {
-    invariant(id > before, 'the view of a record ascends')
-    writer.raw(Buffer.from(id, 'hex')).uint(length)
-    before = id
-  }
+  writeView(writer, header.view)
   writer.uint(part.announcements.length)
   let end = 0
   for (const { first, pieces } of part.announcements) {
@@ -99,8 +95,20 @@ export function readPublicPart(reader: ByteReader): PublicPart {
   }
 }
 
-function readView(reader: ByteReader): (readonly [WriterId, number])[] {
-  const count = reader.count(WRITER_ID_BYTES + 1, 'feeds in the view')
+/** Feeds and lengths: count, each writer id (8) and length. */
+export function writeView(writer: ByteWriter, view: FeedView): void {
+  invariant(view.length <= MAX_VIEW, 'a view stays within MAX_VIEW')
+  writer.uint(view.length)
+  let before = ''
+  for (const [id, length] of view) {
+    invariant(id > before, 'a view ascends')
+    writer.raw(Buffer.from(id, 'hex')).uint(length)
+    before = id
+  }
+}
+
+export function readView(reader: ByteReader): FeedView {
+  const count = reader.count(WRITER_ID_BYTES + 1, 'feeds in a view')
   if (count > MAX_VIEW) throw new Malformed('too-large', `view of ${count} feeds`)
   const view: (readonly [WriterId, number])[] = []
   let before = ''

@@ -24,7 +24,7 @@ import { type PublicPart, readPublicPart, writePublicPart } from './record-publi
 import { labelBytes, NONCE_BYTES, SEAL_BYTES, seal, unseal } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
 
-export type { PieceAnnouncement, PublicPart, RecordHeader } from './record-public.js'
+export type { FeedView, PieceAnnouncement, PublicPart, RecordHeader } from './record-public.js'
 
 /** No block of a feed is longer; longer ones are refused unread. Hypercore's own limit is 15 MiB. */
 export const MAX_RECORD_BYTES: number = 2 * 1024 * 1024

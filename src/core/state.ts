@@ -14,16 +14,8 @@
 import { ByteReader, ByteWriter } from './bytes.js'
 import { cleanDeviceName, readDeviceName } from './certificate.js'
 import { invariant } from './error.js'
-import {
-  type DeviceId,
-  deviceIdFromKey,
-  HASH_BYTES,
-  type ShareId,
-  WRITER_ID_BYTES,
-  type WriterId,
-  writerIdFromBytes,
-} from './ids.js'
-import { MAX_TIME_MS, MAX_VIEW } from './record-public.js'
+import { type DeviceId, deviceIdFromKey, HASH_BYTES, type ShareId } from './ids.js'
+import { type FeedView, MAX_TIME_MS, readView, writeView } from './record-public.js'
 import { isSignedBy, labelBytes, NONCE_BYTES, SIGNATURE_BYTES, seal, sign, unseal } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
 
@@ -44,8 +36,8 @@ export interface DeviceState {
   readonly sequence: number
   /** When it was made, by the device's clock. */
   readonly timeMs: number
-  /** How much of each feed it has applied. Ascending by writer id, each once. */
-  readonly feeds: readonly (readonly [writer: WriterId, length: number])[]
+  /** How much of each feed it has applied. */
+  readonly feeds: FeedView
   /** Of its live tree, 32 bytes. */
   readonly digest: Buffer
   readonly files: number
@@ -139,20 +131,13 @@ function bodyOf(state: DeviceState): Buffer {
     'an instance is 1 to 64 printable characters',
   )
   invariant(state.timeMs <= MAX_TIME_MS, 'the time of a state is at most MAX_TIME_MS')
-  invariant(state.feeds.length <= MAX_VIEW, 'the feeds of a state stay within MAX_VIEW')
   invariant(state.digest.length === HASH_BYTES, 'a digest has 32 bytes')
   const writer = new ByteWriter()
     .text(cleanDeviceName(state.name))
     .u8(state.grade === 'write' ? 0 : 1)
     .text(state.instance)
     .uint(state.timeMs)
-    .uint(state.feeds.length)
-  let last = ''
-  for (const [id, length] of state.feeds) {
-    invariant(id > last, 'the feeds of a state ascend')
-    writer.raw(Buffer.from(id, 'hex')).uint(length)
-    last = id
-  }
+  writeView(writer, state.feeds)
   writer.raw(state.digest)
   for (const count of COUNTS) writer.uint(state[count])
   return writer.finish()
@@ -165,7 +150,7 @@ function readBody(reader: ByteReader, header: StateHeader): DeviceState {
   const instance = reader.text(MAX_INSTANCE_BYTES, 'instance')
   if (!INSTANCE.test(instance)) throw new Malformed('bad-instance', 'instance is not printable')
   const timeMs = reader.uintUpTo(MAX_TIME_MS, 'time of a state')
-  const feeds = readFeeds(reader)
+  const feeds = readView(reader)
   const digest = Buffer.from(reader.take(HASH_BYTES))
   const [files, bytes, needFiles, needBytes, drift, conflicts, problems] = COUNTS.map(() => reader.uint())
   reader.end()
@@ -185,20 +170,6 @@ function readBody(reader: ByteReader, header: StateHeader): DeviceState {
     conflicts: conflicts!,
     problems: problems!,
   }
-}
-
-function readFeeds(reader: ByteReader): (readonly [WriterId, number])[] {
-  const count = reader.count(WRITER_ID_BYTES + 1, 'feeds')
-  if (count > MAX_VIEW) throw new Malformed('too-large', `state of ${count} feeds`)
-  const feeds: (readonly [WriterId, number])[] = []
-  let last = ''
-  for (let i = 0; i < count; i++) {
-    const id = writerIdFromBytes(reader.take(WRITER_ID_BYTES))
-    if (id <= last) throw new Malformed('not-canonical', 'feeds do not ascend')
-    feeds.push([id, reader.uint()])
-    last = id
-  }
-  return feeds
 }
 
 function bound(label: Buffer, shareId: ShareId, bytes: Buffer): Buffer[] {
