@@ -20,7 +20,7 @@ import type { FeedRecord } from '../core/record.js'
 import { type Draft, type Effective, effective, settle } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
-import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
+import { type Layout, type PieceRef, PieceTables, type Place, unpackLayout } from './pieces.js'
 import {
   type DiskRow,
   packDiskRow,
@@ -83,6 +83,8 @@ export class ShareIndex {
   readonly #wanted: Table<number>
   readonly #wantedContent: Table<number>
   readonly #intents: Table<unknown[]>
+  readonly #archived: Table<[archivePath: string, offset: number]>
+  #recoveredIntents: Buffer[] = []
   readonly #digest = new TreeDigest()
   readonly #unsettled = new Set<RelPath>()
   readonly #drifted = new Set<RelPath>()
@@ -107,6 +109,8 @@ export class ShareIndex {
     this.#wanted = database.table(`${prefix}wanted`)
     this.#wantedContent = database.table(`${prefix}wanted-content`)
     this.#intents = database.table(`${prefix}intents`)
+    this.#archived = database.table(`${prefix}archived`)
+    this.#recoveredIntents = [...walk(this.#intents)].map(({ key }) => key)
     this.#count()
   }
 
@@ -184,15 +188,17 @@ export class ShareIndex {
     return this.#wanted.get(pathKey(path)) !== undefined
   }
 
-  /** Whether some other path still has to be written with this content: then its last local copy must wait (P3, V5). */
-  isContentWanted(content: Buffer, besides: RelPath): boolean {
+  /**
+   * Whether some other path that is not staged yet has to be written with this content: then the last local copy of it
+   * must stay (P3, V5).
+   */
+  isContentWanted(content: Buffer, besides: RelPath, isStaged: (path: RelPath) => boolean): boolean {
     for (const { key } of this.#wantedContent.range(content, Buffer.concat([content, AFTER_LAST_KEY]))) {
       const path = pathOfKey(key.subarray(content.length))
-      if (path === besides) continue
+      if (path === besides || isStaged(path)) continue
+      // The path's head may have moved on since: then the row is stale.
       const step = this.step(path)
       if (step.type === 'write' && step.fact.content.equals(content)) return true
-      // The path's head has moved on since: the row is stale.
-      this.#wantedContent.remove(key)
     }
     return false
   }
@@ -244,8 +250,30 @@ export class ShareIndex {
     this.#intents.remove(batchKey(batch))
   }
 
-  clearAllIntents(): void {
-    for (const { key } of [...walk(this.#intents)]) this.#intents.remove(key)
+  /** Forgets the intents of earlier runs: the first whole look at the disk has made use of them. */
+  clearRecoveredIntents(): void {
+    for (const key of this.#recoveredIntents) this.#intents.remove(key)
+    this.#recoveredIntents = []
+  }
+
+  /** A file of a path was moved to the archive: its pieces can be copied from there (P3). */
+  noteArchived(path: RelPath, archivePath: string): void {
+    let offset = 0
+    for (const { id, length } of unpackLayout(this.layout(path) ?? NO_LAYOUT)) {
+      this.#archived.put(Buffer.from(id), [archivePath, offset])
+      offset += length - SIV_BYTES
+    }
+  }
+
+  /** Where in the archive a piece was last put; it may be gone since. */
+  archivedPlaceOf(id: Buffer): { readonly path: string; readonly offset: number } | undefined {
+    const row = this.#archived.get(id)
+    return row === undefined ? undefined : { path: row[0], offset: row[1] }
+  }
+
+  /** Whether the bytes of a piece may be had without asking anybody (P3). */
+  canCopy(id: Buffer): boolean {
+    return this.pieces.isHeld(id) || this.#archived.get(id) !== undefined
   }
 
   /** Takes over one record of a feed (F1, F2). Call inside a transaction; `next` is the block after it. */
@@ -336,7 +364,11 @@ export class ShareIndex {
       this.#needBytes -= before
     }
     if (step.type === 'none' || step.type === 'adopt') {
-      if (before !== undefined) this.#wanted.remove(key)
+      if (before !== undefined) {
+        this.#wanted.remove(key)
+        const { fact } = this.applied(path)
+        if (fact.type === 'file') this.#wantedContent.remove(Buffer.concat([fact.content, key]))
+      }
       this.#wantedChanges.delete(path)
       return
     }
@@ -346,11 +378,6 @@ export class ShareIndex {
     if (before !== bytes) this.#wanted.put(key, bytes)
     if (step.type === 'write') this.#wantedContent.put(Buffer.concat([step.fact.content, key]), 1)
     this.#wantedChanges.add(path)
-  }
-
-  /** Marks a wanted content as no longer needed from other files: it is staged, written, or no longer wanted. */
-  contentAtHand(content: Buffer, path: RelPath): void {
-    this.#wantedContent.remove(Buffer.concat([content, pathKey(path)]))
   }
 
   /** What changed since the last call. */

@@ -1,0 +1,340 @@
+// Brings this disk to what the share says. Wanted paths are taken a window at a time, fresh small changes first, then
+// the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Fetcher,
+// Stager), then commit (Committer). What cannot be done now is parked with a time to try again (A6).
+import { performance } from 'node:perf_hooks'
+import { ABSENT, sameFact } from '../../core/fact.js'
+import { parentOf, type RelPath } from '../../core/path.js'
+import type { Step } from '../../core/plan.js'
+import { type ActiveStep, type ApplyTask, resultOf, type TaskPart, taskOf } from './apply-task.js'
+import { Committer } from './committer.js'
+import type { ShareContext } from './context.js'
+import { Fetcher } from './fetcher.js'
+import type { PieceExchange } from './piece-exchange.js'
+import { currentFact } from './scanner.js'
+import { Stager } from './stager.js'
+
+/** Paths on their way at most: enough to fill batches, few enough that memory does not grow with the backlog. */
+const MAX_ACTIVE = 3072
+/** While fewer than this are on their way, content that no connected peer has yet is waited for as well. */
+const FEW_ACTIVE = 256
+/** More changes than this at once are bulk. */
+const FRESH_CHANGES = 64
+const FRESH_BYTES = 4 << 20
+const CURSOR_CHUNK = 512
+/** Parked paths are tried again after this long, doubling up to the maximum. */
+const RETRY_MS = 250
+const RETRY_MAX_MS = 60_000
+/** A parked path whose time has come; the number of its tries is kept until it is done. */
+const RELEASED = -1
+
+export interface ApplierOptions {
+  readonly context: ShareContext
+  readonly exchange: PieceExchange
+  readonly nowMs: () => number
+  /** Tokens found in the staging area at start. */
+  readonly leftovers: readonly string[]
+  /** The disk was found changed: look at these directories (A3). */
+  readonly rescan: (directories: readonly (RelPath | '')[]) => void
+  readonly onApplied: (path: RelPath) => void
+}
+
+export class Applier {
+  readonly #options: ApplierOptions
+  readonly #context: ShareContext
+  readonly #fetcher: Fetcher
+  readonly #stager: Stager
+  readonly #committer: Committer
+  readonly #active = new Map<RelPath, ApplyTask>()
+  readonly #fresh = new Set<RelPath>()
+  readonly #parked = new Map<RelPath, { untilMs: number; tries: number }>()
+  readonly #unavailable = new Set<RelPath>()
+  /** Staged tasks whose commit would take away the last local copy of what another path still needs (P3). */
+  readonly #deferred = new Set<ApplyTask>()
+  /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
+  readonly #leftovers: Set<string>
+  #chunk: RelPath[] = []
+  #cursor: RelPath | undefined
+  #passDue = true
+  #ended = false
+  #scheduled = false
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: ApplierOptions) {
+    this.#options = options
+    this.#context = options.context
+    this.#leftovers = new Set(options.leftovers)
+    this.#fetcher = new Fetcher(this.#context.index, options.exchange, (task, part, bytes, from) =>
+      this.#stager.add(task, { part, type: 'bytes', bytes, from }),
+    )
+    this.#stager = new Stager(this.#context, {
+      onStaged: (task) => this.#staged(task),
+      onWrong: (task, part, from) => {
+        this.#fetcher.wrong(part, from)
+        this.#fetcher.add(task, part)
+        this.#fetcher.pump()
+      },
+      onMissing: (task, part) => {
+        this.#source(task, part)
+        this.#fetcher.pump()
+      },
+      onResumed: (task) => this.#gather(task),
+      onFailed: (task, code, detail) => this.#failed(task, code, detail),
+      onReleased: (bytes) => this.#fetcher.released(bytes),
+    })
+    this.#committer = new Committer(this.#context, options.nowMs, {
+      onDone: (task) => this.#done(task),
+      onChanged: (task) => {
+        this.#options.rescan([parentOf(task.path)])
+        this.#park(task, 1)
+      },
+      onBlocked: (task, code) => {
+        if (code === 'PARENT_MISSING' || code === 'NOT_A_DIRECTORY') this.#fresh.add(parentOf(task.path) as RelPath)
+        // What blocks a directory's removal may be a file that nobody has scanned yet.
+        if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
+        this.#park(task, 1)
+      },
+      onFailed: (task, code, detail) => this.#failed(task, code, detail),
+      onSlipped: (path) => this.#options.rescan([parentOf(path)]),
+    })
+    options.exchange.on('availability', () => this.#availabilityChanged())
+  }
+
+  /** Whether anything is on its way or could be tried now. */
+  get isBusy(): boolean {
+    return this.#active.size > 0 || this.#fresh.size > 0 || this.#passDue || this.#chunk.length > 0
+  }
+
+  /** Paths whose step may have changed. */
+  note(paths: ReadonlySet<RelPath>): void {
+    if (paths.size === 0) return
+    for (const path of paths) {
+      this.#unavailable.delete(path)
+      this.#parked.delete(path)
+    }
+    if (paths.size <= FRESH_CHANGES) for (const path of paths) this.#fresh.add(path)
+    else this.#passDue = true
+    this.wake()
+  }
+
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#fill()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    for (const task of this.#active.values()) task.dropped = true
+    await this.#committer.stop()
+  }
+
+  #fill(): void {
+    if (this.#stopped || this.#context.haltReason() !== undefined) return
+    for (const path of this.#fresh) {
+      this.#fresh.delete(path)
+      this.#consider(path, true)
+    }
+    while (this.#active.size < MAX_ACTIVE) {
+      const path = this.#nextPath()
+      if (path === undefined) break
+      this.#consider(path, false)
+    }
+    this.#fetcher.pump()
+    this.#armTimer()
+  }
+
+  #nextPath(): RelPath | undefined {
+    if (this.#chunk.length === 0) {
+      if (this.#ended && !this.#passDue) return undefined
+      if (this.#ended) {
+        this.#cursor = undefined
+        this.#ended = false
+        this.#passDue = false
+      }
+      // Taken from the end, so in reverse.
+      this.#chunk = this.#context.index.wantedAfter(this.#cursor, CURSOR_CHUNK).reverse()
+      this.#cursor = this.#chunk[0] ?? this.#cursor
+      if (this.#chunk.length === 0) {
+        this.#ended = true
+        return this.#passDue ? this.#nextPath() : undefined
+      }
+    }
+    return this.#chunk.pop()
+  }
+
+  #consider(path: RelPath, fresh: boolean): void {
+    if (this.#unavailable.has(path)) return
+    const parked = this.#parked.get(path)
+    if (parked !== undefined && parked.untilMs > performance.now()) return
+    const { index } = this.#context
+    const active = this.#active.get(path)
+    const step = index.step(path)
+    if (active !== undefined) {
+      if (isSameStep(active, step)) return
+      this.#drop(active)
+      this.#stager.discard(active)
+    }
+    if (step.type === 'none' || step.type === 'adopt') {
+      this.#parked.delete(path)
+      return
+    }
+    const share = index.effective(path)
+    if (step.type !== 'write') {
+      if (this.#waitsForChildren(path, step)) return
+      const task = taskOf(path, step, share.version, fresh, [])
+      this.#active.set(path, task)
+      this.#offer(task)
+      return
+    }
+    const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
+    if (pieces === undefined) return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
+    const small = step.fact.size <= FRESH_BYTES
+    this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
+  }
+
+  /** A directory that has to go first loses what lies in it; its last child brings it back here. */
+  #waitsForChildren(path: RelPath, step: ActiveStep): boolean {
+    const { index } = this.#context
+    if (step.type === 'mkdir' || currentFact(index.disk(path)).type !== 'directory' || step.type === 'metadata') return false
+    return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
+  }
+
+  #startWrite(task: ApplyTask): void {
+    const fetch: TaskPart[] = []
+    const { index } = this.#context
+    for (const part of task.parts) if (!index.canCopy(part.piece.id)) fetch.push(part)
+    if (this.#active.size >= FEW_ACTIVE && fetch.some((part) => !this.#fetcher.isAvailable(part.piece.id))) {
+      this.#unavailable.add(task.path)
+      return
+    }
+    this.#active.set(task.path, task)
+    if (task.parts.length === 0) return this.#stager.addEmpty(task)
+    if (this.#leftovers.delete(task.token)) return this.#stager.resume(task)
+    this.#gather(task)
+  }
+
+  #gather(task: ApplyTask): void {
+    for (const part of task.parts) if (part.state === 'missing') this.#source(task, part)
+    this.#fetcher.pump()
+  }
+
+  /** Finds a part's bytes: on this disk if at all possible (P3), else from peers. */
+  #source(task: ApplyTask, part: TaskPart): void {
+    const { index } = this.#context
+    if (!part.distrusted) {
+      const place = index.placeOf(part.piece.id)
+      if (place !== undefined) {
+        return this.#stager.add(task, { part, type: 'place', path: place.path, inArchive: false, offset: place.offset })
+      }
+      const archived = index.archivedPlaceOf(part.piece.id)
+      if (archived !== undefined) {
+        return this.#stager.add(task, { part, type: 'place', path: archived.path, inArchive: true, offset: archived.offset })
+      }
+    }
+    this.#fetcher.add(task, part)
+  }
+
+  #staged(task: ApplyTask): void {
+    this.#offer(task)
+    for (const waiting of [...this.#deferred]) {
+      this.#deferred.delete(waiting)
+      if (!waiting.dropped) this.#offer(waiting)
+    }
+  }
+
+  /** To the committer, unless that would destroy content that another path has yet to copy (P3, V5). */
+  #offer(task: ApplyTask): void {
+    const { index } = this.#context
+    const before = index.disk(task.path)?.applied.fact
+    if (task.step.type !== 'metadata' && before?.type === 'file') {
+      const isStaged = (path: RelPath): boolean => this.#active.get(path)?.missing === 0
+      if (index.isContentWanted(before.content, task.path, isStaged)) {
+        this.#deferred.add(task)
+        return
+      }
+    }
+    this.#committer.add(task)
+  }
+
+  #done(task: ApplyTask): void {
+    this.#finish(task)
+    this.#parked.delete(task.path)
+    this.#context.problems.clear('apply', task.path)
+    const parent = parentOf(task.path)
+    // The last thing in a directory that has to go, or that a file is to replace.
+    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
+    this.#options.onApplied(task.path)
+    this.wake()
+  }
+
+  #failed(task: ApplyTask, code: string, detail: string): void {
+    this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
+    this.#context.problems.set('apply', task.path, code, detail)
+    this.#drop(task)
+    this.#parkPath(task.path, 4)
+    this.wake()
+  }
+
+  #park(task: ApplyTask, weight: number): void {
+    if (task.missing === 0 && task.begun) this.#leftovers.add(task.token)
+    this.#drop(task)
+    this.#parkPath(task.path, weight)
+    this.wake()
+  }
+
+  #parkPath(path: RelPath, weight: number): void {
+    const tries = (this.#parked.get(path)?.tries ?? 0) + 1
+    const delayMs = Math.min(RETRY_MAX_MS, weight * RETRY_MS * 2 ** Math.min(tries - 1, 10))
+    this.#parked.set(path, { untilMs: performance.now() + delayMs, tries })
+  }
+
+  #drop(task: ApplyTask): void {
+    task.dropped = true
+    this.#fetcher.drop(task)
+    this.#finish(task)
+  }
+
+  #finish(task: ApplyTask): void {
+    this.#deferred.delete(task)
+    if (this.#active.get(task.path) === task) this.#active.delete(task.path)
+  }
+
+  #availabilityChanged(): void {
+    if (this.#unavailable.size === 0) return
+    this.#unavailable.clear()
+    this.#passDue = true
+    this.wake()
+  }
+
+  /** Tries parked paths again when their time has come. */
+  #armTimer(): void {
+    clearTimeout(this.#timer)
+    const due: RelPath[] = []
+    let next = Number.POSITIVE_INFINITY
+    const now = performance.now()
+    for (const [path, { untilMs }] of this.#parked) {
+      if (untilMs > now) next = Math.min(next, untilMs)
+      else if (untilMs !== RELEASED && !this.#active.has(path)) due.push(path)
+    }
+    for (const path of due) {
+      this.#parked.set(path, { untilMs: RELEASED, tries: this.#parked.get(path)!.tries })
+      this.#fresh.add(path)
+    }
+    if (this.#fresh.size > 0) this.wake()
+    if (next !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.wake(), next - now + 1)
+  }
+}
+
+function isSameStep(task: ApplyTask, step: Step): boolean {
+  if (task.step.type !== step.type) return false
+  return step.type === 'remove' || (isActive(step) && sameFact(resultOf(task) ?? ABSENT, step.fact))
+}
+
+function isActive(step: Step): step is Exclude<ActiveStep, { readonly type: 'remove' }> {
+  return step.type !== 'none' && step.type !== 'adopt' && step.type !== 'remove'
+}

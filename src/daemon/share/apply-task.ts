@@ -1,0 +1,87 @@
+// One path on its way to the disk: what is to be there, and for a file, how far its content has come.
+import type { FileFact, LiveFact } from '../../core/fact.js'
+import type { DeviceId } from '../../core/ids.js'
+import { keyedToken } from './token.js'
+import type { RelPath } from '../../core/path.js'
+import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
+import type { Step } from '../../core/plan.js'
+import type { Version } from '../../core/version.js'
+
+export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
+
+/** One piece of a file on its way. */
+export interface TaskPart {
+  readonly index: number
+  readonly piece: PieceInfo
+  /** Of its plaintext in the file, bytes. */
+  readonly offset: number
+  state: 'missing' | 'queued' | 'staged'
+  /** A place on this disk did not hold it after all: fetch it. */
+  distrusted: boolean
+}
+
+export interface ApplyTask {
+  readonly path: RelPath
+  readonly step: ActiveStep
+  /** What the device will have seen once this is applied. */
+  readonly version: Version
+  /** A small change that just came in: goes before bulk (X3). */
+  readonly fresh: boolean
+  /** Of a file: its name in the staging area. */
+  readonly token: string
+  readonly parts: TaskPart[]
+  /** Parts that are not staged yet. */
+  missing: number
+  /** Whether the staged file exists, so that the next job continues it. */
+  begun: boolean
+  /** One stage job of a task at a time: two threads must not make one staged file. */
+  staging: boolean
+  readonly pending: PendingPart[]
+  /** Given up; results that still come are thrown away. */
+  dropped: boolean
+}
+
+/** A part with a source, waiting to be staged. */
+export type PendingPart = { readonly part: TaskPart } & (
+  | { readonly type: 'bytes'; readonly bytes: Buffer; readonly from: DeviceId }
+  | { readonly type: 'place'; readonly path: string; readonly inArchive: boolean; readonly offset: number }
+)
+
+/** A task for a step; `pieces` are those of a file, in order. */
+export function taskOf(
+  path: RelPath,
+  step: ActiveStep,
+  version: Version,
+  fresh: boolean,
+  pieces: readonly PieceInfo[],
+): ApplyTask {
+  let offset = 0
+  const parts = pieces.map((piece, index): TaskPart => {
+    const part: TaskPart = { index, piece, offset, state: 'missing', distrusted: false }
+    offset += piece.length - SIV_BYTES
+    return part
+  })
+  return {
+    path,
+    step,
+    version,
+    fresh,
+    token: step.type === 'write' ? keyedToken(path, step.fact.content) : '',
+    parts,
+    missing: parts.length,
+    begun: false,
+    staging: false,
+    pending: [],
+    dropped: false,
+  }
+}
+
+/** The file a write task is about. */
+export function fileFactOf(task: ApplyTask): FileFact | undefined {
+  return task.step.type === 'write' ? task.step.fact : undefined
+}
+
+/** What the path holds once the task is done; undefined for a removal. */
+export function resultOf(task: ApplyTask): LiveFact | undefined {
+  return task.step.type === 'remove' ? undefined : task.step.fact
+}

@@ -1,0 +1,244 @@
+// Brings finished tasks to the disk, a batch at a time: what is about to be done is noted first (intents, A4), the
+// worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
+// of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
+import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
+import type { Intent } from '../../core/local.js'
+import { conflictPath } from '../../core/conflict.js'
+import { depthOf, parentOf, type RelPath } from '../../core/path.js'
+import { phaseOf } from '../../core/plan.js'
+import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
+import type { DiskRow } from '../../store/rows.js'
+import { packLayout } from '../../store/pieces.js'
+import { type ApplyTask, resultOf } from './apply-task.js'
+import type { ShareContext } from './context.js'
+
+/** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
+const BATCH_TASKS = 1024
+
+export interface CommitterEvents {
+  onDone(task: ApplyTask): void
+  /** The disk is not as the index says: somebody changed it (A3). */
+  onChanged(task: ApplyTask): void
+  /** Something else has to be done first: a parent, or what lies in a directory. */
+  onBlocked(task: ApplyTask, code: string): void
+  onFailed(task: ApplyTask, code: string, detail: string): void
+  /** A local write slipped in and now lies at another path as an ordinary file (A3). */
+  onSlipped(path: RelPath): void
+}
+
+/** What one path's task asks of the worker, and what to remember when it is done. */
+interface Planned {
+  readonly task: ApplyTask
+  readonly row: DiskRow | undefined
+  readonly jobs: readonly CommitJob[]
+}
+
+export class Committer {
+  readonly #context: ShareContext
+  readonly #events: CommitterEvents
+  readonly #nowMs: () => number
+  #ready: ApplyTask[] = []
+  #running: Promise<void> | undefined
+  #scheduled = false
+  #batch: number
+
+  constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
+    this.#context = context
+    this.#events = events
+    this.#nowMs = nowMs
+    // Above every batch of an earlier run, whose intents are read until the first scan has ended.
+    this.#batch = nowMs() * 1000
+  }
+
+  get isBusy(): boolean {
+    return this.#running !== undefined || this.#ready.length > 0
+  }
+
+  add(task: ApplyTask): void {
+    this.#ready.push(task)
+    if (this.#scheduled || this.#running !== undefined) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#next()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#ready = []
+    await this.#running
+  }
+
+  #next(): void {
+    if (this.#running !== undefined || this.#ready.length === 0) return
+    const tasks = this.#ready.splice(0, BATCH_TASKS).filter((task) => !task.dropped)
+    this.#running = this.#commit(tasks)
+      .catch((thrown) => this.#context.fail(thrown))
+      .finally(() => {
+        this.#running = undefined
+        this.#next()
+      })
+  }
+
+  async #commit(tasks: readonly ApplyTask[]): Promise<void> {
+    const halt = await this.#context.checkRoot()
+    if (halt !== undefined) {
+      this.#context.halt(halt)
+      for (const task of tasks) this.#events.onBlocked(task, 'HALTED')
+      return
+    }
+    const { index, guard, pool, root } = this.#context
+    const planned = tasks
+      .map((task) => this.#plan(task))
+      .sort((a, b) => phase(a.task) - phase(b.task))
+    const directories = this.#directoriesTouched(planned)
+    const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
+    const batch = this.#batch++
+    index.transaction(() => index.putIntents(batch, planned.map(({ task }) => intentOf(task))))
+    guard.startCommit(paths)
+    try {
+      const jobs = planned.flatMap(({ jobs: own }) => own)
+      const times = [...directories].map(([path, { mode, mtimeUs }]): CommitJob => {
+        return { type: 'directory', path, mode, mtimeUs }
+      })
+      const results = await pool.commit(root, [...jobs, ...times], {
+        archive: this.#context.archive,
+        atMs: this.#nowMs(),
+      })
+      this.#record(batch, planned, results, [...directories.keys()])
+    } finally {
+      guard.endCommit(paths)
+    }
+  }
+
+  #plan(task: ApplyTask): Planned {
+    const { path, step } = task
+    const row = this.#context.index.disk(path)
+    // A directory that a file or a link replaces is empty by now (Applier) and goes first.
+    const replaced = row?.stat?.type === 'directory' && step.type !== 'mkdir' && step.type !== 'metadata' && step.type !== 'remove'
+    const first: CommitJob[] = replaced ? [{ type: 'remove', path, expect: { type: 'stat', stat: row.stat! } }] : []
+    const expect: Expect = replaced ? { type: 'absent' } : row?.stat === undefined ? { type: 'absent' } : { type: 'stat', stat: row.stat }
+    // A reader's own change is always kept when the share's state replaces it, archive or not.
+    const keep = row?.drift !== undefined
+    const slip = { slipName: slipNameOf(path, row), ...(keep ? { archive: true } : {}) }
+    switch (step.type) {
+      case 'write': {
+        const { mode, mtimeUs } = step.fact
+        return { task, row, jobs: [...first, { type: 'file', path, token: task.token, mode, mtimeUs, expect, ...slip }] }
+      }
+      case 'symlink': {
+        const { target, mtimeUs } = step.fact
+        return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
+      }
+      case 'mkdir':
+        return { task, row, jobs: [{ type: 'mkdir', path, mode: step.fact.mode, expect, ...slip }] }
+      case 'remove':
+        return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
+      case 'metadata': {
+        const mode = step.fact.type === 'symlink' ? {} : { mode: step.fact.mode }
+        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: step.fact.mtimeUs, expect }] }
+      }
+    }
+  }
+
+  /** Directories whose times this batch disturbs or sets, deepest first, with what they are to be. */
+  #directoriesTouched(planned: readonly Planned[]): Map<RelPath, DirectoryFact> {
+    const { index } = this.#context
+    const wanted = new Map<RelPath, DirectoryFact>()
+    const gone = new Set<RelPath>()
+    for (const { task } of planned) {
+      const { step, path } = task
+      if (step.type === 'remove' && step.was === 'directory') gone.add(path)
+      if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory') {
+        wanted.set(path, step.fact)
+      }
+    }
+    for (const { task } of planned) {
+      const parent = parentOf(task.path)
+      if (parent === '' || task.step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
+      const fact = index.disk(parent)?.applied.fact
+      if (fact?.type === 'directory') wanted.set(parent, fact)
+    }
+    return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
+  }
+
+  #record(
+    batch: number,
+    planned: readonly Planned[],
+    results: readonly CommitResult[],
+    directories: readonly RelPath[],
+  ): void {
+    const { index } = this.#context
+    const after: (() => void)[] = []
+    index.transaction(() => {
+      let at = 0
+      for (const { task, row, jobs } of planned) {
+        const own = results.slice(at, at + jobs.length)
+        at += jobs.length
+        after.push(this.#outcome(task, row, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      }
+      directories.forEach((path, i) => {
+        const result = results[at + i]!
+        if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
+      })
+      index.clearIntents(batch)
+    })
+    for (const act of after) act()
+  }
+
+  #outcome(task: ApplyTask, row: DiskRow | undefined, result: CommitResult): () => void {
+    switch (result.status) {
+      case 'done': {
+        this.#setDone(task, row, result)
+        const { slipped } = result
+        return () => {
+          this.#events.onDone(task)
+          if (slipped !== undefined) this.#events.onSlipped(slipped)
+        }
+      }
+      case 'changed':
+        return () => this.#events.onChanged(task)
+      case 'blocked':
+        return () => this.#events.onBlocked(task, result.code)
+      case 'failed':
+        return () => this.#events.onFailed(task, result.code, result.detail)
+    }
+  }
+
+  #setDone(task: ApplyTask, row: DiskRow | undefined, result: CommitResult & { readonly status: 'done' }): void {
+    const { index } = this.#context
+    const fact = resultOf(task) ?? ABSENT
+    if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
+    const layout =
+      fact.type !== 'file'
+        ? undefined
+        : task.step.type === 'write'
+          ? packLayout(task.parts.map(({ piece }) => piece))
+          : index.layout(task.path)
+    const stat = fact.type === 'absent' ? undefined : (result.stat ?? row?.stat)
+    index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+  }
+
+  #setTimes(path: RelPath, stat: NonNullable<DiskRow['stat']>): void {
+    const { index } = this.#context
+    const row = index.disk(path)
+    if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
+    index.setDisk(path, { ...row, stat }, undefined)
+  }
+}
+
+function phase(task: ApplyTask): number {
+  return phaseOf(task.step, depthOf(task.path))
+}
+
+function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
+  const fact: LiveFact | undefined = resultOf(task)
+  return { path: task.path, version: task.version, fact: fact ?? ABSENT }
+}
+
+/** Where a write that slips in while the old file is being replaced is kept (A3). */
+function slipNameOf(path: RelPath, row: DiskRow | undefined): RelPath {
+  const mtimeUs = row?.stat === undefined ? 0 : Math.round(row.stat.mtimeMs * 1000)
+  const fact = { type: 'symlink', mtimeUs, target: path } as const
+  return conflictPath(path, { ...fact, path, version: [], author: '', origin: '', extra: [] } as never, 'local', true)
+}

@@ -1,0 +1,39 @@
+// What the parts of one running share have in common. Made once by share.ts; the parts see only this.
+import type { RelPath } from '../../core/path.js'
+import type { PieceKeys } from '../../core/piece.js'
+import type { FolderPool } from '../../folder/pool.js'
+import type { Log } from '../../ports/log.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { DiskGuard } from './disk-guard.js'
+import type { ProblemBook } from './problems.js'
+import type { Publication } from './publisher.js'
+
+export interface ShareContext {
+  /** The share's directory, absolute. */
+  readonly root: string
+  readonly index: ShareIndex
+  readonly pool: FolderPool
+  readonly guard: DiskGuard
+  readonly problems: ProblemBook
+  readonly log: Log
+  readonly pieceKeys: PieceKeys
+  /** Whether this device may publish: it holds the write secret. */
+  readonly isWriter: boolean
+  /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
+  readonly archive: boolean
+  isIgnored(path: RelPath, isDirectory: boolean): boolean
+  /** The ignore file was seen with new content. */
+  onIgnoreRules(): void
+  /** Publishes in the own feed; resolves when durable. Nothing to do for an empty list. */
+  publish(list: readonly Publication[]): Promise<void>
+  /** Watches directories from now on. */
+  watch(directories: readonly (RelPath | '')[]): Promise<void>
+  /** Why the tree must not be trusted now (A5), or undefined. */
+  checkRoot(): Promise<string | undefined>
+  halt(reason: string): void
+  haltReason(): string | undefined
+  /** A whole look at the tree has ended. */
+  onFullScan(): void
+  /** Something that should not happen: the share stops with it. */
+  fail(thrown: unknown): void
+}

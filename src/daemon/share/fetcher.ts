@@ -1,0 +1,128 @@
+// Asks the exchange for pieces that no file here holds, within a budget of bytes that may be on their way or in memory,
+// small fresh changes first (X3). One piece that several files need is fetched once.
+import type { DeviceId, WriterId } from '../../core/ids.js'
+import type { PieceInfo } from '../../core/piece.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { ApplyTask, TaskPart } from './apply-task.js'
+import type { PieceExchange } from './piece-exchange.js'
+
+/** Bytes asked for and not yet staged. Twice the bandwidth-delay product of 1 Gbit/s over 100 ms, and some. */
+const BUDGET_BYTES = 32 << 20
+
+interface Fetch {
+  readonly piece: PieceInfo
+  readonly waiters: { readonly task: ApplyTask; readonly part: TaskPart }[]
+}
+
+export class Fetcher {
+  readonly #index: ShareIndex
+  readonly #exchange: PieceExchange
+  readonly #deliver: (task: ApplyTask, part: TaskPart, bytes: Buffer, from: DeviceId) => void
+  readonly #fetches = new Map<string, Fetch>()
+  readonly #fresh: Fetch[] = []
+  readonly #bulk: Fetch[] = []
+  #outstanding = 0
+
+  constructor(
+    index: ShareIndex,
+    exchange: PieceExchange,
+    deliver: (task: ApplyTask, part: TaskPart, bytes: Buffer, from: DeviceId) => void,
+  ) {
+    this.#index = index
+    this.#exchange = exchange
+    this.#deliver = deliver
+    exchange.on('pieces', (batch) => {
+      for (const { id, bytes, from } of batch) this.#arrived(id, bytes, from)
+    })
+  }
+
+  /** Fetches a part's piece, sooner or later. Call pump() after adding some. */
+  add(task: ApplyTask, part: TaskPart): void {
+    const id = part.piece.id.toString('latin1')
+    const known = this.#fetches.get(id)
+    if (known !== undefined) {
+      known.waiters.push({ task, part })
+      return
+    }
+    const fetch = { piece: part.piece, waiters: [{ task, part }] }
+    this.#fetches.set(id, fetch)
+    if (task.fresh) this.#fresh.push(fetch)
+    else this.#bulk.push(fetch)
+  }
+
+  /** Asks for as much as the budget allows. */
+  pump(): void {
+    const wanted = []
+    for (const [queue, priority] of [
+      [this.#fresh, 0],
+      [this.#bulk, 1],
+    ] as const) {
+      // A fresh small change goes out even when bulk has used up the budget.
+      const limit = priority === 0 ? 2 * BUDGET_BYTES : BUDGET_BYTES
+      let taken = 0
+      while (taken < queue.length && this.#outstanding < limit) {
+        const fetch = queue[taken++]!
+        if (fetch.waiters.every(({ task }) => task.dropped)) {
+          this.#fetches.delete(fetch.piece.id.toString('latin1'))
+          continue
+        }
+        this.#outstanding += fetch.piece.length
+        wanted.push({ id: fetch.piece.id, length: fetch.piece.length, refs: this.refsOf(fetch.piece.id), priority })
+      }
+      queue.splice(0, taken)
+    }
+    if (wanted.length > 0) this.#exchange.want(wanted)
+  }
+
+  /** Bytes that had arrived are staged, or thrown away. */
+  released(bytes: number): void {
+    this.#outstanding -= bytes
+    this.pump()
+  }
+
+  /** The sender lied: its bytes are refused, the piece is asked for again (P1). */
+  wrong(part: TaskPart, from: DeviceId): void {
+    this.#exchange.wrong(part.piece.id, from)
+  }
+
+  /** Nobody waits for these any more. */
+  drop(task: ApplyTask): void {
+    const ids: Buffer[] = []
+    for (const part of task.parts) {
+      if (part.state !== 'missing') continue
+      const id = part.piece.id.toString('latin1')
+      const fetch = this.#fetches.get(id)
+      if (fetch === undefined || fetch.waiters.some((waiter) => !waiter.task.dropped)) continue
+      // Still in a queue: pump() will see that nobody waits.
+      if (this.#fresh.includes(fetch) || this.#bulk.includes(fetch)) continue
+      this.#fetches.delete(id)
+      this.#outstanding -= fetch.piece.length
+      ids.push(fetch.piece.id)
+    }
+    if (ids.length > 0) this.#exchange.unwant(ids)
+  }
+
+  /** Whether some connected peer has the piece. */
+  isAvailable(id: Buffer): boolean {
+    return this.#exchange.isAvailable(this.refsOf(id))
+  }
+
+  refsOf(id: Buffer): { writer: WriterId; index: number }[] {
+    return this.#index.pieces.refsOf(id).flatMap(({ feed, index }) => {
+      const writer = this.#index.feeds.byNumber(feed)?.writer
+      return writer === undefined ? [] : [{ writer, index }]
+    })
+  }
+
+  #arrived(id: Buffer, bytes: Buffer, from: DeviceId): void {
+    const key = id.toString('latin1')
+    const fetch = this.#fetches.get(key)
+    if (fetch === undefined) return
+    this.#fetches.delete(key)
+    const waiters = fetch.waiters.filter(({ task }) => !task.dropped)
+    // Each waiter's copy is released on its own, so each counts.
+    this.#outstanding += (waiters.length - 1) * bytes.length
+    for (const { task, part } of waiters) this.#deliver(task, part, bytes, from)
+    if (waiters.length === 0) this.pump()
+  }
+}

@@ -1,0 +1,98 @@
+// Takes over the records of one feed into the index, block by block, for as long as the share runs. A record that cannot
+// be read stops this feed with a problem (a newer format, or a broken writer); the others go on (A6).
+import type { Log } from '../../ports/log.js'
+import { decodeRecord } from '../../core/record.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { ProblemBook } from './problems.js'
+
+/** The part of a feed (src/feed) that following needs. */
+export interface Readable {
+  readonly key: Buffer
+  readonly length: number
+  read(from: number, to: number, options: { signal: AbortSignal }): AsyncIterable<{ index: number; block: Buffer }>
+  on(event: 'length', listener: () => void): unknown
+}
+
+export interface FollowerOptions {
+  readonly index: ShareIndex
+  readonly feed: Readable
+  readonly entryKey: Buffer
+  readonly problems: ProblemBook
+  readonly log: Log
+  /** Called after every transaction. `entries` is how many the record held. */
+  readonly onIngested: (entries: number) => void
+}
+
+export class Follower {
+  readonly #writer: IndexFeed['writer']
+  readonly #options: FollowerOptions
+  readonly #abort = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(feed: IndexFeed, options: FollowerOptions) {
+    this.#writer = feed.writer
+    this.#options = options
+    options.feed.on('length', () => this.#wake())
+  }
+
+  /** Follows from now on. */
+  start(): void {
+    this.#wake()
+  }
+
+  /** Takes over all blocks that are there now; for the own feed's tail at start. */
+  async catchUp(): Promise<void> {
+    await this.#wake()
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#running
+  }
+
+  #wake(): Promise<void> {
+    if (this.#abort.signal.aborted) return Promise.resolve()
+    this.#running ??= this.#follow().finally(() => {
+      this.#running = undefined
+      const next = this.#options.index.feeds.byWriter(this.#writer)!
+      if (!next.closed && !this.#stuck && next.next < this.#options.feed.length) void this.#wake()
+    })
+    return this.#running
+  }
+
+  #stuck = false
+
+  async #follow(): Promise<void> {
+    const { index, feed, log } = this.#options
+    const { next } = index.feeds.byWriter(this.#writer)!
+    try {
+      for await (const { index: at, block } of feed.read(next, feed.length, { signal: this.#abort.signal })) {
+        if (!this.#takeOver(at, block)) return
+      }
+    } catch (thrown) {
+      if (this.#abort.signal.aborted) return
+      this.#stuck = true
+      log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      this.#options.problems.set('feed', this.#writer, 'FEED_UNREADABLE', (thrown as Error).message)
+    }
+  }
+
+  #takeOver(at: number, block: Buffer): boolean {
+    const { index, feed, entryKey, problems, log } = this.#options
+    const decoded = decodeRecord(block, { entryKey, feedKey: feed.key, index: at, author: this.#writer })
+    if (decoded.type === 'violation') {
+      this.#stuck = true
+      log.warn({ writer: this.#writer, block: at, code: decoded.code, detail: decoded.detail }, 'record refused')
+      problems.set('feed', this.#writer, 'BAD_RECORD', `record ${at} is not readable: ${decoded.detail}`)
+      return false
+    }
+    const refusals = index.transaction(() => index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1))
+    for (const { path, detail } of refusals) {
+      log.warn({ writer: this.#writer, block: at, path, detail }, 'entry refused')
+      problems.set('feed', path, 'BAD_ENTRY', detail)
+    }
+    this.#options.onIngested(decoded.value.entries.length)
+    return true
+  }
+}

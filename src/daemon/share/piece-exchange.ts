@@ -1,0 +1,21 @@
+// The part of the exchange (src/exchange) that applying needs, as an interface, so that tests can stand in for peers.
+import type { DeviceId, WriterId } from '../../core/ids.js'
+
+export interface PieceExchange {
+  want(
+    pieces: readonly {
+      readonly id: Buffer
+      readonly length: number
+      readonly refs: readonly { readonly writer: WriterId; readonly index: number }[]
+      readonly priority: number
+    }[],
+  ): void
+  unwant(ids: readonly Buffer[]): void
+  wrong(id: Buffer, from: DeviceId): void
+  isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean
+  on(
+    event: 'pieces',
+    listener: (batch: readonly { readonly id: Buffer; readonly bytes: Buffer; readonly from: DeviceId }[]) => void,
+  ): unknown
+  on(event: 'availability', listener: () => void): unknown
+}

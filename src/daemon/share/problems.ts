@@ -1,0 +1,56 @@
+// Problems with single paths (A6): kept, shown and retried, while the share goes on.
+
+export interface Problem {
+  readonly path: string
+  readonly code: string
+  readonly detail: string
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number
+}
+
+/** Who found a problem; each source replaces only what it said itself. */
+export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share'
+
+/** More than these are counted, not listed: a status answer must stay readable. */
+const MAX_PROBLEMS = 10_000
+
+export class ProblemBook {
+  readonly #problems = new Map<string, Problem>()
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  set(source: ProblemSource, path: string, code: string, detail: string): void {
+    const key = `${source}\0${path}`
+    const before = this.#problems.get(key)
+    if (before === undefined && this.#problems.size >= MAX_PROBLEMS) return
+    const sinceMs = before?.code === code ? before.sinceMs : this.#nowMs()
+    this.#problems.set(key, { path, code, detail, sinceMs })
+  }
+
+  clear(source: ProblemSource, path: string): void {
+    this.#problems.delete(`${source}\0${path}`)
+  }
+
+  /** Replaces what a source said about the names directly inside one directory ('' for the root). */
+  replaceChildren(source: ProblemSource, directory: string, faults: readonly { name: string; code: string; detail: string }[]): void {
+    const prefix = `${source}\0${directory === '' ? '' : `${directory}/`}`
+    const now = new Set(faults.map(({ name }) => prefix + name))
+    for (const key of this.#problems.keys()) {
+      if (key.startsWith(prefix) && !key.slice(prefix.length).includes('/') && !now.has(key)) this.#problems.delete(key)
+    }
+    for (const { name, code, detail } of faults) {
+      this.set(source, directory === '' ? name : `${directory}/${name}`, code, detail)
+    }
+  }
+
+  get size(): number {
+    return this.#problems.size
+  }
+
+  list(): Problem[] {
+    return [...this.#problems.values()]
+  }
+}

@@ -1,0 +1,153 @@
+// The way of a change into this writer's own feed: give it a version and piece numbers, append durably (F5), and only
+// then take it over into the index, in one transaction with what the disk is known to hold. A crash after the append
+// loses nothing: the feed's tail is read back at the next start, and the disk's content is then adopted (A4).
+import { advance } from '../../core/version.js'
+import { type Draft, entryOf } from '../../core/tree.js'
+import type { PieceRun } from '../../core/entry.js'
+import { invariant } from '../../core/error.js'
+import type { PieceInfo } from '../../core/piece.js'
+import { encodeRecord, type FeedRecord } from '../../core/record.js'
+import { packEntries, type Publication as PackItem } from '../../core/record-pack.js'
+import type { DiskStat } from '../../core/stat.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import { type Layout, packLayout } from '../../store/pieces.js'
+import type { ShareIndex } from '../../store/share-index.js'
+
+/** One change to publish. */
+export interface Publication {
+  readonly draft: Draft
+  /** The pieces of a file, in order. */
+  readonly pieces: readonly PieceInfo[]
+  /** For a change found on this disk: the stat that goes with it, undefined for a deletion. */
+  readonly disk: { readonly stat: DiskStat | undefined } | undefined
+}
+
+/** The part of an own feed (src/feed) that publishing needs. */
+export interface AppendOnly {
+  readonly key: Buffer
+  readonly length: number
+  append(blocks: readonly Buffer[]): Promise<number>
+}
+
+export interface PublisherOptions {
+  readonly index: ShareIndex
+  readonly feed: AppendOnly
+  readonly entryKey: Buffer
+  readonly nowMs: () => number
+  readonly nonce: () => Buffer
+  /** Called after every transaction that took over own records. */
+  readonly onPublished: (count: number) => void
+}
+
+/** More entries than this wait for the next append: each is held in memory until it is durable. */
+const MAX_BATCH = 4096
+
+export class Publisher {
+  readonly #options: PublisherOptions
+  #feed: IndexFeed
+  #queue: Publication[] = []
+  #running: Promise<void> | undefined
+  #failure: unknown
+
+  constructor(feed: IndexFeed, options: PublisherOptions) {
+    this.#feed = feed
+    this.#options = options
+  }
+
+  /** Entries that wait to be published. */
+  get waiting(): number {
+    return this.#queue.length
+  }
+
+  /** Publishes in order; resolves when all of it is durable and in the index. Rejects once the feed cannot be used. */
+  async publish(list: readonly Publication[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    for (const publication of list) this.#queue.push(publication)
+    while (this.#queue.length > 0 || this.#running !== undefined) {
+      this.#running ??= this.#append().finally(() => {
+        this.#running = undefined
+      })
+      await this.#running
+    }
+  }
+
+  async #append(): Promise<void> {
+    const batch = this.#queue.splice(0, MAX_BATCH)
+    if (batch.length === 0) return
+    const { index, feed } = this.#options
+    this.#feed = index.feeds.byWriter(this.#feed.writer)!
+    const first = this.#feed.next
+    invariant(feed.length === first, 'all of the own feed is taken over before it grows')
+    const records = this.#records(batch)
+    const blocks = records.map((record, i) =>
+      encodeRecord(record, {
+        entryKey: this.#options.entryKey,
+        feedKey: feed.key,
+        index: first + i,
+        nonce: this.#options.nonce(),
+      }),
+    )
+    try {
+      await feed.append(blocks)
+    } catch (thrown) {
+      this.#failure = thrown
+      throw thrown
+    }
+    index.transaction(() => {
+      records.forEach((record, i) => {
+        const own = index.feeds.byWriter(this.#feed.writer)!
+        const refusals = index.ingest(own, record, first + i + 1)
+        invariant(refusals.length === 0, `own records are sound (${refusals[0]?.detail})`)
+      })
+      for (const publication of batch) this.#setDisk(publication)
+    })
+    this.#options.onPublished(batch.length)
+  }
+
+  #setDisk({ draft, pieces, disk }: Publication): void {
+    if (disk === undefined) return
+    const { index } = this.#options
+    const { version } = this.#versions.get(draft)!
+    const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
+    index.setDisk(draft.path, { applied: { version, fact: draft.fact }, stat: disk.stat, drift: undefined }, layout)
+  }
+
+  #versions = new Map<Draft, { readonly version: ReturnType<typeof advance> }>()
+
+  #records(batch: readonly Publication[]): FeedRecord[] {
+    const { index, nowMs } = this.#options
+    const { writer, number } = this.#feed
+    let { counter, pieceCount } = this.#feed
+    const numbers = new Map<string, number>()
+    this.#versions = new Map()
+    const items: PackItem[] = batch.map(({ draft, pieces }) => {
+      const runs: { first: number; count: number }[] = []
+      const fresh: { first: number; pieces: PieceInfo[] }[] = []
+      for (const piece of pieces) {
+        const id = piece.id.toString('latin1')
+        let at = numbers.get(id) ?? index.pieces.refsOf(piece.id).find((ref) => ref.feed === number)?.index
+        if (at === undefined) {
+          at = pieceCount++
+          const last = fresh.at(-1)
+          if (last !== undefined && last.first + last.pieces.length === at) last.pieces.push(piece)
+          else fresh.push({ first: at, pieces: [piece] })
+        }
+        numbers.set(id, at)
+        addToRuns(runs, at)
+      }
+      const version = advance(draft.base, writer, ++counter)
+      this.#versions.set(draft, { version })
+      const entry = entryOf(draft, { author: writer, version, pieces: runs, nowUs: nowMs() * 1000 })
+      return { entry, announce: fresh }
+    })
+    const view = index.feeds.all().map((feed) => [feed.writer, feed.next] as const)
+    const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint: undefined }
+    return [...packEntries(items)].map((body) => ({ header, ...body }))
+  }
+}
+
+function addToRuns(runs: { first: number; count: number }[], at: number): void {
+  const last: (PieceRun & { count: number }) | undefined = runs.at(-1)
+  if (last !== undefined && last.first + last.count === at) last.count++
+  else runs.push({ first: at, count: 1 })
+}

@@ -1,0 +1,479 @@
+// From "something moved in this directory" to entries in the feed: list the dirty directories, compare with what the
+// index knows of the disk, hash what is new, let the core judge (core/local.ts), publish. One look at a time; changes
+// found in it are published together, new names before deletions, so that a rename moves no content (P3).
+import { performance } from 'node:perf_hooks'
+import { ABSENT, type Fact } from '../../core/fact.js'
+import { type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
+import { NO_EXTRA } from '../../core/entry.js'
+import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
+import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
+import type { HashJob, HashResult } from '../../folder/hash.js'
+import type { ScannedDirectory } from '../../folder/scan.js'
+import type { DiskRow } from '../../store/rows.js'
+import { type Layout, packLayout } from '../../store/pieces.js'
+import type { Moment } from './disk-guard.js'
+import type { Publication } from './publisher.js'
+import { splitPieces } from './hashed.js'
+import type { ShareContext } from './context.js'
+
+type Directory = RelPath | ''
+
+/** A file whose inode changed this recently may be in the middle of a write (A8). */
+const QUIET_MS = 30
+/** A file changed this recently is not read while some process has it open for writing (A8). */
+const OPEN_CHECK_MS = 10_000
+/** A file that never comes to rest (a log) is taken as it is after this long, if it is the same before and after. */
+const RESTLESS_MS = 60_000
+/** A name must be missing this long before it counts as deleted: the other half of a rename may be on its way. */
+const DELETE_HOLD_MS = 80
+/** Directories listed by one job; files and bytes hashed by one. */
+const SCAN_BATCH = 64
+const HASH_FILES = 256
+const HASH_BYTES_BATCH = 8 << 20
+/** Hash jobs under way; more only costs memory. */
+const HASH_JOBS = 3
+/** Share of the tree that may vanish unseen before the share halts (A5), and the least number. */
+const MASS_DELETE_SHARE = 0.5
+const MASS_DELETE_LEAST = 100
+
+interface Candidate {
+  readonly path: RelPath
+  readonly stat: DiskStat
+  /** The row that the listing was compared with: if it is another one by the time of judging, look again. */
+  readonly seen: DiskStat | undefined
+}
+
+export class Scanner {
+  readonly #context: ShareContext
+  readonly #dirty = new Map<Directory, number>()
+  readonly #deleted = new Map<RelPath, number>()
+  readonly #restless = new Map<RelPath, number>()
+  #intents: Map<RelPath, Intent[]>
+  #fullScanDue = true
+  #fullScans = 0
+  #firstScan = true
+  #running: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+  #waiters: (() => void)[] = []
+  #approved = false
+
+  constructor(context: ShareContext) {
+    this.#context = context
+    this.#intents = context.index.intents()
+  }
+
+  /** Whether the whole tree is being looked at. */
+  get isScanningAll(): boolean {
+    return this.#fullScanDue
+  }
+
+  /** Something may have changed directly inside these directories. */
+  markDirty(directories: Iterable<Directory>, delayMs = 0): void {
+    const due = performance.now() + delayMs
+    for (const directory of directories) {
+      const before = this.#dirty.get(directory)
+      if (before === undefined || due < before) this.#dirty.set(directory, due)
+    }
+    this.#wake()
+  }
+
+  /** Looks at the whole tree; resolves when what it found is published. */
+  async fullScan(): Promise<void> {
+    this.#fullScanDue = true
+    const before = this.#fullScans
+    while (this.#fullScans === before && !this.#stopped) {
+      if (this.#context.haltReason() !== undefined) return
+      await this.settled()
+    }
+  }
+
+  /** Resolves when nothing is dirty or held back, and all that was found is published. */
+  async settled(): Promise<void> {
+    this.#wake()
+    if (this.#isIdle()) return
+    await new Promise<void>((resolve) => this.#waiters.push(resolve))
+  }
+
+  /** The next full scan may find the tree as empty as it likes (A5). */
+  approve(): void {
+    this.#approved = true
+    this.#fullScanDue = true
+    this.#wake()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+    this.#release()
+  }
+
+  #isIdle(): boolean {
+    return this.#running === undefined && !this.#fullScanDue && this.#dirty.size === 0 && this.#deleted.size === 0
+  }
+
+  #wake(): void {
+    if (this.#stopped || this.#running !== undefined || this.#context.haltReason() !== undefined) {
+      if (this.#context.haltReason() !== undefined) this.#release()
+      return
+    }
+    const now = performance.now()
+    const due = this.#fullScanDue ? now : Math.min(...this.#dirty.values(), ...this.#deleted.values())
+    clearTimeout(this.#timer)
+    if (due === Number.POSITIVE_INFINITY) return this.#release()
+    if (due > now + 1) {
+      this.#timer = setTimeout(() => this.#wake(), due - now)
+      return
+    }
+    this.#running = this.#look()
+      .catch((thrown) => this.#context.fail(thrown))
+      .finally(() => {
+        this.#running = undefined
+        this.#wake()
+      })
+  }
+
+  #release(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const resolve of waiters) resolve()
+  }
+
+  async #look(): Promise<void> {
+    const full = this.#fullScanDue
+    const now = performance.now()
+    const directories: Directory[] = []
+    if (full) {
+      directories.push('')
+      this.#dirty.clear()
+    } else {
+      for (const [directory, due] of this.#dirty) {
+        if (due > now + 1) continue
+        directories.push(directory)
+        this.#dirty.delete(directory)
+      }
+    }
+    const halt = await this.#context.checkRoot()
+    if (halt !== undefined) return this.#context.halt(halt)
+    if (directories.length > 0) await new Look(this, this.#context, full).run(directories)
+    if (full) {
+      this.#fullScanDue = false
+      if (await this.#massDeletion()) return
+    }
+    await this.#publishDeletions()
+    if (full) this.#endFullScan()
+  }
+
+  #endFullScan(): void {
+    this.#firstScan = false
+    this.#approved = false
+    this.#fullScans++
+    if (this.#intents.size > 0) {
+      this.#intents = new Map()
+      this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
+    }
+    this.#context.onFullScan()
+  }
+
+  /** A5: most of what was there at the last run is gone. Nothing is announced until a person says so. */
+  async #massDeletion(): Promise<boolean> {
+    if (!this.#firstScan || this.#approved) return false
+    let gone = 0
+    for (const path of this.#deleted.keys()) if (this.#context.index.applied(path).fact.type === 'file') gone++
+    const { files } = this.#context.index.counts
+    if (gone <= MASS_DELETE_LEAST || gone <= files * MASS_DELETE_SHARE) return false
+    this.#deleted.clear()
+    this.#fullScanDue = true
+    this.#context.halt(`${gone} of ${files} files are gone since the last run; approve if that is meant`)
+    return true
+  }
+
+  /** Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. */
+  async #publishDeletions(): Promise<void> {
+    const now = performance.now()
+    const due = [...this.#deleted].filter(([, at]) => at <= now + 1).map(([path]) => path)
+    if (due.length === 0) return
+    for (const path of due) this.#deleted.delete(path)
+    const { pool, root, index, guard } = this.#context
+    const moment = guard.startLook()
+    try {
+      const missing = await pool.confirmMissing(root, due)
+      const halt = await this.#context.checkRoot()
+      if (halt !== undefined) return this.#context.halt(halt)
+      const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))
+      const publications = index.transaction(() =>
+        gone.flatMap((path) => this.judge(path, ABSENT, undefined, undefined) ?? []),
+      )
+      await this.#context.publish(publications)
+    } finally {
+      guard.endLook(moment)
+    }
+  }
+
+  /** A path of the index that a listing did not show, with all that the index knows below it. */
+  noteMissing(path: RelPath): void {
+    const { index } = this.#context
+    const held = performance.now() + (this.#firstScan ? 0 : DELETE_HOLD_MS)
+    const queue: RelPath[] = [path]
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      const fact = currentFact(index.disk(next))
+      if (fact.type === 'absent') continue
+      if (!this.#deleted.has(next)) this.#deleted.set(next, held)
+      if (fact.type === 'directory') for (const child of index.diskChildren(next)) queue.push(child.path)
+    }
+  }
+
+  noteFound(path: RelPath): void {
+    this.#deleted.delete(path)
+  }
+
+  /** How a changed file is to be read: not yet, with a check who has it open, or as it is (A8). */
+  readiness(path: RelPath, stat: DiskStat): { readonly waitMs: number } | { readonly openCheck: boolean } {
+    const ageMs = Date.now() - stat.ctimeMs
+    if (ageMs < 0 || ageMs >= OPEN_CHECK_MS) return { openCheck: false }
+    if (ageMs < QUIET_MS) return { waitMs: QUIET_MS - ageMs + 1 }
+    const since = this.#restless.get(path)
+    return { openCheck: since === undefined || performance.now() - since < RESTLESS_MS }
+  }
+
+  /** A file was open for writing, or changed while it was read: look again after a while that grows. */
+  noteRestless(path: RelPath): void {
+    const now = performance.now()
+    const since = this.#restless.get(path) ?? now
+    this.#restless.set(path, since)
+    this.markDirty([parentOf(path)], Math.min(2000, Math.max(50, (now - since) / 2)))
+  }
+
+  /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
+  judge(
+    path: RelPath,
+    observed: Fact,
+    stat: DiskStat | undefined,
+    pieces: readonly PieceInfo[] | undefined,
+  ): Publication | undefined {
+    const { index, problems } = this.#context
+    this.#restless.delete(path)
+    problems.clear('scan', path)
+    const row = index.disk(path)
+    const applied = row?.applied ?? NOTHING_APPLIED
+    const outcome = judge({
+      path,
+      observed,
+      applied,
+      share: index.effective(path),
+      intents: this.#intents.get(path) ?? [],
+      writer: this.#context.isWriter,
+    })
+    const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
+    switch (outcome.type) {
+      case 'unchanged':
+        index.setDisk(path, { applied, stat, drift: undefined }, layout)
+        return undefined
+      case 'adopt':
+        index.setDisk(path, { applied: outcome.applied, stat, drift: undefined }, layout)
+        return undefined
+      case 'drift': {
+        const sinceMs = row?.drift?.sinceMs ?? Date.now()
+        this.#context.log.info({ path, what: outcome.what }, 'drift')
+        index.setDisk(path, { applied, stat, drift: { what: outcome.what, sinceMs, fact: observed } }, layout)
+        return undefined
+      }
+      case 'publish':
+        return { draft: outcome.draft, pieces: pieces ?? [], disk: { stat } }
+    }
+  }
+}
+
+/** What a row says the disk holds. */
+export function currentFact(row: DiskRow | undefined): Fact {
+  return row === undefined ? ABSENT : (row.drift?.fact ?? row.applied.fact)
+}
+
+/** One look at some directories, or from them downwards at the whole tree. */
+class Look {
+  readonly #scanner: Scanner
+  readonly #context: ShareContext
+  readonly #deep: boolean
+  readonly #moment: Moment
+  readonly #jobs = new Set<Promise<void>>()
+  #found: Publication[] = []
+  #hashing: Candidate[] = []
+  #hashingBytes = 0
+
+  constructor(scanner: Scanner, context: ShareContext, deep: boolean) {
+    this.#scanner = scanner
+    this.#context = context
+    this.#deep = deep
+    this.#moment = context.guard.startLook()
+  }
+
+  async run(directories: readonly Directory[]): Promise<void> {
+    try {
+      let queue = [...directories]
+      while (queue.length > 0) {
+        const batch = queue.slice(0, SCAN_BATCH)
+        queue = queue.slice(SCAN_BATCH)
+        // Watched before it is listed: what comes between is an event, not a gap (A10).
+        await this.#context.watch(batch)
+        for (const listing of await this.#context.pool.scan(this.#context.root, batch)) {
+          for (const below of this.#compare(listing)) queue.push(below)
+        }
+        await this.#room()
+      }
+      this.#flushHash()
+      await Promise.all(this.#jobs)
+      await this.#publishFound(0)
+    } finally {
+      await Promise.allSettled(this.#jobs)
+      this.#context.guard.endLook(this.#moment)
+    }
+  }
+
+  /** Compares one listing with the index; returns directories to look into as well. */
+  #compare(listing: ScannedDirectory): Directory[] {
+    const { index, problems } = this.#context
+    if (listing.status === 'gone') {
+      if (listing.path !== '') this.#scanner.markDirty([parentOf(listing.path)])
+      return []
+    }
+    if (listing.status === 'failed') {
+      problems.set('scan', listing.path, listing.code ?? 'IO', 'cannot list this directory')
+      return []
+    }
+    problems.clear('scan', listing.path)
+    problems.replaceChildren('scan', listing.path, listing.faults)
+    const rows = new Map(index.diskChildren(listing.path).map(({ path, row }) => [path, row]))
+    const faulty = new Set(listing.faults.map(({ name }) => name))
+    const below: Directory[] = []
+    const directories: Candidate[] = []
+    for (let i = 0; i < listing.names.length; i++) {
+      const path = childPath(listing.path, listing.names[i]!)
+      if (path === undefined) continue
+      const row = rows.get(path)
+      rows.delete(path)
+      const stat = unpackStat(listing.stats, i)
+      const isDirectory = stat.type === 'directory'
+      if (this.#context.isIgnored(path, isDirectory)) continue
+      this.#scanner.noteFound(path)
+      if (isDirectory && (this.#deep || currentFact(row).type !== 'directory')) below.push(path)
+      if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
+      if (this.#isDisturbed(path)) continue
+      const candidate = { path, stat, seen: row?.stat }
+      if (isDirectory) directories.push(candidate)
+      else this.#hash(candidate)
+    }
+    this.#judgeDirectories(directories)
+    for (const [path, row] of rows) {
+      const fact = currentFact(row)
+      if (fact.type === 'absent' || faulty.has(nameOf(path))) continue
+      if (this.#context.isIgnored(path, fact.type === 'directory') || this.#isDisturbed(path)) continue
+      this.#scanner.noteMissing(path)
+    }
+    return below
+  }
+
+  /** Whether we are changing a path ourselves; then its directory is looked at again later. */
+  #isDisturbed(path: RelPath): boolean {
+    if (!this.#context.guard.isDisturbed(path, this.#moment)) return false
+    this.#scanner.markDirty([parentOf(path)], QUIET_MS)
+    return true
+  }
+
+  #judgeDirectories(candidates: readonly Candidate[]): void {
+    if (candidates.length === 0) return
+    this.#context.index.transaction(() => {
+      for (const { path, stat } of candidates) {
+        const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
+        const publication = this.#scanner.judge(path, fact, stat, undefined)
+        if (publication !== undefined) this.#found.push(publication)
+      }
+    })
+  }
+
+  #hash(candidate: Candidate): void {
+    const ready = this.#scanner.readiness(candidate.path, candidate.stat)
+    if ('waitMs' in ready) return this.#scanner.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
+      this.#flushHash()
+    }
+    this.#hashing.push(candidate)
+    this.#hashingBytes += candidate.stat.size
+  }
+
+  #flushHash(): void {
+    const batch = this.#hashing
+    if (batch.length === 0) return
+    this.#hashing = []
+    this.#hashingBytes = 0
+    const job = this.#hashBatch(batch).finally(() => this.#jobs.delete(job))
+    this.#jobs.add(job)
+  }
+
+  async #hashBatch(batch: readonly Candidate[]): Promise<void> {
+    const { pool, root, pieceKeys, index } = this.#context
+    const jobs = batch.map(({ path, stat }): HashJob => {
+      const ready = this.#scanner.readiness(path, stat)
+      return { path, openCheck: 'openCheck' in ready && ready.openCheck }
+    })
+    const results = await pool.hash(root, pieceKeys, jobs)
+    index.transaction(() => {
+      batch.forEach((candidate, i) => this.#judgeHashed(candidate, results[i]!))
+    })
+    await this.#publishFound(HASH_FILES)
+  }
+
+  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+    const { index, problems } = this.#context
+    const row = index.disk(path)?.stat
+    const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
+    if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
+      return this.#scanner.markDirty([parentOf(path)], QUIET_MS)
+    }
+    switch (result.status) {
+      case 'ok':
+      case 'symlink': {
+        const { fact, pieces } = factOfHashed(result)
+        const publication = this.#scanner.judge(path, fact, result.stat, pieces)
+        if (publication !== undefined) this.#found.push(publication)
+        if (path === IGNORE_FILE) this.#context.onIgnoreRules()
+        return
+      }
+      case 'busy':
+      case 'changed':
+        return this.#scanner.noteRestless(path)
+      case 'gone':
+        return this.#scanner.markDirty([parentOf(path)])
+      case 'failed':
+        return problems.set('scan', path, result.code, result.detail)
+    }
+  }
+
+  async #publishFound(atLeast: number): Promise<void> {
+    if (this.#found.length === 0 || this.#found.length < atLeast) return
+    const found = this.#found
+    this.#found = []
+    await this.#context.publish(found)
+  }
+
+  /** Waits while enough hashing is under way. */
+  async #room(): Promise<void> {
+    while (this.#jobs.size >= HASH_JOBS) await Promise.race(this.#jobs)
+  }
+}
+
+function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): {
+  fact: Fact
+  pieces: readonly PieceInfo[] | undefined
+} {
+  const mtimeUs = mtimeUsOf(result.stat)
+  if (result.status === 'symlink') {
+    return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }
+  }
+  const { mode, size } = result.stat
+  return {
+    fact: { type: 'file', mode, mtimeUs, size, content: result.content, extra: NO_EXTRA },
+    pieces: splitPieces(result.pieces, result.lengths),
+  }
+}

@@ -1,0 +1,197 @@
+// Brings pieces into staged files, many at a time: parts with a source are collected for a tick and go to the workers in
+// batches, bulk bytes in one transferred buffer. A task's parts are staged by one job at a time.
+import type { DeviceId } from '../../core/ids.js'
+import { SIV_BYTES } from '../../core/piece.js'
+import type { StageFileJob, StageResult } from '../../folder/stage.js'
+import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
+import type { ShareContext } from './context.js'
+
+/** One batch at most; two or three of them keep the workers busy. */
+const BATCH_PARTS = 384
+const BATCH_BYTES = 8 << 20
+const BATCHES = 3
+
+export interface StagerEvents {
+  /** All parts of the file are staged and verified. */
+  onStaged(task: ApplyTask): void
+  /** A piece from a peer was not what it claimed to be (P1). */
+  onWrong(task: ApplyTask, part: TaskPart, from: DeviceId): void
+  /** A place on this disk does not hold the piece. */
+  onMissing(task: ApplyTask, part: TaskPart): void
+  /** What a leftover held is known; the rest of the parts needs sources. */
+  onResumed(task: ApplyTask): void
+  onFailed(task: ApplyTask, code: string, detail: string): void
+  /** Bytes that came from peers are no longer held in memory. */
+  onReleased(bytes: number): void
+}
+
+export class Stager {
+  readonly #context: ShareContext
+  readonly #events: StagerEvents
+  #ready: ApplyTask[] = []
+  #batches = 0
+  #scheduled = false
+
+  constructor(context: ShareContext, events: StagerEvents) {
+    this.#context = context
+    this.#events = events
+  }
+
+  /** Gives a part a source. */
+  add(task: ApplyTask, pending: PendingPart): void {
+    pending.part.state = 'queued'
+    task.pending.push(pending)
+    if (task.pending.length === 1 && !task.staging) this.#enqueue(task)
+  }
+
+  /** A file without content has no parts, but must be staged all the same. */
+  addEmpty(task: ApplyTask): void {
+    this.#enqueue(task)
+  }
+
+  /** Looks which parts of a leftover staged file are right (A4), then calls onResumed. */
+  resume(task: ApplyTask): void {
+    const { pool, root, pieceKeys } = this.#context
+    const parts = task.parts.map(({ piece, offset }) => ({ id: piece.id, sealedLength: piece.length, offset }))
+    const size = fileFactOf(task)!.size
+    task.staging = true
+    pool
+      .stage(root, pieceKeys, [{ type: 'resume', token: task.token, size, parts }])
+      .then(([result]) => {
+        task.staging = false
+        if (task.dropped) return
+        task.begun = result!.good.length > 0
+        for (const i of result!.good) {
+          task.parts[i]!.state = 'staged'
+          task.missing--
+        }
+        // Even a complete leftover goes through one last job, which checks its size and sets its metadata.
+        if (task.missing === 0) this.#enqueue(task)
+        else this.#events.onResumed(task)
+      })
+      .catch((thrown) => this.#context.fail(thrown))
+  }
+
+  /** Throws away what was staged for a task that is no longer wanted. */
+  discard(task: ApplyTask): void {
+    if (task.staging || !task.begun) return
+    const { pool, root, pieceKeys } = this.#context
+    pool
+      .stage(root, pieceKeys, [{ type: 'discard', token: task.token }])
+      .catch((thrown) => this.#context.fail(thrown))
+  }
+
+  #enqueue(task: ApplyTask): void {
+    this.#ready.push(task)
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      while (this.#batches < BATCHES && this.#ready.length > 0) this.#start()
+    })
+  }
+
+  #start(): void {
+    const tasks: ApplyTask[] = []
+    const taken: PendingPart[][] = []
+    let parts = 0
+    let bytes = 0
+    while (this.#ready.length > 0 && parts < BATCH_PARTS && bytes < BATCH_BYTES) {
+      const task = this.#ready.shift()!
+      if (task.dropped) {
+        this.#releaseAll(task.pending.splice(0))
+        continue
+      }
+      let count = 0
+      for (; count < task.pending.length && parts + count < BATCH_PARTS && bytes < BATCH_BYTES; count++) {
+        bytes += byteLengthOf(task.pending[count]!)
+      }
+      tasks.push(task)
+      taken.push(task.pending.splice(0, count))
+      task.staging = true
+      parts += Math.max(1, count)
+    }
+    if (tasks.length === 0) return
+    this.#batches++
+    void this.#stage(tasks, taken, bytes)
+      .catch((thrown) => this.#context.fail(thrown))
+      .finally(() => {
+        this.#batches--
+        this.#schedule()
+      })
+  }
+
+  async #stage(tasks: readonly ApplyTask[], taken: readonly PendingPart[][], byteLength: number): Promise<void> {
+    const packed = Buffer.from(new ArrayBuffer(byteLength))
+    let at = 0
+    const jobs = tasks.map((task, i): StageFileJob => {
+      const fact = fileFactOf(task)!
+      const parts = taken[i]!.map((pending): StageFileJob['parts'][number] => {
+        const { piece, offset } = pending.part
+        const common = { id: piece.id, sealedLength: piece.length, offset }
+        if (pending.type === 'place') return { ...common, source: this.#placeSource(pending) }
+        const source = { type: 'bytes' as const, at, length: pending.bytes.length }
+        at += pending.bytes.copy(packed, at)
+        return { ...common, source }
+      })
+      return {
+        type: 'file',
+        token: task.token,
+        size: fact.size,
+        begin: !task.begun,
+        final: task.missing === parts.length,
+        parts,
+        mode: fact.mode,
+        mtimeUs: fact.mtimeUs,
+      }
+    })
+    const { pool, root, pieceKeys } = this.#context
+    const results = await pool.stage(root, pieceKeys, jobs, packed.buffer as ArrayBuffer)
+    tasks.forEach((task, i) => this.#finish(task, taken[i]!, results[i]!))
+  }
+
+  #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {
+    const length = pending.part.piece.length - SIV_BYTES
+    return { type: 'place', path: pending.path, inArchive: pending.inArchive, offset: pending.offset, length }
+  }
+
+  #finish(task: ApplyTask, taken: readonly PendingPart[], result: StageResult): void {
+    task.staging = false
+    this.#releaseAll(taken)
+    if (task.dropped) {
+      this.#releaseAll(task.pending.splice(0))
+      task.begun = true
+      return this.discard(task)
+    }
+    if (result.failed !== undefined) return this.#events.onFailed(task, result.failed.code, result.failed.detail)
+    task.begun = true
+    for (const i of result.good) {
+      taken[i]!.part.state = 'staged'
+      task.missing--
+    }
+    for (const i of result.wrong) this.#retry(task, taken[i]!)
+    for (const i of result.missing) this.#retry(task, taken[i]!)
+    if (task.missing === 0) this.#events.onStaged(task)
+    else if (task.pending.length > 0) this.#enqueue(task)
+  }
+
+  #retry(task: ApplyTask, pending: PendingPart): void {
+    pending.part.state = 'missing'
+    if (pending.type === 'bytes') return this.#events.onWrong(task, pending.part, pending.from)
+    pending.part.distrusted = true
+    this.#events.onMissing(task, pending.part)
+  }
+
+  #releaseAll(list: readonly PendingPart[]): void {
+    const bytes = list.reduce((sum, pending) => sum + byteLengthOf(pending), 0)
+    if (bytes > 0) this.#events.onReleased(bytes)
+  }
+}
+
+function byteLengthOf(pending: PendingPart): number {
+  return pending.type === 'bytes' ? pending.bytes.length : 0
+}
