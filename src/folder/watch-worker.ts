@@ -107,6 +107,8 @@ function isStillWatched(node: WatchNode, change: Change): boolean {
 }
 
 async function add(id: number, directories: readonly Directory[]): Promise<void> {
+  // First, so that it has a watch even where they are too few.
+  canary.prepare()
   const gone: Directory[] = []
   let index = 0
   for (; index < directories.length; index++) {
@@ -124,7 +126,6 @@ async function add(id: number, directories: readonly Directory[]): Promise<void>
       if (exhausted) break
     }
   }
-  canary.prepare()
   if (gone.length > 0) post({ type: 'gone', directories: gone })
   post({ type: 'added', id })
 }

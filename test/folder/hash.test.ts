@@ -217,6 +217,23 @@ test('A8: after an answer, any write shows in the stat, however soon it comes', 
     }
   }))
 
+test('A8: a file that has just changed is opened only once a further change would show', () =>
+  withRoot((root) => {
+    const names = ['a', 'b', 'c']
+    for (const name of names) fs.writeFileSync(path.join(root, name), name)
+    const openedAtMs = new Map<string, number>()
+    const openSync = fs.openSync as (...args: unknown[]) => number
+    mock.method(fs, 'openSync', (...args: unknown[]) => {
+      openedAtMs.set(path.basename(String(args[0])), Date.now())
+      return openSync(...args)
+    })
+    const results = hash(root, ...names)
+    for (const [index, name] of names.entries()) {
+      assert.equal(results[index]!.status, 'ok')
+      assert.ok(unsettledMs(statOf(fs.lstatSync(path.join(root, name))), openedAtMs.get(name)!) <= 0)
+    }
+  }))
+
 test('A8: how long a stat is not to be trusted', () => {
   const stat: DiskStat = {
     type: 'file',
