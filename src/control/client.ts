@@ -20,6 +20,9 @@ import { socketAddress } from './socket.js'
 /** A tree of a million files with problems is far below this. */
 const MAX_ANSWER_BYTES = 256 << 20
 
+/** A question is answered from memory; scans and the like may take as long as they take. */
+const QUESTION_TIMEOUT_MS = 60_000
+
 /** Options of every call: `signal` gives up waiting. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
@@ -79,7 +82,7 @@ export class ControlClient {
       throw this.#unreachable(cause)
     })
     try {
-      const answer = await send(address.path, method, path, signal, body)
+      const answer = await send(address.path, method, path, limited(method, signal), body)
       const value = parseJson(answer.text)
       if (answer.status >= 400) throw errorOf(value)
       const parsed = schema.safeParse(value)
@@ -101,6 +104,12 @@ export class ControlClient {
       return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} is not running`, { cause })
     return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} did not answer`, { cause })
   }
+}
+
+function limited(method: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (method !== 'GET') return signal
+  const timeout = AbortSignal.timeout(QUESTION_TIMEOUT_MS)
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
 }
 
 interface Answer {

@@ -81,6 +81,16 @@ export async function loadSecrets(
   return { config: loaded, warnings }
 }
 
+/** The text of a file that holds a secret, without the space around it. Throws CONFIG_UNREADABLE. */
+export async function readSecretText(file: string): Promise<string> {
+  const { text } = await readText(file, MAX_SECRET_FILE_BYTES).catch((cause: unknown) => {
+    throw new ShoalError('CONFIG_UNREADABLE', `cannot read the secret in ${file}: ${reason(cause)}`, {
+      cause,
+    })
+  })
+  return text.trim()
+}
+
 type ReadSecret =
   | { readonly secret: Secret; readonly shared: boolean; readonly fault?: undefined }
   | {

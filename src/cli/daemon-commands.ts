@@ -1,0 +1,115 @@
+// The commands that ask a running daemon, found through the configuration file it was started with.
+import { resolve } from 'node:path'
+import { ControlClient } from '../control/client.js'
+import { ShoalError } from '../core/error.js'
+import type { Config } from '../daemon/config.js'
+import { readConfig } from '../daemon/config-secrets.js'
+import type { CliIo } from './io.js'
+import { formatStatus } from './status-text.js'
+import { formatBytes, formatJson, formatTable, printable } from './text.js'
+import { VERDICT_EXIT, type Verdict, waitForSync } from './wait.js'
+
+export interface JsonOption {
+  readonly json?: boolean
+}
+
+/** Prints the status; with `wait`, waits for everyone first. The exit code. */
+export async function statusCommand(
+  io: CliIo,
+  configFile: string,
+  options: JsonOption & { readonly wait?: boolean; readonly timeout: number },
+): Promise<number> {
+  const { client } = await connect(configFile)
+  if (options.wait !== true) {
+    const report = await client.status()
+    io.out(options.json === true ? formatJson(report) : formatStatus(report))
+    return 0
+  }
+  const { report, verdict } = await waitForSync(client, { timeoutMs: options.timeout * 1000 })
+  io.out(
+    options.json === true
+      ? formatJson({ ...report, verdict: verdict.type })
+      : `${formatStatus(report)}\n${formatVerdict(verdict)}\n`,
+  )
+  return VERDICT_EXIT[verdict.type]
+}
+
+/** Scans everything; returns when that is done and announced. */
+export async function scanCommand(_io: CliIo, configFile: string): Promise<number> {
+  const { client } = await connect(configFile)
+  await client.scan()
+  return 0
+}
+
+/** Lifts the halt of all shares, or of the one whose folder is named. */
+export async function approveCommand(
+  _io: CliIo,
+  configFile: string,
+  dir: string | undefined,
+): Promise<number> {
+  const { client, config } = await connect(configFile)
+  await client.approve(dir === undefined ? undefined : shareAt(config, dir))
+  return 0
+}
+
+export async function peersCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
+  const { client } = await connect(configFile)
+  const peers = await client.peers()
+  const rows = peers.map((peer) => [
+    peer.dir,
+    peer.name,
+    peer.device.slice(0, 16),
+    peer.grade,
+    `${peer.transport} ${peer.address}`,
+    peer.initiator ? 'out' : 'in',
+    peer.connectedAt,
+    formatBytes(peer.receivedBytes),
+    formatBytes(peer.sentBytes),
+  ])
+  const headings = ['FOLDER', 'NAME', 'DEVICE', 'GRADE', 'ADDRESS', 'DIALLED', 'SINCE', 'RECEIVED', 'SENT']
+  printList(io, options, peers, [headings, ...rows], 'no peers are connected')
+  return 0
+}
+
+export async function conflictsCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
+  const { client } = await connect(configFile)
+  const conflicts = await client.conflicts()
+  const rows = conflicts.map(({ dir, path, copy }) => [dir, path, copy])
+  printList(io, options, conflicts, [['FOLDER', 'PATH', 'COPY'], ...rows], 'no conflicts')
+  return 0
+}
+
+export async function driftCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
+  const { client } = await connect(configFile)
+  const drift = await client.drift()
+  const rows = drift.map(({ dir, path, kind }) => [dir, kind, path])
+  printList(io, options, drift, [['FOLDER', 'CHANGE', 'PATH'], ...rows], 'no drift')
+  return 0
+}
+
+async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
+  const { config } = await readConfig(configFile)
+  return { client: new ControlClient(config.storagePath), config }
+}
+
+function shareAt(config: Config, dir: string): number {
+  const at = config.shares.findIndex((share) => share.dir === resolve(dir))
+  if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
+  return at
+}
+
+function printList(
+  io: CliIo,
+  { json }: JsonOption,
+  list: readonly unknown[],
+  rows: readonly (readonly string[])[],
+  none: string,
+): void {
+  if (json === true) io.out(formatJson(list))
+  else io.out(list.length === 0 ? `${none}\n` : formatTable(rows))
+}
+
+function formatVerdict({ type, because }: Verdict): string {
+  if (type === 'in-sync') return 'in sync'
+  return `${type}: ${because.map(printable).join(', ')}`
+}

@@ -1,0 +1,218 @@
+// The command line: commands, options, help, and how a failure is told. Promises: exit codes from the table in
+// core/error.ts (docs/cli.md lists them); the message of a failure on standard error and its hint on the line below; a
+// stack only if SHOAL_DEBUG is set; no secret in any of it.
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { PACKAGE_VERSION } from '../control/package-version.js'
+import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
+import { GRADES, type Grade } from '../core/secret.js'
+import { redactSecrets } from '../core/secret-redact.js'
+import { LOG_LEVELS, type LogLevel } from '../daemon/log.js'
+import {
+  approveCommand,
+  conflictsCommand,
+  driftCommand,
+  type JsonOption,
+  peersCommand,
+  scanCommand,
+  statusCommand,
+} from './daemon-commands.js'
+import type { CliIo } from './io.js'
+import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
+import { secretNew, secretShow } from './secret-commands.js'
+
+/** How long --wait waits unless told, seconds. */
+const DEFAULT_WAIT_SECONDS = 60
+const MAX_WAIT_SECONDS = 86_400
+
+const EXAMPLES = `
+Examples:
+  $ (umask 077; shoal secret new > photos.secret)   make a share
+  $ shoal secret show photos.secret                 see the secrets to give to others
+  $ shoal run shoal.conf                            sync the folders of a configuration
+  $ shoal status shoal.conf --wait                  wait until all devices are in sync
+
+Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
+
+/** Runs one command line (without node and script); resolves with the exit code, never rejects. */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  let exit = 0
+  const program = makeProgram(io, (code) => {
+    exit = code
+  })
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exit
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // Help and version were printed on the way.
+      if (thrown.exitCode === 0) return 0
+      return fail(io, new ShoalError('USAGE', thrown.message.replace(/^error: /, ''), { cause: thrown }))
+    }
+    return fail(io, toShoalError(thrown))
+  }
+}
+
+function fail(io: CliIo, error: ShoalError): number {
+  const { exit, hint } = meaningOf(error.code)
+  io.err(`${redactSecrets(error.message)}\n`)
+  if (hint !== '') io.err(`hint: ${hint}\n`)
+  if (io.env.SHOAL_DEBUG !== undefined && io.env.SHOAL_DEBUG !== '')
+    for (let at: unknown = error; at instanceof Error; at = at.cause)
+      io.err(`${redactSecrets(at.stack ?? '')}\n`)
+  return exit
+}
+
+function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
+  const program = new Command('shoal')
+    .description('Keeps a directory the same on many machines, peer to peer, encrypted end to end.')
+    .version(PACKAGE_VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.err(text),
+      // fail() tells it in our own form.
+      outputError: () => {},
+    })
+    .action(unknownCommand)
+  addRun(program, io, setExit)
+  addSecret(program, io)
+  addQueries(program, io, setExit)
+  addDht(program, io, setExit)
+  // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
+  return program.allowExcessArguments()
+}
+
+/** What a command that only holds others does. */
+function unknownCommand(_options: unknown, { args }: Command): never {
+  throw new ShoalError(
+    'USAGE',
+    args[0] === undefined ? 'no command is given' : `there is no command "${args[0]}"`,
+  )
+}
+
+function addRun(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  program
+    .command('run')
+    .description('sync the folders of a configuration file, in the foreground, until SIGTERM or SIGINT')
+    .argument('<config>', 'configuration file')
+    .addOption(logLevelOption())
+    .action(async (config: string, options: { logLevel: LogLevel }) =>
+      setExit(await runCommand(io, config, options)),
+    )
+}
+
+function addSecret(program: Command, io: CliIo): void {
+  const secret = program
+    .command('secret')
+    .description('make secrets, and see what they grant')
+    .action(unknownCommand)
+  secret
+    .command('new')
+    .description('make a share: print its write secret')
+    .addOption(jsonOption('print the secrets of all grades as JSON'))
+    .action((options: JsonOption) => secretNew(io, options))
+  secret
+    .command('show')
+    .description('print the secrets that a secret gives: its own grade and those below')
+    .argument('[file]', 'file that holds the secret; standard input if absent or -')
+    .addOption(new Option('--grade <grade>', 'print only this one').choices(GRADES))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Grades: write (read, change, and let others in), read (follow without changing), blind (keep and
+serve the encrypted data). Write secrets of BitTorrent Sync (A..., D...) are understood as well.`,
+    )
+    .action((file: string | undefined, options: JsonOption & { grade?: Grade }) =>
+      secretShow(io, file, options),
+    )
+  secret.allowExcessArguments()
+}
+
+function addQueries(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  const query = (name: string, description: string): Command =>
+    program.command(name).description(description).argument('<config>', 'configuration file of the daemon')
+  query('status', 'print what the daemon is doing, and who is in sync')
+    .addOption(jsonOption())
+    .option('--wait', 'wait until this device and every member hold the same')
+    .addOption(
+      new Option('--timeout <seconds>', 'with --wait: give up after this long')
+        .default(DEFAULT_WAIT_SECONDS)
+        .argParser(parseSeconds),
+    )
+    .addHelpText(
+      'after',
+      `
+With --wait the exit code is 0 if all are in sync, 2 if this device or one that can be reached is
+behind when the time is up, or a share is halted, and 3 if only unreachable ones may be behind.`,
+    )
+    .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
+      setExit(await statusCommand(io, config, options)),
+    )
+  query('scan', 'look through all folders now; returns when the changes found are announced').action(
+    async (config: string) => setExit(await scanCommand(io, config)),
+  )
+  query('peers', 'list the connections')
+    .addOption(jsonOption())
+    .action(async (config: string, options: JsonOption) => setExit(await peersCommand(io, config, options)))
+  query('conflicts', 'list the conflict copies: both sides of every double edit')
+    .addOption(jsonOption())
+    .action(async (config: string, options: JsonOption) =>
+      setExit(await conflictsCommand(io, config, options)),
+    )
+  query('drift', "list what a reader's disk holds that the share does not say")
+    .addOption(jsonOption())
+    .action(async (config: string, options: JsonOption) => setExit(await driftCommand(io, config, options)))
+  query('approve', 'let halted shares go on, after reading why in shoal status')
+    .argument('[dir]', 'only the share of this folder')
+    .action(async (config: string, dir: string | undefined) => setExit(await approveCommand(io, config, dir)))
+}
+
+function addDht(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  program
+    .command('dht')
+    .description('run a node of a private DHT until SIGTERM or SIGINT; prints its address')
+    .addOption(
+      new Option('--listen <host:port>', 'UDP address to listen on; port 0: any free one')
+        .makeOptionMandatory()
+        .argParser((text) => usageOf(() => parseHostPort(text, 0))),
+    )
+    .addOption(
+      new Option('--bootstrap <host:port...>', 'other nodes of the same DHT').argParser(
+        (text, before: HostPort[] = []) => [...before, usageOf(() => parseHostPort(text, 1))],
+      ),
+    )
+    .addOption(logLevelOption())
+    .action(async (options: { listen: HostPort; bootstrap?: HostPort[]; logLevel: LogLevel }) =>
+      setExit(await dhtCommand(io, options)),
+    )
+}
+
+function jsonOption(description = 'print JSON'): Option {
+  return new Option('--json', description)
+}
+
+function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'how much to log on standard error')
+    .choices(LOG_LEVELS)
+    .default('info')
+}
+
+function parseSeconds(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  if (!(seconds <= MAX_WAIT_SECONDS))
+    throw new InvalidArgumentError(`expected seconds from 0 to ${MAX_WAIT_SECONDS}`)
+  return seconds
+}
+
+/** Lets commander say which option it was. */
+function usageOf<T>(parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw error instanceof ShoalError ? new InvalidArgumentError(error.message) : error
+  }
+}

@@ -1,0 +1,76 @@
+// The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
+// every other command starts quickly.
+import { ShoalError } from '../core/error.js'
+import { loadSecrets, readConfig } from '../daemon/config-secrets.js'
+import { type LogLevel, makeLog } from '../daemon/log.js'
+import type { Log } from '../ports/log.js'
+import type { CliIo } from './io.js'
+import { untilSignalled } from './lifetime.js'
+
+/** Runs the daemon in the foreground until a signal. */
+export async function runCommand(
+  io: CliIo,
+  configFile: string,
+  options: { readonly logLevel: LogLevel },
+): Promise<number> {
+  const read = await readConfig(configFile)
+  const { config, warnings } = await loadSecrets(read.config)
+  for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
+  const log = makeLog(options.logLevel)
+  endOnBugs(log)
+  const { runDaemon } = await import('../daemon/daemon.js')
+  await untilSignalled(() => runDaemon(config, { log }), log)
+  return 0
+}
+
+/** Runs a DHT node until a signal; prints the address it is reached at. */
+export async function dhtCommand(
+  io: CliIo,
+  options: {
+    readonly listen: HostPort
+    readonly bootstrap?: readonly HostPort[]
+    readonly logLevel: LogLevel
+  },
+): Promise<number> {
+  const log = makeLog(options.logLevel)
+  endOnBugs(log)
+  const { runDhtNode } = await import('../swarm/dht-node.js')
+  await untilSignalled(async () => {
+    const node = await runDhtNode({ ...options.listen, bootstrap: options.bootstrap ?? [], log })
+    io.out(`${node.address.host}:${node.address.port}\n`)
+    let markStopped: () => void = () => {}
+    const stopped = new Promise<void>((resolve) => {
+      markStopped = resolve
+    })
+    return {
+      stopped,
+      stop: async () => {
+        await node.close()
+        markStopped()
+      },
+    }
+  }, log)
+  return 0
+}
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+/** Reads "host:port" or "[IPv6]:port"; `leastPort` is 0 where any free port will do. Throws USAGE. */
+export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
+  const match = /^(?:\[([0-9a-f:.%\w]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port < leastPort || port > 65_535)
+    throw new ShoalError('USAGE', 'expected HOST:PORT, or [IPv6]:PORT')
+  return { host: match[1] ?? match[2]!, port }
+}
+
+/** Going on after a bug could do harm; what is on disk is safe at any instant (A4). */
+function endOnBugs(log: Log): void {
+  process.on('uncaughtException', (err) => {
+    log.error({ err }, 'stopping at once after an unexpected error')
+    process.exit(70)
+  })
+}

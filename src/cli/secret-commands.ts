@@ -1,0 +1,79 @@
+// `shoal secret`: makes secrets and shows what a secret grants. Secrets are only ever read from a file or standard input:
+// arguments are visible to every user of the machine.
+import { randomBytes } from 'node:crypto'
+import { ShoalError } from '../core/error.js'
+import { KEY_BYTES } from '../core/keys.js'
+import {
+  deriveSecret,
+  formatSecret,
+  GRADES,
+  type Grade,
+  parseSecret,
+  type Secret,
+  writeSecretOf,
+} from '../core/secret.js'
+import { redactSecrets } from '../core/secret-redact.js'
+import { readSecretText } from '../daemon/config-secrets.js'
+import type { CliIo } from './io.js'
+import { formatJson, formatTable } from './text.js'
+
+/** More than any secret; standard input is not read further. */
+const MAX_INPUT_BYTES = 4096
+
+/** Prints the write secret of a new share, alone on its line, or all its grades as JSON. */
+export function secretNew(io: CliIo, options: { readonly json?: boolean }): void {
+  const secret = writeSecretOf(randomBytes(KEY_BYTES))
+  io.out(options.json === true ? formatJson(gradesOf(secret)) : `${formatSecret(secret)}\n`)
+}
+
+/** Prints a secret's grade and those below, or just one of them. Throws SECRET_INVALID, SECRET_GRADE, CONFIG_UNREADABLE. */
+export async function secretShow(
+  io: CliIo,
+  file: string | undefined,
+  options: { readonly json?: boolean; readonly grade?: Grade },
+): Promise<void> {
+  const secret = parseSecret(await secretText(io, file))
+  if (options.grade !== undefined) {
+    const text = formatSecret(deriveSecret(secret, options.grade))
+    io.out(options.json === true ? formatJson({ [options.grade]: text }) : `${text}\n`)
+    return
+  }
+  const grades = gradesOf(secret)
+  io.out(
+    options.json === true
+      ? formatJson({ grade: secret.grade, ...grades })
+      : formatTable(Object.entries(grades)),
+  )
+}
+
+/** The text of the secret's own grade and of each below, strongest first. */
+function gradesOf(secret: Secret): Partial<Record<Grade, string>> {
+  const below = GRADES.slice(GRADES.indexOf(secret.grade))
+  return Object.fromEntries(below.map((grade) => [grade, formatSecret(deriveSecret(secret, grade))]))
+}
+
+async function secretText(io: CliIo, file: string | undefined): Promise<string> {
+  if (file === undefined || file === '-') {
+    if ('isTTY' in io.stdin && io.stdin.isTTY === true)
+      io.err('type or paste a secret, then Enter and Ctrl-D\n')
+    return (await readInput(io)).trim()
+  }
+  if (redactSecrets(file) !== file)
+    throw new ShoalError(
+      'USAGE',
+      'a secret does not belong on the command line, where other users can see it: give it on standard input or in a file',
+    )
+  return readSecretText(file)
+}
+
+async function readInput({ stdin }: CliIo): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
+    chunks.push(Buffer.from(chunk))
+    length += chunk.length
+    if (length > MAX_INPUT_BYTES)
+      throw new ShoalError('SECRET_INVALID', `this is not a secret: more than ${MAX_INPUT_BYTES} bytes`)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

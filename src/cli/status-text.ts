@@ -1,0 +1,62 @@
+// A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
+// that is connected and whose signed digest equals ours.
+import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import { formatBytes, formatCount, formatTable, printable } from './text.js'
+
+/** Longer lists of problems are for --json. */
+const MAX_PROBLEMS = 20
+
+/** The whole report, each line with its line end. */
+export function formatStatus(report: StatusReport): string {
+  const { name, device, version, pid } = report
+  const head = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
+  if (report.shares.length === 0) return `${head}no shared folders\n`
+  return head + report.shares.map((share) => `\n${formatShare(share)}`).join('')
+}
+
+/** What is said of a member in one word or two. */
+export function memberState({ connected, digestEqual }: MemberReport): 'in sync' | 'behind' | 'unreachable' {
+  if (!connected) return 'unreachable'
+  return digestEqual ? 'in sync' : 'behind'
+}
+
+function formatShare(share: ShareReport): string {
+  const { haltReason, state } = share
+  const facts: [string, string][] = [
+    ['grade', share.grade],
+    ['state', haltReason === null ? state : `${state}: ${haltReason}`],
+    ['content', amount(share.files, share.bytes)],
+    [
+      'missing',
+      share.needFiles + share.needBytes === 0 ? 'nothing' : amount(share.needFiles, share.needBytes),
+    ],
+    ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
+    ['digest', share.digest.slice(0, 16)],
+    ['conflicts', String(share.conflicts)],
+    ['drift', String(share.drift)],
+    ['problems', String(share.problems.length)],
+  ]
+  return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
+}
+
+function formatProblems({ problems }: ShareReport): string {
+  const shown = problems.slice(0, MAX_PROBLEMS).map(({ path, code, detail }) => [path, code, detail])
+  const more = problems.length - shown.length
+  return formatTable(shown, '    ') + (more > 0 ? `    and ${more} more, see --json\n` : '')
+}
+
+function formatMembers({ members }: ShareReport): string {
+  if (members.length === 0) return '  no other members\n'
+  const rows = members.map((member) => [
+    member.name,
+    member.grade,
+    memberState(member),
+    member.address === null ? '-' : `${member.transport} ${member.address}`,
+    member.lastSeen ?? 'never',
+  ])
+  return formatTable([['MEMBER', 'GRADE', 'STATE', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
+}
+
+function amount(files: number, bytes: number): string {
+  return `${formatCount(files, 'file')}, ${formatBytes(bytes)}`
+}

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import { type ControlServer, serveControl } from '../../src/control/server.js'
+import { ShoalError } from '../../src/core/error.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { silentLog } from '../../src/ports/log.js'
+import { FakeBackend, member, share, status } from '../control/fake-backend.js'
+import { shoal } from './transcript.js'
+
+let folder: string
+let config: string
+let backend: FakeBackend
+let server: ControlServer
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'shoal-cli-'))
+  config = join(folder, 'shoal.conf')
+  const secret = (seed: number): string => formatSecret(writeSecretOf(Buffer.alloc(32, seed)))
+  const shares = [
+    { secret: secret(1), dir: 'a' },
+    { secret: secret(2), dir: 'b' },
+  ]
+  writeFileSync(config, JSON.stringify({ storage_path: 'store', shared_folders: shares }))
+})
+beforeEach(async () => {
+  backend = new FakeBackend()
+  rmSync(join(folder, 'store'), { recursive: true, force: true })
+  mkdirSync(join(folder, 'store'))
+  server = await serveControl({ storagePath: join(folder, 'store'), backend, log: silentLog })
+})
+afterEach(() => server.close())
+after(() => rmSync(folder, { recursive: true }))
+
+describe('shoal status', () => {
+  it('prints aligned columns', async () => {
+    const problems = [{ path: 'a\u001b[2J', code: 'EACCES', detail: 'permission denied', sinceMs: 0 }]
+    backend.statuses = [
+      status(
+        share({
+          problems,
+          members: [
+            member('nas', { grade: 'read' }),
+            member('phone', { connected: false, address: null, transport: null }),
+          ],
+        }),
+        share({
+          dir: '/b',
+          state: 'halted',
+          haltReason: 'the marker is missing',
+          needFiles: 1,
+          needBytes: 5,
+          members: [],
+        }),
+      ),
+    ]
+    const { exit, out, err } = await shoal(['status', config])
+    assert.deepEqual([exit, err], [0, ''])
+    assert.equal(
+      out,
+      `laptop (aaaaaaaaaaaaaaaa), shoal 0.1.0, process 4121
+
+/data/photos
+  grade      write
+  state      idle
+  content    12345 files, 1.2 GiB
+  missing    nothing
+  moved      0 B received, 1.0 KiB sent
+  digest     dddddddddddddddd
+  conflicts  0
+  drift      0
+  problems   1
+    a\\u{1b}[2J  EACCES  permission denied
+  MEMBER  GRADE  STATE        ADDRESS             LAST SEEN
+  nas     read   in sync      tcp 127.0.0.1:4444  2026-11-20T18:02:03.000Z
+  phone   write  unreachable  -                   2026-11-20T18:02:03.000Z
+
+/b
+  grade      write
+  state      halted: the marker is missing
+  content    12345 files, 1.2 GiB
+  missing    1 file, 5 B
+  moved      0 B received, 1.0 KiB sent
+  digest     dddddddddddddddd
+  conflicts  0
+  drift      0
+  problems   0
+  no other members
+`,
+    )
+  })
+
+  it('prints the report as JSON', async () => {
+    const { exit, out } = await shoal(['status', config, '--json'])
+    assert.equal(exit, 0)
+    assert.deepEqual(JSON.parse(out), status(share()))
+  })
+
+  it('--wait settles first, and waits until all agree: exit 0', async () => {
+    const behind = status(share({ members: [member('nas', { digestEqual: false })] }))
+    const syncing = status(share({ state: 'syncing', members: [member('nas')] }))
+    backend.statuses = [behind, syncing, status(share())]
+    const { exit, out } = await shoal(['status', config, '--wait'])
+    assert.equal(exit, 0)
+    assert.match(out, /\n\nin sync\n$/)
+    assert.deepEqual(backend.calls, ['settle', 'status', 'status', 'status'])
+  })
+
+  const verdicts: { name: string; report: ReturnType<typeof share>; exit: number; says: string }[] = [
+    {
+      name: 'a member that is behind: exit 2',
+      report: share({
+        members: [member('nas', { digestEqual: false }), member('phone', { connected: false })],
+      }),
+      exit: 2,
+      says: 'behind: nas',
+    },
+    {
+      name: 'an unreachable member, all others in sync: exit 3',
+      report: share({ members: [member('nas'), member('phone', { connected: false, digestEqual: true })] }),
+      exit: 3,
+      says: 'unreachable: phone',
+    },
+    {
+      name: 'this device is behind: exit 2',
+      report: share({ needFiles: 1 }),
+      exit: 2,
+      says: 'behind: this device',
+    },
+    {
+      name: 'a halted share: exit 2',
+      report: share({ state: 'halted', haltReason: 'most of the tree is gone' }),
+      exit: 2,
+      says: 'halted: /data/photos: most of the tree is gone',
+    },
+  ]
+  for (const { name, report, exit, says } of verdicts)
+    it(`--wait tells of ${name}`, async () => {
+      backend.statuses = [status(report)]
+      const human = await shoal(['status', config, '--wait', '--timeout', '0.1'])
+      assert.equal(human.exit, exit)
+      assert.ok(human.out.endsWith(`\n\n${says}\n`), human.out)
+      const json = await shoal(['status', config, '--wait', '--timeout', '0', '--json'])
+      assert.equal(json.exit, exit)
+      assert.deepEqual(JSON.parse(json.out), { ...status(report), verdict: says.split(':')[0] })
+    })
+
+  it('--wait does not wait on when a share is halted', async () => {
+    backend.statuses = [status(share({ state: 'halted', haltReason: 'the marker is missing' }))]
+    backend.work = () => Promise.reject(new ShoalError('SHARE_HALTED', 'cannot settle'))
+    const { exit } = await shoal(['status', config, '--wait', '--timeout', '600'])
+    assert.equal(exit, 2)
+  })
+
+  it('refuses a time that is none', async () => {
+    for (const seconds of ['-1', 'soon', '1e3', '86401', ''])
+      assert.equal((await shoal(['status', config, '--wait', `--timeout=${seconds}`])).exit, 64, seconds)
+  })
+
+  it('without a daemon: exit 69, with --wait as well', async () => {
+    await server.close()
+    const expected = `the daemon of storage path ${join(folder, 'store')} is not running\nhint: start it with: shoal run CONFIG\n`
+    for (const more of [[], ['--wait', '--timeout', '0']])
+      assert.deepEqual(await shoal(['status', config, ...more]), { exit: 69, out: '', err: expected })
+  })
+
+  it('--wait waits for a daemon that is about to listen', async () => {
+    await server.close()
+    const waiting = shoal(['status', config, '--wait'])
+    server = await serveControl({ storagePath: join(folder, 'store'), backend, log: silentLog })
+    assert.equal((await waiting).exit, 0)
+  })
+})
+
+describe('other commands to the daemon', () => {
+  it('scan', async () => {
+    assert.deepEqual(await shoal(['scan', config]), { exit: 0, out: '', err: '' })
+    assert.deepEqual(backend.calls, ['scan'])
+  })
+
+  it('approve all, or one by its folder', async () => {
+    assert.equal((await shoal(['approve', config])).exit, 0)
+    assert.equal((await shoal(['approve', config, join(folder, 'b/')])).exit, 0)
+    const { exit, err } = await shoal(['approve', config, '/c'])
+    assert.deepEqual([exit, err], [66, `/c is not a folder of ${config}\n`])
+    assert.deepEqual(backend.calls, ['approve undefined', 'approve 1'])
+  })
+
+  it('peers', async () => {
+    assert.equal((await shoal(['peers', config])).out, 'no peers are connected\n')
+    backend.peerList = [
+      {
+        ...{
+          dir: '/a',
+          device: 'b'.repeat(64),
+          name: 'nas',
+          grade: 'read',
+          transport: 'tcp',
+          address: '10.0.0.2:5',
+        },
+        ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1e7, sentBytes: 0 },
+      } as const,
+    ]
+    assert.equal(
+      (await shoal(['peers', config])).out,
+      `FOLDER  NAME  DEVICE            GRADE  ADDRESS         DIALLED  SINCE                     RECEIVED  SENT
+/a      nas   bbbbbbbbbbbbbbbb  read   tcp 10.0.0.2:5  out      2026-11-20T18:02:03.000Z  9.5 MiB   0 B
+`,
+    )
+    assert.deepEqual(JSON.parse((await shoal(['peers', config, '--json'])).out), backend.peerList)
+  })
+
+  it('conflicts and drift', async () => {
+    assert.equal((await shoal(['conflicts', config])).out, 'no conflicts\n')
+    assert.equal((await shoal(['drift', config])).out, 'no drift\n')
+    backend.conflictList = [{ dir: '/a', path: 'x.txt', copy: 'x.conflict-20261120-180203-nas.txt' }]
+    backend.driftList = [{ dir: '/a', path: 'y', kind: 'deleted' }]
+    const conflicts = await shoal(['conflicts', config])
+    assert.equal(conflicts.out, 'FOLDER  PATH   COPY\n/a      x.txt  x.conflict-20261120-180203-nas.txt\n')
+    assert.deepEqual(await shoal(['drift', config]), {
+      exit: 0,
+      out: 'FOLDER  CHANGE   PATH\n/a      deleted  y\n',
+      err: '',
+    })
+    assert.deepEqual(JSON.parse((await shoal(['conflicts', config, '--json'])).out), backend.conflictList)
+    assert.deepEqual(JSON.parse((await shoal(['drift', config, '--json'])).out), backend.driftList)
+  })
+
+  it('a failure of the daemon keeps its code, message and hint', async () => {
+    backend.work = () => Promise.reject(new ShoalError('SHARE_HALTED', 'cannot scan /a: it is halted'))
+    const { exit, err } = await shoal(['scan', config])
+    assert.equal(exit, 75)
+    assert.match(err, /^cannot scan \/a: it is halted\nhint: read haltReason in shoal status/)
+  })
+})
