@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { it } from 'node:test'
+import { parseConfig } from '../../src/daemon/config.js'
+import { repository } from '../support/repository.js'
+
+it('docs/configuration.md shows a file that is right', () => {
+  const page = readFileSync(new URL('docs/configuration.md', repository), 'utf8')
+  const [, example] = /```jsonc\n(.*?)```/s.exec(page) ?? []
+  assert.ok(example !== undefined)
+  const { config, warnings } = parseConfig(example, '/etc/shoal/shoal.conf')
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(config.shares[0]?.secret, { file: '/etc/shoal/photos.secret' })
+})
