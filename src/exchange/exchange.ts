@@ -1,0 +1,407 @@
+// The exchange of one share's pieces (DESIGN section 7): every feed is a growing torrent, every proven connection carries
+// one BitTorrent wire per feed that both sides know. What is wanted is asked for by the picker's order (X3); what peers
+// ask for comes from the PieceSource.
+// Promises: one tick of the event loop is one round: deliver what arrived, ask for more, read what was asked for, write.
+// Leaves to others: whether a piece is what its id says (P1). Whoever stages a piece checks it, and calls wrong() or,
+// when it can be served, have().
+import { EventEmitter } from 'node:events'
+import type { Bitfield } from '../core/bitfield.js'
+import type { DeviceId, WriterId } from '../core/ids.js'
+import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
+import type { Log } from '../ports/log.js'
+import type { FeedWire } from './feed-wire.js'
+import { Fetch, type FetchedPiece } from './fetch.js'
+import { Link, type LinkedFeed, type PeerLink } from './link.js'
+import type { RateLimit } from './rate-limit.js'
+import { Recent } from './recent.js'
+import { type PieceSource, Serve } from './serve.js'
+
+export type { WantedPiece } from '../core/picker.js'
+export type { FetchedPiece } from './fetch.js'
+export type { PeerLink } from './link.js'
+export type { PieceRequest, PieceSource } from './serve.js'
+
+export interface ExchangeOptions {
+  /** Our own; peers check it against the Noise key. */
+  readonly device: DeviceId
+  readonly source: PieceSource
+  readonly log: Log
+  /** Of pieces being fetched, default 32 MiB: what a gigabit link holds in a quarter of a second. */
+  readonly maxInFlightBytes?: number
+  /** Without a byte for so long, a peer's requests move on. Default 10 s. */
+  readonly stallMs?: number
+  /** Peers served at a time, default 64. */
+  readonly uploadSlots?: number
+  /** Breaks ties between equally rare pieces; should differ between devices. Default 0. */
+  readonly seed?: number
+  /** Monotonic milliseconds, default performance.now. */
+  readonly nowMs?: () => number
+  /** Whether tick() is called by a timer; default true, tests call it themselves. */
+  readonly ticking?: boolean
+  /** Shared with other exchanges (X4). */
+  readonly downloadLimit?: RateLimit
+  readonly uploadLimit?: RateLimit
+  /** Peers that the limits do not hold for. Default: none. */
+  readonly exempt?: (peer: PeerLink) => boolean
+}
+
+export interface ExchangeFeed {
+  readonly writer: WriterId
+  readonly discoveryKey: Buffer
+  /** How many pieces the feed has announced, as far as we know. */
+  readonly pieceCount: number
+  /** What can be served; the exchange owns it from now on. */
+  readonly have: Bitfield
+}
+
+export interface PeerStats {
+  readonly device: DeviceId
+  readonly downloadedBytes: number
+  readonly uploadedBytes: number
+  readonly rateBytesPerSecond: number
+  readonly inFlightBytes: number
+  readonly stalled: boolean
+}
+
+export interface ExchangeStats {
+  readonly downloadedBytes: number
+  readonly uploadedBytes: number
+  /** Pieces being fetched. */
+  readonly inFlight: number
+  readonly inFlightBytes: number
+  readonly wanted: number
+  readonly wrongPieces: number
+  readonly violations: number
+  readonly perPeer: readonly PeerStats[]
+}
+
+interface ExchangeEvents {
+  pieces: [batch: readonly FetchedPiece[]]
+  availability: []
+}
+
+interface Feed extends LinkedFeed {
+  pieceCount: number
+  readonly have: Bitfield
+}
+
+const DEFAULT_IN_FLIGHT_BYTES: number = 32 * 1024 * 1024
+const DEFAULT_STALL_MS = 10_000
+const DEFAULT_UPLOAD_SLOTS = 64
+const TICK_MS = 250
+const AVAILABILITY_MS = 200
+/** A peer that sent wrong pieces twice, or broke the protocol twice, is not spoken to for so long (P1). */
+const BAN_MS = 10 * 60 * 1000
+
+export class Exchange extends EventEmitter<ExchangeEvents> {
+  readonly #o: ExchangeOptions
+  readonly #log: Log
+  readonly #nowMs: () => number
+  readonly #picker: Picker
+  readonly #fetch: Fetch
+  readonly #serve: Serve
+  readonly #feeds = new Map<WriterId, Feed>()
+  readonly #links = new Set<Link>()
+  readonly #offences = new Map<DeviceId, number>()
+  readonly #delivered = new Recent<WantedPiece>()
+  #round: NodeJS.Immediate | undefined
+  #tickTimer: NodeJS.Timeout | undefined
+  #laterTimer: NodeJS.Timeout | undefined
+  #availabilityTimer: NodeJS.Timeout | undefined
+  #availabilityToldMs = Number.NEGATIVE_INFINITY
+  #wrongPieces = 0
+  #violations = 0
+  #closed = false
+
+  constructor(options: ExchangeOptions) {
+    super()
+    this.#o = options
+    this.#log = options.log
+    this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.#picker = new Picker(options.seed ?? 0)
+    const exempt = (link: Link): boolean => options.exempt?.(link.peer) ?? false
+    const shared = {
+      nowMs: this.#nowMs,
+      exempt,
+      violated: (link: Link, code: string, detail: string) => this.#violated(link, code, detail),
+      soon: () => this.#soon(),
+      later: (delayMs: number) => this.#later(delayMs),
+    }
+    this.#fetch = new Fetch({
+      ...shared,
+      picker: this.#picker,
+      maxInFlightBytes: options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES,
+      stallMs: options.stallMs ?? DEFAULT_STALL_MS,
+      limit: options.downloadLimit,
+      completed: (piece) => this.#remember(piece),
+      stallChanged: (link, stalled) =>
+        this.#log.debug({ device: link.device, stalled }, 'peer stalled or delivers again'),
+    })
+    this.#serve = new Serve({
+      ...shared,
+      source: options.source,
+      log: options.log,
+      holds: (writer, index) => this.#feeds.get(writer)?.have.get(index) ?? false,
+      withdraw: (writer, indices) => this.lost(writer, indices),
+      limit: options.uploadLimit,
+    })
+  }
+
+  /** Offers a feed to all peers, present and future. A second call for the same writer only grows it. */
+  addFeed(f: ExchangeFeed): void {
+    if (this.#closed) return
+    if (this.#feeds.has(f.writer)) {
+      this.grow(f.writer, f.pieceCount)
+      return
+    }
+    const feed: Feed = {
+      writer: f.writer,
+      discoveryKey: f.discoveryKey,
+      pieceCount: f.pieceCount,
+      have: f.have,
+      heldBytes: () => (feed.have.count === 0 ? undefined : feed.have.toWire(feed.pieceCount)),
+    }
+    this.#feeds.set(f.writer, feed)
+    for (const link of this.#links) link.addFeed(feed)
+  }
+
+  /** The feed has announced more pieces; a lower count changes nothing. */
+  grow(writer: WriterId, pieceCount: number): void {
+    const feed = this.#feeds.get(writer)
+    if (feed !== undefined) feed.pieceCount = Math.max(feed.pieceCount, pieceCount)
+  }
+
+  /** We hold these pieces now; peers that lack them are told. Unknown feeds are ignored. */
+  have(writer: WriterId, indices: readonly number[]): void {
+    const feed = this.#feeds.get(writer)
+    if (feed === undefined || this.#closed) return
+    for (const index of indices) {
+      this.grow(writer, index + 1)
+      if (!feed.have.set(index)) continue
+      for (const link of this.#links) link.wires.get(writer)?.have(index)
+    }
+  }
+
+  /** We no longer hold these pieces; peers are told (BEP 54). */
+  lost(writer: WriterId, indices: readonly number[]): void {
+    const feed = this.#feeds.get(writer)
+    if (feed === undefined || this.#closed) return
+    for (const index of indices) {
+      if (!feed.have.clear(index)) continue
+      for (const link of this.#links) link.wires.get(writer)?.dontHave(index)
+    }
+  }
+
+  /** Speaks with a proven peer until its connection closes. */
+  attach(peer: PeerLink): void {
+    if (this.#closed) return
+    const link: Link = new Link(this.#o.device, peer, {
+      availability: (wire) => {
+        this.#fetch.availability(link, wire)
+        if (wire.serving) this.#announceAvailability()
+      },
+      gained: (wire, index) => {
+        this.#fetch.gained(link, wire, index)
+        if (wire.serving) this.#announceAvailability()
+      },
+      lost: (wire, index) => this.#fetch.lost(link, wire, index),
+      block: (wire, index, offset, block) => this.#fetch.block(link, wire, index, offset, block),
+      rejected: (wire, index, offset) => this.#fetch.rejected(link, wire, index, offset),
+      request: (wire, index, offset, length, respond) =>
+        this.#serve.request(link, wire, index, offset, length, respond),
+      cancelled: (wire, index, offset) => this.#serve.cancelled(link, wire, index, offset),
+      violated: (_wire, code, detail) => this.#violated(link, code, detail),
+      output: () => this.#soon(),
+      drained: () => this.#serve.pump(link),
+      wireClosed: (wire) => this.#wireClosed(link, wire),
+    })
+    this.#links.add(link)
+    this.#fetch.addLink(link)
+    this.#serve.addLink(link)
+    this.#giveSlots()
+    peer.on('close', () => this.#detach(link))
+    for (const feed of this.#feeds.values()) link.addFeed(feed)
+  }
+
+  /** Fetches these pieces from whoever holds them, now or later. Wanting one twice is wanting it once. */
+  want(pieces: readonly WantedPiece[]): void {
+    if (this.#closed) return
+    for (const piece of pieces) {
+      this.#delivered.delete(keyOf(piece.id))
+      this.#picker.want(piece)
+    }
+    this.#soon()
+  }
+
+  /** Stops fetching these pieces. Those delivered are forgotten. */
+  unwant(ids: readonly Buffer[]): void {
+    for (const id of ids) {
+      this.#delivered.delete(keyOf(id))
+      const piece = this.#picker.find(id)
+      if (piece !== undefined) this.#fetch.cancel(piece, this.#picker.done(piece))
+    }
+    this.#soon()
+  }
+
+  /**
+   * A delivered piece is not what its id says (P1). The peer is dropped, on a repeat banned, and the piece wanted again.
+   * False if the piece was delivered too long ago to be remembered: then want() it again.
+   */
+  wrong(id: Buffer, from: DeviceId): boolean {
+    this.#wrongPieces++
+    this.#log.warn({ device: from }, 'peer sent a wrong piece')
+    this.#offend(from, 'sent a wrong piece')
+    const key = keyOf(id)
+    const wanted = this.#delivered.get(key)
+    if (wanted === undefined) return this.#picker.find(id) !== undefined
+    this.#delivered.delete(key)
+    this.want([wanted])
+    return true
+  }
+
+  /** Whether a connected peer that serves us holds the piece under any of these references. */
+  isAvailable(refs: readonly PieceRef[]): boolean {
+    return this.#picker.isHeld(refs)
+  }
+
+  /** Asks for nothing more until resume(); what was asked for still arrives, at most the in-flight budget. */
+  pause(): void {
+    this.#fetch.paused = true
+  }
+
+  resume(): void {
+    this.#fetch.paused = false
+    this.#soon()
+  }
+
+  stats(): ExchangeStats {
+    return {
+      downloadedBytes: this.#fetch.downloadedBytes,
+      uploadedBytes: this.#serve.uploadedBytes,
+      inFlight: this.#picker.fetchedCount,
+      inFlightBytes: this.#fetch.inFlightBytes,
+      wanted: this.#picker.wantedCount,
+      wrongPieces: this.#wrongPieces,
+      violations: this.#violations,
+      perPeer: [...this.#links].map((link) => ({
+        device: link.device,
+        uploadedBytes: this.#serve.uploadedTo(link),
+        ...this.#fetch.statsOf(link),
+      })),
+    }
+  }
+
+  /** What time alone changes: stalls, the endgame, old refusals. Called by a timer unless `ticking` is false. */
+  tick(): void {
+    if (this.#closed) return
+    this.#fetch.tick()
+    this.#soon()
+  }
+
+  /** Leaves all connections open, speaks on none any more. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const link of [...this.#links]) this.#detach(link)
+    clearImmediate(this.#round)
+    clearTimeout(this.#tickTimer)
+    clearTimeout(this.#laterTimer)
+    clearTimeout(this.#availabilityTimer)
+    this.#feeds.clear()
+    this.#delivered.clear()
+  }
+
+  #soon(): void {
+    if (this.#round !== undefined || this.#closed) return
+    this.#round = setImmediate(() => {
+      this.#round = undefined
+      this.#runRound()
+    })
+  }
+
+  #runRound(): void {
+    this.#deliver()
+    this.#fetch.fill()
+    this.#serve.read()
+    for (const link of this.#links) link.flush()
+    if (this.#tickTimer === undefined && this.#o.ticking !== false && this.#fetch.needsTicks)
+      this.#tickTimer = setTimeout(() => {
+        this.#tickTimer = undefined
+        this.tick()
+      }, TICK_MS).unref()
+  }
+
+  #deliver(): void {
+    const batch = this.#fetch.takeFetched()
+    if (batch.length > 0) this.emit('pieces', batch)
+  }
+
+  #remember(piece: Piece): void {
+    const { id, length, refs, priority } = piece
+    this.#delivered.set(piece.key, { id, length, refs, priority })
+  }
+
+  #detach(link: Link): void {
+    if (!this.#links.delete(link)) return
+    link.close()
+    this.#fetch.removeLink(link)
+    this.#serve.removeLink(link)
+    this.#giveSlots()
+  }
+
+  #wireClosed(link: Link, wire: FeedWire): void {
+    this.#fetch.removeWire(link, wire)
+    this.#serve.removeWire(link, wire)
+  }
+
+  /** First come, first served: tit for tat has no place among a person's own devices. */
+  #giveSlots(): void {
+    let free = this.#o.uploadSlots ?? DEFAULT_UPLOAD_SLOTS
+    for (const link of this.#links) {
+      if (free-- <= 0) return
+      if (!link.unchoked) link.unchoke()
+    }
+  }
+
+  #violated(link: Link, code: string, detail: string): void {
+    if (!this.#links.has(link)) return
+    this.#violations++
+    this.#log.warn({ device: link.device, code, detail }, 'peer broke the wire protocol')
+    this.#detach(link)
+    link.peer.close(`wire protocol: ${code}`)
+  }
+
+  #offend(device: DeviceId, reason: string): void {
+    const offences = (this.#offences.get(device) ?? 0) + 1
+    this.#offences.set(device, offences)
+    for (const link of [...this.#links]) {
+      if (link.device !== device) continue
+      this.#detach(link)
+      if (offences > 1) link.peer.ban(reason, BAN_MS)
+      else link.peer.close(reason)
+    }
+  }
+
+  #later(delayMs: number): void {
+    if (this.#laterTimer !== undefined || this.#closed) return
+    this.#laterTimer = setTimeout(() => {
+      this.#laterTimer = undefined
+      this.#serve.pumpAll()
+      this.#soon()
+    }, delayMs)
+  }
+
+  #announceAvailability(): void {
+    if (this.#availabilityTimer !== undefined || this.#closed) return
+    const waitMs = Math.max(0, this.#availabilityToldMs + AVAILABILITY_MS - this.#nowMs())
+    this.#availabilityTimer = setTimeout(() => {
+      this.#availabilityTimer = undefined
+      this.#availabilityToldMs = this.#nowMs()
+      this.emit('availability')
+    }, waitMs).unref()
+  }
+}
+
+function keyOf(id: Buffer): string {
+  return id.toString('latin1')
+}

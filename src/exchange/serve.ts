@@ -1,0 +1,317 @@
+// The serving half: peers' requests become batched reads of whole sealed pieces, and their blocks go out while the
+// connection takes them.
+//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of blocks are read or being read.
+//   S2. Every request that is not cancelled is answered: with its block, or with a reject.
+//   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
+// Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first.
+import type { WriterId } from '../core/ids.js'
+import type { Log } from '../ports/log.js'
+import type { FeedWire } from './feed-wire.js'
+import { Fifo } from './fifo.js'
+import { MAX_PEER_REQUESTS } from './guard.js'
+import { type Link, MAX_MESSAGE_BYTES } from './link.js'
+import { PieceCache } from './piece-cache.js'
+import type { RateLimit } from './rate-limit.js'
+
+export interface PieceRequest {
+  readonly writer: WriterId
+  readonly index: number
+}
+
+/** Where sealed pieces come from. */
+export interface PieceSource {
+  /**
+   * Answers in the order asked; null for what cannot be served (P2), which the exchange then withdraws as lost() does.
+   * The buffers must not change afterwards. Throwing counts as null for all.
+   */
+  read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]>
+}
+
+/** Blocks of one peer that are read or being read: some 20 ms of a fast link, which is a few worker round trips. */
+const READ_AHEAD_BYTES: number = 4 * 1024 * 1024
+/** A batch is for one worker; smaller ones come back sooner and keep several workers busy. */
+const BATCH_PIECES = 64
+const BATCH_BYTES: number = 1024 * 1024
+/** A message is sent when it is this full; less than the maximum, so that the block that overfills it still fits. */
+const MESSAGE_BYTES: number = MAX_MESSAGE_BYTES - 128 * 1024
+const CACHE_BYTES: number = 16 * 1024 * 1024
+
+interface Asked {
+  readonly peer: Served
+  readonly wire: FeedWire
+  readonly key: number
+  readonly index: number
+  readonly offset: number
+  readonly length: number
+  readonly respond: (block?: Uint8Array) => void
+  gone: boolean
+  block: Buffer | undefined
+}
+
+interface Served {
+  readonly link: Link
+  readonly open: Map<FeedWire, Map<number, Asked>>
+  readonly queued: Fifo<Asked>
+  readonly ready: Fifo<Asked>
+  openCount: number
+  /** Of blocks being read or ready. */
+  aheadBytes: number
+  uploadedBytes: number
+}
+
+interface Read {
+  readonly request: PieceRequest
+  readonly cacheKey: string
+  readonly waiting: Asked[]
+}
+
+export interface ServeOptions {
+  readonly source: PieceSource
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly holds: (writer: WriterId, index: number) => boolean
+  /** Not served any more: clear our bit and tell everybody. */
+  readonly withdraw: (writer: WriterId, indices: readonly number[]) => void
+  readonly violated: (link: Link, code: string, detail: string) => void
+  /** Calls read() soon. */
+  readonly soon: () => void
+  /** Calls pumpAll() after that time. */
+  readonly later: (delayMs: number) => void
+  readonly limit: RateLimit | undefined
+  readonly exempt: (link: Link) => boolean
+}
+
+export class Serve {
+  readonly #o: ServeOptions
+  readonly #peers = new Map<Link, Served>()
+  readonly #reads = new Map<string, Read>()
+  readonly #cache = new PieceCache(CACHE_BYTES)
+  #uploadedBytes = 0
+
+  constructor(options: ServeOptions) {
+    this.#o = options
+  }
+
+  get uploadedBytes(): number {
+    return this.#uploadedBytes
+  }
+
+  uploadedTo(link: Link): number {
+    return this.#peers.get(link)?.uploadedBytes ?? 0
+  }
+
+  addLink(link: Link): void {
+    this.#peers.set(link, {
+      link,
+      open: new Map(),
+      queued: new Fifo(),
+      ready: new Fifo(),
+      openCount: 0,
+      aheadBytes: 0,
+      uploadedBytes: 0,
+    })
+  }
+
+  removeLink(link: Link): void {
+    const peer = this.#peers.get(link)
+    if (peer === undefined) return
+    for (const wire of [...peer.open.keys()]) this.removeWire(link, wire)
+    this.#peers.delete(link)
+  }
+
+  removeWire(link: Link, wire: FeedWire): void {
+    const peer = this.#peers.get(link)
+    const open = peer?.open.get(wire)
+    if (peer === undefined || open === undefined) return
+    for (const asked of [...open.values()]) this.#forget(asked)
+    peer.open.delete(wire)
+  }
+
+  request(
+    link: Link,
+    wire: FeedWire,
+    index: number,
+    offset: number,
+    length: number,
+    respond: (block?: Uint8Array) => void,
+  ): void {
+    const peer = this.#peers.get(link)
+    if (peer === undefined) return
+    if (peer.openCount >= MAX_PEER_REQUESTS) {
+      this.#o.violated(link, 'too-many-requests', `more than ${MAX_PEER_REQUESTS} unanswered requests`)
+      return
+    }
+    const key = keyOf(index, offset)
+    let open = peer.open.get(wire)
+    if (open === undefined) {
+      open = new Map()
+      peer.open.set(wire, open)
+    }
+    if (open.has(key)) {
+      this.#o.violated(link, 'repeated-request', `block at ${offset} of piece ${index} asked for twice`)
+      return
+    }
+    if (!this.#o.holds(wire.writer, index)) {
+      respond()
+      wire.dontHave(index)
+      return
+    }
+    const asked: Asked = { peer, wire, key, index, offset, length, respond, gone: false, block: undefined }
+    open.set(key, asked)
+    peer.openCount++
+    peer.queued.push(asked)
+    this.#o.soon()
+  }
+
+  /** The peer took a request back. */
+  cancelled(link: Link, wire: FeedWire, index: number, offset: number): void {
+    const peer = this.#peers.get(link)
+    const asked = peer?.open.get(wire)?.get(keyOf(index, offset))
+    if (peer === undefined || asked === undefined) return
+    this.#forget(asked)
+    // Requests that are cancelled at once must not fill the queue unseen by S1.
+    if (peer.queued.length > 2 * MAX_PEER_REQUESTS) peer.queued.filter((each) => !each.gone)
+  }
+
+  /** Starts the reads of what was asked for since the last call. */
+  read(): void {
+    const reads: Read[] = []
+    for (const peer of this.#peers.values()) {
+      while (peer.queued.length > 0 && peer.aheadBytes < READ_AHEAD_BYTES) {
+        const asked = peer.queued.shift()!
+        if (!asked.gone) this.#readFor(asked, reads)
+      }
+      if (peer.ready.length > 0) this.pump(peer.link)
+    }
+    let batch: Read[] = []
+    let bytes = 0
+    for (const read of reads) {
+      batch.push(read)
+      bytes += read.waiting[0]!.offset + read.waiting[0]!.length
+      if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue
+      this.#start(batch)
+      batch = []
+      bytes = 0
+    }
+    if (batch.length > 0) this.#start(batch)
+  }
+
+  /** Sends what is ready while the connection takes it. */
+  pump(link: Link): void {
+    const peer = this.#peers.get(link)
+    if (peer === undefined) return
+    while (peer.ready.length > 0 && link.drained) {
+      let outBytes = link.outBytes
+      while (peer.ready.length > 0 && outBytes < MESSAGE_BYTES) {
+        const asked = peer.ready.peek()!
+        if (!asked.gone && !this.#mayUpload(peer, asked.length)) {
+          link.flush()
+          return
+        }
+        peer.ready.shift()
+        if (asked.gone) peer.aheadBytes -= asked.length
+        else {
+          outBytes += asked.length
+          this.#answer(asked)
+        }
+      }
+      link.flush()
+    }
+    if (peer.queued.length > 0 && peer.aheadBytes < READ_AHEAD_BYTES) this.#o.soon()
+  }
+
+  pumpAll(): void {
+    for (const link of this.#peers.keys()) this.pump(link)
+  }
+
+  #mayUpload(peer: Served, bytes: number): boolean {
+    const { limit } = this.#o
+    if (limit === undefined || this.#o.exempt(peer.link)) return true
+    const nowMs = this.#o.nowMs()
+    if (limit.take(bytes, nowMs)) return true
+    this.#o.later(limit.waitMs(nowMs))
+    return false
+  }
+
+  #readFor(asked: Asked, reads: Read[]): void {
+    asked.peer.aheadBytes += asked.length
+    const cacheKey = `${asked.wire.writer}:${asked.index}`
+    const cached = this.#cache.get(cacheKey)
+    if (cached !== undefined) {
+      this.#found(asked, cached)
+      return
+    }
+    let read = this.#reads.get(cacheKey)
+    if (read === undefined) {
+      read = { request: { writer: asked.wire.writer, index: asked.index }, cacheKey, waiting: [] }
+      this.#reads.set(cacheKey, read)
+      reads.push(read)
+    }
+    read.waiting.push(asked)
+  }
+
+  #start(batch: readonly Read[]): void {
+    const done = (pieces: readonly (Buffer | null)[]): void => this.#finish(batch, pieces)
+    this.#o.source.read(batch.map((read) => read.request)).then(done, (thrown: unknown) => {
+      this.#o.log.warn({ err: thrown, pieces: batch.length }, 'cannot read pieces to serve')
+      done([])
+    })
+  }
+
+  #finish(batch: readonly Read[], pieces: readonly (Buffer | null)[]): void {
+    const missing = new Map<WriterId, number[]>()
+    const touched = new Set<Served>()
+    batch.forEach((read, at) => {
+      this.#reads.delete(read.cacheKey)
+      const piece = pieces[at] ?? null
+      if (piece === null) {
+        const { writer, index } = read.request
+        const indices = missing.get(writer)
+        if (indices === undefined) missing.set(writer, [index])
+        else indices.push(index)
+      } else if (read.waiting.some((asked) => asked.length < piece.length))
+        this.#cache.put(read.cacheKey, piece)
+      for (const asked of read.waiting) {
+        touched.add(asked.peer)
+        if (asked.gone) asked.peer.aheadBytes -= asked.length
+        else if (piece === null) this.#answer(asked)
+        else this.#found(asked, piece)
+      }
+    })
+    for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
+    for (const peer of touched) this.pump(peer.link)
+  }
+
+  #found(asked: Asked, piece: Buffer): void {
+    if (asked.offset + asked.length > piece.length) {
+      this.#answer(asked)
+      return
+    }
+    asked.block =
+      asked.length === piece.length ? piece : piece.subarray(asked.offset, asked.offset + asked.length)
+    asked.peer.ready.push(asked)
+  }
+
+  /** With the block if there is one, else a reject. */
+  #answer(asked: Asked): void {
+    const { peer, block } = asked
+    this.#forget(asked)
+    peer.aheadBytes -= asked.length
+    asked.respond(block)
+    if (block === undefined) return
+    peer.uploadedBytes += block.length
+    this.#uploadedBytes += block.length
+  }
+
+  #forget(asked: Asked): void {
+    if (asked.gone) return
+    asked.gone = true
+    asked.peer.openCount--
+    asked.peer.open.get(asked.wire)?.delete(asked.key)
+  }
+}
+
+function keyOf(index: number, offset: number): number {
+  // Below 2^53: the guard keeps numbers under 2^24 and offsets under 2^28.
+  return index * 2 ** 28 + offset
+}
