@@ -30,7 +30,7 @@ describe('makeLog', () => {
 
   it('keeps what an error says, its code and its stack', () => {
     const [line] = logged((log) => log.warn({ err: new RangeError('no such thing') }, 'went wrong'))
-    const { type, message } = line?.err as Record<string, unknown>
+    const { type, message } = line!.err as Record<string, unknown>
     assert.deepEqual([type, message], ['RangeError', 'no such thing'])
   })
 
