@@ -1,14 +1,207 @@
-export interface CommitPayload {
-  readonly root: string
-  readonly jobs: readonly CommitJob[]
-  readonly options: CommitOptions
+// Commits: what the plan decided, brought to the disk (A1-A4, A6). A batch is done in order by one worker, so that a
+// directory comes before what is in it and its final time after. For the batch as a whole:
+//  1. all staged files of the batch get their mode and time and are made durable before the first of them gets its name;
+//  2. each job looks at its path first and does nothing if that is not as the index says (commit-steps.ts);
+//  3. all names are made durable before any result is reported.
+// One job that fails never stops the others. What the user has on the disk is in the tree or in the archive after every
+// single system call, whatever the user does in between.
+import fs from 'node:fs'
+import { assertNever } from '../core/error.js'
+import { pathFault } from '../core/path.js'
+import { type DiskStat, mtimeUsOf, statOf, utimesTime } from '../core/stat.js'
+import { Archive } from './archive.js'
+import { Bench, type CommitProbe } from './commit-bench.js'
+import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
+import {
+  commitDirectory,
+  commitDirectoryEnd,
+  commitDisplace,
+  commitFile,
+  commitMetadata,
+  commitRemove,
+  commitSymlink,
+} from './commit-steps.js'
+import { withUnlockedParents } from './commit-unlock.js'
+import { Durability, FEW, type SyncCalls, systemSyncCalls } from './durable.js'
+import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
+import { codeOf, type Fault, faultOf, PathFault, SafeRoot } from './safefs.js'
+
+export type { CommitJob, CommitOptions, CommitPayload, CommitResult, Expect } from './commit-job.js'
+
+/** For tests: see CommitProbe; and system calls that count, fail and remember their order. */
+export interface BatchProbe extends CommitProbe {
+  readonly syncCalls?: SyncCalls
 }
-export type CommitJob = never
-export interface CommitOptions {
-  readonly archive: boolean
-  readonly atMs: number
+
+/** Runs a batch on this thread. Never throws for what a disk does; one result a job, in order. */
+export function commitBatch(payload: CommitPayload, probe: BatchProbe = {}): CommitResult[] {
+  let root: SafeRoot
+  try {
+    root = new SafeRoot(payload.root)
+  } catch (thrown) {
+    return payload.jobs.map(() => failed(faultOf(thrown)))
+  }
+  try {
+    // Also what tells an empty mount point from the share, between two looks at the marker (A5).
+    root.directory(STAGING_DIR)
+    root.directory(ARCHIVE_DIR)
+  } catch (thrown) {
+    root.close()
+    const { detail } = faultOf(thrown)
+    return payload.jobs.map(() => failed({ code: 'OWN_DIR_UNUSABLE', detail }))
+  }
+  try {
+    return runBatch(root, payload, probe)
+  } finally {
+    root.close()
+  }
 }
-export type CommitResult = never
-export function commitBatch(_payload: CommitPayload): CommitResult[] {
-  return []
+
+function runBatch(root: SafeRoot, { jobs, options }: CommitPayload, probe: BatchProbe): CommitResult[] {
+  const touched = new Set<string>()
+  const kept = new Archive(root, true, options.atMs, touched)
+  const dropped = new Archive(root, false, options.atMs, touched)
+  const bench = new Bench(root, kept, touched, probe)
+  const durability = new Durability(root, STAGING_DIR, probe.syncCalls ?? systemSyncCalls)
+  const staged = prepareStaged(root, jobs, durability)
+  bench.step('prepared', '')
+  const results = jobs.map((job) => {
+    const keeps = ('archive' in job ? job.archive : undefined) ?? options.archive
+    bench.archive = keeps ? kept : dropped
+    return runJob(bench, job, staged)
+  })
+  bench.step('committed', '')
+  const fault = durability.settle(bench.directories, bench.inodes)
+  if (fault === undefined) return results
+  const detail = `done, but not durable yet: ${fault.detail}`
+  return results.map((result) =>
+    result.status === 'done' ? failed({ code: 'NOT_DURABLE', detail }) : result,
+  )
+}
+
+/** A staged file that may get its name, or why not. */
+type Staged = { readonly at: string; readonly stat: DiskStat } | Fault
+
+function prepareStaged(
+  root: SafeRoot,
+  jobs: readonly CommitJob[],
+  durability: Durability,
+): ReadonlyMap<string, Staged> {
+  const files = jobs.filter((job) => job.type === 'file')
+  const isFew = files.length <= FEW
+  const staged = new Map<string, Staged>()
+  const prepare = (job: (typeof files)[number], sync: boolean): void => {
+    try {
+      staged.set(job.token, prepareFile(root, job, sync ? durability : undefined))
+    } catch (thrown) {
+      staged.set(job.token, faultOf(thrown))
+    }
+  }
+  // A file that its owner may not read could not be opened again, if it comes to that below.
+  for (const job of files) prepare(job, isFew || (job.mode & 0o400) === 0)
+  if (isFew || durability.everything()) return staged
+  for (const job of files) if ((job.mode & 0o400) !== 0) prepare(job, true)
+  return staged
+}
+
+function prepareFile(
+  root: SafeRoot,
+  job: CommitJob & { readonly type: 'file' },
+  durability: Durability | undefined,
+): Staged {
+  const at = stagedPath(job.token)
+  const fd = openStaged(root, at)
+  if (fd === undefined) return unusable('there is none')
+  try {
+    const found = fs.fstatSync(fd)
+    if (!found.isFile()) return unusable('it is not a file')
+    // Another name may lead to it, and be the user's file: what is done to it here would be done to that.
+    if (found.nlink !== 1) return unusable('it has another name')
+    if (found.size !== job.size) return unusable(`it has ${found.size} bytes, not ${job.size}`)
+    const before = statOf(found)
+    if (before.mode !== job.mode) fs.fchmodSync(fd, job.mode)
+    if (mtimeUsOf(before) !== job.mtimeUs) {
+      const time = utimesTime(job.mtimeUs)
+      fs.futimesSync(fd, time, time)
+    }
+    durability?.fsync(fd)
+    return { at, stat: statOf(fs.fstatSync(fd)) }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function unusable(why: string): Fault {
+  return { code: 'STAGED_UNUSABLE', detail: `the staged file cannot be used: ${why}` }
+}
+
+/** Undefined if there is nothing usable of that name. */
+function openStaged(root: SafeRoot, at: string): number | undefined {
+  try {
+    return root.open(at)
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === 'ENOENT' || code === 'ELOOP') return undefined
+    if (code !== 'EACCES') throw thrown
+    // An earlier attempt gave it a mode without reading for its owner.
+    fs.chmodSync(root.at(at), 0o600)
+    return root.open(at)
+  }
+}
+
+function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
+  try {
+    checkJob(job)
+    return perform(bench, job, staged)
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'EACCES') return refused(thrown)
+    try {
+      const paths = job.type === 'displace' ? [job.path, job.to] : [job.path]
+      return withUnlockedParents(bench.root, paths, thrown, () => perform(bench, job, staged))
+    } catch (again) {
+      return refused(again)
+    }
+  }
+}
+
+function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
+  switch (job.type) {
+    case 'file': {
+      const file = staged.get(job.token)!
+      return 'code' in file ? failed(file) : commitFile(bench, job, file)
+    }
+    case 'symlink':
+      return commitSymlink(bench, job)
+    case 'mkdir':
+      return commitDirectory(bench, job)
+    case 'metadata':
+      return commitMetadata(bench, job)
+    case 'remove':
+      return commitRemove(bench, job)
+    case 'directory':
+      return commitDirectoryEnd(bench, job)
+    case 'displace':
+      return commitDisplace(bench, job)
+    default:
+      return assertNever(job)
+  }
+}
+
+/** The caller's types say this already; a mistake here would write into our own folder or out of the share. */
+function checkJob(job: CommitJob): void {
+  const fault = pathFault(job.path) ?? (job.type === 'displace' ? pathFault(job.to) : undefined)
+  if (fault !== undefined) throw new PathFault('BAD_PATH', fault)
+  if (!('slipName' in job) || job.slipName === undefined) return
+  if (job.slipName.includes('/') || pathFault(job.slipName) !== undefined)
+    throw new PathFault('BAD_PATH', 'slipName is not a name')
+}
+
+function refused(thrown: unknown): CommitResult {
+  if (thrown instanceof PathFault && thrown.code !== 'BAD_PATH')
+    return { status: 'blocked', code: thrown.code }
+  return failed(faultOf(thrown))
+}
+
+function failed({ code, detail }: Fault): CommitResult {
+  return { status: 'failed', code, detail }
 }

@@ -126,7 +126,7 @@ export class SafeRoot {
     const slash = path.lastIndexOf('/')
     const name = path.slice(slash + 1)
     checkName(name)
-    const fd = this.directory(slash < 0 ? '' : path.slice(0, slash))
+    const fd = this.directory(directoryIn(path, slash))
     return `/proc/self/fd/${fd}/${name}`
   }
 
@@ -243,7 +243,7 @@ export class SafeRoot {
     const slash = path.lastIndexOf('/')
     const name = path.slice(slash + 1)
     checkName(name)
-    const parent = `/proc/self/fd/${this.#directory(slash < 0 ? '' : path.slice(0, slash))}`
+    const parent = `/proc/self/fd/${this.#directory(directoryIn(path, slash))}`
     const fd = openPart(parent, name, path)
     this.#open.set(path, fd)
     if (this.#open.size > MAX_OPEN_DIRECTORIES) this.#evict()
@@ -281,6 +281,11 @@ function openPart(parent: string, name: string, path: string): number {
     if (stats?.isSymbolicLink()) throw new PathFault('SYMLINK_IN_PATH', `"${path}" is a symlink`)
     throw new PathFault('NOT_A_DIRECTORY', `"${path}" is not a directory`)
   }
+}
+
+function directoryIn(path: string, slash: number): string {
+  if (slash === 0) throw new PathFault('BAD_PATH', 'path is absolute')
+  return slash < 0 ? '' : path.slice(0, slash)
 }
 
 function checkName(name: string): void {

@@ -3,7 +3,8 @@
 // and never send a small view of a large buffer (the whole of it would be copied). Bulk bytes are not copied but
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
-import { type CommitPayload, type CommitResult, commitBatch } from './commit.js'
+import { commitBatch } from './commit.js'
+import type { CommitPayload, CommitResult } from './commit-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
 import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
@@ -15,7 +16,8 @@ import {
   scanBatch,
 } from './scan.js'
 import { type PackedPieces, type ReadPiecesPayload, readPiecesBatch } from './serve.js'
-import { type StagePayload, type StageResult, stageBatch } from './stage.js'
+import { stageBatch } from './stage.js'
+import type { StagePayload, StageResult } from './stage-job.js'
 
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {

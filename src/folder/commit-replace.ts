@@ -1,0 +1,308 @@
+// Putting something new where a file or symlink is (A2, A3). The name never goes missing and never shows half a file,
+// and what was there is never lost, whatever the user does meanwhile and wherever a crash falls:
+//  1. the new thing is linked to a place in the archive that is free ("the hold");
+//  2. renameat2(RENAME_EXCHANGE) swaps the hold with the path, so that the hold has whatever was there at that moment;
+//  3. what the hold has now is looked at: if it is not what was expected, it is a user's version that slipped in, and is
+//     brought back beside the path as an ordinary file.
+// A rename over the path could do 2 and 3 for a write into the old file, but not for an editor that saves by renaming a
+// new file over the path: that one would be gone. It remains the way where the file system cannot exchange; there the
+// old file is linked (or, without links, copied) into the archive first, and the window for such an editor is the time
+// between two system calls.
+import fs from 'node:fs'
+import { nameOf, type RelPath } from '../core/path.js'
+import { type DiskStat, sameStat, statOf, utimesTime } from '../core/stat.js'
+import { type Bench, bringBack, isTouched, placeAbsent } from './commit-bench.js'
+import { codeOf, faultOf, isUnsupported, setMode } from './safefs.js'
+
+/** What is to be at the path. */
+export type Newcomer =
+  /** A finished file or symlink at a path in the staging area. */
+  { readonly type: 'staged'; readonly at: string } | { readonly type: 'directory'; readonly mode: number }
+
+export type Replaced =
+  | {
+      readonly type: 'done'
+      /** Relative to the archive. */
+      readonly archived?: string
+      /** Where a version of the user's that slipped in lies now. */
+      readonly slipped?: RelPath
+      /** That version could not be brought back; `detail` says where in `.shoal` it lies. */
+      readonly problem?: { readonly code: string; readonly detail: string }
+    }
+  /** Nothing was done: the path has changed since it was looked at. */
+  | { readonly type: 'changed' }
+
+/** `expected` is what lstat has just said of the path: a file or a symlink. */
+export function replace(
+  bench: Bench,
+  newcomer: Newcomer,
+  path: RelPath,
+  expected: DiskStat,
+  slipName: string,
+): Replaced {
+  const held = holdNewcomer(bench, newcomer, path)
+  bench.step('held', path)
+  try {
+    bench.exchange(held.at, path)
+  } catch (thrown) {
+    held.undo()
+    if (codeOf(thrown) === 'ENOENT') return { type: 'changed' }
+    if (isUnsupported(thrown)) return replaceByRename(bench, newcomer, path, expected, slipName)
+    throw thrown
+  }
+  bench.touchParent(path)
+  bench.step('exchanged', path)
+  const result = judgeHeld(bench, held.at, path, expected, slipName)
+  held.finish()
+  bench.step('finished', path)
+  return result
+}
+
+/** The newcomer at a place that is ours; `undo` before the exchange, `finish` after. */
+interface HeldNewcomer {
+  readonly at: string
+  undo(): void
+  finish(): void
+}
+
+function holdNewcomer(bench: Bench, newcomer: Newcomer, path: RelPath): HeldNewcomer {
+  const { root, archive } = bench
+  if (newcomer.type === 'directory') {
+    const at = archive.hold(path, (place) => makeDirectory(bench, place, newcomer.mode))
+    return { at, undo: () => root.rmdir(at), finish: () => undefined }
+  }
+  const source = newcomer.at
+  try {
+    const at = archive.hold(path, (place) => bench.link(source, place))
+    return { at, undo: () => root.unlink(at), finish: () => root.unlink(source) }
+  } catch (thrown) {
+    if (!isUnsupported(thrown)) throw thrown
+    const at = archive.reserve(path)
+    root.rename(source, at)
+    return { at, undo: () => root.rename(at, source), finish: () => undefined }
+  }
+}
+
+/** Makes a directory with exactly this mode, whatever the umask and a setgid parent say. EEXIST if the name is taken. */
+export function makeDirectory(bench: Bench, path: string, mode: number): void {
+  bench.root.mkdir(path, mode)
+  const handle = bench.root.handle(path)
+  try {
+    if (statOf(fs.fstatSync(handle)).mode !== mode) setMode(handle, mode)
+  } finally {
+    fs.closeSync(handle)
+  }
+}
+
+/** What was at the path is held now: keeps it as the archived version, or brings it back if it is another one. */
+function judgeHeld(
+  bench: Bench,
+  held: string,
+  path: RelPath,
+  expected: DiskStat,
+  slipName: string,
+): Replaced {
+  if (!isTouched(bench.root.lstat(held), expected)) return settled(bench, held)
+  return slip(bench, held, path, slipName)
+}
+
+function settled(bench: Bench, held: string): Replaced {
+  const archived = bench.archive.settle(held)
+  return archived === undefined ? { type: 'done' } : { type: 'done', archived }
+}
+
+function slip(bench: Bench, held: string, path: RelPath, slipName: string): Replaced {
+  bench.step('slipping', path)
+  try {
+    return { type: 'done', slipped: bringBack(bench, held, path, slipName) }
+  } catch (thrown) {
+    // It stays where it is, under a name that cleaning never removes; the new version is in place all the same.
+    const { code, detail } = faultOf(thrown)
+    return { type: 'done', problem: { code, detail: `${detail}; the version is kept at ${held}` } }
+  }
+}
+
+function replaceByRename(
+  bench: Bench,
+  newcomer: Newcomer,
+  path: RelPath,
+  expected: DiskStat,
+  slipName: string,
+): Replaced {
+  if (newcomer.type === 'directory') return replaceByDirectory(bench, newcomer.mode, path, expected)
+  const kept = keepOld(bench, path, expected)
+  if (kept === undefined) return { type: 'changed' }
+  try {
+    bench.step('kept', path)
+    if (isTouched(bench.root.lstat(path), expected) || isTouched(kept.now(), expected)) {
+      kept.undo()
+      return { type: 'changed' }
+    }
+    bench.root.rename(newcomer.at, path)
+    bench.touchParent(path)
+    bench.step('renamed', path)
+    if (isTouched(kept.now(), expected)) return kept.slip(slipName)
+    return kept.at === undefined ? { type: 'done' } : settled(bench, kept.at)
+  } finally {
+    kept.close()
+  }
+}
+
+/** The old version with a second hold on it, by a link or by a descriptor. */
+interface KeptOld {
+  /** Undefined if the old version is not to be archived and could not be linked. */
+  readonly at: string | undefined
+  /** What the old inode is like now. */
+  now(): DiskStat | undefined
+  undo(): void
+  slip(slipName: string): Replaced
+  close(): void
+}
+
+function keepOld(bench: Bench, path: RelPath, expected: DiskStat): KeptOld | undefined {
+  const { root, archive } = bench
+  try {
+    const at = archive.hold(path, (place) => bench.link(path, place))
+    return {
+      at,
+      now: () => root.lstat(at),
+      undo: () => dropLink(bench, at),
+      slip: (slipName) => slip(bench, at, path, slipName),
+      close: () => undefined,
+    }
+  } catch (thrown) {
+    if (codeOf(thrown) === 'ENOENT') return undefined
+    if (!isUnsupported(thrown)) throw thrown
+  }
+  return expected.type === 'symlink' ? copySymlink(bench, path, expected) : copyFile(bench, path, expected)
+}
+
+/** Removes a link of ours; not if it has become the only one, since then it is all that is left of that version. */
+function dropLink(bench: Bench, at: string): void {
+  const stat = bench.root.lstat(at)
+  if (stat !== undefined && stat.nlink > 1) bench.root.unlink(at)
+}
+
+/** A symlink cannot be written to, only replaced, so a copy of its target is all there is to keep. */
+function copySymlink(bench: Bench, path: RelPath, expected: DiskStat): KeptOld {
+  const { root, archive } = bench
+  const target = root.readlink(path).toString()
+  const at = archive.keeps ? archive.hold(path, (place) => root.symlink(target, place)) : undefined
+  if (at !== undefined) root.setLinkTimes(at, utimesTime(Math.round(expected.mtimeMs * 1000)))
+  return {
+    at,
+    now: () => expected,
+    undo: () => (at === undefined ? undefined : root.unlink(at)),
+    slip: () => ({ type: 'done' }),
+    close: () => undefined,
+  }
+}
+
+function copyFile(bench: Bench, path: RelPath, expected: DiskStat): KeptOld | undefined {
+  const { root, archive } = bench
+  const old = root.open(path)
+  try {
+    if (!sameStat(statOf(fs.fstatSync(old)), expected)) {
+      fs.closeSync(old)
+      return undefined
+    }
+    const at = archive.keeps ? archive.hold(path, (place) => copyTo(bench, old, expected, place)) : undefined
+    return {
+      at,
+      now: () => statOf(fs.fstatSync(old)),
+      undo: () => (at === undefined ? undefined : root.unlink(at)),
+      slip: (slipName) => {
+        // The inode has no name any more, but we have it open: its content can still be saved.
+        const held = archive.hold(path, (place) => copyTo(bench, old, statOf(fs.fstatSync(old)), place))
+        return slip(bench, held, path, slipName)
+      },
+      close: () => fs.closeSync(old),
+    }
+  } catch (thrown) {
+    fs.closeSync(old)
+    throw thrown
+  }
+}
+
+const COPY_BYTES = 1024 * 1024
+
+/** Copies an open file, mode and mtime too, to a name that must be free (EEXIST), and makes the copy durable. */
+function copyTo(bench: Bench, from: number, stat: DiskStat, to: string): void {
+  const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants
+  const fd = bench.root.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(stat.size, 1)))
+    let offset = 0
+    for (;;) {
+      const count = fs.readSync(from, buffer, 0, buffer.length, offset)
+      if (count === 0) break
+      for (let done = 0; done < count; ) done += fs.writeSync(fd, buffer, done, count - done, offset + done)
+      offset += count
+    }
+    fs.fchmodSync(fd, stat.mode)
+    const time = utimesTime(Math.round(stat.mtimeMs * 1000))
+    fs.futimesSync(fd, time, time)
+    fs.fsyncSync(fd)
+  } catch (thrown) {
+    bench.root.unlink(to)
+    throw thrown
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Without exchange there is a moment in which the name is missing; the file is in the archive by then. */
+function replaceByDirectory(bench: Bench, mode: number, path: RelPath, expected: DiskStat): Replaced {
+  const removed = removeFile(bench, path, expected)
+  if (removed.type === 'changed') return removed
+  try {
+    makeDirectory(bench, path, mode)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return { type: 'changed' }
+    throw thrown
+  }
+  bench.touchParent(path)
+  return removed
+}
+
+/** Takes a file or symlink away into the archive; what is not the expected one stays. */
+export function removeFile(
+  bench: Bench,
+  path: RelPath,
+  expected: DiskStat,
+  slipName: string = nameOf(path),
+): Replaced {
+  const held = bench.archive.reserve(path)
+  const isRight = (taken: DiskStat | undefined): boolean => !isTouched(taken, expected)
+  if (!takeAway(bench, path, held, isRight, slipName)) return { type: 'changed' }
+  return settled(bench, held)
+}
+
+/**
+ * Renames a file or symlink to a place that is reserved for it, so that whatever is there at that moment is kept; then
+ * looks at it. What is not right goes back to its name, or beside it if that is taken again, and the answer is false.
+ */
+export function takeAway(
+  bench: Bench,
+  path: RelPath,
+  held: string,
+  isRight: (taken: DiskStat | undefined) => boolean,
+  slipName: string = nameOf(path),
+): boolean {
+  bench.step('reserved', path)
+  try {
+    bench.root.rename(path, held)
+  } catch (thrown) {
+    bench.root.unlink(held)
+    const code = codeOf(thrown)
+    // ENOTDIR: a directory has taken the name.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false
+    throw thrown
+  }
+  bench.touchParent(path)
+  bench.step('taken', path)
+  if (isRight(bench.root.lstat(held))) return true
+  bench.step('slipping', path)
+  if (!placeAbsent(bench, held, path)) bringBack(bench, held, path, slipName)
+  return false
+}

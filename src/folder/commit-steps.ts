@@ -1,0 +1,238 @@
+// One function for each kind of commit job. Each looks at the path first (A3), does one thing that is atomic for readers
+// (A2), and leaves nothing of its own behind when it fails.
+import fs from 'node:fs'
+import { nameOf, type RelPath } from '../core/path.js'
+import { type DiskStat, statOf, utimesTime } from '../core/stat.js'
+import { holdInStaging, reserveInStaging } from './archive.js'
+import {
+  type Bench,
+  bringBack,
+  isAsExpected,
+  isTouched,
+  placeAbsent,
+  slipNameOf,
+  statOfOurs,
+} from './commit-bench.js'
+import type { CommitJob, CommitResult, Expect } from './commit-job.js'
+import {
+  makeDirectory,
+  type Newcomer,
+  type Replaced,
+  removeFile,
+  replace,
+  takeAway,
+} from './commit-replace.js'
+import { LINK_PREFIX } from './marker.js'
+import { codeOf, isUnsupported, setMode, setTimes } from './safefs.js'
+
+type JobOf<Type extends CommitJob['type']> = CommitJob & { readonly type: Type }
+
+const CHANGED: CommitResult = { status: 'changed' }
+
+/** `staged` is the finished file in the staging area and what it looks like there. */
+export function commitFile(
+  bench: Bench,
+  job: JobOf<'file'>,
+  staged: { readonly at: string; readonly stat: DiskStat },
+): CommitResult {
+  return bring(bench, job, { type: 'staged', at: staged.at }, () => statOfOurs(bench, job.path, staged.stat))
+}
+
+/** The symlink is made in the staging area, so that it has its time before it has its name. */
+export function commitSymlink(bench: Bench, job: JobOf<'symlink'>): CommitResult {
+  const { root } = bench
+  const at = holdInStaging((place) => root.symlink(job.target, place), LINK_PREFIX)
+  try {
+    root.setLinkTimes(at, utimesTime(job.mtimeUs))
+    const ours = root.lstat(at)!
+    return bring(bench, job, { type: 'staged', at }, () => statOfOurs(bench, job.path, ours))
+  } finally {
+    if (root.lstat(at) !== undefined) root.unlink(at)
+  }
+}
+
+export function commitDirectory(bench: Bench, job: JobOf<'mkdir'>): CommitResult {
+  return bring(bench, job, { type: 'directory', mode: job.mode }, () => {
+    bench.inodes.add(job.path)
+    const stat = bench.root.lstat(job.path)
+    return stat?.type === 'directory' && stat.mode === job.mode ? stat : undefined
+  })
+}
+
+/** Puts something where nothing, a file or a symlink is expected. `after` looks at what has come of it. */
+function bring(
+  bench: Bench,
+  job: JobOf<'file' | 'symlink' | 'mkdir'>,
+  newcomer: Newcomer,
+  after: () => DiskStat | undefined,
+): CommitResult {
+  const { path, expect } = job
+  const now = bench.root.lstat(path)
+  if (!isExpected(now, expect)) return CHANGED
+  bench.step('checked', path)
+  if (now === undefined) {
+    if (!bringAbsent(bench, newcomer, path)) return CHANGED
+    return done({ type: 'done' }, after())
+  }
+  if (now.type === 'directory') return { status: 'blocked', code: 'IS_A_DIRECTORY' }
+  if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
+  const replaced = replace(bench, newcomer, path, now, slipNameOf(job))
+  return replaced.type === 'changed' ? CHANGED : done(replaced, after())
+}
+
+function bringAbsent(bench: Bench, newcomer: Newcomer, path: RelPath): boolean {
+  if (newcomer.type === 'staged') return placeAbsent(bench, newcomer.at, path)
+  try {
+    makeDirectory(bench, path, newcomer.mode)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return false
+    throw thrown
+  }
+  bench.touchParent(path)
+  return true
+}
+
+/** Takes away what is expected; a directory only if it is empty. Nothing there, as expected: done. */
+export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
+  const { path, expect } = job
+  const now = bench.root.lstat(path)
+  if (!isExpected(now, expect)) return CHANGED
+  if (now === undefined) return { status: 'done' }
+  if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
+  bench.step('checked', path)
+  if (now.type !== 'directory') {
+    const removed = removeFile(bench, path, now, slipNameOf(job))
+    return removed.type === 'changed' ? CHANGED : done(removed, undefined)
+  }
+  try {
+    bench.root.rmdir(path)
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return { status: 'blocked', code: 'ENOTEMPTY' }
+    if (code === 'ENOENT' || code === 'ENOTDIR') return CHANGED
+    throw thrown
+  }
+  bench.touchParent(path)
+  return { status: 'done' }
+}
+
+/** Mode and time of what is there; content stays. A mode for a symlink is ignored: it has none. */
+export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResult {
+  const { root } = bench
+  const now = root.lstat(job.path)
+  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
+  bench.step('checked', job.path)
+  if (now.type === 'symlink') {
+    root.setLinkTimes(job.path, utimesTime(job.mtimeUs))
+    bench.inodes.add(job.path)
+    const after = root.lstat(job.path)
+    return done({ type: 'done' }, after?.ino === now.ino ? after : undefined)
+  }
+  const ours = dress(bench, job.path, now, job.mode, job.mtimeUs)
+  if (ours === undefined) return CHANGED
+  return done({ type: 'done' }, statOfOurs(bench, job.path, ours))
+}
+
+/** The final mode and time of a directory, after its children. */
+export function commitDirectoryEnd(bench: Bench, job: JobOf<'directory'>): CommitResult {
+  const now = bench.root.lstat(job.path)
+  if (now === undefined) return CHANGED
+  if (now.type !== 'directory') return { status: 'blocked', code: 'NOT_A_DIRECTORY' }
+  bench.step('checked', job.path)
+  const ours = dress(bench, job.path, now, job.mode, job.mtimeUs)
+  return ours === undefined ? CHANGED : done({ type: 'done' }, ours)
+}
+
+/**
+ * Sets mode and time through a handle of the very inode that was looked at. Undefined, and the time left alone, if that
+ * has another name now or was written to: a time set over a write that nobody has seen would hide it for ever.
+ */
+function dress(
+  bench: Bench,
+  path: RelPath,
+  now: DiskStat,
+  mode: number | undefined,
+  mtimeUs: number,
+): DiskStat | undefined {
+  const handle = bench.root.handle(path)
+  try {
+    const before = statOf(fs.fstatSync(handle))
+    if (before.ino !== now.ino || before.type !== now.type) return undefined
+    bench.inodes.add(path)
+    if (mode !== undefined && mode !== before.mode) setMode(handle, mode)
+    bench.step('dressing', path)
+    // As late as can be: only the call after this one is not covered.
+    if (now.type === 'file' && isTouched(statOf(fs.fstatSync(handle)), now)) return undefined
+    setTimes(handle, utimesTime(mtimeUs))
+    return statOf(fs.fstatSync(handle))
+  } finally {
+    fs.closeSync(handle)
+  }
+}
+
+/**
+ * Renames the local version to a free name. The new name is a link before the old one goes, so that a crash leaves both
+ * or one; a link that an earlier crash left is recognised by its inode.
+ */
+export function commitDisplace(bench: Bench, job: JobOf<'displace'>): CommitResult {
+  const { root } = bench
+  const { path, to } = job
+  const now = root.lstat(path)
+  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  bench.step('checked', path)
+  if (now.type === 'directory' || now.type === 'other') return renameIfFree(bench, path, to, now)
+  try {
+    bench.link(path, to)
+  } catch (thrown) {
+    const code = codeOf(thrown)
+    if (code === 'ENOENT') return CHANGED
+    if (code !== 'EEXIST') {
+      if (isUnsupported(thrown)) return renameIfFree(bench, path, to, now)
+      throw thrown
+    }
+    if (root.lstat(to)?.ino !== now.ino) return { status: 'blocked', code: 'EEXIST' }
+  }
+  bench.touchParent(to)
+  bench.step('linked', path)
+  // What is taken away now must be the inode that `to` has; a write into it goes along, whenever it comes.
+  const held = reserveInStaging(root)
+  if (!takeAway(bench, path, held, (taken) => taken?.ino === now.ino)) return CHANGED
+  if (root.lstat(to)?.ino !== now.ino) {
+    bringBack(bench, held, path, nameOf(path))
+    return CHANGED
+  }
+  root.unlink(held)
+  const after = root.lstat(to)
+  return done({ type: 'done' }, isTouched(after, now) ? undefined : after)
+}
+
+/** For what cannot be linked. A rename of a directory never replaces anything but an empty directory. */
+function renameIfFree(bench: Bench, path: RelPath, to: RelPath, now: DiskStat): CommitResult {
+  const { root } = bench
+  if (root.lstat(to) !== undefined) return { status: 'blocked', code: 'EEXIST' }
+  root.rename(path, to)
+  bench.touchParent(path)
+  bench.touchParent(to)
+  const after = root.lstat(to)
+  return done({ type: 'done' }, isTouched(after, now) ? undefined : after)
+}
+
+function isExpected(now: DiskStat | undefined, expect: Expect): boolean {
+  if (expect.type === 'absent') return now === undefined
+  return now !== undefined && isAsExpected(now, expect.stat)
+}
+
+function done(
+  replaced: Exclude<Replaced, { readonly type: 'changed' }>,
+  stat: DiskStat | undefined,
+): CommitResult {
+  const { archived, slipped, problem } = replaced
+  return {
+    status: 'done',
+    ...(stat === undefined ? {} : { stat }),
+    ...(archived === undefined ? {} : { archived }),
+    ...(slipped === undefined ? {} : { slipped }),
+    ...(problem === undefined ? {} : { problem }),
+  }
+}
