@@ -5,4 +5,7 @@ declare module 'fs-native-extensions' {
    * ENOENT if either is missing, EINVAL, ENOSYS or ENOTSUP where the file system cannot do it.
    */
   export function swapSync(from: string, to: string): void
+
+  /** Takes an exclusive lock on a file that is open for writing; false if another open file holds one. */
+  export function tryLock(fd: number): boolean
 }

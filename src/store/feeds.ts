@@ -38,6 +38,12 @@ export class FeedTable {
     return [...this.#byWriter.values()]
   }
 
+  /** How much of each feed has been taken over, ascending by writer as the codecs want it. */
+  view(): [WriterId, number][] {
+    const view = this.all().map(({ writer, next }): [WriterId, number] => [writer, next])
+    return view.sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
   byWriter(writer: WriterId): IndexFeed | undefined {
     return this.#byWriter.get(writer)
   }

@@ -7,6 +7,7 @@
 //   2. children[d] is the number of live paths directly inside d, by core/tree.ts effective();
 //   3. digest, files and bytes are those of the disk rows (drifted paths by what the disk really holds);
 //   4. a piece is held exactly when a disk row's layout has it.
+import { isConflictCopy } from '../core/conflict.js'
 import { TreeDigest } from '../core/digest.js'
 import type { Entry } from '../core/entry.js'
 import { ABSENT, type Fact, fingerprint, sameFactContent } from '../core/fact.js'
@@ -17,7 +18,7 @@ import { parentOf, type RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
-import { type Draft, type Effective, effective, settle } from '../core/tree.js'
+import { type Draft, type Effective, effective, rescue, settle } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { type Layout, type PieceRef, PieceTables, type Place, unpackLayout } from './pieces.js'
@@ -88,6 +89,7 @@ export class ShareIndex {
   readonly #digest = new TreeDigest()
   readonly #unsettled = new Set<RelPath>()
   readonly #drifted = new Set<RelPath>()
+  readonly #copies = new Set<RelPath>()
   #options: IndexOptions
   #files = 0
   #bytes = 0
@@ -214,16 +216,13 @@ export class ShareIndex {
     return settle(path, this.heads(path), this.#hasLiveChild(path), context)
   }
 
-  drifted(): readonly RelPath[] {
-    return [...this.#drifted]
+  /** Live conflict copies (V5). */
+  conflictCopies(): ReadonlySet<RelPath> {
+    return this.#copies
   }
 
-  /** Every live file entry's path below, for reports: conflict copies and the like. */
-  *livePaths(): Generator<RelPath> {
-    for (const { key, value } of walk(this.#heads)) {
-      const path = pathOfKey(key)
-      if (viewOf(unpackHeads(path, value)).winner?.type !== 'tombstone') yield path
-    }
+  drifted(): readonly RelPath[] {
+    return [...this.#drifted]
   }
 
   *diskRows(): Generator<{ path: RelPath; row: DiskRow }> {
@@ -395,6 +394,22 @@ export class ShareIndex {
     return feed === undefined ? undefined : this.pieces.ofRuns(feed.number, entry.pieces)
   }
 
+  /** The pieces of a content that some head of a path has, in file order. */
+  piecesOfContent(path: RelPath, content: Buffer): PieceInfo[] | undefined {
+    const head = this.heads(path).find((entry) => entry.type === 'file' && entry.content.equals(content))
+    return head === undefined ? undefined : this.piecesOf(head)
+  }
+
+  /** What must be published before a change of this disk, lest it bury versions the user never saw (core/tree.ts). */
+  rescued(
+    draft: Draft,
+    author: WriterId,
+    labelOf: (writer: WriterId) => string,
+  ): readonly Draft[] | undefined {
+    const context = { headsAt: (other: RelPath) => this.heads(other), labelOf }
+    return rescue(draft, author, this.applied(draft.path).fact, this.heads(draft.path), context)
+  }
+
   /** A file on this disk that holds a piece, with its indexed row; undefined if none. */
   placeOf(id: Buffer): (Place & { readonly row: DiskRow }) | undefined {
     const place = this.pieces.placeOf(id)
@@ -413,6 +428,7 @@ export class ShareIndex {
     this.#heads.put(key, packHeads(after))
     const isLive = effective(after, hasLiveChild).fact.type !== 'absent'
     this.#noteUnsettled(entry.path, after, hasLiveChild)
+    this.#noteCopy(entry.path, isLive)
     this.refresh(entry.path)
     if (wasLive !== isLive) this.#bumpParent(entry.path, isLive ? 1 : -1)
   }
@@ -440,6 +456,11 @@ export class ShareIndex {
     const implied = hasLiveChild && winner !== undefined && winner.type !== 'directory'
     if (losers.length > 0 || implied) this.#unsettled.add(path)
     else this.#unsettled.delete(path)
+  }
+
+  #noteCopy(path: RelPath, isLive: boolean): void {
+    if (isLive && isConflictCopy(path)) this.#copies.add(path)
+    else this.#copies.delete(path)
   }
 
   /** Why a file entry cannot be believed, or undefined: it must be made of pieces its own feed has announced (F1). */
@@ -490,6 +511,8 @@ export class ShareIndex {
     for (const { key, value } of walk(this.#heads)) {
       const path = pathOfKey(key)
       const hasLiveChild = this.#hasLiveChild(path)
+      if (isConflictCopy(path))
+        this.#noteCopy(path, effective(unpackHeads(path, value), hasLiveChild).fact.type !== 'absent')
       if (value.length > 1 || hasLiveChild) this.#noteUnsettled(path, unpackHeads(path, value), hasLiveChild)
     }
   }

@@ -89,7 +89,8 @@ export class Applier {
         this.#park(task, 1)
       },
       onBlocked: (task, code) => {
-        if (code === 'PARENT_MISSING' || code === 'NOT_A_DIRECTORY') this.#fresh.add(parentOf(task.path) as RelPath)
+        if (parentOf(task.path) !== '' && code !== 'ENOTEMPTY')
+          this.#fresh.add(parentOf(task.path) as RelPath)
         // What blocks a directory's removal may be a file that nobody has scanned yet.
         if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
         this.#park(task, 1)
@@ -192,7 +193,8 @@ export class Applier {
       return
     }
     const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
-    if (pieces === undefined) return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
+    if (pieces === undefined)
+      return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
     const small = step.fact.size <= FRESH_BYTES
     this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
   }
@@ -200,7 +202,12 @@ export class Applier {
   /** A directory that has to go first loses what lies in it; its last child brings it back here. */
   #waitsForChildren(path: RelPath, step: ActiveStep): boolean {
     const { index } = this.#context
-    if (step.type === 'mkdir' || currentFact(index.disk(path)).type !== 'directory' || step.type === 'metadata') return false
+    if (
+      step.type === 'mkdir' ||
+      currentFact(index.disk(path)).type !== 'directory' ||
+      step.type === 'metadata'
+    )
+      return false
     return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
   }
 
@@ -229,11 +236,23 @@ export class Applier {
     if (!part.distrusted) {
       const place = index.placeOf(part.piece.id)
       if (place !== undefined) {
-        return this.#stager.add(task, { part, type: 'place', path: place.path, inArchive: false, offset: place.offset })
+        return this.#stager.add(task, {
+          part,
+          type: 'place',
+          path: place.path,
+          inArchive: false,
+          offset: place.offset,
+        })
       }
       const archived = index.archivedPlaceOf(part.piece.id)
       if (archived !== undefined) {
-        return this.#stager.add(task, { part, type: 'place', path: archived.path, inArchive: true, offset: archived.offset })
+        return this.#stager.add(task, {
+          part,
+          type: 'place',
+          path: archived.path,
+          inArchive: true,
+          offset: archived.offset,
+        })
       }
     }
     this.#fetcher.add(task, part)
@@ -267,7 +286,8 @@ export class Applier {
     this.#context.problems.clear('apply', task.path)
     const parent = parentOf(task.path)
     // The last thing in a directory that has to go, or that a file is to replace.
-    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
+    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
+      this.#fresh.add(parent)
     this.#options.onApplied(task.path)
     this.wake()
   }

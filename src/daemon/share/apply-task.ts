@@ -1,11 +1,11 @@
 // One path on its way to the disk: what is to be there, and for a file, how far its content has come.
 import type { FileFact, LiveFact } from '../../core/fact.js'
 import type { DeviceId } from '../../core/ids.js'
-import { keyedToken } from './token.js'
 import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
+import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
 

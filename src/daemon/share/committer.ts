@@ -1,14 +1,16 @@
 // Brings finished tasks to the disk, a batch at a time: what is about to be done is noted first (intents, A4), the
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
+
+import { conflictPathAt } from '../../core/conflict.js'
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
-import { conflictPath } from '../../core/conflict.js'
-import { depthOf, parentOf, type RelPath } from '../../core/path.js'
+import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
+import { mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
-import type { DiskRow } from '../../store/rows.js'
 import { packLayout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
 
@@ -88,13 +90,16 @@ export class Committer {
       return
     }
     const { index, guard, pool, root } = this.#context
-    const planned = tasks
-      .map((task) => this.#plan(task))
-      .sort((a, b) => phase(a.task) - phase(b.task))
+    const planned = tasks.map((task) => this.#plan(task)).sort((a, b) => phase(a.task) - phase(b.task))
     const directories = this.#directoriesTouched(planned)
     const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
     const batch = this.#batch++
-    index.transaction(() => index.putIntents(batch, planned.map(({ task }) => intentOf(task))))
+    index.transaction(() =>
+      index.putIntents(
+        batch,
+        planned.map(({ task }) => intentOf(task)),
+      ),
+    )
     guard.startCommit(paths)
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
@@ -115,16 +120,30 @@ export class Committer {
     const { path, step } = task
     const row = this.#context.index.disk(path)
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
-    const replaced = row?.stat?.type === 'directory' && step.type !== 'mkdir' && step.type !== 'metadata' && step.type !== 'remove'
-    const first: CommitJob[] = replaced ? [{ type: 'remove', path, expect: { type: 'stat', stat: row.stat! } }] : []
-    const expect: Expect = replaced ? { type: 'absent' } : row?.stat === undefined ? { type: 'absent' } : { type: 'stat', stat: row.stat }
+    const replaced =
+      row?.stat?.type === 'directory' &&
+      step.type !== 'mkdir' &&
+      step.type !== 'metadata' &&
+      step.type !== 'remove'
+    const first: CommitJob[] = replaced
+      ? [{ type: 'remove', path, expect: { type: 'stat', stat: row.stat! } }]
+      : []
+    const expect: Expect = replaced
+      ? { type: 'absent' }
+      : row?.stat === undefined
+        ? { type: 'absent' }
+        : { type: 'stat', stat: row.stat }
     // A reader's own change is always kept when the share's state replaces it, archive or not.
     const keep = row?.drift !== undefined
     const slip = { slipName: slipNameOf(path, row), ...(keep ? { archive: true } : {}) }
     switch (step.type) {
       case 'write': {
-        const { mode, mtimeUs } = step.fact
-        return { task, row, jobs: [...first, { type: 'file', path, token: task.token, mode, mtimeUs, expect, ...slip }] }
+        const { mode, mtimeUs, size } = step.fact
+        return {
+          task,
+          row,
+          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
+        }
       }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
@@ -172,10 +191,10 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, row, jobs } of planned) {
+      for (const { task, jobs } of planned) {
         const own = results.slice(at, at + jobs.length)
         at += jobs.length
-        after.push(this.#outcome(task, row, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+        after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
       directories.forEach((path, i) => {
         const result = results[at + i]!
@@ -186,14 +205,18 @@ export class Committer {
     for (const act of after) act()
   }
 
-  #outcome(task: ApplyTask, row: DiskRow | undefined, result: CommitResult): () => void {
+  #outcome(task: ApplyTask, result: CommitResult): () => void {
     switch (result.status) {
       case 'done': {
-        this.#setDone(task, row, result)
-        const { slipped } = result
+        this.#setDone(task, result)
+        const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
+          if (problem !== undefined)
+            this.#context.problems.set('apply', task.path, problem.code, problem.detail)
+          // Without a stat, the user has changed it again already.
           if (slipped !== undefined) this.#events.onSlipped(slipped)
+          else if (stat === undefined && task.step.type !== 'remove') this.#events.onSlipped(task.path)
         }
       }
       case 'changed':
@@ -205,7 +228,7 @@ export class Committer {
     }
   }
 
-  #setDone(task: ApplyTask, row: DiskRow | undefined, result: CommitResult & { readonly status: 'done' }): void {
+  #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
     const { index } = this.#context
     const fact = resultOf(task) ?? ABSENT
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
@@ -215,7 +238,7 @@ export class Committer {
         : task.step.type === 'write'
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
-    const stat = fact.type === 'absent' ? undefined : (result.stat ?? row?.stat)
+    const stat = fact.type === 'absent' ? undefined : result.stat
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
   }
 
@@ -236,9 +259,8 @@ function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
   return { path: task.path, version: task.version, fact: fact ?? ABSENT }
 }
 
-/** Where a write that slips in while the old file is being replaced is kept (A3). */
-function slipNameOf(path: RelPath, row: DiskRow | undefined): RelPath {
-  const mtimeUs = row?.stat === undefined ? 0 : Math.round(row.stat.mtimeMs * 1000)
-  const fact = { type: 'symlink', mtimeUs, target: path } as const
-  return conflictPath(path, { ...fact, path, version: [], author: '', origin: '', extra: [] } as never, 'local', true)
+/** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
+function slipNameOf(path: RelPath, row: DiskRow | undefined): string {
+  const mtimeUs = row?.stat === undefined ? 0 : mtimeUsOf(row.stat)
+  return nameOf(conflictPathAt(path, mtimeUs, 'local'))
 }

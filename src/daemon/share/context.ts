@@ -1,6 +1,7 @@
 // What the parts of one running share have in common. Made once by share.ts; the parts see only this.
 import type { RelPath } from '../../core/path.js'
 import type { PieceKeys } from '../../core/piece.js'
+import type { RootIdentity } from '../../folder/marker.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { Log } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -28,6 +29,8 @@ export interface ShareContext {
   publish(list: readonly Publication[]): Promise<void>
   /** Watches directories from now on. */
   watch(directories: readonly (RelPath | '')[]): Promise<void>
+  /** The directory that the root must be while anything is read below it (A5). */
+  rootIdentity(): RootIdentity | undefined
   /** Why the tree must not be trusted now (A5), or undefined. */
   checkRoot(): Promise<string | undefined>
   halt(reason: string): void

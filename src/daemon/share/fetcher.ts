@@ -67,7 +67,12 @@ export class Fetcher {
           continue
         }
         this.#outstanding += fetch.piece.length
-        wanted.push({ id: fetch.piece.id, length: fetch.piece.length, refs: this.refsOf(fetch.piece.id), priority })
+        wanted.push({
+          id: fetch.piece.id,
+          length: fetch.piece.length,
+          refs: this.refsOf(fetch.piece.id),
+          priority,
+        })
       }
       queue.splice(0, taken)
     }

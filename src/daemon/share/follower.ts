@@ -1,7 +1,8 @@
 // Takes over the records of one feed into the index, block by block, for as long as the share runs. A record that cannot
 // be read stops this feed with a problem (a newer format, or a broken writer); the others go on (A6).
-import type { Log } from '../../ports/log.js'
+
 import { decodeRecord } from '../../core/record.js'
+import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ProblemBook } from './problems.js'
@@ -10,7 +11,11 @@ import type { ProblemBook } from './problems.js'
 export interface Readable {
   readonly key: Buffer
   readonly length: number
-  read(from: number, to: number, options: { signal: AbortSignal }): AsyncIterable<{ index: number; block: Buffer }>
+  read(
+    from: number,
+    to: number,
+    options: { signal: AbortSignal },
+  ): AsyncIterable<{ index: number; block: Buffer }>
   on(event: 'length', listener: () => void): unknown
 }
 
@@ -83,11 +88,16 @@ export class Follower {
     const decoded = decodeRecord(block, { entryKey, feedKey: feed.key, index: at, author: this.#writer })
     if (decoded.type === 'violation') {
       this.#stuck = true
-      log.warn({ writer: this.#writer, block: at, code: decoded.code, detail: decoded.detail }, 'record refused')
+      log.warn(
+        { writer: this.#writer, block: at, code: decoded.code, detail: decoded.detail },
+        'record refused',
+      )
       problems.set('feed', this.#writer, 'BAD_RECORD', `record ${at} is not readable: ${decoded.detail}`)
       return false
     }
-    const refusals = index.transaction(() => index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1))
+    const refusals = index.transaction(() =>
+      index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1),
+    )
     for (const { path, detail } of refusals) {
       log.warn({ writer: this.#writer, block: at, path, detail }, 'entry refused')
       problems.set('feed', path, 'BAD_ENTRY', detail)

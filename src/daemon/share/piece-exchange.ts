@@ -15,7 +15,9 @@ export interface PieceExchange {
   isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean
   on(
     event: 'pieces',
-    listener: (batch: readonly { readonly id: Buffer; readonly bytes: Buffer; readonly from: DeviceId }[]) => void,
+    listener: (
+      batch: readonly { readonly id: Buffer; readonly bytes: Buffer; readonly from: DeviceId }[],
+    ) => void,
   ): unknown
   on(event: 'availability', listener: () => void): unknown
 }

@@ -35,11 +35,16 @@ export class ProblemBook {
   }
 
   /** Replaces what a source said about the names directly inside one directory ('' for the root). */
-  replaceChildren(source: ProblemSource, directory: string, faults: readonly { name: string; code: string; detail: string }[]): void {
+  replaceChildren(
+    source: ProblemSource,
+    directory: string,
+    faults: readonly { name: string; code: string; detail: string }[],
+  ): void {
     const prefix = `${source}\0${directory === '' ? '' : `${directory}/`}`
     const now = new Set(faults.map(({ name }) => prefix + name))
     for (const key of this.#problems.keys()) {
-      if (key.startsWith(prefix) && !key.slice(prefix.length).includes('/') && !now.has(key)) this.#problems.delete(key)
+      if (key.startsWith(prefix) && !key.slice(prefix.length).includes('/') && !now.has(key))
+        this.#problems.delete(key)
     }
     for (const { name, code, detail } of faults) {
       this.set(source, directory === '' ? name : `${directory}/${name}`, code, detail)

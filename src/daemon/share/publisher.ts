@@ -1,14 +1,17 @@
 // The way of a change into this writer's own feed: give it a version and piece numbers, append durably (F5), and only
 // then take it over into the index, in one transaction with what the disk is known to hold. A crash after the append
 // loses nothing: the feed's tail is read back at the next start, and the disk's content is then adopted (A4).
-import { advance } from '../../core/version.js'
-import { type Draft, entryOf } from '../../core/tree.js'
+
 import type { PieceRun } from '../../core/entry.js'
 import { invariant } from '../../core/error.js'
+import type { WriterId } from '../../core/ids.js'
+import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { encodeRecord, type FeedRecord } from '../../core/record.js'
-import { packEntries, type Publication as PackItem } from '../../core/record-pack.js'
+import { type Publication as PackItem, packEntries } from '../../core/record-pack.js'
 import type { DiskStat } from '../../core/stat.js'
+import { type Draft, entryOf } from '../../core/tree.js'
+import { advance, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -35,6 +38,9 @@ export interface PublisherOptions {
   readonly entryKey: Buffer
   readonly nowMs: () => number
   readonly nonce: () => Buffer
+  readonly labelOf: (writer: WriterId) => string
+  /** A change that cannot be published now and has to be looked at again later. */
+  readonly onPostponed: (path: RelPath) => void
   /** Called after every transaction that took over own records. */
   readonly onPublished: (count: number) => void
 }
@@ -72,9 +78,9 @@ export class Publisher {
   }
 
   async #append(): Promise<void> {
-    const batch = this.#queue.splice(0, MAX_BATCH)
-    if (batch.length === 0) return
     const { index, feed } = this.#options
+    const batch = this.#queue.splice(0, MAX_BATCH).flatMap((publication) => this.#withRescued(publication))
+    if (batch.length === 0) return
     this.#feed = index.feeds.byWriter(this.#feed.writer)!
     const first = this.#feed.next
     invariant(feed.length === first, 'all of the own feed is taken over before it grows')
@@ -104,15 +110,37 @@ export class Publisher {
     this.#options.onPublished(batch.length)
   }
 
+  /** A change of this disk, after the conflict copies that must go before it. None at all while they find no name. */
+  #withRescued(publication: Publication): Publication[] {
+    if (publication.disk === undefined) return [publication]
+    const { index, labelOf } = this.#options
+    const { draft } = publication
+    const copies: Publication[] = []
+    for (const copy of index.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
+      const pieces = copy?.fact.type === 'file' ? index.piecesOfContent(draft.path, copy.fact.content) : []
+      if (copy === undefined || pieces === undefined) {
+        this.#options.onPostponed(draft.path)
+        return []
+      }
+      copies.push({ draft: copy, pieces, disk: undefined })
+    }
+    return [...copies, publication]
+  }
+
   #setDisk({ draft, pieces, disk }: Publication): void {
     if (disk === undefined) return
     const { index } = this.#options
-    const { version } = this.#versions.get(draft)!
+    const version = this.#versions.get(draft)!
     const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
-    index.setDisk(draft.path, { applied: { version, fact: draft.fact }, stat: disk.stat, drift: undefined }, layout)
+    index.setDisk(
+      draft.path,
+      { applied: { version, fact: draft.fact }, stat: disk.stat, drift: undefined },
+      layout,
+    )
   }
 
-  #versions = new Map<Draft, { readonly version: ReturnType<typeof advance> }>()
+  /** The versions given to the drafts of the batch under way. */
+  #versions = new Map<Draft, Version>()
 
   #records(batch: readonly Publication[]): FeedRecord[] {
     const { index, nowMs } = this.#options
@@ -136,11 +164,11 @@ export class Publisher {
         addToRuns(runs, at)
       }
       const version = advance(draft.base, writer, ++counter)
-      this.#versions.set(draft, { version })
+      this.#versions.set(draft, version)
       const entry = entryOf(draft, { author: writer, version, pieces: runs, nowUs: nowMs() * 1000 })
       return { entry, announce: fresh }
     })
-    const view = index.feeds.all().map((feed) => [feed.writer, feed.next] as const)
+    const view = index.feeds.view()
     const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint: undefined }
     return [...packEntries(items)].map((body) => ({ header, ...body }))
   }

@@ -2,20 +2,20 @@
 // index knows of the disk, hash what is new, let the core judge (core/local.ts), publish. One look at a time; changes
 // found in it are published together, new names before deletions, so that a rename moves no content (P3).
 import { performance } from 'node:perf_hooks'
+import { NO_EXTRA } from '../../core/entry.js'
 import { ABSENT, type Fact } from '../../core/fact.js'
 import { type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
-import { NO_EXTRA } from '../../core/entry.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
-import type { DiskRow } from '../../store/rows.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
-import type { Moment } from './disk-guard.js'
-import type { Publication } from './publisher.js'
-import { splitPieces } from './hashed.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
+import type { Moment } from './disk-guard.js'
+import { splitPieces } from './hashed.js'
+import type { Publication } from './publisher.js'
 
 type Directory = RelPath | ''
 
@@ -111,7 +111,9 @@ export class Scanner {
   }
 
   #isIdle(): boolean {
-    return this.#running === undefined && !this.#fullScanDue && this.#dirty.size === 0 && this.#deleted.size === 0
+    return (
+      this.#running === undefined && !this.#fullScanDue && this.#dirty.size === 0 && this.#deleted.size === 0
+    )
   }
 
   #wake(): void {
@@ -181,7 +183,8 @@ export class Scanner {
   async #massDeletion(): Promise<boolean> {
     if (!this.#firstScan || this.#approved) return false
     let gone = 0
-    for (const path of this.#deleted.keys()) if (this.#context.index.applied(path).fact.type === 'file') gone++
+    for (const path of this.#deleted.keys())
+      if (this.#context.index.applied(path).fact.type === 'file') gone++
     const { files } = this.#context.index.counts
     if (gone <= MASS_DELETE_LEAST || gone <= files * MASS_DELETE_SHARE) return false
     this.#deleted.clear()
@@ -199,7 +202,7 @@ export class Scanner {
     const { pool, root, index, guard } = this.#context
     const moment = guard.startLook()
     try {
-      const missing = await pool.confirmMissing(root, due)
+      const missing = await pool.confirmMissing(root, due, this.#context.rootIdentity())
       const halt = await this.#context.checkRoot()
       if (halt !== undefined) return this.#context.halt(halt)
       const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))
@@ -317,7 +320,7 @@ class Look {
         queue = queue.slice(SCAN_BATCH)
         // Watched before it is listed: what comes between is an event, not a gap (A10).
         await this.#context.watch(batch)
-        for (const listing of await this.#context.pool.scan(this.#context.root, batch)) {
+        for (const listing of await this.#list(batch)) {
           for (const below of this.#compare(listing)) queue.push(below)
         }
         await this.#room()
@@ -329,6 +332,10 @@ class Look {
       await Promise.allSettled(this.#jobs)
       this.#context.guard.endLook(this.#moment)
     }
+  }
+
+  #list(batch: readonly Directory[]): Promise<ScannedDirectory[]> {
+    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity())
   }
 
   /** Compares one listing with the index; returns directories to look into as well. */

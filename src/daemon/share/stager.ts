@@ -52,7 +52,11 @@ export class Stager {
   /** Looks which parts of a leftover staged file are right (A4), then calls onResumed. */
   resume(task: ApplyTask): void {
     const { pool, root, pieceKeys } = this.#context
-    const parts = task.parts.map(({ piece, offset }) => ({ id: piece.id, sealedLength: piece.length, offset }))
+    const parts = task.parts.map(({ piece, offset }) => ({
+      id: piece.id,
+      sealedLength: piece.length,
+      offset,
+    }))
     const size = fileFactOf(task)!.size
     task.staging = true
     pool
@@ -125,7 +129,11 @@ export class Stager {
       })
   }
 
-  async #stage(tasks: readonly ApplyTask[], taken: readonly PendingPart[][], byteLength: number): Promise<void> {
+  async #stage(
+    tasks: readonly ApplyTask[],
+    taken: readonly PendingPart[][],
+    byteLength: number,
+  ): Promise<void> {
     const packed = Buffer.from(new ArrayBuffer(byteLength))
     let at = 0
     const jobs = tasks.map((task, i): StageFileJob => {
@@ -167,7 +175,8 @@ export class Stager {
       task.begun = true
       return this.discard(task)
     }
-    if (result.failed !== undefined) return this.#events.onFailed(task, result.failed.code, result.failed.detail)
+    if (result.failed !== undefined)
+      return this.#events.onFailed(task, result.failed.code, result.failed.detail)
     task.begun = true
     for (const i of result.good) {
       taken[i]!.part.state = 'staged'

@@ -1,0 +1,291 @@
+// The composition root: one daemon for one configuration. Takes the storage path's lock, opens what lies there, puts the
+// shares into the swarm, serves the control socket, and takes all of it down again in order.
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { ControlBackend } from '../control/handler.js'
+import { type ControlServer, serveControl } from '../control/server.js'
+import { ShoalError, toShoalError } from '../core/error.js'
+import { keysOf, type Secret } from '../core/secret.js'
+import { FeedStore } from '../feed/store.js'
+import { FolderPool } from '../folder/pool.js'
+import type { Log } from '../ports/log.js'
+import { openLmdb } from '../store/lmdb.js'
+import { ShareIndex } from '../store/share-index.js'
+import type { Database } from '../store/tables.js'
+import { Swarm } from '../swarm/swarm.js'
+import { DaemonBackend } from './backend.js'
+import type { Config, ShareConfig } from './config.js'
+import { readIfThere } from './durable-file.js'
+import { Identity } from './identity.js'
+import { lockStorage } from './lock.js'
+import { Share } from './share/share.js'
+
+export interface DaemonOptions {
+  readonly log: Log
+  /** UDP port of the LAN beacon, for tests that must not meet other daemons. */
+  readonly beaconPort?: number
+}
+
+/** A daemon that runs. */
+export interface RunningDaemon {
+  /** The port it listens on. */
+  readonly port: number
+  readonly control: ControlBackend
+  /** Settles when the daemon has stopped; rejects if it had to. */
+  readonly stopped: Promise<void>
+  stop(): Promise<void>
+}
+
+/** What a running daemon is made of; a clone found on the network makes it start over with another identity (F4). */
+interface Parts {
+  readonly swarm: Swarm
+  readonly shares: readonly Share[]
+  readonly port: number
+  close(): Promise<void>
+}
+
+/**
+ * Starts a daemon. Its configuration's secrets must be read already (loadSecrets). Throws STORAGE_LOCKED,
+ * STORAGE_UNUSABLE, SHARE_UNUSABLE, PORT_IN_USE.
+ */
+export async function runDaemon(config: Config<Secret>, options: DaemonOptions): Promise<RunningDaemon> {
+  const daemon = new Daemon(config, options)
+  await daemon.start()
+  return daemon
+}
+
+class Daemon implements RunningDaemon {
+  readonly control: ControlBackend
+  readonly stopped: Promise<void>
+  readonly #config: Config<Secret>
+  readonly #options: DaemonOptions
+  readonly #log: Log
+  #parts: Parts | undefined
+  #server: ControlServer | undefined
+  #release: () => void = () => undefined
+  #stopping: Promise<void> | undefined
+  #restarting: Promise<void> | undefined
+  #settle: { resolve: () => void; reject: (thrown: unknown) => void } = {
+    resolve: () => {},
+    reject: () => {},
+  }
+
+  constructor(config: Config<Secret>, options: DaemonOptions) {
+    this.#config = config
+    this.#options = options
+    this.#log = options.log
+    this.stopped = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    // Whoever awaits it sees a failure; nobody has to.
+    this.stopped.catch(() => undefined)
+    this.control = new DaemonBackend({
+      name: config.deviceName,
+      device: () => this.#identity.device.device,
+      shares: () => this.#parts?.shares ?? [],
+      stop: () => void this.stop(),
+    })
+  }
+
+  get port(): number {
+    return this.#parts?.port ?? 0
+  }
+
+  get #identity(): Identity {
+    if (this.#openedIdentity === undefined) throw new ShoalError('INTERNAL', 'the daemon is not started')
+    return this.#openedIdentity
+  }
+
+  #openedIdentity: Identity | undefined
+
+  async start(): Promise<void> {
+    const { storagePath } = this.#config
+    const lock = lockStorage(storagePath)
+    this.#release = () => lock.release()
+    try {
+      chmodSync(storagePath, 0o700)
+      await this.#open()
+      this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+    } catch (thrown) {
+      await this.#close()
+      throw thrown
+    }
+    const shares = this.#config.shares.map(({ dir }) => dir)
+    this.#log.info(
+      { device: this.#identity.device.device.slice(0, 8), port: this.port, shares, pid: process.pid },
+      'ready',
+    )
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#restarted()
+      .then(() => this.#close())
+      .then(
+        () => this.#settle.resolve(),
+        (thrown) => {
+          this.#settle.reject(thrown)
+          throw thrown
+        },
+      )
+    return this.#stopping
+  }
+
+  async #restarted(): Promise<void> {
+    await this.#restarting?.catch(() => undefined)
+  }
+
+  async #close(): Promise<void> {
+    const failures: unknown[] = []
+    const attempt = async (close: (() => unknown) | undefined): Promise<void> => {
+      try {
+        await close?.()
+      } catch (thrown) {
+        failures.push(thrown)
+      }
+    }
+    await attempt(() => this.#server?.close())
+    await attempt(() => this.#parts?.close())
+    this.#parts = undefined
+    await attempt(this.#release)
+    this.#release = () => undefined
+    if (failures.length > 0) throw toShoalError(failures[0])
+  }
+
+  /** Something that should not happen: what is on disk is safe, so the best is to end (A4). */
+  #fail(thrown: unknown): void {
+    if (this.#stopping !== undefined) return
+    this.#log.error({ err: thrown }, 'stopping after an unexpected error')
+    this.#stopping = this.#close()
+      .catch((err: unknown) => this.#log.error({ err }, 'could not stop cleanly'))
+      .then(() => this.#settle.reject(toShoalError(thrown)))
+  }
+
+  async #open(): Promise<void> {
+    const { storagePath, shares } = this.#config
+    const isStored = existsSync(path.join(storagePath, 'cores'))
+    this.#openedIdentity = Identity.open(storagePath)
+    const closing: (() => Promise<unknown>)[] = []
+    const close = async (): Promise<void> => {
+      const failures: unknown[] = []
+      for (const step of closing.reverse()) await step().catch((thrown: unknown) => failures.push(thrown))
+      if (failures.length > 0) throw failures[0]
+    }
+    try {
+      const pool = new FolderPool()
+      closing.push(() => pool.close())
+      const database = openIndex(path.join(storagePath, 'index'))
+      closing.push(() => database.close())
+      const opened = await FeedStore.open(path.join(storagePath, 'cores'), { log: this.#log })
+      closing.push(() => opened.store.close())
+      // F4: feeds without their identity, an identity without its feeds, or a storage that was copied or restored.
+      const isStrange =
+        opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
+      if (isStrange) await this.#newEpochs(opened.store)
+      const swarm = this.#makeSwarm()
+      const own = shares.map((share) =>
+        this.#makeShare(share, { pool, database, feeds: opened.store, swarm }),
+      )
+      // Shares close after the swarm, and before the stores they use.
+      closing.push(() => Promise.all(own.map((share) => share.stop())))
+      closing.push(() => swarm.stop())
+      for (const share of own) await share.start()
+      const { port } = await swarm.start()
+      this.#identity.keepPort(port)
+      own.forEach((share, i) => {
+        const { knownHosts, searchLan, useDht, secret } = shares[i]!
+        share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
+      })
+      this.#parts = { swarm, shares: own, port, close }
+    } catch (thrown) {
+      await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
+      throw thrown
+    }
+  }
+
+  async #newEpochs(feeds: FeedStore): Promise<void> {
+    this.#log.warn({}, 'the storage was moved, copied or restored; continuing in new feeds')
+    for (const { secret } of this.#config.shares) this.#identity.nextEpoch(keysOf(secret).shareId)
+    await feeds.settleMove()
+  }
+
+  #makeSwarm(): Swarm {
+    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode } = this.#config
+    const { beaconPort } = this.#options
+    const swarm = new Swarm({
+      device: this.#identity.device,
+      deviceName,
+      listeningPort: listeningPort === 0 ? (this.#identity.port ?? 0) : listeningPort,
+      ...(listenHost === undefined ? {} : { listenHost }),
+      ...(interfaces === undefined ? {} : { interfaces }),
+      ...(beaconPort === undefined ? {} : { beaconPort }),
+      bootstrap,
+      dhtNode,
+      log: this.#log,
+    })
+    swarm.on('clone', ({ instance, address }) => this.#onClone(swarm, instance, address))
+    return swarm
+  }
+
+  #makeShare(
+    { dir, secret, useSyncTrash, overwriteChanges }: ShareConfig<Secret>,
+    parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
+  ): Share {
+    const keys = keysOf(secret)
+    const { read } = keys
+    if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
+    const { deviceName, rescanIntervalMs } = this.#config
+    const { pool, database, feeds, swarm } = parts
+    const options = {
+      dir,
+      useSyncTrash,
+      overwriteChanges,
+      deviceName,
+      rescanIntervalMs,
+      pool,
+      database,
+      feeds,
+    }
+    return new Share(
+      {
+        ...options,
+        keys: { ...keys, read },
+        identity: this.#identity,
+        instance: swarm.instance,
+        log: this.#log,
+        nowMs: Date.now,
+      },
+      (thrown) => this.#fail(thrown),
+    )
+  }
+
+  /** F4: two processes with one identity. The one with the lesser instance becomes another device. */
+  #onClone(swarm: Swarm, instance: string, address: string): void {
+    if (swarm.instance > instance || this.#restarting !== undefined || this.#stopping !== undefined) return
+    this.#log.warn({ address }, 'another daemon runs with a copy of this identity; taking a new one')
+    this.#restarting = this.#restart()
+      .catch((thrown) => this.#fail(thrown))
+      .finally(() => {
+        this.#restarting = undefined
+      })
+  }
+
+  async #restart(): Promise<void> {
+    const parts = this.#parts
+    this.#parts = undefined
+    await parts?.close()
+    this.#identity.stepAside()
+    await this.#open()
+  }
+}
+
+/** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */
+function openIndex(directory: string): Database {
+  const format = path.join(directory, 'format')
+  const found = readIfThere(format)
+  if (found !== undefined && found.trim() !== String(ShareIndex.format))
+    rmSync(directory, { recursive: true })
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const database = openLmdb(directory)
+  writeFileSync(format, `${ShareIndex.format}\n`)
+  return database
+}

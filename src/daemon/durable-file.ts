@@ -1,0 +1,33 @@
+// Small files that must be whole and safe after a crash or a power cut: written beside, synced, renamed over, the folder
+// synced.
+import fs from 'node:fs'
+import path from 'node:path'
+
+/** Replaces a file; mode 0600. Throws what the file system says. */
+export function writeDurably(file: string, text: string): void {
+  const temporary = `${file}.new`
+  const fd = fs.openSync(temporary, 'w', 0o600)
+  try {
+    fs.writeSync(fd, text)
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+  fs.renameSync(temporary, file)
+  const folder = fs.openSync(path.dirname(file), 'r')
+  try {
+    fs.fsyncSync(folder)
+  } finally {
+    fs.closeSync(folder)
+  }
+}
+
+/** The text of a file, or undefined if there is none. */
+export function readIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, 'utf8')
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw thrown
+  }
+}
