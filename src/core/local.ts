@@ -1,5 +1,6 @@
 // What a look at the disk means (V1, A4, A9): the step from "this is what the path holds now" to "nothing new", "this is
 // the share's own version", "publish this" or "drift". Pure: the scan brings the fact, the store brings the rest.
+import { sameExtra } from './entry.js'
 import { ABSENT, type Fact, sameFact, sameFactContent } from './fact.js'
 import type { RelPath } from './path.js'
 import type { Draft, Effective } from './tree.js'
@@ -72,15 +73,37 @@ export function judge(look: LocalLook): LocalOutcome {
 
 /** The version whose content this is, if the share or an interrupted apply says so. */
 function adoptable({ observed, applied, share, intents }: LocalLook): Version | undefined {
-  // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
-  const contentIsNew = !sameFactContent(observed, applied.fact)
   for (const intent of intents) {
-    if (sameFact(observed, intent.fact) && includes(intent.version, applied.version)) return intent.version
+    if (includes(intent.version, applied.version) && isBetween(observed, applied.fact, intent.fact))
+      return intent.version
   }
   if (sameFact(observed, share.fact)) return share.version
+  // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
+  const contentIsNew = !sameFactContent(observed, applied.fact)
   return contentIsNew && observed.type !== 'absent' && sameFactContent(observed, share.fact)
     ? share.version
     : undefined
+}
+
+/**
+ * Whether an apply that was cut off somewhere on its way from one fact to another can have left this. Contents are put
+ * in place whole, but permissions and times one after the other, and times of directories move with every child.
+ */
+function isBetween(observed: Fact, from: Fact, to: Fact): boolean {
+  if (sameFact(observed, to)) return true
+  if (observed.type === 'absent' || to.type === 'absent' || !sameFactContent(observed, to)) return false
+  const isNew = !sameFactContent(observed, from)
+  if (observed.type === 'directory' && (isNew || from.type !== 'directory')) return true
+  if (
+    isNew ||
+    from.type === 'absent' ||
+    !(sameExtra(observed.extra, to.extra) || sameExtra(observed.extra, from.extra))
+  )
+    return false
+  const modeOf = (fact: Fact): number => ('mode' in fact ? fact.mode : 0)
+  const isMode = modeOf(observed) === modeOf(from) || modeOf(observed) === modeOf(to)
+  const isTime = observed.mtimeUs === from.mtimeUs || observed.mtimeUs === to.mtimeUs
+  return isMode && (isTime || observed.type === 'directory')
 }
 
 /** How an observed fact differs from what the share says, in one word. */

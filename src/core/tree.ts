@@ -1,14 +1,14 @@
 // What the rules say about a path as part of a tree: V4 (an addition brings its parents back) and V6 (a directory keeps
 // its name) cannot be seen from one path's heads alone. Also what a writer publishes to settle a conflict.
 
-import { conflictPath } from './conflict.js'
+import { conflictPath, DISTINCT_NAMES } from './conflict.js'
 import type { Entry, LiveEntry, PieceRun } from './entry.js'
 import { isLive, NO_EXTRA, sameContent } from './entry.js'
-import { ABSENT, type DirectoryFact, type Fact, factOf } from './fact.js'
+import { ABSENT, type DirectoryFact, type Fact, factOf, sameFactContent } from './fact.js'
 import type { WriterId } from './ids.js'
 import { type Heads, memoryOf, viewOf } from './merge.js'
 import { parentOf, type RelPath } from './path.js'
-import type { Version } from './version.js'
+import { counterOf, type Version } from './version.js'
 
 /** What the share says a path holds, to a device that has read these heads. */
 export interface Effective {
@@ -77,25 +77,80 @@ export function settle(
   // A directory that only its children hold up is written down, so that it stays when they go (V4).
   const implied = state.fact.type === 'directory' && state.entry === undefined
   if (copies.length === 0 && !implied) return []
+  const drafts = copyDrafts(path, copies, context)
+  // Better an open conflict than a version that nobody can find again.
+  if (drafts === undefined) return []
+  return [
+    ...drafts,
+    { path, base: state.version, fact: state.fact, origin: state.entry?.origin, was: undefined },
+  ]
+}
+
+/**
+ * What a writer must publish before `draft`, in the same record: conflict copies of contents that the new version
+ * includes although the user who made it never saw them. A vector counts all that its writer said before, also what it
+ * said as a settler and its own disk never held, and a version that is applied includes losers that nobody has copied
+ * yet; without the copies, the new version would bury both (V1, V5). `replaced` is what the disk held before.
+ * Undefined if there is no name left for one: then the draft must wait.
+ */
+export function rescue(
+  draft: Draft,
+  author: WriterId,
+  replaced: Fact,
+  heads: Heads,
+  context: SettleContext,
+): readonly Draft[] | undefined {
+  const unseen: LiveEntry[] = []
+  for (const head of heads) {
+    if (!isLive(head) || head.type === 'directory') continue
+    const buried = head.version.every(
+      ([writer, counter]) => writer === author || counter <= counterOf(draft.base, writer),
+    )
+    const fact = factOf(head)
+    if (!buried || sameFactContent(fact, replaced) || sameFactContent(fact, draft.fact)) continue
+    if (!unseen.some((other) => sameContent(other, head))) unseen.push(head)
+  }
+  return copyDrafts(draft.path, unseen, context)
+}
+
+/** Drafts of conflict copies, none for a content that is at its place already; undefined if a name cannot be found. */
+function copyDrafts(
+  path: RelPath,
+  copies: readonly LiveEntry[],
+  context: SettleContext,
+): readonly Draft[] | undefined {
   const drafts: Draft[] = []
   for (const copy of copies) {
-    const draft = copyDraft(path, copy, context)
-    if (draft !== undefined) drafts.push(draft)
+    const place = placeOfCopy(path, copy, drafts, context)
+    if (place === undefined) return undefined
+    if (place.isThere) continue
+    drafts.push({
+      path: place.path,
+      base: place.version,
+      fact: factOf(copy),
+      origin: copy.origin,
+      was: undefined,
+    })
   }
-  drafts.push({ path, base: state.version, fact: state.fact, origin: state.entry?.origin, was: undefined })
   return drafts
 }
 
-function copyDraft(path: RelPath, loser: LiveEntry, context: SettleContext): Draft | undefined {
-  const label = context.labelOf(loser.origin)
-  let target = conflictPath(path, loser, label, false)
-  let standing = viewOf(context.headsAt(target))
-  if (standing.winner !== undefined && isLive(standing.winner) && !sameContent(standing.winner, loser)) {
-    target = conflictPath(path, loser, label, true)
-    standing = viewOf(context.headsAt(target))
+/** The first of a copy's names that holds nothing else: neither in the share nor among the drafts before it. */
+function placeOfCopy(
+  path: RelPath,
+  copy: LiveEntry,
+  drafts: readonly Draft[],
+  context: SettleContext,
+): { readonly path: RelPath; readonly version: Version; readonly isThere: boolean } | undefined {
+  const label = context.labelOf(copy.origin)
+  for (let attempt = -1; attempt < DISTINCT_NAMES; attempt++) {
+    const target = conflictPath(path, copy, label, attempt >= 0, Math.max(attempt, 0))
+    if (drafts.some((draft) => draft.path === target)) continue
+    const { winner, version } = viewOf(context.headsAt(target))
+    const isThere = winner !== undefined && sameContent(winner, copy)
+    if (isThere || winner === undefined || !isLive(winner)) return { path: target, version, isThere }
   }
-  if (standing.winner !== undefined && sameContent(standing.winner, loser)) return undefined
-  return { path: target, base: standing.version, fact: factOf(loser), origin: loser.origin, was: undefined }
+  return undefined
 }
 
 /** The paths whose effective state may change with this one: itself and every directory above it. */
