@@ -122,7 +122,9 @@ export class FrameGuard {
     }
     // A keep-alive is the one frame shorter than the five bytes that are waited for.
     if (this.#partialBytes >= 4 && this.#partial.readUInt32BE(0) === 0) {
-      const extra = this.#finish().subarray(4)
+      const whole = this.#finish()
+      this.#deliver(whole.subarray(0, 4))
+      const extra = whole.subarray(4)
       return extra.length === 0 ? rest : Buffer.concat([extra, rest])
     }
     if (this.#partialBytes < this.#partial.length) return rest
