@@ -426,7 +426,7 @@ class Look {
     })
     const results = await pool.hash(root, pieceKeys, jobs)
     index.transaction(() => {
-      batch.forEach((candidate, i) => this.#judgeHashed(candidate, results[i]!))
+      for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })
     await this.#publishFound(HASH_FILES)
   }

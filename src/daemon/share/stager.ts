@@ -159,7 +159,7 @@ export class Stager {
     })
     const { pool, root, pieceKeys } = this.#context
     const results = await pool.stage(root, pieceKeys, jobs, packed.buffer as ArrayBuffer)
-    tasks.forEach((task, i) => this.#finish(task, taken[i]!, results[i]!))
+    for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
   }
 
   #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {
