@@ -112,8 +112,8 @@ function settled(bench: Bench, held: string): Replaced {
 }
 
 function slip(bench: Bench, held: string, path: RelPath, slipName: string): Replaced {
-  bench.step('slipping', path)
   try {
+    bench.step('slipping', path)
     return { type: 'done', slipped: bringBack(bench, held, path, slipName) }
   } catch (thrown) {
     // It stays where it is, under a name that cleaning never removes; the new version is in place all the same.

@@ -2,7 +2,7 @@
 // (A2), and leaves nothing of its own behind when it fails.
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
-import { type DiskStat, statOf, utimesTime } from '../core/stat.js'
+import { type DiskStat, mtimeUsOf, statOf, utimesTime } from '../core/stat.js'
 import { holdInStaging, reserveInStaging } from './archive.js'
 import {
   type Bench,
@@ -129,9 +129,7 @@ export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResu
     const after = root.lstat(job.path)
     return done({ type: 'done' }, after?.ino === now.ino ? after : undefined)
   }
-  const ours = dress(bench, job.path, now, job.mode, job.mtimeUs)
-  if (ours === undefined) return CHANGED
-  return done({ type: 'done' }, statOfOurs(bench, job.path, ours))
+  return dressed(bench, job.path, now, job)
 }
 
 /** The final mode and time of a directory, after its children. */
@@ -140,8 +138,19 @@ export function commitDirectoryEnd(bench: Bench, job: JobOf<'directory'>): Commi
   if (now === undefined) return CHANGED
   if (now.type !== 'directory') return { status: 'blocked', code: 'NOT_A_DIRECTORY' }
   bench.step('checked', job.path)
-  const ours = dress(bench, job.path, now, job.mode, job.mtimeUs)
-  return ours === undefined ? CHANGED : done({ type: 'done' }, ours)
+  return dressed(bench, job.path, now, job)
+}
+
+function dressed(
+  bench: Bench,
+  path: RelPath,
+  now: DiskStat,
+  want: { readonly mode?: number; readonly mtimeUs: number },
+): CommitResult {
+  const ours = dress(bench, path, now, want.mode, want.mtimeUs)
+  if (ours === undefined) return CHANGED
+  const isOurs = isTimeKept(ours, want.mtimeUs)
+  return done({ type: 'done' }, isOurs ? statOfOurs(bench, path, ours) : undefined)
 }
 
 /**
@@ -163,12 +172,23 @@ function dress(
     if (mode !== undefined && mode !== before.mode) setMode(handle, mode)
     bench.step('dressing', path)
     // As late as can be: only the call after this one is not covered.
-    if (now.type === 'file' && isTouched(statOf(fs.fstatSync(handle)), now)) return undefined
+    if (now.type === 'file' && isTouched(statOf(fs.fstatSync(handle)), now)) {
+      if (mode !== undefined && mode !== before.mode) setMode(handle, before.mode)
+      return undefined
+    }
     setTimes(handle, utimesTime(mtimeUs))
     return statOf(fs.fstatSync(handle))
   } finally {
     fs.closeSync(handle)
   }
+}
+
+/** Whether this is the time that was set, perhaps as a coarser file system keeps it, and not that of a later write. */
+function isTimeKept(stat: DiskStat, mtimeUs: number): boolean {
+  const keptUs = mtimeUsOf(stat)
+  if (keptUs === mtimeUs) return true
+  // FAT keeps two seconds, others one or a millisecond; a write would show up to the nanosecond.
+  return Math.abs(keptUs - mtimeUs) <= 2_000_000 && Number.isInteger(stat.mtimeMs)
 }
 
 /**

@@ -183,7 +183,8 @@ class Stager {
     source: PartSource & { readonly type: 'place' },
     idIndex: number,
   ): Buffer | undefined {
-    if (source.length !== part.sealedLength - SIV_BYTES || source.length < 0) return undefined
+    if (source.length !== part.sealedLength - SIV_BYTES || source.length < 0 || source.offset < 0)
+      return undefined
     const place = this.#openPlace(source.inArchive ? `${ARCHIVE_DIR}/${source.path}` : source.path)
     if (place.stat === undefined || source.offset + source.length > place.stat.size) return undefined
     if (source.stat !== undefined && !sameStat(place.stat, source.stat)) return undefined
@@ -249,6 +250,7 @@ class Stager {
         const isRight =
           fd !== undefined &&
           length >= 0 &&
+          part.offset >= 0 &&
           part.offset + length <= size &&
           this.#readPiece(fd, part.offset, length, firstId + index) !== undefined
         const list = isRight ? good : missing

@@ -31,10 +31,11 @@ export const NO_SYNC: SyncCalls = { fsync: () => undefined, syncFileSystem: () =
 
 /** A share with its own directory, removed by `remove`. */
 export class Share {
-  readonly root: string = fs.mkdtempSync(join(tmpdir(), 'shoal-folder-'))
+  readonly root: string
 
-  constructor() {
-    prepareOwnDir(this.root)
+  constructor(root: string = fs.mkdtempSync(join(tmpdir(), 'shoal-folder-'))) {
+    this.root = root
+    prepareOwnDir(root)
   }
 
   remove(): void {
