@@ -1,0 +1,80 @@
+// Dials what the address book says is due, a bounded number at a time, with one timer for the next.
+import type { Socket } from 'node:net'
+import type { AddressBook, DeviceView, DialTarget } from './addresses.js'
+import { dialTcp } from './tcp.js'
+
+/** Enough that dead addresses, which take the full time-out, do not hold up live ones. */
+const MAX_DIALS = 16
+
+export interface DialerOptions {
+  readonly book: AddressBook
+  readonly view: DeviceView
+  readonly timeoutMs: number
+  readonly now: () => number
+  /** A socket is there. The dial counts until done() is called for it. */
+  readonly onSocket: (socket: Socket, target: DialTarget, done: () => void) => void
+  readonly onFailure: (target: DialTarget, error: Error) => void
+}
+
+export class Dialer {
+  readonly #options: DialerOptions
+  readonly #abort = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #dials = 0
+  #isRunning = false
+
+  constructor(options: DialerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#isRunning = true
+    this.wake()
+  }
+
+  stop(): void {
+    this.#isRunning = false
+    clearTimeout(this.#timer)
+    this.#abort.abort()
+  }
+
+  /** The book or the connections changed: looks again when the next dial is due. */
+  wake(): void {
+    clearTimeout(this.#timer)
+    if (!this.#isRunning || this.#dials >= MAX_DIALS) return
+    const { book, view, now } = this.#options
+    const dueAtMs = book.dueAtMs(view)
+    if (dueAtMs === undefined) return
+    this.#timer = setTimeout(() => this.#dialDue(), Math.max(0, Math.ceil(dueAtMs - now())))
+  }
+
+  #dialDue(): void {
+    const { book, view, now } = this.#options
+    while (this.#dials < MAX_DIALS) {
+      const target = book.take(view, now())
+      if (target === undefined) break
+      this.#dials++
+      void this.#dial(target)
+    }
+    this.wake()
+  }
+
+  async #dial(target: DialTarget): Promise<void> {
+    const { book, now, timeoutMs, onSocket, onFailure } = this.#options
+    let isDone = false
+    const done = (): void => {
+      if (isDone) return
+      isDone = true
+      this.#dials--
+      this.wake()
+    }
+    try {
+      const socket = await dialTcp(target.endpoint, timeoutMs, this.#abort.signal)
+      onSocket(socket, target, done)
+    } catch (thrown) {
+      book.failed(target.key, now())
+      done()
+      if (this.#isRunning) onFailure(target, thrown instanceof Error ? thrown : new Error(String(thrown)))
+    }
+  }
+}

@@ -1,0 +1,339 @@
+// One connection to one device: Noise, then the gate, then channels. The gate is one frame from each side with a proof
+// for one share, and after it one frame with a hello; only then does a multiplexer exist. So a peer that holds no
+// secret gets the Noise handshake from us and not one byte more (X1), and never reaches a parser that has more than two
+// fixed shapes to read.
+//
+//   L1  Stages only go forward: noise, gate, hello, ready, closed.
+//   L2  The initiator says nothing of a share but the proof for the one it dialled for; the responder answers only a
+//       proof that holds.
+//   L3  'close' is emitted exactly once, at once, whoever closes; nothing is emitted after it.
+//   L4  Every stream has an error handler, and no error leaves the connection it belongs to.
+import { EventEmitter } from 'node:events'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import type { Channel, Message } from 'protomux'
+import { type DeviceId, deviceIdFromKey, type ShareId } from '../core/ids.js'
+import type { ShareKeys } from '../core/secret.js'
+import type { Log } from '../ports/log.js'
+import type { Transport } from './dedupe.js'
+import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from './endpoint.js'
+import { FrameGuard } from './frame-guard.js'
+import {
+  decodeGate,
+  decodeHello,
+  decodeOffers,
+  encodeGate,
+  encodeHello,
+  encodeOffers,
+  type Hello,
+  MAX_OFFERS,
+} from './messages.js'
+import { bytesEncoding, GuardedMux } from './mux.js'
+import { gateProof, otherRole, PROOF_BYTES, type Role, sameProof } from './proof.js'
+
+const LINK_PROTOCOL = 'shoal/link/1'
+
+export interface LinkTimings {
+  /** From the first byte to ready, and from ready to a proven share channel. Default 10 s. */
+  readonly proofTimeoutMs: number
+  /** An idle side sends an empty frame so often. Default 5 s. */
+  readonly keepAliveMs: number
+  /** A peer that is silent for so long is gone. Default 30 s. */
+  readonly deadPeerMs: number
+}
+
+export const DEFAULT_TIMINGS: LinkTimings = { proofTimeoutMs: 10_000, keepAliveMs: 5_000, deadPeerMs: 30_000 }
+
+export interface LinkOptions {
+  readonly stream: NoiseSecretStream
+  readonly transport: Transport
+  /** The other end of the transport. */
+  readonly remote: Endpoint
+  /** What was dialled: the key in the address book, and where that led. */
+  readonly dialled?: { readonly key: string; readonly endpoint: Endpoint }
+  /** Initiator: the share that this connection is for. */
+  readonly share?: ShareKeys
+  /** Responder: the shares that may be proven to us, asked for when a proof arrives. */
+  readonly shares: () => Iterable<ShareKeys>
+  /** Why a device is not welcome, once its key is known; undefined: it is. */
+  readonly refuse: (device: DeviceId) => string | undefined
+  readonly hello: Hello
+  readonly timings: LinkTimings
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
+  readonly log: Log
+}
+
+interface LinkEvents {
+  /** Both sides proved a secret and said hello; mux, device and hello are set. */
+  ready: []
+  /** The chooser's decision (dedupe.ts) for this connection has arrived or was made here. */
+  selected: []
+  /** The other side asks whether we have these shares as well. */
+  offers: [ids: Buffer[]]
+  close: [reason: string]
+}
+
+type Stage = 'noise' | 'gate' | 'hello' | 'ready' | 'closed'
+
+export class Link extends EventEmitter<LinkEvents> {
+  readonly stream: NoiseSecretStream
+  readonly transport: Transport
+  readonly role: Role
+  readonly remote: Endpoint
+  /** The remote end as text. */
+  readonly address: string
+  /** How far the other end's address reaches. */
+  readonly scope: Scope
+  readonly dialled: { readonly key: string; readonly endpoint: Endpoint } | undefined
+  /** Wall clock, for people. */
+  readonly connectedAtMs: number = Date.now()
+  /** Monotonic. */
+  readonly startedMs: number
+  lastHeardMs: number
+  readyMs = 0
+
+  readonly #options: LinkOptions
+  readonly #log: Log
+  #stage: Stage = 'noise'
+  #guard: FrameGuard | undefined
+  #timer: NodeJS.Timeout | undefined
+  #device: DeviceId | undefined
+  #gateShare: ShareId | undefined
+  #hello: Hello | undefined
+  #mux: GuardedMux | undefined
+  #channel: Channel<null> | undefined
+  #offers: Message<Buffer> | undefined
+  #isSelected = false
+
+  constructor(options: LinkOptions) {
+    super()
+    const { stream } = options
+    this.#options = options
+    this.#log = options.log
+    this.stream = stream
+    this.transport = options.transport
+    this.role = stream.isInitiator ? 'initiator' : 'responder'
+    this.remote = { host: plainHost(options.remote.host), port: options.remote.port }
+    this.address = formatEndpoint(this.remote)
+    this.scope = scopeOf(this.remote.host) ?? 'public'
+    this.dialled = options.dialled
+    this.startedMs = options.now()
+    this.lastHeardMs = this.startedMs
+  }
+
+  /** Begins; called once the caller's listeners are attached, and in the same tick as the stream was made (L4). */
+  start(): void {
+    const { stream } = this
+    stream.on('error', (error: Error) => this.#end(error.message))
+    stream.on('close', () => this.#end('connection closed'))
+    stream.on('data', this.#onFrame)
+    // Prepended: the guard must see the bytes before the stream allocates what they announce. Over UDX the handshake
+    // ran inside datagrams, and only the stream's header frame is left of it.
+    const handshakeFrames = this.transport === 'udx' ? 1 : this.role === 'initiator' ? 2 : 3
+    this.#guard = new FrameGuard(handshakeFrames)
+    stream.rawStream.prependListener('data', this.#onBytes)
+    this.#setDeadline('nothing proven in time')
+    if (stream.connected) this.#onNoise()
+    else stream.once('connect', () => this.#onNoise())
+  }
+
+  get isClosed(): boolean {
+    return this.#stage === 'closed'
+  }
+
+  /** Whether the proofs are done, both ways. */
+  get isReady(): boolean {
+    return this.#stage === 'ready'
+  }
+
+  get isSelected(): boolean {
+    return this.#isSelected
+  }
+
+  /** The share whose proof opened this connection; set once ready. */
+  get gateShare(): ShareId {
+    return this.#gateShare!
+  }
+
+  /** The other device; set once ready. */
+  get device(): DeviceId {
+    return this.#device!
+  }
+
+  /** The other device as soon as Noise has shown its key, proven or not. */
+  get deviceSeen(): DeviceId | undefined {
+    return this.#device
+  }
+
+  /** What the other device said of itself; set once ready. */
+  get hello(): Hello {
+    return this.#hello!
+  }
+
+  /** Set once ready. */
+  get mux(): GuardedMux {
+    return this.#mux!
+  }
+
+  get handshakeHash(): Buffer {
+    return this.stream.handshakeHash!
+  }
+
+  /** For LinkFacts: the other side's process. */
+  get instance(): string {
+    return this.hello.instance
+  }
+
+  /** Chooser only: this is the connection that carries the shares from now on. */
+  select(): void {
+    if (this.#stage !== 'ready' || this.#isSelected) return
+    this.#openChannel()
+    this.#markSelected()
+  }
+
+  /** The other end chooses: go along when it does. */
+  awaitSelection(): void {
+    this.mux.pair({ protocol: LINK_PROTOCOL }, () => {
+      this.#openChannel()
+      this.#markSelected()
+    })
+  }
+
+  /** Asks the other side for more shares in common. The caller pads the list, so that its length says nothing. */
+  offer(ids: readonly Buffer[]): void {
+    for (let at = 0; at < ids.length; at += MAX_OFFERS)
+      this.#offers?.send(encodeOffers(ids.slice(at, at + MAX_OFFERS)))
+  }
+
+  /** A share is proven on its channel: the connection may stay. */
+  keep(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** Ends the connection; `reason` is for our own log and listeners. */
+  close(reason: string): void {
+    this.#end(reason)
+  }
+
+  #onBytes = (chunk: Uint8Array): void => {
+    this.lastHeardMs = this.#options.now()
+    if (this.#guard === undefined) return
+    const fault = this.#guard.push(chunk)
+    if (fault !== undefined) this.#end(fault)
+  }
+
+  #onNoise(): void {
+    if (this.#stage !== 'noise') return
+    this.#stage = 'gate'
+    this.#device = deviceIdFromKey(this.stream.remotePublicKey!)
+    const refusal = this.#options.refuse(this.#device)
+    if (refusal !== undefined) {
+      this.#end(refusal)
+      return
+    }
+    const { share } = this.#options
+    if (this.role === 'initiator') {
+      if (share === undefined) {
+        this.#end('no share to dial for')
+        return
+      }
+      this.stream.write(encodeGate(gateProof(share.authKey, this.role, this.handshakeHash)))
+    }
+  }
+
+  #onFrame = (frame: Buffer): void => {
+    // An empty frame is a keepalive.
+    if (frame.length === 0) return
+    if (this.#stage === 'gate') this.#onGate(frame)
+    else if (this.#stage === 'hello') this.#onHello(frame)
+    else if (this.#stage === 'noise') this.#end('frame before the handshake was done')
+  }
+
+  #onGate(frame: Buffer): void {
+    const gate = decodeGate(frame)
+    if (gate.type === 'violation') {
+      this.#end(`bad gate: ${gate.detail}`)
+      return
+    }
+    const remoteRole = otherRole(this.role)
+    const candidates = this.role === 'initiator' ? [this.#options.share!] : this.#options.shares()
+    let proven: ShareKeys | undefined
+    // All are tried, so that the time taken does not tell which one it was.
+    for (const share of candidates)
+      if (sameProof(gateProof(share.authKey, remoteRole, this.handshakeHash), gate.value)) proven = share
+    if (proven === undefined) {
+      this.#end('no share proven')
+      return
+    }
+    this.#gateShare = proven.shareId
+    this.#stage = 'hello'
+    if (this.role === 'responder')
+      this.stream.write(encodeGate(gateProof(proven.authKey, this.role, this.handshakeHash)))
+    this.stream.write(encodeHello(this.#options.hello))
+  }
+
+  #onHello(frame: Buffer): void {
+    const hello = decodeHello(frame)
+    if (hello.type === 'violation') {
+      this.#end(`bad hello: ${hello.detail}`)
+      return
+    }
+    this.#hello = hello.value
+    this.#stage = 'ready'
+    this.readyMs = this.#options.now()
+    this.#guard = undefined
+    this.stream.removeListener('data', this.#onFrame)
+    this.stream.setKeepAlive(this.#options.timings.keepAliveMs)
+    this.stream.setTimeout(this.#options.timings.deadPeerMs)
+    this.#setDeadline('no share in use in time')
+    this.#mux = new GuardedMux(this.stream)
+    this.emit('ready')
+  }
+
+  #openChannel(): void {
+    if (this.#channel !== undefined) return
+    const channel = this.mux.createChannel<null>({
+      protocol: LINK_PROTOCOL,
+      onclose: () => this.#end('the other side closed its link channel'),
+    })
+    if (channel === null) return
+    this.#channel = channel
+    this.#offers = channel.addMessage({
+      encoding: bytesEncoding(8 + MAX_OFFERS * PROOF_BYTES, 'offers'),
+      onmessage: (bytes) => this.#onOffers(bytes),
+    })
+    channel.open()
+  }
+
+  #onOffers(bytes: Buffer): void {
+    const offers = decodeOffers(bytes)
+    if (offers.type === 'violation') {
+      this.#end(`bad offers: ${offers.detail}`)
+      return
+    }
+    if (this.#isSelected && !this.isClosed) this.emit('offers', offers.value)
+  }
+
+  #markSelected(): void {
+    if (this.#isSelected || this.#stage !== 'ready') return
+    this.#isSelected = true
+    this.emit('selected')
+  }
+
+  #setDeadline(reason: string): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#end(reason), this.#options.timings.proofTimeoutMs)
+  }
+
+  #end(reason: string): void {
+    if (this.#stage === 'closed') return
+    const stage = this.#stage
+    this.#stage = 'closed'
+    clearTimeout(this.#timer)
+    this.stream.removeListener('data', this.#onFrame)
+    this.stream.destroy()
+    this.#log.debug({ peer: this.address, transport: this.transport, stage, reason }, 'connection ended')
+    this.emit('close', reason)
+    this.removeAllListeners()
+  }
+}

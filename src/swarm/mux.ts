@@ -1,0 +1,84 @@
+// Protomux with the limits it lacks. It only ever meets peers that have proved a secret, but one hostile member must
+// cost a connection, never the process: protomux rethrows a RangeError or TypeError met while it decodes as uncaught,
+// recurses through nested batches as deep as a frame is long, and counts no channels.
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import Protomux, { type Encoding, type EncodingState } from 'protomux'
+import { Malformed } from '../core/violation.js'
+
+/** Feeds of a share take two channels each, so this allows for thousands of writers over one connection. */
+const MAX_CHANNELS = 16_384
+/** An open message is a channel name, an id and a small handshake. */
+const MAX_OPEN_BYTES = 64 * 1024
+
+export class GuardedMux extends Protomux {
+  #inBatch = false
+
+  constructor(stream: NoiseSecretStream) {
+    super(stream)
+  }
+
+  protected override _ondata(frame: Buffer): void {
+    if (frame.length === 0) return
+    try {
+      const state: EncodingState = { buffer: frame, start: 0, end: frame.length }
+      this._decode(readUint(state), state)
+    } catch (thrown) {
+      this._safeDestroy(thrown instanceof Error ? thrown : new Error(String(thrown)))
+    }
+  }
+
+  protected override _onbatch(state: EncodingState): void {
+    if (this.#inBatch) throw new Malformed('nested', 'batch inside a batch')
+    this.#inBatch = true
+    try {
+      super._onbatch(state)
+    } finally {
+      this.#inBatch = false
+    }
+  }
+
+  protected override _onopensession(state: EncodingState): unknown {
+    if (state.end - state.start > MAX_OPEN_BYTES) throw new Malformed('too-large', 'channel open message')
+    if (this._remote.length >= MAX_CHANNELS) throw new Malformed('too-many', 'channels on one connection')
+    return super._onopensession(state)
+  }
+
+  /** Everything that goes wrong while a remote message is handled ends here, and ends only this connection. */
+  protected override _safeDestroy(error: Error): void {
+    this.destroy(error)
+  }
+}
+
+/** compact-encoding's uint, for the channel number a frame begins with. */
+function readUint(state: EncodingState): number {
+  const bytes = state.buffer!
+  const first = bytes[state.start]!
+  const width = first <= 0xfc ? 0 : first === 0xfd ? 2 : first === 0xfe ? 4 : 8
+  if (state.start + 1 + width > state.end) throw new Malformed('truncated', 'channel number')
+  state.start++
+  if (width === 0) return first
+  let value = 0
+  for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[state.start + i]!
+  state.start += width
+  return value
+}
+
+/** Messages as plain bytes of at most `maxBytes`; the receiver gets a copy that it owns. */
+export function bytesEncoding(maxBytes: number, what: string): Encoding<Buffer> {
+  return {
+    preencode(state, value) {
+      state.end += value.length
+    },
+    encode(state, value) {
+      state.buffer!.set(value, state.start)
+      state.start += value.length
+    },
+    decode(state) {
+      const length = state.end - state.start
+      if (length > maxBytes) throw new Malformed('too-large', `${what} of ${length} bytes`)
+      const bytes = Buffer.from(state.buffer!.subarray(state.start, state.end))
+      state.start = state.end
+      return bytes
+    },
+  }
+}

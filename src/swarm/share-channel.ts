@@ -1,0 +1,297 @@
+// A share on a connection: one channel with the proof for that share in its handshake (X1), and over it certificates,
+// signed states and addresses of other members. It is what the rest of Shoal knows as a peer. A peer exists only once
+// both sides have verified each other's proof; a proof that does not hold ends the whole connection.
+//
+// Listeners must be attached while 'peer' is being emitted: the first messages may follow at once.
+import { randomBytes } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
+import type Protomux from 'protomux'
+import type { Channel, Encoding, Message } from 'protomux'
+import type { DeviceId } from '../core/ids.js'
+import type { Grade, ShareKeys } from '../core/secret.js'
+import { Malformed } from '../core/violation.js'
+import type { Transport } from './dedupe.js'
+import type { Link } from './link.js'
+import {
+  type DeviceAddress,
+  decodeAddresses,
+  decodeBuffers,
+  encodeAddresses,
+  encodeBuffers,
+  splitBuffers,
+} from './messages.js'
+import { bytesEncoding } from './mux.js'
+import { channelId, gradeProof, otherRole, PROOF_BYTES, sameProof, shareProof } from './proof.js'
+
+const SHARE_PROTOCOL = 'shoal/share/1'
+/** A certificate is about 200 bytes. */
+export const MAX_CERTIFICATE_BYTES: number = 2 * 1024
+/** A state grows by about 14 bytes a feed. */
+export const MAX_STATE_BYTES: number = 64 * 1024
+const MAX_MESSAGE_BYTES = 1024 * 1024
+/** Messages with addresses that a peer may send in a burst, and how fast the allowance grows back. */
+const ADDRESS_BURST = 32
+const ADDRESS_REFILL_MS = 1_000
+
+interface PeerEvents {
+  certificates: [list: Buffer[]]
+  states: [list: Buffer[]]
+  close: [reason: string]
+}
+
+/** A member of a share that is connected now. Emits 'certificates', 'states' and, exactly once, 'close' (reason). */
+export interface SharePeer extends EventEmitter<PeerEvents> {
+  readonly device: DeviceId
+  readonly name: string
+  /** The other process: 16 random bytes in hex. */
+  readonly instance: string
+  /** 'read' if it proved the read key to us, who hold it too; 'blind' means no more than the blind secret is proven. */
+  readonly grade: Grade
+  readonly transport: Transport
+  readonly address: string
+  /** Whether our side dialled. */
+  readonly initiator: boolean
+  /** Milliseconds since 1970. */
+  readonly connectedAtMs: number
+  readonly stream: NoiseSecretStream
+  readonly mux: Protomux
+  /** Each at most MAX_CERTIFICATE_BYTES, else a RangeError. */
+  sendCertificates(list: readonly Buffer[]): void
+  /** Each at most MAX_STATE_BYTES, else a RangeError. */
+  sendStates(list: readonly Buffer[]): void
+  /** Ends the connection with this device, so also for other shares on it. It will be dialled again. */
+  close(reason: string): void
+  /** Ends the connection and refuses the device for so long, in all shares. */
+  ban(reason: string, forMs: number): void
+}
+
+interface Handshake {
+  readonly proof: Buffer
+  readonly grade: Buffer
+}
+
+export interface ShareChannelOptions {
+  readonly link: Link
+  readonly keys: ShareKeys
+  /** Both sides are proven: the peer exists from here on. */
+  readonly onPeer: (peer: ShareChannel) => void
+  readonly onAddresses: (list: DeviceAddress[]) => void
+  /** The other side closed the channel; the connection is still there. */
+  readonly onLeft: () => void
+  readonly onBan: (device: DeviceId, reason: string, forMs: number) => void
+}
+
+export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer {
+  readonly link: Link
+  readonly connectedAtMs: number = Date.now()
+  #grade: Grade = 'blind'
+  readonly #options: ShareChannelOptions
+  readonly #channel: Channel<Handshake>
+  readonly #certificates: Message<Buffer>
+  readonly #states: Message<Buffer>
+  readonly #addresses: Message<Buffer>
+  #isStarted = false
+  #isOpen = false
+  #isClosed = false
+  #allowance = ADDRESS_BURST
+  #allowanceAtMs = performance.now()
+
+  /** Answers the other side's channel, or opens ours. Undefined if there is one already, or the stream is gone. */
+  static open(options: ShareChannelOptions): ShareChannel | undefined {
+    const { link, keys } = options
+    let opened: ShareChannel | undefined
+    const channel = link.mux.createChannel<Handshake>({
+      protocol: SHARE_PROTOCOL,
+      id: channelId(keys.authKey, link.handshakeHash),
+      handshake: handshakeEncoding,
+      onopen: (handshake) => opened!.#onOpen(handshake),
+      onclose: () => opened!.#onClose(),
+    })
+    if (channel === null) return undefined
+    opened = new ShareChannel(options, channel)
+    return opened
+  }
+
+  /** Calls `open` when the other side opens the share's channel on this connection. */
+  static pair(link: Link, keys: ShareKeys, open: () => void): void {
+    link.mux.pair({ protocol: SHARE_PROTOCOL, id: channelId(keys.authKey, link.handshakeHash) }, open)
+  }
+
+  private constructor(options: ShareChannelOptions, channel: Channel<Handshake>) {
+    super()
+    this.#options = options
+    this.link = options.link
+    this.#channel = channel
+    this.#certificates = this.#addMessage('certificates', MAX_CERTIFICATE_BYTES, (list) =>
+      this.emit('certificates', list),
+    )
+    this.#states = this.#addMessage('states', MAX_STATE_BYTES, (list) => this.emit('states', list))
+    this.#addresses = channel.addMessage({
+      encoding: bytesEncoding(MAX_MESSAGE_BYTES, 'addresses'),
+      onmessage: (bytes) => this.#onAddresses(bytes),
+    })
+  }
+
+  get device(): DeviceId {
+    return this.link.device
+  }
+  get name(): string {
+    return this.link.hello.name
+  }
+  get instance(): string {
+    return this.link.instance
+  }
+  get grade(): Grade {
+    return this.#grade
+  }
+  get transport(): Transport {
+    return this.link.transport
+  }
+  get address(): string {
+    return this.link.address
+  }
+  get initiator(): boolean {
+    return this.link.role === 'initiator'
+  }
+  get stream(): NoiseSecretStream {
+    return this.link.stream
+  }
+  get mux(): Protomux {
+    return this.link.mux
+  }
+
+  /** Whether both proofs are done and the peer is still there. */
+  get isLive(): boolean {
+    return this.#isOpen && !this.#isClosed
+  }
+
+  sendCertificates(list: readonly Buffer[]): void {
+    for (const part of splitBuffers(list, MAX_CERTIFICATE_BYTES, MAX_MESSAGE_BYTES))
+      this.#certificates.send(encodeBuffers(part))
+  }
+
+  sendStates(list: readonly Buffer[]): void {
+    for (const part of splitBuffers(list, MAX_STATE_BYTES, MAX_MESSAGE_BYTES))
+      this.#states.send(encodeBuffers(part))
+  }
+
+  sendAddresses(list: readonly DeviceAddress[]): void {
+    if (list.length > 0) this.#addresses.send(encodeAddresses(list))
+  }
+
+  close(reason: string): void {
+    this.link.close(reason)
+  }
+
+  ban(reason: string, forMs: number): void {
+    this.#options.onBan(this.device, reason, forMs)
+  }
+
+  /** Proves ourselves to the other side, as the one who opens first. */
+  start(): void {
+    this.#isStarted = true
+    this.#channel.open(this.#ownHandshake())
+  }
+
+  /** Leaves the share on this connection, which stays. */
+  leave(reason: string): void {
+    if (this.#isClosed) return
+    this.#finish(reason)
+    this.#channel.close()
+  }
+
+  /** The connection is gone. Emits 'close' if there ever was a peer. */
+  onLinkClosed(reason: string): void {
+    this.#finish(reason)
+  }
+
+  #onOpen(remote: Handshake): void {
+    const { link, keys } = this.#options
+    const remoteRole = otherRole(link.role)
+    if (!sameProof(shareProof(keys.authKey, remoteRole, link.handshakeHash), remote.proof)) {
+      link.close('wrong proof for a share')
+      return
+    }
+    const { read } = keys
+    if (
+      read !== undefined &&
+      sameProof(gradeProof(read.stateKey, remoteRole, link.handshakeHash), remote.grade)
+    )
+      this.#grade = 'read'
+    if (!this.#isStarted) this.start()
+    this.#isOpen = true
+    this.#options.onPeer(this)
+  }
+
+  #onClose(): void {
+    if (this.#isClosed) return
+    this.#finish('the other side left the share')
+    this.#options.onLeft()
+  }
+
+  #ownHandshake(): Handshake {
+    const { link, keys } = this.#options
+    const proof = shareProof(keys.authKey, link.role, link.handshakeHash)
+    // Random bytes in the other case: who cannot check the grade cannot see it either.
+    const grade =
+      keys.read === undefined
+        ? randomBytes(PROOF_BYTES)
+        : gradeProof(keys.read.stateKey, link.role, link.handshakeHash)
+    return { proof, grade }
+  }
+
+  #addMessage(what: string, maxBytesEach: number, deliver: (list: Buffer[]) => void): Message<Buffer> {
+    return this.#channel.addMessage({
+      encoding: bytesEncoding(MAX_MESSAGE_BYTES, what),
+      onmessage: (bytes) => {
+        const list = decodeBuffers(bytes, maxBytesEach, what)
+        if (list.type === 'violation') {
+          this.close(`bad ${what}: ${list.detail}`)
+          return
+        }
+        if (this.isLive) deliver(list.value)
+      },
+    })
+  }
+
+  #onAddresses(bytes: Buffer): void {
+    const list = decodeAddresses(bytes)
+    if (list.type === 'violation') {
+      this.close(`bad addresses: ${list.detail}`)
+      return
+    }
+    const nowMs = performance.now()
+    const refill = (nowMs - this.#allowanceAtMs) / ADDRESS_REFILL_MS
+    this.#allowance = Math.min(ADDRESS_BURST, this.#allowance + refill)
+    this.#allowanceAtMs = nowMs
+    if (this.#allowance < 1 || !this.isLive) return
+    this.#allowance--
+    this.#options.onAddresses(list.value)
+  }
+
+  #finish(reason: string): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#isOpen) this.emit('close', reason)
+    this.removeAllListeners()
+  }
+}
+
+const handshakeEncoding: Encoding<Handshake> = {
+  preencode(state) {
+    state.end += 2 * PROOF_BYTES
+  },
+  encode(state, { proof, grade }) {
+    state.buffer!.set(proof, state.start)
+    state.buffer!.set(grade, state.start + PROOF_BYTES)
+    state.start += 2 * PROOF_BYTES
+  },
+  decode(state) {
+    if (state.end - state.start !== 2 * PROOF_BYTES)
+      throw new Malformed('bad-handshake', `share handshake of ${state.end - state.start} bytes`)
+    const bytes = Buffer.from(state.buffer!.subarray(state.start, state.end))
+    state.start = state.end
+    return { proof: bytes.subarray(0, PROOF_BYTES), grade: bytes.subarray(PROOF_BYTES) }
+  },
+}

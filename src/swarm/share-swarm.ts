@@ -1,0 +1,173 @@
+// The members of one share: its channels on the selected connections, its peers, and the addresses that members tell
+// each other, by which three machines that know one another in a row become a mesh (X6).
+import { EventEmitter } from 'node:events'
+import type { DeviceId, ShareId } from '../core/ids.js'
+import type { ShareKeys } from '../core/secret.js'
+import { type Endpoint, mayTell, scopeOf } from './endpoint.js'
+import type { Link } from './link.js'
+import { vouchedEndpoint } from './link-table.js'
+import { type DeviceAddress, MAX_ADDRESSES } from './messages.js'
+import { offerId, otherRole, type Role } from './proof.js'
+import { ShareChannel, type SharePeer } from './share-channel.js'
+
+interface ShareEvents {
+  peer: [peer: SharePeer]
+}
+
+/** Emits 'peer' once per device that is connected; attach listeners to the peer right there. */
+export interface ShareSwarm extends EventEmitter<ShareEvents> {
+  peers(): SharePeer[]
+  /** Leaves the share everywhere and stops looking for its members. */
+  close(): Promise<void>
+  /** Addresses from elsewhere, for instance those remembered from the last run. */
+  learn(addresses: readonly DeviceAddress[]): void
+  /** Addresses worth remembering for the next run, the best first, at most 1,000. */
+  known(): DeviceAddress[]
+}
+
+/** What a share asks of the swarm around it. */
+export interface ShareHost {
+  readonly own: DeviceId
+  learn(share: ShareId, list: readonly DeviceAddress[]): void
+  known(share: ShareId): DeviceAddress[]
+  ban(device: DeviceId, reason: string, forMs: number): void
+  rivalOf(device: DeviceId): Endpoint | undefined
+  removeShare(share: ShareId): void
+  /** A channel ended although its connection did not. */
+  onChannelClosed(link: Link): void
+}
+
+export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwarm {
+  readonly keys: ShareKeys
+  readonly #host: ShareHost
+  readonly #channels = new Map<Link, ShareChannel>()
+  #isClosed = false
+
+  constructor(keys: ShareKeys, host: ShareHost) {
+    super()
+    this.keys = keys
+    this.#host = host
+  }
+
+  peers(): ShareChannel[] {
+    return [...this.#channels.values()].filter((channel) => channel.isLive)
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#host.removeShare(this.keys.shareId)
+    for (const [link, channel] of [...this.#channels]) {
+      channel.leave('the share was closed here')
+      this.#channels.delete(link)
+      this.#host.onChannelClosed(link)
+    }
+  }
+
+  learn(addresses: readonly DeviceAddress[]): void {
+    this.#host.learn(
+      this.keys.shareId,
+      addresses.filter(({ host }) => scopeOf(host) !== undefined),
+    )
+  }
+
+  known(): DeviceAddress[] {
+    return this.#host.known(this.keys.shareId)
+  }
+
+  /** Whether this share has a channel on the connection, proven or about to be. */
+  isOn(link: Link): boolean {
+    return this.#channels.has(link)
+  }
+
+  /** The id that `role` offers this share by on a connection. */
+  offerIdOn(link: Link, role: Role): Buffer {
+    return offerId(this.keys.authKey, role, link.handshakeHash)
+  }
+
+  /** Listens for the share's channel on a selected connection. */
+  attach(link: Link): void {
+    ShareChannel.pair(link, this.keys, () => this.#create(link))
+  }
+
+  /** Opens the share's channel, because the other side has proved to know the share. */
+  open(link: Link): void {
+    this.#create(link)?.start()
+  }
+
+  /** The connection is gone. */
+  detach(link: Link, reason: string): void {
+    const channel = this.#channels.get(link)
+    this.#channels.delete(link)
+    channel?.onLinkClosed(reason)
+  }
+
+  #create(link: Link): ShareChannel | undefined {
+    if (this.#isClosed || link.isClosed || this.#channels.has(link)) return undefined
+    const channel = ShareChannel.open({
+      link,
+      keys: this.keys,
+      onPeer: (peer) => this.#onPeer(peer),
+      onAddresses: (list) => this.#onAddresses(link, list),
+      onLeft: () => {
+        this.#channels.delete(link)
+        this.#host.onChannelClosed(link)
+      },
+      onBan: (device, reason, forMs) => this.#host.ban(device, reason, forMs),
+    })
+    if (channel !== undefined) this.#channels.set(link, channel)
+    return channel
+  }
+
+  #onPeer(peer: ShareChannel): void {
+    const { link } = peer
+    link.keep()
+    const vouched = vouchedEndpoint(link)
+    if (vouched !== undefined) this.#host.learn(this.keys.shareId, [{ device: peer.device, ...vouched }])
+    this.#introduce(peer)
+    this.emit('peer', peer)
+  }
+
+  /** Tells a new peer of the others and the others of it, as far as each can use it. */
+  #introduce(newcomer: ShareChannel): void {
+    const forNewcomer: DeviceAddress[] = []
+    // Another process under the newcomer's own key: it finds out by dialling (F4).
+    const rival = this.#host.rivalOf(newcomer.device)
+    if (rival !== undefined && isTellable(rival, newcomer.link))
+      forNewcomer.push({ device: newcomer.device, ...rival })
+    const own = addressOf(newcomer.link)
+    for (const peer of this.peers()) {
+      if (peer === newcomer) continue
+      const theirs = addressOf(peer.link)
+      if (theirs !== undefined && forNewcomer.length < MAX_ADDRESSES && isTellable(theirs, newcomer.link))
+        forNewcomer.push(theirs)
+      if (own !== undefined && isTellable(own, peer.link)) peer.sendAddresses([own])
+    }
+    newcomer.sendAddresses(forNewcomer)
+  }
+
+  #onAddresses(link: Link, list: readonly DeviceAddress[]): void {
+    this.#host.learn(
+      this.keys.shareId,
+      list.filter((address) => isTellable(address, link)),
+    )
+  }
+}
+
+/** The ids by which the other side of a connection would offer each share. */
+export function offersExpected(shares: Iterable<ShareMembers>, link: Link): Map<string, ShareMembers> {
+  const expected = new Map<string, ShareMembers>()
+  for (const share of shares) expected.set(share.offerIdOn(link, otherRole(link.role)).toString('hex'), share)
+  return expected
+}
+
+function addressOf(link: Link): DeviceAddress | undefined {
+  const endpoint = vouchedEndpoint(link)
+  return endpoint === undefined ? undefined : { device: link.device, ...endpoint }
+}
+
+/** Whether an address means the same machine at the other end of `link`; asked before telling and before believing. */
+function isTellable(address: Endpoint, link: Link): boolean {
+  const scope = scopeOf(address.host)
+  return scope !== undefined && mayTell(scope, link.scope)
+}

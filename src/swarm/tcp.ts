@@ -1,0 +1,142 @@
+// TCP: listening and dialling, and the lobby where connections wait that have proved nothing yet. Those are few,
+// short-lived and cheap (X6): when the lobby is full the one that has waited longest makes way, because an honest peer
+// needs milliseconds and a hostile one never finishes.
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { ShoalError } from '../core/error.js'
+import { type Endpoint, hostGroup } from './endpoint.js'
+
+/** Connections that have proved nothing, in all and per remote address. */
+const MAX_WAITING = 64
+const MAX_WAITING_PER_HOST = 8
+
+/** Listens for connections until closed. Every socket gets an error handler before anybody else sees it. */
+export class TcpListener {
+  readonly #server: Server
+  readonly port: number
+
+  /**
+   * @param host undefined: all addresses, IPv6 and IPv4; IPv4 alone where there is no IPv6.
+   * @param port 0: any free one.
+   * @throws ShoalError PORT_IN_USE, IO
+   */
+  static async open(
+    host: string | undefined,
+    port: number,
+    onSocket: (socket: Socket) => void,
+  ): Promise<TcpListener> {
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      socket.on('error', ignoreError)
+      onSocket(socket)
+    })
+    try {
+      await listen(server, host ?? '::', port)
+    } catch (thrown) {
+      const code = codeOf(thrown)
+      if (host === undefined && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) {
+        await listen(server, '0.0.0.0', port).catch((second: unknown) => {
+          throw listenError('0.0.0.0', port, second)
+        })
+      } else throw listenError(host ?? '::', port, thrown)
+    }
+    const address = server.address()
+    return new TcpListener(server, typeof address === 'object' && address !== null ? address.port : port)
+  }
+
+  private constructor(server: Server, port: number) {
+    this.#server = server
+    this.port = port
+    // A failing accept (EMFILE) is the machine's trouble, not the end of the daemon.
+    server.on('error', ignoreError)
+  }
+
+  /** Stops accepting; resolves when every accepted socket is closed too, which is up to their owners. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()))
+  }
+}
+
+/** Dials; names are resolved anew each time. Rejects with the socket's error, or after `timeoutMs`. */
+export function dialTcp(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
+    socket.on('error', ignoreError)
+    const timer = setTimeout(() => fail(new Error('timed out')), timeoutMs)
+    const abort = (): void => fail(new Error('stopped'))
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', abort)
+      socket.removeListener('error', fail)
+      socket.removeListener('connect', connected)
+    }
+    const fail = (error: Error): void => {
+      done()
+      socket.destroy()
+      reject(error)
+    }
+    const connected = (): void => {
+      done()
+      resolve(socket)
+    }
+    socket.on('error', fail)
+    socket.on('connect', connected)
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+  })
+}
+
+/** Something that waits for its proof. */
+export interface Guest {
+  readonly remote: Endpoint
+  close(reason: string): void
+}
+
+/** Who has proved nothing yet, oldest first. */
+export class Lobby {
+  readonly #guests = new Set<Guest>()
+
+  get size(): number {
+    return this.#guests.size
+  }
+
+  /** Lets a guest in; the oldest of the same host, or of all, makes way if there are too many. */
+  enter(guest: Guest): void {
+    const group = hostGroup(guest.remote.host)
+    const sameHost = [...this.#guests].filter(({ remote }) => hostGroup(remote.host) === group)
+    if (sameHost.length >= MAX_WAITING_PER_HOST) this.#evict(sameHost[0]!)
+    else if (this.#guests.size >= MAX_WAITING) this.#evict([...this.#guests][0]!)
+    this.#guests.add(guest)
+  }
+
+  leave(guest: Guest): void {
+    this.#guests.delete(guest)
+  }
+
+  #evict(guest: Guest): void {
+    this.#guests.delete(guest)
+    guest.close('too many connections that proved nothing')
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port }, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+function listenError(host: string, port: number, cause: unknown): ShoalError {
+  if (codeOf(cause) === 'EADDRINUSE')
+    return new ShoalError('PORT_IN_USE', `cannot listen on port ${port}: it is in use`, { cause })
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new ShoalError('IO', `cannot listen on ${host} port ${port}: ${why}`, { cause })
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined
+}
+
+/** The stream above hears of the same error and ends the connection; without a listener the process would end. */
+function ignoreError(): void {}

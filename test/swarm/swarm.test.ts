@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ShoalError } from '../../src/core/error.js'
+import { silentLog } from '../../src/ports/log.js'
+import {
+  devicesInOrder,
+  freshDevice,
+  next,
+  peerOf,
+  shareKeys,
+  startable,
+  startNode,
+  until,
+} from './support.js'
+
+interface Clone {
+  readonly instance: string
+}
+
+test('X6: two devices meet by a known host and exchange certificates and states', async (t) => {
+  const [keys] = shareKeys('write')
+  const a = await startNode(t, keys!, { deviceName: 'ada' })
+  const b = await startNode(t, keys!, { deviceName: 'bob', knownHosts: [a.host] })
+  const [atA, atB] = await Promise.all([peerOf(a.share), peerOf(b.share)])
+  assert.equal(atA.name, 'bob')
+  assert.equal(atB.name, 'ada')
+  assert.equal(atA.instance, b.swarm.instance)
+  assert.equal(atB.initiator, true)
+  assert.equal(atA.transport, 'tcp')
+  assert.equal(atB.address, a.host)
+  assert.equal(atA.grade, 'read')
+
+  const certificates = next(atA, 'certificates')
+  atB.sendCertificates([Buffer.from('one'), Buffer.from('two')])
+  assert.deepEqual((await certificates)[0], [Buffer.from('one'), Buffer.from('two')])
+  const states = next(atB, 'states')
+  atA.sendStates([Buffer.alloc(60_000, 7)])
+  assert.deepEqual((await states)[0], [Buffer.alloc(60_000, 7)])
+  assert.throws(() => atA.sendCertificates([Buffer.alloc(3000)]), RangeError)
+})
+
+test('X1: the grade is proven, and nobody without the read key sees it', async (t) => {
+  const [write, blind] = shareKeys('write', 'blind')
+  const a = await startNode(t, write!)
+  const b = await startNode(t, blind!, { knownHosts: [a.host] })
+  const [atA, atB] = await Promise.all([peerOf(a.share), peerOf(b.share)])
+  assert.equal(atA.grade, 'blind')
+  assert.equal(atB.grade, 'blind')
+})
+
+test('X6: A-B-C becomes a mesh by the addresses that members tell', async (t) => {
+  const [keys] = shareKeys('read')
+  const b = await startNode(t, keys!)
+  const a = await startNode(t, keys!, { knownHosts: [b.host] })
+  const c = await startNode(t, keys!, { knownHosts: [b.host] })
+  const all = [a, b, c]
+  await until(() => all.every(({ share }) => share.peers().length === 2), 'every node has two peers')
+  const known = a.share.known()
+  assert.ok(known.some(({ port }) => port === c.port))
+})
+
+test('X5: dials that cross collapse into one connection, and each side has one peer', async (t) => {
+  const [keys] = shareKeys('read')
+  const [lower, higher] = devicesInOrder()
+  const a = await startNode(t, keys!, { device: lower })
+  const b = await startNode(t, keys!, { device: higher })
+  let peers = 0
+  let ends = 0
+  for (const { share } of [a, b])
+    share.on('peer', (peer) => {
+      peers++
+      peer.on('close', () => ends++)
+    })
+  a.share.learn([{ device: higher.device, host: '127.0.0.1', port: b.port }])
+  b.share.learn([{ device: lower.device, host: '127.0.0.1', port: a.port }])
+  // Configured hosts on both sides as well: several connections in both directions at once.
+  const other = shareKeys('read')[0]!
+  a.swarm.addShare({
+    keys: other,
+    knownHosts: [b.host, `localhost:${b.port}`],
+    searchLan: false,
+    useDht: false,
+  })
+  b.swarm.addShare({
+    keys: other,
+    knownHosts: [a.host, `localhost:${a.port}`],
+    searchLan: false,
+    useDht: false,
+  })
+  await until(() => a.share.peers().length === 1 && b.share.peers().length === 1, 'one peer each')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(a.share.peers().length, 1)
+  assert.equal(b.share.peers().length, 1)
+  assert.equal(a.share.peers()[0]!.initiator, !b.share.peers()[0]!.initiator)
+  assert.ok(peers <= 4, `${peers} peers`)
+  assert.equal(peers - ends, 2)
+})
+
+test('X5: one connection carries all shares in common, also those added later, and no others', async (t) => {
+  const [one] = shareKeys('read')
+  const [two] = shareKeys('read')
+  const [mine] = shareKeys('read')
+  const [late] = shareKeys('read')
+  const a = await startNode(t, one!)
+  const extra = { knownHosts: [], searchLan: false, useDht: false }
+  const twoAtA = a.swarm.addShare({ keys: two!, ...extra })
+  a.swarm.addShare({ keys: mine!, ...extra })
+  const b = startable(t)
+  const oneAtB = b.addShare({ keys: one!, ...extra, knownHosts: [a.host] })
+  const twoAtB = b.addShare({ keys: two!, ...extra })
+  await b.start()
+  const peers = await Promise.all([peerOf(a.share), peerOf(twoAtA), peerOf(oneAtB), peerOf(twoAtB)])
+  assert.equal(peers[0]!.stream, peers[1]!.stream)
+  assert.equal(peers[2]!.stream, peers[3]!.stream)
+  const lateAtA = a.swarm.addShare({ keys: late!, ...extra })
+  const lateAtB = b.addShare({ keys: late!, ...extra })
+  const [lateA] = await Promise.all([peerOf(lateAtA), peerOf(lateAtB)])
+  assert.equal(lateA.stream, peers[0]!.stream)
+
+  // Leaving one share leaves the others alone.
+  const left = next(twoAtB.peers()[0]!, 'close')
+  await twoAtA.close()
+  await left
+  assert.equal(lateAtB.peers().length, 1)
+  assert.equal(oneAtB.peers().length, 1)
+})
+
+test('X6: a known host is dialled again after the peer went and came back', async (t) => {
+  const [keys] = shareKeys('read')
+  const device = freshDevice()
+  const first = await startNode(t, keys!, { device })
+  const b = await startNode(t, keys!, { knownHosts: [first.host] })
+  const peer = await peerOf(b.share)
+  const closed = next(peer, 'close')
+  await first.swarm.stop()
+  await closed
+  assert.equal(b.share.peers().length, 0)
+  const again = await startNode(t, keys!, { device, listeningPort: first.port })
+  assert.equal((await peerOf(b.share)).instance, again.swarm.instance)
+})
+
+test('X1: ban refuses a device in both directions, and only for so long', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!)
+  const b = await startNode(t, keys!, { knownHosts: [a.host] })
+  const [atA] = await Promise.all([peerOf(a.share), peerOf(b.share)])
+  const startMs = performance.now()
+  atA.ban('lied', 400)
+  assert.equal(a.share.peers().length, 0)
+  await peerOf(a.share)
+  assert.ok(performance.now() - startMs >= 390)
+})
+
+test('F4: meeting ourselves is noticed and harmless', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!)
+  let clones = 0
+  a.swarm.on('clone', () => clones++)
+  let isMet = false
+  const second = shareKeys('read')[0]!
+  const log = {
+    ...silentLog,
+    debug: (fields: Readonly<Record<string, unknown>>) => {
+      if (fields.reason === 'this is ourselves') isMet = true
+    },
+  }
+  const b = await startNode(t, second, { log })
+  b.swarm.on('clone', () => clones++)
+  b.share.learn([{ device: freshDevice().device, host: '127.0.0.1', port: a.port }])
+  const own = await startNode(t, second, { log, knownHosts: [] })
+  own.swarm.addShare({ keys: keys!, knownHosts: [own.host], searchLan: false, useDht: false })
+  await until(() => isMet, 'meeting ourselves')
+  assert.equal(clones, 0)
+  assert.equal(own.share.peers().length, 0)
+})
+
+test('F4: a second process with our device key is announced as a clone, on both', async (t) => {
+  const [keys] = shareKeys('read')
+  const device = freshDevice()
+  const a = await startNode(t, keys!, { device })
+  const seenAtA = next(a.swarm, 'clone')
+  const b = startable(t, { device })
+  const seenAtB = next(b, 'clone')
+  b.addShare({ keys: keys!, knownHosts: [a.host], searchLan: false, useDht: false })
+  await b.start()
+  assert.equal(((await seenAtA)[0] as Clone).instance, b.instance)
+  assert.equal(((await seenAtB)[0] as Clone).instance, a.swarm.instance)
+  assert.equal(a.share.peers().length, 0)
+})
+
+test('F4: clones that only meet through a third member find each other', async (t) => {
+  const [keys] = shareKeys('read')
+  const device = freshDevice()
+  const middle = await startNode(t, keys!)
+  const a = await startNode(t, keys!, { device, knownHosts: [middle.host] })
+  await peerOf(a.share)
+  const seen = next(a.swarm, 'clone')
+  const b = startable(t, { device })
+  b.addShare({ keys: keys!, knownHosts: [middle.host], searchLan: false, useDht: false })
+  await b.start()
+  assert.equal(((await seen)[0] as Clone).instance, b.instance)
+})
+
+test('start says which port is taken, and stop is prompt', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!)
+  const b = startable(t, { listeningPort: a.port })
+  await assert.rejects(b.start(), (error) => error instanceof ShoalError && error.code === 'PORT_IN_USE')
+  assert.throws(
+    () =>
+      a.swarm.addShare({
+        keys: shareKeys('read')[0]!,
+        knownHosts: ['nonsense'],
+        searchLan: false,
+        useDht: false,
+      }),
+    (error) => error instanceof ShoalError && error.code === 'CONFIG_INVALID',
+  )
+  const startMs = performance.now()
+  await a.swarm.stop()
+  assert.ok(performance.now() - startMs < 1000)
+})
