@@ -1,0 +1,114 @@
+// A daemon as a child process of a benchmark: its configuration, its start, what it costs.
+import { type ChildProcess, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ControlClient } from '../../src/control/client.js'
+import type { ShareReport } from '../../src/control/schema.js'
+
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const CLOCK_TICKS_PER_SECOND = 100
+
+export interface BenchNodeOptions {
+  readonly folder: string
+  readonly name: string
+  readonly dir: string
+  readonly secret: string
+  readonly port: number
+  readonly knownHosts: readonly string[]
+}
+
+/** What a process has used so far. */
+export interface Cost {
+  readonly cpuSeconds: number
+  readonly peakRssMiB: number
+}
+
+export class BenchNode {
+  readonly #options: BenchNodeOptions
+  readonly #client: ControlClient
+  readonly #config: string
+  #child: ChildProcess | undefined
+
+  constructor(options: BenchNodeOptions) {
+    this.#options = options
+    const { folder, name } = options
+    const storage = path.join(folder, `storage-${name}`)
+    this.#config = path.join(folder, `${name}.conf`)
+    this.#client = new ControlClient(storage)
+    const config = {
+      device_name: name,
+      listening_port: options.port,
+      listen_host: '127.0.0.1',
+      interfaces: ['lo'],
+      storage_path: storage,
+      shared_folders: [
+        { secret: options.secret, dir: options.dir, known_hosts: options.knownHosts, search_lan: false },
+      ],
+    }
+    fs.writeFileSync(this.#config, JSON.stringify(config), { mode: 0o600 })
+  }
+
+  start(): void {
+    const log = fs.openSync(path.join(this.#options.folder, `${this.#options.name}.log`), 'w')
+    const stdio = ['ignore', log, log] as const
+    this.#child = spawn(process.execPath, [CLI, 'run', this.#config, '--log-level', 'warn'], {
+      stdio: [...stdio],
+    })
+    fs.closeSync(log)
+  }
+
+  /** The share's report, or undefined while the daemon does not answer yet. */
+  async share(): Promise<ShareReport | undefined> {
+    try {
+      return (await this.#client.status()).shares[0]
+    } catch (thrown) {
+      if ((thrown as { code?: string }).code === 'DAEMON_UNREACHABLE') return undefined
+      throw thrown
+    }
+  }
+
+  /** Waits until the report is as wanted; throws after the deadline or if the daemon ends. */
+  async until(isThere: (share: ShareReport) => boolean, deadlineMs: number): Promise<ShareReport> {
+    const end = performance.now() + deadlineMs
+    for (;;) {
+      const share = await this.share()
+      if (share !== undefined && isThere(share)) return share
+      if (this.#child?.exitCode != null)
+        throw new Error(`daemon ${this.#options.name} ended: ${this.#child.exitCode}`)
+      if (performance.now() > end) {
+        throw new Error(`daemon ${this.#options.name} did not get there: ${JSON.stringify(share)}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 25))
+    }
+  }
+
+  cost(): Cost {
+    const pid = this.#child!.pid!
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8')
+    return {
+      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND,
+      peakRssMiB: Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024,
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    await ended
+  }
+}
+
+/** A free port on loopback. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
