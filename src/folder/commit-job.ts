@@ -84,6 +84,8 @@ export interface CommitOptions {
   readonly archive: boolean
   /** Milliseconds since 1970, names the archive's day. */
   readonly atMs: number
+  /** Which directory the root must be (A5); where it is another one, all of the batch fails with ROOT_CHANGED. */
+  readonly expectRoot?: { readonly dev: number; readonly ino: number }
 }
 
 export interface CommitPayload {

@@ -24,7 +24,7 @@ import {
 import { withUnlockedParents } from './commit-unlock.js'
 import { Durability, FEW, type SyncCalls, systemSyncCalls } from './durable.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
-import { codeOf, type Fault, faultOf, PathFault, SafeRoot } from './safefs.js'
+import { codeOf, type Fault, faultOf, PathFault, SafeRoot, setMode } from './safefs.js'
 
 export type { CommitJob, CommitOptions, CommitPayload, CommitResult, Expect } from './commit-job.js'
 
@@ -40,6 +40,13 @@ export function commitBatch(payload: CommitPayload, probe: BatchProbe = {}): Com
     root = new SafeRoot(payload.root)
   } catch (thrown) {
     return payload.jobs.map(() => failed(faultOf(thrown)))
+  }
+  const { expectRoot } = payload.options
+  const found = root.rootStat()
+  if (expectRoot !== undefined && (found.ino !== expectRoot.ino || found.dev !== expectRoot.dev)) {
+    root.close()
+    const detail = 'the root is another directory than before'
+    return payload.jobs.map(() => failed({ code: 'ROOT_CHANGED', detail }))
   }
   try {
     // Also what tells an empty mount point from the share, between two looks at the marker (A5).
@@ -144,7 +151,12 @@ function openStaged(root: SafeRoot, at: string): number | undefined {
     if (code === 'ENOENT' || code === 'ELOOP') return undefined
     if (code !== 'EACCES') throw thrown
     // An earlier attempt gave it a mode without reading for its owner.
-    fs.chmodSync(root.at(at), 0o600)
+    const handle = root.handle(at)
+    try {
+      if (fs.fstatSync(handle).isFile()) setMode(handle, 0o600)
+    } finally {
+      fs.closeSync(handle)
+    }
     return root.open(at)
   }
 }

@@ -225,7 +225,10 @@ export interface StagingCleaned {
   readonly faults: readonly Fault[]
 }
 
-/** Empties the staging area but for the tokens to keep (A4). For the start, before anything is staged or committed. */
+/**
+ * Empties the staging area but for the tokens to keep (A4). For the start: before anything is staged or committed, and
+ * before the first scan, since a leftover may be a second name of a file in the tree, whose ctime its removal changes.
+ */
 export function cleanStaging(cleaning: StagingCleaning): StagingCleaned {
   const keep = new Set(cleaning.keepTokens)
   const recovered: string[] = []

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { afterEach, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
 import { mtimeUsOf, sameStat } from '../../src/core/stat.js'
+import { commitBatch } from '../../src/folder/commit.js'
 import type { CommitResult } from '../../src/folder/commit-job.js'
 import type { SyncCalls } from '../../src/folder/durable.js'
 import { FolderPool } from '../../src/folder/pool.js'
@@ -349,6 +350,11 @@ test('A5: without our own folder, or with a symlink for it, nothing is done', ()
     fs.renameSync(share.at('elsewhere'), share.at(name))
   }
   assert.equal(share.exists('d'), false)
+  const { dev, ino } = share.stat('')
+  const commit = (expectRoot: { dev: number; ino: number }) =>
+    commitBatch({ root: share.root, jobs: [job], options: { archive: true, atMs: AT_MS, expectRoot } })[0]
+  assert.equal((commit({ dev, ino: ino + 1 }) as { code: string }).code, 'ROOT_CHANGED')
+  assert.equal(commit({ dev, ino })?.status, 'done')
   share.remove()
   assert.equal((share.commitOne(job) as { code: string }).code, 'ENOENT')
 })
