@@ -9,71 +9,14 @@ import type { Bitfield } from '../core/bitfield.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
 import type { Log } from '../ports/log.js'
+import type { ExchangeFeed, ExchangeOptions, ExchangeStats, FetchedPiece } from './exchange-types.js'
 import type { FeedWire } from './feed-wire.js'
-import { Fetch, type FetchedPiece } from './fetch.js'
+import { Fetch } from './fetch.js'
 import { Link, type LinkedFeed, type PeerLink } from './link.js'
-import type { RateLimit } from './rate-limit.js'
 import { Recent } from './recent.js'
-import { type PieceSource, Serve } from './serve.js'
+import { Serve } from './serve.js'
 
-export type { WantedPiece } from '../core/picker.js'
-export type { FetchedPiece } from './fetch.js'
-export type { PeerLink } from './link.js'
-export type { PieceRequest, PieceSource } from './serve.js'
-
-export interface ExchangeOptions {
-  /** Our own; peers check it against the Noise key. */
-  readonly device: DeviceId
-  readonly source: PieceSource
-  readonly log: Log
-  /** Of pieces being fetched, default 32 MiB: what a gigabit link holds in a quarter of a second. */
-  readonly maxInFlightBytes?: number
-  /** Without a byte for so long, a peer's requests move on. Default 10 s. */
-  readonly stallMs?: number
-  /** Peers served at a time, default 64. */
-  readonly uploadSlots?: number
-  /** Breaks ties between equally rare pieces; should differ between devices. Default 0. */
-  readonly seed?: number
-  /** Monotonic milliseconds, default performance.now. */
-  readonly nowMs?: () => number
-  /** Whether tick() is called by a timer; default true, tests call it themselves. */
-  readonly ticking?: boolean
-  /** Shared with other exchanges (X4). */
-  readonly downloadLimit?: RateLimit
-  readonly uploadLimit?: RateLimit
-  /** Peers that the limits do not hold for. Default: none. */
-  readonly exempt?: (peer: PeerLink) => boolean
-}
-
-export interface ExchangeFeed {
-  readonly writer: WriterId
-  readonly discoveryKey: Buffer
-  /** How many pieces the feed has announced, as far as we know. */
-  readonly pieceCount: number
-  /** What can be served; the exchange owns it from now on. */
-  readonly have: Bitfield
-}
-
-export interface PeerStats {
-  readonly device: DeviceId
-  readonly downloadedBytes: number
-  readonly uploadedBytes: number
-  readonly rateBytesPerSecond: number
-  readonly inFlightBytes: number
-  readonly stalled: boolean
-}
-
-export interface ExchangeStats {
-  readonly downloadedBytes: number
-  readonly uploadedBytes: number
-  /** Pieces being fetched. */
-  readonly inFlight: number
-  readonly inFlightBytes: number
-  readonly wanted: number
-  readonly wrongPieces: number
-  readonly violations: number
-  readonly perPeer: readonly PeerStats[]
-}
+export type * from './exchange-types.js'
 
 interface ExchangeEvents {
   pieces: [batch: readonly FetchedPiece[]]
@@ -90,7 +33,7 @@ const DEFAULT_STALL_MS = 10_000
 const DEFAULT_UPLOAD_SLOTS = 64
 const TICK_MS = 250
 const AVAILABILITY_MS = 200
-/** A peer that sent wrong pieces twice, or broke the protocol twice, is not spoken to for so long (P1). */
+/** A peer that sends a wrong piece once more is not spoken to for so long (P1). */
 const BAN_MS = 10 * 60 * 1000
 
 export class Exchange extends EventEmitter<ExchangeEvents> {
@@ -118,7 +61,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     this.#o = options
     this.#log = options.log
     this.#nowMs = options.nowMs ?? (() => performance.now())
-    this.#picker = new Picker(options.seed ?? 0)
+    this.#picker = new Picker(options.seed ?? Number.parseInt(options.device.slice(0, 8), 16))
     const exempt = (link: Link): boolean => options.exempt?.(link.peer) ?? false
     const shared = {
       nowMs: this.#nowMs,
@@ -194,11 +137,12 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
 
   /** Speaks with a proven peer until its connection closes. */
   attach(peer: PeerLink): void {
-    if (this.#closed) return
+    const { stream } = peer.mux
+    if (this.#closed || stream.destroying || stream.destroyed) return
     const link: Link = new Link(this.#o.device, peer, {
       availability: (wire) => {
         this.#fetch.availability(link, wire)
-        if (wire.serving) this.#announceAvailability()
+        if (wire.serving && wire.held.count > 0) this.#announceAvailability()
       },
       gained: (wire, index) => {
         this.#fetch.gained(link, wire, index)
@@ -244,14 +188,16 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   }
 
   /**
-   * A delivered piece is not what its id says (P1). The peer is dropped, on a repeat banned, and the piece wanted again.
+   * A delivered piece is not what its id says (P1). The peer is dropped, on a repeat banned, and the piece wanted again,
+   * but never from that device: its disk may have rotten there, and all else it holds is still welcome.
    * False if the piece was delivered too long ago to be remembered: then want() it again.
    */
   wrong(id: Buffer, from: DeviceId): boolean {
     this.#wrongPieces++
     this.#log.warn({ device: from }, 'peer sent a wrong piece')
-    this.#offend(from, 'sent a wrong piece')
     const key = keyOf(id)
+    this.#fetch.distrust(from, key)
+    this.#offend(from, 'sent a wrong piece')
     const wanted = this.#delivered.get(key)
     if (wanted === undefined) return this.#picker.find(id) !== undefined
     this.#delivered.delete(key)

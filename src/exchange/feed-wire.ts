@@ -62,7 +62,8 @@ export class FeedWire {
   #outBytes = 0
   #ready = false
   #stopped = false
-  #withdrawnEarly: number[] = []
+  /** Withdrawn before the peer's half of BEP 10's handshake was there; undefined once it is. */
+  #withdrawnEarly: number[] | undefined = []
 
   constructor(o: {
     writer: WriterId
@@ -157,9 +158,8 @@ export class FeedWire {
   /** We no longer hold that piece (BEP 54). */
   dontHave(index: number): void {
     if (!this.#ready) return
-    // Known to the peer only after its half of BEP 10's handshake; it follows the first one closely.
-    if (this.#wire.peerExtendedMapping[DONT_HAVE]) this.#wire.extended(DONT_HAVE, indexBytes(index))
-    else this.#withdrawnEarly.push(index)
+    if (this.#withdrawnEarly !== undefined) this.#withdrawnEarly.push(index)
+    else if (this.#wire.peerExtendedMapping[DONT_HAVE]) this.#wire.extended(DONT_HAVE, indexBytes(index))
   }
 
   request(index: number, offset: number, length: number): void {
@@ -175,8 +175,9 @@ export class FeedWire {
     wire.extendedHandshake = { reqq: MAX_PEER_REQUESTS }
     wire.use(dontHaveExtension((payload) => this.#onDontHave(payload)))
     wire.on('extended', () => {
-      if (this.#withdrawnEarly.length === 0 || !wire.peerExtendedMapping[DONT_HAVE]) return
-      for (const index of this.#withdrawnEarly.splice(0)) wire.extended(DONT_HAVE, indexBytes(index))
+      const withdrawn = this.#withdrawnEarly ?? []
+      this.#withdrawnEarly = undefined
+      for (const index of withdrawn) this.dontHave(index)
     })
     wire.on('bitfield', (field: { readonly buffer: Uint8Array }) => {
       wire.forgetPieces()

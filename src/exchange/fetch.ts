@@ -6,13 +6,14 @@
 //   G3. A peer that delivers no byte for `stallMs` is stalled: its pieces may be asked of others, and whoever delivers
 //       first wins; it is asked for nothing more until it delivers.
 //   G4. A rejected piece is not asked of that peer again until it announces it anew or REFUSED_FOR_MS are over.
+//      A piece that came wrong from a device is not asked of that device again.
 //   G5. A block that was never asked for is a violation; one that was and has been cancelled is dropped.
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
+import { type Block, newSource, type Source, type Transfer } from './fetch-source.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
-import { Pace } from './pace.js'
 import type { RateLimit } from './rate-limit.js'
 
 /** A piece as it arrived: `bytes` may be a view of a larger network buffer, and nobody has looked at them yet. */
@@ -24,45 +25,10 @@ export interface FetchedPiece {
 
 /** A peer may hold a piece again that it could not serve before (its file was being written), without having said so. */
 const REFUSED_FOR_MS = 15_000
+/** Wrong pieces remembered of one device; it is banned long before. */
+const MAX_DISTRUSTED = 1024
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
-
-interface Transfer {
-  readonly piece: Piece
-  readonly wire: FeedWire
-  readonly index: number
-  askedBytes: number
-  arrivedBytes: number
-  /** Undefined while there is nothing to put together. */
-  bytes: Buffer | undefined
-}
-
-interface Block {
-  readonly transfer: Transfer
-  readonly length: number
-  readonly askedAtMs: number
-}
-
-interface Source {
-  readonly link: Link
-  readonly number: PeerNumber
-  readonly pace: Pace
-  readonly transfers: Map<Piece, Transfer>
-  readonly blocks: Map<FeedWire, Map<number, Block>>
-  /** The one transfer of which not all blocks have been asked for. */
-  unfinished: Transfer | undefined
-  blockCount: number
-  askedBytes: number
-  /** Of pieces being fetched. */
-  pieceBytes: number
-  /** Blocks that may still arrive though they were cancelled. */
-  cancelledBlocks: number
-  /** Rejected pieces that the peer has not withdrawn: when to believe again that it holds them. */
-  readonly refused: Map<FeedWire, Map<number, number>>
-  progressAtMs: number
-  stalled: boolean
-  downloadedBytes: number
-}
 
 export interface SourceStats {
   readonly downloadedBytes: number
@@ -92,6 +58,8 @@ export class Fetch {
   readonly #sources = new Map<Link, Source>()
   readonly #byNumber = new Map<PeerNumber, Source>()
   #fetched: FetchedPiece[] = []
+  /** Keys of the pieces that came wrong. */
+  readonly #distrusted = new Map<DeviceId, Set<string>>()
   #inFlightBytes = 0
   #downloadedBytes = 0
   #paused = false
@@ -132,22 +100,7 @@ export class Fetch {
 
   addLink(link: Link): void {
     const number = this.#o.picker.addPeer()
-    const source: Source = {
-      link,
-      number,
-      pace: new Pace(),
-      transfers: new Map(),
-      blocks: new Map(),
-      unfinished: undefined,
-      blockCount: 0,
-      askedBytes: 0,
-      pieceBytes: 0,
-      cancelledBlocks: 0,
-      refused: new Map(),
-      progressAtMs: 0,
-      stalled: false,
-      downloadedBytes: 0,
-    }
+    const source = newSource(link, number)
     this.#sources.set(link, source)
     this.#byNumber.set(number, source)
   }
@@ -255,6 +208,13 @@ export class Fetch {
     }
   }
 
+  /** That device's copy of the piece is wrong. */
+  distrust(device: DeviceId, key: string): void {
+    const keys = this.#distrusted.get(device)
+    if (keys === undefined) this.#distrusted.set(device, new Set([key]))
+    else if (keys.size < MAX_DISTRUSTED) keys.add(key)
+  }
+
   /** Asks for more wherever there is room. */
   fill(): void {
     if (this.#paused) return
@@ -277,7 +237,7 @@ export class Fetch {
         this.#stall(source)
       for (const [wire, refused] of source.refused) {
         for (const [index, untilMs] of refused) {
-          if (untilMs > nowMs) break
+          if (untilMs > nowMs) break // oldest first
           refused.delete(index)
           wire.held.set(index)
           if (wire.serving) this.#o.picker.gained(source.number, wire.writer, index)
@@ -310,6 +270,12 @@ export class Fetch {
     if (ref === undefined || wire === undefined) {
       picker.release(piece, source.number)
       return undefined
+    }
+    if (this.#distrusted.get(source.link.device)?.has(piece.key)) {
+      wire.held.clear(ref.index)
+      picker.lost(source.number, ref.writer, ref.index)
+      picker.release(piece, source.number)
+      return this.#nextTransfer(source, nowMs)
     }
     const transfer = { piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined }
     source.transfers.set(piece, transfer)

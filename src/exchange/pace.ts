@@ -2,7 +2,8 @@
 // becomes urgent does not queue behind seconds of bulk. The target follows the bandwidth-delay product, from the rate
 // and the shortest time between a request and its block, as measured here. Every call takes the time, none reads a clock.
 // While a link is not full, the rate grows with the target and so the target at least doubles per round trip; once it is
-// full, the rate stands still and the target with it.
+// full, the rate stands still and the target with it. A full line hides the true round trip behind its own queue, so every
+// PROBE_EVERY_MS the target drops for one block's round trip to see it again (as BBR does).
 
 /** Bytes asked of a peer whatever its pace; half of what a home uplink carries in the first second. */
 export const MIN_TARGET_BYTES: number = 256 * 1024
@@ -10,39 +11,39 @@ export const MIN_TARGET_BYTES: number = 256 * 1024
 export const MAX_TARGET_BYTES: number = 16 * 1024 * 1024
 /** Before anything is known: fills a LAN within a few round trips, drains from a 1 MB/s peer in a second. */
 export const FIRST_TARGET_BYTES: number = 1024 * 1024
+/** Low enough to see the bare round trip, while two small blocks are still on their way. */
+const PROBE_TARGET_BYTES: number = 64 * 1024
 /** Time that a peer's disk, its workers and both event loops may take beyond the round trip. */
 const SLACK_MS = 100
 const WINDOW_MS = 100
-/** The shortest latency is forgotten after one to two of these, since routes change. */
-const LATENCY_WINDOW_MS = 10_000
+/** Routes change; more often would cost rate, less often would hold on to a wrong round trip. */
+const PROBE_EVERY_MS = 10_000
 
 export class Pace {
   #rate: number | undefined
   #windowStartMs = 0
   #windowBytes = 0
   #latency = Number.POSITIVE_INFINITY
-  #olderLatency = Number.POSITIVE_INFINITY
-  #latencySinceMs = 0
+  #measuredAtMs: number | undefined
+  #probeSinceMs: number | undefined
 
   /** Requests go out after a time without any: idle time says nothing about the rate. */
   begin(nowMs: number): void {
     this.#windowStartMs = nowMs
     this.#windowBytes = 0
+    this.#measuredAtMs ??= nowMs
   }
 
   /** A block has arrived that was asked for at `askedAtMs`. */
   block(bytes: number, askedAtMs: number, nowMs: number): void {
-    if (nowMs - this.#latencySinceMs >= LATENCY_WINDOW_MS) {
-      this.#olderLatency = this.#latency
-      this.#latency = Number.POSITIVE_INFINITY
-      this.#latencySinceMs = nowMs
-    }
-    this.#latency = Math.min(this.#latency, nowMs - askedAtMs)
+    this.#measureLatency(askedAtMs, nowMs)
     this.#windowBytes += bytes
     const elapsedMs = nowMs - this.#windowStartMs
     if (elapsedMs < WINDOW_MS) return
     const sample = (this.#windowBytes / elapsedMs) * 1000
-    this.#rate = this.#rate === undefined ? sample : (this.#rate + sample) / 2
+    // What comes in while probing is not all that the link carries.
+    if (this.#probeSinceMs === undefined)
+      this.#rate = this.#rate === undefined ? sample : (this.#rate + sample) / 2
     this.begin(nowMs)
   }
 
@@ -51,15 +52,33 @@ export class Pace {
     return this.#rate ?? 0
   }
 
-  /** The shortest of the last 10 to 20 s, infinite until there is one. */
+  /** From request to block, the shortest since the last probe; infinite before the first block. */
   get latencyMs(): number {
-    return Math.min(this.#latency, this.#olderLatency)
+    return this.#latency
   }
 
-  /** Bytes to have asked for, MIN_TARGET_BYTES to MAX_TARGET_BYTES. */
+  /** Bytes to have asked for: MIN_TARGET_BYTES to MAX_TARGET_BYTES, less only in a probe. */
   get targetBytes(): number {
+    if (this.#probeSinceMs !== undefined) return PROBE_TARGET_BYTES
     if (this.#rate === undefined) return FIRST_TARGET_BYTES
-    const target = (this.#rate * (2 * this.latencyMs + SLACK_MS)) / 1000
+    const target = (this.#rate * (2 * this.#latency + SLACK_MS)) / 1000
     return Math.min(MAX_TARGET_BYTES, Math.max(MIN_TARGET_BYTES, target))
+  }
+
+  #measureLatency(askedAtMs: number, nowMs: number): void {
+    const latency = nowMs - askedAtMs
+    if (this.#probeSinceMs !== undefined && askedAtMs >= this.#probeSinceMs) {
+      this.#probeSinceMs = undefined
+      this.#latency = latency
+      this.#measuredAtMs = nowMs
+      this.begin(nowMs)
+    } else this.#latency = Math.min(this.#latency, latency)
+    if (this.#probeSinceMs !== undefined || nowMs - (this.#measuredAtMs ?? nowMs) < PROBE_EVERY_MS) return
+    // At its floor the line is short enough to show the round trip, and a slow link would take long to drain.
+    if (this.targetBytes > MIN_TARGET_BYTES) this.#probeSinceMs = nowMs
+    else {
+      this.#latency = latency
+      this.#measuredAtMs = nowMs
+    }
   }
 }

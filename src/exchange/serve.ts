@@ -1,6 +1,7 @@
 // The serving half: peers' requests become batched reads of whole sealed pieces, and their blocks go out while the
 // connection takes them.
-//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of blocks are read or being read.
+//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of blocks are read or being read,
+//       give or take a block; of all peers ALL_AHEAD_BYTES, give or take a block a peer.
 //   S2. Every request that is not cancelled is answered: with its block, or with a reject.
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first.
@@ -29,6 +30,8 @@ export interface PieceSource {
 
 /** Blocks of one peer that are read or being read: some 20 ms of a fast link, which is a few worker round trips. */
 const READ_AHEAD_BYTES: number = 4 * 1024 * 1024
+/** Of all peers: slow ones must not fill the memory each with their own. */
+const ALL_AHEAD_BYTES: number = 8 * READ_AHEAD_BYTES
 /** A batch is for one worker; smaller ones come back sooner and keep several workers busy. */
 const BATCH_PIECES = 64
 const BATCH_BYTES: number = 1024 * 1024
@@ -87,6 +90,7 @@ export class Serve {
   readonly #reads = new Map<string, Read>()
   readonly #cache = new PieceCache(CACHE_BYTES)
   #uploadedBytes = 0
+  #aheadBytes = 0
 
   constructor(options: ServeOptions) {
     this.#o = options
@@ -116,6 +120,8 @@ export class Serve {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
     for (const wire of [...peer.open.keys()]) this.removeWire(link, wire)
+    for (let asked = peer.ready.shift(); asked !== undefined; asked = peer.ready.shift())
+      this.#countAhead(peer, -asked.length)
     this.#peers.delete(link)
   }
 
@@ -125,6 +131,7 @@ export class Serve {
     if (peer === undefined || open === undefined) return
     for (const asked of [...open.values()]) this.#forget(asked)
     peer.open.delete(wire)
+    this.#o.soon()
   }
 
   request(
@@ -177,7 +184,7 @@ export class Serve {
   read(): void {
     const reads: Read[] = []
     for (const peer of this.#peers.values()) {
-      while (peer.queued.length > 0 && peer.aheadBytes < READ_AHEAD_BYTES) {
+      while (peer.queued.length > 0 && this.#mayReadAhead(peer)) {
         const asked = peer.queued.shift()!
         if (!asked.gone) this.#readFor(asked, reads)
       }
@@ -200,6 +207,7 @@ export class Serve {
   pump(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
+    let answered = false
     while (peer.ready.length > 0 && link.drained) {
       let outBytes = link.outBytes
       while (peer.ready.length > 0 && outBytes < MESSAGE_BYTES) {
@@ -209,19 +217,29 @@ export class Serve {
           return
         }
         peer.ready.shift()
-        if (asked.gone) peer.aheadBytes -= asked.length
+        if (asked.gone) this.#countAhead(peer, -asked.length)
         else {
           outBytes += asked.length
+          answered = true
           this.#answer(asked)
         }
       }
       link.flush()
     }
-    if (peer.queued.length > 0 && peer.aheadBytes < READ_AHEAD_BYTES) this.#o.soon()
+    if (answered) this.#o.soon() // there is room to read ahead again
   }
 
   pumpAll(): void {
     for (const link of this.#peers.keys()) this.pump(link)
+  }
+
+  #mayReadAhead(peer: Served): boolean {
+    return peer.aheadBytes === 0 || (peer.aheadBytes < READ_AHEAD_BYTES && this.#aheadBytes < ALL_AHEAD_BYTES)
+  }
+
+  #countAhead(peer: Served, bytes: number): void {
+    peer.aheadBytes += bytes
+    this.#aheadBytes += bytes
   }
 
   #mayUpload(peer: Served, bytes: number): boolean {
@@ -234,7 +252,7 @@ export class Serve {
   }
 
   #readFor(asked: Asked, reads: Read[]): void {
-    asked.peer.aheadBytes += asked.length
+    this.#countAhead(asked.peer, asked.length)
     const cacheKey = `${asked.wire.writer}:${asked.index}`
     const cached = this.#cache.get(cacheKey)
     if (cached !== undefined) {
@@ -273,7 +291,7 @@ export class Serve {
         this.#cache.put(read.cacheKey, piece)
       for (const asked of read.waiting) {
         touched.add(asked.peer)
-        if (asked.gone) asked.peer.aheadBytes -= asked.length
+        if (asked.gone) this.#countAhead(asked.peer, -asked.length)
         else if (piece === null) this.#answer(asked)
         else this.#found(asked, piece)
       }
@@ -296,7 +314,7 @@ export class Serve {
   #answer(asked: Asked): void {
     const { peer, block } = asked
     this.#forget(asked)
-    peer.aheadBytes -= asked.length
+    this.#countAhead(peer, -asked.length)
     asked.respond(block)
     if (block === undefined) return
     peer.uploadedBytes += block.length

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { ENDGAME_AFTER_MS } from '../../src/core/picker.js'
 import { RateLimit } from '../../src/exchange/rate-limit.js'
-import { testDevice, until } from '../support/streams.js'
+import { type TestPeer, testDevice, until } from '../support/streams.js'
 import { makePiece, Net, range, wantedPiece, writer } from './support.js'
 
 let net: Net
@@ -169,12 +169,30 @@ test('P1: a liar is dropped, its piece comes from another peer, and on a repeat 
   assert.equal(end.bans.length, 0)
   assert.equal(two.exchange.stats().perPeer.length, 0)
   const [again] = await net.connect(two, liar)
+  two.exchange.want([wantedPiece(2)])
   await again.whenClosed()
   assert.deepEqual(again.bans, [{ reason: 'sent a wrong piece', forMs: 600_000 }])
   assert.equal(two.exchange.stats().wrongPieces, 2)
   const honest = net.node({ holds: range(3) })
   await net.connect(two, honest)
-  await two.whenGot(1)
+  await two.whenGot(2)
+})
+
+test('P1: a peer whose disk has rotten in one place is asked for all the rest, never for that piece', async () => {
+  const rotten = net.node({
+    holds: range(50),
+    serve: ({ index }) => (index === 7 ? Buffer.alloc(1000) : makePiece(index)),
+  })
+  const two = net.node()
+  const [end] = await net.connect(two, rotten)
+  two.exchange.want([wantedPiece(7)])
+  await end.whenClosed()
+  const [again] = await net.connect(two, rotten)
+  two.exchange.want(wantRange(50))
+  await two.whenGot(49)
+  assert.equal(two.exchange.isAvailable([{ writer, index: 7 }]), false)
+  assert.equal(two.exchange.stats().wanted, 1)
+  assert.equal(again.closed, false)
 })
 
 test('P2: what the source cannot serve is rejected, withdrawn, and had from another', async () => {
@@ -371,4 +389,38 @@ test('close: leaves the connection open and speaks no more', async () => {
   assert.equal(end.closed, false)
   two.exchange.want([wantedPiece(0)])
   assert.equal(two.exchange.stats().inFlight, 0)
+})
+
+test('X3: five nodes with random parts, refusals and broken connections all end with everything', async () => {
+  const count = 400
+  let random = 12345
+  const chance = (percent: number): boolean => {
+    random = (Math.imul(random, 1103515245) + 12345) >>> 0
+    return (random >>> 16) % 100 < percent
+  }
+  const nodes = range(5).map((number) => {
+    const holds = range(count).filter((index) => index % 5 === number || chance(20))
+    return net.node({ holds, serve: ({ index }) => makePiece(index, index % 40 === 0 ? 300_000 : 1000) })
+  })
+  const ends: TestPeer[] = []
+  const meet = async (): Promise<void> => {
+    for (const one of range(5))
+      for (const other of range(5))
+        if (one < other) ends.push((await net.connect(nodes[one]!, nodes[other]!))[0])
+  }
+  await meet()
+  for (const node of nodes)
+    node.exchange.want(range(count).map((index) => wantedPiece(index, index % 40 === 0 ? 300_000 : 1000)))
+  await nodes[0]!.whenGot(20)
+  for (const end of ends.splice(0)) if (chance(60)) end.close('broken')
+  for (const index of range(count)) if (chance(10)) nodes[index % 5]!.exchange.lost(writer, [index])
+  await nodes[1]!.whenGot(40)
+  for (const index of range(count)) nodes[index % 5]!.exchange.have(writer, [index])
+  await meet()
+  await Promise.all(nodes.map((node) => until('all is here', () => node.exchange.stats().wanted === 0)))
+  for (const node of nodes) {
+    assert.equal(node.exchange.stats().violations, 0)
+    assert.equal(node.exchange.stats().wrongPieces, 0)
+    assert.equal(node.exchange.stats().inFlightBytes, 0)
+  }
 })

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Fifo } from '../../src/exchange/fifo.js'
+import { FIRST_TARGET_BYTES, MAX_TARGET_BYTES, MIN_TARGET_BYTES, Pace } from '../../src/exchange/pace.js'
+import { PieceCache } from '../../src/exchange/piece-cache.js'
+import { RateLimit } from '../../src/exchange/rate-limit.js'
+import { REMEMBERED, Recent } from '../../src/exchange/recent.js'
+
+/** A link of a rate and a round trip, kept as full as the pace says, in simulated time. */
+class Line {
+  readonly pace = new Pace()
+  readonly #bytesPerMs: number
+  roundTripMs: number
+  /** Bytes per ms over the last run. */
+  rate = 0
+  /** The highest target of the last run; probes are below all others. */
+  target = 0
+  readonly #blocks: { readonly askedAtMs: number; readonly arrivesAtMs: number }[] = []
+  #nowMs = 0
+  #freeAtMs = 0
+
+  constructor(bytesPerMs: number, roundTripMs: number) {
+    this.#bytesPerMs = bytesPerMs
+    this.roundTripMs = roundTripMs
+    this.pace.begin(0)
+  }
+
+  run(forMs: number): void {
+    const block = 16 * 1024
+    const startMs = this.#nowMs
+    let bytes = 0
+    this.target = 0
+    while (this.#nowMs < startMs + forMs) {
+      while (this.#blocks.length * block < this.pace.targetBytes) {
+        this.#freeAtMs = Math.max(this.#freeAtMs, this.#nowMs + this.roundTripMs) + block / this.#bytesPerMs
+        this.#blocks.push({ askedAtMs: this.#nowMs, arrivesAtMs: this.#freeAtMs })
+      }
+      const { askedAtMs, arrivesAtMs } = this.#blocks.shift()!
+      this.#nowMs = arrivesAtMs
+      bytes += block
+      this.target = Math.max(this.target, this.pace.targetBytes)
+      this.pace.block(block, askedAtMs, this.#nowMs)
+    }
+    this.rate = bytes / (this.#nowMs - startMs)
+  }
+}
+
+test('X3: the target covers the bandwidth-delay product, within its bounds', () => {
+  assert.equal(new Pace().targetBytes, FIRST_TARGET_BYTES)
+  for (const [bytesPerMs, roundTripMs] of [
+    [10, 20],
+    [1000, 5],
+    [12_500, 50],
+    [5000, 200],
+    [100_000, 1],
+  ] as const) {
+    const line = new Line(bytesPerMs, roundTripMs)
+    line.run(40_000)
+    line.run(90_000)
+    const product = bytesPerMs * roundTripMs
+    const expected = Math.min(MAX_TARGET_BYTES, Math.max(MIN_TARGET_BYTES, product))
+    const name = `${bytesPerMs} B/ms at ${roundTripMs} ms`
+    assert.ok(line.target >= expected, `${name}: ${line.target} below ${expected}`)
+    assert.ok(
+      line.target <=
+        Math.min(MAX_TARGET_BYTES, Math.max(3 * MIN_TARGET_BYTES, 4 * product + 200 * bytesPerMs)),
+      `${name}: ${line.target} is far above ${expected}`,
+    )
+  }
+})
+
+test('pace: idle time says nothing about the rate', () => {
+  const line = new Line(1000, 5)
+  line.run(2000)
+  const { pace } = line
+  const before = pace.rateBytesPerSecond
+  pace.begin(1e6)
+  for (let at = 1; at <= 100; at++) pace.block(2000, 1e6 + 2 * at - 6, 1e6 + 2 * at)
+  assert.ok(Math.abs(pace.rateBytesPerSecond - before) < before / 2)
+})
+
+test('pace: a full line is measured again without its own queue, and a longer route is learnt', () => {
+  const line = new Line(5000, 50)
+  line.run(60_000)
+  assert.ok(line.pace.latencyMs < 70, `${line.pace.latencyMs} ms`)
+  assert.ok(line.rate > 4500, 'the probes cost little')
+  line.roundTripMs = 300
+  line.run(30_000)
+  assert.ok(line.pace.latencyMs >= 300 && line.pace.latencyMs < 330, `${line.pace.latencyMs} ms`)
+  line.run(10_000)
+  assert.ok(line.rate > 4500, `${line.rate} B/ms`)
+})
+
+test('X4: over any time a limit lets through its rate, a burst and one block', () => {
+  const take = fc.record({ bytes: fc.integer({ min: 1, max: 5000 }), waitMs: fc.nat(50) })
+  fc.assert(
+    fc.property(fc.integer({ min: 1000, max: 1e6 }), fc.array(take, { maxLength: 300 }), (rate, takes) => {
+      const limit = new RateLimit(rate)
+      let nowMs = 0
+      let passed = 0
+      for (const { bytes, waitMs } of takes) {
+        nowMs += waitMs
+        if (limit.take(bytes, nowMs)) {
+          assert.equal(limit.waitMs(nowMs) === 0 || !limit.take(1, nowMs), true)
+          passed += bytes
+        } else {
+          assert.ok(limit.waitMs(nowMs) > 0)
+          assert.ok(new RateLimit(0).take(bytes, nowMs))
+        }
+        assert.ok(passed <= (rate * nowMs) / 1000 + rate / 4 + 5001 * 2 + takes.length)
+      }
+      assert.ok(limit.take(1, nowMs + limit.waitMs(nowMs)))
+    }),
+  )
+})
+
+test('fifo: keeps order through pushes, shifts and filters', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(fc.nat(), fc.constantFrom('shift' as const, 'filter' as const)), {
+        maxLength: 3000,
+        size: 'max',
+      }),
+      (steps) => {
+        const fifo = new Fifo<number>()
+        let model: number[] = []
+        for (const step of steps) {
+          if (step === 'shift') assert.equal(fifo.shift(), model.shift())
+          else if (step === 'filter') {
+            fifo.filter((item) => item % 3 !== 0)
+            model = model.filter((item) => item % 3 !== 0)
+          } else {
+            fifo.push(step)
+            model.push(step)
+          }
+          assert.equal(fifo.length, model.length)
+          assert.equal(fifo.peek(), model[0])
+        }
+      },
+    ),
+    { numRuns: 50 },
+  )
+  const long = new Fifo<number>()
+  for (let at = 0; at < 5000; at++) long.push(at)
+  for (let at = 0; at < 4000; at++) assert.equal(long.shift(), at)
+  long.push(5000)
+  assert.equal(long.length, 1001)
+  long.clear()
+  assert.equal(long.shift(), undefined)
+})
+
+test('piece cache: drops what was used longest ago, keeps the newest whatever its size', () => {
+  const cache = new PieceCache(100)
+  cache.put('a', Buffer.alloc(40))
+  cache.put('b', Buffer.alloc(40))
+  assert.ok(cache.get('a'))
+  cache.put('c', Buffer.alloc(40))
+  assert.equal(cache.get('b'), undefined)
+  assert.ok(cache.get('a') && cache.get('c'))
+  cache.put('d', Buffer.alloc(500))
+  assert.ok(cache.get('d'))
+  assert.equal(cache.get('a') ?? cache.get('c'), undefined)
+  cache.put('a', Buffer.alloc(10))
+  assert.equal(cache.get('d'), undefined)
+})
+
+test('recent: remembers at least as many as it says, and not more than twice that', () => {
+  const recent = new Recent<number>()
+  for (let at = 0; at < 3 * REMEMBERED; at++) recent.set(String(at), at)
+  for (let at = 2 * REMEMBERED; at < 3 * REMEMBERED; at++) assert.equal(recent.get(String(at)), at)
+  assert.equal(recent.get('0'), undefined)
+  recent.delete(String(3 * REMEMBERED - 1))
+  assert.equal(recent.get(String(3 * REMEMBERED - 1)), undefined)
+})
