@@ -1,0 +1,67 @@
+// The library's entrance: a node within another program. Settings are those of a configuration file
+// (docs/configuration.md), given as an object, and are checked by the same rules. Promises: nothing is started unless
+// everything in the settings is right; no signal handler is installed and the process is never ended; what the settings
+// hold of secrets is in no error and no log line.
+import { randomBytes } from 'node:crypto'
+import { KEY_BYTES } from '../core/keys.js'
+import { type Secret, writeSecretOf } from '../core/secret.js'
+import { type Log, silentLog } from '../ports/log.js'
+import { parseConfig } from './config.js'
+import { loadSecrets } from './config-secrets.js'
+import { type RunningDaemon, runDaemon } from './daemon.js'
+
+/** The keys of a configuration file. Relative paths are relative to the process's working directory. */
+export interface NodeSettings {
+  readonly storage_path: string
+  readonly shared_folders: readonly ShareSettings[]
+  /** Default: the host's name. */
+  readonly device_name?: string
+  /** Default 0: any free port, which is then kept. */
+  readonly listening_port?: number
+  /** An IP address; default: all. */
+  readonly listen_host?: string
+  /** Seconds, default 600; 0: never. */
+  readonly folder_rescan_interval?: number
+  /** DHT nodes, "host:port" each. */
+  readonly bootstrap?: readonly string[]
+  readonly dht_node?: boolean
+  readonly interfaces?: readonly string[]
+}
+
+/** One shared folder of the settings. */
+export interface ShareSettings {
+  /** The text of a write or read secret, or the file that holds it. */
+  readonly secret: string | { readonly file: string }
+  readonly dir: string
+  /** "host:port" each. */
+  readonly known_hosts?: readonly string[]
+  readonly search_lan?: boolean
+  readonly use_dht?: boolean
+  readonly use_sync_trash?: boolean
+  readonly overwrite_changes?: boolean
+}
+
+export interface NodeOptions {
+  /** Default: nothing is logged. */
+  readonly log?: Log
+}
+
+/** A node that runs. `control` answers what the control API answers; ControlClient asks the same from other processes. */
+export type ShoalNode = RunningDaemon
+
+/**
+ * Starts a node; resolves when it serves its shares. Throws CONFIG_INVALID with every fault of the settings, NOT_YET, and
+ * what runDaemon throws. Warnings about the settings are logged.
+ */
+export async function startNode(settings: NodeSettings, options: NodeOptions = {}): Promise<ShoalNode> {
+  const log = options.log ?? silentLog
+  const parsed = parseConfig(JSON.stringify(settings, undefined, 2), 'settings')
+  const { config, warnings } = await loadSecrets(parsed.config)
+  for (const { text } of [...parsed.warnings, ...warnings]) log.warn({ warning: text }, 'settings')
+  return runDaemon(config, { log })
+}
+
+/** The write secret of a new share, from the system's random source. */
+export function makeSecret(): Secret {
+  return writeSecretOf(randomBytes(KEY_BYTES))
+}

@@ -1,0 +1,27 @@
+// The public surface of the package, all of it: run a node in your own program, ask a node that runs elsewhere, and
+// handle secrets. What is not exported here may change at any time. examples/embed shows it in use.
+
+export { waitForSync } from './cli/wait.js'
+export { ControlClient } from './control/client.js'
+export type { ControlBackend } from './control/handler.js'
+export type {
+  ConflictReport,
+  DriftReport,
+  MemberReport,
+  PeerReport,
+  ProblemReport,
+  ShareReport,
+  StatusReport,
+} from './control/schema.js'
+export { type ErrorCode, ShoalError } from './core/error.js'
+export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'
+export { type LogLevel, makeLog } from './daemon/log.js'
+export {
+  makeSecret,
+  type NodeOptions,
+  type NodeSettings,
+  type ShareSettings,
+  type ShoalNode,
+  startNode,
+} from './daemon/node.js'
+export type { Log } from './ports/log.js'
