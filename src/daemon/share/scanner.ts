@@ -69,6 +69,11 @@ export class Scanner {
     return this.#fullScanDue
   }
 
+  /** Whether the whole tree was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#fullScans > 0
+  }
+
   /** Something may have changed directly inside these directories. */
   markDirty(directories: Iterable<Directory>, delayMs = 0): void {
     const due = performance.now() + delayMs

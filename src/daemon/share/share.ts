@@ -65,6 +65,8 @@ const MEET_BEFORE_APPEND_MS = 1500
 const POSTPONED_MS = 1000
 /** Conflicts settled in one go. */
 const SETTLE_BATCH = 256
+/** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
+const UNKNOWN_DIGEST = Buffer.alloc(32, 0xff)
 
 export class Share {
   readonly index: ShareIndex
@@ -284,7 +286,7 @@ export class Share {
       peers: () => this.peers,
       describe: () => ({
         feeds: this.index.feeds.view(),
-        digest: this.index.digest(),
+        digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
         ...this.index.counts,
         conflicts: this.conflictCount,
         problems: this.problems.size,
