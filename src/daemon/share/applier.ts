@@ -26,6 +26,8 @@ const RETRY_MS = 250
 const RETRY_MAX_MS = 60_000
 /** A parked path whose time has come; the number of its tries is kept until it is done. */
 const RELEASED = -1
+/** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
+const RECHECK_MS = 250
 
 export interface ApplierOptions {
   readonly context: ShareContext
@@ -57,6 +59,9 @@ export class Applier {
   #passDue = true
   #ended = false
   #scheduled = false
+  /** Tasks that were on their way at the last recheck. */
+  #old = new Set<ApplyTask>()
+  #recheckedMs = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -145,8 +150,32 @@ export class Applier {
       if (path === undefined) break
       this.#consider(path, false)
     }
+    this.#recheck()
     this.#fetcher.pump()
     this.#armTimer()
+  }
+
+  /**
+   * Gives up tasks whose path has nothing to do any more, or something else, and offers deferred ones again: the content
+   * they kept may be nobody's wish any longer, or stand in the share by now.
+   */
+  #recheck(): void {
+    const now = performance.now()
+    if (now < this.#recheckedMs + RECHECK_MS) return
+    this.#recheckedMs = now
+    for (const task of this.#old) {
+      if (this.#active.get(task.path) !== task) continue
+      const step = this.#context.index.step(task.path)
+      if (isSameStep(task, step)) {
+        if (this.#deferred.delete(task)) this.#offer(task)
+        continue
+      }
+      this.#drop(task)
+      this.#stager.discard(task)
+      if (step.type !== 'none' && step.type !== 'adopt') this.#fresh.add(task.path)
+    }
+    this.#old = new Set(this.#active.values())
+    if (this.#fresh.size > 0) this.wake()
   }
 
   #nextPath(): RelPath | undefined {
@@ -346,6 +375,7 @@ export class Applier {
       this.#fresh.add(path)
     }
     if (this.#fresh.size > 0) this.wake()
+    if (this.#active.size > 0) next = Math.min(next, now + RECHECK_MS)
     if (next !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.wake(), next - now + 1)
   }
 }

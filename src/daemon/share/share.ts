@@ -130,7 +130,7 @@ export class Share {
       nowMs,
       leftovers: this.#halted === undefined ? this.#leftovers() : [],
       rescan,
-      onApplied: () => undefined,
+      onApplied: () => this.#drain(),
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
   }
