@@ -27,6 +27,7 @@ export interface IndexFeed {
 export class FeedTable {
   readonly #table: Table<IndexFeed>
   readonly #byWriter = new Map<WriterId, IndexFeed>()
+  readonly #byNumber = new Map<number, IndexFeed>()
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}feeds`)
@@ -49,8 +50,7 @@ export class FeedTable {
   }
 
   byNumber(number: number): IndexFeed | undefined {
-    for (const feed of this.#byWriter.values()) if (feed.number === number) return feed
-    return undefined
+    return this.#byNumber.get(number)
   }
 
   /** Adds a feed that was not known; returns the known one otherwise. */
@@ -65,8 +65,13 @@ export class FeedTable {
     return added
   }
 
-  put(feed: IndexFeed): void {
+  #keep(feed: IndexFeed): void {
     this.#byWriter.set(feed.writer, feed)
+    this.#byNumber.set(feed.number, feed)
+  }
+
+  put(feed: IndexFeed): void {
+    this.#keep(feed)
     const key = Buffer.alloc(4)
     key.writeUInt32BE(feed.number)
     this.#table.put(key, feed)

@@ -84,11 +84,15 @@ export class PieceTables {
   /** Every feed's number for a piece. */
   refsOf(id: Buffer): PieceRef[] {
     const row = this.#pieces.get(id)
-    const refs: PieceRef[] = []
-    for (let at = 4; row !== undefined && at < row.length; at += 8) {
-      refs.push({ feed: row.readUInt32LE(at), index: row.readUInt32LE(at + 4) })
-    }
-    return refs
+    return row === undefined ? [] : refsIn(row)
+  }
+
+  /** Whether some file on this disk holds a piece, and every feed's number for it. */
+  look(id: Buffer): { readonly isHeld: boolean; readonly refs: readonly PieceRef[] } {
+    const row = this.#pieces.get(id)
+    return row === undefined
+      ? { isHeld: false, refs: [] }
+      : { isHeld: row.readUInt32LE(0) > 0, refs: refsIn(row) }
   }
 
   /** Whether some file on this disk holds the piece. */
@@ -110,9 +114,9 @@ export class PieceTables {
     return undefined
   }
 
-  /** Notes an announcement (F1). False if the number already stands for another piece: the feed contradicts itself. */
-  announce(feed: number, index: number, piece: PieceInfo): boolean {
-    const known = this.at(feed, index)
+  /** Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for another piece: the feed contradicts itself. */
+  announce(feed: number, index: number, piece: PieceInfo, isNew: boolean): boolean {
+    const known = isNew ? undefined : this.at(feed, index)
     if (known !== undefined) return known.id.equals(piece.id) && known.length === piece.length
     const ref = Buffer.allocUnsafe(LAYOUT_BYTES)
     piece.id.copy(ref)
@@ -141,7 +145,7 @@ export class PieceTables {
       if (!now.has(id)) {
         now.add(id)
         const key = Buffer.concat([piece.id, suffix])
-        const isNew = this.#places.get(key) === undefined
+        const isNew = before.length === 0 || this.#places.get(key) === undefined
         this.#places.put(key, offset)
         if (isNew) this.#count(piece.id, 1)
       }
@@ -163,9 +167,17 @@ export class PieceTables {
     if (places === 0 && counted.length === 4) this.#pieces.remove(id)
     else this.#pieces.put(Buffer.from(id), counted)
     if (places === 0 || (places === 1 && change === 1)) {
-      for (const ref of this.refsOf(id)) this.#onHeld(ref, places > 0)
+      for (const ref of refsIn(counted)) this.#onHeld(ref, places > 0)
     }
   }
+}
+
+function refsIn(row: PieceRow): PieceRef[] {
+  const refs: PieceRef[] = []
+  for (let at = 4; at < row.length; at += 8) {
+    refs.push({ feed: row.readUInt32LE(at), index: row.readUInt32LE(at + 4) })
+  }
+  return refs
 }
 
 function refKey(feed: number, index: number): Buffer {

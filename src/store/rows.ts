@@ -11,7 +11,7 @@ import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 1
+export const STORE_FORMAT = 2
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0
@@ -76,39 +76,31 @@ export function unpackHeads(path: RelPath, packed: PackedEntry[]): Heads {
   return packed.map((row) => unpackEntry(path, row))
 }
 
+// Field by field, without spreading: this runs for every path of every batch.
 function unpackEntry(path: RelPath, row: PackedEntry): Entry {
-  const base = {
-    path,
-    version: unpackVersion(row[1] as PackedVersion),
-    author: row[2] as WriterId,
-    origin: (row[3] === 0 ? row[2] : row[3]) as WriterId,
-    extra: unpackExtra(row[4] as PackedExtra),
-    mtimeUs: row[5] as number,
-  }
+  const version = unpackVersion(row[1] as PackedVersion)
+  const author = row[2] as WriterId
+  const origin = row[3] === 0 ? author : (row[3] as WriterId)
+  const extra = unpackExtra(row[4] as PackedExtra)
+  const mtimeUs = row[5] as number
   switch (KINDS[row[0] as number]!) {
-    case 'tombstone':
-      return {
-        ...base,
-        type: 'tombstone',
-        was: row.length > 6 ? { mode: row[6] as number, mtimeUs: row[7] as number } : undefined,
-      }
+    case 'tombstone': {
+      const was = row.length > 6 ? { mode: row[6] as number, mtimeUs: row[7] as number } : undefined
+      return { type: 'tombstone', path, version, author, origin, extra, mtimeUs, was }
+    }
     case 'file': {
       const flat = row[9] as number[]
       const pieces = []
       for (let i = 0; i < flat.length; i += 2) pieces.push({ first: flat[i]!, count: flat[i + 1]! })
-      return {
-        ...base,
-        type: 'file',
-        mode: row[6] as number,
-        size: row[7] as number,
-        content: row[8] as Buffer,
-        pieces,
-      }
+      const mode = row[6] as number
+      const size = row[7] as number
+      const content = row[8] as Buffer
+      return { type: 'file', path, version, author, origin, extra, mtimeUs, mode, size, content, pieces }
     }
     case 'directory':
-      return { ...base, type: 'directory', mode: row[6] as number }
+      return { type: 'directory', path, version, author, origin, extra, mtimeUs, mode: row[6] as number }
     case 'symlink':
-      return { ...base, type: 'symlink', target: row[6] as string }
+      return { type: 'symlink', path, version, author, origin, extra, mtimeUs, target: row[6] as string }
   }
 }
 

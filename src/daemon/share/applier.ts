@@ -5,6 +5,8 @@ import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
+import type { DiskRow } from '../../store/rows.js'
+import { contentStart } from '../../store/share-index.js'
 import { type ActiveStep, type ApplyTask, resultOf, type TaskPart, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
@@ -54,6 +56,8 @@ export class Applier {
   readonly #deferred = new Set<ApplyTask>()
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
   readonly #leftovers: Set<string>
+  /** How many staged tasks have a content, by its start. */
+  readonly #staged = new Map<number, number>()
   #chunk: RelPath[] = []
   #cursor: RelPath | undefined
   #passDue = true
@@ -73,7 +77,7 @@ export class Applier {
       this.#stager.add(task, { part, type: 'bytes', bytes, from }),
     )
     this.#stager = new Stager(this.#context, {
-      onStaged: (task) => this.#staged(task),
+      onStaged: (task) => this.#onStaged(task),
       onWrong: (task, part, from) => {
         this.#fetcher.wrong(part, from)
         this.#fetcher.add(task, part)
@@ -203,7 +207,7 @@ export class Applier {
     if (parked !== undefined && parked.untilMs > performance.now()) return
     const { index } = this.#context
     const active = this.#active.get(path)
-    const step = index.step(path)
+    const { step, share, row } = index.need(path)
     if (active !== undefined) {
       if (isSameStep(active, step)) return
       this.#drop(active)
@@ -213,38 +217,33 @@ export class Applier {
       this.#parked.delete(path)
       return
     }
-    const share = index.effective(path)
     if (step.type !== 'write') {
-      if (this.#waitsForChildren(path, step)) return
+      if (this.#waitsForChildren(path, step, row)) return
       const task = taskOf(path, step, share.version, fresh, [])
       this.#active.set(path, task)
       this.#offer(task)
       return
     }
+    if (this.#waitsForChildren(path, step, row)) return
     const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
-    if (pieces === undefined)
+    if (pieces === undefined) {
       return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
+    }
     const small = step.fact.size <= FRESH_BYTES
     this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
   }
 
   /** A directory that has to go first loses what lies in it; its last child brings it back here. */
-  #waitsForChildren(path: RelPath, step: ActiveStep): boolean {
+  #waitsForChildren(path: RelPath, step: ActiveStep, row: DiskRow | undefined): boolean {
     const { index } = this.#context
-    if (
-      step.type === 'mkdir' ||
-      currentFact(index.disk(path)).type !== 'directory' ||
-      step.type === 'metadata'
-    )
+    if (step.type === 'mkdir' || currentFact(row).type !== 'directory' || step.type === 'metadata')
       return false
     return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
   }
 
   #startWrite(task: ApplyTask): void {
-    const fetch: TaskPart[] = []
-    const { index } = this.#context
-    for (const part of task.parts) if (!index.canCopy(part.piece.id)) fetch.push(part)
-    if (this.#active.size >= FEW_ACTIVE && fetch.some((part) => !this.#fetcher.isAvailable(part.piece.id))) {
+    const full = this.#active.size >= FEW_ACTIVE
+    if (full && task.parts.some(({ piece }) => !this.#canGet(piece.id))) {
       this.#unavailable.add(task.path)
       return
     }
@@ -252,6 +251,13 @@ export class Applier {
     if (task.parts.length === 0) return this.#stager.addEmpty(task)
     if (this.#leftovers.delete(task.token)) return this.#stager.resume(task)
     this.#gather(task)
+  }
+
+  /** Whether a piece is on this disk, in the archive, or at some connected peer. */
+  #canGet(id: Buffer): boolean {
+    const { index } = this.#context
+    const { isHeld, refs } = index.pieces.look(id)
+    return isHeld || this.#fetcher.isAvailable(refs) || index.archivedPlaceOf(id) !== undefined
   }
 
   #gather(task: ApplyTask): void {
@@ -263,7 +269,7 @@ export class Applier {
   #source(task: ApplyTask, part: TaskPart): void {
     const { index } = this.#context
     if (!part.distrusted) {
-      const place = index.placeOf(part.piece.id)
+      const place = index.pieces.isHeld(part.piece.id) ? index.pieces.placeOf(part.piece.id) : undefined
       if (place !== undefined) {
         return this.#stager.add(task, {
           part,
@@ -287,7 +293,8 @@ export class Applier {
     this.#fetcher.add(task, part)
   }
 
-  #staged(task: ApplyTask): void {
+  #onStaged(task: ApplyTask): void {
+    this.#countStaged(task, 1)
     this.#offer(task)
     for (const waiting of [...this.#deferred]) {
       this.#deferred.delete(waiting)
@@ -300,8 +307,8 @@ export class Applier {
     const { index } = this.#context
     const before = index.disk(task.path)?.applied.fact
     if (task.step.type !== 'metadata' && before?.type === 'file') {
-      const isStaged = (path: RelPath): boolean => this.#active.get(path)?.missing === 0
-      if (index.isContentWanted(before.content, task.path, isStaged)) {
+      const staged = this.#staged.get(contentStart(before.content)) ?? 0
+      if (index.isContentWanted(before.content, staged)) {
         this.#deferred.add(task)
         return
       }
@@ -348,7 +355,17 @@ export class Applier {
     this.#finish(task)
   }
 
+  /** A staged file's content is safe whatever happens to other copies of it, until its task ends. */
+  #countStaged(task: ApplyTask, change: 1 | -1): void {
+    if (task.step.type !== 'write') return
+    const start = contentStart(task.step.fact.content)
+    const count = (this.#staged.get(start) ?? 0) + change
+    if (count === 0) this.#staged.delete(start)
+    else this.#staged.set(start, count)
+  }
+
   #finish(task: ApplyTask): void {
+    if (task.missing === 0 && task.begun) this.#countStaged(task, -1)
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
   }

@@ -7,7 +7,7 @@ import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
-import { mtimeUsOf } from '../../core/stat.js'
+import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
@@ -135,7 +135,10 @@ export class Committer {
         : { type: 'stat', stat: row.stat }
     // A reader's own change is always kept when the share's state replaces it, archive or not.
     const keep = row?.drift !== undefined
-    const slip = { slipName: slipNameOf(path, row), ...(keep ? { archive: true } : {}) }
+    const slip = {
+      ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
+      ...(keep ? { archive: true } : {}),
+    }
     switch (step.type) {
       case 'write': {
         const { mode, mtimeUs, size } = step.fact
@@ -260,7 +263,6 @@ function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
 }
 
 /** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
-function slipNameOf(path: RelPath, row: DiskRow | undefined): string {
-  const mtimeUs = row?.stat === undefined ? 0 : mtimeUsOf(row.stat)
-  return nameOf(conflictPathAt(path, mtimeUs, 'local'))
+function slipNameOf(path: RelPath, stat: DiskStat): string {
+  return nameOf(conflictPathAt(path, mtimeUsOf(stat), 'local'))
 }

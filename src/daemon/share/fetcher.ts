@@ -2,6 +2,7 @@
 // small fresh changes first (X3). One piece that several files need is fetched once.
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import type { PieceInfo } from '../../core/piece.js'
+import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ApplyTask, TaskPart } from './apply-task.js'
 import type { PieceExchange } from './piece-exchange.js'
@@ -70,7 +71,7 @@ export class Fetcher {
         wanted.push({
           id: fetch.piece.id,
           length: fetch.piece.length,
-          refs: this.refsOf(fetch.piece.id),
+          refs: this.#named(this.#index.pieces.refsOf(fetch.piece.id)),
           priority,
         })
       }
@@ -107,13 +108,13 @@ export class Fetcher {
     if (ids.length > 0) this.#exchange.unwant(ids)
   }
 
-  /** Whether some connected peer has the piece. */
-  isAvailable(id: Buffer): boolean {
-    return this.#exchange.isAvailable(this.refsOf(id))
+  /** Whether some connected peer has a piece of these refs. */
+  isAvailable(refs: readonly PieceRef[]): boolean {
+    return this.#exchange.isAvailable(this.#named(refs))
   }
 
-  refsOf(id: Buffer): { writer: WriterId; index: number }[] {
-    return this.#index.pieces.refsOf(id).flatMap(({ feed, index }) => {
+  #named(refs: readonly PieceRef[]): { writer: WriterId; index: number }[] {
+    return refs.flatMap(({ feed, index }) => {
       const writer = this.#index.feeds.byNumber(feed)?.writer
       return writer === undefined ? [] : [{ writer, index }]
     })

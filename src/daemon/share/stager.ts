@@ -7,8 +7,8 @@ import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './a
 import type { ShareContext } from './context.js'
 
 /** One batch at most; two or three of them keep the workers busy. */
-const BATCH_PARTS = 384
-const BATCH_BYTES = 8 << 20
+const BATCH_PARTS = 192
+const BATCH_BYTES = 2 << 20
 const BATCHES = 3
 
 export interface StagerEvents {

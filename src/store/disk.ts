@@ -1,0 +1,129 @@
+// What this disk holds, path by path, and as which version; with it the counts and the digest of the tree (section 10)
+// and, through PieceTables, which pieces can be read from it. Every method that changes something runs inside the
+// caller's transaction.
+//
+// Drifted paths count by what the disk really holds. A piece is held exactly when a row's layout has it.
+import { TreeDigest } from '../core/digest.js'
+import { type Fact, fingerprint, sameFactContent } from '../core/fact.js'
+import type { RelPath } from '../core/path.js'
+import { SIV_BYTES } from '../core/piece.js'
+import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
+import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
+import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
+
+/** Layouts up to this long stand in the row itself; longer ones apart, so that a scan does not read them. */
+const INLINE_LAYOUT_BYTES: number = 8 * LAYOUT_BYTES
+const NO_LAYOUT: Layout = Buffer.alloc(0)
+
+/** A packed DiskRow, then the layout: none (0), inline (bytes) or in the other table (1). */
+type StoredRow = [row: unknown[], layout: 0 | 1 | Buffer]
+
+export class DiskTable {
+  readonly #rows: Table<StoredRow>
+  readonly #layouts: Table<Layout>
+  readonly #pieces: PieceTables
+  readonly #digest = new TreeDigest()
+  readonly #drifted = new Set<RelPath>()
+  #files = 0
+  #bytes = 0
+
+  constructor(database: Database, prefix: string, pieces: PieceTables) {
+    this.#rows = database.table(`${prefix}disk`)
+    this.#layouts = database.table(`${prefix}layouts`)
+    this.#pieces = pieces
+    for (const { path, row } of this.all()) this.#count(path, row, 1)
+  }
+
+  get files(): number {
+    return this.#files
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get drifted(): ReadonlySet<RelPath> {
+    return this.#drifted
+  }
+
+  /** 32 bytes. */
+  digest(): Buffer {
+    return this.#digest.value()
+  }
+
+  get(path: RelPath): DiskRow | undefined {
+    const stored = this.#rows.get(pathKey(path))
+    return stored === undefined ? undefined : unpackDiskRow(stored[0])
+  }
+
+  *all(): Generator<{ path: RelPath; row: DiskRow }> {
+    for (const { key, value } of walk(this.#rows))
+      yield { path: pathOfKey(key), row: unpackDiskRow(value[0]) }
+  }
+
+  /** The rows of paths directly inside a directory. */
+  children(directory: RelPath | ''): { path: RelPath; row: DiskRow }[] {
+    const { start, end } = childrenRange(directory)
+    return this.#rows
+      .range(start, end)
+      .map(({ key, value }) => ({ path: pathOfKey(key), row: unpackDiskRow(value[0]) }))
+  }
+
+  /** The pieces of the file at a path, in order. */
+  layout(path: RelPath): Layout | undefined {
+    const key = pathKey(path)
+    return this.#layoutOf(key, this.#rows.get(key))
+  }
+
+  set(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
+    const key = pathKey(path)
+    const stored = this.#rows.get(key)
+    if (stored !== undefined) this.#count(path, unpackDiskRow(stored[0]), -1)
+    this.#count(path, row, 1)
+    const before = this.#layoutOf(key, stored) ?? NO_LAYOUT
+    const after = (holdsContent(row) ? layout : undefined) ?? NO_LAYOUT
+    const isApart = after.length > INLINE_LAYOUT_BYTES
+    this.#rows.put(key, [packDiskRow(row), after.length === 0 ? 0 : isApart ? 1 : after])
+    if (before.equals(after)) return
+    if (isApart) this.#layouts.put(key, after)
+    else if (stored?.[1] === 1) this.#layouts.remove(key)
+    this.#pieces.movePlaces(path, before, after, SIV_BYTES)
+  }
+
+  remove(path: RelPath): void {
+    const key = pathKey(path)
+    const stored = this.#rows.get(key)
+    if (stored === undefined) return
+    this.#count(path, unpackDiskRow(stored[0]), -1)
+    const layout = this.#layoutOf(key, stored)
+    if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
+    if (stored[1] === 1) this.#layouts.remove(key)
+    this.#rows.remove(key)
+  }
+
+  #layoutOf(key: Buffer, stored: StoredRow | undefined): Layout | undefined {
+    if (stored === undefined || stored[1] === 0) return undefined
+    return stored[1] === 1 ? this.#layouts.get(key) : stored[1]
+  }
+
+  #count(path: RelPath, row: DiskRow, sign: 1 | -1): void {
+    if (row.drift !== undefined) {
+      if (sign === 1) this.#drifted.add(path)
+      else this.#drifted.delete(path)
+    }
+    const fact = row.drift?.fact ?? row.applied.fact
+    if (fact.type === 'absent') return
+    if (sign === 1) this.#digest.add(fingerprint(path, fact))
+    else this.#digest.remove(fingerprint(path, fact))
+    if (fact.type === 'file') {
+      this.#files += sign
+      this.#bytes += sign * fact.size
+    }
+  }
+}
+
+/** Whether the disk holds, at this row's path, the content of its applied version. */
+function holdsContent(row: DiskRow): boolean {
+  const fact: Fact = row.applied.fact
+  return fact.type === 'file' && (row.drift === undefined || sameFactContent(row.drift.fact, fact))
+}

@@ -1,0 +1,62 @@
+// What was about to be put on the disk, or had been said in the own feed, when the process last died (A4): only this
+// tells the outcome of an interrupted apply from a change of the user's.
+import { type Entry, isLive } from '../core/entry.js'
+import { ABSENT, factOf } from '../core/fact.js'
+import type { Intent } from '../core/local.js'
+import type { RelPath } from '../core/path.js'
+import { packIntents, unpackIntents } from './rows.js'
+import { type Database, type Table, walk } from './tables.js'
+
+/** Before the number of a block of the own feed, as a key among those of batches. */
+const TAIL_KEY = Buffer.from('tail')
+
+export class IntentTable {
+  readonly #table: Table<unknown[]>
+  /** Keys of what earlier runs left. */
+  #recovered: Buffer[]
+
+  constructor(database: Database, prefix: string) {
+    this.#table = database.table(`${prefix}intents`)
+    this.#recovered = [...walk(this.#table)].map(({ key }) => key)
+  }
+
+  all(): Map<RelPath, Intent[]> {
+    const intents = new Map<RelPath, Intent[]>()
+    for (const { value } of walk(this.#table)) {
+      for (const { path, version, fact } of unpackIntents(value)) {
+        intents.set(path, [...(intents.get(path) ?? []), { version, fact }])
+      }
+    }
+    return intents
+  }
+
+  put(batch: number, intents: readonly (Intent & { readonly path: RelPath })[]): void {
+    this.#table.put(batchKey(batch), packIntents(intents))
+  }
+
+  clear(batch: number): void {
+    this.#table.remove(batchKey(batch))
+  }
+
+  /** Notes records of the own feed that are taken over at a start; `next` is the block after. */
+  putOwnTail(next: number, entries: readonly Entry[]): void {
+    const said = entries.map((entry) => {
+      return { path: entry.path, version: entry.version, fact: isLive(entry) ? factOf(entry) : ABSENT }
+    })
+    const key = Buffer.concat([TAIL_KEY, batchKey(next)])
+    this.#table.put(key, packIntents(said))
+    this.#recovered.push(key)
+  }
+
+  /** Forgets what earlier runs left. */
+  clearRecovered(): void {
+    for (const key of this.#recovered) this.#table.remove(key)
+    this.#recovered = []
+  }
+}
+
+function batchKey(batch: number): Buffer {
+  const key = Buffer.alloc(8)
+  key.writeBigUInt64BE(BigInt(batch))
+  return key
+}
