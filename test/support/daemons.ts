@@ -14,7 +14,7 @@ import { deriveSecret, formatSecret, type Secret, writeSecretOf } from '../../sr
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const READY_MS = 30_000
 /** Generous: the machine may be running several worlds at once. */
-const CONVERGED_MS = 60_000
+const CONVERGED_MS = 45_000
 const POLL_MS = 25
 const LOG_LINES = 40
 
@@ -320,25 +320,27 @@ export async function converged(
   nodes: readonly TestNode[],
   { timeoutMs = CONVERGED_MS }: { readonly timeoutMs?: number } = {},
 ): Promise<ShareReport[]> {
-  const deadline = performance.now() + timeoutMs
+  const signal = AbortSignal.timeout(timeoutMs)
+  const settle = (): Promise<unknown> => Promise.all(nodes.map((node) => node.client.settle({ signal })))
   let reports: ShareReport[] = []
-  for (;;) {
-    const signal = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())))
-    try {
-      await Promise.all(nodes.map((node) => node.client.settle({ signal })))
-    } catch (thrown) {
-      if (!signal.aborted) throw thrown
+  try {
+    for (;;) {
+      await settle()
+      for (;;) {
+        reports = await Promise.all(nodes.map((node) => node.share()))
+        if (areEqual(reports)) break
+        signal.throwIfAborted()
+        await pause(POLL_MS)
+      }
+      // What was applied may uncover more to announce (a conflict copy, a change made meanwhile): once more.
+      await settle()
+      const again = await Promise.all(nodes.map((node) => node.share()))
+      if (areEqual(again) && again[0]?.digest === reports[0]?.digest) return again
     }
-    do {
-      reports = await Promise.all(nodes.map((node) => node.share()))
-      if (performance.now() > deadline)
-        throw new Error(`not converged in ${timeoutMs} ms:\n${describe(nodes, reports)}`)
-      if (!areEqual(reports)) await pause(POLL_MS)
-    } while (!areEqual(reports))
-    // What was applied may uncover more to announce (a conflict copy, a change made meanwhile): once more.
-    await Promise.all(nodes.map((node) => node.client.settle()))
-    const again = await Promise.all(nodes.map((node) => node.share()))
-    if (areEqual(again) && again[0]?.digest === reports[0]?.digest) return again
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
+    reports = await Promise.all(nodes.map((node) => node.share()))
+    throw new Error(`not converged in ${timeoutMs} ms:\n${describe(nodes, reports)}`, { cause: thrown })
   }
 }
 
