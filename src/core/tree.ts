@@ -58,6 +58,13 @@ export interface SettleContext {
   readonly labelOf: (writer: WriterId) => string
 }
 
+/** The versions of a path that must become conflict copies: those that lost, and a file that had to give way (V5, V6). */
+export function losersOf(heads: Heads, hasLiveChild: boolean): readonly LiveEntry[] {
+  const { winner, losers } = viewOf(heads)
+  const isDisplaced = hasLiveChild && winner !== undefined && isLive(winner) && winner.type !== 'directory'
+  return isDisplaced ? [winner, ...losers] : losers
+}
+
 /**
  * The entries that settle a path's conflict, all to be published in one record: conflict copies for losing versions, and
  * one entry that includes all heads. Empty when there is nothing to settle. A reader never publishes them.
@@ -68,12 +75,9 @@ export function settle(
   hasLiveChild: boolean,
   context: SettleContext,
 ): readonly Draft[] {
-  const { winner, losers } = viewOf(heads)
-  if (winner === undefined) return []
+  if (heads.length === 0) return []
   const state = effective(heads, hasLiveChild)
-  const displaced =
-    isLive(winner) && winner.type !== 'directory' && state.fact.type === 'directory' ? [winner] : []
-  const copies = [...displaced, ...losers]
+  const copies = losersOf(heads, hasLiveChild)
   // A directory that only its children hold up is written down, so that it stays when they go (V4).
   const implied = state.fact.type === 'directory' && state.entry === undefined
   if (copies.length === 0 && !implied) return []

@@ -7,7 +7,7 @@
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
 //   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
 import type { Entry } from '../core/entry.js'
-import { ABSENT } from '../core/fact.js'
+import { ABSENT, factOf, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
@@ -15,7 +15,7 @@ import type { RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
-import { type Draft, type Effective, rescue, type SettleContext, settle } from '../core/tree.js'
+import { type Draft, type Effective, losersOf, rescue, type SettleContext, settle } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { DiskTable } from './disk.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
@@ -169,6 +169,17 @@ export class ShareIndex {
   /** What to publish for a path in conflict (V4, V5, V6); empty when there is nothing, or no longer. */
   settlement(path: RelPath, labelOf: (writer: WriterId) => string): readonly Draft[] {
     return settle(path, this.heads(path), this.#heads.hasLiveChild(path), this.#settleContext(labelOf))
+  }
+
+  /**
+   * Whether this disk holds, at a path, a version that lost a conflict nobody has settled yet. No path asks for its
+   * content until then, and this may be the only copy: it must stay where it is (V5).
+   */
+  holdsLoser(path: RelPath): boolean {
+    if (!this.#heads.unsettled.has(path)) return false
+    const { fact } = this.applied(path)
+    const losers = losersOf(this.heads(path), this.#heads.hasLiveChild(path))
+    return losers.some((loser) => sameFactContent(factOf(loser), fact))
   }
 
   /** What must be published before a change of this disk, lest it bury versions the user never saw (core/tree.ts). */
