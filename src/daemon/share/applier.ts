@@ -30,6 +30,8 @@ const RETRY_MAX_MS = 60_000
 const RELEASED = -1
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
 const RECHECK_MS = 250
+/** Tasks looked at in one round; the others come next. */
+const RECHECK_TASKS = 128
 
 export interface ApplierOptions {
   readonly context: ShareContext
@@ -40,6 +42,10 @@ export interface ApplierOptions {
   /** The disk was found changed: look at these directories (A3). */
   readonly rescan: (directories: readonly (RelPath | '')[]) => void
   readonly onApplied: (path: RelPath) => void
+  /** A directory was put there, which nobody watches yet. */
+  readonly onMade: (directory: RelPath) => void
+  /** Nothing is on its way any more. */
+  readonly onQuiet: () => void
 }
 
 export class Applier {
@@ -140,6 +146,7 @@ export class Applier {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const task of this.#active.values()) task.dropped = true
+    this.#stager.stop()
     await this.#committer.stop()
   }
 
@@ -157,6 +164,7 @@ export class Applier {
     this.#recheck()
     this.#fetcher.pump()
     this.#armTimer()
+    if (!this.isBusy) this.#options.onQuiet()
   }
 
   /**
@@ -167,8 +175,11 @@ export class Applier {
     const now = performance.now()
     if (now < this.#recheckedMs + RECHECK_MS) return
     this.#recheckedMs = now
+    let looked = 0
     for (const task of this.#old) {
+      this.#old.delete(task)
       if (this.#active.get(task.path) !== task) continue
+      if (++looked > RECHECK_TASKS) break
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
         if (this.#deferred.delete(task)) this.#offer(task)
@@ -178,7 +189,7 @@ export class Applier {
       this.#stager.discard(task)
       if (step.type !== 'none' && step.type !== 'adopt') this.#fresh.add(task.path)
     }
-    this.#old = new Set(this.#active.values())
+    if (this.#old.size === 0) this.#old = new Set(this.#active.values())
     if (this.#fresh.size > 0) this.wake()
   }
 
@@ -324,6 +335,7 @@ export class Applier {
     // The last thing in a directory that has to go, or that a file is to replace.
     if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
       this.#fresh.add(parent)
+    if (task.step.type === 'mkdir') this.#options.onMade(task.path)
     this.#options.onApplied(task.path)
     this.wake()
   }

@@ -13,9 +13,13 @@ import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { Gather } from './gather.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
 const BATCH_TASKS = 1024
+/** A batch starts with so many tasks, or so long after the first; a fresh small change starts one at once. */
+const GATHER_TASKS = 384
+const GATHER_MS = 20
 
 export interface CommitterEvents {
   onDone(task: ApplyTask): void
@@ -41,7 +45,7 @@ export class Committer {
   readonly #nowMs: () => number
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
-  #scheduled = false
+  readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
   #batch: number
 
   constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
@@ -58,15 +62,11 @@ export class Committer {
 
   add(task: ApplyTask): void {
     this.#ready.push(task)
-    if (this.#scheduled || this.#running !== undefined) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#next()
-    })
+    this.#gather.add(1, task.fresh)
   }
 
   async stop(): Promise<void> {
+    this.#gather.stop()
     this.#ready = []
     await this.#running
   }
@@ -78,7 +78,11 @@ export class Committer {
       .catch((thrown) => this.#context.fail(thrown))
       .finally(() => {
         this.#running = undefined
-        this.#next()
+        if (this.#ready.length > 0)
+          this.#gather.add(
+            this.#ready.length,
+            this.#ready.some((task) => task.fresh),
+          )
       })
   }
 

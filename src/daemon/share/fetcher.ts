@@ -7,8 +7,9 @@ import type { ShareIndex } from '../../store/share-index.js'
 import type { ApplyTask, TaskPart } from './apply-task.js'
 import type { PieceExchange } from './piece-exchange.js'
 
-/** Bytes asked for and not yet staged. Twice the bandwidth-delay product of 1 Gbit/s over 100 ms, and some. */
-const BUDGET_BYTES = 32 << 20
+/** Bytes asked for and not yet staged: the bandwidth-delay product of 1 Gbit/s over 100 ms, and a third. */
+const BUDGET_BYTES = 16 << 20
+const REFILL_BYTES = 12 << 20
 
 interface Fetch {
   readonly piece: PieceInfo
@@ -60,6 +61,8 @@ export class Fetcher {
     ] as const) {
       // A fresh small change goes out even when bulk has used up the budget.
       const limit = priority === 0 ? 2 * BUDGET_BYTES : BUDGET_BYTES
+      // Asked for a good many at a time: the other side then reads and sends a good many at a time.
+      if (priority === 1 && this.#outstanding > REFILL_BYTES) continue
       let taken = 0
       while (taken < queue.length && this.#outstanding < limit) {
         const fetch = queue[taken++]!

@@ -27,6 +27,8 @@ const OPEN_CHECK_MS = 10_000
 const RESTLESS_MS = 60_000
 /** A name must be missing this long before it counts as deleted: the other half of a rename may be on its way. */
 const DELETE_HOLD_MS = 80
+/** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
+const MADE_HOLD_MS = 2000
 /** Directories listed by one job; files and bytes hashed by one. */
 const SCAN_BATCH = 64
 const HASH_FILES = 256
@@ -49,6 +51,10 @@ export class Scanner {
   readonly #dirty = new Map<Directory, number>()
   readonly #deleted = new Map<RelPath, number>()
   readonly #restless = new Map<RelPath, number>()
+  /** Directories that were made by applying and are not watched yet. */
+  readonly #made = new Set<RelPath>()
+  /** Directories whose watches ended, and those of all below them. */
+  readonly #unwatched = new Set<Directory>()
   #intents: Map<RelPath, Intent[]>
   #fullScanDue = true
   #fullScans = 0
@@ -84,6 +90,33 @@ export class Scanner {
     this.#wake()
   }
 
+  /** The share put a directory there: to be watched, and looked at for what came before the watch (A10). */
+  noteMade(directory: RelPath): void {
+    this.#made.add(directory)
+    this.markDirty([directory], MADE_HOLD_MS)
+  }
+
+  /** Watches what was made up to now. */
+  watchMade(): void {
+    if (this.#made.size === 0) return
+    this.markDirty(this.#made)
+    this.#made.clear()
+  }
+
+  /** Watches ended. The parent tells what became of the directory; if it is there, all below it is looked at anew. */
+  noteUnwatched(directories: readonly Directory[]): void {
+    for (const directory of directories) {
+      if (directory === '') continue
+      this.#unwatched.add(directory)
+      this.markDirty([parentOf(directory as RelPath)])
+    }
+  }
+
+  /** Whether this directory has to be looked through as if it were new. */
+  takeUnwatched(directory: RelPath): boolean {
+    return this.#unwatched.delete(directory)
+  }
+
   /** Looks at the whole tree; resolves when what it found is published. */
   async fullScan(): Promise<void> {
     this.#fullScanDue = true
@@ -96,6 +129,7 @@ export class Scanner {
 
   /** Resolves when nothing is dirty or held back, and all that was found is published. */
   async settled(): Promise<void> {
+    this.watchMade()
     this.#wake()
     if (this.#isIdle()) return
     await new Promise<void>((resolve) => this.#waiters.push(resolve))
@@ -155,11 +189,14 @@ export class Scanner {
     if (full) {
       directories.push('')
       this.#dirty.clear()
+      this.#made.clear()
+      this.#unwatched.clear()
     } else {
       for (const [directory, due] of this.#dirty) {
         if (due > now + 1) continue
         directories.push(directory)
         this.#dirty.delete(directory)
+        this.#made.delete(directory as RelPath)
       }
     }
     const halt = await this.#context.checkRoot()
@@ -227,6 +264,7 @@ export class Scanner {
     const queue: RelPath[] = [path]
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       const fact = currentFact(index.disk(next))
+      this.#unwatched.delete(next)
       if (fact.type === 'absent') continue
       if (!this.#deleted.has(next)) this.#deleted.set(next, held)
       if (fact.type === 'directory') for (const child of index.diskChildren(next)) queue.push(child.path)
@@ -304,6 +342,8 @@ class Look {
   readonly #scanner: Scanner
   readonly #context: ShareContext
   readonly #deep: boolean
+  /** Directories that are another than the index knows, or whose watches ended: all below them is looked at. */
+  readonly #anew = new Set<Directory>()
   readonly #moment: Moment
   readonly #jobs = new Set<Promise<void>>()
   #found: Publication[] = []
@@ -369,7 +409,7 @@ class Look {
       const isDirectory = stat.type === 'directory'
       if (this.#context.isIgnored(path, isDirectory)) continue
       this.#scanner.noteFound(path)
-      if (isDirectory && (this.#deep || currentFact(row).type !== 'directory')) below.push(path)
+      if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
       if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
       if (this.#isDisturbed(path)) continue
       const candidate = { path, stat, seen: row?.stat }
@@ -384,6 +424,16 @@ class Look {
       this.#scanner.noteMissing(path)
     }
     return below
+  }
+
+  #isAnew(path: RelPath, row: DiskRow | undefined, stat: DiskStat): boolean {
+    const isAnew =
+      this.#scanner.takeUnwatched(path) ||
+      this.#anew.has(parentOf(path)) ||
+      currentFact(row).type !== 'directory' ||
+      (row?.stat !== undefined && row.stat.ino !== stat.ino)
+    if (isAnew) this.#anew.add(path)
+    return isAnew
   }
 
   /** Whether we are changing a path ourselves; then its directory is looked at again later. */

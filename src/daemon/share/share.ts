@@ -131,6 +131,8 @@ export class Share {
       leftovers: this.#halted === undefined ? this.#leftovers() : [],
       rescan,
       onApplied: () => this.#drain(),
+      onMade: (directory) => this.#scanner.noteMade(directory),
+      onQuiet: () => this.#scanner.watchMade(),
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
   }
@@ -163,12 +165,7 @@ export class Share {
     const own = this.grade === 'write' ? await this.#openOwn() : undefined
     for (const feed of this.index.feeds.all()) if (feed.writer !== own) await this.#openFeed(feed)
     this.#watcher.on('dirty', (directories) => this.#scanner.markDirty(directories))
-    // Its parent tells what became of it; to look at it again would add its watch again, for ever.
-    this.#watcher.on('gone', (directories) => {
-      this.#scanner.markDirty(
-        directories.filter((each) => each !== '').map((each) => parentOf(each as RelPath)),
-      )
-    })
+    this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
     this.#watcher.on('overflow', () => void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown)))
     this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
     if (this.#o.rescanIntervalMs > 0) {

@@ -5,11 +5,15 @@ import { SIV_BYTES } from '../../core/piece.js'
 import type { StageFileJob, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { Gather } from './gather.js'
 
 /** One batch at most; two or three of them keep the workers busy. */
 const BATCH_PARTS = 192
 const BATCH_BYTES = 2 << 20
 const BATCHES = 3
+/** A batch starts with so many parts, or so long after the first; a fresh small change starts one at once. */
+const GATHER_PARTS = 96
+const GATHER_MS = 8
 
 export interface StagerEvents {
   /** All parts of the file are staged and verified. */
@@ -30,7 +34,7 @@ export class Stager {
   readonly #events: StagerEvents
   #ready: ApplyTask[] = []
   #batches = 0
-  #scheduled = false
+  readonly #gather = new Gather(GATHER_PARTS, GATHER_MS, () => this.#startAll())
 
   constructor(context: ShareContext, events: StagerEvents) {
     this.#context = context
@@ -85,18 +89,17 @@ export class Stager {
       .catch((thrown) => this.#context.fail(thrown))
   }
 
-  #enqueue(task: ApplyTask): void {
-    this.#ready.push(task)
-    this.#schedule()
+  stop(): void {
+    this.#gather.stop()
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      while (this.#batches < BATCHES && this.#ready.length > 0) this.#start()
-    })
+  #enqueue(task: ApplyTask): void {
+    this.#ready.push(task)
+    this.#gather.add(Math.max(1, task.pending.length), task.fresh)
+  }
+
+  #startAll(): void {
+    while (this.#batches < BATCHES && this.#ready.length > 0) this.#start()
   }
 
   #start(): void {
@@ -125,7 +128,7 @@ export class Stager {
       .catch((thrown) => this.#context.fail(thrown))
       .finally(() => {
         this.#batches--
-        this.#schedule()
+        if (this.#ready.length > 0) this.#gather.add(this.#ready.length, this.#ready[0]!.fresh)
       })
   }
 
