@@ -1,0 +1,315 @@
+// A simulated apply, in the daemon's order: stage contents (from this disk, the archive or a node in reach), note what is
+// about to be done, exchange each path against what is there, put the times of directories back, and record all of it in
+// one transaction. A crash or a user may come between any two steps.
+import { ABSENT, type DirectoryFact, type LiveFact } from '../../src/core/fact.js'
+import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
+import { phaseOf, type Step } from '../../src/core/plan.js'
+import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
+import type { Version } from '../../src/core/version.js'
+import { type Content, contentOfPieces } from './contents.js'
+import { bytesOf, type Inode } from './disk.js'
+import { type SimNode, tokenOf, type Work } from './node.js'
+import { currentFact } from './scan.js'
+
+interface Task {
+  readonly path: RelPath
+  readonly step: Exclude<Step, { readonly type: 'none' | 'adopt' }>
+  readonly version: Version
+  readonly content: Content | undefined
+}
+
+interface Done {
+  readonly task: Task
+  /** Undefined: it was not done. */
+  readonly stat: DiskStat | 'gone' | undefined
+  readonly archived: string | undefined
+}
+
+/** Applies as many of the wanted paths as can be applied now. */
+export function* applyOnce(node: SimNode): Work {
+  const { random } = node.world
+  const wanted = node.index.wantedAfter(undefined, 1000)
+  const chosen = random.chance(0.4) ? wanted : random.shuffled(wanted).slice(0, 1 + random.below(4))
+  const tasks: Task[] = []
+  for (const path of chosen) {
+    const task = planned(node, path)
+    if (task === undefined) continue
+    if (task.content !== undefined && !node.disk.staging.has(tokenOf(path, task.content))) {
+      if (!canGather(node, task.content)) continue
+      if (random.chance(0.3)) yield
+      node.disk.staging.set(tokenOf(path, task.content), task.content)
+    }
+    tasks.push(task)
+  }
+  const ready = tasks.filter((task) => !mustWait(node, task))
+  if (ready.length > 0) yield* commit(node, ready)
+}
+
+function planned(node: SimNode, path: RelPath): Task | undefined {
+  const { index } = node
+  const step = index.step(path)
+  if (step.type === 'none' || step.type === 'adopt') return undefined
+  const share = index.effective(path)
+  const pieces = step.type === 'write' && share.entry !== undefined ? index.piecesOf(share.entry) : undefined
+  const goesFirst = step.type !== 'mkdir' && step.type !== 'metadata'
+  if (goesFirst && currentFact(index.disk(path)).type === 'directory') {
+    if (index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')) return undefined
+  }
+  return {
+    path,
+    step,
+    version: share.version,
+    content: pieces === undefined ? undefined : contentOfPieces(pieces),
+  }
+}
+
+function canGather(node: SimNode, content: Content): boolean {
+  return content.pieces.every(
+    ({ id }) => node.holds(id) || node.holdsArchived(id) || node.world.canFetch(node, id),
+  )
+}
+
+/** Whether this would destroy content that another path has yet to copy (P3, V5). */
+function mustWait(node: SimNode, { path, step }: Task): boolean {
+  if (node.inFlight.has(path) || node.inFlight.has(parentOf(path) as RelPath)) return true
+  const before = node.index.disk(path)?.applied.fact
+  if (!node.rules.waitsForContent || step.type === 'metadata' || before?.type !== 'file') return false
+  if (node.index.holdsLoser(path)) return true
+  let staged = 0
+  for (const other of node.index.wantedAfter(undefined, 1000)) {
+    const wanted = node.index.step(other)
+    if (wanted.type !== 'write' || !wanted.fact.content.equals(before.content)) continue
+    const pieces = node.index.piecesOfContent(other, before.content)
+    if (pieces !== undefined && node.disk.staging.has(tokenOf(other, contentOfPieces(pieces)))) staged++
+  }
+  return node.index.isContentWanted(before.content, staged)
+}
+
+function* commit(node: SimNode, tasks: Task[]): Work {
+  const { index, disk, guard, rules } = node
+  tasks.sort((a, b) => phaseOf(a.step, depthOf(a.path)) - phaseOf(b.step, depthOf(b.path)))
+  const directories = directoriesTouched(node, tasks)
+  const paths = [...tasks.map(({ path }) => path), ...directories.keys()]
+  const batch = node.nextBatch++
+  const rows = new Map(tasks.map(({ path }) => [path, index.disk(path)]))
+  if (rules.notesIntents) {
+    const intents = tasks.map((task) => ({
+      path: task.path,
+      version: task.version,
+      fact: resultOf(task) ?? ABSENT,
+    }))
+    const touched = [...directories].flatMap(([path, fact]) => {
+      return intents.some((intent) => intent.path === path)
+        ? []
+        : [{ path, version: index.applied(path).version, fact }]
+    })
+    index.transaction(() => index.putIntents(batch, [...intents, ...touched]))
+  }
+  guard.startCommit(paths)
+  const done: Done[] = []
+  for (const task of tasks) {
+    if (node.world.random.chance(0.3)) yield
+    const job = new Job(node, task, rows.get(task.path)?.stat, rows.get(task.path)?.drift !== undefined)
+    yield* job.run()
+    done.push({ task, stat: job.result, archived: job.archived })
+  }
+  if (node.world.random.chance(0.3)) yield
+  const undone = new Set(done.flatMap(({ task, stat }) => (stat === undefined ? [task.path] : [])))
+  const times: [RelPath, DiskStat][] = []
+  for (const [path, { mode, mtimeUs }] of directories) {
+    const inode = disk.tree.get(path)
+    if (inode?.type !== 'directory' || undone.has(path)) continue
+    disk.set(path, { mode, mtimeUs })
+    inode.isTouched = false
+    times.push([path, inode.stat])
+  }
+  yield
+  record(node, batch, done, times)
+  guard.endCommit(paths)
+}
+
+function record(
+  node: SimNode,
+  batch: number,
+  done: readonly Done[],
+  times: readonly [RelPath, DiskStat][],
+): void {
+  const { index } = node
+  index.transaction(() => {
+    for (const { task, stat, archived } of done) {
+      if (stat === undefined) {
+        node.fullScanDue = true
+        continue
+      }
+      node.progress++
+      node.world.log(node, () => `has applied ${task.path}: ${task.step.type}`)
+      if (archived !== undefined) index.noteArchived(task.path, archived)
+      const fact = resultOf(task) ?? ABSENT
+      const layout = fact.type !== 'file' ? undefined : (task.content?.layout ?? index.layout(task.path))
+      index.setDisk(
+        task.path,
+        {
+          applied: { version: task.version, fact },
+          stat: stat === 'gone' ? undefined : stat,
+          drift: undefined,
+        },
+        layout,
+      )
+    }
+    for (const [path, stat] of times) {
+      const row = index.disk(path)
+      if (row?.applied.fact.type !== 'directory' || row.drift !== undefined) continue
+      // What was set, not what the row says by now: a scan may have published other times meanwhile.
+      const fact = { ...row.applied.fact, mode: stat.mode, mtimeUs: mtimeUsOf(stat) }
+      index.setDisk(path, { applied: { version: row.applied.version, fact }, stat, drift: undefined }, undefined)
+    }
+    index.clearIntents(batch)
+  })
+}
+
+/** Directories whose times the batch disturbs or sets, deepest first. */
+function directoriesTouched(node: SimNode, tasks: readonly Task[]): Map<RelPath, DirectoryFact> {
+  const wanted = new Map<RelPath, DirectoryFact>()
+  const gone = new Set<RelPath>()
+  for (const { step, path } of tasks) {
+    if (step.type === 'remove' && step.was === 'directory') gone.add(path)
+    if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory')
+      wanted.set(path, step.fact)
+  }
+  for (const { path, step } of tasks) {
+    const parent = parentOf(path)
+    if (parent === '' || step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
+    const fact = node.index.disk(parent)?.applied.fact
+    if (fact?.type === 'directory') wanted.set(parent, fact)
+  }
+  return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
+}
+
+function resultOf({ step }: Task): LiveFact | undefined {
+  return step.type === 'remove' ? undefined : step.fact
+}
+
+/** Whether a path is as the index says. What is done inside a directory moves its times, so these say nothing. */
+function isUntouched(now: DiskStat, expected: DiskStat): boolean {
+  if (expected.type !== 'directory') return sameStat(now, expected)
+  return now.type === 'directory' && now.ino === expected.ino && now.mode === expected.mode
+}
+
+/** One path on the disk: looked at, exchanged, looked at again (A2, A3). */
+class Job {
+  result: DiskStat | 'gone' | undefined
+  archived: string | undefined
+  readonly #node: SimNode
+  readonly #task: Task
+  readonly #expected: DiskStat | undefined
+  readonly #keeps: boolean
+
+  constructor(node: SimNode, task: Task, expected: DiskStat | undefined, isDrift: boolean) {
+    this.#node = node
+    this.#task = task
+    this.#expected = expected
+    this.#keeps = node.options.archives || isDrift
+  }
+
+  *run(): Work {
+    const { disk, rules } = this.#node
+    const { path, step } = this.#task
+    const there = disk.tree.get(path)
+    if (!disk.isDirectory(parentOf(path))) return
+    const isExpected =
+      this.#expected === undefined
+        ? there === undefined
+        : there !== undefined && isUntouched(there.stat, this.#expected)
+    if (rules.checksDisk && !isExpected) return
+    if (step.type === 'metadata') return yield* this.#setMetadata(step.fact)
+    if (step.type === 'remove') return yield* this.#remove(there)
+    if (there?.type === 'directory') {
+      if (disk.children(path).length > 0) return
+      disk.take(path, 'agent')
+      if (this.#random.chance(0.3)) yield
+    }
+    const inode = this.#newInode(step.fact)
+    const old = disk.tree.get(path)
+    // What is new is linked, never renamed over something that a user made meanwhile.
+    if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
+    if (old === undefined) disk.put(path, inode, 'agent')
+    else yield* this.#exchange(inode, old)
+    if (step.type === 'mkdir' && this.#random.chance(0.3)) yield
+    if (this.#task.content !== undefined) disk.staging.delete(tokenOf(path, this.#task.content))
+    this.result = disk.tree.get(path) === inode ? inode.stat : undefined
+  }
+
+  get #random() {
+    return this.#node.world.random
+  }
+
+  #newInode(fact: LiveFact): Inode {
+    const { disk } = this.#node
+    if (fact.type === 'file')
+      return disk.make({ type: 'file', content: this.#task.content! }, fact.mode, fact.mtimeUs)
+    if (fact.type === 'symlink') return disk.make(fact, 0o777, fact.mtimeUs)
+    return disk.make({ type: 'directory' }, fact.mode, this.#node.nowUs())
+  }
+
+  /** renameat2 with RENAME_EXCHANGE: what is held afterwards is whatever was there at that very moment. */
+  *#exchange(inode: Inode, seen: Inode): Work {
+    const { disk } = this.#node
+    const { path } = this.#task
+    const before = seen.stat
+    if (this.#random.chance(0.3)) yield
+    const held = disk.tree.get(path)
+    if (held === undefined || held.type === 'directory') return
+    disk.put(path, inode, 'agent')
+    this.#keep(held, before)
+  }
+
+  *#remove(there: Inode | undefined): Work {
+    const { disk } = this.#node
+    const { path } = this.#task
+    if (there === undefined) return
+    if (there.type === 'directory') {
+      if (disk.children(path).length > 0) return
+      disk.take(path, 'agent')
+    } else {
+      const before = there.stat
+      if (this.#random.chance(0.3)) yield
+      const held = disk.tree.get(path)
+      if (held === undefined || held.type === 'directory') return
+      disk.take(path, 'agent')
+      this.#keep(held, before)
+    }
+    this.result = 'gone'
+  }
+
+  /** What the path held is now ours: the archive's, or, if it is another version than was seen, the user's. */
+  #keep(held: Inode, before: DiskStat): void {
+    const { disk, rules } = this.#node
+    const { path } = this.#task
+    if (rules.checksDisk && held.stat !== before) {
+      const slipName = `${path}.conflict-19700101-000000-slip${disk.archive.size}` as RelPath
+      this.#node.world.log(this.#node, () => `brings back what slipped in at ${path} as ${slipName}`)
+      disk.put(slipName, held, 'user')
+      held.isTouched = true
+      this.#node.fullScanDue = true
+      return
+    }
+    if (!this.#keeps || bytesOf(held) === undefined) return
+    this.archived = `${path}~${disk.archive.size}`
+    disk.archive.set(this.archived, held)
+  }
+
+  *#setMetadata(fact: LiveFact): Work {
+    const { disk } = this.#node
+    const { path } = this.#task
+    const inode = disk.tree.get(path)
+    if (inode === undefined) return
+    if (fact.type !== 'symlink') disk.set(path, { mode: fact.mode })
+    const { stat } = inode
+    if (this.#random.chance(0.3)) yield
+    // Setting the time over a write that came in between would hide it.
+    if (disk.tree.get(path) !== inode || inode.stat !== stat) return
+    disk.set(path, { mtimeUs: fact.mtimeUs })
+    inode.isTouched = false
+    this.result = inode.stat
+  }
+}

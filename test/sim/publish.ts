@@ -1,0 +1,163 @@
+// A simulated writer's way into its own feed: versions and piece numbers are given, the records are appended, become
+// durable, and only then are taken over, in one transaction with what the disk is known to hold (F5).
+import type { PieceRun } from '../../src/core/entry.js'
+import { depthOf } from '../../src/core/path.js'
+import type { PieceInfo } from '../../src/core/piece.js'
+import type { FeedRecord, PieceAnnouncement } from '../../src/core/record.js'
+import type { DiskStat } from '../../src/core/stat.js'
+import { type Draft, entryOf } from '../../src/core/tree.js'
+import { advance, type Version } from '../../src/core/version.js'
+import { packLayout } from '../../src/store/pieces.js'
+import type { Inode } from './disk.js'
+import type { SimNode, Work } from './node.js'
+
+export interface Publication {
+  readonly draft: Draft
+  readonly pieces: readonly PieceInfo[]
+  /** For a change found on the disk: its stat, and for the verdict, the inode and whether a user had touched it. */
+  readonly found:
+    | { readonly stat: DiskStat | undefined; readonly inode: Inode | undefined; readonly isNews: boolean }
+    | undefined
+}
+
+/** Settles every conflict that is known (V4, V5, V6). */
+export function* settleOnce(node: SimNode): Work {
+  if (node.feed === undefined) return
+  for (const path of node.world.random.shuffled(node.index.unsettled())) {
+    yield* exclusively(node, function* () {
+      const list: Publication[] = []
+      for (const draft of node.rules.settled(node.index.settlement(path, node.labelOf))) {
+        const pieces = draft.fact.type === 'file' ? node.index.piecesOfContent(path, draft.fact.content) : []
+        if (pieces === undefined) return
+        list.push({ draft, pieces, found: undefined })
+      }
+      if (list.length > 0) yield* append(node, list)
+    })
+  }
+}
+
+/** Publishes what a look at the disk found, in records of random sizes. */
+export function* publish(node: SimNode, found: readonly Publication[]): Work {
+  const list = node.rules.announcesInOrder ? inOrder(found) : [...found]
+  while (list.length > 0) {
+    const part = list.splice(0, node.world.random.chance(0.5) ? list.length : 1 + node.world.random.below(3))
+    yield* exclusively(node, function* () {
+      yield* append(node, node.rules.rescues ? part.flatMap((one) => withRescued(node, one)) : part)
+      for (const { draft } of part) node.inFlight.delete(draft.path)
+    })
+  }
+}
+
+/**
+ * What was deleted below a path that is no directory any more goes first, deepest first: else the others would see
+ * something alive inside a file and give the directory its name back (V6). Then what is there, parents first; then the
+ * other deletions, deepest first, so that no directory is deleted while something in it still lives (V4).
+ */
+function inOrder(found: readonly Publication[]): Publication[] {
+  const isDeletion = ({ draft }: Publication): boolean => draft.fact.type === 'absent'
+  const replaced = new Set<string>(
+    found.flatMap(({ draft }) =>
+      draft.fact.type === 'file' || draft.fact.type === 'symlink' ? [draft.path] : [],
+    ),
+  )
+  const isBelowReplaced = ({ draft }: Publication): boolean => {
+    for (let at = draft.path.lastIndexOf('/'); at > 0; at = draft.path.lastIndexOf('/', at - 1)) {
+      if (replaced.has(draft.path.slice(0, at))) return true
+    }
+    return false
+  }
+  const rank = (one: Publication): number => (!isDeletion(one) ? 1 : isBelowReplaced(one) ? 0 : 2)
+  return [...found].sort((a, b) => {
+    const depth = depthOf(a.draft.path) - depthOf(b.draft.path)
+    return rank(a) - rank(b) || (isDeletion(a) ? -depth : depth)
+  })
+}
+
+function withRescued(node: SimNode, one: Publication): Publication[] {
+  const copies: Publication[] = []
+  for (const copy of node.index.rescued(one.draft, node.feed!.writer, node.labelOf) ?? [undefined]) {
+    const pieces = copy?.fact.type === 'file' ? node.index.piecesOfContent(one.draft.path, copy.fact.content) : []
+    if (copy === undefined || pieces === undefined) return []
+    copies.push({ draft: copy, pieces, found: undefined })
+  }
+  return [...copies, one]
+}
+
+/** One append at a time. */
+export function* exclusively(node: SimNode, body: () => Work): Work {
+  while (node.isPublishing) yield
+  node.isPublishing = true
+  yield* body()
+  node.isPublishing = false
+}
+
+function* append(node: SimNode, list: readonly Publication[]): Work {
+  if (list.length === 0) return
+  const feed = node.feed!
+  const versions: Version[] = []
+  const record = recordOf(node, list, versions)
+  const at = feed.durable.length
+  yield
+  if (node.options.encodes) feed.blocks.push(node.encoded(feed, record))
+  feed.durable.push(record)
+  noteAnnounced(node, list)
+  node.world.log(node, () => `announces ${record.entries.map(({ path, type }) => `${path} (${type})`).join(', ')}`)
+  yield
+  node.index.transaction(() => {
+    node.ingest(feed, node.decoded(feed, at), at + 1)
+    list.forEach(({ draft, pieces, found }, i) => {
+      if (found === undefined) return
+      const layout = draft.fact.type === 'file' ? packLayout(pieces) : undefined
+      const applied = { version: versions[i]!, fact: draft.fact }
+      node.index.setDisk(draft.path, { applied, stat: found.stat, drift: undefined }, layout)
+    })
+  })
+  node.progress++
+}
+
+/** A4: what is announced must be a user's doing, and news. */
+function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
+  for (const { draft, found } of list) {
+    if (found === undefined) continue
+    if (!found.isNews && !node.isAmnesiac) {
+      node.world.violation(node, `announced what no user did since it knew it: ${draft.path} (${draft.fact.type})`)
+    }
+    if (found.inode === undefined) node.disk.removedByUser.delete(draft.path)
+    else if (found.inode.stat === found.stat) found.inode.isTouched = false
+  }
+}
+
+function recordOf(node: SimNode, list: readonly Publication[], versions: Version[]): FeedRecord {
+  const { writer } = node.feed!
+  const own = node.index.feeds.byWriter(writer)!
+  let { counter, pieceCount } = own
+  const fresh: PieceInfo[] = []
+  const numbers = new Map<string, number>()
+  const entries = list.map(({ draft, pieces }) => {
+    const runs: PieceRun[] = []
+    for (const piece of pieces) {
+      const id = piece.id.toString('latin1')
+      let number =
+        numbers.get(id) ?? node.index.pieces.refsOf(piece.id).find(({ feed }) => feed === own.number)?.index
+      if (number === undefined) {
+        number = pieceCount++
+        fresh.push(piece)
+      }
+      numbers.set(id, number)
+      const last = runs.at(-1)
+      if (last !== undefined && last.first + last.count === number)
+        runs[runs.length - 1] = { first: last.first, count: last.count + 1 }
+      else runs.push({ first: number, count: 1 })
+    }
+    const version = advance(draft.base, writer, ++counter)
+    versions.push(version)
+    return entryOf(draft, { author: writer, version, pieces: runs, nowUs: node.nowUs() })
+  })
+  const announcements: PieceAnnouncement[] =
+    fresh.length === 0 ? [] : [{ first: own.pieceCount, pieces: fresh }]
+  return {
+    header: { kind: 'delta', timeMs: Math.floor(node.nowUs() / 1000), view: [], checkpoint: undefined },
+    announcements,
+    entries,
+  }
+}

@@ -1,0 +1,186 @@
+// A simulated look at the disk, in the daemon's order: list directories one after the other, compare each listing with
+// the index as it is by then, read what changed, judge, and publish. Everything may change between any two steps.
+import { ABSENT, type Fact } from '../../src/core/fact.js'
+import { judge, NOTHING_APPLIED } from '../../src/core/local.js'
+import type { RelPath } from '../../src/core/path.js'
+import { type DiskStat, sameStat } from '../../src/core/stat.js'
+import type { DiskRow } from '../../src/store/rows.js'
+import type { Content } from './contents.js'
+import { factOfInode, type Inode } from './disk.js'
+import type { SimNode, Work } from './node.js'
+import { type Publication, publish } from './publish.js'
+
+type Directory = RelPath | ''
+
+/** A path as it was at one moment. */
+interface Sight {
+  readonly path: RelPath
+  readonly fact: Fact
+  readonly stat: DiskStat | undefined
+  readonly inode: Inode | undefined
+  /** Whether a user had changed it since the agent last knew it, for the verdict. */
+  readonly isNews: boolean
+  readonly content: Content | undefined
+}
+
+interface Candidate {
+  readonly path: RelPath
+  readonly seen: DiskStat | undefined
+}
+
+/** Looks at everything when that is due, else sometimes at a few directories only. */
+export function* scanOnce(node: SimNode): Work {
+  const { random } = node.world
+  const full = node.fullScanDue || random.chance(0.5)
+  if (full) node.fullScanDue = false
+  const look = new Look(node, full)
+  // Only what the index knows of is watched.
+  const directories = [...node.disk.tree.keys()].filter((path) => {
+    return node.disk.isDirectory(path) && node.index.applied(path).fact.type === 'directory'
+  })
+  yield* look.run(full ? [''] : [random.pick<Directory>(['', ...directories])!])
+  if (full && !node.fullScanDue && node.recovered.size > 0 && look.wasWhole) {
+    node.recovered = new Map()
+    node.index.transaction(() => node.index.clearRecoveredIntents())
+  }
+}
+
+class Look {
+  /** False once a path had to be left to the next look. */
+  wasWhole = true
+  readonly #node: SimNode
+  readonly #full: boolean
+  readonly #moment: number
+  readonly #found: Publication[] = []
+  readonly #candidates: Candidate[] = []
+  readonly #missing = new Set<RelPath>()
+
+  constructor(node: SimNode, full: boolean) {
+    this.#node = node
+    this.#full = full
+    this.#moment = node.guard.moment()
+  }
+
+  *run(directories: readonly Directory[]): Work {
+    const { random } = this.#node.world
+    const queue = [...directories]
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { tree } = this.#node.disk
+      if (!this.#node.disk.isDirectory(next)) continue
+      const listing = this.#node.disk.children(next).map((path): Sight => {
+        const inode = tree.get(path)!
+        const { stat, content, isTouched: isNews } = inode
+        return { path, fact: factOfInode(inode), stat, inode, isNews, content }
+      })
+      if (random.chance(0.3)) yield
+      this.#node.index.transaction(() => queue.push(...this.#compare(next, listing)))
+    }
+    for (const candidate of this.#candidates) yield* this.#read(candidate)
+    if (this.#missing.size > 0) {
+      if (random.chance(0.3)) yield
+      this.#judgeMissing()
+    }
+    if (this.#found.length > 0) yield* publish(this.#node, this.#found)
+  }
+
+  #compare(
+    directory: Directory,
+    listing: readonly Sight[],
+  ): Directory[] {
+    const { index } = this.#node
+    const rows = new Map(index.diskChildren(directory).map(({ path, row }) => [path, row]))
+    const below: Directory[] = []
+    for (const { path, fact, inode, stat, isNews } of listing) {
+      const row = rows.get(path)
+      rows.delete(path)
+      const isDirectory = fact.type === 'directory'
+      if (isDirectory && (this.#full || currentFact(row).type !== 'directory')) below.push(path)
+      if (row?.stat !== undefined && sameStat(row.stat, stat!)) continue
+      if (this.#isDisturbed(path)) continue
+      // What lay in a directory went with it, although nothing is missing from this listing.
+      if (!isDirectory) for (const child of index.diskChildren(path)) this.#noteMissing(child.path)
+      if (isDirectory) this.#judge({ path, fact, stat, inode, isNews, content: undefined })
+      else this.#candidates.push({ path, seen: row?.stat })
+    }
+    for (const [path, row] of rows) {
+      if (currentFact(row).type !== 'absent' && !this.#isDisturbed(path)) this.#noteMissing(path)
+    }
+    return below
+  }
+
+  #isDisturbed(path: RelPath): boolean {
+    if (!this.#node.guard.isDisturbed(path, this.#moment)) return false
+    this.#again()
+    return true
+  }
+
+  #again(): void {
+    this.#node.fullScanDue = true
+    this.wasWhole = false
+  }
+
+  #noteMissing(path: RelPath): void {
+    const row = this.#node.index.disk(path)
+    const fact = currentFact(row)
+    if (fact.type === 'absent') return
+    this.#missing.add(path)
+    if (fact.type === 'directory') for (const child of this.#node.index.diskChildren(path)) this.#noteMissing(child.path)
+  }
+
+  *#read({ path, seen }: Candidate): Work {
+    const { disk, index, world } = this.#node
+    const inode = disk.tree.get(path)
+    if (inode === undefined || inode.type === 'directory') return this.#again()
+    const { stat, content, isTouched: isNews } = inode
+    const fact = factOfInode(inode)
+    if (world.random.chance(0.3)) yield
+    const row = index.disk(path)?.stat
+    const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
+    if (rowIsNew) return this.#again()
+    if (this.#isDisturbed(path)) return
+    index.transaction(() => this.#judge({ path, fact, stat, inode, isNews, content }))
+  }
+
+  #judgeMissing(): void {
+    const { disk, index } = this.#node
+    index.transaction(() => {
+      for (const path of this.#missing) {
+        if (disk.tree.has(path) || this.#isDisturbed(path)) continue
+        const isNews = disk.removedByUser.has(path)
+        this.#judge({ path, fact: ABSENT, stat: undefined, inode: undefined, isNews, content: undefined })
+      }
+    })
+  }
+
+  #judge({ path, fact, stat, inode, isNews, content }: Sight): void {
+    const { index, world } = this.#node
+    const row = index.disk(path)
+    const applied = row?.applied ?? NOTHING_APPLIED
+    const share = index.effective(path)
+    const outcome = judge({
+      path,
+      observed: fact,
+      applied,
+      share,
+      intents: this.#node.recovered.get(path) ?? [],
+      writer: this.#node.options.isWriter,
+    })
+    if (outcome.type === 'publish') {
+      const draft = this.#node.rules.judged(outcome.draft, share)
+      this.#node.inFlight.add(path)
+      this.#found.push({ draft, pieces: content?.pieces ?? [], found: { stat, inode, isNews } })
+      return
+    }
+    if (outcome.type !== 'unchanged') world.log(this.#node, () => `finds ${path} (${fact.type}): ${outcome.type}`)
+    if (inode !== undefined && inode.stat === stat) inode.isTouched = false
+    const drift =
+      outcome.type === 'drift' ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact } : undefined
+    const now = outcome.type === 'adopt' ? outcome.applied : applied
+    index.setDisk(path, { applied: now, stat, drift }, content?.layout)
+  }
+}
+
+/** What a row says the disk holds. */
+export function currentFact(row: DiskRow | undefined): Fact {
+  return row === undefined ? ABSENT : (row.drift?.fact ?? row.applied.fact)
+}

@@ -1,0 +1,101 @@
+// What must hold at the end of every history, judged from the disks and the accounts, not from what the agent believes.
+import { sameFact } from '../../src/core/fact.js'
+import type { RelPath } from '../../src/core/path.js'
+import { ShareIndex } from '../../src/store/share-index.js'
+import { contentOfPieces } from './contents.js'
+import { bytesOf, factOfInode } from './disk.js'
+import { type Accounts, keyOf } from './ledger.js'
+import type { SimNode } from './node.js'
+import { currentFact } from './scan.js'
+
+/** Everything that is wrong, in words. */
+export function verdictOf(nodes: readonly SimNode[], accounts: Accounts): string[] {
+  return [...verdict(nodes, accounts)]
+}
+
+function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<string> {
+  const ghosts = ghostsOf(nodes)
+  const drifted = new Set(nodes.flatMap(({ index }) => index.drifted()))
+  yield* equalTrees(nodes, new Set([...ghosts, ...drifted]))
+  if (ghosts.size === 0 && drifted.size === 0) {
+    for (const node of nodes.slice(1)) {
+      if (!node.index.digest().equals(nodes[0]!.index.digest()))
+        yield `${node.options.name} and ${nodes[0]!.options.name} have different digests of equal trees`
+    }
+  }
+  for (const node of nodes) {
+    const name = node.options.name
+    for (const path of node.index.wantedAfter(undefined, 1000)) {
+      if (!ghosts.has(path) && !isHeldUp(node, path)) yield `${name} still wants ${path}: ${node.index.step(path).type}`
+    }
+    for (const path of node.index.unsettled()) yield `${name} has an unsettled conflict at ${path}`
+    yield* soundIndex(node)
+  }
+  yield* noLostBytes(nodes, accounts)
+}
+
+/** Whether a reader's own changes, which it is told to leave alone, are in the way of a path. */
+function isHeldUp({ index, options }: SimNode, path: RelPath): boolean {
+  if (options.overwritesDrift) return false
+  return index.drifted().some((drift) => path === drift || path.startsWith(`${drift}/`) || drift.startsWith(`${path}/`))
+}
+
+/** Paths whose content is nowhere any more, because the user destroyed it before anybody had fetched it. */
+function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
+  const ghosts = new Set<RelPath>()
+  for (const node of nodes) {
+    for (const path of node.index.wantedAfter(undefined, 1000)) {
+      const { entry } = node.index.effective(path)
+      const pieces = entry === undefined ? undefined : node.index.piecesOf(entry)
+      if (pieces === undefined || entry?.type !== 'file') continue
+      const { chunks } = contentOfPieces(pieces)
+      const isSomewhere = chunks.every((chunk) =>
+        nodes.some(({ disk }) => [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk))),
+      )
+      if (!isSomewhere) ghosts.add(path)
+    }
+  }
+  return ghosts
+}
+
+function* equalTrees(nodes: readonly SimNode[], besides: ReadonlySet<RelPath>): Generator<string> {
+  const [first, ...others] = nodes
+  for (const other of others) {
+    for (const path of new Set([...first!.disk.tree.keys(), ...other.disk.tree.keys()])) {
+      if (besides.has(path)) continue
+      const one = first!.disk.tree.get(path)
+      const two = other.disk.tree.get(path)
+      const names = `${first!.options.name} and ${other.options.name}`
+      if (one === undefined || two === undefined) yield `${names} differ: only one has ${path}`
+      else if (!sameFact(factOfInode(one), factOfInode(two))) yield `${names} differ at ${path}`
+    }
+  }
+}
+
+/** The index says of the disk what is there, and counts to the same when it counts again. */
+function* soundIndex({ index, disk, database, options }: SimNode): Generator<string> {
+  for (const { path, row } of index.diskRows()) {
+    const inode = disk.tree.get(path)
+    const fact = currentFact(row)
+    const isRight = inode === undefined ? fact.type === 'absent' : sameFact(fact, factOfInode(inode))
+    if (!isRight) yield `${options.name} believes ${path} to be ${fact.type}, wrongly`
+  }
+  const again = new ShareIndex(database, '', { overwriteDrift: options.overwritesDrift, isIgnored: () => false })
+  if (!again.digest().equals(index.digest())) yield `${options.name} counts another digest after a restart`
+  const counts = JSON.stringify(again.counts)
+  if (counts !== JSON.stringify(index.counts)) yield `${options.name} counts ${counts} after a restart`
+}
+
+function* noLostBytes(nodes: readonly SimNode[], accounts: Accounts): Generator<string> {
+  const kept = new Set<string>()
+  for (const { disk, options } of nodes) {
+    for (const [path, inode] of disk.tree) {
+      const bytes = bytesOf(inode)
+      if (bytes === undefined) continue
+      if (options.isWriter) kept.add(keyOf(bytes))
+      if (options.isWriter && !accounts.contents.has(keyOf(bytes)))
+        yield `${options.name} has ${keyOf(bytes)} at ${path}, which nobody wrote`
+    }
+  }
+  for (const { path, content } of accounts.owed()) if (!kept.has(content)) yield `LOST ${content}, written at ${path}`
+}

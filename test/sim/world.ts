@@ -1,0 +1,233 @@
+// A simulated history: two to four devices, their users, a network that parts and heals, crashes between any two steps,
+// one virtual clock and one seed. Afterwards everything heals and runs until quiet, and the verdict is given.
+import { invariant } from '../../src/core/error.js'
+import type { WriterId } from '../../src/core/ids.js'
+import { Accounts } from './ledger.js'
+import { type SimFeed, SimNode, type Surroundings, type Work, type WorkName } from './node.js'
+import { Random } from './random.js'
+import type { Rules } from './rules.js'
+import { User } from './user.js'
+import { verdictOf } from './verdict.js'
+
+export interface HistoryOptions {
+  readonly seed: number
+  readonly rules: Rules
+  /** Collects what happens, for people. */
+  readonly verbose?: boolean
+}
+
+export interface Outcome {
+  readonly seed: number
+  /** What went wrong, in words; empty if nothing did. */
+  readonly faults: readonly string[]
+  /** What happened, if it was asked for. */
+  readonly events: readonly string[]
+  readonly steps: number
+}
+
+/** Names of devices; the first ones write. */
+const NAMES = ['ann', 'bob', 'cyd', 'dan']
+const START_US = 1_700_000_000_000_000
+/** Rounds of everybody doing everything until quiet; a conflict copy of a conflict copy takes some. */
+const MAX_ROUNDS = 40
+
+export function runHistory(options: HistoryOptions): Outcome {
+  const world = new World(options)
+  return world.run()
+}
+
+export class World implements Surroundings {
+  readonly random: Random
+  readonly nodes: readonly SimNode[]
+  readonly accounts: Accounts = new Accounts()
+  readonly #seed: number
+  readonly #faults: string[] = []
+  readonly #events: string[] = []
+  readonly #verbose: boolean
+  readonly #feeds: SimFeed[] = []
+  readonly #users: { readonly node: SimNode; readonly user: User; work: Work | undefined }[] = []
+  readonly #labels = new Map<WriterId, string>()
+  /** Pairs that cannot reach each other. */
+  #parted = new Set<string>()
+  #nowUs = START_US
+  #chunks = 0
+  #steps = 0
+
+  constructor({ seed, rules, verbose = false }: HistoryOptions) {
+    this.#seed = seed
+    this.#verbose = verbose
+    this.random = new Random(seed)
+    const count = 2 + this.random.below(3)
+    const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
+    const archives = this.random.chance(0.7)
+    const encodes = this.random.chance(0.05)
+    this.nodes = NAMES.slice(0, count).map((name, i) => {
+      const isWriter = i < count - readers
+      const ledger = isWriter ? this.accounts : { written: () => undefined, destroyed: () => undefined }
+      const skewUs = this.random.chance(0.5) ? 0 : (this.random.below(7200) - 3600) * 1e6
+      const overwritesDrift = this.random.chance(0.5)
+      const node = new SimNode(
+        { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules },
+        this,
+        ledger,
+        i,
+      )
+      if (node.feed !== undefined) {
+        this.#feeds.push(node.feed)
+        this.#labels.set(node.feed.writer, name)
+      }
+      this.#users.push({ node, user: new User(node, () => ++this.#chunks), work: undefined })
+      return node
+    })
+    for (const node of this.nodes) node.start()
+  }
+
+  nowUs(): number {
+    return this.#nowUs
+  }
+
+  feeds(): readonly SimFeed[] {
+    return this.#feeds
+  }
+
+  labelOf(writer: WriterId): string {
+    return this.#labels.get(writer) ?? writer
+  }
+
+  canFetch(node: SimNode, id: Buffer): boolean {
+    return this.nodes.some((other) => other.isUp && this.#canReach(node, other) && other.holds(id))
+  }
+
+  violation(node: SimNode, what: string): void {
+    this.#faults.push(`${node.options.name} ${what}`)
+    this.log(node, () => `FAULT ${what}`)
+  }
+
+  log(node: SimNode, what: () => string): void {
+    if (this.#verbose) this.#events.push(`${String(this.#steps).padStart(5)} ${node.options.name}: ${what()}`)
+  }
+
+  run(): Outcome {
+    const operations = 4 + this.random.below(28)
+    const calm = this.random.next()
+    for (let left = operations; left > 0; ) {
+      this.#tick()
+      if (this.random.chance(0.06 + calm * 0.12)) {
+        this.#userSteps()
+        left--
+      } else this.#agentSteps()
+      if (this.random.chance(0.02)) this.#part()
+      if (this.random.chance(0.015)) this.#trouble()
+    }
+    this.#heal()
+    const quiet = this.#runUntilQuiet()
+    this.#faults.push(...quiet, ...verdictOf(this.nodes, this.accounts))
+    return { seed: this.#seed, faults: this.#faults, events: this.#events, steps: this.#steps }
+  }
+
+  #tick(): void {
+    this.#steps++
+    // Mostly within a second, so that times are often equal; sometimes hours.
+    this.#nowUs += this.random.chance(0.95) ? 1 + this.random.below(3000) : this.random.below(4e9)
+  }
+
+  #userSteps(): void {
+    const one = this.random.pick(this.#users)!
+    one.work ??= one.user.does()
+    if (one.work.next().done) one.work = undefined
+  }
+
+  #agentSteps(): void {
+    const node = this.random.pick(this.nodes)!
+    if (!node.isUp) {
+      if (this.random.chance(0.1)) {
+        this.log(node, () => 'starts')
+        node.start()
+      }
+      return
+    }
+    const work = this.random.weighted({ scan: 4, apply: 4, settle: 1, receive: 4, repeat: 0.1 })
+    if (work === 'receive') this.#receive(node)
+    else if (work === 'repeat') this.#repeat(node)
+    else node.step(work as WorkName)
+  }
+
+  #receive(node: SimNode): void {
+    const feed = this.random.pick(this.#feeds)!
+    const next = node.index.feeds.byWriter(feed.writer)!.next
+    const isInReach = this.nodes.some((other) => {
+      if (!other.isUp || !this.#canReach(node, other)) return false
+      return other.feed === feed || other.index.feeds.byWriter(feed.writer)!.next > next
+    })
+    if (isInReach) node.receive(feed)
+  }
+
+  /** A record that was taken over already comes again: nothing may change. */
+  #repeat(node: SimNode): void {
+    const feed = this.random.pick(this.#feeds)!
+    const { next } = node.index.feeds.byWriter(feed.writer)!
+    if (next > 0) node.ingest(feed, node.decoded(feed, this.random.below(next)), next)
+  }
+
+  #canReach(one: SimNode, other: SimNode): boolean {
+    if (one === other) return false
+    const names = [one.options.name, other.options.name].sort()
+    return !this.#parted.has(names.join())
+  }
+
+  #part(): void {
+    this.#parted = new Set()
+    for (const one of this.nodes) {
+      for (const other of this.nodes) {
+        if (one.options.name < other.options.name && this.random.chance(0.4))
+          this.#parted.add(`${one.options.name},${other.options.name}`)
+      }
+    }
+  }
+
+  #trouble(): void {
+    const node = this.random.pick(this.nodes)!
+    if (!node.isUp) return
+    if (this.random.chance(0.1)) {
+      this.log(node, () => 'loses its index')
+      node.forget()
+    } else {
+      this.log(node, () => 'crashes')
+      node.crash()
+    }
+  }
+
+  #heal(): void {
+    this.#parted = new Set()
+    for (const one of this.#users) {
+      while (one.work !== undefined) if (one.work.next().done) one.work = undefined
+      this.log(one.node, () => 'HEALS')
+      if (!one.node.isUp) one.node.start()
+    }
+  }
+
+  #runUntilQuiet(): string[] {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      let before = 0
+      let after = 0
+      for (const node of this.nodes) before += node.progress
+      for (const node of this.nodes) {
+        this.#tick()
+        node.drain()
+        node.fullScanDue = true
+        node.whole('scan')
+        for (const feed of this.#feeds) while (node.receive(feed));
+        node.whole('settle')
+        for (let i = 0; i < 3; i++) node.whole('apply')
+      }
+      for (const node of this.nodes) after += node.progress
+      if (after === before && round > 1 && this.nodes.every(({ index }) => this.#isAllThatCanBe(index))) return []
+    }
+    return [`not quiet after ${MAX_ROUNDS} rounds`]
+  }
+
+  #isAllThatCanBe(index: SimNode['index']): boolean {
+    invariant(index !== undefined, 'a node has an index')
+    return true
+  }
+}
