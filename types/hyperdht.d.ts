@@ -29,6 +29,14 @@ declare module 'hyperdht' {
     /** A node that knows its own address from the start; `host` is an IPv4 literal, `port` not 0. */
     static bootstrapper(port: number, host: string, options?: Partial<DhtOptions>): HyperDHT
     readonly destroyed: boolean
+    /** True until the node knows its own address and serves others. */
+    readonly ephemeral: boolean
+    /** Nodes in the table. */
+    toArray(): DhtAddress[]
+    /** Asks the bootstrap nodes and the table again, in the background. */
+    refresh(): void
+    /** Not public: becomes a lasting node if our address is known by now. The package tries this once, at start. */
+    _updateNetworkState(): Promise<boolean>
     /** Resolves when the sockets are bound; rejects if they cannot be. */
     bind(): Promise<void>
     fullyBootstrapped(): Promise<void>

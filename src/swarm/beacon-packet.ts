@@ -57,6 +57,7 @@ function slotOf(timeMs: number): bigint {
 
 function tagOf(beaconKey: Buffer, body: Uint8Array, slot: bigint): Buffer {
   const slotBytes = Buffer.alloc(8)
-  slotBytes.writeBigUInt64BE(slot)
+  // A clock that stands before 1970 has slots too.
+  slotBytes.writeBigUInt64BE(BigInt.asUintN(64, slot))
   return keyedBlake3(beaconKey, [LABEL, body, slotBytes]).subarray(0, TAG_BYTES)
 }

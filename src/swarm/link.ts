@@ -124,7 +124,7 @@ export class Link extends EventEmitter<LinkEvents> {
   /** Begins; called once the caller's listeners are attached, and in the same tick as the stream was made (L4). */
   start(): void {
     const { stream } = this
-    stream.on('error', (error: Error) => this.#end(error.message))
+    stream.on('error', (error: Error) => this.#onError(error))
     stream.on('close', () => this.#end('connection closed'))
     stream.on('data', this.#onFrame)
     // Prepended: the guard must see the bytes before the stream allocates what they announce. Over UDX the handshake
@@ -213,6 +213,13 @@ export class Link extends EventEmitter<LinkEvents> {
   /** Ends the connection; `reason` is for our own log and listeners. */
   close(reason: string): void {
     this.#end(reason)
+  }
+
+  #onError(err: Error): void {
+    // Hostile bytes can cause these too, but more often it is our own bug, which must not pass for a lost connection.
+    if (err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError)
+      this.#log.warn({ err, peer: this.address }, 'connection ended by an unexpected error')
+    this.#end(err.message)
   }
 
   #onBytes = (chunk: Uint8Array): void => {

@@ -122,8 +122,12 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
   #onPeer(peer: ShareChannel): void {
     const { link } = peer
     link.keep()
-    const vouched = vouchedEndpoint(link)
-    if (vouched !== undefined) this.#host.learn(this.keys.shareId, [{ device: peer.device, ...vouched }])
+    // Behind UDX there may be a machine that TCP reaches as well: worth a try of our own, not worth telling.
+    const { host } = link.remote
+    const { port } = link.hello
+    const guess = link.transport === 'udx' && port !== 0 ? { host, port } : undefined
+    const endpoint = vouchedEndpoint(link) ?? guess
+    if (endpoint !== undefined) this.#host.learn(this.keys.shareId, [{ device: peer.device, ...endpoint }])
     this.#introduce(peer)
     this.emit('peer', peer)
   }

@@ -15,7 +15,7 @@ import { LanBeacon } from './beacon.js'
 import { DhtFinder } from './dht.js'
 import { type DhtNode, runDhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
-import { type Endpoint, parseEndpoint } from './endpoint.js'
+import { type Endpoint, parseEndpoint, scopeOf } from './endpoint.js'
 import { DEFAULT_TIMINGS, Link, type LinkOptions, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
@@ -121,7 +121,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const nodes = bootstrap.map(endpointOf)
     this.#state = 'running'
     try {
-      this.#listener = await TcpListener.open(listenHost, listeningPort, (socket) => this.#onSocket(socket))
+      this.#listener = await TcpListener.open(
+        listenHost,
+        listeningPort,
+        (socket) => this.#onSocket(socket),
+        this.#log,
+      )
       this.#port = this.#listener.port
       const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
       if (dhtNode)
@@ -172,7 +177,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   readonly #view: DeviceView = {
-    isConnected: (device) => this.#table.has(device),
+    // Over UDX alone, a way by TCP is still looked for (X5).
+    isConnected: (device) => this.#table.has(device) && this.#table.selected(device)?.transport !== 'udx',
     isBanned: (device) => this.#bans.has(device),
   }
 
@@ -326,7 +332,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
     if (this.#own < link.device) this.#shares.get(link.gateShare)?.members.open(link)
     link.offer(padded(offers))
+    this.#tryTcp(link)
     this.#dialer.wake()
+  }
+
+  /** Whoever was met over UDX may be reachable over TCP too, at the same host: on one network, or with an open port. */
+  #tryTcp(link: Link): void {
+    const { port } = link.hello
+    const { host } = link.remote
+    if (link.transport !== 'udx' || port === 0 || scopeOf(host) === undefined) return
+    this.#book.learn(link.gateShare, { device: link.device, host, port }, now())
   }
 
   #onOffers(link: Link, ids: readonly Buffer[]): void {

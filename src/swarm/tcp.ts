@@ -3,6 +3,7 @@
 // needs milliseconds and a hostile one never finishes.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { ShoalError } from '../core/error.js'
+import type { Log } from '../ports/log.js'
 import { type Endpoint, hostGroup } from './endpoint.js'
 
 /** Connections that have proved nothing, in all and per remote address. */
@@ -23,6 +24,7 @@ export class TcpListener {
     host: string | undefined,
     port: number,
     onSocket: (socket: Socket) => void,
+    log: Log,
   ): Promise<TcpListener> {
     const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
       socket.on('error', ignoreError)
@@ -38,6 +40,8 @@ export class TcpListener {
         })
       } else throw listenError(host ?? '::', port, thrown)
     }
+    // A failing accept (too many open files) is the machine's trouble, not the end of the daemon.
+    server.on('error', (err) => log.warn({ err }, 'cannot accept a connection'))
     const address = server.address()
     return new TcpListener(server, typeof address === 'object' && address !== null ? address.port : port)
   }
@@ -45,8 +49,6 @@ export class TcpListener {
   private constructor(server: Server, port: number) {
     this.#server = server
     this.port = port
-    // A failing accept (EMFILE) is the machine's trouble, not the end of the daemon.
-    server.on('error', ignoreError)
   }
 
   /** Stops accepting; resolves when every accepted socket is closed too, which is up to their owners. */

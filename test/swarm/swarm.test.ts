@@ -139,6 +139,22 @@ test('X6: a known host is dialled again after the peer went and came back', asyn
   assert.equal((await peerOf(b.share)).instance, again.swarm.instance)
 })
 
+test('a peer that falls silent is gone after the time-out, and an idle one that lives is not', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!, { timings: { keepAliveMs: 40, deadPeerMs: 250 } })
+  const mute = await startNode(t, keys!, { knownHosts: [a.host], timings: { keepAliveMs: 0 } })
+  const live = await startNode(t, keys!, { knownHosts: [a.host], timings: { keepAliveMs: 40 } })
+  await until(() => a.share.peers().length === 2, 'two peers')
+  const of = (node: Node) => a.share.peers().find(({ instance }) => instance === node.swarm.instance)!
+  let isLiveLost = false
+  of(live).on('close', () => {
+    isLiveLost = true
+  })
+  const [reason] = await next(of(mute), 'close')
+  assert.match(String(reason), /timed out/)
+  assert.equal(isLiveLost, false)
+})
+
 test('X1: ban refuses a device in both directions, and only for so long', async (t) => {
   const [keys] = shareKeys('read')
   const a = await startNode(t, keys!)

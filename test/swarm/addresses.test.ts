@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { DeviceId, ShareId } from '../../src/core/ids.js'
+import { AddressBook, type DeviceView } from '../../src/swarm/addresses.js'
+
+const OWN = '50'.repeat(32) as DeviceId
+const LOWER = '10'.repeat(32) as DeviceId
+const HIGHER = '90'.repeat(32) as DeviceId
+const ONE = '01'.repeat(32) as ShareId
+const TWO = '02'.repeat(32) as ShareId
+
+function view(connected: readonly DeviceId[] = [], banned: readonly DeviceId[] = []): DeviceView {
+  return {
+    isConnected: (device) => connected.includes(device),
+    isBanned: (device) => banned.includes(device),
+  }
+}
+
+/** Waits of a target that always fails, in milliseconds. */
+function waits(book: AddressBook, rounds: number): number[] {
+  const list: number[] = []
+  let nowMs = 0
+  for (let i = 0; i < rounds; i++) {
+    const dueAtMs = book.dueAtMs(view())
+    if (dueAtMs === undefined) break
+    list.push(dueAtMs - nowMs)
+    nowMs = Math.max(nowMs, dueAtMs)
+    book.failed(book.take(view(), nowMs)!.key, nowMs)
+  }
+  return list
+}
+
+test('B3: a configured host is tried for ever, the wait doubling from 0.25 s to 30 s', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  const list = waits(book, 200)
+  assert.deepEqual(list.slice(0, 9), [0, 250, 500, 1000, 2000, 4000, 8000, 16000, 30000])
+  assert.equal(list.at(-1), 30000)
+  assert.equal(list.length, 200)
+})
+
+test('B3: the jitter takes off at most half', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), (random) => {
+      const book = new AddressBook(OWN, () => random)
+      book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+      const [, first, ...rest] = waits(book, 12)
+      assert.ok(first! >= 125 && first! <= 250)
+      assert.ok(rest.every((wait) => wait <= 30000))
+    }),
+  )
+})
+
+test('B4: what was told waits longer and is dropped in the end', () => {
+  const learnt = new AddressBook(OWN, () => 1)
+  learnt.learn(ONE, { device: HIGHER, host: '10.0.0.1', port: 1 }, 0)
+  const list = waits(learnt, 100)
+  assert.equal(list.length, 20)
+  assert.equal(Math.max(...list), 300_000)
+  assert.equal(learnt.size, 0)
+  const heard = new AddressBook(OWN, () => 1)
+  heard.hear(ONE, { host: '10.0.0.1', port: 1 }, 0)
+  assert.equal(waits(heard, 100).length, 6)
+})
+
+test('B2: connected, banned and dialled devices are not dialled', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.learn(ONE, { device: HIGHER, host: '10.0.0.1', port: 1 }, 0)
+  book.learn(ONE, { device: HIGHER, host: '10.0.0.2', port: 1 }, 0)
+  assert.equal(book.take(view([HIGHER]), 0), undefined)
+  assert.equal(book.take(view([], [HIGHER]), 0), undefined)
+  assert.equal(book.dueAtMs(view([HIGHER])), undefined)
+  const target = book.take(view(), 0)!
+  assert.equal(target.device, HIGHER)
+  assert.equal(book.take(view(), 0), undefined)
+  book.failed(target.key, 0)
+  assert.notEqual(book.take(view(), 0)!.key, target.key)
+})
+
+test('B5: the lower device id dials first', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.learn(ONE, { device: LOWER, host: '10.0.0.1', port: 1 }, 0)
+  assert.equal(book.take(view(), 0), undefined)
+  assert.equal(book.dueAtMs(view()), 1000)
+  book.learn(ONE, { device: HIGHER, host: '10.0.0.2', port: 1 }, 0)
+  assert.equal(book.take(view(), 0)!.device, HIGHER)
+})
+
+test('B1: shares take turns at an address, each after the other failed', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  book.addKnown(TWO, { host: 'h', port: 1 }, 0)
+  assert.equal(book.size, 1)
+  const shares: ShareId[] = []
+  for (let nowMs = 0; shares.length < 4; nowMs += 60_000) {
+    const target = book.take(view(), nowMs)!
+    assert.equal(book.take(view(), nowMs), undefined)
+    shares.push(target.share)
+    book.failed(target.key, nowMs)
+  }
+  assert.deepEqual(shares, [ONE, TWO, ONE, TWO])
+  book.removeShare(ONE)
+  assert.equal(book.take(view(), 1e9)!.share, TWO)
+  book.removeShare(TWO)
+  assert.equal(book.size, 0)
+})
+
+test('B3: a connection that lasted starts over, a short one does not', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  for (let i = 0; i < 5; i++) {
+    const dueAtMs = book.dueAtMs(view())!
+    book.failed(book.take(view(), dueAtMs)!.key, dueAtMs)
+  }
+  const first = book.take(view(), 1e6)!
+  book.connected(first.key, HIGHER)
+  assert.equal(book.take(view([HIGHER]), 1e9), undefined)
+  book.lost(HIGHER, 100, 2e6)
+  assert.equal(book.dueAtMs(view())! - 2e6, 8000)
+  book.connected(book.take(view(), 3e6)!.key, HIGHER)
+  book.lost(HIGHER, 20_000, 4e6)
+  assert.equal(book.dueAtMs(view())! - 4e6, 250)
+})
+
+test('F4: our own address is left alone for a while; another device at a told address ends it', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  book.self(book.take(view(), 0)!.key, 0)
+  assert.equal(book.dueAtMs(view()), 600_000)
+  for (let i = 0; i < 50; i++) book.learn(ONE, { device: OWN, host: '10.0.0.1', port: 1 + i }, 0)
+  assert.equal(book.size, 17)
+  book.learn(ONE, { device: HIGHER, host: '10.0.0.9', port: 9 }, 0)
+  book.mismatched('10.0.0.9:9')
+  assert.ok(!book.known(ONE).some(({ port }) => port === 9))
+})
+
+test('F7: a flood of addresses stays bounded and does not push out configured hosts', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  let taken = 0
+  for (let i = 0; i < 3000; i++)
+    if (
+      book.learn(
+        ONE,
+        { device: i.toString(16).padStart(64, 'f') as DeviceId, host: '10.0.0.1', port: 1 + i },
+        0,
+      )
+    )
+      taken++
+  assert.equal(taken, 1000)
+  assert.equal(book.size, 1001)
+  const target = book.take(view(), 0)!
+  book.failed(target.key, 0)
+  const target2 = book.take(view(), 10)!
+  book.failed(target2.key, 10)
+  assert.ok(book.learn(ONE, { device: HIGHER, host: '10.9.9.9', port: 1 }, 20))
+  assert.equal(book.size, 1001)
+})
+
+test('what is remembered: told and met addresses of this share, those met first', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: '10.0.0.7', port: 7 }, 0)
+  book.learn(ONE, { device: LOWER, host: '10.0.0.1', port: 1 }, 0)
+  book.learn(ONE, { device: HIGHER, host: '10.0.0.2', port: 2 }, 0)
+  book.learn(TWO, { device: HIGHER, host: '10.0.0.3', port: 3 }, 0)
+  const target = book.take(view([HIGHER]), 5000)!
+  book.failed(target.key, 5000)
+  book.connected('10.0.0.2:2', HIGHER)
+  assert.deepEqual(book.known(ONE), [
+    { device: HIGHER, host: '10.0.0.2', port: 2 },
+    { device: LOWER, host: '10.0.0.1', port: 1 },
+  ])
+})
