@@ -412,6 +412,7 @@ class Look {
       if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
       if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
       if (this.#isDisturbed(path)) continue
+      if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat }
       if (isDirectory) directories.push(candidate)
       else this.#hash(candidate)
@@ -424,6 +425,18 @@ class Look {
       this.#scanner.noteMissing(path)
     }
     return below
+  }
+
+  /**
+   * A directory gave its name to something else: what was in it is gone, and has to be so in the share before the name
+   * changes hands, or the directory would live on for its sake (V6).
+   */
+  #childrenGoFirst(path: RelPath): boolean {
+    const children = this.#context.index.diskChildren(path)
+    const left = children.filter(({ row }) => currentFact(row).type !== 'absent')
+    for (const child of left) this.#scanner.noteMissing(child.path)
+    if (left.length > 0) this.#scanner.markDirty([parentOf(path)], DELETE_HOLD_MS)
+    return left.length > 0
   }
 
   #isAnew(path: RelPath, row: DiskRow | undefined, stat: DiskStat): boolean {
