@@ -47,9 +47,15 @@ export function sealPieceInto(keys: PieceKeys, plaintext: Buffer, target: Buffer
 
 /** The plaintext, a new buffer; undefined if these bytes were not sealed with these keys. */
 export function openPiece(keys: PieceKeys, sealed: Buffer): Buffer | undefined {
-  if (sealed.length < SIV_BYTES) return undefined
+  return sealed.length < SIV_BYTES
+    ? undefined
+    : openInto(keys, sealed, Buffer.allocUnsafe(sealed.length - SIV_BYTES))
+}
+
+/** The same into a buffer of the plaintext's length; undefined, and the buffer wiped, if they were not. */
+export function openPieceInto(keys: PieceKeys, sealed: Buffer, plaintext: Buffer): Buffer | undefined {
+  if (plaintext.length !== sealed.length - SIV_BYTES) return undefined
   const siv = sealed.subarray(0, SIV_BYTES)
-  const plaintext = Buffer.allocUnsafe(sealed.length - SIV_BYTES)
   sodium.crypto_stream_xchacha20_xor(plaintext, sealed.subarray(SIV_BYTES), siv, keys.pieceKey)
   if (sodium.sodium_memcmp(sivOf(keys, plaintext), siv)) return plaintext
   sodium.sodium_memzero(plaintext)

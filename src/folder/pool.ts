@@ -37,6 +37,7 @@ export class FolderPool {
       maxThreads: options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
       idleTimeout: IDLE_TIMEOUT_MS,
       closeTimeout: CLOSE_TIMEOUT_MS,
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
     })
     // Emitted when close() runs into its timeout; the threads are ended all the same.
     this.#piscina.on('error', () => undefined)

@@ -9,7 +9,7 @@
 //     the two halves of a commit leaves that).
 //  3. A job that continues a file fails if the file is not there; it never starts an empty one with holes in it.
 import fs from 'node:fs'
-import { openPiece, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
+import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
 import { type DiskStat, sameStat, statOf, utimesTime } from '../core/stat.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
 import { codeOf, type Fault, faultOf, isGone, SafeRoot } from './safefs.js'
@@ -171,7 +171,7 @@ class Stager {
       return undefined
     const sealed = Buffer.from(bytes, source.at, source.length)
     if (!this.#isPiece(sealed, idIndex)) return undefined
-    const plaintext = openPiece(this.#keys, sealed)
+    const plaintext = openPieceInto(this.#keys, sealed, scratch(part.sealedLength - SIV_BYTES))
     if (plaintext === undefined)
       throw new StageFault('PIECE_UNOPENABLE', 'a piece is not sealed under the keys of this share')
     return plaintext
@@ -192,7 +192,7 @@ class Stager {
   }
 
   #readPiece(fd: number, offset: number, length: number, idIndex: number): Buffer | undefined {
-    const plaintext = Buffer.allocUnsafe(length)
+    const plaintext = scratch(length)
     try {
       if (!readFully(fd, plaintext, offset)) return undefined
     } catch (thrown) {
@@ -308,4 +308,15 @@ function readFully(fd: number, target: Buffer, offset: number): boolean {
     done += count
   }
   return true
+}
+
+/** Plaintexts up to this size are made in one kept buffer: one a piece is garbage that nobody collects in time. */
+const SCRATCH_BYTES = 1 << 20
+let kept: Buffer = Buffer.alloc(0)
+
+/** A buffer for one piece, overwritten by the next call. */
+function scratch(bytes: number): Buffer {
+  if (bytes > SCRATCH_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  if (kept.length === 0) kept = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  return kept.subarray(0, bytes)
 }

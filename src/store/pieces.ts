@@ -42,13 +42,19 @@ export function unpackLayout(layout: Layout): PieceInfo[] {
   return pieces
 }
 
-/** Row of a piece: count of places (u32), then feed number and index (u32 each) of every ref. */
-type PieceRow = Buffer
+/** What is known of one piece, as its row says it. */
+interface Known {
+  /** How many files here hold it. */
+  places: number
+  readonly refs: PieceRef[]
+  /** One of the places; the others stand in the table of places. Most pieces have just this one. */
+  first: Place | undefined
+}
 
-/** The three tables and what changed in what this node holds. Every method runs inside the caller's transaction. */
+/** The tables and what changed in what this node holds. Every method runs inside the caller's transaction. */
 export class PieceTables {
   readonly #refs: Table<Buffer>
-  readonly #pieces: Table<PieceRow>
+  readonly #pieces: Table<Buffer>
   readonly #places: Table<number>
   /** Called with each ref whose piece has just become held, or has just been lost. */
   readonly #onHeld: (ref: PieceRef, held: boolean) => void
@@ -82,17 +88,14 @@ export class PieceTables {
   }
 
   /** Every feed's number for a piece. */
-  refsOf(id: Buffer): PieceRef[] {
-    const row = this.#pieces.get(id)
-    return row === undefined ? [] : refsIn(row)
+  refsOf(id: Buffer): readonly PieceRef[] {
+    return this.#known(id).refs
   }
 
   /** Whether some file on this disk holds a piece, and every feed's number for it. */
   look(id: Buffer): { readonly isHeld: boolean; readonly refs: readonly PieceRef[] } {
-    const row = this.#pieces.get(id)
-    return row === undefined
-      ? { isHeld: false, refs: [] }
-      : { isHeld: row.readUInt32LE(0) > 0, refs: refsIn(row) }
+    const { places, refs } = this.#known(id)
+    return { isHeld: places > 0, refs }
   }
 
   /** Whether some file on this disk holds the piece. */
@@ -101,33 +104,26 @@ export class PieceTables {
     return row !== undefined && row.readUInt32LE(0) > 0
   }
 
-  /** A file that holds the piece; `not` is passed over. */
-  placeOf(id: Buffer, not?: RelPath): Place | undefined {
-    for (const { key, value } of this.#places.range(
-      id,
-      Buffer.concat([id, AFTER_LAST_KEY]),
-      not === undefined ? 1 : 2,
-    )) {
-      const path = pathOfKey(key.subarray(ID_BYTES))
-      if (path !== not) return { path, offset: value }
-    }
-    return undefined
+  /** A file on this disk that holds the piece. */
+  placeOf(id: Buffer): Place | undefined {
+    return this.#known(id).first
   }
 
-  /** Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for another piece: the feed contradicts itself. */
+  /**
+   * Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for
+   * another piece: the feed contradicts itself.
+   */
   announce(feed: number, index: number, piece: PieceInfo, isNew: boolean): boolean {
-    const known = isNew ? undefined : this.at(feed, index)
-    if (known !== undefined) return known.id.equals(piece.id) && known.length === piece.length
+    const announced = isNew ? undefined : this.at(feed, index)
+    if (announced !== undefined) return announced.id.equals(piece.id) && announced.length === piece.length
     const ref = Buffer.allocUnsafe(LAYOUT_BYTES)
     piece.id.copy(ref)
     ref.writeUInt32LE(piece.length, ID_BYTES)
     this.#refs.put(refKey(feed, index), ref)
-    const row = this.#pieces.get(piece.id)
-    const tail = Buffer.allocUnsafe(8)
-    tail.writeUInt32LE(feed)
-    tail.writeUInt32LE(index, 4)
-    this.#pieces.put(piece.id, Buffer.concat([row ?? Buffer.alloc(4), tail]))
-    if (row !== undefined && row.readUInt32LE(0) > 0) this.#onHeld({ feed, index }, true)
+    const known = this.#known(piece.id)
+    known.refs.push({ feed, index })
+    this.#put(piece.id, known)
+    if (known.places > 0) this.#onHeld({ feed, index }, true)
     return true
   }
 
@@ -136,48 +132,92 @@ export class PieceTables {
    * both is never reported lost in between.
    */
   movePlaces(path: RelPath, before: Layout, after: Layout, sivBytes: number): void {
-    const suffix = pathKey(path)
     const now = new Set<string>()
     let offset = 0
     for (const piece of unpackLayout(after)) {
       const id = piece.id.toString('latin1')
       // A piece that repeats inside one file has one place there: its first.
-      if (!now.has(id)) {
-        now.add(id)
-        const key = Buffer.concat([piece.id, suffix])
-        const isNew = before.length === 0 || this.#places.get(key) === undefined
-        this.#places.put(key, offset)
-        if (isNew) this.#count(piece.id, 1)
-      }
+      if (!now.has(id)) this.#addPlace(piece.id, { path, offset })
+      now.add(id)
       offset += piece.length - sivBytes
     }
     for (const piece of unpackLayout(before)) {
-      const key = Buffer.concat([piece.id, suffix])
-      if (now.has(piece.id.toString('latin1')) || this.#places.get(key) === undefined) continue
-      this.#places.remove(key)
-      this.#count(piece.id, -1)
+      if (!now.has(piece.id.toString('latin1'))) this.#removePlace(piece.id, path)
     }
   }
 
-  #count(id: Buffer, change: 1 | -1): void {
-    const row = this.#pieces.get(id)
-    const counted = row === undefined ? Buffer.alloc(4) : Buffer.from(row)
-    const places = counted.readUInt32LE(0) + change
-    counted.writeUInt32LE(places)
-    if (places === 0 && counted.length === 4) this.#pieces.remove(id)
-    else this.#pieces.put(Buffer.from(id), counted)
-    if (places === 0 || (places === 1 && change === 1)) {
-      for (const ref of refsIn(counted)) this.#onHeld(ref, places > 0)
+  #addPlace(id: Buffer, place: Place): void {
+    const known = this.#known(id)
+    if (known.first === undefined || known.first.path === place.path) {
+      if (known.first === undefined) known.places++
+      known.first = place
+    } else {
+      const key = Buffer.concat([id, pathKey(place.path)])
+      const isThere = this.#places.get(key) !== undefined
+      this.#places.put(key, place.offset)
+      if (isThere) return
+      known.places++
     }
+    this.#put(id, known)
+    if (known.places === 1) for (const ref of known.refs) this.#onHeld(ref, true)
+  }
+
+  #removePlace(id: Buffer, path: RelPath): void {
+    const known = this.#known(id)
+    if (known.first?.path === path) {
+      // Another place takes its place in the row.
+      const [next] = known.places > 1 ? this.#places.range(id, Buffer.concat([id, AFTER_LAST_KEY]), 1) : []
+      known.first =
+        next === undefined ? undefined : { path: pathOfKey(next.key.subarray(ID_BYTES)), offset: next.value }
+      if (next !== undefined) this.#places.remove(next.key)
+    } else {
+      const key = Buffer.concat([id, pathKey(path)])
+      if (this.#places.get(key) === undefined) return
+      this.#places.remove(key)
+    }
+    known.places--
+    this.#put(id, known)
+    if (known.places === 0) for (const ref of known.refs) this.#onHeld(ref, false)
+  }
+
+  #known(id: Buffer): Known {
+    const row = this.#pieces.get(id)
+    return row === undefined ? { places: 0, refs: [], first: undefined } : unpackKnown(row)
+  }
+
+  #put(id: Buffer, known: Known): void {
+    if (known.places === 0 && known.refs.length === 0) this.#pieces.remove(id)
+    else this.#pieces.put(Buffer.from(id), packKnown(known))
   }
 }
 
-function refsIn(row: PieceRow): PieceRef[] {
-  const refs: PieceRef[] = []
-  for (let at = 4; at < row.length; at += 8) {
-    refs.push({ feed: row.readUInt32LE(at), index: row.readUInt32LE(at + 4) })
+/** Places (u32), count of refs (u32), each ref as feed and index (u32 each), then offset (f64) and path key of a place. */
+function packKnown({ places, refs, first }: Known): Buffer {
+  const path = first === undefined ? undefined : pathKey(first.path)
+  const row = Buffer.allocUnsafe(8 + refs.length * 8 + (path === undefined ? 0 : 8 + path.length))
+  row.writeUInt32LE(places)
+  row.writeUInt32LE(refs.length, 4)
+  let at = 8
+  for (const { feed, index } of refs) {
+    row.writeUInt32LE(feed, at)
+    row.writeUInt32LE(index, at + 4)
+    at += 8
   }
-  return refs
+  if (path !== undefined) {
+    row.writeDoubleLE(first!.offset, at)
+    path.copy(row, at + 8)
+  }
+  return row
+}
+
+function unpackKnown(row: Buffer): Known {
+  const refs: PieceRef[] = []
+  const end = 8 + row.readUInt32LE(4) * 8
+  for (let at = 8; at < end; at += 8)
+    refs.push({ feed: row.readUInt32LE(at), index: row.readUInt32LE(at + 4) })
+  const first =
+    row.length === end ? undefined : { offset: row.readDoubleLE(end), path: pathOfKey(row.subarray(end + 8)) }
+  return { places: row.readUInt32LE(0), refs, first }
 }
 
 function refKey(feed: number, index: number): Buffer {
