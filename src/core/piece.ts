@@ -47,9 +47,8 @@ export function sealPieceInto(keys: PieceKeys, plaintext: Buffer, target: Buffer
 
 /** The plaintext, a new buffer; undefined if these bytes were not sealed with these keys. */
 export function openPiece(keys: PieceKeys, sealed: Buffer): Buffer | undefined {
-  return sealed.length < SIV_BYTES
-    ? undefined
-    : openInto(keys, sealed, Buffer.allocUnsafe(sealed.length - SIV_BYTES))
+  if (sealed.length < SIV_BYTES) return undefined
+  return openPieceInto(keys, sealed, Buffer.allocUnsafe(sealed.length - SIV_BYTES))
 }
 
 /** The same into a buffer of the plaintext's length; undefined, and the buffer wiped, if they were not. */
