@@ -148,9 +148,15 @@ export class LanBeacon {
     })
     sender.bind({ port: 0, address }, () => {
       if (this.#senders.get(address) !== sender) return
-      sender.setMulticastTTL(1)
-      sender.setMulticastLoopback(true)
-      sender.setMulticastInterface(address)
+      try {
+        sender.setMulticastTTL(1)
+        sender.setMulticastLoopback(true)
+        sender.setMulticastInterface(address)
+      } catch (err) {
+        // The interface went away meanwhile, or knows no multicast.
+        sender.emit('error', err)
+        return
+      }
       this.#announceEagerly([...this.#shares.values()], address)
     })
   }

@@ -1,6 +1,7 @@
 // Places to dial, "host:port" in configuration and { host, port } inside. Pure: no look-ups. Also says how far an IP
 // address reaches, which decides to whom it may be told: an address of a home network means another machine elsewhere.
 import { BlockList, isIP } from 'node:net'
+import { ShoalError } from '../core/error.js'
 
 export interface Endpoint {
   /** A name or an IP literal, without brackets. */
@@ -22,6 +23,14 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const bracketed = match[1]
   if (bracketed !== undefined) return isIP(bracketed) === 6 ? { host: bracketed, port } : undefined
   return { host: match[2]!, port }
+}
+
+/** Like parseEndpoint, for texts of our own configuration. @throws ShoalError CONFIG_INVALID */
+export function endpointOf(text: string): Endpoint {
+  const endpoint = parseEndpoint(text)
+  if (endpoint === undefined)
+    throw new ShoalError('CONFIG_INVALID', `not a host and port: ${JSON.stringify(text.slice(0, 100))}`)
+  return endpoint
 }
 
 /** The text form of an endpoint, also its identity in tables. */

@@ -7,7 +7,7 @@ import { type Endpoint, mayTell, scopeOf } from './endpoint.js'
 import type { Link } from './link.js'
 import { vouchedEndpoint } from './link-table.js'
 import { type DeviceAddress, MAX_ADDRESSES } from './messages.js'
-import { offerId, otherRole, type Role } from './proof.js'
+import { offerId, type Role } from './proof.js'
 import { ShareChannel, type SharePeer } from './share-channel.js'
 
 interface ShareEvents {
@@ -156,13 +156,6 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
       list.filter((address) => isTellable(address, link)),
     )
   }
-}
-
-/** The ids by which the other side of a connection would offer each share. */
-export function offersExpected(shares: Iterable<ShareMembers>, link: Link): Map<string, ShareMembers> {
-  const expected = new Map<string, ShareMembers>()
-  for (const share of shares) expected.set(share.offerIdOn(link, otherRole(link.role)).toString('hex'), share)
-  return expected
 }
 
 function addressOf(link: Link): DeviceAddress | undefined {

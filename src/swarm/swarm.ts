@@ -1,7 +1,7 @@
 // Finds the members of our shares and keeps one proven connection to each (X1, X5, X6): listens and dials over TCP,
 // asks the LAN beacon and the DHT, and hands out peers per share. Nothing here reads or writes files; what should be
 // remembered of addresses is asked for through ShareSwarm.known().
-import { randomBytes, randomInt } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { isIPv4, type Socket } from 'node:net'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
@@ -11,17 +11,18 @@ import type { DeviceId, ShareId } from '../core/ids.js'
 import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
+import { Bans } from './bans.js'
 import { LanBeacon } from './beacon.js'
 import { DhtFinder } from './dht.js'
 import { type DhtNode, runDhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
-import { type Endpoint, parseEndpoint, scopeOf } from './endpoint.js'
+import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
 import { DEFAULT_TIMINGS, Link, type LinkOptions, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
-import { PROOF_BYTES } from './proof.js'
-import { offersExpected, type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
-import { Lobby, TcpListener } from './tcp.js'
+import { offersOf, sharesOffered } from './offers.js'
+import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
+import { Lobby, remoteOf, TcpListener } from './tcp.js'
 
 export interface SwarmOptions {
   readonly device: DeviceKeys
@@ -56,12 +57,8 @@ interface SwarmEvents {
   clone: [found: { readonly instance: string; readonly address: string }]
 }
 
-/** Offers are padded to a multiple of this with random ids, so that their number says little (X1). */
-const OFFER_PADDING = 8
 /** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
 const MAX_OFFER_MESSAGES = 1_000
-/** Devices refused at a time; beyond it the oldest ban is forgotten. */
-const MAX_BANS = 1_000
 
 type OpenOptions = Pick<LinkOptions, 'stream' | 'transport' | 'remote'> &
   Partial<LinkOptions> & { readonly onSettled?: (link: Link) => void }
@@ -78,8 +75,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #shares = new Map<ShareId, { readonly members: ShareMembers; readonly options: ShareOptions }>()
   readonly #lobby = new Lobby()
   readonly #links = new Set<Link>()
-  /** Refused devices, each with the timer that ends it. */
-  readonly #bans = new Map<DeviceId, NodeJS.Timeout>()
+  readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #book: AddressBook
   readonly #table: LinkTable
   readonly #dialer: Dialer
@@ -119,16 +115,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const { listenHost, listeningPort, bootstrap = [], dhtNode = false } = this.#options
     if (this.#state !== 'new') throw new ShoalError('INTERNAL', 'cannot start the swarm twice')
     const nodes = bootstrap.map(endpointOf)
+    const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
     this.#state = 'running'
     try {
-      this.#listener = await TcpListener.open(
-        listenHost,
-        listeningPort,
-        (socket) => this.#onSocket(socket),
-        this.#log,
-      )
+      const onSocket = (socket: Socket): void => this.#onSocket(socket)
+      this.#listener = await TcpListener.open(listenHost, listeningPort, onSocket, this.#log)
       this.#port = this.#listener.port
-      const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
       if (dhtNode)
         this.#dhtNode = await runDhtNode({
           host: host ?? '0.0.0.0',
@@ -136,10 +128,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
           bootstrap: nodes,
           log: this.#log,
         })
+      if (!this.#isRunning) throw new ShoalError('INTERNAL', 'the swarm was stopped while it started')
       this.#startBeacon()
       if (nodes.length > 0) this.#startDht(nodes, host)
     } catch (thrown) {
-      await this.stop()
+      await this.#close()
       throw thrown
     }
     this.#dialer.start()
@@ -149,13 +142,20 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   /** Closes everything; resolves within some 3 s whatever the network does. */
   async stop(): Promise<void> {
-    if (this.#state === 'stopped') return
+    if (this.#state !== 'stopped') await this.#close()
+  }
+
+  async #close(): Promise<void> {
     this.#state = 'stopped'
     this.#dialer.stop()
     this.#beacon?.close()
-    for (const timer of this.#bans.values()) clearTimeout(timer)
+    this.#bans.clear()
     for (const link of [...this.#links]) link.close('stopped')
     await Promise.all([this.#listener?.close(), this.#dht?.close(), this.#dhtNode?.close()])
+  }
+
+  get #isRunning(): boolean {
+    return this.#state === 'running'
   }
 
   /** Serves a share and looks for its members. @throws ShoalError CONFIG_INVALID for a host that is none */
@@ -170,7 +170,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     if (options.useDht) this.#dht?.join(keys.topic)
     for (const link of this.#table.allSelected()) {
       members.attach(link)
-      link.offer(padded([members.offerIdOn(link, link.role)]))
+      link.offer(offersOf([members], link))
     }
     this.#dialer.wake()
     return members
@@ -220,7 +220,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   #onSocket(socket: Socket): void {
-    if (this.#state !== 'running') {
+    if (!this.#isRunning) {
       socket.destroy()
       return
     }
@@ -230,7 +230,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #onDialled(socket: Socket, target: DialTarget, done: () => void): void {
     const share = this.#shares.get(target.share)?.options.keys
-    if (this.#state !== 'running' || share === undefined) {
+    if (!this.#isRunning || share === undefined) {
       socket.destroy()
       this.#book.failed(target.key, now())
       done()
@@ -259,7 +259,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #onDhtConnection(stream: NoiseSecretStream, topics: readonly Buffer[]): void {
     const { remoteHost, remotePort } = stream.rawStream
     const remote = { host: remoteHost ?? '0.0.0.0', port: remotePort ?? 0 }
-    const shares = [...this.#shares.values()].map(({ options }) => options.keys)
+    const shares = this.#members().map(({ keys }) => keys)
     const wanted = shares.filter(({ topic }) => topics.some((other) => other.equals(topic)))
     // Who was found under several topics may hold the secret of only some.
     const share = wanted[this.#turn++ % Math.max(1, wanted.length)]
@@ -274,7 +274,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   /** `onSettled` runs once, when the connection is ready or has failed. */
   #open({ onSettled, ...options }: OpenOptions): void {
     const link = new Link({
-      shares: () => [...this.#shares.values()].map(({ members }) => members.keys),
+      shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
       hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
       timings: this.#timings,
@@ -295,7 +295,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       if (link.readyMs === 0) onSettled?.(link)
     })
     link.start()
-    if (this.#state !== 'running') link.close('stopped')
+    if (!this.#isRunning) link.close('stopped')
   }
 
   #onReady(link: Link): void {
@@ -323,15 +323,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       else this.#onOffers(link, ids)
     })
     link.on('close', (reason) => {
-      for (const { members } of this.#shares.values()) members.detach(link, reason)
+      for (const share of this.#members()) share.detach(link, reason)
     })
-    const offers: Buffer[] = []
-    for (const { members } of this.#shares.values()) {
-      members.attach(link)
-      if (members.keys.shareId !== link.gateShare) offers.push(members.offerIdOn(link, link.role))
-    }
+    for (const share of this.#members()) share.attach(link)
     if (this.#own < link.device) this.#shares.get(link.gateShare)?.members.open(link)
-    link.offer(padded(offers))
+    const others = this.#members().filter(({ keys }) => keys.shareId !== link.gateShare)
+    link.offer(offersOf(others, link))
     this.#tryTcp(link)
     this.#dialer.wake()
   }
@@ -345,12 +342,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   #onOffers(link: Link, ids: readonly Buffer[]): void {
-    const candidates = [...this.#shares.values()].map(({ members }) => members)
-    const expected = offersExpected(
-      candidates.filter((members) => !members.isOn(link)),
-      link,
-    )
-    for (const id of ids) expected.get(id.toString('hex'))?.open(link)
+    for (const share of sharesOffered(ids, this.#members(), link)) share.open(link)
   }
 
   #onLost(link: Link, lastedMs: number, reason: string): void {
@@ -377,22 +369,14 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   #ban(device: DeviceId, reason: string, forMs: number): void {
-    if (this.#state !== 'running') return
+    if (!this.#isRunning) return
     this.#log.warn({ device, reason, forMs }, 'refusing a device for a while')
-    const oldest = this.#bans.size >= MAX_BANS ? this.#bans.keys().next().value : undefined
-    for (const replaced of [device, oldest]) if (replaced !== undefined) this.#unban(replaced)
-    const timer = setTimeout(() => this.#unban(device), forMs)
-    timer.unref()
-    this.#bans.set(device, timer)
+    this.#bans.add(device, forMs)
     this.#table.closeDevice(device, reason)
     this.#dht?.hush(device, true)
   }
 
-  #unban(device: DeviceId): void {
-    const timer = this.#bans.get(device)
-    if (timer === undefined) return
-    clearTimeout(timer)
-    this.#bans.delete(device)
+  #onBanEnded(device: DeviceId): void {
     this.#dht?.hush(device, false)
     this.#dialer.wake()
   }
@@ -406,8 +390,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     if (entry.options.useDht) this.#dht?.leave(entry.options.keys.topic)
   }
 
+  #members(): ShareMembers[] {
+    return [...this.#shares.values()].map(({ members }) => members)
+  }
+
   #closeIfIdle(link: Link): void {
-    for (const { members } of this.#shares.values()) if (members.isOn(link)) return
+    if (this.#members().some((share) => share.isOn(link))) return
     link.close('no share in common any more')
   }
 }
@@ -415,33 +403,4 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 /** Milliseconds of a clock that never goes back. */
 function now(): number {
   return performance.now()
-}
-
-/** Offers with random ones in between, in random order. */
-function padded(ids: readonly Buffer[]): Buffer[] {
-  const list = [...ids]
-  do list.push(randomBytes(PROOF_BYTES))
-  while (list.length % OFFER_PADDING !== 0)
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = randomInt(i + 1)
-    const swapped = list[i]!
-    list[i] = list[j]!
-    list[j] = swapped
-  }
-  return list
-}
-
-function remoteOf(socket: Socket): Endpoint {
-  return { host: socket.remoteAddress ?? '0.0.0.0', port: socket.remotePort ?? 0 }
-}
-
-function endpointOf(text: string): Endpoint {
-  const endpoint = parseEndpoint(text)
-  if (endpoint === undefined)
-    throw new ShoalError('CONFIG_INVALID', `not a host and port: ${formatText(text)}`)
-  return endpoint
-}
-
-function formatText(text: string): string {
-  return JSON.stringify(text.slice(0, 100))
 }

@@ -86,6 +86,11 @@ export function dialTcp(endpoint: Endpoint, timeoutMs: number, signal: AbortSign
   })
 }
 
+/** The other end of a socket. */
+export function remoteOf(socket: Socket): Endpoint {
+  return { host: socket.remoteAddress ?? '0.0.0.0', port: socket.remotePort ?? 0 }
+}
+
 /** Something that waits for its proof. */
 export interface Guest {
   readonly remote: Endpoint
