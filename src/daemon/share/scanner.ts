@@ -344,6 +344,8 @@ class Look {
   readonly #deep: boolean
   /** Directories that are another than the index knows, or whose watches ended: all below them is looked at. */
   readonly #anew = new Set<Directory>()
+  /** Directories judged in this look: each is in two listings, its parent's and its own. */
+  readonly #judged = new Set<RelPath>()
   readonly #moment: Moment
   readonly #jobs = new Set<Promise<void>>()
   #found: Publication[] = []
@@ -400,6 +402,8 @@ class Look {
     const faulty = new Set(listing.faults.map(({ name }) => name))
     const below: Directory[] = []
     const directories: Candidate[] = []
+    if (listing.path !== '' && listing.stat !== undefined)
+      this.#addItself(directories, listing.path, listing.stat)
     for (let i = 0; i < listing.names.length; i++) {
       const path = childPath(listing.path, listing.names[i]!)
       if (path === undefined) continue
@@ -414,8 +418,8 @@ class Look {
       if (this.#isDisturbed(path)) continue
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat }
-      if (isDirectory) directories.push(candidate)
-      else this.#hash(candidate)
+      if (!isDirectory) this.#hash(candidate)
+      else if (!this.#judged.has(path)) directories.push(candidate)
     }
     this.#judgeDirectories(directories)
     for (const [path, row] of rows) {
@@ -425,6 +429,14 @@ class Look {
       this.#scanner.noteMissing(path)
     }
     return below
+  }
+
+  /** A directory's own time moves with the names in it, and of that its parent's watch says nothing. */
+  #addItself(directories: Candidate[], path: RelPath, stat: DiskStat): void {
+    const row = this.#context.index.disk(path)
+    if (currentFact(row).type !== 'directory' || this.#judged.has(path)) return
+    if (row?.stat !== undefined && sameStat(row.stat, stat)) return
+    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat })
   }
 
   /**
@@ -460,6 +472,7 @@ class Look {
     if (candidates.length === 0) return
     this.#context.index.transaction(() => {
       for (const { path, stat } of candidates) {
+        this.#judged.add(path)
         const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
         const publication = this.#scanner.judge(path, fact, stat, undefined)
         if (publication !== undefined) this.#found.push(publication)
