@@ -7,7 +7,7 @@
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
 //   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
 import type { Entry } from '../core/entry.js'
-import { ABSENT, factOf, sameFactContent } from '../core/fact.js'
+import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
@@ -21,7 +21,7 @@ import { DiskTable } from './disk.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { type HeadsChange, HeadsTable } from './heads.js'
 import { IntentTable } from './intents.js'
-import { type Layout, type PieceRef, PieceTables, type Place, unpackLayout } from './pieces.js'
+import { type Layout, type PieceRef, PieceTables, type Place, packLayout, unpackLayout } from './pieces.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import {
   AFTER_LAST_KEY,
@@ -305,7 +305,10 @@ export class ShareIndex {
 
   /** Sets what this disk holds at a path, with the layout of a file's pieces. */
   setDisk(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
-    this.#disk.set(path, row, layout)
+    const { fact } = row.applied
+    // A change of metadata on a file that had drifted to the share's content comes without a layout.
+    const isUnknown = layout === undefined && fact.type === 'file' && row.drift === undefined
+    this.#disk.set(path, row, isUnknown ? this.#layoutSaid(path, fact) : layout)
     this.#refreshWith(path, this.effective(path), row)
   }
 
@@ -364,34 +367,55 @@ export class ShareIndex {
   #stepFrom(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
     if (this.#options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
     const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
-    if (row?.drift === undefined || (step.type !== 'none' && step.type !== 'adopt')) return step
-    if (!this.#options.overwriteDrift) return step
-    return stepFor(share, { version: share.version, fact: row.drift.fact })
+    if (row?.drift === undefined) return step
+    // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
+    // is to be done then starts from what the disk really holds.
+    if ((step.type === 'none' || step.type === 'adopt') && !this.#options.overwriteDrift) return step
+    return stepFor(share, { version: row.applied.version, fact: row.drift.fact })
+  }
+
+  /** A drift that the share has come to agree with is none any more. */
+  #withoutDrift(path: RelPath, share: Effective, row: DiskRow | undefined): DiskRow | undefined {
+    if (row?.drift === undefined || !sameFact(row.drift.fact, share.fact)) return row
+    const agreed = {
+      applied: { version: share.version, fact: share.fact },
+      stat: row.stat,
+      drift: undefined,
+    }
+    this.#disk.set(path, agreed, this.#layoutSaid(path, share.fact))
+    return agreed
+  }
+
+  /** The layout of a file as its feed announced it. */
+  #layoutSaid(path: RelPath, fact: Fact): Layout | undefined {
+    if (fact.type !== 'file') return undefined
+    const pieces = this.piecesOfContent(path, fact.content)
+    return pieces === undefined ? undefined : packLayout(pieces)
   }
 
   #refreshFrom({ path, share }: HeadsChange): void {
     this.#refreshWith(path, share, this.disk(path))
   }
 
-  #refreshWith(path: RelPath, share: Effective, row: DiskRow | undefined): void {
+  #refreshWith(path: RelPath, share: Effective, before: DiskRow | undefined): void {
+    const row = this.#withoutDrift(path, share, before)
     const step = this.#stepFrom(path, share, row)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
       this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
     }
     const key = pathKey(path)
-    const before = this.#wanted.get(key)
-    if (before !== undefined) this.#countWanted(before, -1)
+    const was = this.#wanted.get(key)
+    if (was !== undefined) this.#countWanted(was, -1)
     if (step.type === 'none' || step.type === 'adopt') {
-      if (before !== undefined) this.#wanted.remove(key)
+      if (was !== undefined) this.#wanted.remove(key)
       this.#wantedChanges.delete(path)
       return
     }
     const wanted: WantedRow =
       step.type === 'write' ? [step.fact.size, contentStart(step.fact.content)] : [0, 0]
     this.#countWanted(wanted, 1)
-    if (before === undefined || before[0] !== wanted[0] || before[1] !== wanted[1])
-      this.#wanted.put(key, wanted)
+    if (was === undefined || was[0] !== wanted[0] || was[1] !== wanted[1]) this.#wanted.put(key, wanted)
     this.#wantedChanges.add(path)
   }
 

@@ -1,7 +1,7 @@
 // A simulated apply, in the daemon's order: stage contents (from this disk, the archive or a node in reach), note what is
 // about to be done, exchange each path against what is there, put the times of directories back, and record all of it in
 // one transaction. A crash or a user may come between any two steps.
-import { ABSENT, type DirectoryFact, type LiveFact } from '../../src/core/fact.js'
+import { ABSENT, type DirectoryFact, type LiveFact, sameFact } from '../../src/core/fact.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf, type Step } from '../../src/core/plan.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
@@ -41,7 +41,10 @@ export function* applyOnce(node: SimNode): Work {
     }
     tasks.push(task)
   }
-  const ready = tasks.filter((task) => !mustWait(node, task))
+  const ready = tasks.flatMap((task) => {
+    const now = node.rules.plansAgain ? planned(node, task.path) : task
+    return now === undefined || !isSameResult(now, task) || mustWait(node, now) ? [] : [now]
+  })
   if (ready.length > 0) yield* commit(node, ready)
 }
 
@@ -61,6 +64,11 @@ function planned(node: SimNode, path: RelPath): Task | undefined {
     version: share.version,
     content: pieces === undefined ? undefined : contentOfPieces(pieces),
   }
+}
+
+/** Whether a task still is what was staged for; a scan may have made another version the newest meanwhile. */
+function isSameResult(now: Task, task: Task): boolean {
+  return now.step.type === task.step.type && sameFact(resultOf(now) ?? ABSENT, resultOf(task) ?? ABSENT)
 }
 
 function canGather(node: SimNode, content: Content): boolean {
@@ -161,7 +169,11 @@ function record(
       if (row?.applied.fact.type !== 'directory' || row.drift !== undefined) continue
       // What was set, not what the row says by now: a scan may have published other times meanwhile.
       const fact = { ...row.applied.fact, mode: stat.mode, mtimeUs: mtimeUsOf(stat) }
-      index.setDisk(path, { applied: { version: row.applied.version, fact }, stat, drift: undefined }, undefined)
+      index.setDisk(
+        path,
+        { applied: { version: row.applied.version, fact }, stat, drift: undefined },
+        undefined,
+      )
     }
     index.clearIntents(batch)
   })
@@ -215,6 +227,10 @@ class Job {
     const { disk, rules } = this.#node
     const { path, step } = this.#task
     const there = disk.tree.get(path)
+    if (step.type === 'remove' && there === undefined && this.#expected === undefined) {
+      this.result = 'gone'
+      return
+    }
     if (!disk.isDirectory(parentOf(path))) return
     const isExpected =
       this.#expected === undefined

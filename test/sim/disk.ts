@@ -10,7 +10,9 @@ import type { Content } from './contents.js'
 export type InodeType = 'file' | 'directory' | 'symlink'
 
 /** What makes up a file's or link's bytes, for the ledger. */
-export type Bytes = { readonly type: 'file'; readonly content: Content } | { readonly type: 'symlink'; readonly target: string }
+export type Bytes =
+  | { readonly type: 'file'; readonly content: Content }
+  | { readonly type: 'symlink'; readonly target: string }
 
 export interface Inode {
   readonly type: InodeType
@@ -118,7 +120,8 @@ export class SimDisk {
   // --- what both do ---
 
   make(what: Bytes | { readonly type: 'directory' }, mode: number, mtimeUs: number): Inode {
-    const size = what.type === 'file' ? what.content.size : what.type === 'symlink' ? what.target.length : 4096
+    const size =
+      what.type === 'file' ? what.content.size : what.type === 'symlink' ? what.target.length : 4096
     return {
       type: what.type,
       content: what.type === 'file' ? what.content : undefined,

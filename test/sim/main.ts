@@ -33,8 +33,11 @@ for (let seed = first; seed < first + count; seed++) {
   console.log(`seed ${seed} failed:`)
   for (const fault of outcome.faults) console.log(`  ${fault}`)
   if (values.all) continue
-  if (!values.verbose) for (const event of runHistory({ seed, rules, verbose: true }).events) console.log(event)
-  console.log(`replay it with: npm run sim -- --seed ${seed}${values.plant === undefined ? '' : ` --plant ${values.plant}`}`)
+  if (!values.verbose)
+    for (const event of runHistory({ seed, rules, verbose: true }).events) console.log(event)
+  console.log(
+    `replay it with: npm run sim -- --seed ${seed}${values.plant === undefined ? '' : ` --plant ${values.plant}`}`,
+  )
   process.exit(1)
 }
 const seconds = (performance.now() - startedMs) / 1000

@@ -1,12 +1,13 @@
 // One simulated device: a disk, a database that survives crashes, and the agent's work as generators that stop at every
 // point where a crash or another device's doing may come between. It runs the real index, judgement, settling and plan.
-import { type FeedRecord, decodeRecord, encodeRecord } from '../../src/core/record.js'
-import type { DeviceId, WriterId } from '../../src/core/ids.js'
+
 import { invariant } from '../../src/core/error.js'
 import { blake3 } from '../../src/core/hash.js'
+import type { DeviceId, WriterId } from '../../src/core/ids.js'
 import { writerIdOf } from '../../src/core/ids.js'
-import type { RelPath } from '../../src/core/path.js'
 import type { Intent } from '../../src/core/local.js'
+import type { RelPath } from '../../src/core/path.js'
+import { decodeRecord, encodeRecord, type FeedRecord } from '../../src/core/record.js'
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { applyOnce } from './apply.js'
@@ -194,7 +195,12 @@ export class SimNode {
   decoded(feed: SimFeed, index: number): FeedRecord {
     const block = feed.blocks[index]
     if (block === undefined) return feed.durable[index]!
-    const decoded = decodeRecord(block, { entryKey: ENTRY_KEY, feedKey: feed.key, index, author: feed.writer })
+    const decoded = decodeRecord(block, {
+      entryKey: ENTRY_KEY,
+      feedKey: feed.key,
+      index,
+      author: feed.writer,
+    })
     invariant(decoded.type === 'ok', 'a simulated record decodes')
     return decoded.value
   }

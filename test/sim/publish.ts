@@ -76,7 +76,8 @@ function inOrder(found: readonly Publication[]): Publication[] {
 function withRescued(node: SimNode, one: Publication): Publication[] {
   const copies: Publication[] = []
   for (const copy of node.index.rescued(one.draft, node.feed!.writer, node.labelOf) ?? [undefined]) {
-    const pieces = copy?.fact.type === 'file' ? node.index.piecesOfContent(one.draft.path, copy.fact.content) : []
+    const pieces =
+      copy?.fact.type === 'file' ? node.index.piecesOfContent(one.draft.path, copy.fact.content) : []
     if (copy === undefined || pieces === undefined) return []
     copies.push({ draft: copy, pieces, found: undefined })
   }
@@ -101,7 +102,10 @@ function* append(node: SimNode, list: readonly Publication[]): Work {
   if (node.options.encodes) feed.blocks.push(node.encoded(feed, record))
   feed.durable.push(record)
   noteAnnounced(node, list)
-  node.world.log(node, () => `announces ${record.entries.map(({ path, type }) => `${path} (${type})`).join(', ')}`)
+  node.world.log(
+    node,
+    () => `announces ${record.entries.map(({ path, type }) => `${path} (${type})`).join(', ')}`,
+  )
   yield
   node.index.transaction(() => {
     node.ingest(feed, node.decoded(feed, at), at + 1)
@@ -120,10 +124,14 @@ function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
   for (const { draft, found } of list) {
     if (found === undefined) continue
     if (!found.isNews && !node.isAmnesiac) {
-      node.world.violation(node, `announced what no user did since it knew it: ${draft.path} (${draft.fact.type})`)
+      node.world.violation(
+        node,
+        `announced what no user did since it knew it: ${draft.path} (${draft.fact.type})`,
+      )
     }
+    const now = node.disk.tree.get(draft.path)
     if (found.inode === undefined) node.disk.removedByUser.delete(draft.path)
-    else if (found.inode.stat === found.stat) found.inode.isTouched = false
+    else if (now === found.inode && now.stat === found.stat) now.isTouched = false
   }
 }
 

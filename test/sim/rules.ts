@@ -17,6 +17,8 @@ export interface Rules {
   readonly notesIntents: boolean
   /** Whether it remembers what its own lost tail said (A4). */
   readonly recoversTail: boolean
+  /** Whether it makes sure, before it touches the disk, that the share still says what it has staged. */
+  readonly plansAgain: boolean
   /** Whether it looks at a path before it replaces it (A3). */
   readonly checksDisk: boolean
   /** Whether it keeps what a new version would bury (V1, V5). */
@@ -33,6 +35,7 @@ export const TRUE_RULES: Rules = {
   judged: (draft) => draft,
   notesIntents: true,
   recoversTail: true,
+  plansAgain: true,
   checksDisk: true,
   rescues: true,
   waitsForContent: true,
@@ -59,11 +62,13 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   /** V1 broken: an edit counts as made on top of whatever the index has heard of. */
   'base-is-newest': {
     ...TRUE_RULES,
-    judged: (draft, share) => (includes(share.version, draft.base) ? { ...draft, base: share.version } : draft),
+    judged: (draft, share) =>
+      includes(share.version, draft.base) ? { ...draft, base: share.version } : draft,
   },
   'no-intents': { ...TRUE_RULES, notesIntents: false },
   'no-recovery': { ...TRUE_RULES, recoversTail: false },
   'no-disk-check': { ...TRUE_RULES, checksDisk: false },
+  'stale-plan': { ...TRUE_RULES, plansAgain: false },
   'no-rescue': { ...TRUE_RULES, rescues: false },
   'no-waiting': { ...TRUE_RULES, waitsForContent: false },
   'no-order': { ...TRUE_RULES, announcesInOrder: false },

@@ -2,7 +2,7 @@
 // the index as it is by then, read what changed, judge, and publish. Everything may change between any two steps.
 import { ABSENT, type Fact } from '../../src/core/fact.js'
 import { judge, NOTHING_APPLIED } from '../../src/core/local.js'
-import type { RelPath } from '../../src/core/path.js'
+import { parentOf, type RelPath } from '../../src/core/path.js'
 import { type DiskStat, sameStat } from '../../src/core/stat.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import type { Content } from './contents.js'
@@ -54,6 +54,7 @@ class Look {
   readonly #found: Publication[] = []
   readonly #candidates: Candidate[] = []
   readonly #missing = new Set<RelPath>()
+  readonly #listed = new Set<Directory>()
 
   constructor(node: SimNode, full: boolean) {
     this.#node = node
@@ -67,6 +68,7 @@ class Look {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { tree } = this.#node.disk
       if (!this.#node.disk.isDirectory(next)) continue
+      this.#listed.add(next)
       const listing = this.#node.disk.children(next).map((path): Sight => {
         const inode = tree.get(path)!
         const { stat, content, isTouched: isNews } = inode
@@ -75,6 +77,7 @@ class Look {
       if (random.chance(0.3)) yield
       this.#node.index.transaction(() => queue.push(...this.#compare(next, listing)))
     }
+    if (this.#full) this.#noteOrphans()
     for (const candidate of this.#candidates) yield* this.#read(candidate)
     if (this.#missing.size > 0) {
       if (random.chance(0.3)) yield
@@ -83,10 +86,7 @@ class Look {
     if (this.#found.length > 0) yield* publish(this.#node, this.#found)
   }
 
-  #compare(
-    directory: Directory,
-    listing: readonly Sight[],
-  ): Directory[] {
+  #compare(directory: Directory, listing: readonly Sight[]): Directory[] {
     const { index } = this.#node
     const rows = new Map(index.diskChildren(directory).map(({ path, row }) => [path, row]))
     const below: Directory[] = []
@@ -119,12 +119,20 @@ class Look {
     this.wasWhole = false
   }
 
+  /** Rows of paths in directories that are none any more; a crash may have come before their turn. */
+  #noteOrphans(): void {
+    for (const { path, row } of this.#node.index.diskRows()) {
+      if (currentFact(row).type !== 'absent' && !this.#listed.has(parentOf(path))) this.#missing.add(path)
+    }
+  }
+
   #noteMissing(path: RelPath): void {
     const row = this.#node.index.disk(path)
     const fact = currentFact(row)
     if (fact.type === 'absent') return
     this.#missing.add(path)
-    if (fact.type === 'directory') for (const child of this.#node.index.diskChildren(path)) this.#noteMissing(child.path)
+    if (fact.type === 'directory')
+      for (const child of this.#node.index.diskChildren(path)) this.#noteMissing(child.path)
   }
 
   *#read({ path, seen }: Candidate): Work {
@@ -171,8 +179,9 @@ class Look {
       this.#found.push({ draft, pieces: content?.pieces ?? [], found: { stat, inode, isNews } })
       return
     }
-    if (outcome.type !== 'unchanged') world.log(this.#node, () => `finds ${path} (${fact.type}): ${outcome.type}`)
-    if (inode !== undefined && inode.stat === stat) inode.isTouched = false
+    world.log(this.#node, () => `finds ${path} (${fact.type}): ${outcome.type}`)
+    if (inode !== undefined && inode.stat === stat && this.#node.disk.tree.get(path) === inode)
+      inode.isTouched = false
     const drift =
       outcome.type === 'drift' ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact } : undefined
     const now = outcome.type === 'adopt' ? outcome.applied : applied

@@ -47,7 +47,10 @@ export class User {
     if (file !== undefined && (name === 'edit' || name === 'append')) {
       this.#log(name, file)
       const { chunks } = disk.tree.get(file)!.content!
-      disk.userOverwrites(file, name === 'edit' ? this.#edited(chunks) : contentOf([...chunks.slice(-2), this.#fresh()]))
+      disk.userOverwrites(
+        file,
+        name === 'edit' ? this.#edited(chunks) : contentOf([...chunks.slice(-2), this.#fresh()]),
+      )
     } else if (file !== undefined && name === 'save') {
       this.#log(name, file)
       this.#replace(file, this.#edited(disk.tree.get(file)!.content!.chunks))
@@ -112,7 +115,8 @@ export class User {
     if (disk.tree.get(two)?.type === 'file' && disk.isDirectory(parent(one)) && !disk.tree.has(one))
       disk.userRenames(two, one)
     if (world.random.chance(0.3)) yield
-    if (disk.tree.has(aside) && disk.isDirectory(parent(two)) && !disk.tree.has(two)) disk.userRenames(aside, two)
+    if (disk.tree.has(aside) && disk.isDirectory(parent(two)) && !disk.tree.has(two))
+      disk.userRenames(aside, two)
   }
 
   /** As an editor saves: a new file, renamed over the old one. */
@@ -156,7 +160,10 @@ export class User {
   }
 
   #log(name: string, ...paths: (string | undefined)[]): void {
-    this.#node.world.log(this.#node, () => `USER ${name} ${paths.filter((path) => path !== undefined).join(' ')}`)
+    this.#node.world.log(
+      this.#node,
+      () => `USER ${name} ${paths.filter((path) => path !== undefined).join(' ')}`,
+    )
   }
 }
 
@@ -164,4 +171,3 @@ function parent(path: RelPath): RelPath | '' {
   const slash = path.lastIndexOf('/')
   return slash < 0 ? '' : (path.slice(0, slash) as RelPath)
 }
-

@@ -26,7 +26,8 @@ function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<stri
   for (const node of nodes) {
     const name = node.options.name
     for (const path of node.index.wantedAfter(undefined, 1000)) {
-      if (!ghosts.has(path) && !isHeldUp(node, path)) yield `${name} still wants ${path}: ${node.index.step(path).type}`
+      if (!ghosts.has(path) && !isHeldUp(node, path))
+        yield `${name}${node.options.isWriter ? '' : ' (reader)'} still wants ${path}: ${node.index.step(path).type}`
     }
     for (const path of node.index.unsettled()) yield `${name} has an unsettled conflict at ${path}`
     yield* soundIndex(node)
@@ -37,7 +38,9 @@ function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<stri
 /** Whether a reader's own changes, which it is told to leave alone, are in the way of a path. */
 function isHeldUp({ index, options }: SimNode, path: RelPath): boolean {
   if (options.overwritesDrift) return false
-  return index.drifted().some((drift) => path === drift || path.startsWith(`${drift}/`) || drift.startsWith(`${path}/`))
+  return index
+    .drifted()
+    .some((drift) => path === drift || path.startsWith(`${drift}/`) || drift.startsWith(`${path}/`))
 }
 
 /** Paths whose content is nowhere any more, because the user destroyed it before anybody had fetched it. */
@@ -50,7 +53,9 @@ function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
       if (pieces === undefined || entry?.type !== 'file') continue
       const { chunks } = contentOfPieces(pieces)
       const isSomewhere = chunks.every((chunk) =>
-        nodes.some(({ disk }) => [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk))),
+        nodes.some(({ disk }) =>
+          [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk)),
+        ),
       )
       if (!isSomewhere) ghosts.add(path)
     }
@@ -62,10 +67,10 @@ function* equalTrees(nodes: readonly SimNode[], besides: ReadonlySet<RelPath>): 
   const [first, ...others] = nodes
   for (const other of others) {
     for (const path of new Set([...first!.disk.tree.keys(), ...other.disk.tree.keys()])) {
-      if (besides.has(path)) continue
+      if (besides.has(path) || isHeldUp(first!, path) || isHeldUp(other, path)) continue
       const one = first!.disk.tree.get(path)
       const two = other.disk.tree.get(path)
-      const names = `${first!.options.name} and ${other.options.name}`
+      const names = `${first!.options.name} and ${other.options.name}${other.options.isWriter ? '' : ' (reader)'}`
       if (one === undefined || two === undefined) yield `${names} differ: only one has ${path}`
       else if (!sameFact(factOfInode(one), factOfInode(two))) yield `${names} differ at ${path}`
     }
@@ -80,7 +85,10 @@ function* soundIndex({ index, disk, database, options }: SimNode): Generator<str
     const isRight = inode === undefined ? fact.type === 'absent' : sameFact(fact, factOfInode(inode))
     if (!isRight) yield `${options.name} believes ${path} to be ${fact.type}, wrongly`
   }
-  const again = new ShareIndex(database, '', { overwriteDrift: options.overwritesDrift, isIgnored: () => false })
+  const again = new ShareIndex(database, '', {
+    overwriteDrift: options.overwritesDrift,
+    isIgnored: () => false,
+  })
   if (!again.digest().equals(index.digest())) yield `${options.name} counts another digest after a restart`
   const counts = JSON.stringify(again.counts)
   if (counts !== JSON.stringify(index.counts)) yield `${options.name} counts ${counts} after a restart`
@@ -97,5 +105,6 @@ function* noLostBytes(nodes: readonly SimNode[], accounts: Accounts): Generator<
         yield `${options.name} has ${keyOf(bytes)} at ${path}, which nobody wrote`
     }
   }
-  for (const { path, content } of accounts.owed()) if (!kept.has(content)) yield `LOST ${content}, written at ${path}`
+  for (const { path, content } of accounts.owed())
+    if (!kept.has(content)) yield `LOST ${content}, written at ${path}`
 }

@@ -2,7 +2,8 @@
 // one virtual clock and one seed. Afterwards everything heals and runs until quiet, and the verdict is given.
 import { invariant } from '../../src/core/error.js'
 import type { WriterId } from '../../src/core/ids.js'
-import { Accounts } from './ledger.js'
+import type { Ledger } from './disk.js'
+import { Accounts, keyOf } from './ledger.js'
 import { type SimFeed, SimNode, type Surroundings, type Work, type WorkName } from './node.js'
 import { Random } from './random.js'
 import type { Rules } from './rules.js'
@@ -63,10 +64,19 @@ export class World implements Surroundings {
     const encodes = this.random.chance(0.05)
     this.nodes = NAMES.slice(0, count).map((name, i) => {
       const isWriter = i < count - readers
-      const ledger = isWriter ? this.accounts : { written: () => undefined, destroyed: () => undefined }
+      const ledger: Ledger = {
+        written: (path, bytes) => {
+          if (isWriter) this.accounts.written(path, bytes)
+          this.log(node, () => `  (${keyOf(bytes)} is at ${path})`)
+        },
+        destroyed: (path, bytes) => {
+          if (isWriter) this.accounts.destroyed(path, bytes)
+          this.log(node, () => `  (${keyOf(bytes)} is gone from ${path})`)
+        },
+      }
       const skewUs = this.random.chance(0.5) ? 0 : (this.random.below(7200) - 3600) * 1e6
       const overwritesDrift = this.random.chance(0.5)
-      const node = new SimNode(
+      const node: SimNode = new SimNode(
         { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules },
         this,
         ledger,
@@ -221,7 +231,8 @@ export class World implements Surroundings {
         for (let i = 0; i < 3; i++) node.whole('apply')
       }
       for (const node of this.nodes) after += node.progress
-      if (after === before && round > 1 && this.nodes.every(({ index }) => this.#isAllThatCanBe(index))) return []
+      if (after === before && round > 1 && this.nodes.every(({ index }) => this.#isAllThatCanBe(index)))
+        return []
     }
     return [`not quiet after ${MAX_ROUNDS} rounds`]
   }
