@@ -43,11 +43,11 @@ export type CommitJob =
     }
   /** To the archive; a directory only if it is empty, else blocked with ENOTEMPTY. */
   | (Displacing & { readonly type: 'remove' })
-  /** Final mode and time of a directory, after its children. */
+  /** Final time of a directory, and its mode if given, after its children. */
   | {
       readonly type: 'directory'
       readonly path: RelPath
-      readonly mode: number
+      readonly mode?: number
       readonly mtimeUs: number
     }
   /** Renames to a free name, else blocked with EEXIST. */

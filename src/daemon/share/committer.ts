@@ -107,14 +107,15 @@ export class Committer {
     guard.startCommit(paths)
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
-      const times = [...directories].map(([path, { mode, mtimeUs }]): CommitJob => {
-        return { type: 'directory', path, mode, mtimeUs }
-      })
-      const results = await pool.commit(root, [...jobs, ...times], {
-        archive: this.#context.archive,
-        atMs: this.#nowMs(),
-      })
+      const options = { archive: this.#context.archive, atMs: this.#nowMs() }
+      const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
+      // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
+      const overtaken = this.#overtaken(directories)
+      if (overtaken.size > 0) {
+        const again = await pool.commit(root, timeJobs(overtaken), options)
+        index.transaction(() => this.#setAllTimes([...overtaken.keys()], again))
+      }
     } finally {
       guard.endCommit(paths)
     }
@@ -203,10 +204,7 @@ export class Committer {
         at += jobs.length
         after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
-      directories.forEach((path, i) => {
-        const result = results[at + i]!
-        if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
-      })
+      this.#setAllTimes(directories, results.slice(at))
       index.clearIntents(batch)
     })
     for (const act of after) act()
@@ -249,12 +247,37 @@ export class Committer {
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
   }
 
-  #setTimes(path: RelPath, stat: NonNullable<DiskRow['stat']>): void {
+  #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
+    directories.forEach((path, i) => {
+      const result = results[i]!
+      if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
+    })
+  }
+
+  #setTimes(path: RelPath, stat: DiskStat): void {
     const { index } = this.#context
     const row = index.disk(path)
     if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    index.setDisk(path, { ...row, stat }, undefined)
+    const { mode, mtimeUs } = row.applied.fact
+    // Anything else is for a scan to find.
+    if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
   }
+
+  /** Those directories that are to have another time by now than was set. */
+  #overtaken(directories: ReadonlyMap<RelPath, DirectoryFact>): Map<RelPath, DirectoryFact> {
+    const overtaken = new Map<RelPath, DirectoryFact>()
+    for (const [path, { mtimeUs }] of directories) {
+      const row = this.#context.index.disk(path)
+      const fact = row?.drift === undefined ? row?.applied.fact : undefined
+      if (fact?.type === 'directory' && fact.mtimeUs !== mtimeUs) overtaken.set(path, fact)
+    }
+    return overtaken
+  }
+}
+
+/** Times only: a mode that a user has just changed is not ours to put back. */
+function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
+  return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
 }
 
 function phase(task: ApplyTask): number {

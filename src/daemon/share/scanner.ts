@@ -543,6 +543,13 @@ class Look {
     const found = this.#found
     this.#found = []
     await this.#context.publish(found)
+    // What we changed ourselves while it was being published is remembered as it was before.
+    const { guard } = this.#context
+    const overtaken = found.filter(({ draft }) => guard.isDisturbed(draft.path, this.#moment))
+    this.#scanner.markDirty(
+      overtaken.map(({ draft }) => parentOf(draft.path)),
+      QUIET_MS,
+    )
   }
 
   /** Waits while enough hashing is under way. */
