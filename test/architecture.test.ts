@@ -1,0 +1,165 @@
+// Reads the import statements of src and fails on a wrong arrow, a cycle, or anything in core that is not a function of
+// its arguments (docs/design.md, "Layout"). What is allowed stands in one table.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { repository } from './support/repository.js'
+
+/** For each folder of src: what its files may import of the others. Its own folder is always allowed. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  ports: ['core/'],
+  store: ['core/', 'ports/'],
+  feed: ['core/', 'ports/'],
+  swarm: ['core/', 'ports/'],
+  exchange: ['core/', 'ports/'],
+  folder: ['core/', 'ports/'],
+  control: ['core/', 'ports/'],
+  daemon: ['core/', 'ports/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
+  // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
+  cli: [
+    'core/',
+    'ports/',
+    'control/client',
+    'control/schema',
+    'control/package-version',
+    'daemon/config',
+    'daemon/log',
+  ],
+}
+/** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
+const LAZY: Readonly<Record<string, readonly string[]>> = { cli: ['daemon/daemon', 'swarm/dht-node'] }
+/** The only file at the top: the public surface. */
+const TOP = 'index.ts'
+
+/** Packages that only compute; everything else touches the world. `constants` and types are values too. */
+const PURE_PACKAGES: ReadonlySet<string> = new Set(['@napi-rs/blake-hash', '@scure/base', 'sodium-native'])
+/** Functions of their arguments alone. */
+const PURE_BUILTINS: ReadonlySet<string> = new Set(['node:zlib', 'node:buffer'])
+/** In core: clocks, randomness, promises, timers, the process, the log. */
+const IMPURE: readonly [RegExp, string][] = [
+  [/\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\b|\bhrtime\b/, 'a clock'],
+  [/\bMath\.random\b|\brandomBytes\b|\brandomUUID\b|\bgetRandomValues\b|\brandombytes/, 'randomness'],
+  [/\basync\b|\bawait\b|\bPromise\b|\bqueueMicrotask\b/, 'a promise'],
+  [/\bset(?:Timeout|Interval|Immediate)\b/, 'a timer'],
+  [/(?<![.#\w])(?:process\.|console\.|fetch\()/, 'the outside world'],
+]
+
+interface Import {
+  readonly target: string
+  readonly isLazy: boolean
+  readonly isType: boolean
+}
+
+const root = fileURLToPath(new URL('src/', repository))
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .sort()
+const sources = new Map(files.map((name) => [name, withoutComments(readFileSync(join(root, name), 'utf8'))]))
+
+test('every folder of src has its row in the table of arrows', () => {
+  const folders = new Set(files.filter((name) => name !== TOP).map(folderOf))
+  assert.deepEqual([...folders].sort(), Object.keys(ARROWS).sort())
+})
+
+test('arrows point inward: shells import core, ports and their own folder; only daemon imports several', () => {
+  const wrong: string[] = []
+  for (const [name, source] of sources)
+    for (const { target, isLazy } of importsOf(name, source)) {
+      if (!target.startsWith('src/') || name === TOP) continue
+      const path = target.slice('src/'.length)
+      const folder = folderOf(name)
+      const allowed = [`${folder}/`, ...ARROWS[folder]!, ...(isLazy ? (LAZY[folder] ?? []) : [])]
+      if (!allowed.some((start) => path.startsWith(start))) wrong.push(`${name} -> ${path}`)
+    }
+  assert.deepEqual(wrong, [])
+})
+
+test('no cycles', () => {
+  const done = new Set<string>()
+  const cycles: string[] = []
+  const visit = (name: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(name)
+    if (at >= 0) cycles.push([...trail.slice(at), name].join(' -> '))
+    if (at >= 0 || done.has(name)) return
+    for (const { target, isType } of importsOf(name, sources.get(name) ?? ''))
+      if (target.startsWith('src/') && !isType) visit(target.slice('src/'.length), [...trail, name])
+    done.add(name)
+  }
+  for (const name of files) visit(name, [])
+  assert.deepEqual(cycles, [])
+})
+
+test('core is pure: no I/O, clock, randomness, promises or logging', () => {
+  const wrong: string[] = []
+  for (const [name, source] of sources) {
+    if (folderOf(name) !== 'core') continue
+    for (const { target, isType } of importsOf(name, source))
+      if (!target.startsWith('src/') && !isType && !PURE_PACKAGES.has(target) && !PURE_BUILTINS.has(target))
+        wrong.push(`${name} imports ${target}`)
+    const code = withoutTexts(source)
+    for (const [pattern, what] of IMPURE) if (pattern.test(code)) wrong.push(`${name} uses ${what}`)
+  }
+  assert.deepEqual(wrong, [])
+})
+
+test('no file imports its own folder by an index, and every import names its file', () => {
+  const wrong = [...sources].flatMap(([name, source]) =>
+    importsOf(name, source)
+      .filter(({ target }) => target.startsWith('src/') && !sources.has(target.slice('src/'.length)))
+      .map(({ target }) => `${name} -> ${target}`),
+  )
+  assert.deepEqual(wrong, [])
+})
+
+test('the package declares what src imports, and imports what it declares', () => {
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', repository), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const imported = new Set<string>()
+  for (const [name, source] of sources)
+    for (const { target } of importsOf(name, source))
+      if (!target.startsWith('src/') && !target.startsWith('node:'))
+        imported.add(
+          target
+            .split('/')
+            .slice(0, target.startsWith('@') ? 2 : 1)
+            .join('/'),
+        )
+  // bogon, below hyperdht, needs b4a and does not declare it (docs/decisions/0001-dependencies.md).
+  imported.add('b4a')
+  assert.deepEqual([...imported].sort(), Object.keys(dependencies).sort())
+})
+
+/** "folder" of "folder/below/file.ts". */
+function folderOf(name: string): string {
+  return name.split('/')[0]!
+}
+
+function importsOf(name: string, source: string): Import[] {
+  const found: Import[] = []
+  const add = (target: string, isLazy: boolean, isType: boolean): void => {
+    const isOurs = target.startsWith('.')
+    const path = isOurs ? `src/${normalize(join(dirname(name), target))}`.replace(/\.js$/, '.ts') : target
+    found.push({ target: path, isLazy, isType })
+  }
+  for (const [, type, target] of source.matchAll(
+    /^(?:import|export)\s+(type\s)?(?:[^'"]*?\sfrom\s+)?'([^']+)'/gm,
+  ))
+    add(target!, false, type !== undefined)
+  for (const [, target] of source.matchAll(/\bimport\('([^']+)'\)/g)) add(target!, true, false)
+  // A worker is loaded by its file: the same arrow.
+  for (const [, target] of source.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g))
+    add(target!, true, true)
+  return found
+}
+
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+}
+
+function withoutTexts(source: string): string {
+  return source.replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
+}
