@@ -62,7 +62,13 @@ export class WatchNode {
    * ITSELF a yes proves nothing: open() again.
    */
   isCurrent(root: string): boolean {
-    const now = inodeOf(placeOf(root, this.directory))
+    let now: ReturnType<typeof inodeOf>
+    try {
+      now = inodeOf(placeOf(root, this.directory))
+    } catch {
+      // Say, a directory above may not be searched any more: adding it again will tell.
+      return false
+    }
     return now !== undefined && now.ino === this.#ino && now.dev === this.#dev
   }
 
@@ -144,6 +150,12 @@ function placeOf(root: string, directory: Directory): string {
 
 /** The inode of a directory; undefined for anything else, a symlink to a directory included (A1). */
 function inodeOf(place: string): { readonly ino: number; readonly dev: number } | undefined {
-  const stats = fs.lstatSync(place, { throwIfNoEntry: false })
-  return stats?.isDirectory() ? { ino: stats.ino, dev: stats.dev } : undefined
+  try {
+    const stats = fs.lstatSync(place, { throwIfNoEntry: false })
+    return stats?.isDirectory() ? { ino: stats.ino, dev: stats.dev } : undefined
+  } catch (thrown) {
+    // A directory above has become a file.
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined
+    throw thrown
+  }
 }

@@ -167,6 +167,24 @@ test("A10: a child that bears its parent's name does not disturb the watches", (
     assert.equal(gone.size, 0)
   }))
 
+test('A10: a directory that a file takes the place of, with directories in it that change, ends no thread', () =>
+  watching(async ({ root, watcher, seen }) => {
+    fs.mkdirSync(path.join(root, 'a/sub/deep'), { recursive: true })
+    await watcher.add(dirs('', 'a', 'a/sub', 'a/sub/deep'))
+    for (let round = 0; round < 20; round++) {
+      fs.rmSync(path.join(root, 'a'), { recursive: true })
+      fs.writeFileSync(path.join(root, 'a'), 'x')
+      await watcher.add(dirs('', 'a', 'a/sub', 'a/sub/deep'))
+      assert.equal((await seen()).includes('' as Directory), true)
+      fs.rmSync(path.join(root, 'a'))
+      fs.mkdirSync(path.join(root, 'a/sub/deep'), { recursive: true })
+      await watcher.add(dirs('', 'a', 'a/sub', 'a/sub/deep'))
+      await seen()
+    }
+    fs.writeFileSync(path.join(root, 'a/sub/deep/file'), 'x')
+    assert.deepEqual(await seen(), ['a/sub/deep'])
+  }))
+
 test('A10: a removed directory is forgotten with all below it', () =>
   watching(async ({ root, watcher, seen }) => {
     fs.mkdirSync(path.join(root, 'a/sub'), { recursive: true })
