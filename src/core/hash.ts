@@ -6,16 +6,32 @@ export function blake3(bytes: Uint8Array): Buffer {
   return blake3Native(bytes)
 }
 
+// A hasher is 2 KiB outside the JavaScript heap that only a garbage collection frees, and making one takes longer than
+// hashing a small piece. They are kept and reset; nothing of one call is left for the next.
+const plainHasher = new Blake3Hasher()
+const keyedHashers = new Map<string, Blake3Hasher>()
+/** A daemon uses a handful of keys per share. */
+const MAX_KEYED_HASHERS = 64
+
 /** BLAKE3 over several parts as if concatenated, 32 bytes. The caller's format must make the split unambiguous. */
 export function blake3Parts(parts: readonly Uint8Array[]): Buffer {
-  const hasher = new Blake3Hasher()
-  for (const part of parts) hasher.update(part)
-  return hasher.digestBuffer()
+  return digest(plainHasher, parts)
 }
 
 /** Keyed BLAKE3 (a MAC), key of 32 bytes, 32 bytes out. */
 export function keyedBlake3(key: Buffer, parts: readonly Uint8Array[]): Buffer {
-  const hasher = Blake3Hasher.newKeyed(key)
+  const name = key.toString('latin1')
+  let hasher = keyedHashers.get(name)
+  if (hasher === undefined) {
+    if (keyedHashers.size >= MAX_KEYED_HASHERS) keyedHashers.clear()
+    hasher = Blake3Hasher.newKeyed(key)
+    keyedHashers.set(name, hasher)
+  }
+  return digest(hasher, parts)
+}
+
+function digest(hasher: Blake3Hasher, parts: readonly Uint8Array[]): Buffer {
+  hasher.reset()
   for (const part of parts) hasher.update(part)
   return hasher.digestBuffer()
 }
