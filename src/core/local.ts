@@ -4,7 +4,7 @@ import { sameExtra } from './entry.js'
 import { ABSENT, type Fact, sameFact, sameFactContent } from './fact.js'
 import type { RelPath } from './path.js'
 import type { Draft, Effective } from './tree.js'
-import { includes, NO_VERSION, type Version } from './version.js'
+import { NO_VERSION, type Version } from './version.js'
 
 /** What this device last knew of its own disk at a path: what it held, and which version of the share that was. */
 export interface Applied {
@@ -14,7 +14,10 @@ export interface Applied {
 
 export const NOTHING_APPLIED: Applied = { version: NO_VERSION, fact: ABSENT }
 
-/** An apply that had been started when the process died: what it was going to put there, and as which version. */
+/**
+ * An apply that had been started when the process died: what it was going to put there, and as which version. It holds
+ * until the path has been looked at, or changed by us, for the first time since.
+ */
 export interface Intent {
   readonly version: Version
   readonly fact: Fact
@@ -73,10 +76,9 @@ export function judge(look: LocalLook): LocalOutcome {
 
 /** The version whose content this is, if the share or an interrupted apply says so. */
 function adoptable({ observed, applied, share, intents }: LocalLook): Version | undefined {
-  for (const intent of intents) {
-    if (includes(intent.version, applied.version) && isBetween(observed, applied.fact, intent.fact))
-      return intent.version
-  }
+  // Versions are not compared: what is applied may have been taken for a newer one without a look at the disk, when it
+  // seemed to hold that already (plan.ts, 'adopt').
+  for (const intent of intents) if (isBetween(observed, applied.fact, intent.fact)) return intent.version
   if (sameFact(observed, share.fact)) return share.version
   // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
   const contentIsNew = !sameFactContent(observed, applied.fact)

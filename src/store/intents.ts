@@ -20,13 +20,18 @@ export class IntentTable {
     this.#recovered = [...walk(this.#table)].map(({ key }) => key)
   }
 
+  /** By path, older ones first. Of what the own feed said, only the last word on a path: the disk held that one. */
   all(): Map<RelPath, Intent[]> {
     const intents = new Map<RelPath, Intent[]>()
-    for (const { value } of walk(this.#table)) {
+    const said = new Map<RelPath, Intent>()
+    for (const { key, value } of walk(this.#table)) {
+      const isTail = key.subarray(0, TAIL_KEY.length).equals(TAIL_KEY)
       for (const { path, version, fact } of unpackIntents(value)) {
-        intents.set(path, [...(intents.get(path) ?? []), { version, fact }])
+        if (isTail) said.set(path, { version, fact })
+        else intents.set(path, [...(intents.get(path) ?? []), { version, fact }])
       }
     }
+    for (const [path, intent] of said) intents.set(path, [...(intents.get(path) ?? []), intent])
     return intents
   }
 

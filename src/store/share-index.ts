@@ -177,7 +177,8 @@ export class ShareIndex {
    */
   holdsLoser(path: RelPath): boolean {
     if (!this.#heads.unsettled.has(path)) return false
-    const { fact } = this.applied(path)
+    const row = this.disk(path)
+    const fact = row?.drift?.fact ?? row?.applied.fact ?? ABSENT
     const losers = losersOf(this.heads(path), this.#heads.hasLiveChild(path))
     return losers.some((loser) => sameFactContent(factOf(loser), fact))
   }

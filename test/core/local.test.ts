@@ -216,12 +216,12 @@ const cases: Case[] = [
     expect: publish(folderLocked),
   },
   {
-    name: 'A4 an intent older than what is applied says nothing',
+    name: 'A4 what an apply left, though its path was taken for a newer version meanwhile',
     observed: two,
-    applied: applied(one, v2),
-    share: share(one, v2),
-    intents: intend(two, v1),
-    expect: publish(two, v2),
+    applied: applied(one, v3),
+    share: share(one, v3),
+    intents: intend(two, v2),
+    expect: adopt(two, v2),
   },
   {
     name: 'A4 an apply that never happened',

@@ -29,7 +29,8 @@ interface Done {
 export function* applyOnce(node: SimNode): Work {
   const { random } = node.world
   const wanted = node.index.wantedAfter(undefined, 1000)
-  const chosen = random.chance(0.4) ? wanted : random.shuffled(wanted).slice(0, 1 + random.below(4))
+  const chosen =
+    node.isThorough || random.chance(0.4) ? wanted : random.shuffled(wanted).slice(0, 1 + random.below(4))
   const tasks: Task[] = []
   for (const path of chosen) {
     const task = planned(node, path)
@@ -80,8 +81,8 @@ function canGather(node: SimNode, content: Content): boolean {
 /** Whether this would destroy content that another path has yet to copy (P3, V5). */
 function mustWait(node: SimNode, { path, step }: Task): boolean {
   if (node.inFlight.has(path) || node.inFlight.has(parentOf(path) as RelPath)) return true
-  const before = node.index.disk(path)?.applied.fact
-  if (!node.rules.waitsForContent || step.type === 'metadata' || before?.type !== 'file') return false
+  const before = currentFact(node.index.disk(path))
+  if (!node.rules.waitsForContent || step.type === 'metadata' || before.type !== 'file') return false
   if (node.index.holdsLoser(path)) return true
   let staged = 0
   for (const other of node.index.wantedAfter(undefined, 1000)) {
@@ -114,6 +115,10 @@ function* commit(node: SimNode, tasks: Task[]): Work {
     index.transaction(() => index.putIntents(batch, [...intents, ...touched]))
   }
   guard.startCommit(paths)
+  node.world.log(
+    node,
+    () => `begins to apply ${tasks.map(({ path, step }) => `${path}: ${step.type}`).join(', ')}`,
+  )
   const done: Done[] = []
   for (const task of tasks) {
     if (node.world.random.chance(0.3)) yield
@@ -150,6 +155,7 @@ function record(
         continue
       }
       node.progress++
+      node.recovered.delete(task.path)
       node.world.log(node, () => `has applied ${task.path}: ${task.step.type}`)
       if (archived !== undefined) index.noteArchived(task.path, archived)
       const fact = resultOf(task) ?? ABSENT

@@ -68,6 +68,8 @@ export class SimNode {
   /** Whether the next scan must be of everything: after a start, or when an apply met something unexpected. */
   fullScanDue = true
   isPublishing = false
+  /** Whether an apply takes all it can: at the end of a history, so that it ends. */
+  isThorough = false
   /** Paths whose change is judged and not yet taken over: an apply must not change them, or the two would be confused. */
   readonly inFlight: Set<RelPath> = new Set()
   recovered: Map<RelPath, Intent[]> = new Map()

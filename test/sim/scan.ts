@@ -34,12 +34,14 @@ export function* scanOnce(node: SimNode): Work {
   const full = node.fullScanDue || random.chance(0.5)
   if (full) node.fullScanDue = false
   const look = new Look(node, full)
+  node.world.log(node, () => (full ? 'looks at everything' : 'looks at a directory'))
   // Only what the index knows of is watched.
   const directories = [...node.disk.tree.keys()].filter((path) => {
     return node.disk.isDirectory(path) && node.index.applied(path).fact.type === 'directory'
   })
   yield* look.run(full ? [''] : [random.pick<Directory>(['', ...directories])!])
   if (full && !node.fullScanDue && node.recovered.size > 0 && look.wasWhole) {
+    node.world.log(node, () => 'forgets what it was about to do before it started')
     node.recovered = new Map()
     node.index.transaction(() => node.index.clearRecoveredIntents())
   }
@@ -173,6 +175,7 @@ class Look {
       intents: this.#node.recovered.get(path) ?? [],
       writer: this.#node.options.isWriter,
     })
+    this.#node.recovered.delete(path)
     if (outcome.type === 'publish') {
       const draft = this.#node.rules.judged(outcome.draft, share)
       this.#node.inFlight.add(path)
