@@ -2,9 +2,10 @@
 // and, through PieceTables, which pieces can be read from it. Every method that changes something runs inside the
 // caller's transaction.
 //
-// Drifted paths count by what the disk really holds. A piece is held exactly when a row's layout has it.
+// Drifted paths count by what the disk really holds, and so do their pieces: they are as good a source as any. A piece is
+// held exactly when a row's layout has it.
 import { TreeDigest } from '../core/digest.js'
-import { type Fact, fingerprint, sameFactContent } from '../core/fact.js'
+import { type Fact, fingerprint } from '../core/fact.js'
 import type { RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
@@ -81,7 +82,7 @@ export class DiskTable {
     if (stored !== undefined) this.#count(path, unpackDiskRow(stored[0]), -1)
     this.#count(path, row, 1)
     const before = this.#layoutOf(key, stored) ?? NO_LAYOUT
-    const after = (holdsContent(row) ? layout : undefined) ?? NO_LAYOUT
+    const after = (heldFact(row).type === 'file' ? layout : undefined) ?? NO_LAYOUT
     const isApart = after.length > INLINE_LAYOUT_BYTES
     this.#rows.put(key, [packDiskRow(row), after.length === 0 ? 0 : isApart ? 1 : after])
     if (before.equals(after)) return
@@ -111,7 +112,7 @@ export class DiskTable {
       if (sign === 1) this.#drifted.add(path)
       else this.#drifted.delete(path)
     }
-    const fact = row.drift?.fact ?? row.applied.fact
+    const fact = heldFact(row)
     if (fact.type === 'absent') return
     if (sign === 1) this.#digest.add(fingerprint(path, fact))
     else this.#digest.remove(fingerprint(path, fact))
@@ -122,8 +123,7 @@ export class DiskTable {
   }
 }
 
-/** Whether the disk holds, at this row's path, the content of its applied version. */
-function holdsContent(row: DiskRow): boolean {
-  const fact: Fact = row.applied.fact
-  return fact.type === 'file' && (row.drift === undefined || sameFactContent(row.drift.fact, fact))
+/** What the disk really holds. */
+function heldFact(row: DiskRow): Fact {
+  return row.drift?.fact ?? row.applied.fact
 }

@@ -7,7 +7,7 @@
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
 //   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
 import type { Entry } from '../core/entry.js'
-import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
+import { ABSENT, factOf, sameFact, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
@@ -21,7 +21,7 @@ import { DiskTable } from './disk.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { type HeadsChange, HeadsTable } from './heads.js'
 import { IntentTable } from './intents.js'
-import { type Layout, type PieceRef, PieceTables, type Place, packLayout, unpackLayout } from './pieces.js'
+import { type Layout, type PieceRef, PieceTables, type Place, unpackLayout } from './pieces.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import {
   AFTER_LAST_KEY,
@@ -306,10 +306,7 @@ export class ShareIndex {
 
   /** Sets what this disk holds at a path, with the layout of a file's pieces. */
   setDisk(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
-    const { fact } = row.applied
-    // A change of metadata on a file that had drifted to the share's content comes without a layout.
-    const isUnknown = layout === undefined && fact.type === 'file' && row.drift === undefined
-    this.#disk.set(path, row, isUnknown ? this.#layoutSaid(path, fact) : layout)
+    this.#disk.set(path, row, layout)
     this.#refreshWith(path, this.effective(path), row)
   }
 
@@ -383,15 +380,8 @@ export class ShareIndex {
       stat: row.stat,
       drift: undefined,
     }
-    this.#disk.set(path, agreed, this.#layoutSaid(path, share.fact))
+    this.#disk.set(path, agreed, this.layout(path))
     return agreed
-  }
-
-  /** The layout of a file as its feed announced it. */
-  #layoutSaid(path: RelPath, fact: Fact): Layout | undefined {
-    if (fact.type !== 'file') return undefined
-    const pieces = this.piecesOfContent(path, fact.content)
-    return pieces === undefined ? undefined : packLayout(pieces)
   }
 
   #refreshFrom({ path, share }: HeadsChange): void {

@@ -81,9 +81,10 @@ function canGather(node: SimNode, content: Content): boolean {
 /** Whether this would destroy content that another path has yet to copy (P3, V5). */
 function mustWait(node: SimNode, { path, step }: Task): boolean {
   if (node.inFlight.has(path) || node.inFlight.has(parentOf(path) as RelPath)) return true
-  const before = currentFact(node.index.disk(path))
-  if (!node.rules.waitsForContent || step.type === 'metadata' || before.type !== 'file') return false
+  if (!node.rules.waitsForContent || step.type === 'metadata') return false
   if (node.index.holdsLoser(path)) return true
+  const before = currentFact(node.index.disk(path))
+  if (before.type !== 'file') return false
   let staged = 0
   for (const other of node.index.wantedAfter(undefined, 1000)) {
     const wanted = node.index.step(other)

@@ -52,20 +52,15 @@ function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
       const pieces = entry === undefined ? undefined : node.index.piecesOf(entry)
       if (pieces === undefined || entry?.type !== 'file') continue
       const { chunks } = contentOfPieces(pieces)
-      const isSomewhere = chunks.every((chunk) => nodes.some((other) => isServed(other, chunk)))
+      const isSomewhere = chunks.every((chunk) =>
+        nodes.some(({ disk }) =>
+          [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk)),
+        ),
+      )
       if (!isSomewhere) ghosts.add(path)
     }
   }
   return ghosts
-}
-
-/** Whether a device has a chunk where the others may have it from: a reader's own changes are its own. */
-function isServed({ disk, index }: SimNode, chunk: number): boolean {
-  const drifted = index.drifted()
-  for (const [path, { content }] of disk.tree) {
-    if (content?.chunks.includes(chunk) && !drifted.includes(path)) return true
-  }
-  return false
 }
 
 function* equalTrees(nodes: readonly SimNode[], besides: ReadonlySet<RelPath>): Generator<string> {
