@@ -20,6 +20,11 @@ export interface IndexFeed {
   readonly pieceCount: number
   /** The highest counter the writer has used in an entry. */
   readonly counter: number
+  /** The block where the newest whole checkpoint begins (F3), 0 if there was none. */
+  readonly checkpoint: number
+  /** Entries that this checkpoint holds, and the writer's counter when it was made. For own feeds only. */
+  readonly checkpointEntries: number
+  readonly checkpointCounter: number
   /** No longer followed or appended to: forked, or left behind by its writer (F4). What it said stays. */
   readonly closed: boolean
 }
@@ -31,8 +36,7 @@ export class FeedTable {
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}feeds`)
-    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY))
-      this.#byWriter.set(value.writer, value)
+    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) this.#keep(value)
   }
 
   all(): IndexFeed[] {
@@ -60,7 +64,15 @@ export class FeedTable {
     const known = this.#byWriter.get(feed.writer)
     if (known !== undefined) return known
     const number = 1 + Math.max(0, ...this.all().map((other) => other.number))
-    const added = { ...feed, number, next: 0, pieceCount: 0, counter: 0, closed: false }
+    const none = {
+      next: 0,
+      pieceCount: 0,
+      counter: 0,
+      checkpoint: 0,
+      checkpointEntries: 0,
+      checkpointCounter: 0,
+    }
+    const added = { ...feed, ...none, number, closed: false }
     this.put(added)
     return added
   }
