@@ -1,0 +1,46 @@
+// The pages that state formats and reasons keep up with the source: every key derivation, every dependency and every
+// signed or proven label is there, and links lead somewhere.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { LABELS } from '../src/core/keys.js'
+import { repository } from './support/repository.js'
+
+function read(path: string): string {
+  return readFileSync(new URL(path, repository), 'utf8')
+}
+
+function below(folder: string, extension: string): string[] {
+  return readdirSync(new URL(folder, repository), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => `${folder}${name}`)
+}
+
+test('K1: docs/design.md lists every key derivation', () => {
+  const page = read('docs/design.md')
+  for (const label of Object.values(LABELS)) assert.ok(page.includes(`\`${label}\``), label)
+})
+
+test('docs/design.md names every label that is signed, sealed or proven with', () => {
+  const page = read('docs/design.md')
+  const labels = new Set<string>()
+  for (const file of below('src/', '.ts'))
+    for (const [, label] of read(file).matchAll(/'(shoal(?: 2025)? [a-z ]+ v1)(?:\\0)?'/g)) labels.add(label!)
+  assert.ok(labels.size >= 9, `only ${labels.size} labels were found`)
+  for (const label of labels) assert.ok(page.includes(label), label)
+})
+
+test('docs/decisions/0001-dependencies.md has a line for every dependency', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
+  const page = read('docs/decisions/0001-dependencies.md')
+  for (const name of Object.keys(dependencies)) assert.ok(page.includes(`\`${name}\``), name)
+})
+
+test('links between pages lead to files', () => {
+  for (const file of ['README.md', ...below('docs/', '.md')])
+    for (const [, target] of read(file).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+      if (/^https?:/.test(target!)) continue
+      const url = new URL(target!, new URL(file, repository))
+      assert.ok(existsSync(url), `${file} links to ${target}`)
+    }
+})
