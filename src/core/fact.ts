@@ -69,6 +69,7 @@ export function sameFact(a: Fact, b: Fact): boolean {
 }
 
 const KIND_BYTE = { file: 1, directory: 2, symlink: 3 } as const
+const BEFORE_1970 = 8
 
 /**
  * 32 bytes that stand for "this path holds this", for the tree digest (section 10). Versions are left out on purpose:
@@ -76,7 +77,10 @@ const KIND_BYTE = { file: 1, directory: 2, symlink: 3 } as const
  */
 export function fingerprint(path: RelPath, fact: LiveFact): Buffer {
   const writer = new ByteWriter(128 + path.length)
-  writer.text(path).u8(KIND_BYTE[fact.type]).int(fact.mtimeUs)
+  writer
+    .text(path)
+    .u8(KIND_BYTE[fact.type] | (fact.mtimeUs < 0 ? BEFORE_1970 : 0))
+    .uint(Math.abs(fact.mtimeUs))
   if (fact.type === 'file') writer.uint(fact.mode).uint(fact.size).raw(fact.content)
   else if (fact.type === 'directory') writer.uint(fact.mode)
   else writer.text(fact.target)

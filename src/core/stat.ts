@@ -85,9 +85,13 @@ export function sameStat(a: DiskStat, b: DiskStat): boolean {
   )
 }
 
-/** The modification time in whole microseconds since 1970, as entries carry it; may be negative. */
+/**
+ * The modification time in whole microseconds since 1970, as entries carry it; may be negative. File systems hold times
+ * beyond what 53 bits of microseconds reach (the year 2255): those count as the last one that they do.
+ */
 export function mtimeUsOf(stat: DiskStat): number {
-  return Math.round(stat.mtimeMs * 1000)
+  const us = Math.round(stat.mtimeMs * 1000)
+  return Math.min(Math.max(us, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
 /**

@@ -63,6 +63,10 @@ export class HeadsTable {
     return this.#copies
   }
 
+  *all(): Generator<Heads> {
+    for (const { key, value } of walk(this.#heads)) yield unpackHeads(pathOfKey(key), value)
+  }
+
   *paths(): Generator<RelPath> {
     for (const { key } of walk(this.#heads)) yield pathOfKey(key)
   }

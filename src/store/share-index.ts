@@ -7,7 +7,7 @@
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
 //   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
 import type { Entry } from '../core/entry.js'
-import { ABSENT, factOf, sameFact, sameFactContent } from '../core/fact.js'
+import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
@@ -122,6 +122,11 @@ export class ShareIndex {
     return this.#heads.get(path)
   }
 
+  /** The heads of every path. */
+  allHeads(): Generator<Heads> {
+    return this.#heads.all()
+  }
+
   /** What the share says a path holds (V4, V6). */
   effective(path: RelPath): Effective {
     return this.#heads.effective(path)
@@ -223,6 +228,15 @@ export class ShareIndex {
     return (this.#wantedContents.get(contentStart(content)) ?? 0) > staged
   }
 
+  /** Whether a content of a path has lost a conflict that nobody has settled yet: a copy has to be made of it (V5). */
+  isLosing(path: RelPath, content: Buffer): boolean {
+    const has = (fact: Fact): boolean => fact.type === 'file' && fact.content.equals(content)
+    return (
+      !has(this.effective(path).fact) &&
+      this.heads(path).some((entry) => entry.type === 'file' && entry.content.equals(content))
+    )
+  }
+
   /** What was about to be put on the disk when the process last died (A4). */
   intents(): Map<RelPath, Intent[]> {
     return this.#intents.all()
@@ -300,7 +314,8 @@ export class ShareIndex {
       if (change !== undefined) this.#refreshFrom(change)
     }
     for (const change of this.#heads.settleParents()) this.#refreshFrom(change)
-    this.feeds.put({ ...feed, pieceCount, counter, next })
+    const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
+    this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint })
     return refusals
   }
 

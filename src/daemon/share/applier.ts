@@ -62,7 +62,8 @@ export class Applier {
   readonly #deferred = new Set<ApplyTask>()
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
   readonly #leftovers: Set<string>
-  /** How many staged tasks have a content, by its start. */
+  /** Tasks whose file is staged whole, and how many of them have a content, by its start. */
+  readonly #whole = new Set<ApplyTask>()
   readonly #staged = new Map<number, number>()
   #chunk: RelPath[] = []
   #cursor: RelPath | undefined
@@ -89,7 +90,8 @@ export class Applier {
         this.#fetcher.add(task, part)
         this.#fetcher.pump()
       },
-      onMissing: (task, part) => {
+      onMissing: (task, { part, inArchive, path }) => {
+        if (!inArchive) this.#options.rescan([parentOf(path as RelPath)])
         this.#source(task, part)
         this.#fetcher.pump()
       },
@@ -98,6 +100,11 @@ export class Applier {
       onReleased: (bytes) => this.#fetcher.released(bytes),
     })
     this.#committer = new Committer(this.#context, options.nowMs, {
+      isHeldBack: (task) => {
+        const mustWait = this.#mustWait(task)
+        if (mustWait) this.#deferred.add(task)
+        return mustWait
+      },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
         this.#options.rescan([parentOf(task.path)])
@@ -119,6 +126,11 @@ export class Applier {
   /** Whether anything is on its way or could be tried now. */
   get isBusy(): boolean {
     return this.#active.size > 0 || this.#fresh.size > 0 || this.#passDue || this.#chunk.length > 0
+  }
+
+  /** Whether a backlog is being applied. */
+  get isBulk(): boolean {
+    return this.#active.size >= FEW_ACTIVE
   }
 
   /** Paths whose step may have changed. */
@@ -183,6 +195,7 @@ export class Applier {
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
         if (this.#deferred.delete(task)) this.#offer(task)
+        else if (this.#isHereByNow(task)) this.#park(task, 1)
         continue
       }
       this.#drop(task)
@@ -191,6 +204,16 @@ export class Applier {
     }
     if (this.#old.size === 0) this.#old = new Set(this.#active.values())
     if (this.#fresh.size > 0) this.wake()
+  }
+
+  /** Whether this disk holds what the task waits for from peers who do not have it. */
+  #isHereByNow(task: ApplyTask): boolean {
+    const part = task.staging ? undefined : task.parts.find(({ state }) => state === 'missing')
+    if (part === undefined) return false
+    const { index } = this.#context
+    const { isHeld, refs } = index.pieces.look(part.piece.id)
+    const isHere = isHeld || index.archivedPlaceOf(part.piece.id) !== undefined
+    return isHere && !this.#fetcher.isAvailable(refs)
   }
 
   #nextPath(): RelPath | undefined {
@@ -279,32 +302,22 @@ export class Applier {
   /** Finds a part's bytes: on this disk if at all possible (P3), else from peers. */
   #source(task: ApplyTask, part: TaskPart): void {
     const { index } = this.#context
-    if (!part.distrusted) {
-      const place = index.pieces.isHeld(part.piece.id) ? index.pieces.placeOf(part.piece.id) : undefined
-      if (place !== undefined) {
-        return this.#stager.add(task, {
-          part,
-          type: 'place',
-          path: place.path,
-          inArchive: false,
-          offset: place.offset,
-        })
-      }
-      const archived = index.archivedPlaceOf(part.piece.id)
-      if (archived !== undefined) {
-        return this.#stager.add(task, {
-          part,
-          type: 'place',
-          path: archived.path,
-          inArchive: true,
-          offset: archived.offset,
-        })
-      }
+    const { id } = part.piece
+    const place = part.notIn === 'nowhere' && index.pieces.isHeld(id) ? index.pieces.placeOf(id) : undefined
+    if (place !== undefined) {
+      const { path, offset } = place
+      return this.#stager.add(task, { part, type: 'place', path, inArchive: false, offset })
+    }
+    const archived = part.notIn === 'archive' ? undefined : index.archivedPlaceOf(id)
+    if (archived !== undefined) {
+      const { path, offset } = archived
+      return this.#stager.add(task, { part, type: 'place', path, inArchive: true, offset })
     }
     this.#fetcher.add(task, part)
   }
 
   #onStaged(task: ApplyTask): void {
+    this.#whole.add(task)
     this.#countStaged(task, 1)
     this.#offer(task)
     for (const waiting of [...this.#deferred]) {
@@ -313,18 +326,20 @@ export class Applier {
     }
   }
 
-  /** To the committer, unless that would destroy content that another path has yet to copy (P3, V5). */
+  /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
+    if (this.#mustWait(task)) this.#deferred.add(task)
+    else this.#committer.add(task)
+  }
+
+  /** Whether this would destroy content that another path has yet to copy (P3), or a conflict copy to be made of (V5). */
+  #mustWait(task: ApplyTask): boolean {
+    if (task.step.type === 'metadata') return false
     const { index } = this.#context
     const before = index.disk(task.path)?.applied.fact
-    if (task.step.type !== 'metadata' && before?.type === 'file') {
-      const staged = this.#staged.get(contentStart(before.content)) ?? 0
-      if (index.isContentWanted(before.content, staged)) {
-        this.#deferred.add(task)
-        return
-      }
-    }
-    this.#committer.add(task)
+    if (before?.type !== 'file') return false
+    const staged = this.#staged.get(contentStart(before.content)) ?? 0
+    return index.isContentWanted(before.content, staged) || index.isLosing(task.path, before.content)
   }
 
   #done(task: ApplyTask): void {
@@ -349,7 +364,7 @@ export class Applier {
   }
 
   #park(task: ApplyTask, weight: number): void {
-    if (task.missing === 0 && task.begun) this.#leftovers.add(task.token)
+    if (task.begun) this.#leftovers.add(task.token)
     this.#drop(task)
     this.#parkPath(task.path, weight)
     this.wake()
@@ -377,7 +392,7 @@ export class Applier {
   }
 
   #finish(task: ApplyTask): void {
-    if (task.missing === 0 && task.begun) this.#countStaged(task, -1)
+    if (this.#whole.delete(task)) this.#countStaged(task, -1)
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
   }

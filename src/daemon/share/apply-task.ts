@@ -16,8 +16,8 @@ export interface TaskPart {
   /** Of its plaintext in the file, bytes. */
   readonly offset: number
   state: 'missing' | 'queued' | 'staged'
-  /** A place on this disk did not hold it after all: fetch it. */
-  distrusted: boolean
+  /** Where on this disk it was looked for in vain; the archive comes after the places, then it is fetched. */
+  notIn: 'nowhere' | 'places' | 'archive'
 }
 
 export interface ApplyTask {
@@ -57,7 +57,7 @@ export function taskOf(
 ): ApplyTask {
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
-    const part: TaskPart = { index, piece, offset, state: 'missing', distrusted: false }
+    const part: TaskPart = { index, piece, offset, state: 'missing', notIn: 'nowhere' }
     offset += piece.length - SIV_BYTES
     return part
   })

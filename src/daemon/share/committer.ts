@@ -22,6 +22,8 @@ const GATHER_TASKS = 384
 const GATHER_MS = 20
 
 export interface CommitterEvents {
+  /** Asked just before a task is carried out; true takes it back. */
+  isHeldBack(task: ApplyTask): boolean
   onDone(task: ApplyTask): void
   /** The disk is not as the index says: somebody changed it (A3). */
   onChanged(task: ApplyTask): void
@@ -73,7 +75,8 @@ export class Committer {
 
   #next(): void {
     if (this.#running !== undefined || this.#ready.length === 0) return
-    const tasks = this.#ready.splice(0, BATCH_TASKS).filter((task) => !task.dropped)
+    const ready = this.#ready.splice(0, BATCH_TASKS)
+    const tasks = ready.filter((task) => !task.dropped && !this.#events.isHeldBack(task))
     this.#running = this.#commit(tasks)
       .catch((thrown) => this.#context.fail(thrown))
       .finally(() => {

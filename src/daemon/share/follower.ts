@@ -1,7 +1,7 @@
 // Takes over the records of one feed into the index, block by block, for as long as the share runs. A record that cannot
 // be read stops this feed with a problem (a newer format, or a broken writer); the others go on (A6).
 
-import { decodeRecord } from '../../core/record.js'
+import { decodePublicPart, decodeRecord } from '../../core/record.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -28,6 +28,9 @@ export interface FollowerOptions {
   /** Called after every transaction. `entries` is how many the record held. */
   readonly onIngested: (entries: number) => void
 }
+
+/** From so many blocks behind, a checkpoint may save most of them. */
+const CHECKPOINT_LOOK = 8
 
 export class Follower {
   readonly #writer: IndexFeed['writer']
@@ -69,9 +72,9 @@ export class Follower {
   #stuck = false
 
   async #follow(): Promise<void> {
-    const { index, feed, log } = this.#options
-    const { next } = index.feeds.byWriter(this.#writer)!
+    const { feed, log } = this.#options
     try {
+      const next = await this.#start()
       for await (const { index: at, block } of feed.read(next, feed.length, { signal: this.#abort.signal })) {
         if (!this.#takeOver(at, block)) return
       }
@@ -81,6 +84,21 @@ export class Follower {
       log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
       this.#options.problems.set('feed', this.#writer, 'FEED_UNREADABLE', (thrown as Error).message)
     }
+  }
+
+  /**
+   * The block to go on with: the next one, or the beginning of the newest checkpoint if that is further on (F3). Skipping
+   * is safe, because the checkpoint says again every entry of this feed that is still the newest of its path.
+   */
+  async #start(): Promise<number> {
+    const { index, feed } = this.#options
+    const { next } = index.feeds.byWriter(this.#writer)!
+    if (feed.length - next < CHECKPOINT_LOOK) return next
+    for await (const { block } of feed.read(feed.length - 1, feed.length, { signal: this.#abort.signal })) {
+      const decoded = decodePublicPart(block)
+      if (decoded.type === 'ok') return Math.max(next, decoded.value.header.checkpoint ?? 0)
+    }
+    return next
   }
 
   #takeOver(at: number, block: Buffer): boolean {

@@ -15,6 +15,7 @@ import { advance, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
+import { CheckpointClock, countLive, liveEntries } from './checkpoint.js'
 
 /** One change to publish. */
 export interface Publication {
@@ -47,6 +48,8 @@ export interface PublisherOptions {
 
 /** More entries than this wait for the next append: each is held in memory until it is durable. */
 const MAX_BATCH = 4096
+/** Records of a checkpoint appended at once. */
+const CHECKPOINT_RECORDS = 2
 
 export class Publisher {
   readonly #options: PublisherOptions
@@ -54,9 +57,11 @@ export class Publisher {
   #queue: Publication[] = []
   #running: Promise<void> | undefined
   #failure: unknown
+  readonly #clock: CheckpointClock
 
   constructor(feed: IndexFeed, options: PublisherOptions) {
     this.#feed = feed
+    this.#clock = new CheckpointClock(feed)
     this.#options = options
   }
 
@@ -78,20 +83,26 @@ export class Publisher {
   }
 
   async #append(): Promise<void> {
-    const { index, feed } = this.#options
+    const { index } = this.#options
     const batch = this.#queue.splice(0, MAX_BATCH).flatMap((publication) => this.#withRescued(publication))
     if (batch.length === 0) return
     this.#feed = index.feeds.byWriter(this.#feed.writer)!
-    const first = this.#feed.next
-    invariant(feed.length === first, 'all of the own feed is taken over before it grows')
     const records = this.#records(batch)
+    await this.#appendRecords(records, () => {
+      for (const publication of batch) this.#setDisk(publication)
+    })
+    this.#options.onPublished(batch.length)
+    await this.#checkpoint()
+  }
+
+  /** Durable first, then in the index, with what `also` says in the same transaction. */
+  async #appendRecords(records: readonly FeedRecord[], also: () => void): Promise<void> {
+    const { index, feed, entryKey, nonce } = this.#options
+    const { writer } = this.#feed
+    const first = index.feeds.byWriter(writer)!.next
+    invariant(feed.length === first, 'all of the own feed is taken over before it grows')
     const blocks = records.map((record, i) =>
-      encodeRecord(record, {
-        entryKey: this.#options.entryKey,
-        feedKey: feed.key,
-        index: first + i,
-        nonce: this.#options.nonce(),
-      }),
+      encodeRecord(record, { entryKey, feedKey: feed.key, index: first + i, nonce: nonce() }),
     )
     try {
       await feed.append(blocks)
@@ -101,13 +112,36 @@ export class Publisher {
     }
     index.transaction(() => {
       records.forEach((record, i) => {
-        const own = index.feeds.byWriter(this.#feed.writer)!
-        const refusals = index.ingest(own, record, first + i + 1)
+        const refusals = index.ingest(index.feeds.byWriter(writer)!, record, first + i + 1)
         invariant(refusals.length === 0, `own records are sound (${refusals[0]?.detail})`)
       })
-      for (const publication of batch) this.#setDisk(publication)
+      also()
     })
-    this.#options.onPublished(batch.length)
+  }
+
+  /** F3: says again what is live when most of the feed is not. Records point at it once all of it is durable. */
+  async #checkpoint(): Promise<void> {
+    const { index, nowMs } = this.#options
+    const { writer } = this.#feed
+    if (!this.#clock.isTimeToLook(index.feeds.byWriter(writer)!)) return
+    const live = await countLive(index, writer)
+    const feed = index.feeds.byWriter(writer)!
+    if (!this.#clock.isDue(feed, live)) return
+    const checkpoint = feed.checkpoint === 0 ? undefined : feed.checkpoint
+    const header = { kind: 'checkpoint' as const, timeMs: nowMs(), view: index.feeds.view(), checkpoint }
+    let records: FeedRecord[] = []
+    for (const body of packEntries(liveEntries(index, writer))) {
+      records.push({ header, ...body })
+      if (records.length < CHECKPOINT_RECORDS) continue
+      await this.#appendRecords(records, () => undefined)
+      records = []
+    }
+    if (records.length > 0) await this.#appendRecords(records, () => undefined)
+    const done = index.feeds.byWriter(writer)!
+    const { counter: checkpointCounter } = done
+    index.transaction(() => {
+      index.feeds.put({ ...done, checkpoint: feed.next, checkpointEntries: live, checkpointCounter })
+    })
   }
 
   /** A change of this disk, after the conflict copies that must go before it. None at all while they find no name. */
@@ -169,7 +203,8 @@ export class Publisher {
       return { entry, announce: fresh }
     })
     const view = index.feeds.view()
-    const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint: undefined }
+    const checkpoint = this.#feed.checkpoint === 0 ? undefined : this.#feed.checkpoint
+    const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint }
     return [...packEntries(items)].map((body) => ({ header, ...body }))
   }
 }

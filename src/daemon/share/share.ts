@@ -63,6 +63,8 @@ export interface ShareOptions {
 const MEET_BEFORE_APPEND_MS = 1500
 /** A change that could not be published is looked at again after this long. */
 const POSTPONED_MS = 1000
+/** How long a change of this disk may wait to be noticed while a backlog is applied. */
+const BULK_LOOK_MS = 1000
 /** Conflicts settled in one go. */
 const SETTLE_BATCH = 256
 /** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
@@ -164,7 +166,10 @@ export class Share {
     this.#loadIgnoreRules()
     const own = this.grade === 'write' ? await this.#openOwn() : undefined
     for (const feed of this.index.feeds.all()) if (feed.writer !== own) await this.#openFeed(feed)
-    this.#watcher.on('dirty', (directories) => this.#scanner.markDirty(directories))
+    // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
+    this.#watcher.on('dirty', (directories) => {
+      this.#scanner.markDirty(directories, this.#applier.isBulk ? BULK_LOOK_MS : 0)
+    })
     this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
     this.#watcher.on('overflow', () => void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown)))
     this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))

@@ -21,7 +21,7 @@ export interface StagerEvents {
   /** A piece from a peer was not what it claimed to be (P1). */
   onWrong(task: ApplyTask, part: TaskPart, from: DeviceId): void
   /** A place on this disk does not hold the piece. */
-  onMissing(task: ApplyTask, part: TaskPart): void
+  onMissing(task: ApplyTask, pending: PendingPart & { readonly type: 'place' }): void
   /** What a leftover held is known; the rest of the parts needs sources. */
   onResumed(task: ApplyTask): void
   onFailed(task: ApplyTask, code: string, detail: string): void
@@ -194,8 +194,8 @@ export class Stager {
   #retry(task: ApplyTask, pending: PendingPart): void {
     pending.part.state = 'missing'
     if (pending.type === 'bytes') return this.#events.onWrong(task, pending.part, pending.from)
-    pending.part.distrusted = true
-    this.#events.onMissing(task, pending.part)
+    pending.part.notIn = pending.inArchive ? 'archive' : 'places'
+    this.#events.onMissing(task, pending)
   }
 
   #releaseAll(list: readonly PendingPart[]): void {
