@@ -26,8 +26,8 @@ const MAX_WAIT_SECONDS = 86_400
 
 const EXAMPLES = `
 Examples:
-  $ (umask 077; shoal secret new > photos.secret)   make a share
-  $ shoal secret show photos.secret                 see the secrets to give to others
+  $ (umask 077; shoal secret new --grade write > photos.secret)   make a share
+  $ shoal secret show photos.secret                               see the secrets to give to others
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
 
@@ -111,9 +111,10 @@ function addSecret(program: Command, io: CliIo): void {
     .action(unknownCommand)
   secret
     .command('new')
-    .description('make a share: print its write secret')
-    .addOption(jsonOption('print the secrets of all grades as JSON'))
-    .action((options: JsonOption) => secretNew(io, options))
+    .description('make a share: print its secrets, from write to blind')
+    .addOption(new Option('--grade <grade>', 'print only this one').choices(GRADES))
+    .addOption(jsonOption())
+    .action((options: JsonOption & { grade?: Grade }) => secretNew(io, options))
   secret
     .command('show')
     .description('print the secrets that a secret gives: its own grade and those below')

@@ -20,10 +20,12 @@ import { formatJson, formatTable } from './text.js'
 /** More than any secret; standard input is not read further. */
 const MAX_INPUT_BYTES = 4096
 
-/** Prints the write secret of a new share, alone on its line, or all its grades as JSON. */
-export function secretNew(io: CliIo, options: { readonly json?: boolean }): void {
+/** Prints the secrets of a new share, all three grades, or the one asked for alone on its line. */
+export function secretNew(io: CliIo, options: { readonly json?: boolean; readonly grade?: Grade }): void {
   const secret = writeSecretOf(randomBytes(KEY_BYTES))
-  io.out(options.json === true ? formatJson(gradesOf(secret)) : `${formatSecret(secret)}\n`)
+  if (options.grade !== undefined) return printOne(io, secret, options.grade, options.json === true)
+  const grades = gradesOf(secret)
+  io.out(options.json === true ? formatJson(grades) : formatTable(Object.entries(grades)))
 }
 
 /** Prints a secret's grade and those below, or just one of them. Throws SECRET_INVALID, SECRET_GRADE, CONFIG_UNREADABLE. */
@@ -33,17 +35,18 @@ export async function secretShow(
   options: { readonly json?: boolean; readonly grade?: Grade },
 ): Promise<void> {
   const secret = parseSecret(await secretText(io, file))
-  if (options.grade !== undefined) {
-    const text = formatSecret(deriveSecret(secret, options.grade))
-    io.out(options.json === true ? formatJson({ [options.grade]: text }) : `${text}\n`)
-    return
-  }
+  if (options.grade !== undefined) return printOne(io, secret, options.grade, options.json === true)
   const grades = gradesOf(secret)
   io.out(
     options.json === true
       ? formatJson({ grade: secret.grade, ...grades })
       : formatTable(Object.entries(grades)),
   )
+}
+
+function printOne(io: CliIo, secret: Secret, grade: Grade, json: boolean): void {
+  const text = formatSecret(deriveSecret(secret, grade))
+  io.out(json ? formatJson({ [grade]: text }) : `${text}\n`)
 }
 
 /** The text of the secret's own grade and of each below, strongest first. */

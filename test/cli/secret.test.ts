@@ -12,12 +12,21 @@ const R = formatSecret(deriveSecret(write, 'read'))
 const B = formatSecret(deriveSecret(write, 'blind'))
 
 describe('shoal secret new', () => {
-  it('prints a write secret alone on its line, another one each time', async () => {
+  it('prints the secrets of all three grades, others each time', async () => {
     const first = await shoal(['secret', 'new'])
     const second = await shoal(['secret', 'new'])
     assert.deepEqual([first.exit, first.err], [0, ''])
-    assert.match(first.out, /^shoalw1[a-z0-9]{59}\n$/)
+    assert.match(
+      first.out,
+      /^write {2}shoalw1[a-z0-9]+\nread {3}shoalr1[a-z0-9]+\nblind {2}shoalb1[a-z0-9]+\n$/,
+    )
     assert.notEqual(first.out, second.out)
+  })
+
+  it('prints one grade alone on its line, fit for a file', async () => {
+    const { exit, out } = await shoal(['secret', 'new', '--grade', 'write'])
+    assert.equal(exit, 0)
+    assert.match(out, /^shoalw1[a-z0-9]{59}\n$/)
   })
 
   it('prints all grades as JSON', async () => {
