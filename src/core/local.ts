@@ -93,6 +93,9 @@ function adoptable({ observed, applied, share, intents }: LocalLook): Version | 
  */
 function isBetween(observed: Fact, from: Fact, to: Fact): boolean {
   if (sameFact(observed, to)) return true
+  // A directory cannot be exchanged for something else in one step: in between, there is nothing.
+  if (observed.type === 'absent' && from.type !== 'absent' && to.type !== 'absent')
+    return from.type !== to.type && (from.type === 'directory' || to.type === 'directory')
   if (observed.type === 'absent' || to.type === 'absent' || !sameFactContent(observed, to)) return false
   const isNew = !sameFactContent(observed, from)
   if (observed.type === 'directory' && (isNew || from.type !== 'directory')) return true

@@ -224,6 +224,22 @@ const cases: Case[] = [
     expect: adopt(two, v2),
   },
   {
+    name: 'A4 nothing, between a directory and what was to replace it',
+    observed: ABSENT,
+    applied: applied(folder),
+    share: share(three, v3),
+    intents: intend(two, v2),
+    expect: adopt(ABSENT, v2),
+  },
+  {
+    name: 'A4 but a file is replaced in one step, so that its absence is a deletion',
+    observed: ABSENT,
+    applied: applied(one),
+    share: share(two, v2),
+    intents: intend(two, v2),
+    expect: publish(ABSENT),
+  },
+  {
     name: 'A4 an apply that never happened',
     observed: one,
     applied: applied(one),

@@ -55,10 +55,6 @@ function planned(node: SimNode, path: RelPath): Task | undefined {
   if (step.type === 'none' || step.type === 'adopt') return undefined
   const share = index.effective(path)
   const pieces = step.type === 'write' && share.entry !== undefined ? index.piecesOf(share.entry) : undefined
-  const goesFirst = step.type !== 'mkdir' && step.type !== 'metadata'
-  if (goesFirst && currentFact(index.disk(path)).type === 'directory') {
-    if (index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')) return undefined
-  }
   return {
     path,
     step,
@@ -78,8 +74,12 @@ function canGather(node: SimNode, content: Content): boolean {
   )
 }
 
-/** Whether this would destroy content that another path has yet to copy (P3, V5). */
+/** Whether something has to happen first, above all, the copying of content that this would destroy (P3, V5). */
 function mustWait(node: SimNode, { path, step }: Task): boolean {
+  const goesFirst = step.type !== 'mkdir' && step.type !== 'metadata'
+  if (goesFirst && currentFact(node.index.disk(path)).type === 'directory') {
+    if (node.index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')) return true
+  }
   if (node.inFlight.has(path) || node.inFlight.has(parentOf(path) as RelPath)) return true
   if (!node.rules.waitsForContent || step.type === 'metadata') return false
   if (node.index.holdsLoser(path)) return true

@@ -1,5 +1,5 @@
 // What must hold at the end of every history, judged from the disks and the accounts, not from what the agent believes.
-import { sameFact } from '../../src/core/fact.js'
+import { sameFact, sameFactContent } from '../../src/core/fact.js'
 import type { RelPath } from '../../src/core/path.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { contentOfPieces } from './contents.js'
@@ -35,12 +35,21 @@ function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<stri
   yield* noLostBytes(nodes, accounts)
 }
 
-/** Whether a reader's own changes, which it is told to leave alone, are in the way of a path. */
+/**
+ * Whether a reader's own changes, which it is told to leave alone, are in the way of a path: at it, above or below it, or
+ * in the way of another path that has yet to copy what lies here.
+ */
 function isHeldUp({ index, options }: SimNode, path: RelPath): boolean {
   if (options.overwritesDrift) return false
-  return index
-    .drifted()
-    .some((drift) => path === drift || path.startsWith(`${drift}/`) || drift.startsWith(`${path}/`))
+  const drifted = index.drifted()
+  const isInTheWay = (of: RelPath): boolean =>
+    drifted.some((drift) => of === drift || of.startsWith(`${drift}/`) || drift.startsWith(`${of}/`))
+  if (isInTheWay(path)) return true
+  const fact = currentFact(index.disk(path))
+  return index.wantedAfter(undefined, 1000).some((other) => {
+    const step = index.step(other)
+    return step.type === 'write' && isInTheWay(other) && sameFactContent(step.fact, fact)
+  })
 }
 
 /** Paths whose content is nowhere any more, because the user destroyed it before anybody had fetched it. */
