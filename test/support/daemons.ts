@@ -1,6 +1,7 @@
 // Real daemons for tests from end to end: a scratch world of nodes on loopback, each a child process of the compiled
 // command line with its own configuration, storage and directory. Promises: everything a world started is ended by pid
-// and its files are removed, however the test ends; when a test fails, the end of each daemon's log is printed.
+// and its files are removed, however the test ends; when a test fails, the end of each daemon's log is printed. With
+// SHOAL_KEEP_WORLDS in the environment the files stay, to look at.
 import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -128,6 +129,7 @@ export class World {
   /** Ends every process and removes every file. */
   async close(): Promise<void> {
     await Promise.all([...this.#commands].map((child) => endProcess(child, 'SIGKILL')))
+    if (process.env.SHOAL_KEEP_WORLDS !== undefined) return
     makeRemovable(this.root)
     fs.rmSync(this.root, { recursive: true, force: true, maxRetries: 3 })
   }
