@@ -45,7 +45,7 @@ export class DaemonBackend implements ControlBackend {
         dir: share.dir,
         device: peer.device,
         name: peer.name,
-        grade: gradeOf(share, peer.device) ?? peer.grade,
+        grade: share.isWriter(peer.device) ? 'write' : peer.grade,
         transport: peer.transport,
         address: peer.address,
         initiator: peer.initiator,
@@ -129,7 +129,7 @@ function memberReports(share: Share): MemberReport[] {
     return {
       device: state.device,
       name: state.name,
-      grade: state.grade,
+      grade: share.isWriter(state.device) ? 'write' : 'read',
       connected: peer !== undefined,
       transport: peer?.transport ?? null,
       address: peer?.address ?? null,
@@ -137,9 +137,4 @@ function memberReports(share: Share): MemberReport[] {
       lastSeen: new Date(peer === undefined ? lastSeenMs : Date.now()).toISOString(),
     }
   })
-}
-
-/** What a member says of itself; that it may write is proven by its certificates (K5). */
-function gradeOf(share: Share, device: DeviceId): 'write' | 'read' | undefined {
-  return share.members.all().find(({ state }) => state.device === device)?.state.grade
 }

@@ -26,6 +26,8 @@ const CURSOR_CHUNK = 512
 /** Parked paths are tried again after this long, doubling up to the maximum. */
 const RETRY_MS = 250
 const RETRY_MAX_MS = 60_000
+/** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
+const TELL_AFTER_TRIES = 4
 /** A parked path whose time has come; the number of its tries is kept until it is done. */
 const RELEASED = -1
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
@@ -116,6 +118,11 @@ export class Applier {
         // What blocks a directory's removal may be a file that nobody has scanned yet.
         if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
         this.#park(task, 1)
+        if (this.#parked.get(task.path)!.tries >= TELL_AFTER_TRIES) {
+          const detail =
+            code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
+          this.#context.problems.set('apply', task.path, code, detail)
+        }
       },
       onFailed: (task, code, detail) => this.#failed(task, code, detail),
       onSlipped: (path) => this.#options.rescan([parentOf(path)]),

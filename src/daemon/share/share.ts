@@ -8,7 +8,7 @@ import { deviceLabel, openCertificate, signCertificate } from '../../core/certif
 import { originalOf } from '../../core/conflict.js'
 import { feedKeyPairOf } from '../../core/device.js'
 import { invariant, ShoalError, toShoalError } from '../../core/error.js'
-import type { WriterId } from '../../core/ids.js'
+import type { DeviceId, WriterId } from '../../core/ids.js'
 import { IGNORE_FILE, parentOf, type RelPath } from '../../core/path.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import { Exchange } from '../../exchange/exchange.js'
@@ -231,6 +231,11 @@ export class Share {
   /** Conflict copies in the tree and the paths they belong to. */
   conflicts(): { path: RelPath; copy: RelPath }[] {
     return [...this.index.conflictCopies()].map((copy) => ({ path: originalOf(copy), copy }))
+  }
+
+  /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
+  isWriter(device: DeviceId): boolean {
+    return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
   get conflictCount(): number {
