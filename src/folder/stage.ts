@@ -276,10 +276,10 @@ function isUsable(stats: fs.Stats, size: number): boolean {
   return stats.isFile() && stats.nlink === 1 && stats.size <= size
 }
 
-/** Whether the parts follow each other from the first byte of the file to its last. */
+/** Whether the parts, which came in any order, follow each other from the first byte of the file to its last. */
 function coversExactly(job: StageFileJob): boolean {
   let end = 0
-  for (const part of job.parts) {
+  for (const part of [...job.parts].sort((a, b) => a.offset - b.offset)) {
     if (part.offset !== end) return false
     end += part.sealedLength - SIV_BYTES
   }

@@ -230,6 +230,15 @@ test('A4: a continued file that is gone, longer, a symlink or a user’s file by
   assert.equal(share.read('precious'), 'precious')
 })
 
+test('the parts of a file may come in any order', () => {
+  const bytes = content(3000)
+  const [first, second, third] = chunksOf(bytes, 1000)
+  const one = fileJob(3000, [third!, first!, second!])
+  const [result] = stage([one.job], one.bytes)
+  assert.equal(result?.failed, undefined)
+  assert.deepEqual(fs.readFileSync(staged()), bytes)
+})
+
 test('a file with a hole, or of another size, is not final', () => {
   const chunks = chunksOf(content(3000), 1000)
   for (const some of [[chunks[0]!, chunks[2]!], [chunks[1]!, chunks[2]!], [chunks[0]!]]) {
