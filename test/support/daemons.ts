@@ -10,7 +10,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../src/control/client.js'
 import type { ShareReport, StatusReport } from '../../src/control/schema.js'
-import { deriveSecret, formatSecret, type Secret, writeSecretOf } from '../../src/core/secret.js'
+import { deriveSecret, formatSecret, keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
+import { FeedTable } from '../../src/store/feeds.js'
+import { openLmdb } from '../../src/store/lmdb.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const READY_MS = 30_000
@@ -231,6 +233,17 @@ export class TestNode {
   async share(): Promise<ShareReport> {
     const { shares } = await this.client.status()
     return shares[0]!
+  }
+
+  /** How long each writer's feed is as far as this node has read it, by device name: grows with every new version. */
+  async feedLengths(): Promise<Readonly<Record<string, number>>> {
+    const database = openLmdb(path.join(this.storage, 'index'))
+    try {
+      const feeds = new FeedTable(database, `${keysOf(this.world.secret).shareId.slice(0, 16)}:`).all()
+      return Object.fromEntries(feeds.map(({ deviceName, next }) => [deviceName, next] as const).sort())
+    } finally {
+      await database.close()
+    }
   }
 
   /** An absolute path in the synced directory. */
