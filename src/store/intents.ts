@@ -9,6 +9,8 @@ import { type Database, type Table, walk } from './tables.js'
 
 /** Before the number of a block of the own feed, as a key among those of batches. */
 const TAIL_KEY = Buffer.from('tail')
+/** Its row is there once the whole disk has been looked at with this index. */
+const SCANNED_KEY = Buffer.from('scanned')
 
 export class IntentTable {
   readonly #table: Table<unknown[]>
@@ -17,7 +19,12 @@ export class IntentTable {
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}intents`)
-    this.#recovered = [...walk(this.#table)].map(({ key }) => key)
+    this.#recovered = [...walk(this.#table)].map(({ key }) => key).filter((key) => !key.equals(SCANNED_KEY))
+  }
+
+  /** Whether the index knew the disk when the process last died; else it is new, or was being built anew. */
+  get isScanned(): boolean {
+    return this.#table.get(SCANNED_KEY) !== undefined
   }
 
   /** By path, older ones first. Of what the own feed said, only the last word on a path: the disk held that one. */
@@ -25,6 +32,7 @@ export class IntentTable {
     const intents = new Map<RelPath, Intent[]>()
     const said = new Map<RelPath, Intent>()
     for (const { key, value } of walk(this.#table)) {
+      if (key.equals(SCANNED_KEY)) continue
       const isTail = key.subarray(0, TAIL_KEY.length).equals(TAIL_KEY)
       for (const { path, version, fact } of unpackIntents(value)) {
         if (isTail) said.set(path, { version, fact })
@@ -53,10 +61,11 @@ export class IntentTable {
     this.#recovered.push(key)
   }
 
-  /** Forgets what earlier runs left. */
+  /** The whole disk has been looked at: what earlier runs left is used up. */
   clearRecovered(): void {
     for (const key of this.#recovered) this.#table.remove(key)
     this.#recovered = []
+    if (!this.isScanned) this.#table.put(SCANNED_KEY, [])
   }
 }
 

@@ -6,7 +6,8 @@
 // Invariants, besides those of its parts, checked by test/store:
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
 //   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
-import type { Entry } from '../core/entry.js'
+import { isConflictCopy } from '../core/conflict.js'
+import { type Entry, isLive } from '../core/entry.js'
 import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
@@ -16,12 +17,12 @@ import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
 import { type Draft, type Effective, losersOf, rescue, type SettleContext, settle } from '../core/tree.js'
-import { counterOf } from '../core/version.js'
+import { compareVersions, counterOf, type Version } from '../core/version.js'
 import { DiskTable } from './disk.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { type HeadsChange, HeadsTable } from './heads.js'
 import { IntentTable } from './intents.js'
-import { type Layout, type PieceRef, PieceTables, type Place, unpackLayout } from './pieces.js'
+import { type Layout, type PieceRef, PieceTables, type Place, packLayout, unpackLayout } from './pieces.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import {
   AFTER_LAST_KEY,
@@ -257,10 +258,34 @@ export class ShareIndex {
    * in the transaction that ingests them; `next` is the block after.
    */
   noteOwnTail(next: number, entries: readonly Entry[]): void {
-    this.#intents.putOwnTail(next, entries)
+    const unsure: Entry[] = []
+    for (const entry of entries) {
+      if (!this.#intents.isScanned || !this.#wasOnDisk(entry)) {
+        unsure.push(entry)
+        continue
+      }
+      const applied = { version: entry.version, fact: isLive(entry) ? factOf(entry) : ABSENT }
+      const pieces = entry.type === 'file' ? this.piecesOf(entry) : undefined
+      // Without a stat, the next look reads it again, and nothing of ours is put over it before.
+      const layout = pieces === undefined ? undefined : packLayout(pieces)
+      this.setDisk(entry.path, { applied, stat: undefined, drift: undefined }, layout)
+    }
+    if (unsure.length > 0) this.#intents.putOwnTail(next, unsure)
   }
 
-  /** Forgets the intents of earlier runs: the first whole look at the disk has made use of them. */
+  /**
+   * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
+   * row says was applied. What names itself a conflict copy, or makes a directory, may have been made for others.
+   */
+  #wasOnDisk(entry: Entry): boolean {
+    const { version, fact } = this.applied(entry.path)
+    const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
+    if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
+    if (fact.type !== 'absent') return true
+    return entry.type !== 'directory' && entry.type !== 'tombstone' && !isConflictCopy(entry.path)
+  }
+
+  /** To be called when the first whole look at the disk since the start has ended: earlier intents are used up. */
   clearRecoveredIntents(): void {
     this.#intents.clearRecovered()
   }

@@ -71,6 +71,7 @@ export class SimDisk {
   // --- what users do ---
 
   userCreates(path: RelPath, what: Bytes | { readonly type: 'directory' }, mode: number): void {
+    if (this.tree.has(path)) this.userRemoves(path)
     const inode = this.make(what, mode, this.#nowUs())
     inode.isTouched = true
     this.put(path, inode, 'user')

@@ -68,6 +68,8 @@ export class SimNode {
   /** Whether the next scan must be of everything: after a start, or when an apply met something unexpected. */
   fullScanDue = true
   isPublishing = false
+  /** No whole look at the disk has ended since the start. */
+  isNew = true
   /** Whether an apply takes all it can: at the end of a history, so that it ends. */
   isThorough = false
   /** Paths whose change is judged and not yet taken over: an apply must not change them, or the two would be confused. */
@@ -106,6 +108,7 @@ export class SimNode {
     this.isUp = true
     this.fullScanDue = true
     this.isPublishing = false
+    this.isNew = true
     this.inFlight.clear()
     if (this.feed !== undefined) this.#takeOverTail(this.feed)
     this.recovered = this.index.intents()

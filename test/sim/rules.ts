@@ -59,11 +59,15 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   },
   /** V5 cut short: the winner takes the path, nobody keeps the loser. */
   'newest-overwrites': { ...TRUE_RULES, settled: (drafts) => drafts.slice(-1) },
-  /** V1 broken: an edit counts as made on top of whatever the index has heard of. */
+  /**
+   * V1 broken: an edit counts as made on top of whatever the index has heard of. Alone it is not enough to lose
+   * anything, since what it buries is rescued.
+   */
   'base-is-newest': {
     ...TRUE_RULES,
     judged: (draft, share) =>
       includes(share.version, draft.base) ? { ...draft, base: share.version } : draft,
+    rescues: false,
   },
   'no-intents': { ...TRUE_RULES, notesIntents: false },
   'no-recovery': { ...TRUE_RULES, recoversTail: false },

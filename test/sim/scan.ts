@@ -40,7 +40,8 @@ export function* scanOnce(node: SimNode): Work {
     return node.disk.isDirectory(path) && node.index.applied(path).fact.type === 'directory'
   })
   yield* look.run(full ? [''] : [random.pick<Directory>(['', ...directories])!])
-  if (full && !node.fullScanDue && node.recovered.size > 0 && look.wasWhole) {
+  if (full && !node.fullScanDue && node.isNew && look.wasWhole) {
+    node.isNew = false
     node.world.log(node, () => 'forgets what it was about to do before it started')
     node.recovered = new Map()
     node.index.transaction(() => node.index.clearRecoveredIntents())

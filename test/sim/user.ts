@@ -62,7 +62,8 @@ export class User {
       disk.userCreates(free, { type: 'directory' }, 0o755)
       if (random.chance(0.7)) {
         if (random.chance(0.3)) yield
-        if (disk.isDirectory(free)) disk.userCreates(`${free}/a` as RelPath, this.#newBytes(), 0o644)
+        if (disk.isDirectory(free) && !disk.isDirectory(`${free}/a` as RelPath))
+          disk.userCreates(`${free}/a` as RelPath, this.#newBytes(), 0o644)
       }
     } else if (file !== undefined && free !== undefined && name === 'copy') {
       this.#log(name, file, free)

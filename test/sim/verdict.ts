@@ -1,5 +1,5 @@
 // What must hold at the end of every history, judged from the disks and the accounts, not from what the agent believes.
-import { sameFact, sameFactContent } from '../../src/core/fact.js'
+import { type Fact, sameFact, sameFactContent } from '../../src/core/fact.js'
 import type { RelPath } from '../../src/core/path.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { contentOfPieces } from './contents.js'
@@ -8,9 +8,32 @@ import { type Accounts, keyOf } from './ledger.js'
 import type { SimNode } from './node.js'
 import { currentFact } from './scan.js'
 
-/** Everything that is wrong, in words. */
-export function verdictOf(nodes: readonly SimNode[], accounts: Accounts): string[] {
-  return [...verdict(nodes, accounts)]
+/** What a device's disk holds. */
+export function factsOf({ disk }: SimNode): ReadonlyMap<RelPath, Fact> {
+  return new Map([...disk.tree].map(([path, inode]) => [path, factOfInode(inode)]))
+}
+
+/** Everything that is wrong, in words. `meant`: what all must end as, where only one user did anything. */
+export function verdictOf(
+  nodes: readonly SimNode[],
+  accounts: Accounts,
+  meant: ReadonlyMap<RelPath, Fact> | undefined,
+): string[] {
+  return [...verdict(nodes, accounts), ...(meant === undefined ? [] : asMeant(nodes[0]!, meant))]
+}
+
+/** Nobody contradicted the only user: no conflict copy, nothing back from the dead. */
+function* asMeant(node: SimNode, meant: ReadonlyMap<RelPath, Fact>): Generator<string> {
+  const ended = factsOf(node)
+  for (const [path, fact] of ended) {
+    const was = meant.get(path)
+    if (was === undefined) yield `${path} (${fact.type}) was made although the only user did not make it`
+    // Times of directories that were put back after an apply do not tell what a user did in between.
+    else if (!sameFact(was, fact) && (fact.type !== 'directory' || was.type !== 'directory'))
+      yield `${path} is not as the only user left it`
+  }
+  for (const path of meant.keys())
+    if (!ended.has(path)) yield `${path} is gone although the only user did not delete it`
 }
 
 function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<string> {

@@ -7,7 +7,7 @@ import { type SimFeed, SimNode, type Surroundings, type Work, type WorkName } fr
 import { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { User } from './user.js'
-import { verdictOf } from './verdict.js'
+import { factsOf, verdictOf } from './verdict.js'
 
 export interface HistoryOptions {
   readonly seed: number
@@ -47,6 +47,8 @@ export class World implements Surroundings {
   readonly #feeds: SimFeed[] = []
   readonly #users: { readonly node: SimNode; readonly user: User; work: Work | undefined }[] = []
   readonly #labels = new Map<WriterId, string>()
+  /** Only the first device's user does anything: then all must end as that disk is, conflict copies and all else aside. */
+  readonly #isSolo: boolean
   /** Pairs that cannot reach each other. */
   #parted = new Set<string>()
   #nowUs = START_US
@@ -60,6 +62,7 @@ export class World implements Surroundings {
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
+    this.#isSolo = this.random.chance(0.15)
     const encodes = this.random.chance(0.05)
     this.nodes = NAMES.slice(0, count).map((name, i) => {
       const isWriter = i < count - readers
@@ -129,8 +132,9 @@ export class World implements Surroundings {
       if (this.random.chance(0.015)) this.#trouble()
     }
     this.#heal()
+    const meant = this.#isSolo ? factsOf(this.nodes[0]!) : undefined
     const quiet = this.#runUntilQuiet()
-    this.#faults.push(...quiet, ...verdictOf(this.nodes, this.accounts))
+    this.#faults.push(...quiet, ...verdictOf(this.nodes, this.accounts, meant))
     return { seed: this.#seed, faults: this.#faults, events: this.#events, steps: this.#steps }
   }
 
@@ -141,7 +145,7 @@ export class World implements Surroundings {
   }
 
   #userSteps(): void {
-    const one = this.random.pick(this.#users)!
+    const one = this.#isSolo ? this.#users[0]! : this.random.pick(this.#users)!
     one.work ??= one.user.does()
     if (one.work.next().done) one.work = undefined
   }
@@ -197,7 +201,7 @@ export class World implements Surroundings {
   #trouble(): void {
     const node = this.random.pick(this.nodes)!
     if (!node.isUp) return
-    if (this.random.chance(0.1)) {
+    if (this.random.chance(0.1) && !this.#isSolo) {
       this.log(node, () => 'loses its index')
       node.forget()
     } else {
