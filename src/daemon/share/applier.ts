@@ -256,6 +256,7 @@ export class Applier {
     }
     if (step.type === 'none' || step.type === 'adopt') {
       this.#parked.delete(path)
+      this.#context.problems.clear('apply', path)
       return
     }
     if (step.type !== 'write') {

@@ -1,6 +1,7 @@
 // Takes over the records of one feed into the index, block by block, for as long as the share runs. A record that cannot
 // be read stops this feed with a problem (a newer format, or a broken writer); the others go on (A6).
 
+import type { Entry } from '../../core/entry.js'
 import { decodePublicPart, decodeRecord } from '../../core/record.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
@@ -25,6 +26,8 @@ export interface FollowerOptions {
   readonly entryKey: Buffer
   readonly problems: ProblemBook
   readonly log: Log
+  /** Called in the transaction that takes over a record; `next` is the block after it. */
+  readonly onTaken?: (entries: readonly Entry[], next: number) => void
   /** Called after every transaction. `entries` is how many the record held. */
   readonly onIngested: (entries: number) => void
 }
@@ -41,15 +44,15 @@ export class Follower {
   constructor(feed: IndexFeed, options: FollowerOptions) {
     this.#writer = feed.writer
     this.#options = options
-    options.feed.on('length', () => this.#wake())
   }
 
   /** Follows from now on. */
   start(): void {
+    this.#options.feed.on('length', () => this.#wake())
     this.#wake()
   }
 
-  /** Takes over all blocks that are there now; for the own feed's tail at start. */
+  /** Takes over all blocks that are there now, no others: the own feed's tail at start. What it says later is known. */
   async catchUp(): Promise<void> {
     await this.#wake()
   }
@@ -113,9 +116,11 @@ export class Follower {
       problems.set('feed', this.#writer, 'BAD_RECORD', `record ${at} is not readable: ${decoded.detail}`)
       return false
     }
-    const refusals = index.transaction(() =>
-      index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1),
-    )
+    const refusals = index.transaction(() => {
+      const refused = index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1)
+      this.#options.onTaken?.(decoded.value.entries, at + 1)
+      return refused
+    })
     for (const { path, detail } of refusals) {
       log.warn({ writer: this.#writer, block: at, path, detail }, 'entry refused')
       problems.set('feed', path, 'BAD_ENTRY', detail)

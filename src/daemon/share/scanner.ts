@@ -55,7 +55,8 @@ export class Scanner {
   readonly #made = new Set<RelPath>()
   /** Directories whose watches ended, and those of all below them. */
   readonly #unwatched = new Set<Directory>()
-  #intents: Map<RelPath, Intent[]>
+  /** What an earlier run was about to do; undefined until the first look, since starting adds to it. */
+  #intents: Map<RelPath, Intent[]> | undefined
   #fullScanDue = true
   #fullScans = 0
   #firstScan = true
@@ -67,7 +68,6 @@ export class Scanner {
 
   constructor(context: ShareContext) {
     this.#context = context
-    this.#intents = context.index.intents()
   }
 
   /** Whether the whole tree is being looked at. */
@@ -183,6 +183,7 @@ export class Scanner {
   }
 
   async #look(): Promise<void> {
+    this.#intents ??= this.#context.index.intents()
     const full = this.#fullScanDue
     const now = performance.now()
     const directories: Directory[] = []
@@ -214,7 +215,7 @@ export class Scanner {
     this.#firstScan = false
     this.#approved = false
     this.#fullScans++
-    if (this.#intents.size > 0) {
+    if (this.#intents !== undefined && this.#intents.size > 0) {
       this.#intents = new Map()
       this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
     }
@@ -309,7 +310,7 @@ export class Scanner {
       observed,
       applied,
       share: index.effective(path),
-      intents: this.#intents.get(path) ?? [],
+      intents: this.#intents?.get(path) ?? [],
       writer: this.#context.isWriter,
     })
     const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)

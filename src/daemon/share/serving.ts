@@ -1,42 +1,132 @@
 // Gives peers the pieces they ask for, out of the files they lie in (P2). What can no longer be served is looked at
-// again: the file has changed.
+// again: the file has changed. The exchange withdraws it, and peers believe that for as long as the connection lasts; so
+// once the piece is found somewhere after all (its file was renamed, touched, or not looked at yet), it is told again.
+import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import { SIV_BYTES } from '../../core/piece.js'
+import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
 import type { ReadPieceJob } from '../../folder/serve.js'
+import type { Place } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
+
+/** Withdrawn pieces are looked for again after this long, doubling up to the maximum. */
+const RECHECK_MS = 100
+const RECHECK_MAX_MS = 5000
+/** A piece whose file is as it was may be readable again: the disk had a bad moment. */
+const UNCHANGED_MS = 30_000
+
+export interface FilePiecesEvents {
+  /** Files in these directories are not as the index says. */
+  rescan(directories: readonly (RelPath | '')[]): void
+  /** These pieces were withdrawn, and can be served now. */
+  onServable(writer: WriterId, indices: readonly number[]): void
+}
+
+/** A piece that could not be served, and where it was thought to lie. */
+interface Withdrawn {
+  readonly request: PieceRequest
+  readonly path: RelPath | undefined
+  readonly stat: DiskStat | undefined
+  readonly sinceMs: number
+}
 
 export class FilePieces implements PieceSource {
   readonly #context: ShareContext
-  readonly #rescan: (directories: readonly (RelPath | '')[]) => void
+  readonly #events: FilePiecesEvents
+  readonly #withdrawn = new Map<string, Withdrawn>()
+  #timer: NodeJS.Timeout | undefined
+  #waitMs = RECHECK_MS
+  #stopped = false
 
-  constructor(context: ShareContext, rescan: (directories: readonly (RelPath | '')[]) => void) {
+  constructor(context: ShareContext, events: FilePiecesEvents) {
     this.#context = context
-    this.#rescan = rescan
+    this.#events = events
   }
 
   async read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]> {
-    const { index, pool, root, pieceKeys } = this.#context
+    const { pool, root, pieceKeys } = this.#context
     const jobs: ReadPieceJob[] = []
     const positions: number[] = []
-    requests.forEach(({ writer, index: number }, i) => {
-      const feed = index.feeds.byWriter(writer)
-      const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
-      const place = piece === undefined ? undefined : index.placeOf(piece.id)
-      if (piece === undefined || place?.row.stat === undefined) return
-      const { path, offset, row } = place
-      jobs.push({ path, stat: row.stat!, offset, length: piece.length - SIV_BYTES, id: piece.id })
+    requests.forEach((request, i) => {
+      const place = this.#placeOf(request)
+      if (place?.row.stat === undefined) {
+        this.#withdraw(request, undefined, undefined)
+        return
+      }
+      const { id, path, offset, row, length } = place
+      jobs.push({ path, stat: row.stat!, offset, length: length - SIV_BYTES, id })
       positions.push(i)
     })
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
-    if (jobs.length === 0 || this.#context.haltReason() !== undefined) return answers
-    const pieces = await pool.readPieces(root, pieceKeys, jobs)
+    if (jobs.length === 0) return answers
+    const halted = this.#context.haltReason() !== undefined
+    const pieces = halted ? jobs.map(() => null) : await pool.readPieces(root, pieceKeys, jobs)
     const changed = new Set<RelPath | ''>()
     pieces.forEach((piece, i) => {
       answers[positions[i]!] = piece
-      if (piece === null) changed.add(parentOf(jobs[i]!.path as RelPath))
+      if (piece !== null) return
+      const path = jobs[i]!.path as RelPath
+      this.#withdraw(requests[positions[i]!]!, path, jobs[i]!.stat)
+      changed.add(parentOf(path))
     })
-    if (changed.size > 0) this.#rescan([...changed])
+    if (changed.size > 0 && !halted) this.#events.rescan([...changed])
     return answers
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #placeOf({
+    writer,
+    index: number,
+  }: PieceRequest):
+    | (Place & { readonly row: DiskRow; readonly id: Buffer; readonly length: number })
+    | undefined {
+    const { index } = this.#context
+    const feed = index.feeds.byWriter(writer)
+    const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
+    const place = piece === undefined ? undefined : index.placeOf(piece.id)
+    return piece === undefined || place === undefined ? undefined : { ...piece, ...place }
+  }
+
+  #withdraw(request: PieceRequest, path: RelPath | undefined, stat: DiskStat | undefined): void {
+    const key = `${request.writer}:${request.index}`
+    this.#withdrawn.set(key, { request, path, stat, sinceMs: performance.now() })
+    this.#waitMs = RECHECK_MS
+    clearTimeout(this.#timer)
+    this.#arm()
+  }
+
+  #arm(): void {
+    if (this.#stopped || this.#withdrawn.size === 0) return
+    this.#timer = setTimeout(() => {
+      this.#waitMs = Math.min(2 * this.#waitMs, RECHECK_MAX_MS)
+      this.#recheck()
+      this.#arm()
+    }, this.#waitMs).unref()
+  }
+
+  #recheck(): void {
+    if (this.#context.haltReason() !== undefined) return
+    const now = performance.now()
+    const servable = new Map<WriterId, number[]>()
+    for (const [key, { request, path, stat, sinceMs }] of this.#withdrawn) {
+      const place = this.#placeOf(request)
+      // No longer held at all: if it is again one day, the index says so.
+      if (place === undefined) this.#withdrawn.delete(key)
+      const found = place?.row.stat
+      if (place === undefined || found === undefined) continue
+      const isSame = place.path === path && stat !== undefined && sameStat(stat, found)
+      if (isSame && now - sinceMs < UNCHANGED_MS) continue
+      this.#withdrawn.delete(key)
+      const indices = servable.get(request.writer)
+      if (indices === undefined) servable.set(request.writer, [request.index])
+      else indices.push(request.index)
+    }
+    for (const [writer, indices] of servable) this.#events.onServable(writer, indices)
   }
 }

@@ -5,12 +5,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { Bitfield } from '../../core/bitfield.js'
 import { deviceLabel, openCertificate, signCertificate } from '../../core/certificate.js'
-import { originalOf } from '../../core/conflict.js'
+import { isConflictCopy, originalOf } from '../../core/conflict.js'
 import { feedKeyPairOf } from '../../core/device.js'
+import { type Entry, isLive } from '../../core/entry.js'
 import { invariant, ShoalError, toShoalError } from '../../core/error.js'
+import { ABSENT, factOf } from '../../core/fact.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import { IGNORE_FILE, parentOf, type RelPath } from '../../core/path.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
+import { compareVersions } from '../../core/version.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { Feed } from '../../feed/feed.js'
 import type { OwnFeed } from '../../feed/own.js'
@@ -28,6 +31,7 @@ import type { FolderPool } from '../../folder/pool.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
+import { packLayout } from '../../store/pieces.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { type Database, pathKey, type Table } from '../../store/tables.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -36,7 +40,7 @@ import type { Identity } from '../identity.js'
 import { Applier } from './applier.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
-import { Follower } from './follower.js'
+import { Follower, type FollowerOptions } from './follower.js'
 import { Members } from './members.js'
 import { ProblemBook } from './problems.js'
 import { type Publication, Publisher } from './publisher.js'
@@ -80,6 +84,7 @@ export class Share {
   readonly #prefix: string
   readonly #meta: Table<unknown>
   readonly #context: ShareContext
+  readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
   readonly #watcher: Watcher
@@ -89,6 +94,8 @@ export class Share {
   #ownWriter: WriterId | undefined
   #ignore: IgnoreRules = IgnoreRules.none
   #halted: string | undefined
+  /** The index knew nothing of this share: it is new here, or the index was deleted. */
+  #isNewIndex = false
   #stopped = false
   #draining = false
   #settling: Promise<void> | undefined
@@ -112,9 +119,13 @@ export class Share {
     })
     this.#context = this.#makeContext(dir, pool)
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
+    this.#pieces = new FilePieces(this.#context, {
+      rescan,
+      onServable: (writer, indices) => this.exchange.have(writer, indices),
+    })
     this.exchange = new Exchange({
       device: options.identity.device.device,
-      source: new FilePieces(this.#context, rescan),
+      source: this.#pieces,
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
     })
@@ -250,6 +261,7 @@ export class Share {
     await this.#swarm?.close()
     this.members.stop()
     this.exchange.close()
+    this.#pieces.stop()
     await Promise.allSettled([
       this.#watcher.close(),
       this.#applier.stop(),
@@ -311,6 +323,7 @@ export class Share {
   #prepareRoot(): void {
     const { dir, keys, nowMs } = this.#o
     const known = this.#meta.get(META.root) as RootIdentity | undefined
+    this.#isNewIndex = known === undefined
     if (known === undefined) {
       try {
         fs.mkdirSync(dir, { recursive: true })
@@ -418,7 +431,7 @@ export class Share {
     invariant(opened.type === 'ok', 'an own certificate is valid')
     const row = this.index.feeds.add({ ...opened.value, key: feed.key, certificate })
     this.#addToExchange(row, feed)
-    const follower = this.#followerOf(row, feed)
+    const follower = this.#followerOf(row, feed, (entries, next) => this.#noteOwnTail(row, entries, next))
     this.#feeds.set(feed.writer, { feed, follower })
     await follower.catchUp()
     this.#ownWriter = feed.writer
@@ -492,8 +505,29 @@ export class Share {
     for (const peer of this.#peers) this.#offer(peer, [row], feed)
   }
 
-  #followerOf(row: IndexFeed, feed: Feed): Follower {
+  /**
+   * What an own record told and the index did not yet know stood on this disk when it was told (A4): without its row, a
+   * deletion since then would be undone by the share and an edit would look like one of nobody's version. Not so for
+   * conflict copies and what was published for others, nor in an index made anew, which is too far behind the disk.
+   */
+  #noteOwnTail(own: IndexFeed, entries: readonly Entry[], next: number): void {
+    const { index } = this
+    if (this.#isNewIndex) return
+    index.noteOwnTail(next, entries)
+    for (const entry of entries) {
+      const { path, version, origin } = entry
+      const known = index.applied(path)
+      if (origin !== own.writer || isConflictCopy(path)) continue
+      if (compareVersions(version, known.version) !== 'after') continue
+      const fact = isLive(entry) ? factOf(entry) : ABSENT
+      const layout = fact.type === 'file' ? packLayout(index.piecesOf(entry) ?? []) : undefined
+      index.setDisk(path, { applied: { version, fact }, stat: undefined, drift: undefined }, layout)
+    }
+  }
+
+  #followerOf(row: IndexFeed, feed: Feed, onTaken?: FollowerOptions['onTaken']): Follower {
     return new Follower(row, {
+      ...(onTaken === undefined ? {} : { onTaken }),
       index: this.index,
       feed,
       entryKey: this.#o.keys.read.entryKey,
