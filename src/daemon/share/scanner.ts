@@ -253,6 +253,7 @@ export class Scanner {
         gone.flatMap((path) => this.judge(path, ABSENT, undefined, undefined) ?? []),
       )
       await this.#context.publish(publications)
+      if (gone.some((path) => path === IGNORE_FILE)) this.#context.onIgnoreRules()
     } finally {
       guard.endLook(moment)
     }
@@ -345,8 +346,8 @@ class Look {
   readonly #deep: boolean
   /** Directories that are another than the index knows, or whose watches ended: all below them is looked at. */
   readonly #anew = new Set<Directory>()
-  /** Directories judged in this look: each is in two listings, its parent's and its own. */
-  readonly #judged = new Set<RelPath>()
+  /** Directories judged in this look, as they were then: each is in two listings, its parent's and its own. */
+  readonly #judged = new Map<RelPath, DiskStat>()
   readonly #moment: Moment
   readonly #jobs = new Set<Promise<void>>()
   #found: Publication[] = []
@@ -420,7 +421,7 @@ class Look {
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat }
       if (!isDirectory) this.#hash(candidate)
-      else if (!this.#judged.has(path)) directories.push(candidate)
+      else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
     this.#judgeDirectories(directories)
     for (const [path, row] of rows) {
@@ -435,9 +436,20 @@ class Look {
   /** A directory's own time moves with the names in it, and of that its parent's watch says nothing. */
   #addItself(directories: Candidate[], path: RelPath, stat: DiskStat): void {
     const row = this.#context.index.disk(path)
-    if (currentFact(row).type !== 'directory' || this.#judged.has(path)) return
+    if (this.#wasJudged(path, stat) || currentFact(row).type !== 'directory') return
     if (row?.stat !== undefined && sameStat(row.stat, stat)) return
     if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat })
+  }
+
+  /**
+   * Judged once in a look, as the index learns of it when it is published. What came between its two listings, maybe
+   * before it was watched, is for the next look.
+   */
+  #wasJudged(path: RelPath, stat: DiskStat): boolean {
+    const before = this.#judged.get(path)
+    if (before === undefined) return false
+    if (!sameStat(before, stat)) this.#scanner.markDirty([path], QUIET_MS)
+    return true
   }
 
   /**
@@ -473,7 +485,7 @@ class Look {
     if (candidates.length === 0) return
     this.#context.index.transaction(() => {
       for (const { path, stat } of candidates) {
-        this.#judged.add(path)
+        this.#judged.set(path, stat)
         const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
         const publication = this.#scanner.judge(path, fact, stat, undefined)
         if (publication !== undefined) this.#found.push(publication)
