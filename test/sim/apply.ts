@@ -46,7 +46,10 @@ export function* applyOnce(node: SimNode): Work {
     const now = node.rules.plansAgain ? planned(node, task.path) : task
     return now === undefined || !isSameResult(now, task) || mustWait(node, now) ? [] : [now]
   })
-  if (ready.length > 0) yield* commit(node, ready)
+  // What is in a directory waits for it: its times cannot be put back while the index does not know it.
+  const made = new Set<string>(ready.map(({ path }) => path))
+  const known = ready.filter(({ path }) => made.has(parentOf(path)) || isKnownDirectory(node, parentOf(path)))
+  if (known.length > 0) yield* commit(node, known)
 }
 
 function planned(node: SimNode, path: RelPath): Task | undefined {
@@ -61,6 +64,10 @@ function planned(node: SimNode, path: RelPath): Task | undefined {
     version: share.version,
     content: pieces === undefined ? undefined : contentOfPieces(pieces),
   }
+}
+
+function isKnownDirectory(node: SimNode, path: RelPath | ''): boolean {
+  return path === '' || currentFact(node.index.disk(path)).type === 'directory'
 }
 
 /** Whether a task still is what was staged for; a scan may have made another version the newest meanwhile. */
@@ -124,7 +131,9 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   for (const task of tasks) {
     if (node.world.random.chance(0.3)) yield
     const job = new Job(node, task, rows.get(task.path)?.stat, rows.get(task.path)?.drift !== undefined)
-    yield* job.run()
+    const parent = parentOf(task.path)
+    const isOrphan = done.some((other) => other.task.path === parent && other.stat === undefined)
+    if (!isOrphan || isKnownDirectory(node, parent)) yield* job.run()
     done.push({ task, stat: job.result, archived: job.archived })
   }
   if (node.world.random.chance(0.3)) yield

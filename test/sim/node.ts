@@ -45,6 +45,8 @@ export interface NodeOptions {
 /** What a node needs of the world around it. */
 export interface Surroundings {
   readonly random: Random
+  /** Whether only one device's user does anything. */
+  readonly isSolo: boolean
   nowUs(): number
   feeds(): readonly SimFeed[]
   labelOf(writer: WriterId): string

@@ -26,6 +26,9 @@ const OPERATIONS = {
   swap: 1,
 } as const
 
+/** Where nobody contradicts, it is directories that come and go that others might misread. */
+const SOLO_OPERATIONS = { ...OPERATIONS, makeDirectory: 9, removeTree: 6, changeType: 6 }
+
 /** Makes contents that no other history position has, and keeps operations apart. */
 export class User {
   readonly #node: SimNode
@@ -39,7 +42,7 @@ export class User {
   /** One thing a user does, in one or several steps. */
   *does(): Work {
     const { random } = this.#node.world
-    const name = random.weighted(OPERATIONS)
+    const name = random.weighted(this.#node.world.isSolo ? SOLO_OPERATIONS : OPERATIONS)
     const { disk } = this.#node
     const file = random.pick([...disk.tree].flatMap(([path, { type }]) => (type === 'file' ? [path] : [])))
     const any = random.pick([...disk.tree.keys()])

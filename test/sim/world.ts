@@ -48,7 +48,7 @@ export class World implements Surroundings {
   readonly #users: { readonly node: SimNode; readonly user: User; work: Work | undefined }[] = []
   readonly #labels = new Map<WriterId, string>()
   /** Only the first device's user does anything: then all must end as that disk is, conflict copies and all else aside. */
-  readonly #isSolo: boolean
+  readonly isSolo: boolean
   /** Pairs that cannot reach each other. */
   #parted = new Set<string>()
   #nowUs = START_US
@@ -62,7 +62,7 @@ export class World implements Surroundings {
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
-    this.#isSolo = this.random.chance(0.15)
+    this.isSolo = this.random.chance(0.15)
     const encodes = this.random.chance(0.05)
     this.nodes = NAMES.slice(0, count).map((name, i) => {
       const isWriter = i < count - readers
@@ -132,7 +132,7 @@ export class World implements Surroundings {
       if (this.random.chance(0.015)) this.#trouble()
     }
     this.#heal()
-    const meant = this.#isSolo ? factsOf(this.nodes[0]!) : undefined
+    const meant = this.isSolo ? factsOf(this.nodes[0]!) : undefined
     const quiet = this.#runUntilQuiet()
     this.#faults.push(...quiet, ...verdictOf(this.nodes, this.accounts, meant))
     return { seed: this.#seed, faults: this.#faults, events: this.#events, steps: this.#steps }
@@ -145,7 +145,7 @@ export class World implements Surroundings {
   }
 
   #userSteps(): void {
-    const one = this.#isSolo ? this.#users[0]! : this.random.pick(this.#users)!
+    const one = this.isSolo ? this.#users[0]! : this.random.pick(this.#users)!
     one.work ??= one.user.does()
     if (one.work.next().done) one.work = undefined
   }
@@ -159,7 +159,13 @@ export class World implements Surroundings {
       }
       return
     }
-    const work = this.random.weighted({ scan: 4, apply: 4, settle: 1, receive: 4, repeat: 0.1 })
+    const work = this.random.weighted({
+      scan: 4,
+      apply: 4,
+      settle: this.isSolo ? 4 : 1,
+      receive: 4,
+      repeat: 0.1,
+    })
     if (work === 'receive') this.#receive(node)
     else if (work === 'repeat') this.#repeat(node)
     else node.step(work as WorkName)
@@ -200,8 +206,9 @@ export class World implements Surroundings {
 
   #trouble(): void {
     const node = this.random.pick(this.nodes)!
-    if (!node.isUp) return
-    if (this.random.chance(0.1) && !this.#isSolo) {
+    // What a user deletes while the device is down, just after it was announced and before that was noted, comes back.
+    if (!node.isUp || (this.isSolo && node === this.nodes[0])) return
+    if (this.random.chance(0.1) && !this.isSolo) {
       this.log(node, () => 'loses its index')
       node.forget()
     } else {
