@@ -344,8 +344,12 @@ export class ShareIndex {
     return refusals
   }
 
-  /** Sets what this disk holds at a path, with the layout of a file's pieces. */
+  /**
+   * Sets what this disk holds at a path, with the layout of a file's pieces. Not if the rules have come to leave it out
+   * while it was on its way.
+   */
   setDisk(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
+    if (this.#options.isIgnored(path, row.applied.fact.type === 'directory')) return this.forgetDisk(path)
     this.#disk.set(path, row, layout)
     this.#refreshWith(path, this.effective(path), row)
   }

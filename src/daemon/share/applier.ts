@@ -43,6 +43,8 @@ export interface ApplierOptions {
   readonly leftovers: readonly string[]
   /** The disk was found changed: look at these directories (A3). */
   readonly rescan: (directories: readonly (RelPath | '')[]) => void
+  /** False until the disk was looked through once: what is there already must not be fetched (P3). */
+  readonly isDiskKnown: () => boolean
   readonly onApplied: (path: RelPath) => void
   /** A directory was put there, which nobody watches yet. */
   readonly onMade: (directory: RelPath) => void
@@ -170,7 +172,7 @@ export class Applier {
   }
 
   #fill(): void {
-    if (this.#stopped || this.#context.haltReason() !== undefined) return
+    if (this.#stopped || this.#context.haltReason() !== undefined || !this.#options.isDiskKnown()) return
     for (const path of this.#fresh) {
       this.#fresh.delete(path)
       this.#consider(path, true)

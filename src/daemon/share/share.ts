@@ -69,6 +69,12 @@ const MEET_BEFORE_APPEND_MS = 1500
 const POSTPONED_MS = 1000
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
 const BULK_LOOK_MS = 1000
+/**
+ * Conflicts are settled when nothing has come in for this long, or at the latest after the second: two writers who settle
+ * before they have read the same make two copies of one version.
+ */
+const SETTLE_QUIET_MS = 150
+const SETTLE_LATEST_MS = 3000
 /** Conflicts settled in one go. */
 const SETTLE_BATCH = 256
 /** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
@@ -99,6 +105,8 @@ export class Share {
   #stopped = false
   #draining = false
   #settling: Promise<void> | undefined
+  #settleTimer: NodeJS.Timeout | undefined
+  #settleLatestMs = Number.POSITIVE_INFINITY
   #rescanTimer: NodeJS.Timeout | undefined
   #metAnybody: () => void = () => undefined
   readonly #met: Promise<void>
@@ -143,7 +151,11 @@ export class Share {
       nowMs,
       leftovers: this.#halted === undefined ? this.#leftovers() : [],
       rescan,
-      onApplied: () => this.#drain(),
+      isDiskKnown: () => this.#scanner.hasScanned,
+      onApplied: (path) => {
+        if (path === IGNORE_FILE) this.#loadIgnoreRules()
+        this.#drain()
+      },
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -165,7 +177,8 @@ export class Share {
   get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
     if (this.#halted !== undefined) return 'halted'
     if (this.#scanner.isScanningAll) return 'scanning'
-    return this.index.counts.needFiles > 0 || this.#applier.isBusy ? 'syncing' : 'idle'
+    const isSettling = this.#publisher !== undefined && this.index.hasUnsettled
+    return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
   }
 
   get peers(): readonly SharePeer[] {
@@ -257,6 +270,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     clearInterval(this.#rescanTimer)
+    clearTimeout(this.#settleTimer)
     this.#rememberAddresses()
     await this.#swarm?.close()
     this.members.stop()
@@ -289,7 +303,10 @@ export class Share {
       checkRoot: async () => this.#rootFault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
-      onFullScan: () => this.members.changed(),
+      onFullScan: () => {
+        this.members.changed()
+        this.#applier.wake()
+      },
       fail: (thrown) => this.#fail(thrown),
     }
   }
@@ -386,6 +403,7 @@ export class Share {
     }
     const before = this.#meta.get(META.ignore)
     this.#ignore = IgnoreRules.parse(text)
+    this.problems.clear('scan', IGNORE_FILE)
     for (const { line, pattern, detail } of this.#ignore.problems) {
       this.problems.set('scan', IGNORE_FILE, 'IGNORE_RULE', `line ${line} (${pattern}): ${detail}`)
     }
@@ -654,8 +672,20 @@ export class Share {
       }
       this.#applier.note(wanted)
       this.members.changed()
-      if (this.index.hasUnsettled) void this.#settleConflicts().catch((thrown) => this.#fail(thrown))
+      if (this.index.hasUnsettled && this.#publisher !== undefined) this.#settleSoon()
     })
+  }
+
+  /** Settles when it has been quiet for a moment: see SETTLE_QUIET_MS. */
+  #settleSoon(): void {
+    const now = performance.now()
+    this.#settleLatestMs = Math.min(this.#settleLatestMs, now + SETTLE_LATEST_MS)
+    clearTimeout(this.#settleTimer)
+    const waitMs = Math.max(0, Math.min(SETTLE_QUIET_MS, this.#settleLatestMs - now))
+    this.#settleTimer = setTimeout(() => {
+      this.#settleLatestMs = Number.POSITIVE_INFINITY
+      void this.#settleConflicts().catch((thrown) => this.#fail(thrown))
+    }, waitMs)
   }
 
   /** Writers publish what settles conflicts (V4, V5, V6); all of them may, and agree. */
@@ -671,11 +701,14 @@ export class Share {
     for (;;) {
       const list: Publication[] = []
       for (const path of this.index.unsettled().slice(0, SETTLE_BATCH)) {
-        for (const draft of this.index.settlement(path, (writer) => this.#labelOf(writer))) {
+        const drafts = this.index.settlement(path, (writer) => this.#labelOf(writer))
+        const settled = drafts.flatMap((draft): Publication[] => {
           const pieces =
             draft.fact.type === 'file' ? this.index.piecesOfContent(path, draft.fact.content) : []
-          if (pieces !== undefined) list.push({ draft, pieces, disk: undefined })
-        }
+          return pieces === undefined ? [] : [{ draft, pieces, disk: undefined }]
+        })
+        // All of it or nothing: without its copies, the entry that settles would bury them.
+        if (settled.length === drafts.length) list.push(...settled)
       }
       if (list.length === 0 || this.#publisher === undefined || this.#stopped) return
       await this.#publish(list)
