@@ -75,10 +75,15 @@ export function judge(look: LocalLook): LocalOutcome {
 }
 
 /** The version whose content this is, if the share or an interrupted apply says so. */
-function adoptable({ observed, applied, share, intents }: LocalLook): Version | undefined {
+function adoptable({ observed, applied, share, intents, writer }: LocalLook): Version | undefined {
   // Versions are not compared: what is applied may have been taken for a newer one without a look at the disk, when it
   // seemed to hold that already (plan.ts, 'adopt').
   for (const intent of intents) if (isBetween(observed, applied.fact, intent.fact)) return intent.version
+  // A directory that only its children hold up in the share says nothing about one that the user made instead of what
+  // was there; taking it for that one would bring back what he replaced, as a conflict copy.
+  const isImplied = share.fact.type === 'directory' && share.entry === undefined
+  if (isImplied && writer && applied.fact.type !== 'absent' && applied.fact.type !== 'directory')
+    return undefined
   if (sameFact(observed, share.fact)) return share.version
   // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
   const contentIsNew = !sameFactContent(observed, applied.fact)

@@ -275,14 +275,14 @@ export class ShareIndex {
 
   /**
    * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
-   * row says was applied. What names itself a conflict copy, or makes a directory, may have been made for others.
+   * row says was applied. A new conflict copy, or a directory in place of something else, may have been made to settle.
    */
   #wasOnDisk(entry: Entry): boolean {
     const { version, fact } = this.applied(entry.path)
     const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
     if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
-    if (fact.type !== 'absent') return true
-    return entry.type !== 'directory' && entry.type !== 'tombstone' && !isConflictCopy(entry.path)
+    if (entry.type === 'directory') return fact.type === 'directory'
+    return fact.type !== 'absent' || (entry.type !== 'tombstone' && !isConflictCopy(entry.path))
   }
 
   /** To be called when the first whole look at the disk since the start has ended: earlier intents are used up. */

@@ -67,7 +67,9 @@ function planned(node: SimNode, path: RelPath): Task | undefined {
 }
 
 function isKnownDirectory(node: SimNode, path: RelPath | ''): boolean {
-  return path === '' || currentFact(node.index.disk(path)).type === 'directory'
+  if (path === '') return true
+  const row = node.index.disk(path)
+  return row?.stat !== undefined && currentFact(row).type === 'directory'
 }
 
 /** Whether a task still is what was staged for; a scan may have made another version the newest meanwhile. */
