@@ -148,7 +148,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
         this.#fetch.gained(link, wire, index)
         if (wire.serving) this.#announceAvailability()
       },
-      lost: (wire, index) => this.#fetch.lost(link, wire, index),
+      lost: (wire, index) => {
+        this.#fetch.lost(link, wire, index)
+        // While the peer held it, we did not tell it that we do.
+        if (this.#feeds.get(wire.writer)?.have.get(index)) wire.have(index)
+      },
       block: (wire, index, offset, block) => this.#fetch.block(link, wire, index, offset, block),
       rejected: (wire, index, offset) => this.#fetch.rejected(link, wire, index, offset),
       request: (wire, index, offset, length, respond) =>

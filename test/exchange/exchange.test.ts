@@ -244,6 +244,19 @@ test('BEP 54: lost() withdraws before anybody asks, have() gives back', async ()
   await two.whenGot(2)
 })
 
+test('BEP 54: who loses a piece learns that a peer has come to hold it meanwhile', async () => {
+  const one = net.node()
+  const two = net.node({ holds: [0] })
+  await net.connect(one, two)
+  const refs = [{ writer, index: 0 }]
+  await until('two is known to hold it', () => one.exchange.isAvailable(refs))
+  one.exchange.have(writer, [0])
+  assert.equal(two.exchange.isAvailable(refs), false, 'what a peer holds already is not told')
+  two.exchange.lost(writer, [0])
+  two.exchange.want([wantedPiece(0)])
+  await two.whenGot(1)
+})
+
 test('a feed that grows while connected, and availability is announced', async () => {
   const one = net.node({ holds: [0], pieceCount: 1 })
   const two = net.node({ pieceCount: 1 })

@@ -39,6 +39,8 @@ const HASH_JOBS = 3
 const MASS_DELETE_SHARE = 0.5
 const MASS_DELETE_LEAST = 100
 
+const NO_INTENTS: ReadonlyMap<RelPath, readonly Intent[]> = new Map()
+
 interface Candidate {
   readonly path: RelPath
   readonly stat: DiskStat
@@ -56,7 +58,7 @@ export class Scanner {
   /** Directories whose watches ended, and those of all below them. */
   readonly #unwatched = new Set<Directory>()
   /** What an earlier run was about to do; undefined until the first look, since starting adds to it. */
-  #intents: Map<RelPath, Intent[]> | undefined
+  #intents: ReadonlyMap<RelPath, readonly Intent[]> | undefined
   #fullScanDue = true
   #fullScans = 0
   #firstScan = true
@@ -209,16 +211,22 @@ export class Scanner {
     }
     await this.#publishDeletions()
     if (full) this.#endFullScan()
+    this.#useUpIntents()
+  }
+
+  /** Once the whole tree was looked at, intents are of use only for what was left to a later look. */
+  #useUpIntents(): void {
+    if (this.#firstScan || this.#intents === NO_INTENTS) return
+    const isLeft = (path: RelPath): boolean => this.#dirty.has(parentOf(path)) || this.#deleted.has(path)
+    const left = new Map([...(this.#intents ?? [])].filter(([path]) => isLeft(path)))
+    this.#intents = left.size === 0 ? NO_INTENTS : left
+    if (left.size === 0) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
   }
 
   #endFullScan(): void {
     this.#firstScan = false
     this.#approved = false
     this.#fullScans++
-    if (this.#intents !== undefined && this.#intents.size > 0) {
-      this.#intents = new Map()
-      this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
-    }
     this.#context.onFullScan()
   }
 

@@ -5,15 +5,12 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { Bitfield } from '../../core/bitfield.js'
 import { deviceLabel, openCertificate, signCertificate } from '../../core/certificate.js'
-import { isConflictCopy, originalOf } from '../../core/conflict.js'
+import { originalOf } from '../../core/conflict.js'
 import { feedKeyPairOf } from '../../core/device.js'
-import { type Entry, isLive } from '../../core/entry.js'
 import { invariant, ShoalError, toShoalError } from '../../core/error.js'
-import { ABSENT, factOf } from '../../core/fact.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import { IGNORE_FILE, parentOf, type RelPath } from '../../core/path.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
-import { compareVersions } from '../../core/version.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { Feed } from '../../feed/feed.js'
 import type { OwnFeed } from '../../feed/own.js'
@@ -31,7 +28,6 @@ import type { FolderPool } from '../../folder/pool.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import { packLayout } from '../../store/pieces.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { type Database, pathKey, type Table } from '../../store/tables.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -100,8 +96,6 @@ export class Share {
   #ownWriter: WriterId | undefined
   #ignore: IgnoreRules = IgnoreRules.none
   #halted: string | undefined
-  /** The index knew nothing of this share: it is new here, or the index was deleted. */
-  #isNewIndex = false
   #stopped = false
   #draining = false
   #settling: Promise<void> | undefined
@@ -340,7 +334,6 @@ export class Share {
   #prepareRoot(): void {
     const { dir, keys, nowMs } = this.#o
     const known = this.#meta.get(META.root) as RootIdentity | undefined
-    this.#isNewIndex = known === undefined
     if (known === undefined) {
       try {
         fs.mkdirSync(dir, { recursive: true })
@@ -449,7 +442,7 @@ export class Share {
     invariant(opened.type === 'ok', 'an own certificate is valid')
     const row = this.index.feeds.add({ ...opened.value, key: feed.key, certificate })
     this.#addToExchange(row, feed)
-    const follower = this.#followerOf(row, feed, (entries, next) => this.#noteOwnTail(row, entries, next))
+    const follower = this.#followerOf(row, feed, (entries, next) => this.index.noteOwnTail(next, entries))
     this.#feeds.set(feed.writer, { feed, follower })
     await follower.catchUp()
     this.#ownWriter = feed.writer
@@ -521,26 +514,6 @@ export class Share {
     })
     follower.start()
     for (const peer of this.#peers) this.#offer(peer, [row], feed)
-  }
-
-  /**
-   * What an own record told and the index did not yet know stood on this disk when it was told (A4): without its row, a
-   * deletion since then would be undone by the share and an edit would look like one of nobody's version. Not so for
-   * conflict copies and what was published for others, nor in an index made anew, which is too far behind the disk.
-   */
-  #noteOwnTail(own: IndexFeed, entries: readonly Entry[], next: number): void {
-    const { index } = this
-    if (this.#isNewIndex) return
-    index.noteOwnTail(next, entries)
-    for (const entry of entries) {
-      const { path, version, origin } = entry
-      const known = index.applied(path)
-      if (origin !== own.writer || isConflictCopy(path)) continue
-      if (compareVersions(version, known.version) !== 'after') continue
-      const fact = isLive(entry) ? factOf(entry) : ABSENT
-      const layout = fact.type === 'file' ? packLayout(index.piecesOf(entry) ?? []) : undefined
-      index.setDisk(path, { applied: { version, fact }, stat: undefined, drift: undefined }, layout)
-    }
   }
 
   #followerOf(row: IndexFeed, feed: Feed, onTaken?: FollowerOptions['onTaken']): Follower {
