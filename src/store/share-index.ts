@@ -275,13 +275,13 @@ export class ShareIndex {
 
   /**
    * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
-   * row says was applied. A new conflict copy, or a directory in place of something else, may have been made to settle.
+   * row says was applied. A new conflict copy or a directory may have been made to settle.
    */
   #wasOnDisk(entry: Entry): boolean {
     const { version, fact } = this.applied(entry.path)
     const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
     if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
-    if (entry.type === 'directory') return fact.type === 'directory'
+    if (entry.type === 'directory') return false
     return fact.type !== 'absent' || (entry.type !== 'tombstone' && !isConflictCopy(entry.path))
   }
 

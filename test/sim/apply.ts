@@ -47,7 +47,7 @@ export function* applyOnce(node: SimNode): Work {
     return now === undefined || !isSameResult(now, task) || mustWait(node, now) ? [] : [now]
   })
   // What is in a directory waits for it: its times cannot be put back while the index does not know it.
-  const made = new Set<string>(ready.map(({ path }) => path))
+  const made = new Set<string>(ready.flatMap(({ path, step }) => (step.type === 'mkdir' ? [path] : [])))
   const known = ready.filter(({ path }) => made.has(parentOf(path)) || isKnownDirectory(node, parentOf(path)))
   if (known.length > 0) yield* commit(node, known)
 }
