@@ -1,0 +1,60 @@
+// The share's ignore rules: read from the file at its root, which is itself synced, and brought to bear on the index.
+import fs from 'node:fs'
+import path from 'node:path'
+import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { IgnoreRules, MAX_IGNORE_BYTES } from '../../folder/ignore.js'
+import type { Log } from '../../ports/log.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { ShareMeta } from './meta.js'
+import type { ProblemBook } from './problems.js'
+
+export class IgnoreFile {
+  readonly #file: string
+  readonly #index: ShareIndex
+  readonly #meta: ShareMeta
+  readonly #problems: ProblemBook
+  readonly #log: Log
+  #rules: IgnoreRules = IgnoreRules.none
+
+  constructor(dir: string, index: ShareIndex, meta: ShareMeta, problems: ProblemBook, log: Log) {
+    this.#file = path.join(dir, IGNORE_FILE)
+    this.#index = index
+    this.#meta = meta
+    this.#problems = problems
+    this.#log = log
+  }
+
+  ignores(path: RelPath, isDirectory: boolean): boolean {
+    return this.#rules.ignores(path, isDirectory)
+  }
+
+  /** Reads the file again. Returns whether the rules are others than before, so that the disk has to be looked at. */
+  load(): boolean {
+    const text = this.#read()
+    const before = this.#meta.ignoreText
+    this.#rules = IgnoreRules.parse(text)
+    this.#problems.clear('scan', IGNORE_FILE)
+    for (const { line, pattern, detail } of this.#rules.problems) {
+      this.#problems.set('scan', IGNORE_FILE, 'IGNORE_RULE', `line ${line} (${pattern}): ${detail}`)
+    }
+    if (before === text) return false
+    this.#index.transaction(() => {
+      this.#index.setIgnored((path, isDirectory) => this.ignores(path, isDirectory))
+      this.#meta.ignoreText = text
+    })
+    return before !== undefined || text !== ''
+  }
+
+  #read(): string {
+    try {
+      const stat = fs.lstatSync(this.#file)
+      return stat.isFile() && stat.size <= MAX_IGNORE_BYTES ? fs.readFileSync(this.#file, 'utf8') : ''
+    } catch (thrown) {
+      const { code } = thrown as NodeJS.ErrnoException
+      if (code === 'ENOENT') return ''
+      // Rules that cannot be read now are not rules that are gone: without them, all they keep out would be published.
+      this.#log.warn({ err: thrown }, 'cannot read ignore rules')
+      return this.#meta.ignoreText ?? ''
+    }
+  }
+}

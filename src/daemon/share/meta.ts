@@ -1,0 +1,56 @@
+// What a share remembers besides its index: small values by name, in a table of their own.
+import type { WriterId } from '../../core/ids.js'
+import type { RelPath } from '../../core/path.js'
+import type { RootIdentity } from '../../folder/marker.js'
+import { type Database, pathKey, type Table } from '../../store/tables.js'
+import type { ShareSwarm } from '../../swarm/share-swarm.js'
+
+type Addresses = Parameters<ShareSwarm['learn']>[0]
+
+export class ShareMeta {
+  readonly #table: Table<unknown>
+
+  constructor(database: Database, prefix: string) {
+    this.#table = database.table(`${prefix}meta`)
+  }
+
+  /** Where the share's root was last time (A5); undefined: never seen, or the index was deleted. */
+  get root(): RootIdentity | undefined {
+    return this.#table.get(key('root')) as RootIdentity | undefined
+  }
+
+  set root(identity: RootIdentity) {
+    this.#table.put(key('root'), identity)
+  }
+
+  /** The text of the ignore rules that the index was last brought in line with. */
+  get ignoreText(): string | undefined {
+    return this.#table.get(key('ignore')) as string | undefined
+  }
+
+  set ignoreText(text: string) {
+    this.#table.put(key('ignore'), text)
+  }
+
+  /** Addresses of members, best first. */
+  get addresses(): Addresses | undefined {
+    return this.#table.get(key('addresses')) as Addresses | undefined
+  }
+
+  set addresses(addresses: Addresses) {
+    this.#table.put(key('addresses'), addresses)
+  }
+
+  /** Whether a writer of ours has said again what earlier epochs had said (F4). */
+  isReadopted(writer: WriterId): boolean {
+    return this.#table.get(key(`readopted-${writer}`)) === true
+  }
+
+  setReadopted(writer: WriterId): void {
+    this.#table.put(key(`readopted-${writer}`), true)
+  }
+}
+
+function key(name: string): Buffer {
+  return pathKey(name as RelPath)
+}

@@ -1,0 +1,92 @@
+// The share's directory as a place that can be trusted or not (A5): the marker in it, where it was last time, and what an
+// earlier run left in its staging area.
+import fs from 'node:fs'
+import path from 'node:path'
+import { ShoalError } from '../../core/error.js'
+import type { ShareId } from '../../core/ids.js'
+import {
+  cleanStaging,
+  prepareOwnDir,
+  type RootIdentity,
+  readMarker,
+  STAGING_DIR,
+  writeMarker,
+} from '../../folder/marker.js'
+import type { ShareMeta } from './meta.js'
+
+export class ShareRoot {
+  readonly #dir: string
+  readonly #shareId: ShareId
+  readonly #meta: ShareMeta
+  readonly #nowMs: () => number
+
+  constructor(dir: string, shareId: ShareId, meta: ShareMeta, nowMs: () => number) {
+    this.#dir = dir
+    this.#shareId = shareId
+    this.#meta = meta
+    this.#nowMs = nowMs
+  }
+
+  get identity(): RootIdentity | undefined {
+    return this.#meta.root
+  }
+
+  /** Makes a new share's directory ours, recognises a known one. Returns why to halt, if so. SHARE_UNUSABLE. */
+  prepare(): string | undefined {
+    const known = this.#meta.root
+    if (known === undefined) {
+      try {
+        fs.mkdirSync(this.#dir, { recursive: true })
+        prepareOwnDir(this.#dir)
+      } catch (cause) {
+        throw new ShoalError('SHARE_UNUSABLE', `cannot use ${this.#dir}: ${(cause as Error).message}`, {
+          cause,
+        })
+      }
+    }
+    const marker = readMarker(this.#dir, this.#shareId, known)
+    switch (marker.state) {
+      case 'fresh':
+        this.#meta.root = writeMarker(this.#dir, this.#shareId, this.#nowMs())
+        return undefined
+      case 'ours':
+        prepareOwnDir(this.#dir)
+        this.#meta.root = marker.identity
+        return undefined
+      default:
+        return marker.detail
+    }
+  }
+
+  /** Why the directory must not be trusted now, or undefined. */
+  fault(): string | undefined {
+    const marker = readMarker(this.#dir, this.#shareId, this.#meta.root)
+    return marker.state === 'ours' || marker.state === 'fresh' ? undefined : marker.detail
+  }
+
+  /** A person says that the directory is right as it is. SHARE_HALTED if it cannot be. */
+  approve(): void {
+    try {
+      fs.accessSync(this.#dir)
+      prepareOwnDir(this.#dir)
+    } catch (cause) {
+      throw new ShoalError('SHARE_HALTED', `cannot go on with ${this.#dir}: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    const marker = readMarker(this.#dir, this.#shareId, undefined)
+    if (marker.state !== 'ours' && marker.state !== 'fresh') {
+      throw new ShoalError('SHARE_HALTED', `cannot go on with ${this.#dir}: ${marker.detail}`)
+    }
+    this.#meta.root =
+      marker.state === 'ours' ? marker.identity : writeMarker(this.#dir, this.#shareId, this.#nowMs())
+  }
+
+  /** Tokens of staged files of an earlier run, to be reused; what is no token is removed. */
+  leftovers(): string[] {
+    const names = fs.readdirSync(path.join(this.#dir, STAGING_DIR))
+    const tokens = names.filter((name) => /^[0-9a-f]{32}$/.test(name))
+    cleanStaging({ root: this.#dir, keepTokens: tokens })
+    return tokens
+  }
+}

@@ -1,0 +1,301 @@
+// The feeds of one share while it runs: the own one with its epochs (F4), those of other writers whose certificates hold
+// (K5), each with its follower and its place in the exchange.
+import { randomBytes } from 'node:crypto'
+import { Bitfield } from '../../core/bitfield.js'
+import { deviceLabel, openCertificate, signCertificate } from '../../core/certificate.js'
+import { isConflictCopy } from '../../core/conflict.js'
+import { feedKeyPairOf } from '../../core/device.js'
+import { type Entry, isLive } from '../../core/entry.js'
+import { invariant, toShoalError } from '../../core/error.js'
+import { ABSENT, factOf } from '../../core/fact.js'
+import type { WriterId } from '../../core/ids.js'
+import { parentOf, type RelPath } from '../../core/path.js'
+import type { ReadKeys, ShareKeys } from '../../core/secret.js'
+import { compareVersions } from '../../core/version.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { Feed } from '../../feed/feed.js'
+import type { OwnFeed } from '../../feed/own.js'
+import type { FeedStore } from '../../feed/store.js'
+import type { Log } from '../../ports/log.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import { packLayout } from '../../store/pieces.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { SharePeer } from '../../swarm/share-channel.js'
+import type { Identity } from '../identity.js'
+import { Follower, type FollowerOptions } from './follower.js'
+import type { ShareMeta } from './meta.js'
+import type { ProblemBook } from './problems.js'
+import { type Publication, Publisher } from './publisher.js'
+
+/** A change that could not be published is looked at again after this long. */
+const POSTPONED_MS = 1000
+/** A peer that shows a certificate that is not valid is not spoken to for so long. */
+const BAN_MS = 60_000
+
+export interface ShareFeedsOptions {
+  readonly keys: ShareKeys & { readonly read: ReadKeys }
+  readonly identity: Identity
+  readonly deviceName: string
+  readonly store: FeedStore
+  readonly index: ShareIndex
+  readonly meta: ShareMeta
+  readonly exchange: Exchange
+  readonly problems: ProblemBook
+  readonly log: Log
+  readonly nowMs: () => number
+  /** The index knew nothing of this share: it is new here, or the index was deleted. */
+  readonly isNewIndex: boolean
+  readonly peers: () => Iterable<SharePeer>
+  /** Resolves when it is safe to append: see MEET_BEFORE_APPEND_MS in share.ts (F4). */
+  readonly met: Promise<void>
+  /** Something was taken over or published. */
+  readonly onChange: () => void
+  /** Look at a directory again. */
+  readonly rescan: (directory: RelPath | '', delayMs: number) => void
+  /** Look at everything again: the own feed is a new one. */
+  readonly rescanAll: () => void
+  readonly fail: (thrown: unknown) => void
+}
+
+export class ShareFeeds {
+  readonly #o: ShareFeedsOptions
+  readonly #open = new Map<WriterId, { feed: Feed; follower: Follower }>()
+  #publisher: Publisher | undefined
+  #ownWriter: WriterId | undefined
+  #stopped = false
+
+  constructor(options: ShareFeedsOptions) {
+    this.#o = options
+  }
+
+  /** Whether there is a feed to publish in: not on a reader, nor between two epochs. */
+  get mayPublish(): boolean {
+    return this.#publisher !== undefined
+  }
+
+  /** Whether a feed is open here. */
+  isOpen(writer: WriterId): boolean {
+    return this.#open.has(writer)
+  }
+
+  /** Opens all known feeds, the own one first, and reads its tail back. */
+  async start(): Promise<void> {
+    const { index, keys } = this.#o
+    const own = keys.write === undefined ? undefined : await this.#openOwn()
+    for (const row of index.feeds.all()) if (row.writer !== own) await this.#openRemote(row)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#open.values()].map(({ follower }) => follower.stop()))
+  }
+
+  /** Publishes in the own feed; resolves when durable. */
+  async publish(list: readonly Publication[]): Promise<void> {
+    if (list.length === 0) return this.#o.onChange()
+    await this.#o.met
+    const publisher = this.#publisher
+    // Between two epochs there is nowhere to publish to; the scan that follows finds all of it again.
+    if (publisher === undefined) return
+    try {
+      await publisher.publish(list)
+    } catch (thrown) {
+      if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
+      this.#o.log.warn({ err: thrown }, 'could not publish')
+    }
+  }
+
+  /** What conflict copies of a writer's versions are labelled with. */
+  labelOf(writer: WriterId): string {
+    const feed = this.#o.index.feeds.byWriter(writer)
+    return feed === undefined ? writer : deviceLabel(feed.deviceName)
+  }
+
+  /** Shows a new peer all certificates and replicates all feeds with it. */
+  greet(peer: SharePeer): void {
+    peer.sendCertificates(this.#o.index.feeds.all().map(({ certificate }) => certificate))
+    for (const { feed } of this.#open.values()) feed.replicate(peer.stream)
+  }
+
+  /** K5: only feeds that the share's signing key vouches for are opened. */
+  async receive(peer: SharePeer, certificates: readonly Buffer[]): Promise<void> {
+    const { keys, index, log } = this.#o
+    for (const bytes of certificates) {
+      const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
+      if (opened.type === 'violation') {
+        log.warn({ peer: peer.device, code: opened.code, detail: opened.detail }, 'certificate refused')
+        return peer.ban('sent a certificate that is not valid', BAN_MS)
+      }
+      const { writer, feedKey, device, deviceName, epoch } = opened.value
+      if (index.feeds.byWriter(writer) !== undefined) continue
+      const certificate = Buffer.from(bytes)
+      const row = index.feeds.add({
+        writer,
+        key: Buffer.from(feedKey),
+        device,
+        deviceName,
+        epoch,
+        certificate,
+      })
+      log.info({ writer, device: deviceName, epoch }, 'new writer')
+      await this.#openRemote(row)
+    }
+  }
+
+  async #openOwn(): Promise<WriterId> {
+    const { identity, keys, store, index, log } = this.#o
+    let epoch = identity.epochOf(keys.shareId)
+    for (;;) {
+      const keyPair = feedKeyPairOf(identity.seed, keys.shareId, epoch)
+      const feed = await store.openOwn({ keyPair, blockKey: keys.feedBlockKey })
+      const known = index.feeds.byWriter(feed.writer)
+      // Shorter than what was taken over: the feed's storage was restored from an earlier time (F4).
+      const isRolledBack = known !== undefined && feed.length < known.next
+      if (feed.forked === undefined && !isRolledBack) {
+        await this.#useOwn(feed, epoch)
+        return feed.writer
+      }
+      const reason = feed.forked ?? 'rolled back'
+      log.warn({ reason, epoch }, 'own feed cannot be continued, taking a new epoch')
+      await feed.close()
+      epoch = identity.nextEpoch(keys.shareId)
+    }
+  }
+
+  async #useOwn(feed: OwnFeed, epoch: number): Promise<void> {
+    const { identity, keys, index, nowMs, deviceName } = this.#o
+    const { device } = identity.device
+    const body = { shareId: keys.shareId, feedKey: feed.key, device, deviceName, epoch }
+    const certificate = signCertificate(body, keys.write!.signingSecretKey)
+    const opened = openCertificate(certificate, keys.shareId, keys.publicKey)
+    invariant(opened.type === 'ok', 'an own certificate is valid')
+    const row = index.feeds.add({ ...opened.value, key: feed.key, certificate })
+    this.#addToExchange(row, feed)
+    const follower = this.#followerOf(row, feed, (entries, next) => this.#noteOwnTail(row, entries, next))
+    this.#open.set(feed.writer, { feed, follower })
+    await follower.catchUp()
+    this.#ownWriter = feed.writer
+    this.#publisher = new Publisher(index.feeds.byWriter(feed.writer)!, {
+      index,
+      feed,
+      entryKey: keys.read.entryKey,
+      nowMs,
+      nonce: () => randomBytes(24),
+      labelOf: (writer) => this.labelOf(writer),
+      onPostponed: (path) => this.#o.rescan(parentOf(path), POSTPONED_MS),
+      onPublished: () => this.#o.onChange(),
+    })
+    feed.on('forked', ({ reason }) => void this.#renewOwn(reason).catch((thrown) => this.#o.fail(thrown)))
+    this.#offer(row, feed)
+    await this.#readopt(row)
+  }
+
+  /** F4: the own feed cannot go on; a new one takes its place and says again what the disk holds. */
+  async #renewOwn(reason: string): Promise<void> {
+    if (this.#stopped) return
+    const { identity, keys, index, log } = this.#o
+    log.warn({ reason }, 'own feed has forked, taking a new epoch')
+    const before = this.#ownWriter
+    this.#publisher = undefined
+    identity.nextEpoch(keys.shareId)
+    if (before !== undefined) {
+      index.feeds.put({ ...index.feeds.byWriter(before)!, closed: true })
+      await this.#open.get(before)?.follower.stop()
+    }
+    await this.#openOwn()
+    this.#o.rescanAll()
+  }
+
+  /** What stands on this disk as a version of an earlier epoch of ours is published again: others may never get it. */
+  async #readopt(own: IndexFeed): Promise<void> {
+    const { index, meta, log } = this.#o
+    const isEarlier = ({ device, writer }: IndexFeed): boolean =>
+      device === own.device && writer !== own.writer
+    const earlier = new Set(
+      index.feeds
+        .all()
+        .filter(isEarlier)
+        .map(({ writer }) => writer),
+    )
+    if (earlier.size === 0 || meta.isReadopted(own.writer)) return
+    const list: Publication[] = []
+    for (const { path, row } of index.diskRows()) {
+      const head = index.heads(path)[0]
+      if (head === undefined || !earlier.has(head.author) || row.drift !== undefined) continue
+      const pieces = head.type === 'file' ? index.piecesOf(head) : []
+      if (pieces === undefined || index.step(path).type !== 'none') continue
+      const was = head.type === 'tombstone' ? head.was : undefined
+      const draft = { path, base: row.applied.version, fact: row.applied.fact, origin: head.origin, was }
+      list.push({ draft, pieces, disk: { stat: row.stat } })
+    }
+    log.info({ entries: list.length }, 'publishing again in the new epoch')
+    await this.publish(list)
+    meta.setReadopted(own.writer)
+  }
+
+  async #openRemote(row: IndexFeed): Promise<void> {
+    const { store, keys, index, log } = this.#o
+    if (row.closed || this.#open.has(row.writer)) return
+    const feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
+    if (this.#stopped || this.#open.has(row.writer)) return
+    const follower = this.#followerOf(row, feed)
+    this.#open.set(row.writer, { feed, follower })
+    this.#addToExchange(row, feed)
+    feed.on('forked', ({ reason }) => {
+      log.warn({ writer: row.writer, device: row.deviceName, reason }, 'a feed has forked, leaving it')
+      index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
+    })
+    follower.start()
+    this.#offer(row, feed)
+  }
+
+  #offer(row: IndexFeed, feed: Feed): void {
+    for (const peer of this.#o.peers()) {
+      peer.sendCertificates([row.certificate])
+      feed.replicate(peer.stream)
+    }
+  }
+
+  /**
+   * What an own record told and the index did not yet know stood on this disk when it was told (A4): without its row, a
+   * deletion since then would be undone by the share and an edit would look like one of nobody's version. Not so for
+   * conflict copies and what was published for others, nor in an index made anew, which is too far behind the disk.
+   */
+  #noteOwnTail(own: IndexFeed, entries: readonly Entry[], next: number): void {
+    const { index, isNewIndex } = this.#o
+    if (isNewIndex) return
+    index.noteOwnTail(next, entries)
+    for (const entry of entries) {
+      const { path, version, origin } = entry
+      const known = index.applied(path)
+      if (origin !== own.writer || isConflictCopy(path)) continue
+      if (compareVersions(version, known.version) !== 'after') continue
+      const fact = isLive(entry) ? factOf(entry) : ABSENT
+      const layout = fact.type === 'file' ? packLayout(index.piecesOf(entry) ?? []) : undefined
+      index.setDisk(path, { applied: { version, fact }, stat: undefined, drift: undefined }, layout)
+    }
+  }
+
+  #followerOf(row: IndexFeed, feed: Feed, onTaken?: FollowerOptions['onTaken']): Follower {
+    const { index, keys, problems, log, onChange } = this.#o
+    return new Follower(row, {
+      ...(onTaken === undefined ? {} : { onTaken }),
+      index,
+      feed,
+      entryKey: keys.read.entryKey,
+      problems,
+      log,
+      onIngested: () => onChange(),
+    })
+  }
+
+  #addToExchange({ number, writer, pieceCount }: IndexFeed, feed: Feed): void {
+    const { index, exchange } = this.#o
+    const have = new Bitfield(pieceCount)
+    for (let i = 0; i < pieceCount; i++) {
+      const piece = index.pieces.at(number, i)
+      if (piece !== undefined && index.pieces.isHeld(piece.id)) have.set(i)
+    }
+    exchange.addFeed({ writer, discoveryKey: feed.discoveryKey, pieceCount, have })
+  }
+}
