@@ -1,0 +1,61 @@
+// Much at once: thousands of files, and one that is larger than memory budgets. Times are not judged, only that it all
+// arrives, and that the daemons stay small.
+import assert from 'node:assert/strict'
+import { randomFillSync } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import { test } from 'node:test'
+import { converged, type TestNode, withWorld } from '../support/daemons.js'
+import { assertEqualTrees } from '../support/trees.js'
+
+const FILES = 5000
+const BIG_BYTES = 2 ** 30
+const ROOM_BYTES = 6 * 2 ** 30
+
+test('5,000 files made at once on a running node, while the other one makes some, too', async () => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
+    const nodes = await world.start(['a', 'b'])
+    const [a, b] = nodes as [TestNode, TestNode]
+    for (let i = 0; i < FILES; i++) {
+      a.write(`many/${i % 50}/${i}`, `file ${i} `.repeat(1 + (i % 100)))
+      if (i % 50 === 0) b.write(`from-b/${i}`, `by b ${i}`)
+    }
+    await converged(nodes, { timeoutMs: 90_000 })
+    assertEqualTrees([a.dir, b.dir])
+    assert.equal((await b.share()).files, FILES + FILES / 50)
+    // All of them go as they came, and what was empty before stays.
+    a.remove('many')
+    await converged(nodes, { timeoutMs: 90_000 })
+    assertEqualTrees([a.dir, b.dir])
+    assert.equal((await b.share()).files, FILES / 50)
+  })
+})
+
+const free = fs.statfsSync(os.tmpdir())
+const freeBytes = free.bavail * free.bsize
+
+test('a file of 1 GiB', {
+  skip: freeBytes < ROOM_BYTES && `less than 6 GiB are free in ${os.tmpdir()}`,
+}, async () => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
+    const [a, b] = (await world.start(['a', 'b'])) as [TestNode, TestNode]
+    const block = Buffer.allocUnsafe(16 << 20)
+    const fd = fs.openSync(a.at('big'), 'w')
+    for (let at = 0; at < BIG_BYTES; at += block.length) {
+      // Random bytes for half of it are enough to have no two pieces alike.
+      randomFillSync(block, 0, block.length / 2)
+      fs.writeSync(fd, block)
+    }
+    fs.closeSync(fd)
+    await converged([a, b], { timeoutMs: 150_000 })
+    assertEqualTrees([a.dir, b.dir])
+    for (const node of [a, b])
+      assert.ok(peakBytes(node) < 600 * 2 ** 20, `${node.name}: ${peakBytes(node)} bytes at most`)
+  })
+})
+
+/** Peak resident memory of a node's process (proc(5), VmHWM). */
+function peakBytes(node: TestNode): number {
+  const line = /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${node.pid}/status`, 'utf8'))
+  return Number(line?.[1] ?? 0) * 1024
+}
