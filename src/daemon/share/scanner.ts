@@ -62,6 +62,9 @@ export class Scanner {
   #fullScanDue = true
   #fullScans = 0
   #firstScan = true
+  /** Files that the index knew when the first look began, and how many of them it has found again. */
+  #filesBefore = 0
+  #foundAgain = 0
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -187,6 +190,10 @@ export class Scanner {
   async #look(): Promise<void> {
     this.#intents ??= this.#context.index.intents()
     const full = this.#fullScanDue
+    if (this.#firstScan && full) {
+      this.#filesBefore = this.#context.index.counts.files
+      this.#foundAgain = 0
+    }
     const now = performance.now()
     const directories: Directory[] = []
     if (full) {
@@ -207,7 +214,7 @@ export class Scanner {
     if (directories.length > 0) await new Look(this, this.#context, full).run(directories)
     if (full) {
       this.#fullScanDue = false
-      if (await this.#massDeletion()) return
+      if (this.#massDeletion()) return
     }
     await this.#publishDeletions()
     if (full) this.#endFullScan()
@@ -231,17 +238,36 @@ export class Scanner {
   }
 
   /** A5: most of what was there at the last run is gone. Nothing is announced until a person says so. */
-  async #massDeletion(): Promise<boolean> {
-    if (!this.#firstScan || this.#approved) return false
+  #massDeletion(): boolean {
+    const gone = this.#goneFiles()
+    if (!this.#isMost(gone)) return false
+    this.#deleted.clear()
+    this.#fullScanDue = true
+    const files = this.#filesBefore
+    this.#context.halt(`${gone} of ${files} files are gone since the last run; approve if that is meant`)
+    return true
+  }
+
+  #goneFiles(): number {
     let gone = 0
     for (const path of this.#deleted.keys())
       if (this.#context.index.applied(path).fact.type === 'file') gone++
-    const { files } = this.#context.index.counts
-    if (gone <= MASS_DELETE_LEAST || gone <= files * MASS_DELETE_SHARE) return false
-    this.#deleted.clear()
-    this.#fullScanDue = true
-    this.#context.halt(`${gone} of ${files} files are gone since the last run; approve if that is meant`)
-    return true
+    return gone
+  }
+
+  #isMost(files: number): boolean {
+    if (!this.#firstScan || this.#approved) return false
+    return files > MASS_DELETE_LEAST && files > this.#filesBefore * MASS_DELETE_SHARE
+  }
+
+  /** Whether the first look may still find most of the tree gone (A5): then even what it found must wait. */
+  mayBeMostlyGone(): boolean {
+    return this.#isMost(this.#filesBefore - this.#foundAgain)
+  }
+
+  /** The same at the end of the look, when all that is gone is known. */
+  isMostlyGone(): boolean {
+    return this.#isMost(this.#goneFiles())
   }
 
   /** Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. */
@@ -281,8 +307,9 @@ export class Scanner {
     }
   }
 
-  noteFound(path: RelPath): void {
+  noteFound(path: RelPath, row: DiskRow | undefined): void {
     this.#deleted.delete(path)
+    if (this.#firstScan && row?.applied.fact.type === 'file') this.#foundAgain++
   }
 
   /** How a changed file is to be read: not yet, with a check who has it open, or as it is (A8). */
@@ -384,7 +411,8 @@ class Look {
       }
       this.#flushHash()
       await Promise.all(this.#jobs)
-      await this.#publishFound(0)
+      if (this.#deep && this.#scanner.isMostlyGone()) return
+      await this.#publishFound(0, true)
     } finally {
       await Promise.allSettled(this.#jobs)
       this.#context.guard.endLook(this.#moment)
@@ -422,7 +450,7 @@ class Look {
       const stat = unpackStat(listing.stats, i)
       const isDirectory = stat.type === 'directory'
       if (this.#context.isIgnored(path, isDirectory)) continue
-      this.#scanner.noteFound(path)
+      this.#scanner.noteFound(path, row)
       if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
       if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
       if (this.#isDisturbed(path)) continue
@@ -559,8 +587,9 @@ class Look {
     }
   }
 
-  async #publishFound(atLeast: number): Promise<void> {
+  async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
+    if (!isEnd && this.#scanner.mayBeMostlyGone()) return
     const found = this.#found
     this.#found = []
     await this.#context.publish(found)
