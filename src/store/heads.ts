@@ -85,7 +85,8 @@ export class HeadsTable {
     const isLive = share.fact.type !== 'absent'
     this.#noteUnsettled(path, after, hasLiveChild)
     this.#noteCopy(path, isLive)
-    const wasLive = before.length > 0 && effective(before, hasLiveChild).fact.type !== 'absent'
+    const isNew = before.length === 0 && !hasLiveChild
+    const wasLive = !isNew && effective(before, hasLiveChild).fact.type !== 'absent'
     if (wasLive !== isLive) this.#bumpParent(path, isLive ? 1 : -1)
     return { path, share }
   }
@@ -124,6 +125,7 @@ export class HeadsTable {
     const isLive = share.fact.type !== 'absent'
     const wasLive = effective(heads, before > 0).fact.type !== 'absent'
     this.#noteUnsettled(path, heads, after > 0)
+    this.#noteCopy(path, isLive)
     if (wasLive !== isLive) this.#bumpParent(path, isLive ? 1 : -1)
     return { path, share }
   }

@@ -16,7 +16,15 @@ import type { RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
-import { type Draft, type Effective, losersOf, rescue, type SettleContext, settle } from '../core/tree.js'
+import {
+  type Draft,
+  type Effective,
+  losersOf,
+  rescue,
+  type SettleContext,
+  settle,
+  withAncestors,
+} from '../core/tree.js'
 import { compareVersions, counterOf, type Version } from '../core/version.js'
 import { DiskTable } from './disk.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
@@ -363,10 +371,14 @@ export class ShareIndex {
   /** New ignore rules: everything is looked at again. */
   setIgnored(isIgnored: IndexOptions['isIgnored']): void {
     this.#options = { ...this.#options, isIgnored }
+    const paths = new Set<RelPath>()
     for (const { path, row } of [...this.diskRows()]) {
       if (isIgnored(path, row.applied.fact.type === 'directory')) this.forgetDisk(path)
+      paths.add(path)
     }
-    for (const path of [...this.#heads.paths()]) this.refresh(path)
+    // Directories that only their children hold up have no heads of their own.
+    for (const path of this.#heads.paths()) for (const at of withAncestors(path)) paths.add(at)
+    for (const path of paths) this.refresh(path)
   }
 
   /** Works out anew what is to be done at a path; what needs no disk is done. */

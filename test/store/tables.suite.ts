@@ -64,7 +64,7 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
             const table = database.table<number>(`order ${run++ % 50}`)
             database.transaction(() => {
               for (const { key } of [...walk(table)]) table.remove(key)
-              list.forEach((key, i) => table.put(key, i))
+              for (const [i, key] of list.entries()) table.put(key, i)
             })
             const sorted = [...list].sort(Buffer.compare)
             assert.deepEqual(
@@ -137,7 +137,10 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
         assert.equal(one.get(Buffer.from('a')), 1)
         assert.equal(one.get(Buffer.from('b')), undefined)
         assert.equal(two.get(Buffer.from('a')), 1)
-        assert.equal(database.transaction(() => 'answer'), 'answer')
+        assert.equal(
+          database.transaction(() => 'answer'),
+          'answer',
+        )
       }))
 
     it('one transaction inside another belongs to it', () =>
@@ -182,11 +185,22 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
     it('values of every small shape come back the same', () =>
       using((database) => {
         const table = database.table<unknown>('t')
-        const shapes = [0, 1, '', 'x', [], [[]], Buffer.alloc(0), Buffer.alloc(40_000, 7), { a: 1 }, [0, '', Buffer.of(1)]]
+        const shapes = [
+          0,
+          1,
+          '',
+          'x',
+          [],
+          [[]],
+          Buffer.alloc(0),
+          Buffer.alloc(40_000, 7),
+          { a: 1 },
+          [0, '', Buffer.of(1)],
+        ]
         database.transaction(() => {
-          shapes.forEach((shape, i) => table.put(Buffer.of(i), shape))
+          for (const [i, shape] of shapes.entries()) table.put(Buffer.of(i), shape)
         })
-        shapes.forEach((shape, i) => assert.deepEqual(table.get(Buffer.of(i)), shape))
+        for (const [i, shape] of shapes.entries()) assert.deepEqual(table.get(Buffer.of(i)), shape)
       }))
 
     it('keys of 3,900 bytes', () =>
@@ -208,30 +222,35 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
       using((database) => {
         const table = database.table<number>('t')
         fc.assert(
-          fc.property(fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 12 }), (list) => {
-            const paths = new Set(list.flatMap((parts) => parts.map((_, i) => parts.slice(0, i + 1).join('/'))))
-            database.transaction(() => {
-              for (const { key } of [...walk(table)]) table.remove(key)
-              for (const one of paths) table.put(pathKey(path(one)), 1)
-            })
-            const walked = [...walk(table)].map(({ key }) => pathOfKey(key))
-            assert.deepEqual(new Set(walked), paths)
-            const seen = new Set<string>([''])
-            for (const one of walked) {
-              const slash = one.lastIndexOf('/')
-              assert.ok(seen.has(slash < 0 ? '' : one.slice(0, slash)))
-              seen.add(one)
-            }
-            for (const directory of ['', ...walked] as (typeof walked)[number][]) {
-              const { start, end } = childrenRange(directory)
-              const children = table.range(start, end).map(({ key }) => pathOfKey(key))
-              const prefix = directory === '' ? '' : `${directory}/`
-              const expected = walked.filter(
-                (one) => one.startsWith(prefix) && !one.slice(prefix.length).includes('/'),
+          fc.property(
+            fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 12 }),
+            (list) => {
+              const paths = new Set(
+                list.flatMap((parts) => parts.map((_, i) => parts.slice(0, i + 1).join('/'))),
               )
-              assert.deepEqual(new Set(children), new Set(expected))
-            }
-          }),
+              database.transaction(() => {
+                for (const { key } of [...walk(table)]) table.remove(key)
+                for (const one of paths) table.put(pathKey(path(one)), 1)
+              })
+              const walked = [...walk(table)].map(({ key }) => pathOfKey(key))
+              assert.deepEqual(new Set(walked), paths)
+              const seen = new Set<string>([''])
+              for (const one of walked) {
+                const slash = one.lastIndexOf('/')
+                assert.ok(seen.has(slash < 0 ? '' : one.slice(0, slash)))
+                seen.add(one)
+              }
+              for (const directory of ['', ...walked] as (typeof walked)[number][]) {
+                const { start, end } = childrenRange(directory)
+                const children = table.range(start, end).map(({ key }) => pathOfKey(key))
+                const prefix = directory === '' ? '' : `${directory}/`
+                const expected = walked.filter(
+                  (one) => one.startsWith(prefix) && !one.slice(prefix.length).includes('/'),
+                )
+                assert.deepEqual(new Set(children), new Set(expected))
+              }
+            },
+          ),
           { numRuns: 40 },
         )
       }))

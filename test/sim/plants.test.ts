@@ -1,0 +1,38 @@
+// The simulator over rules that are broken on purpose: each must be caught, or the histories prove nothing.
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { PLANTS } from './rules.js'
+import { runHistory } from './world.js'
+
+const MAX_SEEDS = 4000
+
+/** What the first fault that a rule causes looks like. */
+const EXPECTED: Readonly<Record<string, RegExp>> = {
+  'delete-wins': /LOST/,
+  'newest-overwrites': /LOST/,
+  'base-is-newest': /LOST/,
+  'no-intents': /announced what no user did/,
+  'no-recovery': /announced what no user did/,
+  'no-disk-check': /LOST/,
+  'stale-plan': /LOST/,
+  'no-rescue': /LOST/,
+  'no-waiting': /LOST/,
+  'no-order': /the only user/,
+}
+
+describe('planted rules are caught', () => {
+  it('all of them', () => assert.deepEqual(Object.keys(PLANTS).sort(), Object.keys(EXPECTED).sort()))
+
+  for (const [name, rules] of Object.entries(PLANTS)) {
+    it(name, (test) => {
+      for (let seed = 1; seed <= MAX_SEEDS; seed++) {
+        const { faults } = runHistory({ seed, rules })
+        if (faults.length === 0) continue
+        test.diagnostic(`caught by seed ${seed}: ${faults[0]}`)
+        assert.match(faults.join('\n'), EXPECTED[name]!)
+        return
+      }
+      assert.fail(`not caught in ${MAX_SEEDS} histories`)
+    })
+  }
+})

@@ -1,0 +1,479 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { TreeDigest } from '../../src/core/digest.js'
+import { type Entry, isLive } from '../../src/core/entry.js'
+import { ABSENT, type Fact, factOf, fingerprint, sameFact } from '../../src/core/fact.js'
+import type { DeviceId, WriterId } from '../../src/core/ids.js'
+import { type Heads, mergeEntry, NO_HEADS, viewOf } from '../../src/core/merge.js'
+import { parentOf, type RelPath } from '../../src/core/path.js'
+import type { PieceInfo } from '../../src/core/piece.js'
+import type { FeedRecord } from '../../src/core/record.js'
+import type { DiskStat } from '../../src/core/stat.js'
+import { effective } from '../../src/core/tree.js'
+import { advance, joinVersions, NO_VERSION, type Version } from '../../src/core/version.js'
+import { openLmdb } from '../../src/store/lmdb.js'
+import { MemoryDatabase } from '../../src/store/memory.js'
+import { unpackLayout } from '../../src/store/pieces.js'
+import { ShareIndex } from '../../src/store/share-index.js'
+import type { Database } from '../../src/store/tables.js'
+import { contentOf } from '../sim/contents.js'
+import { Random } from '../sim/random.js'
+import { path, writer } from '../support/arbitraries.js'
+
+const PATHS = ['a', 'b', 'd', 'd/a', 'd/b', 'd/d', 'd/d/a'].map(path)
+const NEVER = (): boolean => false
+const OPTIONS = { overwriteDrift: false, isIgnored: NEVER }
+
+/** Feeds that announce pieces and say random things, and a disk that does, too; with a model of what must follow. */
+class Scene {
+  readonly random: Random
+  readonly database: Database
+  index: ShareIndex
+  isIgnored: (path: RelPath) => boolean = NEVER
+  readonly heads = new Map<RelPath, Heads>()
+  /** What peers would believe that this node holds, going by drain() alone. */
+  readonly held = new Map<string, boolean>()
+  readonly #overwriteDrift: boolean
+  readonly #counters = new Map<WriterId, number>()
+  readonly #numbers = new Map<string, number>()
+  readonly #next = new Map<WriterId, number>()
+  #records: { readonly by: WriterId; readonly record: FeedRecord }[] = []
+  #ticks = 0
+
+  constructor(seed: number, database: Database) {
+    this.random = new Random(seed)
+    this.database = database
+    this.#overwriteDrift = this.random.chance(0.5)
+    this.index = this.open()
+    for (const n of [1, 2, 3]) {
+      this.index.feeds.add({
+        writer: writer(n),
+        key: Buffer.alloc(32, n),
+        device: 'device' as DeviceId,
+        deviceName: `box ${n}`,
+        epoch: 0,
+        certificate: Buffer.alloc(0),
+      })
+    }
+  }
+
+  open(): ShareIndex {
+    const options = { overwriteDrift: this.#overwriteDrift, isIgnored: (at: RelPath) => this.isIgnored(at) }
+    return new ShareIndex(this.database, 'x-', options)
+  }
+
+  act(): void {
+    const what = this.random.weighted({
+      ingest: 6,
+      disk: 5,
+      drift: 2,
+      forget: 1,
+      ignore: 0.3,
+      again: 0.5,
+      fail: 0.5,
+    })
+    if (what === 'ingest') this.#ingest()
+    else if (what === 'again') this.#again()
+    else if (what === 'fail') this.#fail()
+    else if (what === 'ignore') {
+      const left = this.random.chance(0.5) ? this.random.pick(PATHS) : undefined
+      this.isIgnored = (at) => left !== undefined && (at === left || at.startsWith(`${left}/`))
+      this.index.transaction(() => this.index.setIgnored((at) => this.isIgnored(at)))
+    } else {
+      const at = this.random.pick(PATHS)!
+      this.index.transaction(() =>
+        what === 'forget' ? this.index.forgetDisk(at) : this.#setDisk(at, what === 'drift'),
+      )
+    }
+    this.#drain()
+  }
+
+  /** A transaction that throws: what it did to the tables is undone, and the index is opened anew, as after a crash. */
+  #fail(): void {
+    const at = this.random.pick(PATHS)!
+    assert.throws(() =>
+      this.index.transaction(() => {
+        this.#setDisk(at, false)
+        throw new Error('crash')
+      }),
+    )
+    this.index = this.open()
+  }
+
+  #drain(): void {
+    for (const [feed, changes] of this.index.drain().held) {
+      for (const [number, is] of changes) this.held.set(`${feed}/${number}`, is)
+    }
+  }
+
+  #ingest(): void {
+    const by = writer(1 + this.random.below(3))
+    const entries: Entry[] = []
+    const fresh: PieceInfo[] = []
+    const feed = this.index.feeds.byWriter(by)!
+    for (let i = 1 + this.random.below(3); i > 0; i--) entries.push(this.#entry(by, feed.pieceCount, fresh))
+    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
+    const announcements = fresh.length === 0 ? [] : [{ first: feed.pieceCount, pieces: fresh }]
+    const record: FeedRecord = { header, announcements, entries }
+    this.#take(by, record)
+    this.#records.push({ by, record })
+    for (const entry of entries) {
+      this.heads.set(entry.path, mergeEntry(this.heads.get(entry.path) ?? NO_HEADS, entry))
+    }
+  }
+
+  /** The same record once more changes nothing. */
+  #again(): void {
+    const one = this.random.pick(this.#records)
+    if (one === undefined) return
+    const { next } = this.index.feeds.byWriter(one.by)!
+    this.index.transaction(() => this.index.ingest(this.index.feeds.byWriter(one.by)!, one.record, next))
+  }
+
+  #take(by: WriterId, record: FeedRecord): void {
+    const next = (this.#next.get(by) ?? 0) + 1
+    this.#next.set(by, next)
+    const refusals = this.index.transaction(() =>
+      this.index.ingest(this.index.feeds.byWriter(by)!, record, next),
+    )
+    assert.deepEqual(refusals, [])
+  }
+
+  #entry(by: WriterId, firstFresh: number, fresh: PieceInfo[]): Entry {
+    const at = this.random.pick(PATHS)!
+    const counter = (this.#counters.get(by) ?? 0) + 1
+    this.#counters.set(by, counter)
+    const heads = this.heads.get(at) ?? NO_HEADS
+    const base: Version = this.random.chance(0.6)
+      ? viewOf(heads).version
+      : heads.slice(0, 1).reduce((joined, head) => joinVersions(joined, head.version), NO_VERSION)
+    const common = { path: at, version: advance(base, by, counter), author: by, origin: by, extra: [] }
+    const mtimeUs = 1000 * this.random.below(3)
+    const type = this.random.weighted({ file: 5, directory: 3, symlink: 1, tombstone: 4 })
+    if (type === 'tombstone') return { ...common, type, mtimeUs, was: undefined }
+    if (type === 'directory') return { ...common, type, mtimeUs, mode: 0o755 }
+    if (type === 'symlink') return { ...common, type, mtimeUs, target: `to ${this.random.below(3)}` }
+    const content = this.#content()
+    const runs = content.pieces.map((piece) => {
+      const key = `${by} ${piece.id.toString('hex')}`
+      let number = this.#numbers.get(key)
+      if (number === undefined) {
+        number = firstFresh + fresh.length
+        fresh.push(piece)
+        this.#numbers.set(key, number)
+      }
+      return { first: number, count: 1 }
+    })
+    return { ...common, type, mtimeUs, mode: 0o644, size: content.size, content: content.id, pieces: runs }
+  }
+
+  #content() {
+    return contentOf(Array.from({ length: this.random.below(4) }, () => 1 + this.random.below(6)))
+  }
+
+  #setDisk(at: RelPath, drifts: boolean): void {
+    const share = this.index.effective(at)
+    const content = this.#content()
+    const own: Fact = this.random.chance(0.3)
+      ? ABSENT
+      : this.random.chance(0.3)
+        ? { type: 'directory', mode: 0o755, mtimeUs: 1, extra: [] }
+        : { type: 'file', mode: 0o600, mtimeUs: 1, size: content.size, content: content.id, extra: [] }
+    const takesShare = !drifts && this.random.chance(0.6)
+    const fact = takesShare ? share.fact : own
+    const pieces =
+      fact.type !== 'file'
+        ? undefined
+        : takesShare
+          ? this.index.piecesOfContent(at, fact.content)!
+          : content.pieces
+    const layout = pieces === undefined ? undefined : contentLayout(pieces)
+    const stat = fact.type === 'absent' ? undefined : this.#stat(fact)
+    const applied = drifts
+      ? this.index.applied(at)
+      : { version: takesShare ? share.version : NO_VERSION, fact }
+    const drift =
+      drifts && !sameFact(fact, applied.fact) ? { what: 'content' as const, sinceMs: 1, fact } : undefined
+    this.index.setDisk(at, { applied, stat, drift }, layout)
+  }
+
+  #stat(fact: Fact & { type: 'file' | 'directory' | 'symlink' }): DiskStat {
+    const size = fact.type === 'file' ? fact.size : 0
+    return {
+      type: fact.type,
+      mode: 0o644,
+      size,
+      mtimeMs: 1,
+      ctimeMs: ++this.#ticks,
+      ino: 1,
+      dev: 1,
+      nlink: 1,
+    }
+  }
+}
+
+function contentLayout(pieces: readonly PieceInfo[]): Buffer {
+  return contentOf(pieces.map(({ id }) => Number(chunkNumber(id)))).layout
+}
+
+function chunkNumber(id: Buffer): number {
+  for (let chunk = 1; chunk <= 6; chunk++) if (contentOf([chunk]).pieces[0]!.id.equals(id)) return chunk
+  throw new Error('a piece that no test made')
+}
+
+/** Whether a path has a live child, from the heads alone. */
+function hasLiveChild(heads: ReadonlyMap<RelPath, Heads>, at: RelPath): boolean {
+  return PATHS.some((child) => parentOf(child) === at && isLiveHere(heads, child))
+}
+
+function isLiveHere(heads: ReadonlyMap<RelPath, Heads>, at: RelPath): boolean {
+  return effective(heads.get(at) ?? NO_HEADS, hasLiveChild(heads, at)).fact.type !== 'absent'
+}
+
+function check(scene: Scene): void {
+  const { index, heads } = scene
+  const wanted = new Set<RelPath>()
+  const digest = new TreeDigest()
+  const held = new Set<string>()
+  let files = 0
+  let bytes = 0
+  for (const at of PATHS) {
+    assert.deepEqual(index.heads(at), heads.get(at) ?? NO_HEADS)
+    const live = hasLiveChild(heads, at)
+    assert.deepEqual(index.effective(at), effective(heads.get(at) ?? NO_HEADS, live))
+    const { type } = index.step(at)
+    assert.notEqual(type, 'adopt', 'what needs no disk is done on the spot')
+    if (type !== 'none') wanted.add(at)
+    assert.equal(index.isWanted(at), type !== 'none')
+    const row = index.disk(at)
+    const fact = row?.drift?.fact ?? row?.applied.fact ?? ABSENT
+    for (const { id } of unpackLayout(index.layout(at) ?? Buffer.alloc(0))) held.add(id.toString('hex'))
+    if (fact.type === 'absent') continue
+    digest.add(fingerprint(at, fact))
+    if (fact.type !== 'file') continue
+    files++
+    bytes += fact.size
+  }
+  assert.deepEqual(new Set(index.wantedAfter(undefined, 100)), wanted)
+  assert.deepEqual(index.digest(), digest.value())
+  const needBytes = [...wanted].reduce((sum, at) => {
+    const step = index.step(at)
+    return sum + (step.type === 'write' ? step.fact.size : 0)
+  }, 0)
+  const drift = PATHS.filter((at) => index.disk(at)?.drift !== undefined)
+  assert.deepEqual(index.counts, { files, bytes, needFiles: wanted.size, needBytes, drift: drift.length })
+  assert.deepEqual(new Set(index.drifted()), new Set(drift))
+  const unsettled = PATHS.filter((at) => {
+    const all = heads.get(at) ?? NO_HEADS
+    const { winner, losers } = viewOf(all)
+    return (
+      losers.length > 0 || (winner !== undefined && winner.type !== 'directory' && hasLiveChild(heads, at))
+    )
+  })
+  assert.deepEqual(new Set(index.unsettled()), new Set(unsettled))
+  checkPieces(scene, held)
+}
+
+/** A piece is held exactly when a layout has it, and who goes by drain() knows the same. */
+function checkPieces({ index, held: told }: Scene, held: ReadonlySet<string>): void {
+  for (const feed of index.feeds.all()) {
+    for (let number = 0; number < feed.pieceCount; number++) {
+      const piece = index.pieces.at(feed.number, number)!
+      const is = held.has(piece.id.toString('hex'))
+      assert.equal(index.pieces.isHeld(piece.id), is)
+      assert.equal(told.get(`${feed.number}/${number}`) ?? false, is)
+      const place = index.placeOf(piece.id)
+      assert.equal(place !== undefined, is)
+      if (place === undefined) continue
+      let offset = 0
+      const at = unpackLayout(index.layout(place.path)!).find(({ id, length }) => {
+        if (id.equals(piece.id)) return true
+        offset += length - 24
+        return false
+      })
+      assert.ok(at !== undefined && place.offset === offset)
+    }
+  }
+}
+
+function checkReopened(scene: Scene): void {
+  const again = scene.open()
+  assert.deepEqual(again.counts, scene.index.counts)
+  assert.deepEqual(again.digest(), scene.index.digest())
+  assert.deepEqual(new Set(again.unsettled()), new Set(scene.index.unsettled()))
+  assert.deepEqual(new Set(again.drifted()), new Set(scene.index.drifted()))
+  assert.deepEqual(again.feeds.all(), scene.index.feeds.all())
+  assert.deepEqual(new Set(again.conflictCopies()), new Set(scene.index.conflictCopies()))
+}
+
+describe('the index of a share', () => {
+  it('keeps its invariants through anything, in memory', () => {
+    for (let seed = 1; seed <= 70; seed++) {
+      const scene = new Scene(seed, new MemoryDatabase())
+      try {
+        for (let i = 0; i < 40; i++) {
+          scene.act()
+          check(scene)
+        }
+        checkReopened(scene)
+      } catch (cause) {
+        throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause })
+      }
+    }
+  })
+
+  it('keeps them in LMDB, and through being opened again', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'shoal-index-'))
+    try {
+      let database = openLmdb(directory)
+      const scene = new Scene(4711, database)
+      for (let i = 0; i < 60; i++) scene.act()
+      check(scene)
+      checkReopened(scene)
+      const digest = scene.index.digest()
+      await database.close()
+      database = openLmdb(directory)
+      assert.deepEqual(new ShareIndex(database, 'x-', OPTIONS).digest(), digest)
+      await database.close()
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+
+  it('F1 refuses an entry that contradicts its feed, and goes on with the others (A6)', () => {
+    const index = new Scene(1, new MemoryDatabase()).index
+    const feed = index.feeds.byWriter(writer(1))!
+    const content = contentOf([1, 2])
+    const common = { author: writer(1), origin: writer(1), extra: [], mtimeUs: 1, mode: 0o644 }
+    const good = {
+      ...common,
+      type: 'file',
+      size: content.size,
+      content: content.id,
+      pieces: [{ first: 0, count: 2 }],
+    } as const
+    const entries: Entry[] = [
+      { ...good, path: path('unannounced'), version: [[writer(1), 1]], pieces: [{ first: 1, count: 2 }] },
+      { ...good, path: path('size'), version: [[writer(1), 2]], size: content.size + 1 },
+      { ...good, path: path('content'), version: [[writer(1), 3]], content: contentOf([3]).id },
+      { ...good, path: path('counter'), version: [[writer(2), 9]] },
+      { ...good, path: path('good'), version: [[writer(1), 4]] },
+    ]
+    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
+    const announcements = [{ first: 0, pieces: content.pieces }]
+    const refusals = index.transaction(() => index.ingest(feed, { header, announcements, entries }, 1))
+    assert.deepEqual(
+      refusals.map((refusal) => refusal.path),
+      ['unannounced', 'size', 'content', 'counter'],
+    )
+    assert.equal(index.effective(path('good')).fact.type, 'file')
+    const other = [{ first: 1, pieces: contentOf([5]).pieces }]
+    const again = index.transaction(() =>
+      index.ingest(index.feeds.byWriter(writer(1))!, { header, announcements: other, entries: [] }, 2),
+    )
+    assert.match(again[0]!.detail, /announced twice/)
+  })
+
+  it('A4 what the own tail says was on the disk is applied, once the index knew the disk', () => {
+    const database = new MemoryDatabase()
+    const scene = new Scene(1, database)
+    const content = contentOf([1])
+    const entry = (counter: number, at: string, more: object): Entry =>
+      ({
+        path: path(at),
+        version: [[writer(1), counter]],
+        author: writer(1),
+        origin: writer(1),
+        extra: [],
+        mtimeUs: 1,
+        ...more,
+      }) as unknown as Entry
+    const fileOf = {
+      type: 'file',
+      mode: 0o644,
+      size: content.size,
+      content: content.id,
+      pieces: [{ first: 0, count: 1 }],
+    }
+    const entries = [
+      entry(1, 'mine', fileOf),
+      entry(2, 'mine.conflict-20260101-000000-box', fileOf),
+      entry(3, 'folder', { type: 'directory', mode: 0o755 }),
+    ]
+    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
+    const takeTail = (index: ShareIndex): void =>
+      index.transaction(() => {
+        const announcements = [{ first: 0, pieces: content.pieces }]
+        index.ingest(index.feeds.byWriter(writer(1))!, { header, announcements, entries }, 1)
+        index.noteOwnTail(1, entries)
+      })
+    takeTail(scene.index)
+    // A new index: the disk may have been lost with the old one, so nothing is taken for granted.
+    assert.deepEqual(scene.index.applied(path('mine')).fact, ABSENT)
+    assert.deepEqual(
+      [...scene.index.intents().keys()],
+      ['mine', 'mine.conflict-20260101-000000-box', 'folder'],
+    )
+    scene.index.transaction(() => scene.index.clearRecoveredIntents())
+    assert.equal(scene.open().intents().size, 0)
+    const known = scene.open()
+    takeTail(known)
+    const live = entries[0]!
+    assert.deepEqual(known.applied(path('mine')).fact, isLive(live) ? factOf(live) : ABSENT)
+    assert.equal(known.disk(path('mine'))!.stat, undefined)
+    assert.ok(known.pieces.isHeld(content.pieces[0]!.id))
+    // What a settlement makes, this disk may never have held.
+    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'folder'])
+  })
+
+  it('V5 a version that lost an open conflict is held where it lies', () => {
+    const index = new Scene(1, new MemoryDatabase()).index
+    const [mine, theirs] = [contentOf([1]), contentOf([2])]
+    const said = (by: number, content: typeof mine, mtimeUs: number): Entry => ({
+      type: 'file',
+      path: path('f'),
+      version: [[writer(by), 1]],
+      author: writer(by),
+      origin: writer(by),
+      extra: [],
+      mode: 0o644,
+      mtimeUs,
+      size: content.size,
+      content: content.id,
+      pieces: [{ first: 0, count: 1 }],
+    })
+    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
+    const take = (by: number, content: typeof mine, mtimeUs: number): Entry => {
+      const entry = said(by, content, mtimeUs)
+      const announcements = [{ first: 0, pieces: content.pieces }]
+      index.transaction(() =>
+        index.ingest(index.feeds.byWriter(writer(by))!, { header, announcements, entries: [entry] }, 1),
+      )
+      return entry
+    }
+    const own = take(1, mine, 1)
+    assert.ok(isLive(own))
+    index.transaction(() =>
+      index.setDisk(
+        path('f'),
+        { applied: { version: own.version, fact: factOf(own) }, stat: undefined, drift: undefined },
+        mine.layout,
+      ),
+    )
+    assert.equal(index.holdsLoser(path('f')), false)
+    take(2, theirs, 2)
+    assert.equal(index.step(path('f')).type, 'write')
+    assert.equal(index.holdsLoser(path('f')), true)
+    const drafts = index.settlement(path('f'), () => 'box')
+    assert.equal(drafts.length, 2)
+    const rescued = index.rescued({ ...drafts[1]!, fact: ABSENT }, writer(1), () => 'box')
+    assert.equal(
+      rescued?.length,
+      1,
+      "the unseen version is kept, the one on the disk is the user's to delete",
+    )
+  })
+})
