@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
+import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { contentStart } from '../../store/share-index.js'
 import { type ActiveStep, type ApplyTask, resultOf, type TaskPart, taskOf } from './apply-task.js'
@@ -152,6 +153,11 @@ export class Applier {
     if (paths.size <= FRESH_CHANGES) for (const path of paths) this.#fresh.add(path)
     else this.#passDue = true
     this.wake()
+  }
+
+  /** Whether some connected peer has a piece of these refs. */
+  isAvailable(refs: readonly PieceRef[]): boolean {
+    return this.#fetcher.isAvailable(refs)
   }
 
   wake(): void {
