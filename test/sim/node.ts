@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord, type FeedRecord } from '../../src/core/reco
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { applyOnce } from './apply.js'
-import { type Content, contentOf } from './contents.js'
+import type { Content } from './contents.js'
 import { type Ledger, SimDisk } from './disk.js'
 import { Guard } from './guard.js'
 import { settleOnce } from './publish.js'
@@ -232,11 +232,6 @@ export class SimNode {
     return inode?.content?.pieces.some((piece) => piece.id.equals(id)) ?? false
   }
 
-  /** Contents that are staged whole, by token. */
-  staged(path: RelPath, content: Content): boolean {
-    return this.disk.staging.has(tokenOf(path, content))
-  }
-
   #takeOverTail(feed: SimFeed): void {
     const { next } = this.index.feeds.byWriter(feed.writer)!
     for (let i = next; i < feed.durable.length; i++) {
@@ -272,9 +267,4 @@ export class SimNode {
 
 export function tokenOf(path: RelPath, content: Content): string {
   return `${path}\0${content.key}`
-}
-
-/** The content that a file fact of the share stands for. */
-export function contentOfKey(key: string): Content {
-  return contentOf(key === '' ? [] : key.split('+').map(Number))
 }
