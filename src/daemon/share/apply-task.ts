@@ -43,7 +43,12 @@ export interface ApplyTask {
 
 /** A part with a source, waiting to be staged. */
 export type PendingPart = { readonly part: TaskPart } & (
-  | { readonly type: 'bytes'; readonly bytes: Buffer; readonly from: DeviceId }
+  | {
+      readonly type: 'bytes'
+      /** A view of what came off the network; let go of as soon as it is copied into a batch. */
+      bytes: Buffer | undefined
+      readonly from: DeviceId
+    }
   | { readonly type: 'place'; readonly path: string; readonly inArchive: boolean; readonly offset: number }
 )
 

@@ -47,6 +47,8 @@ export interface ShareOptions {
 
 /** A writer with members that it knew before waits this long for one of them before it appends (F4). */
 const MEET_BEFORE_APPEND_MS = 1500
+/** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
+const IN_FLIGHT_BYTES = 16 << 20
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
 const BULK_LOOK_MS = 1000
 /** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
@@ -103,6 +105,7 @@ export class Share {
       source: this.#pieces,
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
+      maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
     const isNewIndex = this.#meta.root === undefined

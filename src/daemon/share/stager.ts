@@ -145,8 +145,10 @@ export class Stager {
         const { piece, offset } = pending.part
         const common = { id: piece.id, sealedLength: piece.length, offset }
         if (pending.type === 'place') return { ...common, source: this.#placeSource(pending) }
-        const source = { type: 'bytes' as const, at, length: pending.bytes.length }
-        at += pending.bytes.copy(packed, at)
+        const source = { type: 'bytes' as const, at, length: pending.bytes!.length }
+        at += pending.bytes!.copy(packed, at)
+        // Each is a view that keeps alive a whole network buffer, with many others in it.
+        pending.bytes = undefined
         return { ...common, source }
       })
       return {
@@ -205,5 +207,5 @@ export class Stager {
 }
 
 function byteLengthOf(pending: PendingPart): number {
-  return pending.type === 'bytes' ? pending.bytes.length : 0
+  return pending.type === 'bytes' ? pending.part.piece.length : 0
 }
