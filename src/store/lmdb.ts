@@ -7,6 +7,11 @@ import type { Database, Row, Table } from './tables.js'
 
 /** Room for about 100 tables: the number an environment may hold is fixed when it is opened. */
 const MAX_TABLES = 128
+/**
+ * Address space, not memory: a map that is outgrown is made anew beside the old one, and both count as resident.
+ * LMDB goes beyond it by itself.
+ */
+const MAP_BYTES = 16 * 2 ** 30
 /** LMDB refuses empty keys; none of ours is. A range may start at one, so it is replaced by the least key there is. */
 const LEAST_KEY = Buffer.of(0)
 
@@ -17,6 +22,7 @@ export function openLmdb(directory: string): Database {
     root = open({
       path: directory,
       pageSize: 8192,
+      mapSize: MAP_BYTES,
       maxDbs: MAX_TABLES,
       keyEncoding: 'binary',
       encoding: 'binary',
