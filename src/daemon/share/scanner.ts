@@ -3,8 +3,8 @@
 // found in it are published together, new names before deletions, so that a rename moves no content (P3).
 import { performance } from 'node:perf_hooks'
 import { NO_EXTRA } from '../../core/entry.js'
-import { ABSENT, type Fact } from '../../core/fact.js'
-import { type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
+import { ABSENT, type Fact, sameFactContent } from '../../core/fact.js'
+import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
@@ -312,6 +312,16 @@ export class Scanner {
     if (this.#firstScan && row?.applied.fact.type === 'file') this.#foundAgain++
   }
 
+  /**
+   * Whether the user put what the share says in the place of a version that lost a conflict and is not copied yet. Taken
+   * over without a word, that version would wait for ever for a copy that nobody has the content for any more. We never
+   * displace such a version ourselves (Applier).
+   */
+  #isGivenUp(path: RelPath, { fact }: Applied, observed: Fact): boolean {
+    if (fact.type !== 'file' || sameFactContent(fact, observed) || !this.#context.isWriter) return false
+    return this.#context.index.isLosing(path, fact.content)
+  }
+
   /** How a changed file is to be read: not yet, with a check who has it open, or as it is (A8). */
   readiness(path: RelPath, stat: DiskStat): { readonly waitMs: number } | { readonly openCheck: boolean } {
     const ageMs = Date.now() - stat.ctimeMs
@@ -355,6 +365,10 @@ export class Scanner {
         index.setDisk(path, { applied, stat, drift: undefined }, layout)
         return undefined
       case 'adopt':
+        if (this.#isGivenUp(path, applied, observed)) {
+          const draft = { path, base: applied.version, fact: observed, origin: undefined, was: undefined }
+          return { draft, pieces: pieces ?? [], disk: { stat } }
+        }
         index.setDisk(path, { applied: outcome.applied, stat, drift: undefined }, layout)
         return undefined
       case 'drift': {
