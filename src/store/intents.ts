@@ -9,6 +9,8 @@ import { type Database, type Table, walk } from './tables.js'
 
 /** Before the number of a block of the own feed, as a key among those of batches. */
 const TAIL_KEY = Buffer.from('tail')
+/** Before the numbers of a feed and of a block of it, as a key for what others' feeds had said before the first look. */
+const TOLD_KEY = Buffer.from('told')
 /** Its row is there once the whole disk has been looked at with this index. */
 const SCANNED_KEY = Buffer.from('scanned')
 
@@ -33,9 +35,11 @@ export class IntentTable {
     const said = new Map<RelPath, Intent>()
     for (const { key, value } of walk(this.#table)) {
       if (key.equals(SCANNED_KEY)) continue
-      const isTail = key.subarray(0, TAIL_KEY.length).equals(TAIL_KEY)
+      const isTail = startsWith(key, TAIL_KEY)
+      const isTold = startsWith(key, TOLD_KEY)
       for (const { path, version, fact } of unpackIntents(value)) {
         if (isTail) said.set(path, { version, fact })
+        else if (isTold) intents.set(path, [{ version, fact }, ...(intents.get(path) ?? [])])
         else intents.set(path, [...(intents.get(path) ?? []), { version, fact }])
       }
     }
@@ -61,12 +65,30 @@ export class IntentTable {
     this.#recovered.push(key)
   }
 
+  /**
+   * Notes what a feed has said while the disk is unknown: it may hold any of these versions, also one that was replaced
+   * since. The newest of those that fit will be taken.
+   */
+  putTold(feed: number, next: number, entries: readonly Entry[]): void {
+    const told = entries.flatMap((entry) => {
+      return isLive(entry) ? [{ path: entry.path, version: entry.version, fact: factOf(entry) }] : []
+    })
+    if (told.length === 0) return
+    const key = Buffer.concat([TOLD_KEY, batchKey(feed), batchKey(next)])
+    this.#table.put(key, packIntents(told))
+    this.#recovered.push(key)
+  }
+
   /** The whole disk has been looked at: what earlier runs left is used up. */
   clearRecovered(): void {
     for (const key of this.#recovered) this.#table.remove(key)
     this.#recovered = []
     if (!this.isScanned) this.#table.put(SCANNED_KEY, [])
   }
+}
+
+function startsWith(key: Buffer, start: Buffer): boolean {
+  return key.subarray(0, start.length).equals(start)
 }
 
 function batchKey(batch: number): Buffer {

@@ -282,6 +282,14 @@ export class ShareIndex {
   }
 
   /**
+   * Notes what a feed said while the index is being made anew under a directory that has content: the first look adopts
+   * whichever of these versions it finds (A4). Call in the transaction that ingests them.
+   */
+  noteTold(feed: number, next: number, entries: readonly Entry[]): void {
+    if (!this.#intents.isScanned) this.#intents.putTold(feed, next, entries)
+  }
+
+  /**
    * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
    * row says was applied. A new conflict copy or a directory may have been made to settle.
    */

@@ -60,6 +60,7 @@ export class Members {
   #own: Buffer | undefined
   #sequence: number
   #timer: NodeJS.Timeout | undefined
+  #stopped = false
   #sentMs = Number.NEGATIVE_INFINITY
   #lastFacts = ''
 
@@ -91,7 +92,7 @@ export class Members {
 
   /** What this device holds may have changed: tell everybody, soon. */
   changed(): void {
-    if (this.#timer !== undefined) return
+    if (this.#timer !== undefined || this.#stopped) return
     const waitMs = Math.max(0, this.#sentMs + PAUSE_MS - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
@@ -136,6 +137,7 @@ export class Members {
   }
 
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
     this.#timer = undefined
   }

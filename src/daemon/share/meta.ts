@@ -41,13 +41,13 @@ export class ShareMeta {
     this.#table.put(key('addresses'), addresses)
   }
 
-  /** Whether a writer of ours has said again what earlier epochs had said (F4). */
-  isReadopted(writer: WriterId): boolean {
-    return this.#table.get(key(`readopted-${writer}`)) === true
+  /** Whether a writer of ours has said again what a lost feed had said (F4). */
+  isReadopted(own: WriterId, lost: WriterId): boolean {
+    return this.#table.get(key(`readopted-${own}-${lost}`)) === true
   }
 
-  setReadopted(writer: WriterId): void {
-    this.#table.put(key(`readopted-${writer}`), true)
+  setReadopted(own: WriterId, lost: WriterId): void {
+    this.#table.put(key(`readopted-${own}-${lost}`), true)
   }
 }
 

@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../core/error.js'
 import type { ShareId } from '../../core/ids.js'
+import { OWN_DIR } from '../../core/path.js'
 import {
   cleanStaging,
   prepareOwnDir,
@@ -56,6 +57,11 @@ export class ShareRoot {
       default:
         return marker.detail
     }
+  }
+
+  /** Whether there is anything in it but what is ours. */
+  get hasContent(): boolean {
+    return fs.readdirSync(this.#dir).some((name) => name !== OWN_DIR)
   }
 
   /** Why the directory must not be trusted now, or undefined. */

@@ -70,6 +70,7 @@ export class Scanner {
   #stopped = false
   #waiters: (() => void)[] = []
   #approved = false
+  #isHeld = false
 
   constructor(context: ShareContext) {
     this.#context = context
@@ -83,6 +84,16 @@ export class Scanner {
   /** Whether the whole tree was looked at, and what was found published, since the start. */
   get hasScanned(): boolean {
     return this.#fullScans > 0
+  }
+
+  /** Looks at nothing until letGo(). */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  letGo(): void {
+    this.#isHeld = false
+    this.#wake()
   }
 
   /** Something may have changed directly inside these directories. */
@@ -165,6 +176,7 @@ export class Scanner {
       if (this.#context.haltReason() !== undefined) this.#release()
       return
     }
+    if (this.#isHeld) return
     const now = performance.now()
     const due = this.#fullScanDue ? now : Math.min(...this.#dirty.values(), ...this.#deleted.values())
     clearTimeout(this.#timer)

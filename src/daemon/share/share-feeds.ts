@@ -3,22 +3,17 @@
 import { randomBytes } from 'node:crypto'
 import { Bitfield } from '../../core/bitfield.js'
 import { deviceLabel, openCertificate, signCertificate } from '../../core/certificate.js'
-import { isConflictCopy } from '../../core/conflict.js'
 import { feedKeyPairOf } from '../../core/device.js'
-import { type Entry, isLive } from '../../core/entry.js'
 import { invariant, toShoalError } from '../../core/error.js'
-import { ABSENT, factOf } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
-import { compareVersions } from '../../core/version.js'
 import type { Exchange } from '../../exchange/exchange.js'
-import type { Feed } from '../../feed/feed.js'
+import type { Feed, ForkReason } from '../../feed/feed.js'
 import type { OwnFeed } from '../../feed/own.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import { packLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { Identity } from '../identity.js'
@@ -43,8 +38,8 @@ export interface ShareFeedsOptions {
   readonly problems: ProblemBook
   readonly log: Log
   readonly nowMs: () => number
-  /** The index knew nothing of this share: it is new here, or the index was deleted. */
-  readonly isNewIndex: boolean
+  /** The index was made anew under a directory that has content already. */
+  readonly isBehindDisk: boolean
   readonly peers: () => Iterable<SharePeer>
   /** Resolves when it is safe to append: see MEET_BEFORE_APPEND_MS in share.ts (F4). */
   readonly met: Promise<void>
@@ -62,6 +57,7 @@ export class ShareFeeds {
   readonly #open = new Map<WriterId, { feed: Feed; follower: Follower }>()
   #publisher: Publisher | undefined
   #ownWriter: WriterId | undefined
+  #isNewEpoch = false
   #stopped = false
 
   constructor(options: ShareFeedsOptions) {
@@ -71,6 +67,20 @@ export class ShareFeeds {
   /** Whether there is a feed to publish in: not on a reader, nor between two epochs. */
   get mayPublish(): boolean {
     return this.#publisher !== undefined
+  }
+
+  /** Whether this device writes into a new feed since its storage was moved, restored or lost in part (F4). */
+  get isNewEpoch(): boolean {
+    return this.#isNewEpoch
+  }
+
+  /** Whether all of these lengths are taken over; what can no longer be followed does not count. */
+  hasTakenOver(lengths: readonly (readonly [writer: WriterId, length: number])[]): boolean {
+    const { feeds } = this.#o.index
+    return lengths.every(([writer, length]) => {
+      const feed = feeds.byWriter(writer)
+      return feed !== undefined && (feed.closed || feed.next >= length)
+    })
   }
 
   /** Whether a feed is open here. */
@@ -83,6 +93,7 @@ export class ShareFeeds {
     const { index, keys } = this.#o
     const own = keys.write === undefined ? undefined : await this.#openOwn()
     for (const row of index.feeds.all()) if (row.writer !== own) await this.#openRemote(row)
+    this.#readoptSoon()
   }
 
   async stop(): Promise<void> {
@@ -169,9 +180,14 @@ export class ShareFeeds {
     const certificate = signCertificate(body, keys.write!.signingSecretKey)
     const opened = openCertificate(certificate, keys.shareId, keys.publicKey)
     invariant(opened.type === 'ok', 'an own certificate is valid')
+    const isOurs = (other: IndexFeed): boolean => other.device === device && other.writer !== feed.writer
+    this.#isNewEpoch = index.feeds.byWriter(feed.writer) === undefined && index.feeds.all().some(isOurs)
     const row = index.feeds.add({ ...opened.value, key: feed.key, certificate })
     this.#addToExchange(row, feed)
-    const follower = this.#followerOf(row, feed, (entries, next) => this.#noteOwnTail(row, entries, next))
+    const follower = this.#followerOf(row, feed, (entries, next) => {
+      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+      else index.noteOwnTail(next, entries)
+    })
     this.#open.set(feed.writer, { feed, follower })
     await follower.catchUp()
     this.#ownWriter = feed.writer
@@ -187,50 +203,75 @@ export class ShareFeeds {
     })
     feed.on('forked', ({ reason }) => void this.#renewOwn(reason).catch((thrown) => this.#o.fail(thrown)))
     this.#offer(row, feed)
-    await this.#readopt(row)
   }
 
-  /** F4: the own feed cannot go on; a new one takes its place and says again what the disk holds. */
-  async #renewOwn(reason: string): Promise<void> {
+  /**
+   * F4: the own feed cannot go on, and a new one takes its place. Where peers only know more of it than we do, it is
+   * followed from now on like anybody's; after a conflict nobody can follow it any more.
+   */
+  async #renewOwn(reason: ForkReason): Promise<void> {
     if (this.#stopped) return
     const { identity, keys, index, log } = this.#o
     log.warn({ reason }, 'own feed has forked, taking a new epoch')
     const before = this.#ownWriter
     this.#publisher = undefined
     identity.nextEpoch(keys.shareId)
-    if (before !== undefined) {
-      index.feeds.put({ ...index.feeds.byWriter(before)!, closed: true })
-      await this.#open.get(before)?.follower.stop()
-    }
+    if (before !== undefined) await this.#leave(before, reason)
     await this.#openOwn()
+    const row = before === undefined ? undefined : index.feeds.byWriter(before)
+    if (row !== undefined) await this.#openRemote(row)
+    this.#readoptSoon()
     this.#o.rescanAll()
   }
 
-  /** What stands on this disk as a version of an earlier epoch of ours is published again: others may never get it. */
-  async #readopt(own: IndexFeed): Promise<void> {
+  async #leave(writer: WriterId, reason: ForkReason): Promise<void> {
+    const { feeds } = this.#o.index
+    if (reason === 'conflict') feeds.put({ ...feeds.byWriter(writer)!, closed: true })
+    const open = this.#open.get(writer)
+    this.#open.delete(writer)
+    await open?.follower.stop()
+    await open?.feed.close()
+  }
+
+  #readoptSoon(): void {
+    void this.#readopt().catch((thrown) => this.#o.fail(thrown))
+  }
+
+  /**
+   * What stands on this disk as a version that its feed can no longer tell others is published again: by the feed's own
+   * device, which lost blocks of it, and by every writer after a conflict, since nobody can follow the feed any more.
+   */
+  async #readopt(): Promise<void> {
     const { index, meta, log } = this.#o
-    const isEarlier = ({ device, writer }: IndexFeed): boolean =>
-      device === own.device && writer !== own.writer
-    const earlier = new Set(
-      index.feeds
-        .all()
-        .filter(isEarlier)
-        .map(({ writer }) => writer),
-    )
-    if (earlier.size === 0 || meta.isReadopted(own.writer)) return
+    const own = this.#ownWriter
+    if (own === undefined) return
+    const lost = new Set<WriterId>()
+    for (const feed of index.feeds.all()) {
+      if (feed.writer !== own && !meta.isReadopted(own, feed.writer) && (await this.#isLost(feed)))
+        lost.add(feed.writer)
+    }
+    if (lost.size === 0) return
     const list: Publication[] = []
     for (const { path, row } of index.diskRows()) {
       const head = index.heads(path)[0]
-      if (head === undefined || !earlier.has(head.author) || row.drift !== undefined) continue
+      if (head === undefined || !lost.has(head.author) || row.drift !== undefined) continue
       const pieces = head.type === 'file' ? index.piecesOf(head) : []
       if (pieces === undefined || index.step(path).type !== 'none') continue
       const was = head.type === 'tombstone' ? head.was : undefined
       const draft = { path, base: row.applied.version, fact: row.applied.fact, origin: head.origin, was }
       list.push({ draft, pieces, disk: { stat: row.stat } })
     }
-    log.info({ entries: list.length }, 'publishing again in the new epoch')
+    log.info({ entries: list.length, lost: [...lost] }, 'publishing again what lost feeds had told')
     await this.publish(list)
-    meta.setReadopted(own.writer)
+    if (this.#ownWriter === own) for (const writer of lost) meta.setReadopted(own, writer)
+  }
+
+  /** Whether others may never get what a feed has told us. */
+  async #isLost(feed: IndexFeed): Promise<boolean> {
+    if (feed.closed) return true
+    if (feed.device !== this.#o.identity.device.device) return false
+    const open = this.#open.get(feed.writer)
+    return open === undefined || !(await open.feed.has(feed.checkpoint, feed.next))
   }
 
   async #openRemote(row: IndexFeed): Promise<void> {
@@ -238,12 +279,21 @@ export class ShareFeeds {
     if (row.closed || this.#open.has(row.writer)) return
     const feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
     if (this.#stopped || this.#open.has(row.writer)) return
-    const follower = this.#followerOf(row, feed)
+    if (feed.forked === 'conflict') {
+      index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
+      return feed.close()
+    }
+    const follower = this.#followerOf(row, feed, (entries, next) => {
+      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+    })
     this.#open.set(row.writer, { feed, follower })
     this.#addToExchange(row, feed)
     feed.on('forked', ({ reason }) => {
-      log.warn({ writer: row.writer, device: row.deviceName, reason }, 'a feed has forked, leaving it')
+      log.warn({ writer: row.writer, device: row.deviceName, reason }, 'a feed has forked')
+      // A truncation is refused, and the feed goes on as it was.
+      if (reason !== 'conflict') return
       index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
+      this.#readoptSoon()
     })
     follower.start()
     this.#offer(row, feed)
@@ -256,30 +306,10 @@ export class ShareFeeds {
     }
   }
 
-  /**
-   * What an own record told and the index did not yet know stood on this disk when it was told (A4): without its row, a
-   * deletion since then would be undone by the share and an edit would look like one of nobody's version. Not so for
-   * conflict copies and what was published for others, nor in an index made anew, which is too far behind the disk.
-   */
-  #noteOwnTail(own: IndexFeed, entries: readonly Entry[], next: number): void {
-    const { index, isNewIndex } = this.#o
-    if (isNewIndex) return
-    index.noteOwnTail(next, entries)
-    for (const entry of entries) {
-      const { path, version, origin } = entry
-      const known = index.applied(path)
-      if (origin !== own.writer || isConflictCopy(path)) continue
-      if (compareVersions(version, known.version) !== 'after') continue
-      const fact = isLive(entry) ? factOf(entry) : ABSENT
-      const layout = fact.type === 'file' ? packLayout(index.piecesOf(entry) ?? []) : undefined
-      index.setDisk(path, { applied: { version, fact }, stat: undefined, drift: undefined }, layout)
-    }
-  }
-
-  #followerOf(row: IndexFeed, feed: Feed, onTaken?: FollowerOptions['onTaken']): Follower {
+  #followerOf(row: IndexFeed, feed: Feed, onTaken: NonNullable<FollowerOptions['onTaken']>): Follower {
     const { index, keys, problems, log, onChange } = this.#o
     return new Follower(row, {
-      ...(onTaken === undefined ? {} : { onTaken }),
+      onTaken,
       index,
       feed,
       entryKey: keys.read.entryKey,

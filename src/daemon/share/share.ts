@@ -47,6 +47,10 @@ export interface ShareOptions {
 
 /** A writer with members that it knew before waits this long for one of them before it appends (F4). */
 const MEET_BEFORE_APPEND_MS = 1500
+/** An index that may be behind its disk waits this long for a member to tell, and this long while nothing more comes. */
+const HEAR_MS = 1500
+const HEAR_STALLED_MS = 5000
+const HEAR_POLL_MS = 20
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
@@ -77,6 +81,10 @@ export class Share {
   #draining = false
   #rescanTimer: NodeJS.Timeout | undefined
   #metAnybody: () => void = () => undefined
+  /** The index knew nothing of this share, which is new here or lost its index, and the directory has content. */
+  readonly #isBehindDisk: boolean
+  /** Peers whose states have come since the start. */
+  readonly #heard = new Set<DeviceId>()
   readonly #onFatal: (thrown: unknown) => void
   #swarm: ShareSwarm | undefined
 
@@ -111,7 +119,8 @@ export class Share {
     const isNewIndex = this.#meta.root === undefined
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
-    this.#feeds = this.#makeFeeds(isNewIndex)
+    this.#isBehindDisk = fault === undefined && isNewIndex && this.#root.hasContent
+    this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
       isAvailable: (refs) => this.#applier.isAvailable(refs),
       index: this.index,
@@ -175,9 +184,32 @@ export class Share {
     if (this.#o.rescanIntervalMs > 0) {
       this.#rescanTimer = setInterval(() => this.#rescanAll(), this.#o.rescanIntervalMs)
     }
+    if (this.#halted === undefined && (this.#isBehindDisk || this.#feeds.isNewEpoch)) {
+      this.#scanner.hold()
+      void this.#hear().finally(() => this.#scanner.letGo())
+    }
     this.#scanner.markDirty([''])
     this.#drain()
     this.#applier.wake()
+  }
+
+  /**
+   * Resolves when what the first peers know is taken over here, or nobody is there to tell. Only then is the disk looked
+   * at: a version that everybody knows would else be announced as a new one, and conflict with what came after it (A4).
+   */
+  async #hear(): Promise<void> {
+    let untilMs = performance.now() + HEAR_MS
+    let progress = ''
+    while (!this.#stopped && performance.now() < untilMs) {
+      const states = this.members.all().filter(({ state }) => this.#heard.has(state.device))
+      if (states.length > 0 && states.every(({ state }) => this.#feeds.hasTakenOver(state.feeds))) return
+      const now = JSON.stringify(this.index.feeds.view())
+      if (states.length > 0 && now !== progress) {
+        progress = now
+        untilMs = performance.now() + HEAR_STALLED_MS
+      }
+      await new Promise((resolve) => setTimeout(resolve, HEAR_POLL_MS))
+    }
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -274,7 +306,7 @@ export class Share {
     }
   }
 
-  #makeFeeds(isNewIndex: boolean): ShareFeeds {
+  #makeFeeds(): ShareFeeds {
     const { keys, identity, deviceName, feeds, nowMs } = this.#o
     const met = new Promise<void>((resolve) => {
       this.#metAnybody = resolve
@@ -292,7 +324,7 @@ export class Share {
       problems: this.problems,
       log: this.#log,
       nowMs,
-      isNewIndex,
+      isBehindDisk: this.#isBehindDisk,
       peers: () => this.#peers,
       met,
       onChange: () => this.#drain(),
@@ -362,6 +394,7 @@ export class Share {
     })
     peer.on('states', (list) => {
       this.members.receive(peer, list)
+      this.#heard.add(peer.device)
       this.#metAnybody()
     })
     this.exchange.attach(peer)
