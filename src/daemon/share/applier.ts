@@ -2,13 +2,11 @@
 // the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Fetcher,
 // Stager), then commit (Committer). What cannot be done now is parked with a time to try again (A6).
 import { performance } from 'node:perf_hooks'
-import { ABSENT, sameFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { contentStart } from '../../store/share-index.js'
-import { type ActiveStep, type ApplyTask, resultOf, type TaskPart, taskOf } from './apply-task.js'
+import { type ActiveStep, type ApplyTask, isSameStep, type TaskPart, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { Fetcher } from './fetcher.js'
@@ -105,6 +103,12 @@ export class Applier {
       onReleased: (bytes) => this.#fetcher.released(bytes),
     })
     this.#committer = new Committer(this.#context, options.nowMs, {
+      onStale: (task) => {
+        this.#drop(task)
+        this.#stager.discard(task)
+        this.#fresh.add(task.path)
+        this.wake()
+      },
       isHeldBack: (task) => {
         const mustWait = this.#mustWait(task)
         if (mustWait) this.#deferred.add(task)
@@ -274,7 +278,7 @@ export class Applier {
       this.#offer(task)
       return
     }
-    if (this.#waitsForChildren(path, step, row)) return
+    // Content for what is now a directory is staged before the directory is empty: what lies in it may wait for that.
     const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
     if (pieces === undefined) {
       return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
@@ -348,14 +352,18 @@ export class Applier {
     else this.#committer.add(task)
   }
 
-  /** Whether this would destroy content that another path has yet to copy (P3), or a conflict copy to be made of (V5). */
-  #mustWait(task: ApplyTask): boolean {
-    if (task.step.type === 'metadata') return false
+  /**
+   * Whether this must wait: for what lies in a directory to go, for another path to copy content that this would destroy
+   * (P3), or for a conflict copy to be made of it (V5).
+   */
+  #mustWait({ path, step }: ApplyTask): boolean {
+    if (step.type === 'metadata') return false
     const { index } = this.#context
-    const before = index.disk(task.path)?.applied.fact
-    if (before?.type !== 'file') return false
-    const staged = this.#staged.get(contentStart(before.content)) ?? 0
-    return index.isContentWanted(before.content, staged) || index.isLosing(task.path, before.content)
+    const row = index.disk(path)
+    if (this.#waitsForChildren(path, step, row) || index.holdsLoser(path)) return true
+    const fact = currentFact(row)
+    if (fact.type !== 'file') return false
+    return index.isContentWanted(fact.content, this.#staged.get(contentStart(fact.content)) ?? 0)
   }
 
   #done(task: ApplyTask): void {
@@ -366,6 +374,8 @@ export class Applier {
     // The last thing in a directory that has to go, or that a file is to replace.
     if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
       this.#fresh.add(parent)
+    const waiting = parent === '' ? undefined : this.#active.get(parent)
+    if (waiting !== undefined && this.#deferred.delete(waiting)) this.#offer(waiting)
     if (task.step.type === 'mkdir') this.#options.onMade(task.path)
     this.#options.onApplied(task.path)
     this.wake()
@@ -438,13 +448,4 @@ export class Applier {
     if (this.#active.size > 0) next = Math.min(next, now + RECHECK_MS)
     if (next !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.wake(), next - now + 1)
   }
-}
-
-function isSameStep(task: ApplyTask, step: Step): boolean {
-  if (task.step.type !== step.type) return false
-  return step.type === 'remove' || (isActive(step) && sameFact(resultOf(task) ?? ABSENT, step.fact))
-}
-
-function isActive(step: Step): step is Exclude<ActiveStep, { readonly type: 'remove' }> {
-  return step.type !== 'none' && step.type !== 'adopt' && step.type !== 'remove'
 }

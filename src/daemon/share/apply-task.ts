@@ -1,5 +1,5 @@
 // One path on its way to the disk: what is to be there, and for a file, how far its content has come.
-import type { FileFact, LiveFact } from '../../core/fact.js'
+import { ABSENT, type FileFact, type LiveFact, sameFact } from '../../core/fact.js'
 import type { DeviceId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
@@ -23,8 +23,8 @@ export interface TaskPart {
 export interface ApplyTask {
   readonly path: RelPath
   readonly step: ActiveStep
-  /** What the device will have seen once this is applied. */
-  readonly version: Version
+  /** What the device will have seen once this is applied; made current when it is. */
+  version: Version
   /** A small change that just came in: goes before bulk (X3). */
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
@@ -89,4 +89,14 @@ export function fileFactOf(task: ApplyTask): FileFact | undefined {
 /** What the path holds once the task is done; undefined for a removal. */
 export function resultOf(task: ApplyTask): LiveFact | undefined {
   return task.step.type === 'remove' ? undefined : task.step.fact
+}
+
+/** Whether a task is still what has to be done at its path. */
+export function isSameStep(task: ApplyTask, step: Step): boolean {
+  if (task.step.type !== step.type) return false
+  return step.type === 'remove' || (isActive(step) && sameFact(resultOf(task) ?? ABSENT, step.fact))
+}
+
+function isActive(step: Step): step is Exclude<ActiveStep, { readonly type: 'remove' }> {
+  return step.type !== 'none' && step.type !== 'adopt' && step.type !== 'remove'
 }

@@ -11,7 +11,7 @@ import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import { type ApplyTask, resultOf } from './apply-task.js'
+import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
 
@@ -22,6 +22,8 @@ const GATHER_TASKS = 384
 const GATHER_MS = 20
 
 export interface CommitterEvents {
+  /** The task is no longer what has to be done at its path. */
+  onStale(task: ApplyTask): void
   /** Asked just before a task is carried out; true takes it back. */
   isHeldBack(task: ApplyTask): boolean
   onDone(task: ApplyTask): void
@@ -89,23 +91,39 @@ export class Committer {
       })
   }
 
-  async #commit(tasks: readonly ApplyTask[]): Promise<void> {
+  /**
+   * Whether a task is still what its path needs. It was when it began, but a user's newer version may have been published
+   * since: the row then speaks of that one, and what was staged must not be put over it.
+   */
+  #isCurrent(task: ApplyTask): boolean {
+    const { step, share } = this.#context.index.need(task.path)
+    task.version = share.version
+    return isSameStep(task, step)
+  }
+
+  async #commit(ready: readonly ApplyTask[]): Promise<void> {
     const halt = await this.#context.checkRoot()
     if (halt !== undefined) {
       this.#context.halt(halt)
-      for (const task of tasks) this.#events.onBlocked(task, 'HALTED')
+      for (const task of ready) this.#events.onBlocked(task, 'HALTED')
       return
     }
     const { index, guard, pool, root } = this.#context
+    const tasks: ApplyTask[] = []
+    for (const task of ready) {
+      if (this.#isCurrent(task)) tasks.push(task)
+      else this.#events.onStale(task)
+    }
+    if (tasks.length === 0) return
     const planned = tasks.map((task) => this.#plan(task)).sort((a, b) => phase(a.task) - phase(b.task))
     const directories = this.#directoriesTouched(planned)
     const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
     const batch = this.#batch++
     index.transaction(() =>
-      index.putIntents(
-        batch,
-        planned.map(({ task }) => intentOf(task)),
-      ),
+      index.putIntents(batch, [
+        ...planned.map(({ task }) => intentOf(task)),
+        ...this.#timeIntents(directories),
+      ]),
     )
     guard.startCommit(paths)
     try {
@@ -122,6 +140,12 @@ export class Committer {
     } finally {
       guard.endCommit(paths)
     }
+  }
+
+  /** Directories whose times are disturbed: a crash before they are put back is no change of the user's either. */
+  #timeIntents(directories: ReadonlyMap<RelPath, DirectoryFact>): (Intent & { readonly path: RelPath })[] {
+    const { index } = this.#context
+    return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
   #plan(task: ApplyTask): Planned {

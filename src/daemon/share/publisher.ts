@@ -11,7 +11,7 @@ import { encodeRecord, type FeedRecord } from '../../core/record.js'
 import { type Publication as PackItem, packEntries } from '../../core/record-pack.js'
 import type { DiskStat } from '../../core/stat.js'
 import { type Draft, entryOf } from '../../core/tree.js'
-import { advance, type Version } from '../../core/version.js'
+import { advance, compareVersions, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -24,6 +24,8 @@ export interface Publication {
   readonly pieces: readonly PieceInfo[]
   /** For a change found on this disk: the stat that goes with it, undefined for a deletion. */
   readonly disk: { readonly stat: DiskStat | undefined } | undefined
+  /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
+  readonly settles?: RelPath
 }
 
 /** The part of an own feed (src/feed) that publishing needs. */
@@ -84,7 +86,7 @@ export class Publisher {
 
   async #append(): Promise<void> {
     const { index } = this.#options
-    const batch = this.#queue.splice(0, MAX_BATCH).flatMap((publication) => this.#withRescued(publication))
+    const batch = this.#takeBatch()
     if (batch.length === 0) return
     this.#feed = index.feeds.byWriter(this.#feed.writer)!
     const records = this.#records(batch)
@@ -144,11 +146,49 @@ export class Publisher {
     })
   }
 
+  /** What goes into the next append: no path twice, since the later one would bury the earlier one unseen. */
+  #takeBatch(): Publication[] {
+    const taken = new Set<RelPath>()
+    const batch: Publication[] = []
+    const later: Publication[] = []
+    const abandoned = new Set<RelPath>()
+    const next = this.#queue.splice(0, MAX_BATCH)
+    // What settles one conflict stays together.
+    while (next.at(-1)?.settles !== undefined && this.#queue[0]?.settles === next.at(-1)?.settles) {
+      next.push(this.#queue.shift()!)
+    }
+    for (const publication of next) {
+      const { settles, draft } = publication
+      if (settles !== undefined) {
+        // Without one of its copies, what settles a conflict would bury it: it is made anew from what is there by then.
+        if (abandoned.has(settles)) continue
+        if (taken.has(draft.path) || !this.#isCurrent(draft)) {
+          abandoned.add(settles)
+          continue
+        }
+      }
+      const all = this.#withRescued(publication)
+      if (all.some(({ draft }) => taken.has(draft.path))) {
+        later.push(publication)
+        continue
+      }
+      for (const { draft } of all) taken.add(draft.path)
+      batch.push(...all)
+    }
+    this.#queue.unshift(...later)
+    return batch
+  }
+
+  /** Whether a path still stands where a draft for it starts from. */
+  #isCurrent(draft: Draft): boolean {
+    return compareVersions(this.#options.index.effective(draft.path).version, draft.base) === 'equal'
+  }
+
   /** A change of this disk, after the conflict copies that must go before it. None at all while they find no name. */
   #withRescued(publication: Publication): Publication[] {
-    if (publication.disk === undefined) return [publication]
     const { index, labelOf } = this.#options
     const { draft } = publication
+    if (publication.disk === undefined) return [publication]
     const copies: Publication[] = []
     for (const copy of index.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
       const pieces = copy?.fact.type === 'file' ? index.piecesOfContent(draft.path, copy.fact.content) : []

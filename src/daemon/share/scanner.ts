@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { NO_EXTRA } from '../../core/entry.js'
 import { ABSENT, type Fact, sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
-import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import { childPath, depthOf, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
@@ -285,7 +285,11 @@ export class Scanner {
   /** Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. */
   async #publishDeletions(): Promise<void> {
     const now = performance.now()
-    const due = [...this.#deleted].filter(([, at]) => at <= now + 1).map(([path]) => path)
+    // The deepest first: a directory that is published as gone while its children live would be brought back by others.
+    const due = [...this.#deleted]
+      .filter(([, at]) => at <= now + 1)
+      .map(([path]) => path)
+      .sort((a, b) => depthOf(b) - depthOf(a))
     if (due.length === 0) return
     for (const path of due) this.#deleted.delete(path)
     const { pool, root, index, guard } = this.#context

@@ -1,6 +1,7 @@
 // Publishes what settles conflicts (V4, V5, V6). Every writer may, and all of them agree; but two that settle before they
 // have read the same make two copies of one version, so it waits until nothing has come in for a moment.
 import type { WriterId } from '../../core/ids.js'
+import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -79,12 +80,16 @@ export class Settler {
     const { index, labelOf, publish, mayPublish } = this.#options
     for (;;) {
       const list: Publication[] = []
+      const taken = new Set<RelPath>()
       for (const path of index.unsettled().slice(0, BATCH)) {
         const drafts = index.settlement(path, labelOf)
+        // Two names that were shortened alike: the second would bury the first, so it has to see it first.
+        if (drafts.some((draft) => taken.has(draft.path))) continue
+        for (const draft of drafts) taken.add(draft.path)
         const settled = drafts.flatMap((draft): Publication[] => {
           const pieces = draft.fact.type === 'file' ? index.piecesOfContent(path, draft.fact.content) : []
           const canCopy = draft.path === path || this.#canCopy(pieces ?? [], forOthers)
-          return pieces === undefined || !canCopy ? [] : [{ draft, pieces, disk: undefined }]
+          return pieces === undefined || !canCopy ? [] : [{ draft, pieces, disk: undefined, settles: path }]
         })
         // All of it or nothing: without its copies, the entry that settles would bury them.
         if (settled.length === drafts.length) list.push(...settled)
