@@ -12,7 +12,7 @@ import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fa
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
-import type { RelPath } from '../core/path.js'
+import { parentOf, type RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
@@ -368,6 +368,11 @@ export class ShareIndex {
     if (this.#options.isIgnored(path, row.applied.fact.type === 'directory')) return this.forgetDisk(path)
     this.#disk.set(path, row, layout)
     this.#refreshWith(path, this.effective(path), row)
+    // What waits for a directory to be empty hears of it, whoever removed what was in it.
+    const parent = parentOf(path)
+    if (row.applied.fact.type === 'absent' && parent !== '' && this.isWanted(parent)) {
+      this.#wantedChanges.add(parent)
+    }
   }
 
   /** Forgets a path of the disk without a word to anybody: the ignore rules now leave it out. */

@@ -384,6 +384,8 @@ export class Applier {
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
+    // The disk is not as the index says, further up.
+    if (code === 'PARENT_MISSING' && parentOf(task.path) !== '') this.#options.rescan([parentOf(task.path)])
     this.#drop(task)
     this.#parkPath(task.path, 4)
     this.wake()

@@ -50,6 +50,8 @@ export interface PublisherOptions {
 
 /** More entries than this wait for the next append: each is held in memory until it is durable. */
 const MAX_BATCH = 4096
+/** So often a change waits for the content of the conflict copies that go before it, or for them to become needless. */
+const MAX_POSTPONED = 3
 /** Records of a checkpoint appended at once. */
 const CHECKPOINT_RECORDS = 2
 
@@ -59,6 +61,8 @@ export class Publisher {
   #queue: Publication[] = []
   #running: Promise<void> | undefined
   #failure: unknown
+  /** How often a path's change had to wait. */
+  readonly #postponed = new Map<RelPath, number>()
   readonly #clock: CheckpointClock
 
   constructor(feed: IndexFeed, options: PublisherOptions) {
@@ -198,6 +202,15 @@ export class Publisher {
       }
       copies.push({ draft: copy, pieces, disk: undefined })
     }
+    // Who made that version may be replacing it this very moment: then nobody could ever fetch the copy.
+    const isHeld = copies.every(({ pieces }) => pieces.every(({ id }) => index.pieces.isHeld(id)))
+    const postponed = this.#postponed.get(draft.path) ?? 0
+    if (!isHeld && postponed < MAX_POSTPONED) {
+      this.#postponed.set(draft.path, postponed + 1)
+      this.#options.onPostponed(draft.path)
+      return []
+    }
+    this.#postponed.delete(draft.path)
     return [...copies, publication]
   }
 

@@ -458,6 +458,10 @@ class Look {
     const { index, problems } = this.#context
     if (listing.status === 'gone') {
       if (listing.path !== '') this.#scanner.markDirty([parentOf(listing.path)])
+      // A row may outlive those of the directories above it; then its own parent is the last who can tell.
+      for (const { path, row } of index.diskChildren(listing.path)) {
+        if (currentFact(row).type !== 'absent') this.#scanner.noteMissing(path)
+      }
       return []
     }
     if (listing.status === 'failed') {

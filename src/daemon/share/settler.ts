@@ -107,7 +107,7 @@ export class Settler {
     const { index, isAvailable } = this.#options
     return pieces.every(({ id }) => {
       const { isHeld, refs } = index.pieces.look(id)
-      return isHeld || (forOthers && isAvailable(refs))
+      return isHeld || index.archivedPlaceOf(id) !== undefined || (forOthers && isAvailable(refs))
     })
   }
 }
