@@ -286,7 +286,8 @@ export class Committer {
     const row = index.disk(path)
     if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
     const { mode, mtimeUs } = row.applied.fact
-    // Anything else is for a scan to find.
+    // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
+    if (row.stat !== undefined && row.stat.ino !== stat.ino) return
     if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
   }
 
