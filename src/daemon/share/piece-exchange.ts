@@ -12,6 +12,8 @@ export interface PieceExchange {
   ): void
   unwant(ids: readonly Buffer[]): void
   wrong(id: Buffer, from: DeviceId): void
+  /** Bytes of pieces being fetched from peers that deliver. */
+  stats(): { readonly inFlightBytes: number }
   isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean
   on(
     event: 'pieces',
