@@ -86,6 +86,22 @@ test('A3: edits on the receiving disk while a version of the same files arrives:
   })
 })
 
+test('V5: edits on both sides faster than they can be exchanged end in equal trees', async () => {
+  await withWorld({}, async (world) => {
+    const random = randomFrom(SEED)
+    const nodes = await world.start(['anna', 'ben'])
+    const files = Array.from({ length: 30 }, (_, i) => `f${i}`)
+    for (let round = 0; round < 8; round++) {
+      for (const node of nodes) {
+        for (const name of files) if (random() < 0.7) node.write(name, `${node.name} ${round} ${name}`)
+        await pause(Math.floor(random() * 200))
+      }
+    }
+    await converged(nodes)
+    assertEqualTrees(nodes.map(({ dir }) => dir))
+  })
+})
+
 /** What every file below a directory holds, archive and all. */
 function* contentsBelow(directory: string): Generator<string> {
   for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {

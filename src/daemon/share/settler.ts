@@ -1,8 +1,10 @@
 // Publishes what settles conflicts (V4, V5, V6). Every writer may, and all of them agree; but two that settle before they
 // have read the same make two copies of one version, so it waits until nothing has come in for a moment.
+import { ABSENT } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
+import type { Draft } from '../../core/tree.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { Publication } from './publisher.js'
@@ -12,6 +14,9 @@ const QUIET_MS = 150
 const LATEST_MS = 3000
 /** Who does not hold what a conflict copy is made of leaves it to those who do for this long. */
 const FOR_OTHERS_MS = 5000
+/** A copy of ours that nobody can make any more is taken back after it was looked for this long. */
+const TAKE_BACK_MS = 10_000
+const TAKE_BACK_CHECK_MS = 2500
 /** Conflicts settled in one go. */
 const BATCH = 256
 
@@ -21,6 +26,8 @@ export interface SettlerOptions {
   readonly publish: (list: readonly Publication[]) => Promise<void>
   /** Whether some connected peer has a piece of these refs. */
   readonly isAvailable: (refs: readonly PieceRef[]) => boolean
+  /** The writer that this device is now. */
+  readonly ownWriter: () => WriterId | undefined
   /** Whether there is a feed to publish in. */
   readonly mayPublish: () => boolean
   readonly fail: (thrown: unknown) => void
@@ -33,9 +40,15 @@ export class Settler {
   #forOthersTimer: NodeJS.Timeout | undefined
   #latestMs = Number.POSITIVE_INFINITY
   #stopped = false
+  /** Copies of ours that nobody here or connected holds, and since when. */
+  readonly #impossible = new Map<RelPath, number>()
+  readonly #takeBackTimer: NodeJS.Timeout
 
   constructor(options: SettlerOptions) {
     this.#options = options
+    this.#takeBackTimer = setInterval(() => {
+      void this.#takeBack().catch(options.fail)
+    }, TAKE_BACK_CHECK_MS).unref()
   }
 
   /** There may be something to settle; call it with everything that comes in. */
@@ -74,6 +87,48 @@ export class Settler {
     this.#stopped = true
     clearTimeout(this.#timer)
     clearTimeout(this.#forOthersTimer)
+    clearInterval(this.#takeBackTimer)
+  }
+
+  /**
+   * A user who writes a file again before anybody has fetched the version before can make a conflict copy of that one
+   * impossible, be it announced already or not: everybody would want it for ever. The device whose user that was, and
+   * nobody else, knows that the version was replaced on purpose; it takes the copy back, or settles without it.
+   */
+  async #takeBack(): Promise<void> {
+    const { index, publish, mayPublish } = this.#options
+    if (!mayPublish() || this.#stopped) return
+    const list: Publication[] = []
+    for (const path of index.counts.needFiles === 0 ? [] : index.conflictCopies()) {
+      const { entry, version } = index.effective(path)
+      if (entry?.type !== 'file' || !index.isWanted(path)) continue
+      this.#noteImpossible({ path, origin: entry.origin }, index.piecesOf(entry) ?? [])
+      if (!this.#isReplaced({ path })) continue
+      this.#impossible.delete(path)
+      const draft = { path, base: version, fact: ABSENT, origin: undefined, was: undefined }
+      list.push({ draft, pieces: [], disk: undefined })
+    }
+    if (list.length > 0) await publish(list)
+  }
+
+  /** Whether a conflict copy was impossible to make for long. */
+  #isReplaced({ path }: Pick<Draft, 'path'>): boolean {
+    const sinceMs = this.#impossible.get(path)
+    return sinceMs !== undefined && performance.now() - sinceMs >= TAKE_BACK_MS
+  }
+
+  #noteImpossible({ path, origin }: Pick<Draft, 'path' | 'origin'>, pieces: readonly PieceInfo[]): void {
+    if (origin === undefined || origin !== this.#options.ownWriter() || this.#canEverCopy(pieces))
+      this.#impossible.delete(path)
+    else if (!this.#impossible.has(path)) this.#impossible.set(path, performance.now())
+  }
+
+  #canEverCopy(pieces: readonly PieceInfo[]): boolean {
+    const { index, isAvailable } = this.#options
+    return pieces.every(({ id }) => {
+      const { isHeld, refs } = index.pieces.look(id)
+      return isHeld || index.archivedPlaceOf(id) !== undefined || isAvailable(refs)
+    })
   }
 
   async #settleAll(forOthers: boolean): Promise<void> {
@@ -86,13 +141,15 @@ export class Settler {
         // Two names that were shortened alike: the second would bury the first, so it has to see it first.
         if (drafts.some((draft) => taken.has(draft.path))) continue
         for (const draft of drafts) taken.add(draft.path)
-        const settled = drafts.flatMap((draft): Publication[] => {
+        const wanted = drafts.filter((draft) => draft.path === path || !this.#isReplaced(draft))
+        const settled = wanted.flatMap((draft): Publication[] => {
           const pieces = draft.fact.type === 'file' ? index.piecesOfContent(path, draft.fact.content) : []
           const canCopy = draft.path === path || this.#canCopy(pieces ?? [], forOthers)
+          if (draft.path !== path) this.#noteImpossible(draft, pieces ?? [])
           return pieces === undefined || !canCopy ? [] : [{ draft, pieces, disk: undefined, settles: path }]
         })
         // All of it or nothing: without its copies, the entry that settles would bury them.
-        if (settled.length === drafts.length) list.push(...settled)
+        if (settled.length === wanted.length) list.push(...settled)
       }
       if (list.length === 0 || !mayPublish() || this.#stopped) return
       await publish(list)

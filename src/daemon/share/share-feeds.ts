@@ -69,6 +69,11 @@ export class ShareFeeds {
     return this.#publisher !== undefined
   }
 
+  /** The writer that this device is now; undefined on a reader. */
+  get ownWriter(): WriterId | undefined {
+    return this.#ownWriter
+  }
+
   /** Whether this device writes into a new feed since its storage was moved, restored or lost in part (F4). */
   get isNewEpoch(): boolean {
     return this.#isNewEpoch

@@ -126,6 +126,7 @@ export class Share {
       index: this.index,
       labelOf: (writer) => this.#feeds.labelOf(writer),
       publish: (list) => this.#feeds.publish(list),
+      ownWriter: () => this.#feeds.ownWriter,
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })
