@@ -124,6 +124,8 @@ export class Applier {
           this.#fresh.add(parentOf(task.path) as RelPath)
         // What blocks a directory's removal may be a file that nobody has scanned yet.
         if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
+        // Or a directory above is not there, or is something else than the index says.
+        else if (parentOf(task.path) !== '') this.#options.rescan([parentOf(task.path)])
         this.#park(task, 1)
         if (this.#parked.get(task.path)!.tries >= TELL_AFTER_TRIES) {
           const detail =
@@ -384,8 +386,6 @@ export class Applier {
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
-    // The disk is not as the index says, further up.
-    if (code === 'PARENT_MISSING' && parentOf(task.path) !== '') this.#options.rescan([parentOf(task.path)])
     this.#drop(task)
     this.#parkPath(task.path, 4)
     this.wake()
