@@ -29,5 +29,7 @@ for (let seed = Number(values.seed), left = Number(values.seeds); left > 0; seed
     console.error(`seed ${seed} failed\n${rounds.join('\n')}`)
     throw thrown
   }
-  console.log(`seed ${seed}: ${values.rounds} rounds, ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  console.log(
+    `seed ${seed}: ${values.rounds} rounds, ${Math.round((performance.now() - startedMs) / 1000)} s`,
+  )
 }
