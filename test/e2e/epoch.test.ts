@@ -157,6 +157,9 @@ test('F4: a copy of a running device: one of the two steps aside, and all three 
     await anna.start()
     await clone.start()
     await eventually('two devices', () => deviceOf(anna) !== deviceOf(clone))
+    // The one that steps aside has no shares while it starts over.
+    for (const node of [anna, clone])
+      await eventually('started over', async () => (await node.status()).shares.length === 1)
     anna.write('a/from-anna', 'anna')
     clone.write('a/from-clone', 'clone')
     await assertSound([anna, ben, clone])
