@@ -229,6 +229,8 @@ export class Scanner {
       if (this.#massDeletion()) return
     }
     await this.#publishDeletions()
+    // What was adopted, or is a reader's drift, is news for the others too (section 10).
+    await this.#context.publish([])
     if (full) this.#endFullScan()
     this.#useUpIntents()
   }
@@ -622,6 +624,8 @@ class Look {
   }
 
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
+    // Drift and what was adopted are news as well, although there is nothing to publish.
+    if (isEnd && this.#found.length === 0) return this.#context.publish([])
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#scanner.mayBeMostlyGone()) return
     const found = this.#found
