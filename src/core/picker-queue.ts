@@ -1,7 +1,8 @@
 // What the picker works on: wanted pieces, and the line of those that nobody fetches yet, grouped by who holds them. All
 // pieces with the same holders are equally rare and equally good for each of these peers, so a group is one heap and a
 // peer looks through few groups instead of all wanted pieces; a piece that one more peer gets moves to another group in
-// O(log n). Promises: `open` counts are exact; a heap may hold stale items, which are recognised when they surface.
+// O(log n). Promises: `open` counts are exact; a heap may hold stale items, which are recognised when they surface: those
+// that moved to another group or priority, that somebody fetches, or that are no longer wanted.
 import type { WriterId } from './ids.js'
 
 /** Fresh small changes before bulk. */
@@ -101,6 +102,9 @@ export class HolderGroup {
     return piece.group === this && piece.active === 0 && piece.priority === priority
   }
 }
+
+/** Where pieces are that are no longer wanted, so that a heap in which one still lies takes it for stale. */
+export const NOWHERE: HolderGroup = new HolderGroup([], 'nowhere')
 
 export function clampPriority(priority: number): number {
   return priority <= 0 ? 0 : PRIORITIES - 1

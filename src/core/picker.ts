@@ -12,6 +12,7 @@ import type { WriterId } from './ids.js'
 import {
   clampPriority,
   HolderGroup,
+  NOWHERE,
   type PeerNumber,
   Piece,
   type PieceRef,
@@ -180,6 +181,7 @@ export class Picker {
   done(piece: Piece): PeerNumber[] {
     if (this.#pieces.get(piece.key) !== piece) return []
     this.#leave(piece)
+    piece.group = NOWHERE
     this.#pieces.delete(piece.key)
     this.#fetched.delete(piece)
     for (const { writer, index } of piece.refs) this.#feed(writer).wanted.delete(index)
