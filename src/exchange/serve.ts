@@ -207,7 +207,7 @@ export class Serve {
   pump(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
-    let answered = false
+    let moved = false
     while (peer.ready.length > 0 && link.drained) {
       let outBytes = link.outBytes
       while (peer.ready.length > 0 && outBytes < MESSAGE_BYTES) {
@@ -217,16 +217,16 @@ export class Serve {
           return
         }
         peer.ready.shift()
+        moved = true
         if (asked.gone) this.#countAhead(peer, -asked.length)
         else {
           outBytes += asked.length
-          answered = true
           this.#answer(asked)
         }
       }
       link.flush()
     }
-    if (answered) this.#o.soon() // there is room to read ahead again
+    if (moved) this.#o.soon() // there is room to read ahead again
   }
 
   pumpAll(): void {
@@ -246,9 +246,14 @@ export class Serve {
     const { limit } = this.#o
     if (limit === undefined || this.#o.exempt(peer.link)) return true
     const nowMs = this.#o.nowMs()
-    if (limit.take(bytes, nowMs)) return true
-    this.#o.later(limit.waitMs(nowMs))
-    return false
+    if (!limit.take(bytes, nowMs)) {
+      this.#o.later(limit.waitMs(nowMs))
+      return false
+    }
+    // To the end of the line: else the first would get all that the limit allows, and the others nothing.
+    this.#peers.delete(peer.link)
+    this.#peers.set(peer.link, peer)
+    return true
   }
 
   #readFor(asked: Asked, reads: Read[]): void {
@@ -279,6 +284,7 @@ export class Serve {
   #finish(batch: readonly Read[], pieces: readonly (Buffer | null)[]): void {
     const missing = new Map<WriterId, number[]>()
     const touched = new Set<Served>()
+    let freed = false
     batch.forEach((read, at) => {
       this.#reads.delete(read.cacheKey)
       const piece = pieces[at] ?? null
@@ -291,13 +297,17 @@ export class Serve {
         this.#cache.put(read.cacheKey, piece)
       for (const asked of read.waiting) {
         touched.add(asked.peer)
-        if (asked.gone) this.#countAhead(asked.peer, -asked.length)
-        else if (piece === null) this.#answer(asked)
+        if (asked.gone) {
+          this.#countAhead(asked.peer, -asked.length)
+          freed = true
+        } else if (piece === null) this.#answer(asked)
         else this.#found(asked, piece)
       }
     })
     for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
     for (const peer of touched) this.pump(peer.link)
+    // Nothing was written that would bring about the next round, but there is room to read ahead again.
+    if (freed) this.#o.soon()
   }
 
   #found(asked: Asked, piece: Buffer): void {
