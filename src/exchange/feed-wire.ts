@@ -216,7 +216,11 @@ export class FeedWire {
   #onDontHave(payload: Uint8Array): void {
     const index = payload.length === 4 ? Buffer.from(payload).readUInt32BE(0) : MAX_PIECES
     if (index >= MAX_PIECES) this.#violate('bad-message', 'malformed donthave')
-    else if (this.held.clear(index)) this.#events.lost(this, index)
+    else {
+      // Told also of what it has rejected before: then it is not believed to hold it again after a while.
+      this.held.clear(index)
+      this.#events.lost(this, index)
+    }
   }
 
   #deliver(frames: Buffer): void {

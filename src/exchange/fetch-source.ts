@@ -1,6 +1,10 @@
-// What fetching knows of one peer: what it was asked for, what of it has arrived, and how fast.
+// What fetching knows of one peer: what it was asked for, what of it has arrived, how fast, and how patient to be with it.
+// Promises: the counts are those of what stands in the account, and a block stands in it from the request until it is
+// answered or given up.
+// Leaves to others: which piece to ask for and when (fetch.ts), and what the picker must hear of it.
 import type { PeerNumber, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
+import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import { Pace } from './pace.js'
 
@@ -16,46 +20,168 @@ export interface Transfer {
 
 export interface Block {
   readonly transfer: Transfer
+  readonly offset: number
   readonly length: number
   readonly askedAtMs: number
 }
 
-export interface Source {
+/** A stalled peer's first time to make good, in stall times: a home uplink's block may take that long. */
+const FIRST_PATIENCE = 3
+/** Its longest: each failure doubles the last, so that a peer that is gone costs little. */
+const MAX_PATIENCE = 12
+
+export class Source {
   readonly link: Link
   readonly number: PeerNumber
-  readonly pace: Pace
-  readonly transfers: Map<Piece, Transfer>
-  readonly blocks: Map<FeedWire, Map<number, Block>>
+  readonly pace: Pace = new Pace()
+  readonly transfers: Map<Piece, Transfer> = new Map()
   /** The one transfer of which not all blocks have been asked for. */
   unfinished: Transfer | undefined
-  blockCount: number
-  askedBytes: number
+  blockCount = 0
+  askedBytes = 0
   /** Of pieces being fetched. */
-  pieceBytes: number
+  pieceBytes = 0
   /** Blocks that may still arrive though they were cancelled. */
-  cancelledBlocks: number
+  cancelledBlocks = 0
   /** Rejected pieces that the peer has not withdrawn: when to believe again that it holds them. */
-  readonly refused: Map<FeedWire, Map<number, number>>
-  progressAtMs: number
-  stalled: boolean
-  downloadedBytes: number
+  readonly refused: Map<FeedWire, Map<number, number>> = new Map()
+  downloadedBytes = 0
+  stalled = false
+  /** It may prove with one block that it answers again. */
+  onTrial = false
+  readonly #stallMs: number
+  /** Oldest first. */
+  readonly #blocks = new Map<FeedWire, Map<number, Block>>()
+  /** The last answer, or the first request after which there was none to wait for. */
+  #progressAtMs = 0
+  /** When the latest request that has been answered was made. */
+  #answeredAskMs = Number.NEGATIVE_INFINITY
+  #patience = FIRST_PATIENCE
+  #retryAtMs = 0
+
+  constructor(link: Link, number: PeerNumber, stallMs: number) {
+    this.link = link
+    this.number = number
+    this.#stallMs = stallMs
+  }
+
+  begin(transfer: Transfer): void {
+    this.transfers.set(transfer.piece, transfer)
+    this.pieceBytes += transfer.piece.length
+  }
+
+  end(transfer: Transfer): void {
+    this.transfers.delete(transfer.piece)
+    this.pieceBytes -= transfer.piece.length
+    if (this.unfinished === transfer) this.unfinished = undefined
+  }
+
+  /** Asks for the transfer's next block. */
+  ask(transfer: Transfer, nowMs: number): void {
+    const { piece, wire, index } = transfer
+    const offset = transfer.askedBytes
+    const length = Math.min(BLOCK_BYTES, piece.length - offset)
+    let blocks = this.#blocks.get(wire)
+    if (blocks === undefined) {
+      blocks = new Map()
+      this.#blocks.set(wire, blocks)
+    }
+    if (this.blockCount === 0) {
+      this.#progressAtMs = nowMs
+      this.pace.begin(nowMs)
+    }
+    blocks.set(keyOf(index, offset), { transfer, offset, length, askedAtMs: nowMs })
+    this.blockCount++
+    this.askedBytes += length
+    transfer.askedBytes += length
+    if (transfer.askedBytes === piece.length) this.unfinished = undefined
+    wire.request(index, offset, length)
+  }
+
+  /** Takes a block out of the account; undefined if it is not in it. */
+  take(wire: FeedWire, index: number, offset: number): Block | undefined {
+    if (offset % BLOCK_BYTES !== 0) return undefined
+    const key = keyOf(index, offset)
+    const blocks = this.#blocks.get(wire)
+    const block = blocks?.get(key)
+    if (blocks === undefined || block === undefined) return undefined
+    blocks.delete(key)
+    this.blockCount--
+    this.askedBytes -= block.length
+    return block
+  }
+
+  /** Takes all blocks of a transfer out; `tell` cancels them at the peer. */
+  giveUp(transfer: Transfer, tell: boolean): void {
+    const { wire, index, askedBytes } = transfer
+    for (let offset = 0; offset < askedBytes; offset += BLOCK_BYTES) {
+      const block = this.take(wire, index, offset)
+      if (block === undefined) continue
+      this.cancelledBlocks++
+      if (tell) wire.cancel(index, offset, block.length)
+    }
+  }
+
+  /** The wire is closed, and nothing of it stands in the account. */
+  forget(wire: FeedWire): void {
+    this.#blocks.delete(wire)
+    this.refused.delete(wire)
+  }
+
+  /** The peer has answered something. */
+  progressed(nowMs: number): void {
+    this.#progressAtMs = nowMs
+    this.onTrial = false
+    this.#patience = FIRST_PATIENCE
+  }
+
+  /** The peer has answered that request, with its block or a reject. */
+  answered(block: Block): void {
+    if (block.askedAtMs > this.#answeredAskMs) this.#answeredAskMs = block.askedAtMs
+  }
+
+  /** Whether the peer owes answers and has given none for the stall time. */
+  isStalling(nowMs: number): boolean {
+    return !this.stalled && this.blockCount > 0 && nowMs - this.#progressAtMs >= this.#stallMs
+  }
+
+  /** From now on; isRetryDue() later, the later the more often nothing came of it. */
+  bePatient(nowMs: number): void {
+    this.#retryAtMs = nowMs + this.#patience * this.#stallMs
+    this.#patience = Math.min(MAX_PATIENCE, 2 * this.#patience)
+  }
+
+  isRetryDue(nowMs: number): boolean {
+    return this.stalled && nowMs >= this.#retryAtMs
+  }
+
+  /** Asks once more for all that is owed. What the first request brings after all still counts. */
+  askAgain(nowMs: number): void {
+    for (const [wire, blocks] of this.#blocks) {
+      for (const [key, block] of [...blocks]) {
+        const { transfer, offset, length } = block
+        wire.cancel(transfer.index, offset, length)
+        wire.request(transfer.index, offset, length)
+        this.cancelledBlocks++
+        blocks.delete(key)
+        blocks.set(key, { ...block, askedAtMs: nowMs })
+      }
+    }
+  }
+
+  /** Transfers with a block that was passed over: what was asked for a stall time later has been answered. */
+  passedOver(): Transfer[] {
+    const transfers: Transfer[] = []
+    for (const blocks of this.#blocks.values())
+      for (const { transfer, askedAtMs } of blocks.values()) {
+        if (this.#answeredAskMs - askedAtMs < this.#stallMs) break // oldest first
+        if (!transfers.includes(transfer)) transfers.push(transfer)
+      }
+    return transfers
+  }
 }
 
-export function newSource(link: Link, number: PeerNumber): Source {
-  return {
-    link,
-    number,
-    pace: new Pace(),
-    transfers: new Map(),
-    blocks: new Map(),
-    unfinished: undefined,
-    blockCount: 0,
-    askedBytes: 0,
-    pieceBytes: 0,
-    cancelledBlocks: 0,
-    refused: new Map(),
-    progressAtMs: 0,
-    stalled: false,
-    downloadedBytes: 0,
-  }
+/** Only offsets that are multiples of BLOCK_BYTES are ever asked for. */
+function keyOf(index: number, offset: number): number {
+  return index + (offset / BLOCK_BYTES) * 2 ** 24
 }

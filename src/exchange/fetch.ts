@@ -3,15 +3,18 @@
 //   G1. A piece comes from one peer, so that a wrong one has a name to it (P1).
 //   G2. Pieces being fetched take at most `maxInFlightBytes` over all peers, give or take a piece a peer; a stalled
 //       peer's do not count, since nothing of them arrives.
-//   G3. A peer that delivers no byte for `stallMs` is stalled: its pieces may be asked of others, and whoever delivers
-//       first wins; it is asked for nothing more until it delivers.
+//   G3. A peer that answers nothing for `stallMs` is stalled: its pieces may be asked of others, and whoever delivers
+//       first wins; it is asked for nothing more until it answers.
 //   G4. A rejected piece is not asked of that peer again until it announces it anew or REFUSED_FOR_MS are over.
 //      A piece that came wrong from a device is not asked of that device again.
 //   G5. A block that was never asked for is a violation; one that was and has been cancelled is dropped.
+//   G6. No lost answer is waited for for ever: a stalled peer is asked again for what it owes, at growing intervals, and
+//       one that owes nothing may prove itself with one block. What a peer passes over by `stallMs` counts as rejected.
+//   G7. The picker counts a piece as fetched exactly while a peer that is not stalled has a transfer of it.
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
-import { type Block, newSource, type Source, type Transfer } from './fetch-source.js'
+import { type Block, Source, type Transfer } from './fetch-source.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import type { RateLimit } from './rate-limit.js'
@@ -77,10 +80,18 @@ export class Fetch {
     return this.#inFlightBytes
   }
 
+  /** Pieces that a peer which has not stalled has a transfer of: counted one by one, to check G7. */
+  countFetched(): number {
+    const pieces = new Set<Piece>()
+    for (const source of this.#sources.values())
+      if (!source.stalled) for (const piece of source.transfers.keys()) pieces.add(piece)
+    return pieces.size
+  }
+
   /** Whether time alone can change something: then tick() must be called. */
   get needsTicks(): boolean {
     for (const source of this.#sources.values())
-      if (source.blockCount > 0 || source.refused.size > 0) return true
+      if (source.blockCount > 0 || source.stalled || source.refused.size > 0) return true
     return false
   }
 
@@ -100,7 +111,7 @@ export class Fetch {
 
   addLink(link: Link): void {
     const number = this.#o.picker.addPeer()
-    const source = newSource(link, number)
+    const source = new Source(link, number, this.#o.stallMs)
     this.#sources.set(link, source)
     this.#byNumber.set(number, source)
   }
@@ -118,9 +129,8 @@ export class Fetch {
   removeWire(link: Link, wire: FeedWire): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
-    this.#abandonWire(source, wire)
-    source.blocks.delete(wire)
-    source.refused.delete(wire)
+    this.#abandonWire(source, wire, false)
+    source.forget(wire)
     this.#o.picker.setHeld(source.number, wire.writer, undefined)
     this.#o.soon()
   }
@@ -129,8 +139,9 @@ export class Fetch {
   availability(link: Link, wire: FeedWire): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
-    // What the peer will not serve must not count as held. A choke is followed by rejects for all that was asked.
-    if (!wire.serving) this.#abandonWire(source, wire)
+    // What the peer will not serve must not count as held. It rejects all that it was asked for (BEP 6), except what it
+    // receives after it has unchoked us again: that would stand at the peer unknown to us, were it not cancelled.
+    if (!wire.serving) this.#abandonWire(source, wire, true)
     this.#o.picker.setHeld(source.number, wire.writer, wire.serving ? wire.held : undefined)
     this.#o.soon()
   }
@@ -159,14 +170,8 @@ export class Fetch {
     const nowMs = this.#o.nowMs()
     this.#downloadedBytes += bytes.length
     source.downloadedBytes += bytes.length
-    source.progressAtMs = nowMs
-    if (source.stalled) this.#revive(source)
-    const block = this.#takeBlock(source, wire, index, offset)
-    if (block === undefined) {
-      if (--source.cancelledBlocks < 0)
-        this.#o.violated(link, 'unrequested', `block at ${offset} of piece ${index}`)
-      return
-    }
+    const block = this.#answered(source, wire, index, offset, nowMs)
+    if (block === undefined) return
     if (block.length !== bytes.length) {
       this.#o.violated(link, 'bad-block', `${bytes.length} bytes where ${block.length} were asked for`)
       return
@@ -179,23 +184,9 @@ export class Fetch {
   rejected(link: Link, wire: FeedWire, index: number, offset: number): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
-    const block = this.#takeBlock(source, wire, index, offset)
-    if (block === undefined) {
-      if (--source.cancelledBlocks < 0)
-        this.#o.violated(link, 'unrequested', `reject of ${offset} of piece ${index}`)
-      return
-    }
-    const { transfer } = block
-    this.#abandon(source, transfer, true)
-    if (wire.held.clear(index)) {
-      let refused = source.refused.get(wire)
-      if (refused === undefined) {
-        refused = new Map()
-        source.refused.set(wire, refused)
-      }
-      refused.set(index, this.#o.nowMs() + REFUSED_FOR_MS)
-      this.#o.picker.lost(source.number, wire.writer, index)
-    }
+    const nowMs = this.#o.nowMs()
+    const block = this.#answered(source, wire, index, offset, nowMs)
+    if (block !== undefined) this.#refused(source, block.transfer, nowMs)
     this.#o.soon()
   }
 
@@ -229,35 +220,40 @@ export class Fetch {
     return fetched
   }
 
-  /** Notices what did not happen: stalls, and refusals that are old enough to be forgotten. */
+  /** Notices what did not happen: answers, and refusals that are old enough to be forgotten. */
   tick(): void {
     const nowMs = this.#o.nowMs()
     for (const source of this.#sources.values()) {
-      if (!source.stalled && source.blockCount > 0 && nowMs - source.progressAtMs >= this.#o.stallMs)
-        this.#stall(source)
-      for (const [wire, refused] of source.refused) {
-        for (const [index, untilMs] of refused) {
-          if (untilMs > nowMs) break // oldest first
-          refused.delete(index)
-          wire.held.set(index)
-          if (wire.serving) this.#o.picker.gained(source.number, wire.writer, index)
-        }
-        if (refused.size === 0) source.refused.delete(wire)
-      }
+      if (source.isStalling(nowMs)) this.#stall(source, nowMs)
+      else if (source.isRetryDue(nowMs)) this.#retry(source, nowMs)
+      for (const transfer of source.passedOver()) this.#refused(source, transfer, nowMs)
+      this.#forgetRefusals(source, nowMs)
     }
     this.fill()
   }
 
+  #forgetRefusals(source: Source, nowMs: number): void {
+    for (const [wire, refused] of source.refused) {
+      for (const [index, untilMs] of refused) {
+        if (untilMs > nowMs) break // oldest first
+        refused.delete(index)
+        wire.held.set(index)
+        if (wire.serving) this.#o.picker.gained(source.number, wire.writer, index)
+      }
+      if (refused.size === 0) source.refused.delete(wire)
+    }
+  }
+
   #fill(source: Source, nowMs: number): void {
     if (source.stalled) return
-    const target = source.pace.targetBytes
+    const target = source.onTrial ? 1 : source.pace.targetBytes
     while (source.askedBytes < target) {
       source.unfinished ??= this.#nextTransfer(source, nowMs)
       const transfer = source.unfinished
       if (transfer === undefined) return
       if (source.blockCount >= transfer.wire.requestLimit) return
       if (!this.#mayDownload(source, transfer, nowMs)) return
-      this.#ask(source, transfer, nowMs)
+      source.ask(transfer, nowMs)
     }
   }
 
@@ -278,8 +274,7 @@ export class Fetch {
       return this.#nextTransfer(source, nowMs)
     }
     const transfer = { piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined }
-    source.transfers.set(piece, transfer)
-    source.pieceBytes += piece.length
+    source.begin(transfer)
     this.#inFlightBytes += piece.length
     return transfer
   }
@@ -296,42 +291,39 @@ export class Fetch {
   #mayDownload(source: Source, transfer: Transfer, nowMs: number): boolean {
     const { limit } = this.#o
     if (limit === undefined || this.#o.exempt(source.link)) return true
-    if (limit.take(Math.min(BLOCK_BYTES, transfer.piece.length - transfer.askedBytes), nowMs)) return true
-    this.#o.later(limit.waitMs(nowMs))
-    return false
+    if (!limit.take(Math.min(BLOCK_BYTES, transfer.piece.length - transfer.askedBytes), nowMs)) {
+      this.#o.later(limit.waitMs(nowMs))
+      return false
+    }
+    // To the end of the line: else the first would take all that the limit allows, and others hold pieces unasked.
+    this.#sources.delete(source.link)
+    this.#sources.set(source.link, source)
+    return true
   }
 
-  #ask(source: Source, transfer: Transfer, nowMs: number): void {
-    const { piece, wire, index } = transfer
-    const offset = transfer.askedBytes
-    const length = Math.min(BLOCK_BYTES, piece.length - offset)
-    let blocks = source.blocks.get(wire)
-    if (blocks === undefined) {
-      blocks = new Map()
-      source.blocks.set(wire, blocks)
-    }
-    if (source.blockCount === 0) {
-      source.progressAtMs = nowMs
-      source.pace.begin(nowMs)
-    }
-    blocks.set(keyOf(index, offset), { transfer, length, askedAtMs: nowMs })
-    source.blockCount++
-    source.askedBytes += length
-    transfer.askedBytes += length
-    if (transfer.askedBytes === piece.length) source.unfinished = undefined
-    wire.request(index, offset, length)
-  }
-
-  #takeBlock(source: Source, wire: FeedWire, index: number, offset: number): Block | undefined {
-    if (offset % BLOCK_BYTES !== 0) return undefined
-    const key = keyOf(index, offset)
-    const blocks = source.blocks.get(wire)
-    const block = blocks?.get(key)
-    if (blocks === undefined || block === undefined) return undefined
-    blocks.delete(key)
-    source.blockCount--
-    source.askedBytes -= block.length
+  /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
+  #answered(source: Source, wire: FeedWire, index: number, offset: number, nowMs: number): Block | undefined {
+    source.progressed(nowMs)
+    if (source.stalled) this.#revive(source)
+    const block = source.take(wire, index, offset)
+    if (block !== undefined) source.answered(block)
+    else if (--source.cancelledBlocks < 0)
+      this.#o.violated(source.link, 'unrequested', `answer for ${offset} of piece ${index}`)
     return block
+  }
+
+  /** The peer will not deliver that piece now (G4). */
+  #refused(source: Source, transfer: Transfer, nowMs: number): void {
+    const { wire, index } = transfer
+    this.#abandon(source, transfer, true)
+    if (!wire.held.clear(index)) return
+    let refused = source.refused.get(wire)
+    if (refused === undefined) {
+      refused = new Map()
+      source.refused.set(wire, refused)
+    }
+    refused.set(index, nowMs + REFUSED_FOR_MS)
+    this.#o.picker.lost(source.number, wire.writer, index)
   }
 
   #arrived(source: Source, transfer: Transfer, offset: number, bytes: Buffer): void {
@@ -349,36 +341,40 @@ export class Fetch {
     if (fetchers.length > 1) this.cancel(piece, fetchers)
   }
 
-  #abandonWire(source: Source, wire: FeedWire): void {
+  #abandonWire(source: Source, wire: FeedWire, tell: boolean): void {
     for (const transfer of [...source.transfers.values()])
-      if (transfer.wire === wire) this.#abandon(source, transfer, false)
+      if (transfer.wire === wire) this.#abandon(source, transfer, tell)
   }
 
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
-    const { wire, index, askedBytes } = transfer
-    for (let offset = 0; offset < askedBytes; offset += BLOCK_BYTES) {
-      const block = this.#takeBlock(source, wire, index, offset)
-      if (block === undefined) continue
-      source.cancelledBlocks++
-      if (tell) wire.cancel(index, offset, block.length)
-    }
+    source.giveUp(transfer, tell)
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }
 
   #drop(source: Source, transfer: Transfer): void {
-    source.transfers.delete(transfer.piece)
-    source.pieceBytes -= transfer.piece.length
+    source.end(transfer)
     if (!source.stalled) this.#inFlightBytes -= transfer.piece.length
-    if (source.unfinished === transfer) source.unfinished = undefined
   }
 
-  #stall(source: Source): void {
+  #stall(source: Source, nowMs: number): void {
     source.stalled = true
+    source.bePatient(nowMs)
     this.#inFlightBytes -= source.pieceBytes
     this.#o.picker.stall(source.number)
     this.#o.stallChanged(source.link, true)
+  }
+
+  #retry(source: Source, nowMs: number): void {
+    if (source.blockCount > 0) {
+      source.bePatient(nowMs)
+      source.askAgain(nowMs)
+      return
+    }
+    // Others have delivered meanwhile, or nobody wants it any more: no answer will come by itself.
+    source.onTrial = true
+    this.#revive(source)
   }
 
   #revive(source: Source): void {
@@ -387,9 +383,4 @@ export class Fetch {
     this.#o.picker.revive(source.number)
     this.#o.stallChanged(source.link, false)
   }
-}
-
-/** Only offsets that are multiples of BLOCK_BYTES are ever asked for. */
-function keyOf(index: number, offset: number): number {
-  return index + (offset / BLOCK_BYTES) * 2 ** 24
 }

@@ -129,6 +129,30 @@ test('G3: a stalled peer that delivers again is used again', async () => {
   assert.equal(two.exchange.stats().perPeer[0]?.stalled, false)
 })
 
+test('G6: a stalled peer whose pieces others delivered is used again', async () => {
+  let nowMs = 0
+  const never = new Promise<null>(() => {})
+  const two = net.node({ nowMs: () => nowMs, ticking: false })
+  const stalling = net.node({
+    holds: range(20),
+    serve: ({ index }) => (index < 10 ? never : makePiece(index)),
+  })
+  await net.connect(two, stalling)
+  two.exchange.want(wantRange(10))
+  await until('all is asked of the first', () => stalling.reads.flat().length === 10)
+  const other = net.node({ holds: range(10) })
+  await net.connect(two, other)
+  await until('the second serves', () => two.exchange.stats().perPeer.length === 2)
+  nowMs = 10_000
+  two.exchange.tick()
+  await two.whenGot(10)
+  two.exchange.want(range(10, 10).map((index) => wantedPiece(index)))
+  nowMs = 40_000
+  two.exchange.tick()
+  await until('it has delivered', () => two.got.size === 20)
+  assert.equal(two.exchange.stats().violations, 0)
+})
+
 test('I4: endgame: what is late is asked of another peer too, and cancelled where it comes second', async () => {
   let nowMs = 0
   const two = net.node({ nowMs: () => nowMs, ticking: false })
@@ -208,6 +232,22 @@ test('P2: what the source cannot serve is rejected, withdrawn, and had from anot
   const other = net.node({ holds: range(10) })
   await net.connect(two, other)
   await two.whenGot(10)
+})
+
+test('P2: what was rejected and withdrawn is not believed to be held again after a while', async () => {
+  let nowMs = 0
+  const broken = net.node({ holds: [0, 1], serve: ({ index }) => (index === 0 ? null : makePiece(index)) })
+  const two = net.node({ nowMs: () => nowMs, ticking: false })
+  await net.connect(two, broken)
+  two.exchange.want([wantedPiece(0)])
+  const refs = [{ writer, index: 0 }]
+  await until('it is withdrawn', () => broken.reads.length === 1 && !two.exchange.isAvailable(refs))
+  // Answered after the withdrawal.
+  two.exchange.want([wantedPiece(1)])
+  await two.whenGot(1)
+  nowMs = 60_000
+  two.exchange.tick()
+  assert.equal(two.exchange.isAvailable(refs), false)
 })
 
 test('P2: a source that throws rejects, and have() offers the piece again', async () => {
