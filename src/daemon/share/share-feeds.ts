@@ -41,7 +41,7 @@ export interface ShareFeedsOptions {
   /** The index was made anew under a directory that has content already. */
   readonly isBehindDisk: boolean
   readonly peers: () => Iterable<SharePeer>
-  /** Resolves when it is safe to append: see MEET_BEFORE_APPEND_MS in share.ts (F4). */
+  /** Resolves when it is safe to append: see hearing.ts (F4). */
   readonly met: Promise<void>
   /** Something was taken over or published. */
   readonly onChange: () => void

@@ -5,21 +5,18 @@ import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
-import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import { Exchange } from '../../exchange/exchange.js'
-import type { FeedStore } from '../../feed/store.js'
-import type { FolderPool } from '../../folder/pool.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
-import type { Database } from '../../store/tables.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
-import type { Identity } from '../identity.js'
 import { Applier } from './applier.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
+import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
+import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
@@ -28,29 +25,8 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
+import type { ShareOptions } from './share-options.js'
 
-export interface ShareOptions {
-  readonly dir: string
-  readonly keys: ShareKeys & { readonly read: ReadKeys }
-  readonly useSyncTrash: boolean
-  readonly overwriteChanges: boolean
-  readonly rescanIntervalMs: number
-  readonly deviceName: string
-  readonly identity: Identity
-  readonly instance: string
-  readonly feeds: FeedStore
-  readonly database: Database
-  readonly pool: FolderPool
-  readonly log: Log
-  readonly nowMs: () => number
-}
-
-/** A writer with members that it knew before waits this long for one of them before it appends (F4). */
-const MEET_BEFORE_APPEND_MS = 1500
-/** An index that may be behind its disk waits this long for a member to tell, and this long while nothing more comes. */
-const HEAR_MS = 1500
-const HEAR_STALLED_MS = 5000
-const HEAR_POLL_MS = 20
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
@@ -75,16 +51,14 @@ export class Share {
   readonly #scanner: Scanner
   readonly #applier: Applier
   readonly #watcher: Watcher
+  readonly #hearing: Hearing
+  readonly #news: IndexNews
   readonly #peers = new Set<SharePeer>()
   #halted: string | undefined
   #stopped = false
-  #draining = false
   #rescanTimer: NodeJS.Timeout | undefined
-  #metAnybody: () => void = () => undefined
   /** The index knew nothing of this share, which is new here or lost its index, and the directory has content. */
   readonly #isBehindDisk: boolean
-  /** Peers whose states have come since the start. */
-  readonly #heard = new Set<DeviceId>()
   readonly #onFatal: (thrown: unknown) => void
   #swarm: ShareSwarm | undefined
 
@@ -120,6 +94,12 @@ export class Share {
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && isNewIndex && this.#root.hasContent
+    this.#hearing = new Hearing({
+      index: this.index,
+      members: this.members,
+      feeds: () => this.#feeds,
+      isStopped: () => this.#stopped,
+    })
     this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
       isAvailable: (refs) => this.#applier.isAvailable(refs),
@@ -140,10 +120,20 @@ export class Share {
       isDiskKnown: () => this.#scanner.hasScanned,
       onApplied: (path) => {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
-        this.#drain()
+        this.#news.tellSoon()
       },
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
+    })
+    this.#news = new IndexNews({
+      index: this.index,
+      isOpen: (writer) => this.#feeds.isOpen(writer),
+      exchange: this.exchange,
+      onWanted: (paths) => this.#applier.note(paths),
+      onRound: () => {
+        this.members.changed()
+        this.#settler.soon()
+      },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
   }
@@ -187,30 +177,11 @@ export class Share {
     }
     if (this.#halted === undefined && (this.#isBehindDisk || this.#feeds.isNewEpoch)) {
       this.#scanner.hold()
-      void this.#hear().finally(() => this.#scanner.letGo())
+      void this.#hearing.listen().finally(() => this.#scanner.letGo())
     }
     this.#scanner.markDirty([''])
-    this.#drain()
+    this.#news.tellSoon()
     this.#applier.wake()
-  }
-
-  /**
-   * Resolves when what the first peers know is taken over here, or nobody is there to tell. Only then is the disk looked
-   * at: a version that everybody knows would else be announced as a new one, and conflict with what came after it (A4).
-   */
-  async #hear(): Promise<void> {
-    let untilMs = performance.now() + HEAR_MS
-    let progress = ''
-    while (!this.#stopped && performance.now() < untilMs) {
-      const states = this.members.all().filter(({ state }) => this.#heard.has(state.device))
-      if (states.length > 0 && states.every(({ state }) => this.#feeds.hasTakenOver(state.feeds))) return
-      const now = JSON.stringify(this.index.feeds.view())
-      if (states.length > 0 && now !== progress) {
-        progress = now
-        untilMs = performance.now() + HEAR_STALLED_MS
-      }
-      await new Promise((resolve) => setTimeout(resolve, HEAR_POLL_MS))
-    }
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -266,6 +237,7 @@ export class Share {
     this.#stopped = true
     clearInterval(this.#rescanTimer)
     this.#settler.stop()
+    this.#news.stop()
     this.#rememberAddresses()
     await this.#swarm?.close()
     this.members.stop()
@@ -309,11 +281,6 @@ export class Share {
 
   #makeFeeds(): ShareFeeds {
     const { keys, identity, deviceName, feeds, nowMs } = this.#o
-    const met = new Promise<void>((resolve) => {
-      this.#metAnybody = resolve
-      if (this.members.all().length === 0) resolve()
-      else setTimeout(resolve, MEET_BEFORE_APPEND_MS).unref()
-    })
     return new ShareFeeds({
       keys,
       identity,
@@ -327,8 +294,8 @@ export class Share {
       nowMs,
       isBehindDisk: this.#isBehindDisk,
       peers: () => this.#peers,
-      met,
-      onChange: () => this.#drain(),
+      met: this.#hearing.met,
+      onChange: () => this.#news.tellSoon(),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
@@ -395,8 +362,7 @@ export class Share {
     })
     peer.on('states', (list) => {
       this.members.receive(peer, list)
-      this.#heard.add(peer.device)
-      this.#metAnybody()
+      this.#hearing.note(peer.device)
     })
     this.exchange.attach(peer)
     this.#feeds.greet(peer)
@@ -406,30 +372,6 @@ export class Share {
 
   #rememberAddresses(): void {
     if (this.#swarm !== undefined) this.#meta.addresses = this.#swarm.known()
-  }
-
-  /** Tells everybody concerned what changed in the index; collected, so that many transactions cost one round. */
-  #drain(): void {
-    if (this.#draining || this.#stopped) return
-    this.#draining = true
-    setImmediate(() => {
-      this.#draining = false
-      if (this.#stopped) return
-      const { wanted, held } = this.index.drain()
-      for (const { number, writer, pieceCount } of this.index.feeds.all()) {
-        if (!this.#feeds.isOpen(writer)) continue
-        this.exchange.grow(writer, pieceCount)
-        const changes = held.get(number)
-        if (changes === undefined) continue
-        const indices = (isHeld: boolean): number[] =>
-          [...changes].filter(([, is]) => is === isHeld).map(([i]) => i)
-        this.exchange.have(writer, indices(true))
-        this.exchange.lost(writer, indices(false))
-      }
-      this.#applier.note(wanted)
-      this.members.changed()
-      this.#settler.soon()
-    })
   }
 
   #fail(thrown: unknown): void {

@@ -1,0 +1,63 @@
+// What changed in the index goes to all whom it concerns: the exchange (pieces that this node now holds, or has lost),
+// the applier (paths with something to do), the members (our state) and the settler. Collected, so that many transactions
+// cost one round.
+import type { WriterId } from '../../core/ids.js'
+import type { RelPath } from '../../core/path.js'
+import type { ShareIndex } from '../../store/share-index.js'
+
+export interface IndexNewsOptions {
+  readonly index: Pick<ShareIndex, 'drain' | 'feeds'>
+  /** Whether a feed has a place in the exchange. */
+  readonly isOpen: (writer: WriterId) => boolean
+  readonly exchange: {
+    grow(writer: WriterId, pieceCount: number): void
+    have(writer: WriterId, indices: readonly number[]): void
+    lost(writer: WriterId, indices: readonly number[]): void
+  }
+  /** Paths that have something to do now. */
+  readonly onWanted: (paths: ReadonlySet<RelPath>) => void
+  /** Once a round, after all else. */
+  readonly onRound: () => void
+}
+
+export class IndexNews {
+  readonly #o: IndexNewsOptions
+  #isDue = false
+  #stopped = false
+
+  constructor(options: IndexNewsOptions) {
+    this.#o = options
+  }
+
+  /** Something may have changed: everybody concerned is told soon. */
+  tellSoon(): void {
+    if (this.#isDue || this.#stopped) return
+    this.#isDue = true
+    setImmediate(() => {
+      this.#isDue = false
+      if (!this.#stopped) this.#tell()
+    })
+  }
+
+  /** Nobody is told anything after this. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #tell(): void {
+    const { index, exchange, isOpen, onWanted, onRound } = this.#o
+    const { wanted, held } = index.drain()
+    for (const { number, writer, pieceCount } of index.feeds.all()) {
+      if (!isOpen(writer)) continue
+      exchange.grow(writer, pieceCount)
+      const changes = held.get(number)
+      if (changes === undefined) continue
+      const indices = (isHeld: boolean): number[] =>
+        [...changes].filter(([, is]) => is === isHeld).map(([i]) => i)
+      exchange.have(writer, indices(true))
+      exchange.lost(writer, indices(false))
+    }
+    onWanted(wanted)
+    onRound()
+  }
+}

@@ -1,0 +1,93 @@
+// What was found on the disk becomes an outcome: the core judges (core/local.ts), and here its verdict is carried out:
+// remembered in the index, or handed back to be published. Keeps what an earlier run was about to do (intents, A4) for
+// as long as a path may still be found in that state.
+import type { Fact } from '../../core/fact.js'
+import { sameFactContent } from '../../core/fact.js'
+import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
+import type { RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
+import type { DiskStat } from '../../core/stat.js'
+import { type Layout, packLayout } from '../../store/pieces.js'
+import type { ShareContext } from './context.js'
+import type { Publication } from './publisher.js'
+import type { Readiness } from './readiness.js'
+
+const NO_INTENTS: ReadonlyMap<RelPath, readonly Intent[]> = new Map()
+
+export class Judge {
+  readonly #context: ShareContext
+  readonly #readiness: Readiness
+  /** What an earlier run was about to do; undefined until the first look, since starting adds to it. */
+  #intents: ReadonlyMap<RelPath, readonly Intent[]> | undefined
+
+  constructor(context: ShareContext, readiness: Readiness) {
+    this.#context = context
+    this.#readiness = readiness
+  }
+
+  /** Reads what an earlier run left; to be called when a look begins. */
+  recover(): void {
+    this.#intents ??= this.#context.index.intents()
+  }
+
+  /** Once the whole tree was looked at, intents are of use only for what was left to a later look. */
+  useUpIntents(isLeft: (path: RelPath) => boolean): void {
+    if (this.#intents === NO_INTENTS) return
+    const left = new Map([...(this.#intents ?? [])].filter(([path]) => isLeft(path)))
+    this.#intents = left.size === 0 ? NO_INTENTS : left
+    if (left.size === 0) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
+  }
+
+  /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
+  judge(
+    path: RelPath,
+    observed: Fact,
+    stat: DiskStat | undefined,
+    pieces: readonly PieceInfo[] | undefined,
+  ): Publication | undefined {
+    const { index, problems } = this.#context
+    this.#readiness.noteQuiet(path)
+    problems.clear('scan', path)
+    const row = index.disk(path)
+    const applied = row?.applied ?? NOTHING_APPLIED
+    const outcome = judge({
+      path,
+      observed,
+      applied,
+      share: index.effective(path),
+      intents: this.#intents?.get(path) ?? [],
+      writer: this.#context.isWriter,
+    })
+    const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
+    switch (outcome.type) {
+      case 'unchanged':
+        index.setDisk(path, { applied, stat, drift: undefined }, layout)
+        return undefined
+      case 'adopt':
+        if (this.#isGivenUp(path, applied, observed)) {
+          const draft = { path, base: applied.version, fact: observed, origin: undefined, was: undefined }
+          return { draft, pieces: pieces ?? [], disk: { stat } }
+        }
+        index.setDisk(path, { applied: outcome.applied, stat, drift: undefined }, layout)
+        return undefined
+      case 'drift': {
+        const sinceMs = row?.drift?.sinceMs ?? Date.now()
+        this.#context.log.info({ path, what: outcome.what }, 'drift')
+        index.setDisk(path, { applied, stat, drift: { what: outcome.what, sinceMs, fact: observed } }, layout)
+        return undefined
+      }
+      case 'publish':
+        return { draft: outcome.draft, pieces: pieces ?? [], disk: { stat } }
+    }
+  }
+
+  /**
+   * Whether the user put what the share says in the place of a version that lost a conflict and is not copied yet. Taken
+   * over without a word, that version would wait for ever for a copy that nobody has the content for any more. We never
+   * displace such a version ourselves (Applier).
+   */
+  #isGivenUp(path: RelPath, { fact }: Applied, observed: Fact): boolean {
+    if (fact.type !== 'file' || sameFactContent(fact, observed) || !this.#context.isWriter) return false
+    return this.#context.index.isLosing(path, fact.content)
+  }
+}

@@ -1,0 +1,305 @@
+// One look at some directories, or from them downwards at the whole tree: list them, compare with what the index knows of
+// the disk, hash what is new, have it judged, publish. Changes found in it are published together, so that a rename
+// moves no content (P3). What was changed by ourselves since the look began is left to the next one (A9, DiskGuard).
+import { NO_EXTRA } from '../../core/entry.js'
+import type { Fact } from '../../core/fact.js'
+import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
+import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
+import type { HashJob, HashResult } from '../../folder/hash.js'
+import type { ScannedDirectory } from '../../folder/scan.js'
+import type { DiskRow } from '../../store/rows.js'
+import type { ShareContext } from './context.js'
+import { currentFact } from './current-fact.js'
+import type { Moment } from './disk-guard.js'
+import { splitPieces } from './hashed.js'
+import type { Judge } from './judge.js'
+import { DELETE_HOLD_MS, type Missing } from './missing.js'
+import type { Publication } from './publisher.js'
+import { QUIET_MS, type Readiness } from './readiness.js'
+
+export type Directory = RelPath | ''
+
+/** Directories listed by one job; files and bytes hashed by one. */
+const SCAN_BATCH = 64
+const HASH_FILES = 256
+const HASH_BYTES_BATCH = 8 << 20
+/** Hash jobs under way; more only costs memory. */
+const HASH_JOBS = 3
+
+interface Candidate {
+  readonly path: RelPath
+  readonly stat: DiskStat
+  /** The row that the listing was compared with: if it is another one by the time of judging, look again. */
+  readonly seen: DiskStat | undefined
+}
+
+/** What a look shares with those before and after it. */
+export interface LookParts {
+  readonly context: ShareContext
+  readonly judge: Judge
+  readonly missing: Missing
+  readonly readiness: Readiness
+  /** These are to be looked at again. */
+  markDirty(directories: Iterable<Directory>, delayMs?: number): void
+  /** Whether this directory has to be looked through as if it were new; asked once. */
+  takeUnwatched(directory: RelPath): boolean
+}
+
+/** One look at some directories, or from them downwards at the whole tree. */
+export class Look {
+  readonly #parts: LookParts
+  readonly #context: ShareContext
+  readonly #deep: boolean
+  /** Directories that are another than the index knows, or whose watches ended: all below them is looked at. */
+  readonly #anew = new Set<Directory>()
+  /** Directories judged in this look, as they were then: each is in two listings, its parent's and its own. */
+  readonly #judged = new Map<RelPath, DiskStat>()
+  readonly #moment: Moment
+  readonly #jobs = new Set<Promise<void>>()
+  #found: Publication[] = []
+  #hashing: Candidate[] = []
+  #hashingBytes = 0
+
+  /** `deep`: all below the directories is looked at, too. */
+  constructor(parts: LookParts, deep: boolean) {
+    this.#parts = parts
+    this.#context = parts.context
+    this.#deep = deep
+    this.#moment = parts.context.guard.startLook()
+  }
+
+  async run(directories: readonly Directory[]): Promise<void> {
+    try {
+      let queue = [...directories]
+      while (queue.length > 0) {
+        const batch = queue.slice(0, SCAN_BATCH)
+        queue = queue.slice(SCAN_BATCH)
+        // Watched before it is listed: what comes between is an event, not a gap (A10).
+        await this.#context.watch(batch)
+        for (const listing of await this.#list(batch)) {
+          for (const below of this.#compare(listing)) queue.push(below)
+        }
+        await this.#room()
+      }
+      this.#flushHash()
+      await Promise.all(this.#jobs)
+      if (this.#deep && this.#parts.missing.isMost()) return
+      await this.#publishFound(0, true)
+    } finally {
+      await Promise.allSettled(this.#jobs)
+      this.#context.guard.endLook(this.#moment)
+    }
+  }
+
+  #list(batch: readonly Directory[]): Promise<ScannedDirectory[]> {
+    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity())
+  }
+
+  /** Compares one listing with the index; returns directories to look into as well. */
+  #compare(listing: ScannedDirectory): Directory[] {
+    const { index, problems } = this.#context
+    if (listing.status === 'gone') {
+      if (listing.path !== '') this.#parts.markDirty([parentOf(listing.path)])
+      // A row may outlive those of the directories above it; then its own parent is the last who can tell.
+      for (const { path, row } of index.diskChildren(listing.path)) {
+        if (currentFact(row).type !== 'absent') this.#noteMissing(path)
+      }
+      return []
+    }
+    if (listing.status === 'failed') {
+      problems.set('scan', listing.path, listing.code ?? 'IO', 'cannot list this directory')
+      return []
+    }
+    problems.clear('scan', listing.path)
+    problems.replaceChildren('scan', listing.path, listing.faults)
+    const rows = new Map(index.diskChildren(listing.path).map(({ path, row }) => [path, row]))
+    const faulty = new Set(listing.faults.map(({ name }) => name))
+    const below: Directory[] = []
+    const directories: Candidate[] = []
+    if (listing.path !== '' && listing.stat !== undefined)
+      this.#addItself(directories, listing.path, listing.stat)
+    for (let i = 0; i < listing.names.length; i++) {
+      const path = childPath(listing.path, listing.names[i]!)
+      if (path === undefined) continue
+      const row = rows.get(path)
+      rows.delete(path)
+      const stat = unpackStat(listing.stats, i)
+      const isDirectory = stat.type === 'directory'
+      if (this.#context.isIgnored(path, isDirectory)) continue
+      this.#parts.missing.noteFound(path, row)
+      if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
+      if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
+      if (this.#isDisturbed(path)) continue
+      if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
+      const candidate = { path, stat, seen: row?.stat }
+      if (!isDirectory) this.#hash(candidate)
+      else if (!this.#wasJudged(path, stat)) directories.push(candidate)
+    }
+    this.#judgeDirectories(directories)
+    for (const [path, row] of rows) {
+      const fact = currentFact(row)
+      if (fact.type === 'absent' || faulty.has(nameOf(path))) continue
+      if (this.#context.isIgnored(path, fact.type === 'directory') || this.#isDisturbed(path)) continue
+      this.#noteMissing(path)
+    }
+    return below
+  }
+
+  /** A directory's own time moves with the names in it, and of that its parent's watch says nothing. */
+  #addItself(directories: Candidate[], path: RelPath, stat: DiskStat): void {
+    const row = this.#context.index.disk(path)
+    if (this.#wasJudged(path, stat) || currentFact(row).type !== 'directory') return
+    if (row?.stat !== undefined && sameStat(row.stat, stat)) return
+    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat })
+  }
+
+  /**
+   * Judged once in a look, as the index learns of it when it is published. What came between its two listings, maybe
+   * before it was watched, is for the next look.
+   */
+  #wasJudged(path: RelPath, stat: DiskStat): boolean {
+    const before = this.#judged.get(path)
+    if (before === undefined) return false
+    if (!sameStat(before, stat)) this.#parts.markDirty([path], QUIET_MS)
+    return true
+  }
+
+  /**
+   * A directory gave its name to something else: what was in it is gone, and has to be so in the share before the name
+   * changes hands, or the directory would live on for its sake (V6).
+   */
+  #childrenGoFirst(path: RelPath): boolean {
+    const children = this.#context.index.diskChildren(path)
+    const left = children.filter(({ row }) => currentFact(row).type !== 'absent')
+    for (const child of left) this.#noteMissing(child.path)
+    if (left.length > 0) this.#parts.markDirty([parentOf(path)], DELETE_HOLD_MS)
+    return left.length > 0
+  }
+
+  #isAnew(path: RelPath, row: DiskRow | undefined, stat: DiskStat): boolean {
+    const isAnew =
+      this.#parts.takeUnwatched(path) ||
+      this.#anew.has(parentOf(path)) ||
+      currentFact(row).type !== 'directory' ||
+      (row?.stat !== undefined && row.stat.ino !== stat.ino)
+    if (isAnew) this.#anew.add(path)
+    return isAnew
+  }
+
+  /** Whether we are changing a path ourselves; then its directory is looked at again later. */
+  #isDisturbed(path: RelPath): boolean {
+    if (!this.#context.guard.isDisturbed(path, this.#moment)) return false
+    this.#parts.markDirty([parentOf(path)], QUIET_MS)
+    return true
+  }
+
+  #judgeDirectories(candidates: readonly Candidate[]): void {
+    if (candidates.length === 0) return
+    this.#context.index.transaction(() => {
+      for (const { path, stat } of candidates) {
+        this.#judged.set(path, stat)
+        const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
+        const publication = this.#parts.judge.judge(path, fact, stat, undefined)
+        if (publication !== undefined) this.#found.push(publication)
+      }
+    })
+  }
+
+  #hash(candidate: Candidate): void {
+    const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
+    if ('waitMs' in ready) return this.#parts.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
+      this.#flushHash()
+    }
+    this.#hashing.push(candidate)
+    this.#hashingBytes += candidate.stat.size
+  }
+
+  #flushHash(): void {
+    const batch = this.#hashing
+    if (batch.length === 0) return
+    this.#hashing = []
+    this.#hashingBytes = 0
+    const job = this.#hashBatch(batch).finally(() => this.#jobs.delete(job))
+    this.#jobs.add(job)
+  }
+
+  async #hashBatch(batch: readonly Candidate[]): Promise<void> {
+    const { pool, root, pieceKeys, index } = this.#context
+    const jobs = batch.map(({ path, stat }): HashJob => {
+      const ready = this.#parts.readiness.of(path, stat)
+      return { path, openCheck: 'openCheck' in ready && ready.openCheck }
+    })
+    const results = await pool.hash(root, pieceKeys, jobs)
+    index.transaction(() => {
+      for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
+    })
+    await this.#publishFound(HASH_FILES)
+  }
+
+  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+    const { index, problems } = this.#context
+    const row = index.disk(path)?.stat
+    const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
+    if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
+      return this.#parts.markDirty([parentOf(path)], QUIET_MS)
+    }
+    switch (result.status) {
+      case 'ok':
+      case 'symlink': {
+        const { fact, pieces } = factOfHashed(result)
+        const publication = this.#parts.judge.judge(path, fact, result.stat, pieces)
+        if (publication !== undefined) this.#found.push(publication)
+        if (path === IGNORE_FILE) this.#context.onIgnoreRules()
+        return
+      }
+      case 'busy':
+      case 'changed':
+        return this.#parts.markDirty([parentOf(path)], this.#parts.readiness.noteRestless(path))
+      case 'gone':
+        return this.#parts.markDirty([parentOf(path)])
+      case 'failed':
+        return problems.set('scan', path, result.code, result.detail)
+    }
+  }
+
+  async #publishFound(atLeast: number, isEnd = false): Promise<void> {
+    if (this.#found.length === 0 || this.#found.length < atLeast) return
+    if (!isEnd && this.#parts.missing.mayBeMost()) return
+    const found = this.#found
+    this.#found = []
+    await this.#context.publish(found)
+    // What we changed ourselves while it was being published is remembered as it was before.
+    const { guard } = this.#context
+    const overtaken = found.filter(({ draft }) => guard.isDisturbed(draft.path, this.#moment))
+    this.#parts.markDirty(
+      overtaken.map(({ draft }) => parentOf(draft.path)),
+      QUIET_MS,
+    )
+  }
+
+  #noteMissing(path: RelPath): void {
+    for (const gone of this.#parts.missing.note(path)) this.#parts.takeUnwatched(gone)
+  }
+
+  /** Waits while enough hashing is under way. */
+  async #room(): Promise<void> {
+    while (this.#jobs.size >= HASH_JOBS) await Promise.race(this.#jobs)
+  }
+}
+
+function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): {
+  fact: Fact
+  pieces: readonly PieceInfo[] | undefined
+} {
+  const mtimeUs = mtimeUsOf(result.stat)
+  if (result.status === 'symlink') {
+    return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }
+  }
+  const { mode, size } = result.stat
+  return {
+    fact: { type: 'file', mode, mtimeUs, size, content: result.content, extra: NO_EXTRA },
+    pieces: splitPieces(result.pieces, result.lengths),
+  }
+}

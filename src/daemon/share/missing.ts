@@ -1,0 +1,144 @@
+// Paths of the index that a listing did not show, from then until they are published as gone. Promises: a name must be
+// missing for a while (the other half of a rename may be on its way) and then be confirmed missing; what we change
+// ourselves meanwhile is left to the next look (A9); and when most of the tree is gone since the last run, nothing is
+// said before a person has approved it (A5).
+import { performance } from 'node:perf_hooks'
+import { ABSENT } from '../../core/fact.js'
+import { depthOf, IGNORE_FILE, type RelPath } from '../../core/path.js'
+import type { DiskRow } from '../../store/rows.js'
+import type { ShareContext } from './context.js'
+import { currentFact } from './current-fact.js'
+import type { Judge } from './judge.js'
+
+/** A name must be missing this long before it counts as deleted: the other half of a rename may be on its way. */
+export const DELETE_HOLD_MS = 80
+/** Share of the tree that may vanish unseen before the share halts (A5), and the least number. */
+const MASS_DELETE_SHARE = 0.5
+const MASS_DELETE_LEAST = 100
+
+export class Missing {
+  readonly #context: ShareContext
+  readonly #judge: Judge
+  /** When the hold of each is over. */
+  readonly #paths = new Map<RelPath, number>()
+  #isFirstScan = true
+  #isApproved = false
+  /** Files that the index knew when the first look began, and how many of them it has found again. */
+  #filesBefore = 0
+  #foundAgain = 0
+
+  constructor(context: ShareContext, judge: Judge) {
+    this.#context = context
+    this.#judge = judge
+  }
+
+  get size(): number {
+    return this.#paths.size
+  }
+
+  /** The instant at which the first hold is over, as performance.now() tells it; infinite when nothing is missing. */
+  get due(): number {
+    return Math.min(...this.#paths.values())
+  }
+
+  has(path: RelPath): boolean {
+    return this.#paths.has(path)
+  }
+
+  /** A look at the whole tree begins. */
+  startFullScan(): void {
+    if (!this.#isFirstScan) return
+    this.#filesBefore = this.#context.index.counts.files
+    this.#foundAgain = 0
+  }
+
+  /** A look at the whole tree has ended, and all that was found is published. */
+  endFullScan(): void {
+    this.#isFirstScan = false
+    this.#isApproved = false
+  }
+
+  /** The next full scan may find the tree as empty as it likes (A5). */
+  approve(): void {
+    this.#isApproved = true
+  }
+
+  /** A path of the index that a listing did not show, with all that the index knows below it. Returns those paths. */
+  note(path: RelPath): readonly RelPath[] {
+    const { index } = this.#context
+    const held = performance.now() + (this.#isFirstScan ? 0 : DELETE_HOLD_MS)
+    const all: RelPath[] = []
+    const queue: RelPath[] = [path]
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+      all.push(next)
+      const fact = currentFact(index.disk(next))
+      if (fact.type === 'absent') continue
+      if (!this.#paths.has(next)) this.#paths.set(next, held)
+      if (fact.type === 'directory') for (const child of index.diskChildren(next)) queue.push(child.path)
+    }
+    return all
+  }
+
+  noteFound(path: RelPath, row: DiskRow | undefined): void {
+    this.#paths.delete(path)
+    if (this.#isFirstScan && row?.applied.fact.type === 'file') this.#foundAgain++
+  }
+
+  /** Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. */
+  async publishDue(): Promise<void> {
+    const now = performance.now()
+    // The deepest first: a directory that is published as gone while its children live would be brought back by others.
+    const due = [...this.#paths]
+      .filter(([, at]) => at <= now + 1)
+      .map(([path]) => path)
+      .sort((a, b) => depthOf(b) - depthOf(a))
+    if (due.length === 0) return
+    for (const path of due) this.#paths.delete(path)
+    const { pool, root, index, guard } = this.#context
+    const moment = guard.startLook()
+    try {
+      const missing = await pool.confirmMissing(root, due, this.#context.rootIdentity())
+      const halt = await this.#context.checkRoot()
+      if (halt !== undefined) return this.#context.halt(halt)
+      const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))
+      const publications = index.transaction(() =>
+        gone.flatMap((path) => this.#judge.judge(path, ABSENT, undefined, undefined) ?? []),
+      )
+      await this.#context.publish(publications)
+      if (gone.some((path) => path === IGNORE_FILE)) this.#context.onIgnoreRules()
+    } finally {
+      guard.endLook(moment)
+    }
+  }
+
+  /** Whether the first look may still find most of the tree gone (A5): then even what it found must wait. */
+  mayBeMost(): boolean {
+    return this.#isMost(this.#filesBefore - this.#foundAgain)
+  }
+
+  /** The same at the end of the look, when all that is gone is known. */
+  isMost(): boolean {
+    return this.#isMost(this.#goneFiles())
+  }
+
+  /** Halts if most of what was there at the last run is gone (A5), and forgets what is missing; true if so. */
+  haltIfMost(): boolean {
+    const gone = this.#goneFiles()
+    if (!this.#isMost(gone)) return false
+    this.#paths.clear()
+    const files = this.#filesBefore
+    this.#context.halt(`${gone} of ${files} files are gone since the last run; approve if that is meant`)
+    return true
+  }
+
+  #goneFiles(): number {
+    let gone = 0
+    for (const path of this.#paths.keys()) if (this.#context.index.applied(path).fact.type === 'file') gone++
+    return gone
+  }
+
+  #isMost(files: number): boolean {
+    if (!this.#isFirstScan || this.#isApproved) return false
+    return files > MASS_DELETE_LEAST && files > this.#filesBefore * MASS_DELETE_SHARE
+  }
+}

@@ -1,0 +1,24 @@
+// What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
+// common.
+import type { ReadKeys, ShareKeys } from '../../core/secret.js'
+import type { FeedStore } from '../../feed/store.js'
+import type { FolderPool } from '../../folder/pool.js'
+import type { Log } from '../../ports/log.js'
+import type { Database } from '../../store/tables.js'
+import type { Identity } from '../identity.js'
+
+export interface ShareOptions {
+  readonly dir: string
+  readonly keys: ShareKeys & { readonly read: ReadKeys }
+  readonly useSyncTrash: boolean
+  readonly overwriteChanges: boolean
+  readonly rescanIntervalMs: number
+  readonly deviceName: string
+  readonly identity: Identity
+  readonly instance: string
+  readonly feeds: FeedStore
+  readonly database: Database
+  readonly pool: FolderPool
+  readonly log: Log
+  readonly nowMs: () => number
+}
