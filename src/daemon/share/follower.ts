@@ -121,6 +121,7 @@ export class Follower {
       this.#options.onTaken?.(decoded.value.entries, at + 1)
       return refused
     })
+    for (const { path } of decoded.value.entries) problems.clear('feed', path)
     for (const { path, detail } of refusals) {
       log.warn({ writer: this.#writer, block: at, path, detail }, 'entry refused')
       problems.set('feed', path, 'BAD_ENTRY', detail)

@@ -1,24 +1,29 @@
 // What was found on the disk becomes an outcome: the core judges (core/local.ts), and here its verdict is carried out:
-// remembered in the index, or handed back to be published. Keeps what an earlier run was about to do (intents, A4) for
-// as long as a path may still be found in that state.
+// remembered in the index, or handed back to be published. Keeps what an earlier run was about to do (intents, A4) until
+// a path was judged, or changed by us, for the first time since: later, the same content is the user's doing.
 import type { Fact } from '../../core/fact.js'
 import { sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
-import type { DiskStat } from '../../core/stat.js'
+import { type DiskStat, sameStat } from '../../core/stat.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 
-const NO_INTENTS: ReadonlyMap<RelPath, readonly Intent[]> = new Map()
+/** What an earlier run was about to do at a path, and what the index said of the disk when that was found out. */
+interface Recovered {
+  readonly intents: readonly Intent[]
+  readonly stat: DiskStat | undefined
+}
 
 export class Judge {
   readonly #context: ShareContext
   readonly #readiness: Readiness
   /** What an earlier run was about to do; undefined until the first look, since starting adds to it. */
-  #intents: ReadonlyMap<RelPath, readonly Intent[]> | undefined
+  #recovered: Map<RelPath, Recovered> | undefined
+  #areUsedUp = false
 
   constructor(context: ShareContext, readiness: Readiness) {
     this.#context = context
@@ -27,15 +32,19 @@ export class Judge {
 
   /** Reads what an earlier run left; to be called when a look begins. */
   recover(): void {
-    this.#intents ??= this.#context.index.intents()
+    if (this.#recovered !== undefined) return
+    const { index } = this.#context
+    this.#recovered = new Map()
+    for (const [path, intents] of index.intents())
+      this.#recovered.set(path, { intents, stat: index.disk(path)?.stat })
   }
 
   /** Once the whole tree was looked at, intents are of use only for what was left to a later look. */
   useUpIntents(isLeft: (path: RelPath) => boolean): void {
-    if (this.#intents === NO_INTENTS) return
-    const left = new Map([...(this.#intents ?? [])].filter(([path]) => isLeft(path)))
-    this.#intents = left.size === 0 ? NO_INTENTS : left
-    if (left.size === 0) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
+    if (this.#areUsedUp || this.#recovered === undefined) return
+    for (const path of this.#recovered.keys()) if (!isLeft(path)) this.#recovered.delete(path)
+    this.#areUsedUp = this.#recovered.size === 0
+    if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
   }
 
   /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
@@ -55,7 +64,7 @@ export class Judge {
       observed,
       applied,
       share: index.effective(path),
-      intents: this.#intents?.get(path) ?? [],
+      intents: this.#takeIntents(path, row?.stat),
       writer: this.#context.isWriter,
     })
     const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
@@ -79,6 +88,16 @@ export class Judge {
       case 'publish':
         return { draft: outcome.draft, pieces: pieces ?? [], disk: { stat } }
     }
+  }
+
+  /** None if the path was committed since: a commit leaves another stat. */
+  #takeIntents(path: RelPath, stat: DiskStat | undefined): readonly Intent[] {
+    const recovered = this.#recovered?.get(path)
+    if (recovered === undefined) return []
+    this.#recovered?.delete(path)
+    const before = recovered.stat
+    const isSame = before === undefined || stat === undefined ? before === stat : sameStat(before, stat)
+    return isSame ? recovered.intents : []
   }
 
   /**

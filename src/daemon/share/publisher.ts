@@ -93,6 +93,7 @@ export class Publisher {
     const batch = this.#takeBatch()
     if (batch.length === 0) return
     this.#feed = index.feeds.byWriter(this.#feed.writer)!
+    this.#rows = new Map(batch.map(({ draft: { path } }) => [path, statKey(index.disk(path)?.stat)]))
     const records = this.#records(batch)
     await this.#appendRecords(records, () => {
       for (const publication of batch) this.#setDisk(publication)
@@ -193,6 +194,11 @@ export class Publisher {
     const { index, labelOf } = this.#options
     const { draft } = publication
     if (publication.disk === undefined) return [publication]
+    // Since it was judged, the path was committed or published anew: this change no longer starts from what is there (V1).
+    if (compareVersions(index.applied(draft.path).version, draft.base) !== 'equal') {
+      this.#options.onPostponed(draft.path)
+      return []
+    }
     const copies: Publication[] = []
     for (const copy of index.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
       const pieces = copy?.fact.type === 'file' ? index.piecesOfContent(draft.path, copy.fact.content) : []
@@ -217,6 +223,9 @@ export class Publisher {
   #setDisk({ draft, pieces, disk }: Publication): void {
     if (disk === undefined) return
     const { index } = this.#options
+    // What we put there while it was being appended must not be forgotten (A3, A9): it is looked at again.
+    if (this.#rows.get(draft.path) !== statKey(index.disk(draft.path)?.stat))
+      return this.#options.onPostponed(draft.path)
     const version = this.#versions.get(draft)!
     const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
     index.setDisk(
@@ -225,6 +234,9 @@ export class Publisher {
       layout,
     )
   }
+
+  /** What the rows of the batch under way said of the disk when it was taken. */
+  #rows = new Map<RelPath, string>()
 
   /** The versions given to the drafts of the batch under way. */
   #versions = new Map<Draft, Version>()
@@ -260,6 +272,13 @@ export class Publisher {
     const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint }
     return [...packEntries(items)].map((body) => ({ header, ...body }))
   }
+}
+
+/** Equal exactly for what sameStat (core/stat.ts) calls the same. */
+function statKey(stat: DiskStat | undefined): string {
+  if (stat === undefined) return ''
+  const { type, mode, size, mtimeMs, ctimeMs, ino } = stat
+  return [type, mode, size, mtimeMs, ctimeMs, ino].join(' ')
 }
 
 function addToRuns(runs: { first: number; count: number }[], at: number): void {

@@ -25,6 +25,7 @@ export class Scanner {
   /** Directories whose watches ended, and those of all below them. */
   readonly #unwatched = new Set<Directory>()
   #fullScanDue = true
+  #isLookingAtAll = false
   #fullScans = 0
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -40,7 +41,7 @@ export class Scanner {
 
   /** Whether the whole tree is being looked at. */
   get isScanningAll(): boolean {
-    return this.#fullScanDue
+    return this.#fullScanDue || this.#isLookingAtAll
   }
 
   /** Whether the whole tree was looked at, and what was found published, since the start. */
@@ -92,6 +93,7 @@ export class Scanner {
 
   /** Looks at the whole tree; resolves when what it found is published. */
   async fullScan(): Promise<void> {
+    // Also when one is under way: it may have listed already what this call is about.
     this.#fullScanDue = true
     const before = this.#fullScans
     while (this.#fullScans === before && !this.#stopped) {
@@ -146,6 +148,9 @@ export class Scanner {
       .catch((thrown) => this.#context.fail(thrown))
       .finally(() => {
         this.#running = undefined
+        // It failed, or was halted: the whole tree is still to be looked at.
+        if (this.#isLookingAtAll) this.#fullScanDue = true
+        this.#isLookingAtAll = false
         this.#wake()
       })
   }
@@ -159,10 +164,12 @@ export class Scanner {
   async #look(): Promise<void> {
     this.#judge.recover()
     const full = this.#fullScanDue
-    if (full) this.#missing.startFullScan()
     const now = performance.now()
     const directories: Directory[] = []
     if (full) {
+      this.#fullScanDue = false
+      this.#isLookingAtAll = true
+      this.#missing.startFullScan()
       directories.push('')
       this.#dirty.clear()
       this.#made.clear()
@@ -178,10 +185,7 @@ export class Scanner {
     const halt = await this.#context.checkRoot()
     if (halt !== undefined) return this.#context.halt(halt)
     if (directories.length > 0) await this.#newLook(full).run(directories)
-    if (full) {
-      this.#fullScanDue = this.#missing.haltIfMost()
-      if (this.#fullScanDue) return
-    }
+    if (full && this.#missing.haltIfMost()) return
     await this.#missing.publishDue()
     // What was adopted, or is a reader's drift, is news for the others too (section 10).
     await this.#context.publish([])
@@ -207,6 +211,7 @@ export class Scanner {
   }
 
   #endFullScan(): void {
+    this.#isLookingAtAll = false
     this.#missing.endFullScan()
     this.#fullScans++
     this.#context.onFullScan()
