@@ -26,6 +26,8 @@ export interface PieceSource {
    * The buffers must not change afterwards. Throwing counts as null for all.
    */
   read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]>
+  /** Nothing that an answer of read() held is looked at any more; its memory may be used again. Called once at most. */
+  release?(answers: readonly (Buffer | null)[]): void
 }
 
 /** Blocks of one peer that are read or being read: some 20 ms of a fast link, which is a few worker round trips. */
@@ -49,6 +51,13 @@ interface Asked {
   readonly respond: (block?: Uint8Array) => void
   gone: boolean
   block: Buffer | undefined
+  lease: Lease | undefined
+}
+
+/** An answer of the source, and how many blocks of it are still to be sent. */
+interface Lease {
+  readonly answers: readonly (Buffer | null)[]
+  open: number
 }
 
 interface Served {
@@ -89,6 +98,8 @@ export class Serve {
   readonly #peers = new Map<Link, Served>()
   readonly #reads = new Map<string, Read>()
   readonly #cache = new PieceCache(CACHE_BYTES)
+  /** Leases whose last block is on its way into a frame: over at the next flush. */
+  #ended: Lease[] = []
   #uploadedBytes = 0
   #aheadBytes = 0
 
@@ -120,9 +131,12 @@ export class Serve {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
     for (const wire of [...peer.open.keys()]) this.removeWire(link, wire)
-    for (let asked = peer.ready.shift(); asked !== undefined; asked = peer.ready.shift())
+    for (let asked = peer.ready.shift(); asked !== undefined; asked = peer.ready.shift()) {
       this.#countAhead(peer, -asked.length)
+      this.#endLease(asked)
+    }
     this.#peers.delete(link)
+    this.#releaseEnded()
   }
 
   removeWire(link: Link, wire: FeedWire): void {
@@ -163,7 +177,18 @@ export class Serve {
       wire.dontHave(index)
       return
     }
-    const asked: Asked = { peer, wire, key, index, offset, length, respond, gone: false, block: undefined }
+    const asked: Asked = {
+      peer,
+      wire,
+      key,
+      index,
+      offset,
+      length,
+      respond,
+      gone: false,
+      block: undefined,
+      lease: undefined,
+    }
     open.set(key, asked)
     peer.openCount++
     peer.queued.push(asked)
@@ -207,6 +232,11 @@ export class Serve {
   pump(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
+    this.#pump(link, peer)
+    this.#releaseEnded()
+  }
+
+  #pump(link: Link, peer: Served): void {
     let moved = false
     while (peer.ready.length > 0 && link.drained) {
       let outBytes = link.outBytes
@@ -218,6 +248,7 @@ export class Serve {
         }
         peer.ready.shift()
         moved = true
+        this.#endLease(asked)
         if (asked.gone) this.#countAhead(peer, -asked.length)
         else {
           outBytes += asked.length
@@ -285,6 +316,7 @@ export class Serve {
     const missing = new Map<WriterId, number[]>()
     const touched = new Set<Served>()
     let freed = false
+    const lease: Lease = { answers: pieces, open: 0 }
     batch.forEach((read, at) => {
       this.#reads.delete(read.cacheKey)
       const piece = pieces[at] ?? null
@@ -294,30 +326,52 @@ export class Serve {
         if (indices === undefined) missing.set(writer, [index])
         else indices.push(index)
       } else if (read.waiting.some((asked) => asked.length < piece.length))
-        this.#cache.put(read.cacheKey, piece)
+        this.#cache.put(read.cacheKey, Buffer.from(piece))
       for (const asked of read.waiting) {
         touched.add(asked.peer)
         if (asked.gone) {
           this.#countAhead(asked.peer, -asked.length)
           freed = true
         } else if (piece === null) this.#answer(asked)
-        else this.#found(asked, piece)
+        else this.#found(asked, piece, lease)
       }
     })
+    if (lease.open === 0) this.#ended.push(lease)
     for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
     for (const peer of touched) this.pump(peer.link)
+    this.#releaseEnded()
     // Nothing was written that would bring about the next round, but there is room to read ahead again.
     if (freed) this.#o.soon()
   }
 
-  #found(asked: Asked, piece: Buffer): void {
+  #found(asked: Asked, piece: Buffer, lease?: Lease): void {
     if (asked.offset + asked.length > piece.length) {
       this.#answer(asked)
       return
     }
     asked.block =
       asked.length === piece.length ? piece : piece.subarray(asked.offset, asked.offset + asked.length)
+    if (lease !== undefined) {
+      asked.lease = lease
+      lease.open++
+    }
     asked.peer.ready.push(asked)
+  }
+
+  /** The block goes out with the next flush, or not at all. */
+  #endLease(asked: Asked): void {
+    const { lease } = asked
+    if (lease === undefined) return
+    asked.lease = undefined
+    if (--lease.open === 0) this.#ended.push(lease)
+  }
+
+  /** To be called when all links are flushed, so that no answer waits to be copied into a frame. */
+  #releaseEnded(): void {
+    const ended = this.#ended
+    if (ended.length === 0) return
+    this.#ended = []
+    for (const { answers } of ended) this.#o.source.release?.(answers)
   }
 
   /** With the block if there is one, else a reject. */

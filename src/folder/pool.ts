@@ -10,8 +10,9 @@ import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
+import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
-import { packReadJobs, type ReadPieceJob, unpackPieces } from './serve.js'
+import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
@@ -27,8 +28,16 @@ export interface FolderPoolOptions {
   readonly threads?: number
 }
 
+/** Pieces read for a batch; see FolderPool.readPieces. */
+export interface PiecesRead {
+  /** Views of `room`. */
+  readonly pieces: readonly (Buffer | null)[]
+  readonly room: ArrayBuffer
+}
+
 export class FolderPool {
   readonly #piscina: Piscina
+  readonly #rooms = new Rooms()
 
   constructor(options: FolderPoolOptions = {}) {
     this.#piscina = new Piscina({
@@ -43,18 +52,25 @@ export class FolderPool {
     this.#piscina.on('error', () => undefined)
   }
 
+  /** An array buffer of at least so many bytes to pack pieces into for stage(). */
+  takeRoom(bytes: number): ArrayBuffer {
+    return this.#rooms.take(bytes)
+  }
+
   /**
    * Puts verified pieces into staged files, looks at leftovers, discards (see stage.ts). One result a job, in order.
    * `bytes` holds the sealed pieces that 'bytes' sources point into and is transferred: the caller must own all of it.
    */
-  stage(
+  async stage(
     root: string,
     keys: PieceKeys,
     jobs: readonly StageJob[],
     bytes: ArrayBuffer = new ArrayBuffer(0),
   ): Promise<StageResult[]> {
     const payload = packStageJobs(root, keys, jobs, bytes)
-    return this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
+    const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
+    this.#rooms.give(staged.bytes)
+    return staged.results
   }
 
   /** Brings staged files, directories, symlinks, metadata and removals to the tree (see commit.ts), in order. */
@@ -96,11 +112,18 @@ export class FolderPool {
 
   /**
    * Reads pieces again from the files they lie in and seals them, for peers (see serve.ts); null for a piece that is not
-   * there as indexed (P2). One a job, in order; views of one buffer for the whole batch.
+   * there as indexed (P2). One a job, in order. The room they lie in may be given back once nobody looks at them.
    */
-  async readPieces(root: string, keys: PieceKeys, jobs: readonly ReadPieceJob[]): Promise<(Buffer | null)[]> {
-    const payload = packReadJobs(root, keys, jobs)
-    return unpackPieces(payload, await this.run('readPieces', payload))
+  async readPieces(root: string, keys: PieceKeys, jobs: readonly ReadPieceJob[]): Promise<PiecesRead> {
+    const room = this.#rooms.take(sealedBytes(jobs))
+    const payload = packReadJobs(root, keys, jobs, room)
+    const packed = await this.run('readPieces', payload, [room])
+    return { pieces: unpackPieces(payload, packed), room: packed.bytes }
+  }
+
+  /** Takes back the room of pieces that nobody looks at any more. */
+  giveRoom(room: ArrayBuffer): void {
+    this.#rooms.give(room)
   }
 
   /** Runs one job on a worker. Rejects with ShoalError INTERNAL if the job throws, which is a bug, or at close(). */

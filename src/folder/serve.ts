@@ -29,11 +29,14 @@ export interface ReadPiecesPayload {
   readonly ranges: Float64Array<ArrayBuffer>
   /** 32 bytes a piece, zeros where there is none. */
   readonly ids: Uint8Array<ArrayBuffer>
+  /** Where the pieces are put: sealedBytes() long at least. */
+  readonly room: ArrayBuffer
 }
 
 /** Pieces one after the other; each as long as asked for plus SIV_BYTES, absent ones taking their room too. */
 export interface PackedPieces {
-  readonly bytes: Uint8Array<ArrayBuffer>
+  /** The payload's room. */
+  readonly bytes: ArrayBuffer
   /** 1 where the piece is there. */
   readonly present: Uint8Array<ArrayBuffer>
 }
@@ -41,11 +44,19 @@ export interface PackedPieces {
 const RANGE_FIELDS = 4
 const ID_BYTES = 32
 
+/** Bytes that the pieces of a batch take, sealed. */
+export function sealedBytes(jobs: readonly ReadPieceJob[]): number {
+  let bytes = 0
+  for (const { length } of jobs) bytes += length + SIV_BYTES
+  return bytes
+}
+
 /** Prepares a batch for the worker; pieces of one file are read with one opening of it. */
 export function packReadJobs(
   root: string,
   keys: PieceKeys,
   jobs: readonly ReadPieceJob[],
+  room: ArrayBuffer,
 ): ReadPiecesPayload {
   const files: { path: string; stat: DiskStat }[] = []
   const known = new Map<string, number[]>()
@@ -69,17 +80,18 @@ export function packReadJobs(
     files,
     ranges,
     ids,
+    room,
   }
 }
 
 /** One buffer or null a job, in order; views of the packed bytes. */
 export function unpackPieces(payload: ReadPiecesPayload, packed: PackedPieces): (Buffer | null)[] {
   const { bytes, present } = packed
-  let at = bytes.byteOffset
+  let at = 0
   return Array.from(present, (there, index) => {
     const length = sealedLength(payload.ranges, index)
     at += length
-    return there === 1 ? Buffer.from(bytes.buffer, at - length, length) : null
+    return there === 1 ? Buffer.from(bytes, at - length, length) : null
   })
 }
 
@@ -95,9 +107,9 @@ export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
     total += sealedLength(ranges, index)
     ofFile[ranges[index * RANGE_FIELDS]!]!.push(index)
   }
-  // Not zeroed: whatever is not marked present is never looked at.
-  const slab = Buffer.allocUnsafeSlow(total)
-  const packed: PackedPieces = { bytes: slab, present: new Uint8Array(count) }
+  // Whatever is not marked present is never looked at.
+  const slab = Buffer.from(payload.room, 0, total)
+  const packed: PackedPieces = { bytes: payload.room, present: new Uint8Array(count) }
   let root: SafeRoot
   try {
     root = new SafeRoot(payload.root)

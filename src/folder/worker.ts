@@ -21,7 +21,7 @@ import type { StagePayload, StageResult } from './stage-job.js'
 
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {
-  stage(payload: StagePayload): StageResult[]
+  stage(payload: StagePayload): Transferring<{ results: StageResult[]; bytes: ArrayBuffer }>
   commit(payload: CommitPayload): CommitResult[]
   cleanStaging(payload: StagingCleaning): StagingCleaned
   scan(payload: ScanPayload): Transferring<ScannedDirectory[]>
@@ -64,7 +64,11 @@ export function transferring<Value>(value: Value, buffers: readonly ArrayBuffer[
 }
 
 const jobs: Jobs = {
-  stage: stageBatch,
+  stage: (payload) => {
+    const { bytes } = payload
+    const value = { results: stageBatch(payload), bytes }
+    return transferring(value, bytes.byteLength === 0 ? [] : [bytes])
+  },
   commit: commitBatch,
   cleanStaging,
   scan: (payload) => {
@@ -78,7 +82,7 @@ const jobs: Jobs = {
   },
   readPieces: (payload) => {
     const packed = readPiecesBatch(payload)
-    return transferring(packed, [packed.bytes.buffer, packed.present.buffer])
+    return transferring(packed, [packed.bytes, packed.present.buffer])
   },
 }
 

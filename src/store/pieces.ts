@@ -18,6 +18,11 @@ export interface Place {
   readonly offset: number
 }
 
+export interface PieceLook {
+  readonly place: Place | undefined
+  readonly refs: readonly PieceRef[]
+}
+
 /** The pieces of one file in order, 36 bytes each: id, sealed length (u32 LE). */
 export type Layout = Buffer
 export const LAYOUT_BYTES = 36
@@ -92,10 +97,10 @@ export class PieceTables {
     return this.#known(id).refs
   }
 
-  /** Whether some file on this disk holds a piece, and every feed's number for it. */
-  look(id: Buffer): { readonly isHeld: boolean; readonly refs: readonly PieceRef[] } {
-    const { places, refs } = this.#known(id)
-    return { isHeld: places > 0, refs }
+  /** A file on this disk that holds a piece, and every feed's number for it. */
+  look(id: Buffer): PieceLook {
+    const { first, refs } = this.#known(id)
+    return { place: first, refs }
   }
 
   /** Whether some file on this disk holds the piece. */

@@ -22,11 +22,24 @@ class Serving {
   readonly serve: Serve
   readonly reads: { readonly requests: readonly PieceRequest[]; readonly end: () => Promise<void> }[] = []
   nowMs = 0
+  /** Answers of the source that are not released yet. */
+  readonly leased = new Set<readonly (Buffer | null)[]>()
   #soon = false
 
   constructor(limit?: RateLimit) {
     this.serve = new Serve({
-      source: { read: (requests) => this.#read(requests) },
+      source: {
+        read: async (requests) => {
+          const answers = await this.#read(requests)
+          this.leased.add(answers)
+          return answers
+        },
+        release: (answers) => {
+          assert.ok(this.leased.delete(answers), 'released once')
+          // As their memory would be when it is used again.
+          for (const answer of answers) answer?.fill(0xff)
+        },
+      },
       log: silentLog,
       nowMs: () => this.nowMs,
       holds: () => true,
@@ -60,7 +73,7 @@ class Serving {
   #read(requests: readonly PieceRequest[]): Promise<readonly Buffer[]> {
     return new Promise((resolve) => {
       const end = async (): Promise<void> => {
-        resolve(requests.map(() => Buffer.alloc(BLOCK_BYTES)))
+        resolve(requests.map(({ index }) => Buffer.alloc(BLOCK_BYTES, index)))
         await new Promise((next) => setImmediate(next))
       }
       this.reads.push({ requests, end })
@@ -108,4 +121,52 @@ test('X4: under a limit peers take turns', async () => {
   const counts = [...answered.values()]
   assert.ok(Math.max(...counts) - Math.min(...counts) <= 2, `blocks a peer: ${counts.join()}`)
   assert.ok(Math.min(...counts) >= 8)
+})
+
+test('what the source lent is given back once, and not before it was copied into a frame', async () => {
+  const serving = new Serving(new RateLimit(8 * BLOCK_BYTES))
+  const sent = new Map<number, number[]>()
+  const peers = range(3).map((peer) => {
+    let out: { readonly index: number; readonly block: Buffer }[] = []
+    const link = {
+      drained: true,
+      get outBytes(): number {
+        return out.length * BLOCK_BYTES
+      },
+      flush: () => {
+        for (const { index, block } of out) {
+          assert.ok(
+            block.every((byte) => byte === index % 256),
+            `block of piece ${index} is as it was read`,
+          )
+          sent.get(peer)!.push(index)
+        }
+        out = []
+      },
+    }
+    sent.set(peer, [])
+    serving.serve.addLink(link as unknown as Link)
+    const ask = (index: number): void =>
+      serving.serve.request(link as unknown as Link, wire, index, 0, BLOCK_BYTES, (block) => {
+        if (block !== undefined)
+          out.push({ index, block: Buffer.from(block.buffer, block.byteOffset, block.length) })
+      })
+    return { link, ask }
+  })
+  for (const { ask } of peers) for (const index of range(40)) ask(index)
+  serving.round()
+  peers[0]!.link.drained = false
+  for (const index of range(10)) serving.serve.cancelled(peers[1]!.link as unknown as Link, wire, index, 0)
+  for (let second = 0; second < 40; second++) {
+    serving.nowMs += 1000
+    await serving.endReads()
+    serving.serve.pumpAll()
+    serving.round()
+    if (second === 5) serving.serve.removeLink(peers[2]!.link as unknown as Link)
+    if (second === 10) peers[0]!.link.drained = true
+  }
+  await serving.endReads()
+  assert.deepEqual(sent.get(0), range(40))
+  assert.deepEqual(new Set(sent.get(1)).size, 30)
+  assert.equal(serving.leased.size, 0, 'all of it was given back')
 })

@@ -11,7 +11,13 @@ import { type DiskStat, statOf } from '../../src/core/stat.js'
 import { hashBatch } from '../../src/folder/hash.js'
 import { unpackHashes } from '../../src/folder/hash-result.js'
 import { FolderPool } from '../../src/folder/pool.js'
-import { packReadJobs, type ReadPieceJob, readPiecesBatch, unpackPieces } from '../../src/folder/serve.js'
+import {
+  packReadJobs,
+  type ReadPieceJob,
+  readPiecesBatch,
+  sealedBytes,
+  unpackPieces,
+} from '../../src/folder/serve.js'
 
 const keys: PieceKeys = { sivKey: Buffer.alloc(32, 1), pieceKey: Buffer.alloc(32, 2) }
 
@@ -26,7 +32,7 @@ async function withRoot(body: (root: string) => void | Promise<void>): Promise<v
 }
 
 function read(root: string, ...jobs: ReadPieceJob[]): (Buffer | null)[] {
-  const payload = packReadJobs(root, keys, jobs)
+  const payload = packReadJobs(root, keys, jobs, new ArrayBuffer(sealedBytes(jobs)))
   return unpackPieces(payload, readPiecesBatch(payload))
 }
 
@@ -58,14 +64,23 @@ test('P2: pieces that were announced come back as they were hashed, several of a
         }
       }
       const shuffled = jobs.map((job, index) => jobs[(index * 5 + 3) % jobs.length] ?? job)
-      const pieces = await pool.readPieces(root, keys, [...jobs, ...shuffled])
+      const { pieces, room } = await pool.readPieces(root, keys, [...jobs, ...shuffled])
       assert.equal(pieces.length, jobs.length * 2)
       for (const [index, job] of [...jobs, ...shuffled].entries()) {
         const piece = pieces[index]
         assert.ok(Buffer.isBuffer(piece) && piece.length === job.length + SIV_BYTES)
         assert.ok(pieceIdOf(piece).equals(job.id))
       }
-      assert.deepEqual(await pool.readPieces(root, keys, []), [])
+      // Used again or not, a room given back with other bytes in it changes nothing.
+      pool.giveRoom(room)
+      for (let round = 0; round < 3; round++) {
+        const again = await pool.readPieces(root, keys, jobs.slice(-2))
+        for (const [index, job] of jobs.slice(-2).entries())
+          assert.ok(pieceIdOf(again.pieces[index]!).equals(job.id))
+        new Uint8Array(again.room).fill(round + 1)
+        pool.giveRoom(again.room)
+      }
+      assert.deepEqual((await pool.readPieces(root, keys, [])).pieces, [])
     } finally {
       await pool.close()
     }

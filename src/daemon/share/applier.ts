@@ -3,7 +3,7 @@
 // Stager), then commit (Committer). What cannot be done now is parked with a time to try again (A6).
 import { performance } from 'node:perf_hooks'
 import { parentOf, type RelPath } from '../../core/path.js'
-import type { PieceRef } from '../../store/pieces.js'
+import type { PieceLook, PieceRef, Place } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { contentStart } from '../../store/share-index.js'
 import { type ActiveStep, type ApplyTask, isSameStep, type TaskPart, taskOf } from './apply-task.js'
@@ -15,7 +15,7 @@ import { currentFact } from './scanner.js'
 import { Stager } from './stager.js'
 
 /** Paths on their way at most: enough to fill batches, few enough that memory does not grow with the backlog. */
-const MAX_ACTIVE = 3072
+const MAX_ACTIVE = 4096
 /** While fewer than this are on their way, content that no connected peer has yet is waited for as well. */
 const FEW_ACTIVE = 256
 /** More changes than this at once are bulk. */
@@ -95,7 +95,7 @@ export class Applier {
       },
       onMissing: (task, { part, inArchive, path }) => {
         if (!inArchive) this.#options.rescan([parentOf(path as RelPath)])
-        this.#source(task, part)
+        this.#source(task, part, undefined)
         this.#fetcher.pump()
       },
       onResumed: (task) => this.#gather(task),
@@ -109,8 +109,8 @@ export class Applier {
         this.#fresh.add(task.path)
         this.wake()
       },
-      isHeldBack: (task) => {
-        const mustWait = this.#mustWait(task)
+      isHeldBack: (task, row) => {
+        const mustWait = this.#mustWait(task, row)
         if (mustWait) this.#deferred.add(task)
         return mustWait
       },
@@ -232,8 +232,8 @@ export class Applier {
     const part = task.staging ? undefined : task.parts.find(({ state }) => state === 'missing')
     if (part === undefined) return false
     const { index } = this.#context
-    const { isHeld, refs } = index.pieces.look(part.piece.id)
-    const isHere = isHeld || index.archivedPlaceOf(part.piece.id) !== undefined
+    const { place, refs } = index.pieces.look(part.piece.id)
+    const isHere = place !== undefined || index.archivedPlaceOf(part.piece.id) !== undefined
     return isHere && !this.#fetcher.isAvailable(refs)
   }
 
@@ -298,34 +298,39 @@ export class Applier {
   }
 
   #startWrite(task: ApplyTask): void {
-    const full = this.#active.size >= FEW_ACTIVE
-    if (full && task.parts.some(({ piece }) => !this.#canGet(piece.id))) {
+    const { index } = this.#context
+    const looks = task.parts.map(({ piece }) => index.pieces.look(piece.id))
+    const isFull = this.#active.size >= FEW_ACTIVE
+    if (isFull && !task.parts.every(({ piece }, i) => this.#canGet(piece.id, looks[i]!))) {
       this.#unavailable.add(task.path)
       return
     }
     this.#active.set(task.path, task)
     if (task.parts.length === 0) return this.#stager.addEmpty(task)
     if (this.#leftovers.delete(task.token)) return this.#stager.resume(task)
-    this.#gather(task)
+    // fill() pumps once for all that it has started.
+    for (const [i, part] of task.parts.entries()) this.#source(task, part, looks[i]!.place)
   }
 
   /** Whether a piece is on this disk, in the archive, or at some connected peer. */
-  #canGet(id: Buffer): boolean {
-    const { index } = this.#context
-    const { isHeld, refs } = index.pieces.look(id)
-    return isHeld || this.#fetcher.isAvailable(refs) || index.archivedPlaceOf(id) !== undefined
+  #canGet(id: Buffer, { place, refs }: PieceLook): boolean {
+    if (place !== undefined || this.#fetcher.isAvailable(refs)) return true
+    return this.#context.index.archivedPlaceOf(id) !== undefined
   }
 
   #gather(task: ApplyTask): void {
-    for (const part of task.parts) if (part.state === 'missing') this.#source(task, part)
+    const { pieces } = this.#context.index
+    for (const part of task.parts) {
+      if (part.state === 'missing') this.#source(task, part, pieces.placeOf(part.piece.id))
+    }
     this.#fetcher.pump()
   }
 
   /** Finds a part's bytes: on this disk if at all possible (P3), else from peers. */
-  #source(task: ApplyTask, part: TaskPart): void {
+  #source(task: ApplyTask, part: TaskPart, held: Place | undefined): void {
     const { index } = this.#context
     const { id } = part.piece
-    const place = part.notIn === 'nowhere' && index.pieces.isHeld(id) ? index.pieces.placeOf(id) : undefined
+    const place = part.notIn === 'nowhere' ? held : undefined
     if (place !== undefined) {
       const { path, offset } = place
       return this.#stager.add(task, { part, type: 'place', path, inArchive: false, offset })
@@ -350,7 +355,7 @@ export class Applier {
 
   /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
-    if (this.#mustWait(task)) this.#deferred.add(task)
+    if (this.#mustWait(task, this.#context.index.disk(task.path))) this.#deferred.add(task)
     else this.#committer.add(task)
   }
 
@@ -358,10 +363,9 @@ export class Applier {
    * Whether this must wait: for what lies in a directory to go, for another path to copy content that this would destroy
    * (P3), or for a conflict copy to be made of it (V5).
    */
-  #mustWait({ path, step }: ApplyTask): boolean {
+  #mustWait({ path, step }: ApplyTask, row: DiskRow | undefined): boolean {
     if (step.type === 'metadata') return false
     const { index } = this.#context
-    const row = index.disk(path)
     if (this.#waitsForChildren(path, step, row) || index.holdsLoser(path)) return true
     const fact = currentFact(row)
     if (fact.type !== 'file') return false

@@ -16,16 +16,16 @@ import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
-const BATCH_TASKS = 1024
+const BATCH_TASKS = 2048
 /** A batch starts with so many tasks, or so long after the first; a fresh small change starts one at once. */
-const GATHER_TASKS = 384
-const GATHER_MS = 20
+const GATHER_TASKS = 1024
+const GATHER_MS = 60
 
 export interface CommitterEvents {
   /** The task is no longer what has to be done at its path. */
   onStale(task: ApplyTask): void
   /** Asked just before a task is carried out; true takes it back. */
-  isHeldBack(task: ApplyTask): boolean
+  isHeldBack(task: ApplyTask, row: DiskRow | undefined): boolean
   onDone(task: ApplyTask): void
   /** The disk is not as the index says: somebody changed it (A3). */
   onChanged(task: ApplyTask): void
@@ -78,8 +78,7 @@ export class Committer {
   #next(): void {
     if (this.#running !== undefined || this.#ready.length === 0) return
     const ready = this.#ready.splice(0, BATCH_TASKS)
-    const tasks = ready.filter((task) => !task.dropped && !this.#events.isHeldBack(task))
-    this.#running = this.#commit(tasks)
+    this.#running = this.#commit(ready)
       .catch((thrown) => this.#context.fail(thrown))
       .finally(() => {
         this.#running = undefined
@@ -92,13 +91,23 @@ export class Committer {
   }
 
   /**
-   * Whether a task is still what its path needs. It was when it began, but a user's newer version may have been published
-   * since: the row then speaks of that one, and what was staged must not be put over it.
+   * The tasks that are still what their path needs. They were when they began, but a user's newer version may have been
+   * published since: the row then speaks of that one, and what was staged must not be put over it.
    */
-  #isCurrent(task: ApplyTask): boolean {
-    const { step, share } = this.#context.index.need(task.path)
-    task.version = share.version
-    return isSameStep(task, step)
+  #planCurrent(ready: readonly ApplyTask[]): Planned[] {
+    const planned: Planned[] = []
+    for (const task of ready) {
+      if (task.dropped) continue
+      const { step, share, row } = this.#context.index.need(task.path)
+      if (!isSameStep(task, step)) {
+        this.#events.onStale(task)
+        continue
+      }
+      if (this.#events.isHeldBack(task, row)) continue
+      task.version = share.version
+      planned.push(this.#plan(task, row))
+    }
+    return planned.sort((a, b) => phase(a.task) - phase(b.task))
   }
 
   async #commit(ready: readonly ApplyTask[]): Promise<void> {
@@ -109,13 +118,8 @@ export class Committer {
       return
     }
     const { index, guard, pool, root } = this.#context
-    const tasks: ApplyTask[] = []
-    for (const task of ready) {
-      if (this.#isCurrent(task)) tasks.push(task)
-      else this.#events.onStale(task)
-    }
-    if (tasks.length === 0) return
-    const planned = tasks.map((task) => this.#plan(task)).sort((a, b) => phase(a.task) - phase(b.task))
+    const planned = this.#planCurrent(ready)
+    if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
     const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
     const batch = this.#batch++
@@ -148,9 +152,8 @@ export class Committer {
     return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
-  #plan(task: ApplyTask): Planned {
+  #plan(task: ApplyTask, row: DiskRow | undefined): Planned {
     const { path, step } = task
-    const row = this.#context.index.disk(path)
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
       row?.stat?.type === 'directory' &&

@@ -11,13 +11,10 @@ import type { PieceExchange } from './piece-exchange.js'
 const BUDGET_BYTES = 16 << 20
 const REFILL_BYTES = 12 << 20
 
-/** Nothing arrives for so long, though nothing is on its way: something was forgotten. */
-const ASK_AGAIN_MS = 3000
-
 interface Fetch {
   readonly piece: PieceInfo
-  /** When the exchange was asked, performance.now(); undefined while it waits in a queue here. */
-  askedMs: number | undefined
+  /** Whether the exchange was asked; until then it waits in a queue here. */
+  isAsked: boolean
   readonly waiters: { readonly task: ApplyTask; readonly part: TaskPart }[]
 }
 
@@ -29,7 +26,6 @@ export class Fetcher {
   readonly #fresh: Fetch[] = []
   readonly #bulk: Fetch[] = []
   #outstanding = 0
-  #lookedMs = 0
 
   constructor(
     index: ShareIndex,
@@ -52,7 +48,7 @@ export class Fetcher {
       known.waiters.push({ task, part })
       return
     }
-    const fetch: Fetch = { piece: part.piece, askedMs: undefined, waiters: [{ task, part }] }
+    const fetch: Fetch = { piece: part.piece, isAsked: false, waiters: [{ task, part }] }
     this.#fetches.set(id, fetch)
     if (task.fresh) this.#fresh.push(fetch)
     else this.#bulk.push(fetch)
@@ -77,7 +73,7 @@ export class Fetcher {
           continue
         }
         this.#outstanding += fetch.piece.length
-        fetch.askedMs = performance.now()
+        fetch.isAsked = true
         wanted.push({
           id: fetch.piece.id,
           length: fetch.piece.length,
@@ -88,30 +84,6 @@ export class Fetcher {
       queue.splice(0, taken)
     }
     if (wanted.length > 0) this.#exchange.want(wanted)
-    this.#askAgain()
-  }
-
-  /**
-   * Asks anew for what has been asked for long ago while nothing at all is on its way although a peer has it. It should
-   * not come to that; a file that never arrives is worse than a question asked twice.
-   */
-  #askAgain(): void {
-    const now = performance.now()
-    if (now < this.#lookedMs + ASK_AGAIN_MS || this.#exchange.stats().inFlightBytes > 0) return
-    this.#lookedMs = now
-    const again: Fetch[] = []
-    for (const fetch of this.#fetches.values()) {
-      if (fetch.askedMs === undefined || now < fetch.askedMs + ASK_AGAIN_MS) continue
-      if (this.isAvailable(this.#index.pieces.refsOf(fetch.piece.id))) again.push(fetch)
-    }
-    if (again.length === 0) return
-    this.#exchange.unwant(again.map(({ piece }) => piece.id))
-    const wanted = again.map(({ piece }) => {
-      const refs = this.#named(this.#index.pieces.refsOf(piece.id))
-      return { id: piece.id, length: piece.length, refs, priority: 1 }
-    })
-    for (const fetch of again) fetch.askedMs = now
-    this.#exchange.want(wanted)
   }
 
   /** Bytes that had arrived are staged, or thrown away. */
@@ -134,7 +106,7 @@ export class Fetcher {
       const fetch = this.#fetches.get(id)
       if (fetch === undefined || fetch.waiters.some((waiter) => !waiter.task.dropped)) continue
       // Still in a queue: pump() will see that nobody waits.
-      if (this.#fresh.includes(fetch) || this.#bulk.includes(fetch)) continue
+      if (!fetch.isAsked) continue
       this.#fetches.delete(id)
       this.#outstanding -= fetch.piece.length
       ids.push(fetch.piece.id)

@@ -36,6 +36,8 @@ export class FilePieces implements PieceSource {
   readonly #context: ShareContext
   readonly #events: FilePiecesEvents
   readonly #withdrawn = new Map<string, Withdrawn>()
+  /** Where the pieces of an answer lie, until the exchange has sent them. */
+  readonly #rooms = new WeakMap<readonly (Buffer | null)[], ArrayBuffer>()
   #timer: NodeJS.Timeout | undefined
   #waitMs = RECHECK_MS
   #stopped = false
@@ -62,7 +64,9 @@ export class FilePieces implements PieceSource {
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
     if (jobs.length === 0) return answers
     const halted = this.#context.haltReason() !== undefined
-    const pieces = halted ? jobs.map(() => null) : await pool.readPieces(root, pieceKeys, jobs)
+    const read = halted ? undefined : await pool.readPieces(root, pieceKeys, jobs)
+    if (read !== undefined) this.#rooms.set(answers, read.room)
+    const pieces = read?.pieces ?? jobs.map(() => null)
     const changed = new Set<RelPath | ''>()
     pieces.forEach((piece, i) => {
       answers[positions[i]!] = piece
@@ -73,6 +77,13 @@ export class FilePieces implements PieceSource {
     })
     if (changed.size > 0 && !halted) this.#events.rescan([...changed])
     return answers
+  }
+
+  release(answers: readonly (Buffer | null)[]): void {
+    const room = this.#rooms.get(answers)
+    if (room === undefined) return
+    this.#rooms.delete(answers)
+    this.#context.pool.giveRoom(room)
   }
 
   stop(): void {

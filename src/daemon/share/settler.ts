@@ -126,8 +126,8 @@ export class Settler {
   #canEverCopy(pieces: readonly PieceInfo[]): boolean {
     const { index, isAvailable } = this.#options
     return pieces.every(({ id }) => {
-      const { isHeld, refs } = index.pieces.look(id)
-      return isHeld || index.archivedPlaceOf(id) !== undefined || isAvailable(refs)
+      const { place, refs } = index.pieces.look(id)
+      return place !== undefined || index.archivedPlaceOf(id) !== undefined || isAvailable(refs)
     })
   }
 
@@ -163,8 +163,10 @@ export class Settler {
   #canCopy(pieces: readonly PieceInfo[], forOthers: boolean): boolean {
     const { index, isAvailable } = this.#options
     return pieces.every(({ id }) => {
-      const { isHeld, refs } = index.pieces.look(id)
-      return isHeld || index.archivedPlaceOf(id) !== undefined || (forOthers && isAvailable(refs))
+      const { place, refs } = index.pieces.look(id)
+      return (
+        place !== undefined || index.archivedPlaceOf(id) !== undefined || (forOthers && isAvailable(refs))
+      )
     })
   }
 }

@@ -137,7 +137,9 @@ export class Stager {
     taken: readonly PendingPart[][],
     byteLength: number,
   ): Promise<void> {
-    const packed = Buffer.from(new ArrayBuffer(byteLength))
+    const { pool, root, pieceKeys } = this.#context
+    const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
+    const packed = Buffer.from(room)
     let at = 0
     const jobs = tasks.map((task, i): StageFileJob => {
       const fact = fileFactOf(task)!
@@ -162,8 +164,7 @@ export class Stager {
         mtimeUs: fact.mtimeUs,
       }
     })
-    const { pool, root, pieceKeys } = this.#context
-    const results = await pool.stage(root, pieceKeys, jobs, packed.buffer as ArrayBuffer)
+    const results = await pool.stage(root, pieceKeys, jobs, room)
     for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
   }
 
