@@ -94,15 +94,6 @@ export function mtimeUsOf(stat: DiskStat): number {
   return Math.min(Math.max(us, -Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
-/**
- * What to give node's utimes so that mtimeUsOf() of the result is `mtimeUs` again. Two traps are in it: node takes a
- * negative number as "now" but a text as it is, and its libuv cuts to whole microseconds towards zero, where the double
- * may lie just short of the one meant; a third of a microsecond away from zero survives cutting and rounding alike.
- */
-export function utimesTime(mtimeUs: number): string {
-  return String((mtimeUs + (mtimeUs < 0 ? -0.3 : 0.3)) / 1e6)
-}
-
 /** Writes a stat, node's or ours, as the `index`th of a packed array, which must have room for it. */
 export function packStat(packed: Float64Array, index: number, stats: StatLike | DiskStat): void {
   const at = index * STAT_FIELDS

@@ -10,9 +10,10 @@
 // between two system calls.
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
-import { type DiskStat, sameStat, statOf, utimesTime } from '../core/stat.js'
+import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { type Bench, bringBack, isTouched, placeAbsent } from './commit-bench.js'
 import { codeOf, faultOf, isUnsupported, setMode } from './safefs.js'
+import { utimesTime } from './utimes.js'
 
 /** What is to be at the path. */
 export type Newcomer =

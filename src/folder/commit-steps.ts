@@ -2,7 +2,7 @@
 // (A2), and leaves nothing of its own behind when it fails.
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
-import { type DiskStat, mtimeUsOf, statOf, utimesTime } from '../core/stat.js'
+import { type DiskStat, mtimeUsOf, statOf } from '../core/stat.js'
 import { holdInStaging, reserveInStaging } from './archive.js'
 import {
   type Bench,
@@ -24,6 +24,7 @@ import {
 } from './commit-replace.js'
 import { LINK_PREFIX } from './marker.js'
 import { codeOf, isUnsupported, setMode, setTimes } from './safefs.js'
+import { utimesTime } from './utimes.js'
 
 type JobOf<Type extends CommitJob['type']> = CommitJob & { readonly type: Type }
 

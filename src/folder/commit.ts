@@ -8,7 +8,7 @@
 import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
 import { pathFault } from '../core/path.js'
-import { type DiskStat, mtimeUsOf, statOf, utimesTime } from '../core/stat.js'
+import { type DiskStat, mtimeUsOf, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
@@ -25,6 +25,7 @@ import { withUnlockedParents } from './commit-unlock.js'
 import { Durability, FEW, type SyncCalls, systemSyncCalls } from './durable.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
 import { codeOf, type Fault, faultOf, PathFault, SafeRoot, setMode } from './safefs.js'
+import { utimesTime } from './utimes.js'
 
 export type { CommitJob, CommitOptions, CommitPayload, CommitResult, Expect } from './commit-job.js'
 

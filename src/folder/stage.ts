@@ -10,7 +10,7 @@
 //  3. A job that continues a file fails if the file is not there; it never starts an empty one with holes in it.
 import fs from 'node:fs'
 import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
-import { type DiskStat, sameStat, statOf, utimesTime } from '../core/stat.js'
+import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
 import { codeOf, type Fault, faultOf, isGone, SafeRoot } from './safefs.js'
 import {
@@ -22,6 +22,7 @@ import {
   type StagePayload,
   type StageResult,
 } from './stage-job.js'
+import { utimesTime } from './utimes.js'
 
 export type { PartSource, StageFileJob, StageJob, StagePart, StageResult } from './stage-job.js'
 

@@ -15,8 +15,8 @@ import {
   sameStat,
   statOf,
   unpackStat,
-  utimesTime,
 } from '../../src/core/stat.js'
+import { keepsNanoseconds, utimesTime } from '../../src/folder/utimes.js'
 
 const FORMATS = { file: 0o100000, directory: 0o040000, symlink: 0o120000, other: 0o010000 } as const
 
@@ -91,4 +91,9 @@ test('the types and microsecond times of real paths', () => {
   } finally {
     fs.rmSync(root, { recursive: true })
   }
+})
+
+test('libuv keeps nanoseconds from 1.52 on', () => {
+  const versions = ['1.46.0', '1.51.0', '1.52.0', '1.52.1', '1.100.0', '2.0.0', '0.60.0']
+  assert.deepEqual(versions.map(keepsNanoseconds), [false, false, true, true, true, true, false])
 })
