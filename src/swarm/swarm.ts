@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { isIPv4, type Socket } from 'node:net'
-import NoiseSecretStream from '@hyperswarm/secret-stream'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceKeys } from '../core/device.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId, ShareId } from '../core/ids.js'
@@ -13,16 +13,17 @@ import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
 import { LanBeacon } from './beacon.js'
+import { Connections, type ConnectionsOptions } from './connections.js'
 import { DhtFinder } from './dht.js'
 import { type DhtNode, runDhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
-import { DEFAULT_TIMINGS, Link, type LinkOptions, type LinkTimings } from './link.js'
+import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { offersOf, sharesOffered } from './offers.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
-import { Lobby, remoteOf, TcpListener } from './tcp.js'
+import { remoteOf, TcpListener } from './tcp.js'
 
 export interface SwarmOptions {
   readonly device: DeviceKeys
@@ -60,9 +61,6 @@ interface SwarmEvents {
 /** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
 const MAX_OFFER_MESSAGES = 1_000
 
-type OpenOptions = Pick<LinkOptions, 'stream' | 'transport' | 'remote'> &
-  Partial<LinkOptions> & { readonly onSettled?: (link: Link) => void }
-
 type State = 'new' | 'running' | 'stopped'
 
 export class Swarm extends EventEmitter<SwarmEvents> {
@@ -73,8 +71,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #own: DeviceId
   readonly #timings: LinkTimings
   readonly #shares = new Map<ShareId, { readonly members: ShareMembers; readonly options: ShareOptions }>()
-  readonly #lobby = new Lobby()
-  readonly #links = new Set<Link>()
+  readonly #connections: Connections
   readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #book: AddressBook
   readonly #table: LinkTable
@@ -93,6 +90,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#log = options.log
     this.#own = options.device.device
     this.#timings = { ...DEFAULT_TIMINGS, ...options.timings }
+    this.#connections = new Connections({
+      device: options.device,
+      common: () => this.#linkOptions(),
+      onReady: (link) => this.#onReady(link),
+    })
     this.#book = new AddressBook(this.#own, Math.random)
     this.#table = new LinkTable({
       own: this.#own,
@@ -150,7 +152,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#dialer.stop()
     this.#beacon?.close()
     this.#bans.clear()
-    for (const link of [...this.#links]) link.close('stopped')
+    this.#connections.close()
     await Promise.all([this.#listener?.close(), this.#dht?.close(), this.#dhtNode?.close()])
   }
 
@@ -224,8 +226,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       socket.destroy()
       return
     }
-    const stream = this.#noise(false, socket)
-    this.#open({ stream, transport: 'tcp', remote: remoteOf(socket) })
+    const stream = this.#connections.noise(false, socket)
+    this.#connections.open({ stream, transport: 'tcp', remote: remoteOf(socket) })
   }
 
   #onDialled(socket: Socket, target: DialTarget, done: () => void): void {
@@ -236,9 +238,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       done()
       return
     }
-    const stream = this.#noise(true, socket)
+    const stream = this.#connections.noise(true, socket)
     let isMismatch = false
-    this.#open({
+    this.#connections.open({
       stream,
       transport: 'tcp',
       remote: remoteOf(socket),
@@ -263,39 +265,18 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const wanted = shares.filter(({ topic }) => topics.some((other) => other.equals(topic)))
     // Who was found under several topics may hold the secret of only some.
     const share = wanted[this.#turn++ % Math.max(1, wanted.length)]
-    this.#open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
+    this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
   }
 
-  #noise(isInitiator: boolean, socket: Socket): NoiseSecretStream {
-    const { publicKey, secretKey } = this.#options.device
-    return new NoiseSecretStream(isInitiator, socket, { keyPair: { publicKey, secretKey } })
-  }
-
-  /** `onSettled` runs once, when the connection is ready or has failed. */
-  #open({ onSettled, ...options }: OpenOptions): void {
-    const link = new Link({
+  #linkOptions(): ReturnType<ConnectionsOptions['common']> {
+    return {
       shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
       hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
       timings: this.#timings,
       now,
       log: this.#log,
-      ...options,
-    })
-    this.#links.add(link)
-    if (link.role === 'responder') this.#lobby.enter(link)
-    link.on('ready', () => {
-      this.#lobby.leave(link)
-      this.#onReady(link)
-      onSettled?.(link)
-    })
-    link.on('close', () => {
-      this.#links.delete(link)
-      this.#lobby.leave(link)
-      if (link.readyMs === 0) onSettled?.(link)
-    })
-    link.start()
-    if (!this.#isRunning) link.close('stopped')
+    }
   }
 
   #onReady(link: Link): void {
