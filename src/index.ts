@@ -1,7 +1,6 @@
 // The public surface of the package, all of it: run a node in your own program, ask a node that runs elsewhere, and
 // handle secrets. What is not exported here may change at any time. examples/embed shows it in use.
 
-export { waitForSync } from './cli/wait.js'
 export { ControlClient } from './control/client.js'
 export type { ControlBackend } from './control/handler.js'
 export type {
@@ -13,6 +12,7 @@ export type {
   ShareReport,
   StatusReport,
 } from './control/schema.js'
+export { type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
 export { type ErrorCode, ShoalError } from './core/error.js'
 export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'
 export { type LogLevel, makeLog } from './daemon/log.js'

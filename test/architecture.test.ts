@@ -24,6 +24,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'ports/',
     'control/client',
     'control/schema',
+    'control/wait',
     'control/package-version',
     'daemon/config',
     'daemon/log',

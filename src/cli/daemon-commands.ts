@@ -1,13 +1,21 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
 import { ControlClient } from '../control/client.js'
+import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
 import type { Config } from '../daemon/config.js'
 import { readConfig } from '../daemon/config-secrets.js'
 import type { CliIo } from './io.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatJson, formatTable, printable } from './text.js'
-import { VERDICT_EXIT, type Verdict, waitForSync } from './wait.js'
+
+/** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
+const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
+  'in-sync': 0,
+  behind: 2,
+  halted: 2,
+  unreachable: 3,
+}
 
 export interface JsonOption {
   readonly json?: boolean

@@ -1,12 +1,13 @@
-// `shoal status --wait`: first everything that stands on this disk is announced (settle), then the status is asked for
-// again and again until all agree or the time is up. The verdict is a pure function of a status report:
+// Waits until all are in sync, for `shoal status --wait` and for programs that embed the client: first everything that
+// stands on this disk is announced (settle), then the status is asked for again and again until all agree or the time is
+// up. The verdict is a pure function of a status report:
 //   halted       a share does nothing until approved; waiting longer is of no use
 //   behind       this device, or a member that can be reached, does not hold the newest tree yet
 //   unreachable  everyone who can be reached does, but someone cannot be (section 10: never counted as up to date)
 //   in-sync      this device and every enrolled member hold the same digest
-import type { ControlClient } from '../control/client.js'
-import type { StatusReport } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
+import type { ControlClient } from './client.js'
+import type { StatusReport } from './schema.js'
 
 export interface Verdict {
   readonly type: 'in-sync' | 'behind' | 'unreachable' | 'halted'
@@ -14,16 +15,9 @@ export interface Verdict {
   readonly because: readonly string[]
 }
 
-/** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
-export const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
-  'in-sync': 0,
-  behind: 2,
-  halted: 2,
-  unreachable: 3,
-}
-
 export interface WaitOptions {
   readonly timeoutMs: number
+  /** Between two looks at the status. */
   readonly pollMs?: number
   readonly now?: () => number
   readonly sleep?: (ms: number) => Promise<void>
