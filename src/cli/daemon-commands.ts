@@ -1,6 +1,7 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
 import { ControlClient } from '../control/client.js'
+import type { MemberReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
 import type { Config } from '../daemon/config.js'
@@ -16,6 +17,9 @@ const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
   halted: 2,
   unreachable: 3,
 }
+
+/** So much of a device's id, and no less, names it: what status shows. */
+const ID_START = /^[0-9a-f]{8,64}$/
 
 export interface JsonOption {
   readonly json?: boolean
@@ -60,6 +64,19 @@ export async function approveCommand(
   return 0
 }
 
+/** Drops a silent member, named by name or by the start of its id, until it is heard of again. */
+export async function forgetCommand(io: CliIo, configFile: string, named: string): Promise<number> {
+  const { client } = await connect(configFile)
+  const { shares } = await client.status()
+  const { device, name } = silentMember(
+    shares.flatMap(({ members }) => members),
+    named,
+  )
+  await client.forget(device)
+  io.out(`forgot ${printable(name)} (${device.slice(0, 16)}) until it is heard of again\n`)
+  return 0
+}
+
 export async function peersCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
   const { client } = await connect(configFile)
   const peers = await client.peers()
@@ -98,6 +115,22 @@ export async function driftCommand(io: CliIo, configFile: string, options: JsonO
 async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
   const { config } = await readConfig(configFile)
   return { client: new ControlClient(config.storagePath), config }
+}
+
+/** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
+function silentMember(members: readonly MemberReport[], named: string): MemberReport {
+  const isId = (device: string): boolean => ID_START.test(named) && device.startsWith(named)
+  const meant = members.filter(({ name, device }) => name === named || isId(device))
+  const silent = new Map(meant.filter(({ connected }) => !connected).map((one) => [one.device, one]))
+  const [found, second] = silent.values()
+  if (found !== undefined && second === undefined) return found
+  const quoted = printable(named)
+  if (found !== undefined) {
+    const ids = [...silent.keys()].map((device) => device.slice(0, 16))
+    throw new ShoalError('USAGE', `several unreachable members are called ${quoted}: ${ids.join(', ')}`)
+  }
+  if (meant.length > 0) throw new ShoalError('USAGE', `cannot forget ${quoted}: it is connected`)
+  throw new ShoalError('NOT_FOUND', `no member is called ${quoted}, see shoal status`)
 }
 
 function shareAt(config: Config, dir: string): number {

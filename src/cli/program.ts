@@ -11,6 +11,7 @@ import {
   approveCommand,
   conflictsCommand,
   driftCommand,
+  forgetCommand,
   type JsonOption,
   peersCommand,
   scanCommand,
@@ -159,6 +160,9 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
   query('peers', 'list the connections')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) => setExit(await peersCommand(io, config, options)))
+  query('forget', 'drop a member that will not come back, until it is heard of again')
+    .argument('<device>', 'its name, or the first 8 or more digits of its id, as shoal status shows them')
+    .action(async (config: string, device: string) => setExit(await forgetCommand(io, config, device)))
   query('conflicts', 'list the conflict copies: both sides of every double edit')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) =>

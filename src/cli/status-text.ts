@@ -49,12 +49,13 @@ function formatMembers({ members }: ShareReport): string {
   if (members.length === 0) return '  no other members\n'
   const rows = members.map((member) => [
     member.name,
+    member.device.slice(0, 8),
     member.grade,
     memberState(member),
     member.address === null ? '-' : `${member.transport} ${member.address}`,
-    member.lastSeen ?? 'never',
+    member.lastSeen?.replace(/\.\d+Z$/, 'Z') ?? 'never',
   ])
-  return formatTable([['MEMBER', 'GRADE', 'STATE', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
+  return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
 }
 
 function amount(files: number, bytes: number): string {

@@ -66,6 +66,11 @@ export class ControlClient {
     await this.#call('POST', '/v1/approve', nothing, options, { share })
   }
 
+  /** Drops a silent member, by its full device id, until it is heard of again. USAGE, NOT_FOUND. */
+  async forget(device: string, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/forget', nothing, options, { device })
+  }
+
   /** Asks the daemon to stop; resolves when it has heard. */
   async stop(options: CallOptions = {}): Promise<void> {
     await this.#call('POST', '/v1/stop', nothing, options)

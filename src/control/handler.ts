@@ -1,5 +1,6 @@
 // The control API as one function from request to response, over a backend that the daemon provides. It knows nothing of
 // sockets. Promises: it never rejects; every failure is an ErrorReport whose message holds no secret.
+import type { z } from 'zod'
 import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { Log } from '../ports/log.js'
@@ -8,6 +9,7 @@ import {
   type ConflictReport,
   type DriftReport,
   type ErrorReport,
+  forgetRequest,
   type PeerReport,
   type StatusReport,
 } from './schema.js'
@@ -24,6 +26,11 @@ export interface ControlBackend {
   settle(): Promise<void>
   /** Lifts the halt (A5) of the share at this place in the configuration, or of all. NOT_FOUND: no such share. */
   approve(shareIndex?: number): Promise<void>
+  /**
+   * Drops a device from the members of all shares that it is silent in, until it is heard of again. USAGE: it is
+   * connected; NOT_FOUND: no such member.
+   */
+  forget(device: string): Promise<void>
   /** Asks the daemon to stop; returns at once. */
   stop(): void
 }
@@ -57,6 +64,7 @@ export function controlHandler(
     ['POST /v1/scan', () => backend.scan()],
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],
+    ['POST /v1/forget', async (body) => backend.forget(deviceOf(body))],
     ['POST /v1/stop', async () => backend.stop()],
   ])
   return async ({ method, path, body }) => {
@@ -80,17 +88,22 @@ export function errorResponse(error: ShoalError): ControlResponse {
 }
 
 function shareOf(body: string): number | undefined {
+  const what = '{"share": place in the configuration, from 0}'
+  return parseBody(approveRequest, body, what).share
+}
+
+function deviceOf(body: string): string {
+  return parseBody(forgetRequest, body, '{"device": 64 hex digits}').device
+}
+
+function parseBody<T>(schema: z.ZodType<T>, body: string, what: string): T {
   let value: unknown = {}
   try {
     if (body !== '') value = JSON.parse(body)
   } catch (cause) {
     throw new ShoalError('USAGE', 'the body of the request is not JSON', { cause })
   }
-  const parsed = approveRequest.safeParse(value)
-  if (!parsed.success)
-    throw new ShoalError(
-      'USAGE',
-      'the body of the request is not {"share": place in the configuration, from 0}',
-    )
-  return parsed.data.share
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw new ShoalError('USAGE', `the body of the request is not ${what}`)
+  return parsed.data
 }

@@ -25,10 +25,10 @@ export interface ShareReport {
   readonly state: ShareState
   /** Why nothing is done until approved (A5); null unless halted. */
   readonly haltReason: string | null
-  /** Live files and their bytes, as the share says. */
+  /** Files of the share that this disk holds now, in whatever version, and their bytes; `digest` is over the same. */
   readonly files: number
   readonly bytes: number
-  /** What this device still lacks of them. */
+  /** Files that still have to be fetched or replaced here, and the bytes of their new content. */
   readonly needFiles: number
   readonly needBytes: number
   readonly conflicts: number
@@ -110,6 +110,12 @@ export interface ApproveRequest {
   readonly share?: number | undefined
 }
 
+/** POST /v1/forget: drop a silent member until it is heard of again. */
+export interface ForgetRequest {
+  /** Device id, 64 hex digits. */
+  readonly device: string
+}
+
 const grade = z.enum(['write', 'read', 'blind'])
 const count = z.number().nonnegative()
 const transport = z.enum(['tcp', 'udx'])
@@ -187,6 +193,10 @@ export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
 
 export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
+})
+
+export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({
+  device: z.string().regex(/^[0-9a-f]{64}$/),
 })
 
 export const nothing: z.ZodType<unknown> = z.looseObject({})

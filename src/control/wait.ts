@@ -39,7 +39,7 @@ export function verdictOf({ shares }: StatusReport): Verdict {
     if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
       behind.push(`this device${within}`)
     for (const member of share.members)
-      if (!member.connected) unreachable.push(`${member.name}${within}`)
+      if (!member.connected) unreachable.push(`${member.name} (${member.device.slice(0, 8)})${within}`)
       else if (!member.digestEqual) behind.push(`${member.name}${within}`)
   }
   if (halted.length > 0) return { type: 'halted', because: halted }

@@ -1,4 +1,6 @@
 // What the control API tells of a running daemon and does to it (src/control): reads the shares' state, decides nothing.
+// While the daemon starts over as another device (F4) it has no shares; a call waits for them, for else it would say that
+// there is nothing to sync, which to a script means that all is in sync.
 
 import type { ControlBackend } from '../control/handler.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
@@ -18,6 +20,8 @@ export interface DaemonView {
   readonly name: string
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
+  /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
+  readonly started: () => Promise<void>
   readonly stop: () => void
 }
 
@@ -29,17 +33,19 @@ export class DaemonBackend implements ControlBackend {
   }
 
   async status(): Promise<StatusReport> {
+    const shares = await this.#shares()
     return {
       device: this.#view.device(),
       name: this.#view.name,
       version: PACKAGE_VERSION,
       pid: process.pid,
-      shares: this.#view.shares().map(shareReport),
+      shares: shares.map(shareReport),
     }
   }
 
   async peers(): Promise<PeerReport[]> {
-    return this.#view.shares().flatMap((share) => {
+    const shares = await this.#shares()
+    return shares.flatMap((share) => {
       const traffic = new Map(share.exchange.stats().perPeer.map((stats) => [stats.device, stats]))
       return share.peers.map((peer) => ({
         dir: share.dir,
@@ -57,13 +63,15 @@ export class DaemonBackend implements ControlBackend {
   }
 
   async conflicts(): Promise<ConflictReport[]> {
-    return this.#view
-      .shares()
-      .flatMap((share) => share.conflicts().map(({ path, copy }) => ({ dir: share.dir, path, copy })))
+    const shares = await this.#shares()
+    return shares.flatMap((share) =>
+      share.conflicts().map(({ path, copy }) => ({ dir: share.dir, path, copy })),
+    )
   }
 
   async drift(): Promise<DriftReport[]> {
-    return this.#view.shares().flatMap((share) =>
+    const shares = await this.#shares()
+    return shares.flatMap((share) =>
       share.index.drifted().map((path) => {
         const what = share.index.disk(path)?.drift?.what
         const kind = what === 'extra' ? 'added' : what === 'missing' ? 'deleted' : 'changed'
@@ -73,15 +81,17 @@ export class DaemonBackend implements ControlBackend {
   }
 
   async scan(): Promise<void> {
-    await Promise.all(this.#view.shares().map((share) => share.scan()))
+    const shares = await this.#shares()
+    await Promise.all(shares.map((share) => share.scan()))
   }
 
   async settle(): Promise<void> {
-    await Promise.all(this.#view.shares().map((share) => share.settle()))
+    const shares = await this.#shares()
+    await Promise.all(shares.map((share) => share.settle()))
   }
 
   async approve(shareIndex?: number): Promise<void> {
-    const shares = this.#view.shares()
+    const shares = await this.#shares()
     if (shareIndex === undefined) {
       for (const share of shares) share.approve()
       return
@@ -92,8 +102,25 @@ export class DaemonBackend implements ControlBackend {
     share.approve()
   }
 
+  async forget(device: string): Promise<void> {
+    const shares = await this.#shares()
+    const found = shares.filter(({ members }) => members.all().some(({ state }) => state.device === device))
+    const short = device.slice(0, 16)
+    if (found.length === 0)
+      throw new ShoalError('NOT_FOUND', `no device ${short} is a member of a share here`)
+    const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
+    if (silent.length === 0)
+      throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
+    for (const { members } of silent) members.forget(device as DeviceId)
+  }
+
   stop(): void {
     this.#view.stop()
+  }
+
+  async #shares(): Promise<readonly Share[]> {
+    await this.#view.started()
+    return this.#view.shares()
   }
 }
 

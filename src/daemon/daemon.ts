@@ -83,6 +83,7 @@ class Daemon implements RunningDaemon {
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
+      started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
   }

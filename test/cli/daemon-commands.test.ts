@@ -73,9 +73,9 @@ describe('shoal status', () => {
   drift      0
   problems   1
     a\\u{1b}[2J  EACCES  permission denied
-  MEMBER  GRADE  STATE        ADDRESS             LAST SEEN
-  nas     read   in sync      tcp 127.0.0.1:4444  2026-11-20T18:02:03.000Z
-  phone   write  unreachable  -                   2026-11-20T18:02:03.000Z
+  MEMBER  DEVICE    GRADE  STATE        ADDRESS             LAST SEEN
+  nas     6e617300  read   in sync      tcp 127.0.0.1:4444  2026-11-20T18:02:03Z
+  phone   70686f6e  write  unreachable  -                   2026-11-20T18:02:03Z
 
 /b
   grade      write
@@ -121,7 +121,7 @@ describe('shoal status', () => {
       name: 'an unreachable member, all others in sync: exit 3',
       report: share({ members: [member('nas'), member('phone', { connected: false, digestEqual: true })] }),
       exit: 3,
-      says: 'unreachable: phone',
+      says: 'unreachable: phone (70686f6e)',
     },
     {
       name: 'this device is behind: exit 2',
@@ -186,6 +186,34 @@ describe('other commands to the daemon', () => {
     const { exit, err } = await shoal(['approve', config, '/c'])
     assert.deepEqual([exit, err], [66, `/c is not a folder of ${config}\n`])
     assert.deepEqual(backend.calls, ['approve undefined', 'approve 1'])
+  })
+
+  it('forget a silent member by its name or its id', async () => {
+    const [old, other] = ['1'.repeat(64), `${'1'.repeat(12)}${'2'.repeat(52)}`]
+    const gone = { connected: false, address: null, transport: null }
+    const forgotten = async (...args: string[]): Promise<unknown[]> => {
+      const { exit, out, err } = await shoal(['forget', config, ...args])
+      return [exit, out + err.split('\n')[0]]
+    }
+    const replaced = share({ members: [member('nas'), member('nas', { device: old, ...gone })] })
+    backend.statuses = [status(replaced, replaced)]
+    const done = 'forgot nas (1111111111111111) until it is heard of again\n'
+    assert.deepEqual(await forgotten('nas'), [0, done])
+    assert.deepEqual(await forgotten('11111111'), [0, done])
+    assert.deepEqual(
+      backend.calls.filter((call) => call.startsWith('forget')),
+      [`forget ${old}`, `forget ${old}`],
+    )
+    assert.deepEqual(await forgotten('1111111'), [66, 'no member is called 1111111, see shoal status'])
+    assert.deepEqual(await forgotten('phone'), [66, 'no member is called phone, see shoal status'])
+    assert.deepEqual(await forgotten('6e617300'), [64, 'cannot forget 6e617300: it is connected'])
+    const twins = [member('nas', { device: old, ...gone }), member('nas', { device: other, ...gone })]
+    backend.statuses = [status(share({ members: twins }))]
+    const ids = '1111111111111111, 1111111111112222'
+    assert.deepEqual(await forgotten('nas'), [64, `several unreachable members are called nas: ${ids}`])
+    assert.equal((await forgotten(other.slice(0, 16)))[0], 0)
+    assert.equal((await forgotten())[0], 64)
+    assert.equal(backend.calls.filter((call) => call.startsWith('forget')).length, 3)
   })
 
   it('peers', async () => {

@@ -49,6 +49,8 @@ describe('controlHandler', () => {
     assert.deepEqual(await code('POST', '/v1/status'), [404, 'NOT_FOUND'])
     for (const body of ['{', '[]', '{"share": -1}', '{"share": "0"}', '{"other": 1}'])
       assert.deepEqual(await code('POST', '/v1/approve', body), [400, 'USAGE'])
+    for (const body of ['', '{', '{"device": "nas"}', `{"device": "${'A'.repeat(64)}"}`])
+      assert.deepEqual(await code('POST', '/v1/forget', body), [400, 'USAGE'])
   })
 
   it('turns every failure into an error report without secrets', async () => {
@@ -104,8 +106,10 @@ describe('the control socket', () => {
     await client.settle()
     await client.approve()
     await client.approve(1)
+    await client.forget('b'.repeat(64))
     await client.stop()
-    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'approve 1', 'stop'])
+    const calls = ['status', 'scan', 'settle', 'approve undefined', 'approve 1', `forget ${'b'.repeat(64)}`]
+    assert.deepEqual(backend.calls, [...calls, 'stop'])
   })
 
   it('has mode 0600 and is gone after close', async () => {

@@ -93,6 +93,11 @@ export class FakeBackend implements ControlBackend {
     await this.work()
   }
 
+  async forget(device: string): Promise<void> {
+    this.calls.push(`forget ${device}`)
+    await this.work()
+  }
+
   stop(): void {
     this.calls.push('stop')
   }

@@ -56,6 +56,8 @@ const MAX_MEMBERS = 1000
 export class Members {
   readonly #options: MembersOptions
   readonly #table: Table<MemberRow>
+  /** Newest sequence of each member that was forgotten: only what is newer enrols it again. */
+  readonly #forgotten: Table<number>
   readonly #members = new Map<DeviceId, { state: DeviceState; bytes: Buffer; seenMs: number }>()
   #own: Buffer | undefined
   #sequence: number
@@ -67,6 +69,7 @@ export class Members {
   constructor(options: MembersOptions) {
     this.#options = options
     this.#table = options.database.table(`${options.prefix}members`)
+    this.#forgotten = options.database.table(`${options.prefix}forgotten`)
     this.#sequence = options.nowMs()
     for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) {
       const opened = openState(value.state, options.stateKey, options.shareId)
@@ -118,6 +121,7 @@ export class Members {
       const known = this.#members.get(state.device)
       if (known === undefined && this.#members.size >= MAX_MEMBERS) continue
       if (known !== undefined && known.state.sequence >= state.sequence) continue
+      if (known === undefined && !this.#enrols(state)) continue
       const member = { state, bytes: Buffer.from(bytes), seenMs: nowMs() }
       this.#members.set(state.device, member)
       this.#table.put(Buffer.from(state.device, 'hex'), { state: member.bytes, seenMs: member.seenMs })
@@ -125,6 +129,22 @@ export class Members {
     }
     if (news.length === 0) return false
     for (const peer of this.#options.peers()) if (peer.device !== from.device) peer.sendStates(news)
+    return true
+  }
+
+  /**
+   * Drops a member until the device itself says something new: what others still tell of it is not news. False if there
+   * is no such member.
+   */
+  forget(device: DeviceId): boolean {
+    const member = this.#members.get(device)
+    if (member === undefined) return false
+    const key = Buffer.from(device, 'hex')
+    this.#options.database.transaction(() => {
+      this.#forgotten.put(key, member.state.sequence)
+      this.#table.remove(key)
+    })
+    this.#members.delete(device)
     return true
   }
 
@@ -140,6 +160,16 @@ export class Members {
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#timer = undefined
+  }
+
+  /** Whether a state makes its device a member: unless it was forgotten, and this is no newer than what was known then. */
+  #enrols({ device, sequence }: DeviceState): boolean {
+    const key = Buffer.from(device, 'hex')
+    const forgotten = this.#forgotten.get(key)
+    if (forgotten === undefined) return true
+    if (sequence <= forgotten) return false
+    this.#forgotten.remove(key)
+    return true
   }
 
   /** Signs a new state if anything is different; false if all is as it was. */

@@ -167,3 +167,28 @@ test('section 10: after stop nothing is signed any more', async () => {
   await new Promise((resolve) => setImmediate(() => setTimeout(resolve, 5)))
   assert.equal(described, 0)
 })
+
+test('section 10: a forgotten member stays forgotten, whoever tells of its old states, until it says something new', () => {
+  const [own, far] = [device(), device()]
+  const database = new MemoryDatabase()
+  const [bringer, other] = [new Peer(device().device), new Peer(device().device)]
+  const before = membersOf(own, [bringer, other], database)
+  assert.equal(before.forget(far.device), false)
+  before.receive(bringer, [stateOf(far, 4), stateOf(far, 5)])
+  assert.equal(before.forget(far.device), true)
+  assert.deepEqual(before.all(), [])
+  const told = other.got.length
+  assert.equal(before.receive(bringer, [stateOf(far, 4), stateOf(far, 5)]), false)
+  assert.equal(other.got.length, told)
+  before.stop()
+  const after = membersOf(own, [bringer, other], database)
+  assert.deepEqual(after.all(), [])
+  assert.equal(after.receive(bringer, [stateOf(far, 5)]), false)
+  const greeted = new Peer(device().device)
+  after.greet(greeted)
+  assert.equal(greeted.got.flat().length, 1)
+  assert.equal(after.receive(bringer, [stateOf(far, 6)]), true)
+  assert.equal(after.all()[0]!.state.sequence, 6)
+  after.stop()
+  assert.equal(membersOf(own, [], database).all()[0]!.state.sequence, 6)
+})
