@@ -35,7 +35,7 @@ export interface ShareReport {
   /** Paths on a reader's disk that differ from the share; 0 for writers. */
   readonly drift: number
   readonly problems: readonly ProblemReport[]
-  /** Digest of the live tree, 64 hex digits (section 10). */
+  /** Digest of what this disk holds of the share, 64 hex digits (section 10). */
   readonly digest: string
   /** Content moved since the daemon started. */
   readonly receivedBytes: number

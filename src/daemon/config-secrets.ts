@@ -15,6 +15,7 @@ import {
   secretOrFault,
   warningOf,
 } from './config.js'
+import { folderOverlaps } from './config-folders.js'
 import type { Problem } from './config-json.js'
 
 /** A configuration whose secrets are all read. */
@@ -50,7 +51,7 @@ export async function readConfig(fileName: string): Promise<{ config: Config; wa
 
 /**
  * Reads the secrets that stand in files of their own. Throws CONFIG_INVALID (or NOT_YET) with the position of every
- * share whose secret is unreadable or wrong. A configuration without such files comes back as it is.
+ * share whose secret is unreadable or wrong, or whose folder, with links followed, is not apart from the others. A configuration without such files comes back as it is.
  */
 export async function loadSecrets(
   config: Config,
@@ -77,6 +78,7 @@ export async function loadSecrets(
   }
   const loaded: LoadedConfig = { ...config, shares }
   if (problems.length === 0) problems.push(...sameShares(loaded))
+  problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded, warnings }
 }

@@ -88,10 +88,14 @@ export class ShareRoot {
       marker.state === 'ours' ? marker.identity : writeMarker(this.#dir, this.#shareId, this.#nowMs())
   }
 
-  /** Tokens of staged files of an earlier run, to be reused; what is no token is removed. */
+  /**
+   * Tokens of staged files of an earlier run, to be reused; the rest is removed: what is no token, and what was given its
+   * name in the tree already, which must go before the first scan, because losing a name changes that file's ctime.
+   */
   leftovers(): string[] {
-    const names = fs.readdirSync(path.join(this.#dir, STAGING_DIR))
-    const tokens = names.filter((name) => /^[0-9a-f]{32}$/.test(name))
+    const staging = path.join(this.#dir, STAGING_DIR)
+    const isUnnamed = (name: string): boolean => fs.lstatSync(path.join(staging, name)).nlink === 1
+    const tokens = fs.readdirSync(staging).filter((name) => /^[0-9a-f]{32}$/.test(name) && isUnnamed(name))
     cleanStaging({ root: this.#dir, keepTokens: tokens })
     return tokens
   }
