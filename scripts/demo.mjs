@@ -100,7 +100,7 @@ async function main() {
   let expected
   await step('copy', 'a tree is copied into the folder of alice', async () => {
     expected = await makeTree(folderOf('alice'), plan)
-    say(`copied ${number(expected.size)} paths, waiting for the others to have them`)
+    say(`copied ${number(expected.size)} paths, files on each so far:`)
     return expected.size
   })
   await verify(expected)
@@ -277,11 +277,13 @@ async function inSync() {
 async function showProgress() {
   const parts = (await statuses()).map((report, i) => {
     if (report === undefined) return `${MEMBERS[i]} is silent`
-    const { files, needFiles, state } = report.shares[0]
-    const missing = needFiles > 0 ? `, ${number(needFiles)} paths to come` : ''
-    return `${MEMBERS[i]} ${state} (${number(files)} files${missing})`
+    const share = report.shares[0]
+    if (share === undefined) return `${MEMBERS[i]} starts over`
+    const { files, needFiles } = share
+    return `${MEMBERS[i]} ${number(files)}${needFiles > 0 ? ` (${number(needFiles)} left)` : ''}`
   })
-  say(`  ${parts.join(', ')}`)
+  // No longer than a terminal of 80 columns is wide.
+  say(parts.join(', '))
 }
 
 /** What each daemon says now; undefined where none answers. */

@@ -28,7 +28,7 @@ export interface ShareReport {
   /** Files of the share that this disk holds now, in whatever version, and their bytes; `digest` is over the same. */
   readonly files: number
   readonly bytes: number
-  /** Files that still have to be fetched or replaced here, and the bytes of their new content. */
+  /** Paths with something still to do here (to fetch, replace or remove), and the bytes of their new content. */
   readonly needFiles: number
   readonly needBytes: number
   readonly conflicts: number
