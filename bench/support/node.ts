@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../src/control/client.js'
 import type { ShareReport } from '../../src/control/schema.js'
 
-const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const SHOAL = fileURLToPath(new URL('../../../bin/shoal', import.meta.url))
 const CLOCK_TICKS_PER_SECOND = 100
 
 export interface BenchNodeOptions {
@@ -53,8 +53,9 @@ export class BenchNode {
   start(): void {
     const log = fs.openSync(path.join(this.#options.folder, `${this.#options.name}.log`), 'w')
     const stdio = ['ignore', log, log] as const
-    this.#child = spawn(process.execPath, [CLI, 'run', this.#config, '--log-level', 'warn'], {
+    this.#child = spawn(SHOAL, ['run', this.#config, '--log-level', 'warn'], {
       stdio: [...stdio],
+      env: { ...process.env, PATH: `${path.dirname(process.execPath)}:${process.env.PATH ?? ''}` },
     })
     fs.closeSync(log)
   }

@@ -1,6 +1,5 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
-import v8 from 'node:v8'
 import { ShoalError } from '../core/error.js'
 import { loadSecrets, readConfig } from '../daemon/config-secrets.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
@@ -19,7 +18,6 @@ export async function runCommand(
   for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
   const log = makeLog(options.logLevel)
   endOnBugs(log)
-  keepHeapSmall()
   const { runDaemon } = await import('../daemon/daemon.js')
   await untilSignalled(() => runDaemon(config, { log }), log)
   return 0
@@ -67,14 +65,6 @@ export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
   if (match === null || port < leastPort || port > 65_535)
     throw new ShoalError('USAGE', 'expected HOST:PORT, or [IPv6]:PORT')
   return { host: match[1] ?? match[2]!, port }
-}
-
-/**
- * V8 by default lets garbage pile up to four times what is in use before it collects. A daemon shares its machine with the
- * servers it was installed for: 1.6 times cost a few per cent of processor time and save a third of the memory.
- */
-function keepHeapSmall(): void {
-  v8.setFlagsFromString('--heap-growing-percent=60')
 }
 
 /** Going on after a bug could do harm; what is on disk is safe at any instant (A4). */

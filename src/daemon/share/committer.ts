@@ -16,9 +16,9 @@ import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
-const BATCH_TASKS = 2048
+const BATCH_TASKS = 1024
 /** A batch starts with so many tasks, or so long after the first; a fresh small change starts one at once. */
-const GATHER_TASKS = 1024
+const GATHER_TASKS = 768
 const GATHER_MS = 60
 
 export interface CommitterEvents {

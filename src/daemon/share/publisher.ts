@@ -49,7 +49,7 @@ export interface PublisherOptions {
 }
 
 /** More entries than this wait for the next append: each is held in memory until it is durable. */
-const MAX_BATCH = 4096
+const MAX_BATCH = 1024
 /** So often a change waits for the content of the conflict copies that go before it, or for them to become needless. */
 const MAX_POSTPONED = 3
 /** Records of a checkpoint appended at once. */
