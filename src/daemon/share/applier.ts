@@ -9,9 +9,10 @@ import { contentStart } from '../../store/share-index.js'
 import { type ActiveStep, type ApplyTask, isSameStep, type TaskPart, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
+import { currentFact } from './current-fact.js'
 import { Fetcher } from './fetcher.js'
+import { Parked } from './parked.js'
 import type { PieceExchange } from './piece-exchange.js'
-import { currentFact } from './scanner.js'
 import { Stager } from './stager.js'
 
 /** Paths on their way at most: enough to fill batches, few enough that memory does not grow with the backlog. */
@@ -22,13 +23,8 @@ const FEW_ACTIVE = 256
 const FRESH_CHANGES = 64
 const FRESH_BYTES = 4 << 20
 const CURSOR_CHUNK = 512
-/** Parked paths are tried again after this long, doubling up to the maximum. */
-const RETRY_MS = 250
-const RETRY_MAX_MS = 60_000
 /** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
 const TELL_AFTER_TRIES = 4
-/** A parked path whose time has come; the number of its tries is kept until it is done. */
-const RELEASED = -1
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
 const RECHECK_MS = 250
 /** Tasks looked at in one round; the others come next. */
@@ -59,7 +55,7 @@ export class Applier {
   readonly #committer: Committer
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
-  readonly #parked = new Map<RelPath, { untilMs: number; tries: number }>()
+  readonly #parked = new Parked()
   readonly #unavailable = new Set<RelPath>()
   /** Staged tasks whose commit would take away the last local copy of what another path still needs (P3). */
   readonly #deferred = new Set<ApplyTask>()
@@ -119,20 +115,7 @@ export class Applier {
         this.#options.rescan([parentOf(task.path)])
         this.#park(task, 1)
       },
-      onBlocked: (task, code) => {
-        if (parentOf(task.path) !== '' && code !== 'ENOTEMPTY')
-          this.#fresh.add(parentOf(task.path) as RelPath)
-        // What blocks a directory's removal may be a file that nobody has scanned yet.
-        if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
-        // Or a directory above is not there, or is something else than the index says.
-        else if (parentOf(task.path) !== '') this.#options.rescan([parentOf(task.path)])
-        this.#park(task, 1)
-        if (this.#parked.get(task.path)!.tries >= TELL_AFTER_TRIES) {
-          const detail =
-            code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
-          this.#context.problems.set('apply', task.path, code, detail)
-        }
-      },
+      onBlocked: (task, code) => this.#blocked(task, code),
       onFailed: (task, code, detail) => this.#failed(task, code, detail),
       onSlipped: (path) => this.#options.rescan([parentOf(path)]),
     })
@@ -197,7 +180,18 @@ export class Applier {
     this.#recheck()
     this.#fetcher.pump()
     this.#armTimer()
-    if (!this.isBusy) this.#options.onQuiet()
+    if (this.isBusy) return
+    this.#options.onQuiet()
+    this.#dropLeftovers()
+  }
+
+  /** Staged files of earlier tries that nothing here is going to ask for any more. */
+  #dropLeftovers(): void {
+    const { pool, root, pieceKeys, index, fail } = this.#context
+    if (this.#leftovers.size === 0 || index.counts.needFiles > 0) return
+    const jobs = [...this.#leftovers].map((token) => ({ type: 'discard', token }) as const)
+    this.#leftovers.clear()
+    pool.stage(root, pieceKeys, jobs).catch(fail)
   }
 
   /**
@@ -258,8 +252,7 @@ export class Applier {
 
   #consider(path: RelPath, fresh: boolean): void {
     if (this.#unavailable.has(path)) return
-    const parked = this.#parked.get(path)
-    if (parked !== undefined && parked.untilMs > performance.now()) return
+    if (this.#parked.isWaiting(path, performance.now())) return
     const { index } = this.#context
     const active = this.#active.get(path)
     const { step, share, row } = index.need(path)
@@ -387,25 +380,34 @@ export class Applier {
     this.wake()
   }
 
+  #blocked(task: ApplyTask, code: string): void {
+    const parent = parentOf(task.path)
+    // What blocks a directory's removal may be a file that nobody has scanned yet.
+    if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
+    else if (parent !== '') {
+      // The directory above is not there, or is something else than the index says.
+      this.#fresh.add(parent)
+      this.#options.rescan([parent, parentOf(parent)])
+    }
+    if (this.#park(task, 1) < TELL_AFTER_TRIES) return
+    const detail = code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
+    this.#context.problems.set('apply', task.path, code, detail)
+  }
+
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
     this.#drop(task)
-    this.#parkPath(task.path, 4)
+    this.#parked.park(task.path, 4, performance.now())
     this.wake()
   }
 
-  #park(task: ApplyTask, weight: number): void {
+  /** Gives a task up for now; returns how often in a row. What is staged of it is looked at again then. */
+  #park(task: ApplyTask, weight: number): number {
     if (task.begun) this.#leftovers.add(task.token)
     this.#drop(task)
-    this.#parkPath(task.path, weight)
     this.wake()
-  }
-
-  #parkPath(path: RelPath, weight: number): void {
-    const tries = (this.#parked.get(path)?.tries ?? 0) + 1
-    const delayMs = Math.min(RETRY_MAX_MS, weight * RETRY_MS * 2 ** Math.min(tries - 1, 10))
-    this.#parked.set(path, { untilMs: performance.now() + delayMs, tries })
+    return this.#parked.park(task.path, weight, performance.now())
   }
 
   #drop(task: ApplyTask): void {
@@ -439,19 +441,11 @@ export class Applier {
   /** Tries parked paths again when their time has come. */
   #armTimer(): void {
     clearTimeout(this.#timer)
-    const due: RelPath[] = []
-    let next = Number.POSITIVE_INFINITY
     const now = performance.now()
-    for (const [path, { untilMs }] of this.#parked) {
-      if (untilMs > now) next = Math.min(next, untilMs)
-      else if (untilMs !== RELEASED && !this.#active.has(path)) due.push(path)
-    }
-    for (const path of due) {
-      this.#parked.set(path, { untilMs: RELEASED, tries: this.#parked.get(path)!.tries })
-      this.#fresh.add(path)
-    }
+    const { due, nextMs } = this.#parked.release(now, (path) => this.#active.has(path))
+    for (const path of due) this.#fresh.add(path)
     if (this.#fresh.size > 0) this.wake()
-    if (this.#active.size > 0) next = Math.min(next, now + RECHECK_MS)
+    const next = this.#active.size > 0 ? Math.min(nextMs, now + RECHECK_MS) : nextMs
     if (next !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.wake(), next - now + 1)
   }
 }

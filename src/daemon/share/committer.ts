@@ -96,6 +96,8 @@ export class Committer {
    */
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
+    const made = new Set<RelPath>()
+    for (const { path, step } of ready) if (step.type === 'mkdir') made.add(path)
     for (const task of ready) {
       if (task.dropped) continue
       const { step, share, row } = this.#context.index.need(task.path)
@@ -104,10 +106,24 @@ export class Committer {
         continue
       }
       if (this.#events.isHeldBack(task, row)) continue
+      if (!this.#hasParent(task, made)) {
+        this.#events.onBlocked(task, 'PARENT_MISSING')
+        continue
+      }
       task.version = share.version
       planned.push(this.#plan(task, row))
     }
     return planned.sort((a, b) => phase(a.task) - phase(b.task))
+  }
+
+  /**
+   * Whether the directory that something is put into is known to be there, or made by the same batch. What else has its
+   * name may be the user's, and has to be looked at first (A3).
+   */
+  #hasParent({ path, step }: ApplyTask, made: ReadonlySet<RelPath>): boolean {
+    const parent = parentOf(path)
+    if (parent === '' || step.type === 'remove' || step.type === 'metadata' || made.has(parent)) return true
+    return this.#context.index.disk(parent)?.stat?.type === 'directory'
   }
 
   async #commit(ready: readonly ApplyTask[]): Promise<void> {

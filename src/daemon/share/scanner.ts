@@ -9,8 +9,6 @@ import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
 
-export { currentFact } from './current-fact.js'
-
 /** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
 const MADE_HOLD_MS = 2000
 
