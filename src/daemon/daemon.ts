@@ -17,7 +17,7 @@ import { DaemonBackend } from './backend.js'
 import type { Config, ShareConfig } from './config.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
-import { lockStorage } from './lock.js'
+import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { Share } from './share/share.js'
 
 export interface DaemonOptions {
@@ -171,6 +171,11 @@ class Daemon implements RunningDaemon {
       for (const step of closing.reverse()) await step().catch((thrown: unknown) => failures.push(thrown))
       if (failures.length > 0) throw failures[0]
     }
+    const locks: StorageLock[] = []
+    // Last of all: work in a shared directory may be under way until the pool has closed.
+    closing.push(async () => {
+      for (const lock of locks) lock.release()
+    })
     try {
       const pool = new FolderPool()
       closing.push(() => pool.close())
@@ -183,9 +188,15 @@ class Daemon implements RunningDaemon {
         opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
       if (isStrange) await this.#newEpochs(opened.store)
       const swarm = this.#makeSwarm()
-      const own = shares.map((share) =>
-        this.#makeShare(share, { pool, database, feeds: opened.store, swarm }),
-      )
+      const own = shares.map((share) => {
+        const lock = lockDirectory(share.dir)
+        if (lock !== undefined) locks.push(lock)
+        const made = this.#makeShare(share, { pool, database, feeds: opened.store, swarm })
+        // A new one has its folder, and so its lock, only now.
+        const late = lock === undefined ? lockDirectory(share.dir) : undefined
+        if (late !== undefined) locks.push(late)
+        return made
+      })
       // Shares close after the swarm, and before the stores they use.
       closing.push(() => Promise.all(own.map((share) => share.stop())))
       closing.push(() => swarm.stop())

@@ -8,7 +8,8 @@ export function writeDurably(file: string, text: string): void {
   const temporary = `${file}.new`
   const fd = fs.openSync(temporary, 'w', 0o600)
   try {
-    fs.writeSync(fd, text)
+    // Not writeSync: on a disk that is nearly full, that may write less than all and say so only in its answer.
+    fs.writeFileSync(fd, text)
     fs.fsyncSync(fd)
   } finally {
     fs.closeSync(fd)

@@ -1,9 +1,12 @@
-// One process per storage path, and the one that is refused learns who holds it (section 9). The lock is the kernel's, on
-// an open file, so it goes with its process however that ends; the file's text only tells the holder.
+// One process per storage path, and one per shared directory; who is refused learns who holds it (section 9). The lock is
+// the kernel's, on an open file, so it goes with its process however that ends; the file's text only tells the holder.
+// Two daemons with storages of their own in one directory would put the same staged files together and clear each other's
+// staging area away: files with holes would get their names.
 import fs from 'node:fs'
 import path from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { ShoalError } from '../core/error.js'
+import { OWN_DIR } from '../core/path.js'
 
 export interface StorageLock {
   release(): void
@@ -24,14 +27,60 @@ export function lockStorage(storagePath: string): StorageLock {
     )
   }
   if (!tryLock(fd)) {
-    const holder = fs.readFileSync(file, 'utf8').trim()
-    fs.closeSync(fd)
+    const holder = holderIn(fd)
     throw new ShoalError(
       'STORAGE_LOCKED',
-      `storage path ${storagePath} is in use by another daemon (pid ${holder || 'unknown'})`,
+      `storage path ${storagePath} is in use by another daemon (pid ${holder})`,
     )
   }
-  fs.ftruncateSync(fd)
-  fs.writeSync(fd, `${process.pid}\n`)
+  return held(fd)
+}
+
+/**
+ * Locks a shared directory. Undefined if it has no folder of ours yet, or none that can be locked: what is wrong with it
+ * is for the share to say, and not every file system has locks. SHARE_UNUSABLE if another daemon has it.
+ */
+export function lockDirectory(directory: string): StorageLock | undefined {
+  const own = path.join(directory, OWN_DIR)
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants
+  let fd: number
+  try {
+    if (!fs.lstatSync(own).isDirectory()) return undefined
+    fd = fs.openSync(path.join(own, 'lock'), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+  } catch {
+    // Not there, read-only, a link: the share looks at the same folder and halts or tells.
+    return undefined
+  }
+  let isOurs: boolean
+  try {
+    isOurs = tryLock(fd)
+  } catch {
+    // A file system without locks.
+    fs.closeSync(fd)
+    return undefined
+  }
+  if (!isOurs) {
+    const holder = holderIn(fd)
+    throw new ShoalError('SHARE_UNUSABLE', `${directory} is in use by another daemon (pid ${holder})`)
+  }
+  return held(fd)
+}
+
+/** The pid that stands in a lock file of somebody else's, which is closed. */
+function holderIn(fd: number): string {
+  try {
+    return fs.readFileSync(fd, 'utf8').trim() || 'unknown'
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function held(fd: number): StorageLock {
+  try {
+    fs.ftruncateSync(fd)
+    fs.writeSync(fd, `${process.pid}\n`)
+  } catch {
+    // A full disk: the lock holds all the same, and its text is only for people.
+  }
   return { release: () => fs.closeSync(fd) }
 }

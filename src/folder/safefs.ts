@@ -4,7 +4,8 @@
 // Directories are opened with O_PATH, which needs no read permission on them.
 //
 // A SafeRoot lives for one batch: it keeps descriptors of the directories it has been through, and the tree changes
-// between batches. What happens in a directory that the user moves during a batch happens in that directory, wherever
+// between batches. Nor does it enter what is mounted below the root: nothing can be renamed in there, and at the next
+// unmount all of it would seem deleted (A5). What happens in a directory that the user moves during a batch happens in that directory, wherever
 // it is now: as if the user had moved it just afterwards. All calls are synchronous, for worker threads.
 import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
@@ -25,6 +26,8 @@ export type PathFaultCode =
   | 'NOT_A_DIRECTORY'
   /** A part above the last name does not exist. */
   | 'PARENT_MISSING'
+  /** A part above the last name is on another file system than the root: something is mounted there (A7). */
+  | 'OTHER_FILE_SYSTEM'
   /** The text is no relative path: a bug of the caller. */
   | 'BAD_PATH'
 
@@ -81,6 +84,7 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
 /** Paths are relative to the root, '' is the root itself; `.shoal/...` is allowed, since our own folder needs it. */
 export class SafeRoot {
   readonly #rootFd: number
+  readonly #dev: number
   /** Directory path to descriptor, least recently used first. */
   readonly #open = new Map<string, number>()
   /** Must not be closed by an eviction, because a call under way uses it. */
@@ -91,6 +95,7 @@ export class SafeRoot {
   /** Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. */
   constructor(rootPath: string) {
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
+    this.#dev = fs.fstatSync(this.#rootFd).dev
     this.#lastFd = this.#rootFd
   }
 
@@ -245,6 +250,10 @@ export class SafeRoot {
     checkName(name)
     const parent = `/proc/self/fd/${this.#directory(directoryIn(path, slash))}`
     const fd = openPart(parent, name, path)
+    if (fs.fstatSync(fd).dev !== this.#dev) {
+      fs.closeSync(fd)
+      throw new PathFault('OTHER_FILE_SYSTEM', `"${path}" is on another file system than the share`)
+    }
     this.#open.set(path, fd)
     if (this.#open.size > MAX_OPEN_DIRECTORIES) this.#evict()
     return fd

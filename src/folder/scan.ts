@@ -1,6 +1,6 @@
 // Reads directories: which names each has and their stats. It only looks; what a difference means is decided elsewhere.
 // Promises: no symlink is followed (A1); a directory that could not be read completely is 'failed', never a shorter
-// list; what cannot be carried is reported by name (A7). A listing may still miss a name while others in the directory
+// list; what cannot be carried, another file system mounted below the root too, is reported by name (A7). A listing may still miss a name while others in the directory
 // are being renamed, which is how readdir works: whoever takes an absence for a deletion calls confirmMissing first.
 //
 // A batch becomes one packed result: names in lists, all stats in one array that changes hands without being copied.
@@ -164,6 +164,11 @@ function scanOne(root: SafeRoot, path: RelPath | '', packer: StatPacker): Scanne
       if (stats === undefined) continue
       if (diskTypeOf(stats.mode) === 'other') {
         faults.push({ name, code: 'NOT_CARRIED', detail: kindOf(stats) })
+        continue
+      }
+      // Only of directories: some file systems (overlay) give files the device of a layer.
+      if (stats.isDirectory() && stats.dev !== stat.dev) {
+        faults.push({ name, code: 'NOT_CARRIED', detail: 'another file system is mounted here' })
         continue
       }
       packer.add(stats)

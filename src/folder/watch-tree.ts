@@ -36,10 +36,10 @@ export class WatchNode {
   /** Starts watching the directory that has this name now. False if there is none; throws what fs.watch throws. */
   open(root: string, changed: Changed): boolean {
     const place = placeOf(root, this.directory)
-    const before = inodeOf(place)
+    const before = inodeOf(place, this.directory)
     if (before === undefined) return false
     const watcher = fs.watch(place, { persistent: true })
-    const after = inodeOf(place)
+    const after = inodeOf(place, this.directory)
     if (after === undefined || after.ino !== before.ino || after.dev !== before.dev) {
       watcher.close()
       return false
@@ -64,7 +64,7 @@ export class WatchNode {
   isCurrent(root: string): boolean {
     let now: ReturnType<typeof inodeOf>
     try {
-      now = inodeOf(placeOf(root, this.directory))
+      now = inodeOf(placeOf(root, this.directory), this.directory)
     } catch {
       // Say, a directory above may not be searched any more: adding it again will tell.
       return false
@@ -148,10 +148,17 @@ function placeOf(root: string, directory: Directory): string {
   return directory === '' ? root : `${root}/${directory}`
 }
 
-/** The inode of a directory; undefined for anything else, a symlink to a directory included (A1). */
-function inodeOf(place: string): { readonly ino: number; readonly dev: number } | undefined {
+/**
+ * The inode of a directory; undefined for anything else, a symlink to a directory included (A1). Only the root itself may
+ * be reached through one: the configuration names it.
+ */
+function inodeOf(
+  place: string,
+  directory: Directory,
+): { readonly ino: number; readonly dev: number } | undefined {
   try {
-    const stats = fs.lstatSync(place, { throwIfNoEntry: false })
+    const look = directory === '' ? fs.statSync : fs.lstatSync
+    const stats = look(place, { throwIfNoEntry: false })
     return stats?.isDirectory() ? { ino: stats.ino, dev: stats.dev } : undefined
   } catch (thrown) {
     // A directory above has become a file.
