@@ -51,10 +51,11 @@ export class FilePieces implements PieceSource {
     const { pool, root, pieceKeys } = this.#context
     const jobs: ReadPieceJob[] = []
     const positions: number[] = []
+    const unread: PieceRequest[] = []
     requests.forEach((request, i) => {
       const place = this.#placeOf(request)
       if (place?.row.stat === undefined) {
-        this.#withdraw(request, undefined, undefined)
+        unread.push(request)
         return
       }
       const { id, path, offset, row, length } = place
@@ -62,11 +63,13 @@ export class FilePieces implements PieceSource {
       positions.push(i)
     })
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
-    if (jobs.length === 0) return answers
     const halted = this.#context.haltReason() !== undefined
-    const read = halted ? undefined : await pool.readPieces(root, pieceKeys, jobs)
+    const read = halted || jobs.length === 0 ? undefined : await pool.readPieces(root, pieceKeys, jobs)
     if (read !== undefined) this.#rooms.set(answers, read.room)
     const pieces = read?.pieces ?? jobs.map(() => null)
+    // Only now, as the exchange withdraws them with this answer: told before that they can be served again, it would
+    // withdraw them for ever.
+    for (const request of unread) this.#withdraw(request, undefined, undefined)
     const changed = new Set<RelPath | ''>()
     pieces.forEach((piece, i) => {
       answers[positions[i]!] = piece
