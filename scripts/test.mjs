@@ -23,15 +23,20 @@ if (files.length === 0) {
 let passed = 0
 let failed = 0
 let skipped = 0
+let todo = 0
 const events = run({ files, concurrency: 2, timeout: 280_000 })
 events.on('test:pass', ({ skip, details }) => {
   if (details.type === 'suite') return
   if (skip !== undefined) skipped++
   else passed++
 })
-events.on('test:fail', () => failed++)
+// What is marked as still to be done says so in the report and fails nothing.
+events.on('test:fail', (event) => {
+  if (event.todo === undefined || event.todo === false) failed++
+  else todo++
+})
 const report = events.compose(spec)
 report.pipe(process.stdout, { end: false })
 await finished(report)
-console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped, ${todo} to do`)
 process.exit(failed === 0 && passed > 0 ? 0 : 1)
