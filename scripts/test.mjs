@@ -38,5 +38,6 @@ events.on('test:fail', (event) => {
 const report = events.compose(spec)
 report.pipe(process.stdout, { end: false })
 await finished(report)
-console.log(`${passed} passed, ${failed} failed, ${skipped} skipped, ${todo} to do`)
+if (todo > 0) console.log(`${todo} known to fail, marked as to do`)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exit(failed === 0 && passed > 0 ? 0 : 1)

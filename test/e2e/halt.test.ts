@@ -138,3 +138,30 @@ function archivedFiles(node: TestNode): number {
   const names = fs.readdirSync(node.at('.shoal/archive'), { recursive: true, withFileTypes: true })
   return names.filter((entry) => entry.isFile()).length
 }
+
+test('A5: a copy of the directory that takes its place while the daemon runs halts the share', async () => {
+  await withWorld({}, async (world) => {
+    const [anna, ben] = (await world.start(['anna', 'ben'])) as [TestNode, TestNode]
+    anna.write('file', 'old')
+    await converged([anna, ben])
+    const copy = `${anna.dir}.copy`
+    fs.cpSync(anna.dir, copy, { recursive: true, preserveTimestamps: true })
+    anna.write('file', 'new')
+    await converged([anna, ben])
+    fs.renameSync(anna.dir, `${anna.dir}.before`)
+    fs.renameSync(copy, anna.dir)
+    ben.write('more', 'from ben')
+    const halted = await eventually('anna halts', async () => {
+      const report = await anna.share()
+      return report.state === 'halted' ? report : undefined
+    })
+    assert.match(halted.haltReason ?? '', /another directory/)
+    assert.equal(anna.exists('more'), false, 'nothing is written into the copy')
+    fs.renameSync(anna.dir, copy)
+    fs.renameSync(`${anna.dir}.before`, anna.dir)
+    await anna.client.approve()
+    await converged([anna, ben])
+    assert.equal(anna.read('file'), 'new')
+    assert.equal(anna.read('more'), 'from ben')
+  })
+})

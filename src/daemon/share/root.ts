@@ -64,10 +64,17 @@ export class ShareRoot {
     return fs.readdirSync(this.#dir).some((name) => name !== OWN_DIR)
   }
 
-  /** Why the directory must not be trusted now, or undefined. */
+  /**
+   * Why the directory must not be trusted now, or undefined. While the daemon runs it must be the very one that it began
+   * with: a copy has the same marker, but other contents than the index says, and nothing that is watched is in it.
+   */
   fault(): string | undefined {
-    const marker = readMarker(this.#dir, this.#shareId, this.#meta.root)
-    return marker.state === 'ours' || marker.state === 'fresh' ? undefined : marker.detail
+    const known = this.#meta.root
+    const marker = readMarker(this.#dir, this.#shareId, known)
+    if (marker.state !== 'ours') return marker.state === 'fresh' ? undefined : marker.detail
+    const { dev, ino } = marker.identity
+    if (known === undefined || (known.dev === dev && known.ino === ino)) return undefined
+    return 'another directory has taken the place of this one while the daemon was running'
   }
 
   /** A person says that the directory is right as it is. SHARE_HALTED if it cannot be. */
