@@ -81,6 +81,7 @@ test('A2: a staged file is put together by one task at a time, also when only it
   index.feeds.add({ ...row, certificate: Buffer.alloc(0) })
   const begun: StageJob[] = []
   const pool = {
+    takeRoom: (bytes: number) => new ArrayBuffer(bytes),
     // Never done: the worker is busy with other files of the batch.
     stage: (_root: string, _keys: unknown, jobs: readonly StageJob[]) => {
       begun.push(...jobs)
