@@ -250,15 +250,17 @@ export class SimNode {
       isIgnored: () => false,
     })
     index.transaction(() => {
-      for (const { key, writer } of this.world.feeds()) {
-        index.feeds.add({
+      for (const feed of this.world.feeds()) {
+        const { key, writer } = feed
+        const row = {
           writer,
           key,
           device: 'simulated' as DeviceId,
           deviceName: this.world.labelOf(writer),
           epoch: 0,
           certificate: key,
-        })
+        }
+        index.feeds.add(row, feed === this.feed ? feed.durable.length : 0)
       }
     })
     return index

@@ -13,6 +13,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'base-is-newest': /LOST/,
   'no-intents': /announced what no user did/,
   'no-recovery': /announced what no user did/,
+  'no-taking-back': /still wants/,
   'no-disk-check': /LOST/,
   'stale-plan': /LOST/,
   'no-rescue': /LOST/,

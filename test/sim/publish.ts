@@ -1,12 +1,14 @@
 // A simulated writer's way into its own feed: versions and piece numbers are given, the records are appended, become
 // durable, and only then are taken over, in one transaction with what the disk is known to hold (F5).
 import type { PieceRun } from '../../src/core/entry.js'
+import type { WriterId } from '../../src/core/ids.js'
 import { depthOf } from '../../src/core/path.js'
 import type { PieceInfo } from '../../src/core/piece.js'
 import type { FeedRecord, PieceAnnouncement } from '../../src/core/record.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import { type Draft, entryOf } from '../../src/core/tree.js'
 import { advance, type Version } from '../../src/core/version.js'
+import { goneVersion } from '../../src/store/gone.js'
 import { packLayout } from '../../src/store/pieces.js'
 import type { Inode } from './disk.js'
 import type { SimNode, Work } from './node.js'
@@ -32,6 +34,19 @@ export function* settleOnce(node: SimNode): Work {
         list.push({ draft, pieces, found: undefined })
       }
       if (list.length > 0) yield* append(node, list)
+    })
+  }
+  if (node.rules.takesBack && !node.isNew) yield* takeBack(node, node.feed.writer)
+}
+
+/** Says of what was made here, and is gone here, and nobody in reach has, that it is gone. */
+function* takeBack(node: SimNode, own: WriterId): Work {
+  for (const path of node.world.random.shuffled(node.index.wantedAfter(undefined, 1000))) {
+    yield* exclusively(node, function* () {
+      const gone = goneVersion(node.index, path, own)
+      if (gone === undefined || gone.missing.every(({ id }) => node.world.canFetch(node, id))) return
+      node.world.log(node, () => `takes ${path} back`)
+      yield* append(node, [{ draft: gone.draft, pieces: gone.pieces, found: undefined }])
     })
   }
 }

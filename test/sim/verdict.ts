@@ -75,7 +75,10 @@ function isHeldUp({ index, options }: SimNode, path: RelPath): boolean {
   })
 }
 
-/** Paths whose content is nowhere any more, because the user destroyed it before anybody had fetched it. */
+/**
+ * Paths whose content is nowhere any more: allowed only where an index was lost, since who announced it cannot tell then
+ * whether a user destroyed it.
+ */
 function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
   const ghosts = new Set<RelPath>()
   for (const node of nodes) {
@@ -89,7 +92,8 @@ function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
           [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk)),
         ),
       )
-      if (!isSomewhere) ghosts.add(path)
+      if (isSomewhere) continue
+      if (nodes.some(({ isAmnesiac }) => isAmnesiac)) ghosts.add(path)
     }
   }
   return ghosts

@@ -187,10 +187,10 @@ export class ShareFeeds {
     invariant(opened.type === 'ok', 'an own certificate is valid')
     const isOurs = (other: IndexFeed): boolean => other.device === device && other.writer !== feed.writer
     this.#isNewEpoch = index.feeds.byWriter(feed.writer) === undefined && index.feeds.all().some(isOurs)
-    const row = index.feeds.add({ ...opened.value, key: feed.key, certificate })
+    const row = index.feeds.add({ ...opened.value, key: feed.key, certificate }, feed.length)
     this.#addToExchange(row, feed)
     const follower = this.#followerOf(row, feed, (entries, next) => {
-      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+      if (this.#o.isBehindDisk && next <= row.before.length) index.noteTold(row.number, next, entries)
       else index.noteOwnTail(next, entries)
     })
     this.#open.set(feed.writer, { feed, follower })

@@ -107,6 +107,7 @@ export class Share {
       labelOf: (writer) => this.#feeds.labelOf(writer),
       publish: (list) => this.#feeds.publish(list),
       ownWriter: () => this.#feeds.ownWriter,
+      isDiskKnown: () => this.#scanner.hasScanned && !this.#scanner.isScanningAll,
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })
