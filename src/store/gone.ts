@@ -3,8 +3,8 @@
 // record was announced, and the file deleted while the process was dead; or another writer settled a conflict in favour of
 // a version at the very moment when its user deleted it (an edit lives on beside a deletion, V4). Promises: only what was
 // first announced since this index began counts, because only that was certainly on this disk; after the loss of an index
-// nothing is taken for deleted (A5). Whether some peer still has the content is for the caller to ask.
-import { ABSENT, type Fact } from '../core/fact.js'
+// nothing is taken for deleted (A5). Whether a peer still has the content, or the staging area, is for the caller to ask.
+import { ABSENT, type Fact, type FileFact } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
@@ -13,11 +13,13 @@ import { unpackLayout } from './pieces.js'
 import type { ShareIndex } from './share-index.js'
 
 export interface GoneVersion {
+  /** What the share says the path is to hold. */
+  readonly wanted: FileFact
   /** What to publish in its place: what this disk holds there, which is mostly nothing. */
   readonly draft: Draft
   /** The pieces of the draft, in order. */
   readonly pieces: readonly PieceInfo[]
-  /** The pieces that this disk and its archive hold no longer, at least one. If peers have them all, nothing is lost. */
+  /** The pieces that this disk and its archive hold no longer, at least one. If all can be got elsewhere, nothing is gone. */
   readonly missing: readonly PieceInfo[]
 }
 
@@ -40,6 +42,7 @@ export function goneVersion(index: ShareIndex, path: RelPath, own: WriterId): Go
   const fact = heldInstead(row?.applied.fact)
   const layout = fact.type === 'file' ? index.layout(path) : undefined
   return {
+    wanted: step.fact,
     draft: { path, base: version, fact, origin: undefined, was: undefined },
     pieces: layout === undefined ? [] : [...unpackLayout(layout)],
     missing,

@@ -1,5 +1,6 @@
 // Publishes what settles conflicts (V4, V5, V6). Every writer may, and all of them agree; but two that settle before they
 // have read the same make two copies of one version, so it waits until nothing has come in for a moment.
+import type { FileFact } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
@@ -28,6 +29,8 @@ export interface SettlerOptions {
   readonly publish: (list: readonly Publication[]) => Promise<void>
   /** Whether some connected peer has a piece of these refs. */
   readonly isAvailable: (refs: readonly PieceRef[]) => boolean
+  /** Whether a piece of what a path is to hold is in the staging area, or may be. */
+  readonly isStaged: (path: RelPath, wanted: FileFact, piece: Buffer) => boolean
   /** The writer that this device is now. */
   readonly ownWriter: () => WriterId | undefined
   /** Whether the disk was looked through since the start and is not being looked through now. */
@@ -104,7 +107,7 @@ export class Settler {
    * done on purpose; it says what it has there now.
    */
   async #takeBack(): Promise<void> {
-    const { index, publish, mayPublish, ownWriter, isAvailable, isDiskKnown } = this.#options
+    const { index, publish, mayPublish, ownWriter, isAvailable, isStaged, isDiskKnown } = this.#options
     const own = ownWriter()
     for (const path of this.#gone.keys()) if (!index.isWanted(path)) this.#gone.delete(path)
     if (own === undefined || !mayPublish() || this.#stopped || !isDiskKnown()) return
@@ -113,7 +116,9 @@ export class Settler {
     const list: Publication[] = []
     for (const path of paths) {
       const gone = goneVersion(index, path, own)
-      if (gone === undefined || gone.missing.every(({ id }) => isAvailable(index.pieces.refsOf(id)))) {
+      const canGet = ({ id }: PieceInfo): boolean =>
+        isAvailable(index.pieces.refsOf(id)) || isStaged(path, gone!.wanted, id)
+      if (gone === undefined || gone.missing.every(canGet)) {
         this.#gone.delete(path)
         continue
       }
