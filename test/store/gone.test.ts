@@ -1,52 +1,12 @@
 // Versions that were made here and are gone here: which of them this device may declare gone, and what it says instead.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Entry, FileEntry } from '../../src/core/entry.js'
 import { ABSENT, factOf } from '../../src/core/fact.js'
-import type { DeviceId, WriterId } from '../../src/core/ids.js'
 import type { Version } from '../../src/core/version.js'
 import { goneVersion } from '../../src/store/gone.js'
-import { MemoryDatabase } from '../../src/store/memory.js'
-import { ShareIndex } from '../../src/store/share-index.js'
-import { type Content, contentOf } from '../sim/contents.js'
-import { path, writer } from '../support/arbitraries.js'
-
-const [OWN, OTHER] = [writer(1), writer(2)]
-const F = path('f')
-
-/** An index with two feeds, of which the own one was `ownLength` blocks long when the index began. */
-function indexOf(ownLength: number): ShareIndex {
-  const index = new ShareIndex(new MemoryDatabase(), '', { overwriteDrift: false, isIgnored: () => false })
-  for (const [n, id] of [OWN, OTHER].entries()) {
-    const row = {
-      writer: id,
-      key: Buffer.alloc(32, n),
-      device: 'device' as DeviceId,
-      deviceName: `box ${n}`,
-      epoch: 0,
-      certificate: Buffer.alloc(0),
-    }
-    index.feeds.add(row, id === OWN ? ownLength : 0)
-  }
-  return index
-}
-
-function fileBy(author: WriterId, version: Version, content: Content, origin = author): FileEntry {
-  const base = { path: F, version, author, origin, extra: [], mtimeUs: 1, mode: 0o644 }
-  const { size, id } = content
-  return { ...base, type: 'file', size, content: id, pieces: [{ first: 0, count: content.pieces.length }] }
-}
-
-function say(index: ShareIndex, entry: Entry, content: Content, first = 0): void {
-  const feed = index.feeds.byWriter(entry.author)!
-  const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
-  const announcements = [{ first, pieces: content.pieces }]
-  const record = { header, announcements, entries: [entry] }
-  assert.deepEqual(
-    index.transaction(() => index.ingest(feed, record, feed.next + 1)),
-    [],
-  )
-}
+import { contentOf } from '../sim/contents.js'
+import { path } from '../support/arbitraries.js'
+import { F, fileBy, indexOf, OTHER, OWN, say } from './gone-kit.js'
 
 describe('gone versions', () => {
   const content = contentOf([1, 2])

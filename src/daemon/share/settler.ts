@@ -110,7 +110,8 @@ export class Settler {
     const { index, publish, mayPublish, ownWriter, isAvailable, isStaged, isDiskKnown } = this.#options
     const own = ownWriter()
     for (const path of this.#gone.keys()) if (!index.isWanted(path)) this.#gone.delete(path)
-    if (own === undefined || !mayPublish() || this.#stopped || !isDiskKnown()) return
+    if (own === undefined || !mayPublish() || this.#stopped) return
+    if (!isDiskKnown()) return this.#gone.clear()
     const paths = index.wantedAfter(this.#goneCursor, TAKE_BACK_PATHS)
     this.#goneCursor = paths.length < TAKE_BACK_PATHS ? undefined : paths.at(-1)
     const list: Publication[] = []
