@@ -309,7 +309,9 @@ export class ShareIndex {
     const { version, fact } = this.applied(entry.path)
     const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
     if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
-    if (entry.type === 'directory') return false
+    // A directory is made to settle only where something was said before.
+    if (entry.type === 'directory')
+      return fact.type === 'directory' || (version.length === 0 && !isConflictCopy(entry.path))
     return fact.type !== 'absent' || (entry.type !== 'tombstone' && !isConflictCopy(entry.path))
   }
 

@@ -82,6 +82,7 @@ export class SimNode {
   /** It lost its index once: what it then announces again is no invention. */
   isAmnesiac = false
   nextBatch = 1
+  crashes = 0
   readonly #works = new Map<WorkName, Work>()
 
   constructor(options: NodeOptions, world: Surroundings, ledger: Ledger, number: number) {
@@ -120,6 +121,7 @@ export class SimNode {
   crash(): void {
     this.#works.clear()
     this.isUp = false
+    this.crashes++
   }
 
   /** The database is gone, too: it is a projection, so nothing may be lost with it. */

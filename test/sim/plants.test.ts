@@ -12,7 +12,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'newest-overwrites': /LOST/,
   'base-is-newest': /LOST/,
   'no-intents': /announced what no user did/,
-  'no-recovery': /announced what no user did/,
+  'no-recovery': /announced what no user did|the only user/,
   'no-taking-back': /still wants/,
   'no-disk-check': /LOST/,
   'stale-plan': /LOST/,

@@ -225,7 +225,12 @@ describe('the index of a share', () => {
     assert.equal(known.disk(path('mine'))!.stat, undefined)
     assert.ok(known.pieces.isHeld(content.pieces[0]!.id))
     // What a settlement makes, this disk may never have held.
-    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'folder'])
+    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box'])
+    assert.equal(known.applied(path('folder')).fact.type, 'directory')
+    // Nor a directory in the place of a file.
+    const displaced = entry(4, 'mine', { type: 'directory', mode: 0o755 })
+    known.transaction(() => known.noteOwnTail(2, [displaced]))
+    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'mine'])
   })
 
   it('V5 a version that lost an open conflict is held where it lies', () => {
