@@ -2,6 +2,17 @@
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { AFTER_LAST_KEY, type Database, FIRST_KEY, type Table } from './tables.js'
 
+/**
+ * How far an own feed had come when this index began: 0 throughout unless an index was lost. What was said before may
+ * have been lost from the disk together with that index; all that came later, this index has seen on the disk (A4, A5).
+ */
+export interface BeforeIndex {
+  readonly length: number
+  /** The highest counter and one above the highest piece number in those blocks, as far as they are taken over. */
+  readonly counter: number
+  readonly pieceCount: number
+}
+
 /** One writer's feed as the index knows it. */
 export interface IndexFeed {
   /** Short local number, from 1, for piece refs; never reused. */
@@ -25,6 +36,8 @@ export interface IndexFeed {
   /** Entries that this checkpoint holds, and the writer's counter when it was made. For own feeds only. */
   readonly checkpointEntries: number
   readonly checkpointCounter: number
+  /** Of an own feed: what it had said before this index began to know the disk. */
+  readonly before: BeforeIndex
   /** No longer followed or appended to: forked, or left behind by its writer (F4). What it said stays. */
   readonly closed: boolean
 }
@@ -57,9 +70,13 @@ export class FeedTable {
     return this.#byNumber.get(number)
   }
 
-  /** Adds a feed that was not known; returns the known one otherwise. */
+  /**
+   * Adds a feed that was not known; returns the known one otherwise. `ownLength` is how long a feed of our own is by
+   * then, 0 for anybody else's.
+   */
   add(
     feed: Pick<IndexFeed, 'writer' | 'key' | 'device' | 'deviceName' | 'epoch' | 'certificate'>,
+    ownLength = 0,
   ): IndexFeed {
     const known = this.#byWriter.get(feed.writer)
     if (known !== undefined) return known
@@ -71,6 +88,7 @@ export class FeedTable {
       checkpoint: 0,
       checkpointEntries: 0,
       checkpointCounter: 0,
+      before: { length: ownLength, counter: 0, pieceCount: 0 },
     }
     const added = { ...feed, ...none, number, closed: false }
     this.put(added)

@@ -11,7 +11,7 @@ import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 4
+export const STORE_FORMAT = 5
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0

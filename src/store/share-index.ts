@@ -176,6 +176,11 @@ export class ShareIndex {
     return [...this.#heads.unsettled]
   }
 
+  /** Whether a path is in conflict. */
+  isUnsettled(path: RelPath): boolean {
+    return this.#heads.unsettled.has(path)
+  }
+
   get hasUnsettled(): boolean {
     return this.#heads.unsettled.size > 0
   }
@@ -262,13 +267,15 @@ export class ShareIndex {
 
   /**
    * Notes what records of the own feed said that are taken over at a start: the disk held it then, although the row was
-   * never written. The share may have moved on since, so that only this tells it from a change of the user's (A4). Call
-   * in the transaction that ingests them; `next` is the block after.
+   * never written. The share may have moved on since, so that only this tells it from a change of the user's (A4). That
+   * also holds before the first whole look has ended: only what the feed had said before this index began may have been
+   * lost with an older one, and is not taken for granted. Call in the transaction that ingests them; `next` is the block
+   * after.
    */
   noteOwnTail(next: number, entries: readonly Entry[]): void {
     const unsure: Entry[] = []
     for (const entry of entries) {
-      if (!this.#intents.isScanned || !this.#wasOnDisk(entry)) {
+      if (this.#isFromBefore(entry) || !this.#wasOnDisk(entry)) {
         unsure.push(entry)
         continue
       }
@@ -289,6 +296,11 @@ export class ShareIndex {
     if (!this.#intents.isScanned) this.#intents.putTold(feed, next, entries)
   }
 
+  /** Whether the own feed had said this before the index began. */
+  #isFromBefore({ author, version }: Entry): boolean {
+    return counterOf(version, author) <= (this.feeds.byWriter(author)?.before.counter ?? 0)
+  }
+
   /**
    * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
    * row says was applied. A new conflict copy or a directory may have been made to settle.
@@ -297,7 +309,9 @@ export class ShareIndex {
     const { version, fact } = this.applied(entry.path)
     const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
     if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
-    if (entry.type === 'directory') return false
+    // A directory is made to settle only where something was said before.
+    if (entry.type === 'directory')
+      return fact.type === 'directory' || (version.length === 0 && !isConflictCopy(entry.path))
     return fact.type !== 'absent' || (entry.type !== 'tombstone' && !isConflictCopy(entry.path))
   }
 
@@ -356,7 +370,8 @@ export class ShareIndex {
     }
     for (const change of this.#heads.settleParents()) this.#refreshFrom(change)
     const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
-    this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint })
+    const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
+    this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
     return refusals
   }
 

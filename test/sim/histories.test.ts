@@ -15,6 +15,7 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [1409, 'A4: what an interrupted apply had left was announced, since its path counted as a newer version'],
   [3228, 'V6: a directory made in place of a link brought the link back as a conflict copy'],
   [10418, 'V5: a link that lost was not kept like a file'],
+  [17036, 'P3: the copy of a version was taken back while it was being put at its place'],
   [21838, 'A4: the moment between a directory and the file in its place was announced as a deletion'],
 ]
 

@@ -82,6 +82,7 @@ export class SimNode {
   /** It lost its index once: what it then announces again is no invention. */
   isAmnesiac = false
   nextBatch = 1
+  crashes = 0
   readonly #works = new Map<WorkName, Work>()
 
   constructor(options: NodeOptions, world: Surroundings, ledger: Ledger, number: number) {
@@ -120,6 +121,7 @@ export class SimNode {
   crash(): void {
     this.#works.clear()
     this.isUp = false
+    this.crashes++
   }
 
   /** The database is gone, too: it is a projection, so nothing may be lost with it. */
@@ -250,15 +252,17 @@ export class SimNode {
       isIgnored: () => false,
     })
     index.transaction(() => {
-      for (const { key, writer } of this.world.feeds()) {
-        index.feeds.add({
+      for (const feed of this.world.feeds()) {
+        const { key, writer } = feed
+        const row = {
           writer,
           key,
           device: 'simulated' as DeviceId,
           deviceName: this.world.labelOf(writer),
           epoch: 0,
           certificate: key,
-        })
+        }
+        index.feeds.add(row, feed === this.feed ? feed.durable.length : 0)
       }
     })
     return index

@@ -1,15 +1,18 @@
 // A simulated writer's way into its own feed: versions and piece numbers are given, the records are appended, become
 // durable, and only then are taken over, in one transaction with what the disk is known to hold (F5).
 import type { PieceRun } from '../../src/core/entry.js'
+import type { WriterId } from '../../src/core/ids.js'
 import { depthOf } from '../../src/core/path.js'
 import type { PieceInfo } from '../../src/core/piece.js'
 import type { FeedRecord, PieceAnnouncement } from '../../src/core/record.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import { type Draft, entryOf } from '../../src/core/tree.js'
 import { advance, type Version } from '../../src/core/version.js'
+import { goneVersion } from '../../src/store/gone.js'
 import { packLayout } from '../../src/store/pieces.js'
+import { contentOfPieces } from './contents.js'
 import type { Inode } from './disk.js'
-import type { SimNode, Work } from './node.js'
+import { type SimNode, tokenOf, type Work } from './node.js'
 
 export interface Publication {
   readonly draft: Draft
@@ -34,6 +37,35 @@ export function* settleOnce(node: SimNode): Work {
       if (list.length > 0) yield* append(node, list)
     })
   }
+  if (node.rules.takesBack && !node.isNew) yield* takeBack(node, node.feed.writer)
+}
+
+/** Says of what was made here, and is gone here, and nobody in reach has, that it is gone. */
+function* takeBack(node: SimNode, own: WriterId): Work {
+  for (const path of node.world.random.shuffled(node.index.wantedAfter(undefined, 1000))) {
+    yield* exclusively(node, function* () {
+      const gone = goneVersion(node.index, path, own)
+      if (gone === undefined || gone.missing.every(({ id }) => canGet(node, id))) return
+      node.world.log(node, () => `takes ${path} back`)
+      // In a daemon this window is some milliseconds, and what comes in it and is put there is only announced again.
+      node.inFlight.add(path)
+      yield* append(node, [{ draft: gone.draft, pieces: gone.pieces, found: undefined }])
+      node.inFlight.delete(path)
+    })
+  }
+}
+
+/** Whether a chunk is in reach, or on its way here to some path that still needs it. */
+function canGet(node: SimNode, id: Buffer): boolean {
+  if (node.world.canFetch(node, id)) return true
+  return node.index.wantedAfter(undefined, 1000).some((path) => {
+    const { step, share } = node.index.need(path)
+    const pieces = step.type !== 'write' || share.entry === undefined ? [] : node.index.piecesOf(share.entry)!
+    const isIn = pieces.some((piece) => piece.id.equals(id))
+    // What is being committed has left the staging area and is not known to be at its place yet.
+    const isCommitted = node.guard.isDisturbed(path, Number.POSITIVE_INFINITY)
+    return isIn && (isCommitted || node.disk.staging.has(tokenOf(path, contentOfPieces(pieces))))
+  })
 }
 
 /** Publishes what a look at the disk found, in records of random sizes. */

@@ -15,6 +15,8 @@ export interface Rules {
   judged(draft: Draft, share: Effective): Draft
   /** Whether it notes what a batch is about to do (A4). */
   readonly notesIntents: boolean
+  /** Whether it says of what was made here that it is gone when nobody has it any more. */
+  readonly takesBack: boolean
   /** Whether it remembers what its own lost tail said (A4). */
   readonly recoversTail: boolean
   /** Whether it makes sure, before it touches the disk, that the share still says what it has staged. */
@@ -34,6 +36,7 @@ export const TRUE_RULES: Rules = {
   settled: (drafts) => drafts,
   judged: (draft) => draft,
   notesIntents: true,
+  takesBack: true,
   recoversTail: true,
   plansAgain: true,
   checksDisk: true,
@@ -71,6 +74,7 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   },
   'no-intents': { ...TRUE_RULES, notesIntents: false },
   'no-recovery': { ...TRUE_RULES, recoversTail: false },
+  'no-taking-back': { ...TRUE_RULES, takesBack: false },
   'no-disk-check': { ...TRUE_RULES, checksDisk: false },
   'stale-plan': { ...TRUE_RULES, plansAgain: false },
   'no-rescue': { ...TRUE_RULES, rescues: false },

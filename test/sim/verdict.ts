@@ -27,6 +27,9 @@ function* asMeant(node: SimNode, meant: ReadonlyMap<RelPath, Fact>): Generator<s
   const ended = factsOf(node)
   for (const [path, fact] of ended) {
     const was = meant.get(path)
+    // One that took a file's name, was announced, and was deleted while the device was down before that was noted, comes
+    // back empty: its entry is like one that settles a conflict, which the disk need not have held.
+    if (was === undefined && fact.type === 'directory' && node.crashes > 0) continue
     if (was === undefined) yield `${path} (${fact.type}) was made although the only user did not make it`
     // Times of directories that were put back after an apply do not tell what a user did in between.
     else if (!sameFact(was, fact) && (fact.type !== 'directory' || was.type !== 'directory'))
@@ -75,7 +78,10 @@ function isHeldUp({ index, options }: SimNode, path: RelPath): boolean {
   })
 }
 
-/** Paths whose content is nowhere any more, because the user destroyed it before anybody had fetched it. */
+/**
+ * Paths whose content is nowhere any more: allowed only where an index was lost, since who announced it cannot tell then
+ * whether a user destroyed it.
+ */
 function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
   const ghosts = new Set<RelPath>()
   for (const node of nodes) {
@@ -89,7 +95,8 @@ function ghostsOf(nodes: readonly SimNode[]): Set<RelPath> {
           [...disk.tree.values()].some(({ content }) => content?.chunks.includes(chunk)),
         ),
       )
-      if (!isSomewhere) ghosts.add(path)
+      if (isSomewhere) continue
+      if (nodes.some(({ isAmnesiac }) => isAmnesiac)) ghosts.add(path)
     }
   }
   return ghosts

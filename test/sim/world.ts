@@ -206,8 +206,7 @@ export class World implements Surroundings {
 
   #trouble(): void {
     const node = this.random.pick(this.nodes)!
-    // What a user deletes while the device is down, just after it was announced and before that was noted, comes back.
-    if (!node.isUp || (this.isSolo && node === this.nodes[0])) return
+    if (!node.isUp) return
     if (this.random.chance(0.1) && !this.isSolo) {
       this.log(node, () => 'loses its index')
       node.forget()

@@ -172,9 +172,14 @@ describe('the index of a share', () => {
     assert.match(again[0]!.detail, /announced twice/)
   })
 
-  it('A4 what the own tail says was on the disk is applied, once the index knew the disk', () => {
-    const database = new MemoryDatabase()
-    const scene = new Scene(1, database)
+  it('A4, A5 what the own tail says was on the disk is applied, unless the feed said it before the index began', () => {
+    const scene = new Scene(1, new MemoryDatabase())
+    // Of this one's own feed, one block was there already when the index began.
+    const renewed = (): ShareIndex => {
+      const index = new ShareIndex(new MemoryDatabase(), 'x-', OPTIONS)
+      index.feeds.add(scene.index.feeds.byWriter(writer(1))!, 1)
+      return index
+    }
     const content = contentOf([1])
     const entry = (counter: number, at: string, more: object): Entry =>
       ({
@@ -205,23 +210,27 @@ describe('the index of a share', () => {
         index.ingest(index.feeds.byWriter(writer(1))!, { header, announcements, entries }, 1)
         index.noteOwnTail(1, entries)
       })
-    takeTail(scene.index)
-    // A new index: the disk may have been lost with the old one, so nothing is taken for granted.
-    assert.deepEqual(scene.index.applied(path('mine')).fact, ABSENT)
-    assert.deepEqual(
-      [...scene.index.intents().keys()],
-      ['mine', 'mine.conflict-20260101-000000-box', 'folder'],
-    )
-    scene.index.transaction(() => scene.index.clearRecoveredIntents())
-    assert.equal(scene.open().intents().size, 0)
-    const known = scene.open()
+    const behind = renewed()
+    takeTail(behind)
+    // The disk may have been lost with the old index, so nothing is taken for granted.
+    assert.deepEqual(behind.applied(path('mine')).fact, ABSENT)
+    assert.deepEqual([...behind.intents().keys()], ['mine', 'mine.conflict-20260101-000000-box', 'folder'])
+    behind.transaction(() => behind.clearRecoveredIntents())
+    assert.equal(behind.intents().size, 0)
+    // Killed in its first look at the disk, an index that began with its feed does know what it announced.
+    const known = scene.index
     takeTail(known)
     const live = entries[0]!
     assert.deepEqual(known.applied(path('mine')).fact, isLive(live) ? factOf(live) : ABSENT)
     assert.equal(known.disk(path('mine'))!.stat, undefined)
     assert.ok(known.pieces.isHeld(content.pieces[0]!.id))
     // What a settlement makes, this disk may never have held.
-    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'folder'])
+    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box'])
+    assert.equal(known.applied(path('folder')).fact.type, 'directory')
+    // Nor a directory in the place of a file.
+    const displaced = entry(4, 'mine', { type: 'directory', mode: 0o755 })
+    known.transaction(() => known.noteOwnTail(2, [displaced]))
+    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'mine'])
   })
 
   it('V5 a version that lost an open conflict is held where it lies', () => {

@@ -2,6 +2,7 @@
 // the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Fetcher,
 // Stager), then commit (Committer). What cannot be done now is parked with a time to try again (A6).
 import { performance } from 'node:perf_hooks'
+import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { PieceLook, PieceRef, Place } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
@@ -14,6 +15,7 @@ import { Fetcher } from './fetcher.js'
 import { Parked } from './parked.js'
 import type { PieceExchange } from './piece-exchange.js'
 import { Stager } from './stager.js'
+import { keyedToken } from './token.js'
 
 /** Paths on their way at most: enough to fill batches, few enough that memory does not grow with the backlog. */
 const MAX_ACTIVE = 4096
@@ -147,6 +149,19 @@ export class Applier {
   /** Whether some connected peer has a piece of these refs. */
   isAvailable(refs: readonly PieceRef[]): boolean {
     return this.#fetcher.isAvailable(refs)
+  }
+
+  /**
+   * Whether a piece of a path's content is in the staging area, or may be: it may be the only copy, on its way from the
+   * path that held it before (P3).
+   */
+  isStaged(path: RelPath, { content }: FileFact, piece: Buffer): boolean {
+    if (this.#leftovers.has(keyedToken(path, content)) || this.#staged.has(contentStart(content))) return true
+    const task = this.#active.get(path)
+    if (task === undefined) return false
+    return (
+      task.staging || task.parts.some(({ state, piece: { id } }) => state === 'staged' && id.equals(piece))
+    )
   }
 
   wake(): void {

@@ -26,6 +26,11 @@ export interface FollowerOptions {
   readonly entryKey: Buffer
   readonly problems: ProblemBook
   readonly log: Log
+  /**
+   * Reads every block, checkpoint or not: who goes on with this feed must know every counter and piece number that was ever
+   * used in it, also for what is dead by now (F1).
+   */
+  readonly isOwn?: boolean
   /** Called in the transaction that takes over a record; `next` is the block after it. */
   readonly onTaken?: (entries: readonly Entry[], next: number) => void
   /** Called after every transaction. `entries` is how many the record held. */
@@ -96,7 +101,7 @@ export class Follower {
   async #start(): Promise<number> {
     const { index, feed } = this.#options
     const { next } = index.feeds.byWriter(this.#writer)!
-    if (feed.length - next < CHECKPOINT_LOOK) return next
+    if (this.#options.isOwn || feed.length - next < CHECKPOINT_LOOK) return next
     for await (const { block } of feed.read(feed.length - 1, feed.length, { signal: this.#abort.signal })) {
       const decoded = decodePublicPart(block)
       if (decoded.type === 'ok') return Math.max(next, decoded.value.header.checkpoint ?? 0)

@@ -1,10 +1,11 @@
 // Publishes what settles conflicts (V4, V5, V6). Every writer may, and all of them agree; but two that settle before they
 // have read the same make two copies of one version, so it waits until nothing has come in for a moment.
-import { ABSENT } from '../../core/fact.js'
+import type { FileFact } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import type { Draft } from '../../core/tree.js'
+import { goneVersion } from '../../store/gone.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { Publication } from './publisher.js'
@@ -14,9 +15,11 @@ const QUIET_MS = 150
 const LATEST_MS = 3000
 /** Who does not hold what a conflict copy is made of leaves it to those who do for this long. */
 const FOR_OTHERS_MS = 5000
-/** A copy of ours that nobody can make any more is taken back after it was looked for this long. */
+/** A content of ours that nobody has any more is taken back after it was looked for this long. */
 const TAKE_BACK_MS = 10_000
 const TAKE_BACK_CHECK_MS = 2500
+/** Wanted paths looked at in one check; the others come next. While a backlog is on its way, there is no hurry. */
+const TAKE_BACK_PATHS = 256
 /** Conflicts settled in one go. */
 const BATCH = 256
 
@@ -26,8 +29,12 @@ export interface SettlerOptions {
   readonly publish: (list: readonly Publication[]) => Promise<void>
   /** Whether some connected peer has a piece of these refs. */
   readonly isAvailable: (refs: readonly PieceRef[]) => boolean
+  /** Whether a piece of what a path is to hold is in the staging area, or may be. */
+  readonly isStaged: (path: RelPath, wanted: FileFact, piece: Buffer) => boolean
   /** The writer that this device is now. */
   readonly ownWriter: () => WriterId | undefined
+  /** Whether the disk was looked through since the start and is not being looked through now. */
+  readonly isDiskKnown: () => boolean
   /** Whether there is a feed to publish in. */
   readonly mayPublish: () => boolean
   readonly fail: (thrown: unknown) => void
@@ -40,7 +47,10 @@ export class Settler {
   #forOthersTimer: NodeJS.Timeout | undefined
   #latestMs = Number.POSITIVE_INFINITY
   #stopped = false
-  /** Copies of ours that nobody here or connected holds, and since when. */
+  /** Versions of ours that are wanted and that nobody here or connected holds, and since when. */
+  readonly #gone = new Map<RelPath, number>()
+  #goneCursor: RelPath | undefined
+  /** Copies of ours, yet to be published, that nobody here or connected holds, and since when. */
   readonly #impossible = new Map<RelPath, number>()
   readonly #takeBackTimer: NodeJS.Timeout
 
@@ -91,22 +101,33 @@ export class Settler {
   }
 
   /**
-   * A user who writes a file again before anybody has fetched the version before can make a conflict copy of that one
-   * impossible, be it announced already or not: everybody would want it for ever. The device whose user that was, and
-   * nobody else, knows that the version was replaced on purpose; it takes the copy back, or settles without it.
+   * A user can remove a content before anybody has fetched it while the share still names it: a conflict copy of a version
+   * that was written over, a version that another writer let win just then, one that was announced and deleted while the
+   * daemon was dead. Everybody would want it for ever. The device whose user that was, and nobody else, knows that it was
+   * done on purpose; it says what it has there now.
    */
   async #takeBack(): Promise<void> {
-    const { index, publish, mayPublish } = this.#options
-    if (!mayPublish() || this.#stopped) return
+    const { index, publish, mayPublish, ownWriter, isAvailable, isStaged, isDiskKnown } = this.#options
+    const own = ownWriter()
+    for (const path of this.#gone.keys()) if (!index.isWanted(path)) this.#gone.delete(path)
+    if (own === undefined || !mayPublish() || this.#stopped) return
+    if (!isDiskKnown()) return this.#gone.clear()
+    const paths = index.wantedAfter(this.#goneCursor, TAKE_BACK_PATHS)
+    this.#goneCursor = paths.length < TAKE_BACK_PATHS ? undefined : paths.at(-1)
     const list: Publication[] = []
-    for (const path of index.counts.needFiles === 0 ? [] : index.conflictCopies()) {
-      const { entry, version } = index.effective(path)
-      if (entry?.type !== 'file' || !index.isWanted(path)) continue
-      this.#noteImpossible({ path, origin: entry.origin }, index.piecesOf(entry) ?? [])
-      if (!this.#isReplaced({ path })) continue
-      this.#impossible.delete(path)
-      const draft = { path, base: version, fact: ABSENT, origin: undefined, was: undefined }
-      list.push({ draft, pieces: [], disk: undefined })
+    for (const path of paths) {
+      const gone = goneVersion(index, path, own)
+      const canGet = ({ id }: PieceInfo): boolean =>
+        isAvailable(index.pieces.refsOf(id)) || isStaged(path, gone!.wanted, id)
+      if (gone === undefined || gone.missing.every(canGet)) {
+        this.#gone.delete(path)
+        continue
+      }
+      const sinceMs = this.#gone.get(path) ?? performance.now()
+      this.#gone.set(path, sinceMs)
+      if (performance.now() - sinceMs < TAKE_BACK_MS) continue
+      this.#gone.delete(path)
+      list.push({ draft: gone.draft, pieces: gone.pieces, disk: undefined })
     }
     if (list.length > 0) await publish(list)
   }

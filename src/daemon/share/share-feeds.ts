@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { Bitfield } from '../../core/bitfield.js'
 import { deviceLabel, openCertificate, signCertificate } from '../../core/certificate.js'
 import { feedKeyPairOf } from '../../core/device.js'
+import type { Entry } from '../../core/entry.js'
 import { invariant, toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
@@ -187,12 +188,13 @@ export class ShareFeeds {
     invariant(opened.type === 'ok', 'an own certificate is valid')
     const isOurs = (other: IndexFeed): boolean => other.device === device && other.writer !== feed.writer
     this.#isNewEpoch = index.feeds.byWriter(feed.writer) === undefined && index.feeds.all().some(isOurs)
-    const row = index.feeds.add({ ...opened.value, key: feed.key, certificate })
+    const row = index.feeds.add({ ...opened.value, key: feed.key, certificate }, feed.length)
     this.#addToExchange(row, feed)
-    const follower = this.#followerOf(row, feed, (entries, next) => {
-      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+    const onTaken = (entries: readonly Entry[], next: number): void => {
+      if (this.#o.isBehindDisk && next <= row.before.length) index.noteTold(row.number, next, entries)
       else index.noteOwnTail(next, entries)
-    })
+    }
+    const follower = this.#followerOf(row, feed, onTaken, true)
     this.#open.set(feed.writer, { feed, follower })
     await follower.catchUp()
     this.#ownWriter = feed.writer
@@ -311,9 +313,15 @@ export class ShareFeeds {
     }
   }
 
-  #followerOf(row: IndexFeed, feed: Feed, onTaken: NonNullable<FollowerOptions['onTaken']>): Follower {
+  #followerOf(
+    row: IndexFeed,
+    feed: Feed,
+    onTaken: NonNullable<FollowerOptions['onTaken']>,
+    isOwn = false,
+  ): Follower {
     const { index, keys, problems, log, onChange } = this.#o
     return new Follower(row, {
+      isOwn,
       onTaken,
       index,
       feed,

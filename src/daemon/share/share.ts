@@ -103,10 +103,12 @@ export class Share {
     this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
       isAvailable: (refs) => this.#applier.isAvailable(refs),
+      isStaged: (path, wanted, piece) => this.#applier.isStaged(path, wanted, piece),
       index: this.index,
       labelOf: (writer) => this.#feeds.labelOf(writer),
       publish: (list) => this.#feeds.publish(list),
       ownWriter: () => this.#feeds.ownWriter,
+      isDiskKnown: () => this.#scanner.hasScanned && !this.#scanner.isScanningAll,
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })

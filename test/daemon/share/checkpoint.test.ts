@@ -138,6 +138,39 @@ test('F3: a feed that is mostly dead gets a checkpoint; a new follower starts th
   await follower.stop()
 })
 
+test('F1: who lost the index of its own feed reads all of it again: no number is used twice, checkpoint or not', async () => {
+  const feed = new Blocks()
+  const index = newIndex()
+  const publisher = publisherOf(index, feed)
+  await publisher.publish([file(index, 'kept', 20), file(index, 'dead', 10)])
+  await publisher.publish([change(index, parsePath('dead'), { type: 'absent' })])
+  for (let round = 0; round * DIRECTORIES < 2 * LEAST_ENTRIES; round++) {
+    await publisher.publish(directories(index, round))
+  }
+  assert.ok(index.feeds.byWriter(WRITER)!.checkpoint > 0, 'a checkpoint was made')
+  // Records after the checkpoint point at it.
+  await publisher.publish(directories(index, -1).slice(0, 1))
+
+  const renewed = newIndex()
+  const problems = new ProblemBook(() => 0)
+  const row = renewed.feeds.byWriter(WRITER)!
+  const follower = new Follower(row, {
+    index: renewed,
+    feed,
+    entryKey: ENTRY_KEY,
+    problems,
+    log: silentLog,
+    isOwn: true,
+    onIngested: () => undefined,
+  })
+  await follower.catchUp()
+  assert.deepEqual(problems.list(), [])
+  const { counter, pieceCount } = index.feeds.byWriter(WRITER)!
+  assert.equal(renewed.feeds.byWriter(WRITER)!.pieceCount, pieceCount)
+  assert.equal(renewed.feeds.byWriter(WRITER)!.counter, counter)
+  await follower.stop()
+})
+
 test('F3: a feed that is all live gets none, and is looked at less and less often', () => {
   const feed = { ...newIndex().feeds.byWriter(WRITER)!, counter: LEAST_ENTRIES }
   const clock = new CheckpointClock(newIndex().feeds.byWriter(WRITER)!)
