@@ -33,6 +33,11 @@ export class Stager {
   readonly #context: ShareContext
   readonly #events: StagerEvents
   #ready: ApplyTask[] = []
+  /**
+   * Staged files that a worker is at. Tasks for the same path and content have the same one, and may follow each other
+   * faster than a worker: each waits here for the one before, or they would replace each other's file and leave holes.
+   */
+  readonly #busy = new Map<string, (() => void)[]>()
   #batches = 0
   readonly #gather = new Gather(GATHER_PARTS, GATHER_MS, () => this.#startAll())
 
@@ -55,6 +60,7 @@ export class Stager {
 
   /** Looks which parts of a leftover staged file are right (A4), then calls onResumed. */
   resume(task: ApplyTask): void {
+    if (this.#isWaiting(task, () => (task.dropped ? undefined : this.resume(task)))) return
     const { pool, root, pieceKeys } = this.#context
     const parts = task.parts.map(({ piece, offset }) => ({
       id: piece.id,
@@ -63,10 +69,12 @@ export class Stager {
     }))
     const size = fileFactOf(task)!.size
     task.staging = true
+    this.#busy.set(task.token, [])
     pool
       .stage(root, pieceKeys, [{ type: 'resume', token: task.token, size, parts }])
       .then(([result]) => {
         task.staging = false
+        this.#leave(task)
         if (task.dropped) return
         task.begun = result!.good.length > 0
         for (const i of result!.good) {
@@ -83,9 +91,12 @@ export class Stager {
   /** Throws away what was staged for a task that is no longer wanted. */
   discard(task: ApplyTask): void {
     if (task.staging || !task.begun) return
+    if (this.#isWaiting(task, () => this.discard(task))) return
+    this.#busy.set(task.token, [])
     const { pool, root, pieceKeys } = this.#context
     pool
       .stage(root, pieceKeys, [{ type: 'discard', token: task.token }])
+      .then(() => this.#leave(task))
       .catch((thrown) => this.#context.fail(thrown))
   }
 
@@ -113,6 +124,8 @@ export class Stager {
         this.#releaseAll(task.pending.splice(0))
         continue
       }
+      if (this.#isWaiting(task, () => this.#enqueue(task))) continue
+      this.#busy.set(task.token, [])
       let count = 0
       for (; count < task.pending.length && parts + count < BATCH_PARTS && bytes < BATCH_BYTES; count++) {
         bytes += byteLengthOf(task.pending[count]!)
@@ -176,6 +189,7 @@ export class Stager {
   #finish(task: ApplyTask, taken: readonly PendingPart[], result: StageResult): void {
     task.staging = false
     this.#releaseAll(taken)
+    this.#leave(task)
     if (task.dropped) {
       this.#releaseAll(task.pending.splice(0))
       task.begun = true
@@ -192,6 +206,22 @@ export class Stager {
     for (const i of result.missing) this.#retry(task, taken[i]!)
     if (task.missing === 0) this.#events.onStaged(task)
     else if (task.pending.length > 0) this.#enqueue(task)
+  }
+
+  /** Whether a worker is at the staged file; `again` is called when it has left. */
+  #isWaiting(task: ApplyTask, again: () => void): boolean {
+    const waiting = this.#busy.get(task.token)
+    waiting?.push(again)
+    return waiting !== undefined
+  }
+
+  /** A worker has left a staged file. What must be next with it comes before those that wait. */
+  #leave(task: ApplyTask): void {
+    const waiting = this.#busy.get(task.token) ?? []
+    this.#busy.delete(task.token)
+    queueMicrotask(() => {
+      for (const again of waiting) again()
+    })
   }
 
   #retry(task: ApplyTask, pending: PendingPart): void {
