@@ -160,7 +160,8 @@ function memberReports(share: Share): MemberReport[] {
       connected: peer !== undefined,
       transport: peer?.transport ?? null,
       address: peer?.address ?? null,
-      digestEqual: state.digest.equals(digest),
+      // What the run before the present one signed says nothing of what this one is going to find.
+      digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
       lastSeen: new Date(peer === undefined ? lastSeenMs : Date.now()).toISOString(),
     }
   })

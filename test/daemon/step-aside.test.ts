@@ -31,12 +31,13 @@ test('F4: no status of a device that steps aside lacks its shares; the old one c
     }
     const endMs = performance.now() + DEADLINE_MS
     while (!(await isApart())) assert.ok(performance.now() < endMs, 'nobody stepped aside')
-    const { report, verdict } = await waitForSync(anna.client, { timeoutMs: DEADLINE_MS })
-    assert.equal(verdict.type, 'in-sync', verdict.because.join())
     const deviceOf = async (node: TestNode): Promise<string> => (await node.status()).device
     const membersOf = (shares: StatusReport['shares']): string[] =>
       shares[0]!.members.map(({ device }) => device).sort()
     const [a, b, gone] = await Promise.all([deviceOf(anna), deviceOf(ben), deviceOf(clone)])
+    await eventually('anna hears of both', async () => membersOf((await anna.status()).shares).length >= 2)
+    const { report, verdict } = await waitForSync(anna.client, { timeoutMs: DEADLINE_MS })
+    assert.equal(verdict.type, 'in-sync', verdict.because.join())
     assert.deepEqual(membersOf(report.shares), [b, gone].sort())
 
     // The clone goes for good: nobody can say "in sync" any more, until it is forgotten.

@@ -148,7 +148,12 @@ export class Committer {
     guard.startCommit(paths)
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
-      const options = { archive: this.#context.archive, atMs: this.#nowMs() }
+      const expectRoot = this.#context.rootIdentity()
+      const options = {
+        archive: this.#context.archive,
+        atMs: this.#nowMs(),
+        ...(expectRoot === undefined ? {} : { expectRoot }),
+      }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
