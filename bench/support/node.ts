@@ -50,8 +50,16 @@ export class BenchNode {
     fs.writeFileSync(this.#config, JSON.stringify(config), { mode: 0o600 })
   }
 
+  get #logFile(): string {
+    return path.join(this.#options.folder, `${this.#options.name}.log`)
+  }
+
+  #lastWords(): string {
+    return fs.readFileSync(this.#logFile, 'utf8').slice(-4096)
+  }
+
   start(): void {
-    const log = fs.openSync(path.join(this.#options.folder, `${this.#options.name}.log`), 'w')
+    const log = fs.openSync(this.#logFile, 'w')
     const stdio = ['ignore', log, log] as const
     this.#child = spawn(SHOAL, ['run', this.#config, '--log-level', 'warn'], {
       stdio: [...stdio],
@@ -77,7 +85,7 @@ export class BenchNode {
       const share = await this.share()
       if (share !== undefined && isThere(share)) return share
       if (this.#child?.exitCode != null)
-        throw new Error(`daemon ${this.#options.name} ended: ${this.#child.exitCode}`)
+        throw new Error(`daemon ${this.#options.name} ended: ${this.#child.exitCode}\n${this.#lastWords()}`)
       if (performance.now() > end) {
         throw new Error(`daemon ${this.#options.name} did not get there: ${JSON.stringify(share)}`)
       }

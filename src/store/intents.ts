@@ -14,6 +14,14 @@ const TOLD_KEY = Buffer.from('told')
 /** Its row is there once the whole disk has been looked at with this index. */
 const SCANNED_KEY = Buffer.from('scanned')
 
+/**
+ * Intents in one row: a whole batch in one would be hundreds of kilobytes, and values that long are kept in runs of pages
+ * whose coming and going is what LMDB's book of free pages is worst at.
+ */
+const ROW_INTENTS = 16
+
+type PathIntent = Intent & { readonly path: RelPath }
+
 export class IntentTable {
   readonly #table: Table<unknown[]>
   /** Keys of what earlier runs left. */
@@ -47,12 +55,12 @@ export class IntentTable {
     return intents
   }
 
-  put(batch: number, intents: readonly (Intent & { readonly path: RelPath })[]): void {
-    this.#table.put(batchKey(batch), packIntents(intents))
+  put(batch: number, intents: readonly PathIntent[]): void {
+    this.#putRows(batchKey(batch), intents)
   }
 
   clear(batch: number): void {
-    this.#table.remove(batchKey(batch))
+    for (const { key } of this.#table.range(batchKey(batch), batchKey(batch + 1))) this.#table.remove(key)
   }
 
   /** Notes records of the own feed that are taken over at a start; `next` is the block after. */
@@ -60,9 +68,7 @@ export class IntentTable {
     const said = entries.map((entry) => {
       return { path: entry.path, version: entry.version, fact: isLive(entry) ? factOf(entry) : ABSENT }
     })
-    const key = Buffer.concat([TAIL_KEY, batchKey(next)])
-    this.#table.put(key, packIntents(said))
-    this.#recovered.push(key)
+    this.#recovered.push(...this.#putRows(Buffer.concat([TAIL_KEY, batchKey(next)]), said))
   }
 
   /**
@@ -74,9 +80,17 @@ export class IntentTable {
       return isLive(entry) ? [{ path: entry.path, version: entry.version, fact: factOf(entry) }] : []
     })
     if (told.length === 0) return
-    const key = Buffer.concat([TOLD_KEY, batchKey(feed), batchKey(next)])
-    this.#table.put(key, packIntents(told))
-    this.#recovered.push(key)
+    this.#recovered.push(...this.#putRows(Buffer.concat([TOLD_KEY, batchKey(feed), batchKey(next)]), told))
+  }
+
+  #putRows(prefix: Buffer, intents: readonly PathIntent[]): Buffer[] {
+    const keys: Buffer[] = []
+    for (let at = 0; at < intents.length; at += ROW_INTENTS) {
+      const key = rowKey(prefix, keys.length)
+      this.#table.put(key, packIntents(intents.slice(at, at + ROW_INTENTS)))
+      keys.push(key)
+    }
+    return keys
   }
 
   /** The whole disk has been looked at: what earlier runs left is used up. */
@@ -85,6 +99,13 @@ export class IntentTable {
     this.#recovered = []
     if (!this.isScanned) this.#table.put(SCANNED_KEY, [])
   }
+}
+
+function rowKey(prefix: Buffer, row: number): Buffer {
+  const key = Buffer.alloc(prefix.length + 4)
+  prefix.copy(key)
+  key.writeUInt32BE(row, prefix.length)
+  return key
 }
 
 function startsWith(key: Buffer, start: Buffer): boolean {

@@ -12,6 +12,9 @@ const MAX_TABLES = 128
  * LMDB goes beyond it by itself.
  */
 const MAP_BYTES = 16 * 2 ** 30
+/** lmdb.h */
+const MDB_BAD_TXN = -30782
+const COMMIT_TRIES = 5
 /** LMDB refuses empty keys; none of ours is. A range may start at one, so it is replaced by the least key there is. */
 const LEAST_KEY = Buffer.of(0)
 
@@ -34,19 +37,79 @@ export function openLmdb(directory: string): Database {
       { cause },
     )
   }
-  return {
-    table: <V>(name: string) =>
-      new LmdbTableView<V>(root.openDB<V, Buffer>({ name, keyEncoding: 'binary', encoding: 'msgpack' })),
-    transaction: (body) => root.transactionSync(body),
-    close: () => root.close(),
+  return new LmdbDatabase(root)
+}
+
+/** What a transaction has written, in order, so that it can be written again. */
+type Journal = (() => void)[]
+
+/** Exported for tests. */
+export class LmdbDatabase implements Database {
+  readonly #root: RootDatabase
+  #journal: Journal | undefined
+
+  constructor(root: RootDatabase) {
+    this.#root = root
   }
+
+  table<V>(name: string): Table<V> {
+    const table = this.#root.openDB<V, Buffer>({ name, keyEncoding: 'binary', encoding: 'msgpack' })
+    return new LmdbTableView<V>(table, () => this.#journal)
+  }
+
+  transaction<T>(body: () => T): T {
+    // One inside another is part of it.
+    if (this.#journal !== undefined) return body()
+    const journal: Journal = []
+    this.#journal = journal
+    let outcome: { readonly result: T } | undefined
+    try {
+      this.#root.transactionSync(() => {
+        outcome = { result: body() }
+      })
+    } catch (thrown) {
+      if (outcome === undefined || !isRefusedCommit(thrown)) throw thrown
+      this.#commitAgain(journal)
+    } finally {
+      this.#journal = undefined
+    }
+    return outcome!.result
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close()
+  }
+
+  /** Writes the same once more: the body has run, and what it noted in memory stands. */
+  #commitAgain(journal: Journal): void {
+    for (let tries = 1; ; tries++) {
+      try {
+        this.#root.transactionSync(() => {
+          for (const write of journal) write()
+        })
+        return
+      } catch (thrown) {
+        if (tries === COMMIT_TRIES || !isRefusedCommit(thrown)) throw thrown
+      }
+    }
+  }
+}
+
+/**
+ * The library's LMDB now and then refuses a commit because its book of free pages does not come out even ("reserved
+ * freelist had a data entry with zero-size"). Nothing of the transaction is written then, and the book is read anew.
+ */
+function isRefusedCommit(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === MDB_BAD_TXN
 }
 
 class LmdbTableView<V> implements Table<V> {
   readonly #table: LmdbTable<V, Buffer>
+  readonly #journal: () => Journal | undefined
 
-  constructor(table: LmdbTable<V, Buffer>) {
+  constructor(table: LmdbTable<V, Buffer>, journal: () => Journal | undefined) {
     this.#table = table
+    this.#journal = journal
   }
 
   get(key: Buffer): V | undefined {
@@ -55,10 +118,12 @@ class LmdbTableView<V> implements Table<V> {
 
   put(key: Buffer, value: V): void {
     this.#table.putSync(key, value)
+    this.#journal()?.push(() => this.#table.putSync(key, value))
   }
 
   remove(key: Buffer): void {
     this.#table.removeSync(key)
+    this.#journal()?.push(() => this.#table.removeSync(key))
   }
 
   range(start: Buffer, end: Buffer, limit?: number): Row<V>[] {
