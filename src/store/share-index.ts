@@ -1,20 +1,19 @@
 // A share's index: who says what about which path (heads.ts), what this disk holds and as which version (disk.ts), where
-// pieces are (pieces.ts), and what is therefore still to be done (wanted). It applies the core's rules to tables; it does
+// pieces are (pieces.ts), and what is therefore still to be done (wanted.ts). It applies the core's rules to tables; it does
 // no I/O but theirs and reads no clock, so the simulator runs this very class over tables in memory. Every method that
 // changes something runs inside transaction().
 //
 // Invariants, besides those of its parts, checked by test/store:
-//   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot;
-//   2. what is counted (needFiles, needBytes, wanted contents) is what the wanted rows say.
-import { isConflictCopy } from '../core/conflict.js'
+//   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot, or
+//      held until the disk was looked at once since the index was opened.
 import { type Entry, isLive } from '../core/entry.js'
 import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
 import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import { parentOf, type RelPath } from '../core/path.js'
-import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
-import { type Step, stepFor } from '../core/plan.js'
+import type { PieceInfo } from '../core/piece.js'
+import type { Step } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
 import {
   type Draft,
@@ -25,23 +24,22 @@ import {
   settle,
   withAncestors,
 } from '../core/tree.js'
-import { compareVersions, counterOf, type Version } from '../core/version.js'
+import { counterOf } from '../core/version.js'
+import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { DiskTable } from './disk.js'
+import { dueStep, type IndexOptions } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
-import { type HeadsChange, HeadsTable } from './heads.js'
+import { HeadsTable } from './heads.js'
+import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
 import { IntentTable } from './intents.js'
-import { type Layout, type PieceRef, PieceTables, type Place, packLayout, unpackLayout } from './pieces.js'
+import { wasOnDisk } from './own-tail.js'
+import { type Layout, type PieceRef, PieceTables, type Place, packLayout } from './pieces.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
-import {
-  AFTER_LAST_KEY,
-  type Database,
-  FIRST_KEY,
-  keyAfter,
-  pathKey,
-  pathOfKey,
-  type Table,
-  walk,
-} from './tables.js'
+import type { Database } from './tables.js'
+import { WantedTable } from './wanted.js'
+
+export type { IndexOptions } from './due.js'
+export type { Refusal } from './ingest.js'
 
 /** What changed since the last call of drain(). */
 export interface IndexChanges {
@@ -49,13 +47,6 @@ export interface IndexChanges {
   readonly wanted: ReadonlySet<RelPath>
   /** Pieces this node now holds (true) or no longer holds (false), by feed number and index. */
   readonly held: ReadonlyMap<number, ReadonlyMap<number, boolean>>
-}
-
-export interface IndexOptions {
-  /** A reader that restores the share's state over local changes (`overwrite_changes`). */
-  readonly overwriteDrift: boolean
-  /** Paths that the share's ignore rules leave out on every node. */
-  readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
 }
 
 export interface IndexCounts {
@@ -66,15 +57,6 @@ export interface IndexCounts {
   readonly drift: number
 }
 
-/** An entry that contradicts its own feed; skipped and reported, it never stops the feed (A6). */
-export interface Refusal {
-  readonly path: RelPath
-  readonly detail: string
-}
-
-/** A wanted row: bytes to be written, and the start of their content id (0 for what is no file). */
-type WantedRow = [bytes: number, contentStart: number]
-
 export class ShareIndex {
   /** The format of the rows; a database of another one must be deleted before it is opened. */
   static readonly format: number = STORE_FORMAT
@@ -84,14 +66,14 @@ export class ShareIndex {
   readonly #heads: HeadsTable
   readonly #disk: DiskTable
   readonly #intents: IntentTable
-  readonly #wanted: Table<WantedRow>
-  readonly #archived: Table<[archivePath: string, offset: number]>
-  /** How many wanted paths are to have a content, by its start. */
-  readonly #wantedContents = new Map<number, number>()
+  readonly #wanted: WantedTable
+  readonly #archived: ArchivedTable
   #options: IndexOptions
-  #needFiles = 0
-  #needBytes = 0
-  #wantedChanges = new Set<RelPath>()
+  /**
+   * The disk may have changed since the process last died. Until it was looked at, a row stands for the version that it
+   * was written for: a user's change starts from that one, not from a newer one that happens to look the same (V1).
+   */
+  #isDiskUnsure: boolean
   #held = new Map<number, Map<number, boolean>>()
 
   /** `prefix` keeps several shares apart in one database. Walks all rows once to count them. */
@@ -102,10 +84,10 @@ export class ShareIndex {
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
     this.#disk = new DiskTable(database, prefix, this.pieces)
+    this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.#intents = new IntentTable(database, prefix)
-    this.#wanted = database.table(`${prefix}wanted`)
-    this.#archived = database.table(`${prefix}archived`)
-    for (const { value } of walk(this.#wanted)) this.#countWanted(value, 1)
+    this.#wanted = new WantedTable(database, prefix)
+    this.#archived = new ArchivedTable(database, prefix)
   }
 
   transaction<T>(body: () => T): T {
@@ -116,8 +98,8 @@ export class ShareIndex {
     return {
       files: this.#disk.files,
       bytes: this.#disk.bytes,
-      needFiles: this.#needFiles,
-      needBytes: this.#needBytes,
+      needFiles: this.#wanted.files,
+      needBytes: this.#wanted.bytes,
       drift: this.#disk.drifted.size,
     }
   }
@@ -221,17 +203,16 @@ export class ShareIndex {
   need(path: RelPath): { readonly step: Step; readonly share: Effective; readonly row: DiskRow | undefined } {
     const share = this.effective(path)
     const row = this.disk(path)
-    return { step: this.#stepFrom(path, share, row), share, row }
+    return { step: dueStep(this.#options, path, share, row), share, row }
   }
 
   /** Wanted paths after a key (exclusive), in key order: every directory before what lies in it. */
   wantedAfter(path: RelPath | undefined, limit: number): RelPath[] {
-    const from = path === undefined ? FIRST_KEY : keyAfter(pathKey(path))
-    return this.#wanted.range(from, AFTER_LAST_KEY, limit).map(({ key }) => pathOfKey(key))
+    return this.#wanted.after(path, limit)
   }
 
   isWanted(path: RelPath): boolean {
-    return this.#wanted.get(pathKey(path)) !== undefined
+    return this.#wanted.has(path)
   }
 
   /**
@@ -239,7 +220,7 @@ export class ShareIndex {
    * its last copy on this disk must stay (P3, V5). May say yes without need (48 bits are compared), never no.
    */
   isContentWanted(content: Buffer, staged: number): boolean {
-    return (this.#wantedContents.get(contentStart(content)) ?? 0) > staged
+    return this.#wanted.countOf(content) > staged
   }
 
   /** Whether a content of a path has lost a conflict that nobody has settled yet: a copy has to be made of it (V5). */
@@ -275,7 +256,7 @@ export class ShareIndex {
   noteOwnTail(next: number, entries: readonly Entry[]): void {
     const unsure: Entry[] = []
     for (const entry of entries) {
-      if (this.#isFromBefore(entry) || !this.#wasOnDisk(entry)) {
+      if (this.#isFromBefore(entry) || !wasOnDisk(entry, this.applied(entry.path))) {
         unsure.push(entry)
         continue
       }
@@ -301,74 +282,46 @@ export class ShareIndex {
     return counterOf(version, author) <= (this.feeds.byWriter(author)?.before.counter ?? 0)
   }
 
-  /**
-   * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the
-   * row says was applied. A new conflict copy or a directory may have been made to settle.
-   */
-  #wasOnDisk(entry: Entry): boolean {
-    const { version, fact } = this.applied(entry.path)
-    const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
-    if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
-    // A directory is made to settle only where something was said before.
-    if (entry.type === 'directory')
-      return fact.type === 'directory' || (version.length === 0 && !isConflictCopy(entry.path))
-    return fact.type !== 'absent' || (entry.type !== 'tombstone' && !isConflictCopy(entry.path))
-  }
-
   /** To be called when the first whole look at the disk since the start has ended: earlier intents are used up. */
   clearRecoveredIntents(): void {
     this.#intents.clearRecovered()
   }
 
+  /** To be called when the whole disk was looked at for the first time since the start, files still written to aside. */
+  noteLooked(): void {
+    if (!this.#isDiskUnsure) return
+    this.#isDiskUnsure = false
+    for (const path of this.#wanted.withoutContent()) this.refresh(path)
+  }
+
   /** A file of a path was moved to the archive: its pieces can be copied from there (P3). */
   noteArchived(path: RelPath, archivePath: string): void {
     const layout = this.layout(path)
-    if (layout === undefined) return
-    let offset = 0
-    for (const { id, length } of unpackLayout(layout)) {
-      this.#archived.put(Buffer.from(id), [archivePath, offset])
-      offset += length - SIV_BYTES
-    }
+    if (layout !== undefined) this.#archived.note(layout, archivePath)
   }
 
   /** Where in the archive a piece was last put; it may be gone since. */
-  archivedPlaceOf(id: Buffer): { readonly path: string; readonly offset: number } | undefined {
-    const row = this.#archived.get(id)
-    return row === undefined ? undefined : { path: row[0], offset: row[1] }
+  archivedPlaceOf(id: Buffer): ArchivedPlace | undefined {
+    return this.#archived.placeOf(id)
   }
 
   /** Takes over one record of a feed (F1, F2); `next` is the block after it. */
   ingest(feed: IndexFeed, record: FeedRecord, next: number): Refusal[] {
     const refusals: Refusal[] = []
-    const announced = new Map<number, PieceInfo>()
-    let pieceCount = feed.pieceCount
-    for (const { first, pieces } of record.announcements) {
-      pieces.forEach((piece, i) => {
-        const number = first + i
-        announced.set(number, piece)
-        if (!this.pieces.announce(feed.number, number, piece, number >= feed.pieceCount)) {
-          refusals.push({
-            path: '' as RelPath,
-            detail: `piece ${number} was announced twice and differently`,
-          })
-        }
-      })
-      pieceCount = Math.max(pieceCount, first + pieces.length)
-    }
+    const { announced, pieceCount } = announcePieces(this.pieces, feed, record, refusals)
     let counter = feed.counter
     for (const entry of record.entries) {
       const own = counterOf(entry.version, feed.writer)
-      const fault =
-        own === 0 ? 'its version does not count its own writer' : this.#contentFault(feed, entry, announced)
+      const fault = own === 0 ? NOT_COUNTED : contentFault(this.pieces, feed, entry, announced)
       if (fault !== undefined) {
         refusals.push({ path: entry.path, detail: fault })
         continue
       }
       counter = Math.max(counter, own)
       const change = this.#heads.merge(entry)
-      if (change !== undefined) this.#refreshFrom(change)
+      if (change !== undefined) this.#refreshWith(change.path, change.share, this.disk(change.path))
     }
-    for (const change of this.#heads.settleParents()) this.#refreshFrom(change)
+    for (const { path, share } of this.#heads.settleParents()) this.#refreshWith(path, share, this.disk(path))
     const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
     const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
     this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
@@ -385,9 +338,7 @@ export class ShareIndex {
     this.#refreshWith(path, this.effective(path), row)
     // What waits for a directory to be empty hears of it, whoever removed what was in it.
     const parent = parentOf(path)
-    if (row.applied.fact.type === 'absent' && parent !== '' && this.isWanted(parent)) {
-      this.#wantedChanges.add(parent)
-    }
+    if (row.applied.fact.type === 'absent' && parent !== '') this.#wanted.remind(parent)
   }
 
   /** Forgets a path of the disk without a word to anybody: the ignore rules now leave it out. */
@@ -416,8 +367,7 @@ export class ShareIndex {
 
   /** What changed since the last call. */
   drain(): IndexChanges {
-    const changes = { wanted: this.#wantedChanges, held: this.#held }
-    this.#wantedChanges = new Set()
+    const changes = { wanted: this.#wanted.drain(), held: this.#held }
     this.#held = new Map()
     return changes
   }
@@ -446,16 +396,6 @@ export class ShareIndex {
     return { headsAt: (path) => this.heads(path), labelOf }
   }
 
-  #stepFrom(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
-    if (this.#options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
-    const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
-    if (row?.drift === undefined) return step
-    // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
-    // is to be done then starts from what the disk really holds.
-    if ((step.type === 'none' || step.type === 'adopt') && !this.#options.overwriteDrift) return step
-    return stepFor(share, { version: row.applied.version, fact: row.drift.fact })
-  }
-
   /** A drift that the share has come to agree with is none any more. */
   #withoutDrift(path: RelPath, share: Effective, row: DiskRow | undefined): DiskRow | undefined {
     if (row?.drift === undefined || !sameFact(row.drift.fact, share.fact)) return row
@@ -468,61 +408,15 @@ export class ShareIndex {
     return agreed
   }
 
-  #refreshFrom({ path, share }: HeadsChange): void {
-    this.#refreshWith(path, share, this.disk(path))
-  }
-
   #refreshWith(path: RelPath, share: Effective, before: DiskRow | undefined): void {
     const row = this.#withoutDrift(path, share, before)
-    const step = this.#stepFrom(path, share, row)
+    const step = dueStep(this.#options, path, share, row)
+    if (step.type === 'adopt' && row !== undefined && this.#isDiskUnsure) return this.#wanted.hold(path)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
       this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
     }
-    const key = pathKey(path)
-    const was = this.#wanted.get(key)
-    if (was !== undefined) this.#countWanted(was, -1)
-    if (step.type === 'none' || step.type === 'adopt') {
-      if (was !== undefined) this.#wanted.remove(key)
-      this.#wantedChanges.delete(path)
-      return
-    }
-    const wanted: WantedRow =
-      step.type === 'write' ? [step.fact.size, contentStart(step.fact.content)] : [0, 0]
-    this.#countWanted(wanted, 1)
-    if (was === undefined || was[0] !== wanted[0] || was[1] !== wanted[1]) this.#wanted.put(key, wanted)
-    this.#wantedChanges.add(path)
-  }
-
-  #countWanted([bytes, start]: WantedRow, sign: 1 | -1): void {
-    this.#needFiles += sign
-    this.#needBytes += sign * bytes
-    if (start === 0) return
-    const count = (this.#wantedContents.get(start) ?? 0) + sign
-    if (count === 0) this.#wantedContents.delete(start)
-    else this.#wantedContents.set(start, count)
-  }
-
-  /** Why a file entry cannot be believed, or undefined: it must be made of pieces its own feed has announced (F1). */
-  #contentFault(
-    feed: IndexFeed,
-    entry: Entry,
-    announced: ReadonlyMap<number, PieceInfo>,
-  ): string | undefined {
-    if (entry.type !== 'file') return undefined
-    const ids: Buffer[] = []
-    let size = 0
-    for (const { first, count } of entry.pieces) {
-      for (let number = first; number < first + count; number++) {
-        const piece = announced.get(number) ?? this.pieces.at(feed.number, number)
-        if (piece === undefined) return 'it refers to a piece that its feed never announced'
-        ids.push(piece.id)
-        size += piece.length - SIV_BYTES
-      }
-    }
-    if (size !== entry.size) return `its pieces hold ${size} bytes, it claims ${entry.size}`
-    if (!contentIdOf(ids).equals(entry.content)) return 'its content id is not that of its pieces'
-    return undefined
+    this.#wanted.set(path, step)
   }
 
   #noteHeld({ feed, index }: PieceRef, held: boolean): void {
@@ -530,9 +424,4 @@ export class ShareIndex {
     if (changed === undefined) this.#held.set(feed, new Map([[index, held]]))
     else changed.set(index, held)
   }
-}
-
-/** Six bytes of a content id as a number; never 0, which stands for no content. */
-export function contentStart(content: Buffer): number {
-  return content.readUIntBE(0, 6) + 1
 }

@@ -40,6 +40,7 @@ export function* scanOnce(node: SimNode): Work {
     return node.disk.isDirectory(path) && node.index.applied(path).fact.type === 'directory'
   })
   yield* look.run(full ? [''] : [random.pick<Directory>(['', ...directories])!])
+  if (full) node.index.transaction(() => node.index.noteLooked())
   if (full && !node.fullScanDue && node.isNew && look.wasWhole) {
     node.isNew = false
     node.world.log(node, () => 'forgets what it was about to do before it started')

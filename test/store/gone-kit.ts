@@ -14,8 +14,8 @@ export const OTHER: WriterId = writer(2)
 export const F: RelPath = path('f')
 
 /** An index with two feeds, of which the own one was `ownLength` blocks long when the index began. */
-export function indexOf(ownLength: number): ShareIndex {
-  const index = new ShareIndex(new MemoryDatabase(), '', { overwriteDrift: false, isIgnored: () => false })
+export function indexOf(ownLength: number, database: MemoryDatabase = new MemoryDatabase()): ShareIndex {
+  const index = openIndex(database)
   for (const [n, id] of [OWN, OTHER].entries()) {
     const row = {
       writer: id,
@@ -28,6 +28,10 @@ export function indexOf(ownLength: number): ShareIndex {
     index.feeds.add(row, id === OWN ? ownLength : 0)
   }
   return index
+}
+
+export function openIndex(database: MemoryDatabase): ShareIndex {
+  return new ShareIndex(database, '', { overwriteDrift: false, isIgnored: () => false })
 }
 
 export function fileBy(

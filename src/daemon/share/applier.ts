@@ -1,21 +1,21 @@
 // Brings this disk to what the share says. Wanted paths are taken a window at a time, fresh small changes first, then
-// the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Fetcher,
-// Stager), then commit (Committer). What cannot be done now is parked with a time to try again (A6).
+// the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Sourcing),
+// then commit (Committer). What cannot be done now is parked with a time to try again (A6).
 import { performance } from 'node:perf_hooks'
 import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import type { PieceLook, PieceRef, Place } from '../../store/pieces.js'
+import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import { contentStart } from '../../store/share-index.js'
-import { type ActiveStep, type ApplyTask, isSameStep, type TaskPart, taskOf } from './apply-task.js'
+import { type ActiveStep, type ApplyTask, isSameStep, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
-import { Fetcher } from './fetcher.js'
 import { Parked } from './parked.js'
 import type { PieceExchange } from './piece-exchange.js'
-import { Stager } from './stager.js'
+import { Sourcing } from './sourcing.js'
 import { keyedToken } from './token.js'
+import { WantedCursor } from './wanted-cursor.js'
+import { WholeTasks } from './whole-tasks.js'
 
 /** Paths on their way at most: enough to fill batches, few enough that memory does not grow with the backlog. */
 const MAX_ACTIVE = 4096
@@ -24,7 +24,6 @@ const FEW_ACTIVE = 256
 /** More changes than this at once are bulk. */
 const FRESH_CHANGES = 64
 const FRESH_BYTES = 4 << 20
-const CURSOR_CHUNK = 512
 /** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
 const TELL_AFTER_TRIES = 4
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
@@ -52,9 +51,9 @@ export interface ApplierOptions {
 export class Applier {
   readonly #options: ApplierOptions
   readonly #context: ShareContext
-  readonly #fetcher: Fetcher
-  readonly #stager: Stager
+  readonly #sourcing: Sourcing
   readonly #committer: Committer
+  readonly #cursor: WantedCursor
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
   readonly #parked = new Parked()
@@ -63,13 +62,7 @@ export class Applier {
   readonly #deferred = new Set<ApplyTask>()
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
   readonly #leftovers: Set<string>
-  /** Tasks whose file is staged whole, and how many of them have a content, by its start. */
-  readonly #whole = new Set<ApplyTask>()
-  readonly #staged = new Map<number, number>()
-  #chunk: RelPath[] = []
-  #cursor: RelPath | undefined
-  #passDue = true
-  #ended = false
+  readonly #whole = new WholeTasks()
   #scheduled = false
   /** Tasks that were on their way at the last recheck. */
   #old = new Set<ApplyTask>()
@@ -81,29 +74,16 @@ export class Applier {
     this.#options = options
     this.#context = options.context
     this.#leftovers = new Set(options.leftovers)
-    this.#fetcher = new Fetcher(this.#context.index, options.exchange, (task, part, bytes, from) =>
-      this.#stager.add(task, { part, type: 'bytes', bytes, from }),
-    )
-    this.#stager = new Stager(this.#context, {
+    this.#cursor = new WantedCursor(this.#context.index)
+    this.#sourcing = new Sourcing(this.#context, options.exchange, {
       onStaged: (task) => this.#onStaged(task),
-      onWrong: (task, part, from) => {
-        this.#fetcher.wrong(part, from)
-        this.#fetcher.add(task, part)
-        this.#fetcher.pump()
-      },
-      onMissing: (task, { part, inArchive, path }) => {
-        if (!inArchive) this.#options.rescan([parentOf(path as RelPath)])
-        this.#source(task, part, undefined)
-        this.#fetcher.pump()
-      },
-      onResumed: (task) => this.#gather(task),
       onFailed: (task, code, detail) => this.#failed(task, code, detail),
-      onReleased: (bytes) => this.#fetcher.released(bytes),
+      rescan: (directory) => this.#options.rescan([directory]),
     })
     this.#committer = new Committer(this.#context, options.nowMs, {
       onStale: (task) => {
         this.#drop(task)
-        this.#stager.discard(task)
+        this.#sourcing.discard(task)
         this.#fresh.add(task.path)
         this.wake()
       },
@@ -126,7 +106,7 @@ export class Applier {
 
   /** Whether anything is on its way or could be tried now. */
   get isBusy(): boolean {
-    return this.#active.size > 0 || this.#fresh.size > 0 || this.#passDue || this.#chunk.length > 0
+    return this.#active.size > 0 || this.#fresh.size > 0 || this.#cursor.isBusy
   }
 
   /** Whether a backlog is being applied. */
@@ -142,13 +122,13 @@ export class Applier {
       this.#parked.delete(path)
     }
     if (paths.size <= FRESH_CHANGES) for (const path of paths) this.#fresh.add(path)
-    else this.#passDue = true
+    else this.#cursor.startOver()
     this.wake()
   }
 
   /** Whether some connected peer has a piece of these refs. */
   isAvailable(refs: readonly PieceRef[]): boolean {
-    return this.#fetcher.isAvailable(refs)
+    return this.#sourcing.isAvailable(refs)
   }
 
   /**
@@ -156,7 +136,7 @@ export class Applier {
    * path that held it before (P3).
    */
   isStaged(path: RelPath, { content }: FileFact, piece: Buffer): boolean {
-    if (this.#leftovers.has(keyedToken(path, content)) || this.#staged.has(contentStart(content))) return true
+    if (this.#leftovers.has(keyedToken(path, content)) || this.#whole.countOf(content) > 0) return true
     const task = this.#active.get(path)
     if (task === undefined) return false
     return (
@@ -177,7 +157,7 @@ export class Applier {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const task of this.#active.values()) task.dropped = true
-    this.#stager.stop()
+    this.#sourcing.stop()
     await this.#committer.stop()
   }
 
@@ -188,12 +168,12 @@ export class Applier {
       this.#consider(path, true)
     }
     while (this.#active.size < MAX_ACTIVE) {
-      const path = this.#nextPath()
+      const path = this.#cursor.next()
       if (path === undefined) break
       this.#consider(path, false)
     }
     this.#recheck()
-    this.#fetcher.pump()
+    this.#sourcing.pump()
     this.#armTimer()
     if (this.isBusy) return
     this.#options.onQuiet()
@@ -225,44 +205,15 @@ export class Applier {
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
         if (this.#deferred.delete(task)) this.#offer(task)
-        else if (this.#isHereByNow(task)) this.#park(task, 1)
+        else if (this.#sourcing.isHereByNow(task)) this.#park(task, 1)
         continue
       }
       this.#drop(task)
-      this.#stager.discard(task)
+      this.#sourcing.discard(task)
       if (step.type !== 'none' && step.type !== 'adopt') this.#fresh.add(task.path)
     }
     if (this.#old.size === 0) this.#old = new Set(this.#active.values())
     if (this.#fresh.size > 0) this.wake()
-  }
-
-  /** Whether this disk holds what the task waits for from peers who do not have it. */
-  #isHereByNow(task: ApplyTask): boolean {
-    const part = task.staging ? undefined : task.parts.find(({ state }) => state === 'missing')
-    if (part === undefined) return false
-    const { index } = this.#context
-    const { place, refs } = index.pieces.look(part.piece.id)
-    const isHere = place !== undefined || index.archivedPlaceOf(part.piece.id) !== undefined
-    return isHere && !this.#fetcher.isAvailable(refs)
-  }
-
-  #nextPath(): RelPath | undefined {
-    if (this.#chunk.length === 0) {
-      if (this.#ended && !this.#passDue) return undefined
-      if (this.#ended) {
-        this.#cursor = undefined
-        this.#ended = false
-        this.#passDue = false
-      }
-      // Taken from the end, so in reverse.
-      this.#chunk = this.#context.index.wantedAfter(this.#cursor, CURSOR_CHUNK).reverse()
-      this.#cursor = this.#chunk[0] ?? this.#cursor
-      if (this.#chunk.length === 0) {
-        this.#ended = true
-        return this.#passDue ? this.#nextPath() : undefined
-      }
-    }
-    return this.#chunk.pop()
   }
 
   #consider(path: RelPath, fresh: boolean): void {
@@ -274,7 +225,7 @@ export class Applier {
     if (active !== undefined) {
       if (isSameStep(active, step)) return
       this.#drop(active)
-      this.#stager.discard(active)
+      this.#sourcing.discard(active)
     }
     if (step.type === 'none' || step.type === 'adopt') {
       this.#parked.delete(path)
@@ -306,54 +257,18 @@ export class Applier {
   }
 
   #startWrite(task: ApplyTask): void {
-    const { index } = this.#context
-    const looks = task.parts.map(({ piece }) => index.pieces.look(piece.id))
-    const isFull = this.#active.size >= FEW_ACTIVE
-    if (isFull && !task.parts.every(({ piece }, i) => this.#canGet(piece.id, looks[i]!))) {
+    const looks = this.#sourcing.look(task)
+    if (this.#active.size >= FEW_ACTIVE && !this.#sourcing.canGet(task, looks)) {
       this.#unavailable.add(task.path)
       return
     }
     this.#active.set(task.path, task)
-    if (task.parts.length === 0) return this.#stager.addEmpty(task)
-    if (this.#leftovers.delete(task.token)) return this.#stager.resume(task)
     // fill() pumps once for all that it has started.
-    for (const [i, part] of task.parts.entries()) this.#source(task, part, looks[i]!.place)
-  }
-
-  /** Whether a piece is on this disk, in the archive, or at some connected peer. */
-  #canGet(id: Buffer, { place, refs }: PieceLook): boolean {
-    if (place !== undefined || this.#fetcher.isAvailable(refs)) return true
-    return this.#context.index.archivedPlaceOf(id) !== undefined
-  }
-
-  #gather(task: ApplyTask): void {
-    const { pieces } = this.#context.index
-    for (const part of task.parts) {
-      if (part.state === 'missing') this.#source(task, part, pieces.placeOf(part.piece.id))
-    }
-    this.#fetcher.pump()
-  }
-
-  /** Finds a part's bytes: on this disk if at all possible (P3), else from peers. */
-  #source(task: ApplyTask, part: TaskPart, held: Place | undefined): void {
-    const { index } = this.#context
-    const { id } = part.piece
-    const place = part.notIn === 'nowhere' ? held : undefined
-    if (place !== undefined) {
-      const { path, offset } = place
-      return this.#stager.add(task, { part, type: 'place', path, inArchive: false, offset })
-    }
-    const archived = part.notIn === 'archive' ? undefined : index.archivedPlaceOf(id)
-    if (archived !== undefined) {
-      const { path, offset } = archived
-      return this.#stager.add(task, { part, type: 'place', path, inArchive: true, offset })
-    }
-    this.#fetcher.add(task, part)
+    this.#sourcing.start(task, looks, this.#leftovers.delete(task.token))
   }
 
   #onStaged(task: ApplyTask): void {
     this.#whole.add(task)
-    this.#countStaged(task, 1)
     this.#offer(task)
     for (const waiting of [...this.#deferred]) {
       this.#deferred.delete(waiting)
@@ -377,7 +292,7 @@ export class Applier {
     if (this.#waitsForChildren(path, step, row) || index.holdsLoser(path)) return true
     const fact = currentFact(row)
     if (fact.type !== 'file') return false
-    return index.isContentWanted(fact.content, this.#staged.get(contentStart(fact.content)) ?? 0)
+    return index.isContentWanted(fact.content, this.#whole.countOf(fact.content))
   }
 
   #done(task: ApplyTask): void {
@@ -427,21 +342,12 @@ export class Applier {
 
   #drop(task: ApplyTask): void {
     task.dropped = true
-    this.#fetcher.drop(task)
+    this.#sourcing.drop(task)
     this.#finish(task)
   }
 
-  /** A staged file's content is safe whatever happens to other copies of it, until its task ends. */
-  #countStaged(task: ApplyTask, change: 1 | -1): void {
-    if (task.step.type !== 'write') return
-    const start = contentStart(task.step.fact.content)
-    const count = (this.#staged.get(start) ?? 0) + change
-    if (count === 0) this.#staged.delete(start)
-    else this.#staged.set(start, count)
-  }
-
   #finish(task: ApplyTask): void {
-    if (this.#whole.delete(task)) this.#countStaged(task, -1)
+    this.#whole.delete(task)
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
   }
@@ -449,7 +355,7 @@ export class Applier {
   #availabilityChanged(): void {
     if (this.#unavailable.size === 0) return
     this.#unavailable.clear()
-    this.#passDue = true
+    this.#cursor.startOver()
     this.wake()
   }
 

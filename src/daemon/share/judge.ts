@@ -42,6 +42,7 @@ export class Judge {
   /** Once the whole tree was looked at, intents are of use only for what was left to a later look. */
   useUpIntents(isLeft: (path: RelPath) => boolean): void {
     if (this.#areUsedUp || this.#recovered === undefined) return
+    this.#context.index.transaction(() => this.#context.index.noteLooked())
     for (const path of this.#recovered.keys()) if (!isLeft(path)) this.#recovered.delete(path)
     this.#areUsedUp = this.#recovered.size === 0
     if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())

@@ -1,0 +1,30 @@
+// What is to be done at one path of this disk now: the core's step, with what the ignore rules leave out and what a
+// reader's own change holds back.
+import { NOTHING_APPLIED } from '../core/local.js'
+import type { RelPath } from '../core/path.js'
+import { type Step, stepFor } from '../core/plan.js'
+import type { Effective } from '../core/tree.js'
+import type { DiskRow } from './rows.js'
+
+export interface IndexOptions {
+  /** A reader that restores the share's state over local changes (`overwrite_changes`). */
+  readonly overwriteDrift: boolean
+  /** Paths that the share's ignore rules leave out on every node. */
+  readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
+}
+
+/** The step that takes a path from what its row says of this disk to what the share says. */
+export function dueStep(
+  options: IndexOptions,
+  path: RelPath,
+  share: Effective,
+  row: DiskRow | undefined,
+): Step {
+  if (options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
+  const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
+  if (row?.drift === undefined) return step
+  // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
+  // is to be done then starts from what the disk really holds.
+  if ((step.type === 'none' || step.type === 'adopt') && !options.overwriteDrift) return step
+  return stepFor(share, { version: row.applied.version, fact: row.drift.fact })
+}

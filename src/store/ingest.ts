@@ -1,0 +1,66 @@
+// What is checked of a record before its entries count: a feed must say nothing that contradicts what it said before, and
+// speak of nothing that it has not announced (F1). What fails is skipped and reported; it never stops the feed (A6).
+import type { Entry } from '../core/entry.js'
+import type { RelPath } from '../core/path.js'
+import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
+import type { FeedRecord } from '../core/record.js'
+import type { IndexFeed } from './feeds.js'
+import type { PieceTables } from './pieces.js'
+
+/** An entry that contradicts its own feed; skipped and reported, it never stops the feed (A6). */
+export interface Refusal {
+  readonly path: RelPath
+  readonly detail: string
+}
+
+/** Why an entry is refused whose vector leaves its own author out. */
+export const NOT_COUNTED = 'its version does not count its own writer'
+
+/**
+ * Takes over what a record announces; `announced` has it by number, `pieceCount` is the feed's from now on. What was
+ * announced otherwise before is added to `refusals`.
+ */
+export function announcePieces(
+  tables: PieceTables,
+  feed: IndexFeed,
+  record: FeedRecord,
+  refusals: Refusal[],
+): { readonly announced: ReadonlyMap<number, PieceInfo>; readonly pieceCount: number } {
+  const announced = new Map<number, PieceInfo>()
+  let pieceCount = feed.pieceCount
+  for (const { first, pieces } of record.announcements) {
+    pieces.forEach((piece, i) => {
+      const number = first + i
+      announced.set(number, piece)
+      if (!tables.announce(feed.number, number, piece, number >= feed.pieceCount)) {
+        const detail = `piece ${number} was announced twice and differently`
+        refusals.push({ path: '' as RelPath, detail })
+      }
+    })
+    pieceCount = Math.max(pieceCount, first + pieces.length)
+  }
+  return { announced, pieceCount }
+}
+
+/** Why a file entry cannot be believed, or undefined: it must be made of pieces its own feed has announced (F1). */
+export function contentFault(
+  tables: PieceTables,
+  feed: IndexFeed,
+  entry: Entry,
+  announced: ReadonlyMap<number, PieceInfo>,
+): string | undefined {
+  if (entry.type !== 'file') return undefined
+  const ids: Buffer[] = []
+  let size = 0
+  for (const { first, count } of entry.pieces) {
+    for (let number = first; number < first + count; number++) {
+      const piece = announced.get(number) ?? tables.at(feed.number, number)
+      if (piece === undefined) return 'it refers to a piece that its feed never announced'
+      ids.push(piece.id)
+      size += piece.length - SIV_BYTES
+    }
+  }
+  if (size !== entry.size) return `its pieces hold ${size} bytes, it claims ${entry.size}`
+  if (!contentIdOf(ids).equals(entry.content)) return 'its content id is not that of its pieces'
+  return undefined
+}
