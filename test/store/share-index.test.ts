@@ -15,6 +15,7 @@ import { unpackLayout } from '../../src/store/pieces.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { contentOf } from '../sim/contents.js'
 import { path, writer } from '../support/arbitraries.js'
+import { F, fileBy, indexOf, OTHER, openIndex, say } from './gone-kit.js'
 import { NEVER, PATHS, Scene } from './scene.js'
 
 /** Whether a path has a live child, from the heads alone. */
@@ -281,5 +282,33 @@ describe('the index of a share', () => {
       1,
       "the unseen version is kept, the one on the disk is the user's to delete",
     )
+  })
+
+  it('V1 a version that looks like the one applied is not taken for it before the disk was looked at', () => {
+    const database = new MemoryDatabase()
+    const content = contentOf([1])
+    const before = indexOf(0, database)
+    say(before, fileBy(OTHER, [[OTHER, 1]], content), content)
+    const fact = before.effective(F).fact
+    before.transaction(() => {
+      before.setDisk(
+        F,
+        { applied: { version: [[OTHER, 1]], fact }, stat: undefined, drift: undefined },
+        undefined,
+      )
+    })
+    assert.equal(before.isWanted(F), false)
+    // Deleted and put back as it was, while this device was away; and killed before it had looked at its disk.
+    const index = openIndex(database)
+    say(index, { ...fileBy(OTHER, [[OTHER, 3]], content), pieces: [{ first: 1, count: 1 }] }, content, 1)
+    for (const unsure of [index, openIndex(database)]) {
+      assert.deepEqual(unsure.applied(F).version, [[OTHER, 1]])
+      assert.equal(unsure.isWanted(F), true)
+    }
+    const looked = openIndex(database)
+    looked.transaction(() => looked.noteLooked())
+    assert.deepEqual(looked.applied(F).version, [[OTHER, 3]])
+    assert.equal(looked.isWanted(F), false)
+    assert.equal(looked.counts.needFiles, 0)
   })
 })

@@ -3,12 +3,14 @@
 // ourselves meanwhile is left to the next look (A9); and when most of the tree is gone since the last run, nothing is
 // said before a person has approved it (A5).
 import { performance } from 'node:perf_hooks'
-import { ABSENT } from '../../core/fact.js'
+import { ABSENT, sameFact } from '../../core/fact.js'
+import type { Applied } from '../../core/local.js'
 import { depthOf, IGNORE_FILE, type RelPath } from '../../core/path.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Judge } from './judge.js'
+import type { Publication } from './publisher.js'
 
 /** A name must be missing this long before it counts as deleted: the other half of a rename may be on its way. */
 export const DELETE_HOLD_MS = 80
@@ -16,11 +18,18 @@ export const DELETE_HOLD_MS = 80
 const MASS_DELETE_SHARE = 0.5
 const MASS_DELETE_LEAST = 100
 
+/** A path that a listing did not show. */
+interface Absence {
+  /** When its hold is over. */
+  readonly due: number
+  /** What was applied when the listing was compared. */
+  readonly applied: Applied
+}
+
 export class Missing {
   readonly #context: ShareContext
   readonly #judge: Judge
-  /** When the hold of each is over. */
-  readonly #paths = new Map<RelPath, number>()
+  readonly #paths = new Map<RelPath, Absence>()
   #isFirstScan = true
   #isApproved = false
   /** Files that the index knew when the first look began, and how many of them it has found again. */
@@ -38,7 +47,9 @@ export class Missing {
 
   /** The instant at which the first hold is over, as performance.now() tells it; infinite when nothing is missing. */
   get due(): number {
-    return Math.min(...this.#paths.values())
+    let first = Number.POSITIVE_INFINITY
+    for (const { due } of this.#paths.values()) first = Math.min(first, due)
+    return first
   }
 
   has(path: RelPath): boolean {
@@ -66,14 +77,14 @@ export class Missing {
   /** A path of the index that a listing did not show, with all that the index knows below it. Returns those paths. */
   note(path: RelPath): readonly RelPath[] {
     const { index } = this.#context
-    const held = performance.now() + (this.#isFirstScan ? 0 : DELETE_HOLD_MS)
+    const due = performance.now() + (this.#isFirstScan ? 0 : DELETE_HOLD_MS)
     const all: RelPath[] = []
     const queue: RelPath[] = [path]
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
       all.push(next)
       const fact = currentFact(index.disk(next))
       if (fact.type === 'absent') continue
-      if (!this.#paths.has(next)) this.#paths.set(next, held)
+      if (!this.#paths.has(next)) this.#paths.set(next, { due, applied: index.applied(next) })
       if (fact.type === 'directory') for (const child of index.diskChildren(next)) queue.push(child.path)
     }
     return all
@@ -88,10 +99,8 @@ export class Missing {
   async publishDue(): Promise<void> {
     const now = performance.now()
     // The deepest first: a directory that is published as gone while its children live would be brought back by others.
-    const due = [...this.#paths]
-      .filter(([, at]) => at <= now + 1)
-      .map(([path]) => path)
-      .sort((a, b) => depthOf(b) - depthOf(a))
+    const absences = new Map([...this.#paths].filter(([, { due }]) => due <= now + 1))
+    const due = [...absences.keys()].sort((a, b) => depthOf(b) - depthOf(a))
     if (due.length === 0) return
     for (const path of due) this.#paths.delete(path)
     const { pool, root, index, guard } = this.#context
@@ -102,13 +111,25 @@ export class Missing {
       if (halt !== undefined) return this.#context.halt(halt)
       const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))
       const publications = index.transaction(() =>
-        gone.flatMap((path) => this.#judge.judge(path, ABSENT, undefined, undefined) ?? []),
+        gone.flatMap((path) => this.#judgeGone(path, absences.get(path)!.applied) ?? []),
       )
       await this.#context.publish(publications)
       if (gone.some((path) => path === IGNORE_FILE)) this.#context.onIgnoreRules()
     } finally {
       guard.endLook(moment)
     }
+  }
+
+  /**
+   * A deletion starts from what was applied when the name was missed (V1). Meanwhile the index may have heard that others
+   * deleted the file and put it back as it was, and have taken that for applied, since it is what the disk was thought to
+   * hold: a deletion that included it would bury what this user never saw.
+   */
+  #judgeGone(path: RelPath, noted: Applied): Publication | undefined {
+    const { fact } = this.#context.index.applied(path)
+    const publication = this.#judge.judge(path, ABSENT, undefined, undefined)
+    if (publication === undefined || !sameFact(fact, noted.fact)) return publication
+    return { ...publication, draft: { ...publication.draft, base: noted.version }, noted }
   }
 
   /** Whether the first look may still find most of the tree gone (A5): then even what it found must wait. */

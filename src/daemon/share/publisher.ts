@@ -4,14 +4,16 @@
 
 import type { PieceRun } from '../../core/entry.js'
 import { invariant } from '../../core/error.js'
+import { sameFact } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
+import type { Applied } from '../../core/local.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { encodeRecord, type FeedRecord } from '../../core/record.js'
 import { type Publication as PackItem, packEntries } from '../../core/record-pack.js'
 import type { DiskStat } from '../../core/stat.js'
 import { type Draft, entryOf } from '../../core/tree.js'
-import { advance, compareVersions, type Version } from '../../core/version.js'
+import { advance, compareVersions, includes, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -24,6 +26,8 @@ export interface Publication {
   readonly pieces: readonly PieceInfo[]
   /** For a change found on this disk: the stat that goes with it, undefined for a deletion. */
   readonly disk: { readonly stat: DiskStat | undefined } | undefined
+  /** For a deletion: what was applied when the name was missed, which may be older than what is by now (missing.ts). */
+  readonly noted?: Applied
   /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
   readonly settles?: RelPath
 }
@@ -195,7 +199,7 @@ export class Publisher {
     const { draft } = publication
     if (publication.disk === undefined) return [publication]
     // Since it was judged, the path was committed or published anew: this change no longer starts from what is there (V1).
-    if (compareVersions(index.applied(draft.path).version, draft.base) !== 'equal') {
+    if (!isStillBased(publication, index.applied(draft.path))) {
       this.#options.onPostponed(draft.path)
       return []
     }
@@ -272,6 +276,12 @@ export class Publisher {
     const header = { kind: 'delta' as const, timeMs: nowMs(), view, checkpoint }
     return [...packEntries(items)].map((body) => ({ header, ...body }))
   }
+}
+
+/** Whether a change of this disk still starts from what is applied, or for a deletion, from the same content before. */
+function isStillBased({ draft, noted }: Publication, applied: Applied): boolean {
+  if (noted === undefined) return compareVersions(applied.version, draft.base) === 'equal'
+  return includes(applied.version, noted.version) && sameFact(applied.fact, noted.fact)
 }
 
 /** Equal exactly for what sameStat (core/stat.ts) calls the same. */
