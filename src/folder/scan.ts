@@ -30,9 +30,10 @@ export interface ScannedDirectory {
   readonly path: RelPath | ''
   /**
    * 'gone': there is no directory of this name (any more). 'failed': it cannot be read, and nothing is known about what
-   * it holds; with code ROOT_CHANGED or an error of opening the root, nothing is known about anything.
+   * it holds; with code ROOT_CHANGED or an error of opening the root, nothing is known about anything. 'left': not
+   * looked at, because those before it in the batch had so many names; ask again. Never the first of a batch.
    */
-  readonly status: 'ok' | 'gone' | 'failed'
+  readonly status: 'ok' | 'gone' | 'failed' | 'left'
   readonly code?: string
   readonly detail?: string
   /** The directory itself, before it was read. Always there when 'ok'. */
@@ -48,6 +49,8 @@ export interface ScanPayload {
   readonly root: string
   readonly directories: readonly (RelPath | '')[]
   readonly expectRoot: RootIdentity | undefined
+  /** For tests; MOST_NAMES unless told. */
+  readonly mostNames?: number
 }
 
 export interface ConfirmPayload {
@@ -55,6 +58,12 @@ export interface ConfirmPayload {
   readonly paths: readonly string[]
   readonly expectRoot: RootIdentity | undefined
 }
+
+/**
+ * No further directory is begun with so many names in a batch. A worker's heap of 192 MB holds some 1.4 million names of
+ * 100 bytes, and more at a time than this only keeps the main thread busy for longer.
+ */
+const MOST_NAMES = 65_536
 
 const NO_STATS: Float64Array = new Float64Array(0)
 
@@ -92,6 +101,7 @@ export function scanBatch(payload: ScanPayload): {
   results: ScannedDirectory[]
   stats: Float64Array<ArrayBuffer>
 } {
+  const { mostNames = MOST_NAMES } = payload
   const opened = openRoot(payload.root, payload.expectRoot)
   if (!(opened instanceof SafeRoot)) {
     const results = payload.directories.map((path) => notRead(path, 'failed', opened))
@@ -101,6 +111,7 @@ export function scanBatch(payload: ScanPayload): {
     const packer = new StatPacker()
     const found = payload.directories.map((path) => {
       const first = packer.count
+      if (first >= mostNames) return { directory: leftOf(path), first, end: first }
       const directory = scanOne(opened, path, packer)
       if (directory.status !== 'ok') packer.cut(first)
       return { directory, first, end: packer.count }
@@ -230,6 +241,10 @@ function rootFault(root: SafeRoot, path: string): Fault | undefined {
 
 function notRead(path: RelPath | '', status: 'gone' | 'failed', fault: Fault): ScannedDirectory {
   return { path, status, code: fault.code, detail: fault.detail, names: [], stats: NO_STATS, faults: [] }
+}
+
+function leftOf(path: RelPath | ''): ScannedDirectory {
+  return { path, status: 'left', names: [], stats: NO_STATS, faults: [] }
 }
 
 /** Whether a failure says that the path has no place on the disk; a symlink in its way is one, because of A1. */

@@ -23,9 +23,16 @@ export type WatchRequest =
   | { readonly type: 'flush'; readonly id: number }
   /** Tests: the thread reads nothing until the first word of `gate` is no longer 0. */
   | { readonly type: 'block'; readonly gate: Int32Array }
+  /** Tests: the thread dies. */
+  | { readonly type: 'fail'; readonly how: WatchFailure }
+
+/** How a thread may die: of an error nobody catches, by ending itself, or of running out of memory. */
+export type WatchFailure = 'throw' | 'exit' | 'memory'
 
 /** From the thread. */
 export type WatchReport =
+  /** Once, before all others: requests are read from now on. */
+  | { readonly type: 'started' }
   | { readonly type: 'added'; readonly id: number }
   | { readonly type: 'flushed'; readonly id: number; readonly certain: boolean }
   | { readonly type: 'dirty'; readonly directories: readonly Directory[] }
@@ -36,12 +43,15 @@ export type WatchReport =
 /** Why events may be missing from now on. */
 export interface WatchLimit {
   /** ENOSPC: no watches left for this user; EMFILE: no watch queues left; CANARY: events cannot be proved to arrive
-   * (no `.shoal`, or it cannot be written); WORKER: the thread died. Others as the system names them. */
+   * (no `.shoal`, or it cannot be written); WORKER: the thread died again and again (it is started anew each time). Others as the system names them. */
   readonly code: string
   readonly detail: string
   /** Directories that are not watched because of it; empty where all of them may be affected. */
   readonly directories: readonly Directory[]
 }
 
-/** 'queue': so many events came in one go that the kernel may have dropped some; 'canary': our own event did not come. */
-export type OverflowReason = 'queue' | 'canary'
+/**
+ * 'queue': so many events came in one go that the kernel may have dropped some; 'canary': our own event did not come;
+ * 'restart': the thread died and another one runs, which watches nothing until directories are added.
+ */
+export type OverflowReason = 'queue' | 'canary' | 'restart'

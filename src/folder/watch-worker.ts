@@ -10,7 +10,7 @@ import path from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OWN_DIR } from '../core/path.js'
 import { Canary } from './watch-canary.js'
-import type { Directory, WatchReport, WatchRequest, WatchWorkerData } from './watch-protocol.js'
+import type { Directory, WatchFailure, WatchReport, WatchRequest, WatchWorkerData } from './watch-protocol.js'
 import { type Change, ITSELF, NAMES, type WatchNode, WatchTree } from './watch-tree.js'
 
 /** How long dirty directories are gathered: long enough to merge a file's create, write, chmod and rename. */
@@ -162,9 +162,20 @@ async function serve(request: WatchRequest): Promise<void> {
       return flush(request.id)
     case 'block':
       if (data.testing) Atomics.wait(request.gate, 0, 0, 10_000)
+      return
+    case 'fail':
+      if (data.testing) fail(request.how)
   }
+}
+
+function fail(how: WatchFailure): void {
+  if (how === 'throw') throw new Error('failed for a test')
+  if (how === 'exit') process.exit(3)
+  const kept: number[][] = []
+  for (;;) kept.push(new Array<number>(10_000).fill(kept.length))
 }
 
 port.on('message', (request: WatchRequest) => {
   queue = queue.then(() => serve(request))
 })
+post({ type: 'started' })

@@ -46,6 +46,19 @@ test('a listing has every name with its stat, and the directory itself', () =>
     assert.deepEqual([...top!.names].sort(), ['d', 'empty'])
   }))
 
+test('a batch that has become large leaves its other directories for the next, and always reads one', () =>
+  withRoot((root) => {
+    for (const place of ['a/1', 'a/2', 'b/1', 'c/1'])
+      fs.mkdirSync(path.join(root, place), { recursive: true })
+    const directories = ['a', 'b', 'gone', 'c'] as RelPath[]
+    const statuses = (mostNames: number): string[] =>
+      scanBatch({ root, directories, expectRoot: undefined, mostNames }).results.map(({ status }) => status)
+    assert.deepEqual(statuses(1), ['ok', 'left', 'left', 'left'])
+    assert.deepEqual(statuses(2), ['ok', 'left', 'left', 'left'])
+    assert.deepEqual(statuses(3), ['ok', 'ok', 'left', 'left'])
+    assert.deepEqual(statuses(4), ['ok', 'ok', 'gone', 'ok'])
+  }))
+
 test('.shoal is not listed at the root, and is an ordinary name elsewhere', () =>
   withRoot((root) => {
     fs.mkdirSync(path.join(root, OWN_DIR))

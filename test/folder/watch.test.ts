@@ -344,3 +344,70 @@ test('close ends the thread and settles what waits', async () => {
   await watcher.close()
   fs.rmSync(root, { recursive: true })
 })
+
+for (const how of ['throw', 'exit', 'memory'] as const)
+  test(`A10: a thread that dies (${how}) is replaced, which is said, and what changes then is noticed`, () =>
+    watching(
+      async ({ root, watcher, limits, overflows, seen }) => {
+        fs.mkdirSync(path.join(root, 'a'))
+        await watcher.add(dirs('', 'a'))
+        await watcher.flush()
+        const again = new Promise<void>((resolve) => watcher.once('overflow', () => resolve()))
+        // Of no use to a thread that is about to die, and answered all the same.
+        watcher.fail(how)
+        const waiting = [watcher.add(dirs('a')), watcher.flush()] as const
+        await waiting[0]
+        assert.equal(await waiting[1], false)
+        assert.equal(await watcher.flush(), false, 'nothing is certain while there is no thread')
+        await watcher.add(dirs('', 'a'))
+        watcher.remove(dirs('a'))
+        await again
+        assert.deepEqual(overflows, ['restart'])
+        assert.deepEqual(limits, [])
+        // As the full scan does that follows.
+        await watcher.add(dirs('', 'a'))
+        await seen()
+        fs.writeFileSync(path.join(root, 'a/file'), 'x')
+        assert.deepEqual(await seen(), ['a'])
+      },
+      { testing: true, restartPauseMs: 20 },
+    ))
+
+test('A6: a thread that dies again and again is reported, and started anew all the same', () =>
+  watching(
+    async ({ root, watcher, limits, overflows, seen }) => {
+      for (let deaths = 1; deaths <= 4; deaths++) {
+        const again = new Promise<void>((resolve) => watcher.once('overflow', () => resolve()))
+        watcher.fail('exit')
+        await again
+        assert.equal(limits.length, Math.max(0, deaths - 2))
+      }
+      assert.match(limits[1]!.detail, /ended 4 times in a row/)
+      assert.equal(limits[1]!.code, 'WORKER')
+      assert.deepEqual(overflows, ['restart', 'restart', 'restart', 'restart'])
+      await watcher.add(dirs(''))
+      fs.writeFileSync(path.join(root, 'file'), 'x')
+      assert.deepEqual(await seen(), [''])
+    },
+    { testing: true, restartPauseMs: 5 },
+  ))
+
+test('close between a thread and its replacement leaves neither a timer nor a thread', () =>
+  watching(
+    async ({ watcher, overflows }) => {
+      const timers = (): number =>
+        process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+      await watcher.add(dirs(''))
+      const before = timers()
+      const waiting = watcher.flush()
+      watcher.fail('exit')
+      await waiting
+      while (await watcher.flush()) assert.ok(!overflows.length)
+      assert.equal(timers(), before + 1, 'it waits to start another one')
+      await watcher.close()
+      assert.equal(timers(), before)
+      assert.ok(!process.getActiveResourcesInfo().includes('MessagePort'))
+      assert.deepEqual(overflows, [])
+    },
+    { testing: true, restartPauseMs: 600_000 },
+  ))

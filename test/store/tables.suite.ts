@@ -56,7 +56,7 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
       using((database) => {
         const keys = fc.uniqueArray(
           fc.uint8Array({ minLength: 1, maxLength: 6 }).map((bytes) => Buffer.from(bytes)),
-          { minLength: 1, maxLength: 30, selector: (key) => key.toString('hex') },
+          { minLength: 1, maxLength: 300, size: 'max', selector: (key) => key.toString('hex') },
         )
         let run = 0
         fc.assert(
@@ -223,7 +223,7 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
         const table = database.table<number>('t')
         fc.assert(
           fc.property(
-            fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 12 }),
+            fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 60, size: 'max' }),
             (list) => {
               const paths = new Set(
                 list.flatMap((parts) => parts.map((_, i) => parts.slice(0, i + 1).join('/'))),

@@ -96,7 +96,7 @@ test('F7: messages come back as they went, and any bytes are an answer, never a 
   const hello = fc.record(
     {
       instance: bytes(16).map((raw) => raw.toString('hex')),
-      name: fc.string({ unit: 'grapheme', maxLength: 40 }).map(clipName),
+      name: fc.string({ unit: 'grapheme', maxLength: 40, size: 'max' }).map(clipName),
       port: fc.integer({ min: 0, max: 65535 }),
     },
     { noNullPrototype: true },
@@ -108,19 +108,19 @@ test('F7: messages come back as they went, and any bytes are an answer, never a 
     fc.property(bytes(32), (value) => assert.deepEqual(decodeGate(encodeGate(value)), { type: 'ok', value })),
   )
   fc.assert(
-    fc.property(fc.array(bytes(32), { maxLength: 64 }), (value) =>
+    fc.property(fc.array(bytes(32), { maxLength: 64, size: 'max' }), (value) =>
       assert.deepEqual(decodeOffers(encodeOffers(value)), { type: 'ok', value }),
     ),
   )
   const address = fc.record({ device, host: fc.oneof(fc.ipV4(), fc.ipV6()), port }, { noNullPrototype: true })
   fc.assert(
-    fc.property(fc.array(address, { maxLength: 64 }), (value) =>
+    fc.property(fc.array(address, { maxLength: 64, size: 'max' }), (value) =>
       assert.deepEqual(decodeAddresses(encodeAddresses(value)), { type: 'ok', value }),
     ),
   )
   const list = fc.array(
-    fc.uint8Array({ maxLength: 100 }).map((array) => Buffer.from(array)),
-    { maxLength: 600 },
+    fc.uint8Array({ maxLength: 100, size: 'max' }).map((array) => Buffer.from(array)),
+    { maxLength: 600, size: 'max' },
   )
   fc.assert(
     fc.property(list, (value) => {
@@ -134,7 +134,7 @@ test('F7: messages come back as they went, and any bytes are an answer, never a 
     }),
   )
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), (array) => {
+    fc.property(fc.uint8Array({ maxLength: 300, size: 'max' }), (array) => {
       const any = Buffer.from(array)
       for (const decode of [decodeHello, decodeGate, decodeOffers, decodeAddresses]) {
         const decoded = decode(any)
@@ -192,7 +192,12 @@ test('X6: a beacon is known with its key and about its time, and looks random ot
     }),
     { numRuns: 50 },
   )
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (array) => void decodeBeacon(Buffer.from(array))))
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 60, size: 'max' }),
+      (array) => void decodeBeacon(Buffer.from(array)),
+    ),
+  )
   assert.equal(decodeBeacon(encodeBeacon(key, 0, randomBytes(16), 0)), undefined)
 })
 

@@ -99,6 +99,7 @@ export class Look {
   /** Compares one listing with the index; returns directories to look into as well. */
   #compare(listing: ScannedDirectory): Directory[] {
     const { index, problems } = this.#context
+    if (listing.status === 'left') return [listing.path]
     if (listing.status === 'gone') {
       if (listing.path !== '') this.#parts.markDirty([parentOf(listing.path)])
       // A row may outlive those of the directories above it; then its own parent is the last who can tell.

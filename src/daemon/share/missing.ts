@@ -17,6 +17,8 @@ export const DELETE_HOLD_MS = 80
 /** Share of the tree that may vanish unseen before the share halts (A5), and the least number. */
 const MASS_DELETE_SHARE = 0.5
 const MASS_DELETE_LEAST = 100
+/** Paths confirmed by one job: few enough that a worker's memory holds them, whatever their length. */
+const CONFIRM_BATCH = 16_384
 
 /** A path that a listing did not show. */
 interface Absence {
@@ -106,7 +108,11 @@ export class Missing {
     const { pool, root, index, guard } = this.#context
     const moment = guard.startLook()
     try {
-      const missing = await pool.confirmMissing(root, due, this.#context.rootIdentity())
+      const missing: boolean[] = []
+      for (let from = 0; from < due.length; from += CONFIRM_BATCH) {
+        const batch = due.slice(from, from + CONFIRM_BATCH)
+        missing.push(...(await pool.confirmMissing(root, batch, this.#context.rootIdentity())))
+      }
       const halt = await this.#context.checkRoot()
       if (halt !== undefined) return this.#context.halt(halt)
       const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))

@@ -6,12 +6,14 @@ import { deviceLabel, openCertificate, signCertificate } from '../../core/certif
 import { feedKeyPairOf } from '../../core/device.js'
 import type { Entry } from '../../core/entry.js'
 import { invariant, toShoalError } from '../../core/error.js'
-import type { WriterId } from '../../core/ids.js'
+import { type WriterId, writerIdOf } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Feed, ForkReason } from '../../feed/feed.js'
+import { feedKeyOf } from '../../feed/key.js'
 import type { OwnFeed } from '../../feed/own.js'
+import type { RemoteFeed } from '../../feed/remote.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
@@ -162,6 +164,8 @@ export class ShareFeeds {
   async #openOwn(): Promise<WriterId> {
     const { identity, keys, store, index, log } = this.#o
     let epoch = identity.epochOf(keys.shareId)
+    // The identity was restored from before it took that epoch: the one that it names was given up then.
+    if (this.#isEpochKnown(epoch + 1)) epoch = this.#nextEpoch()
     for (;;) {
       const keyPair = feedKeyPairOf(identity.seed, keys.shareId, epoch)
       const feed = await store.openOwn({ keyPair, blockKey: keys.feedBlockKey })
@@ -175,8 +179,25 @@ export class ShareFeeds {
       const reason = feed.forked ?? 'rolled back'
       log.warn({ reason, epoch }, 'own feed cannot be continued, taking a new epoch')
       await feed.close()
-      epoch = identity.nextEpoch(keys.shareId)
+      epoch = this.#nextEpoch()
     }
+  }
+
+  /**
+   * Takes the next epoch that there is no feed of yet. There may be one, which peers have told us of: this storage took
+   * that epoch once and was then restored from before (F4).
+   */
+  #nextEpoch(): number {
+    const { identity, keys } = this.#o
+    let epoch = identity.nextEpoch(keys.shareId)
+    while (this.#isEpochKnown(epoch)) epoch = identity.nextEpoch(keys.shareId)
+    return epoch
+  }
+
+  #isEpochKnown(epoch: number): boolean {
+    const { identity, keys, index } = this.#o
+    const { publicKey } = feedKeyPairOf(identity.seed, keys.shareId, epoch)
+    return index.feeds.byWriter(writerIdOf(feedKeyOf(publicKey))) !== undefined
   }
 
   async #useOwn(feed: OwnFeed, epoch: number): Promise<void> {
@@ -218,11 +239,11 @@ export class ShareFeeds {
    */
   async #renewOwn(reason: ForkReason): Promise<void> {
     if (this.#stopped) return
-    const { identity, keys, index, log } = this.#o
+    const { index, log } = this.#o
     log.warn({ reason }, 'own feed has forked, taking a new epoch')
     const before = this.#ownWriter
     this.#publisher = undefined
-    identity.nextEpoch(keys.shareId)
+    this.#nextEpoch()
     if (before !== undefined) await this.#leave(before, reason)
     await this.#openOwn()
     const row = before === undefined ? undefined : index.feeds.byWriter(before)
@@ -282,9 +303,18 @@ export class ShareFeeds {
   }
 
   async #openRemote(row: IndexFeed): Promise<void> {
-    const { store, keys, index, log } = this.#o
+    const { store, keys, index, log, problems } = this.#o
     if (row.closed || this.#open.has(row.writer)) return
-    const feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
+    let feed: RemoteFeed
+    try {
+      feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
+    } catch (thrown) {
+      if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
+      // One writer's feed that is damaged here must not keep the others from being followed (A6).
+      log.error({ err: thrown, writer: row.writer, device: row.deviceName }, 'cannot open a feed')
+      const detail = `what ${row.deviceName} says cannot be read from the storage here`
+      return problems.set('feed', row.writer, 'FEED_CORRUPT', detail)
+    }
     if (this.#stopped || this.#open.has(row.writer)) return
     if (feed.forked === 'conflict') {
       index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })

@@ -435,3 +435,38 @@ test('A10: a whole look that is asked for while one is under way is another one'
     assert.equal(counterOf(bench.index.applied(at('late')).version, ME), 1)
   })
 })
+
+test('A10: a whole look watches every directory again before it is listed, also those that it knows', async () => {
+  const bench = newBench()
+  for (const name of ['a', 'a/b', 'a/b/c', 'd']) bench.disk.directory(name)
+  const watched: string[] = []
+  const watch = async (directories: readonly string[]): Promise<void> => void watched.push(...directories)
+  const scanner = new Scanner({ ...bench.context, watch })
+  try {
+    await scanner.fullScan()
+    watched.length = 0
+    await scanner.fullScan()
+    assert.deepEqual([...new Set(watched)].sort(), ['', 'a', 'a/b', 'a/b/c', 'd'])
+  } finally {
+    await scanner.stop()
+  }
+})
+
+test('directories that a listing job left, because it had become large, are looked at all the same', async () => {
+  const bench = newBench()
+  for (const name of ['a', 'b', 'c']) {
+    bench.disk.directory(name)
+    bench.disk.file(`${name}/f`, [1])
+  }
+  const scan = bench.disk.scan.bind(bench.disk)
+  bench.disk.scan = async (root, directories) =>
+    (await scan(root, directories)).map((found, i): typeof found =>
+      i === 0 ? found : { ...found, status: 'left', names: [], stats: new Float64Array(0) },
+    )
+  await scanning(bench, async (scanner) => {
+    assert.deepEqual(paths(bench).sort(), ['a', 'a/f', 'b', 'b/f', 'c', 'c/f'])
+    bench.disk.remove('c/f')
+    await look(scanner, 'a', 'c')
+    assert.deepEqual(paths(bench).slice(6), ['c/f'])
+  })
+})
