@@ -97,8 +97,8 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
-    for (const { path, step } of ready) if (step.type === 'mkdir') made.add(path)
-    for (const task of ready) {
+    // In order, so that what makes a directory has been judged before what goes into it.
+    for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
       const { step, share, row } = this.#context.index.need(task.path)
       if (!isSameStep(task, step)) {
@@ -111,9 +111,10 @@ export class Committer {
         continue
       }
       task.version = share.version
+      if (step.type === 'mkdir') made.add(task.path)
       planned.push(this.#plan(task, row))
     }
-    return planned.sort((a, b) => phase(a.task) - phase(b.task))
+    return planned
   }
 
   /**
@@ -148,7 +149,12 @@ export class Committer {
     guard.startCommit(paths)
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
-      const options = { archive: this.#context.archive, atMs: this.#nowMs() }
+      const expectRoot = this.#context.rootIdentity()
+      const options = {
+        archive: this.#context.archive,
+        atMs: this.#nowMs(),
+        ...(expectRoot === undefined ? {} : { expectRoot }),
+      }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
