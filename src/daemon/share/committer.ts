@@ -111,6 +111,7 @@ export class Committer {
         continue
       }
       task.version = share.version
+      task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
       planned.push(this.#plan(task, row))
     }
