@@ -85,6 +85,7 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
 export class SafeRoot {
   readonly #rootFd: number
   readonly #dev: number
+  readonly #mount: string | undefined
   /** Directory path to descriptor, least recently used first. */
   readonly #open = new Map<string, number>()
   /** Must not be closed by an eviction, because a call under way uses it. */
@@ -96,6 +97,7 @@ export class SafeRoot {
   constructor(rootPath: string) {
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
     this.#dev = fs.fstatSync(this.#rootFd).dev
+    this.#mount = mountOf(this.#rootFd)
     this.#lastFd = this.#rootFd
   }
 
@@ -250,7 +252,7 @@ export class SafeRoot {
     checkName(name)
     const parent = `/proc/self/fd/${this.#directory(directoryIn(path, slash))}`
     const fd = openPart(parent, name, path)
-    if (fs.fstatSync(fd).dev !== this.#dev) {
+    if (fs.fstatSync(fd).dev !== this.#dev || mountOf(fd) !== this.#mount) {
       fs.closeSync(fd)
       throw new PathFault('OTHER_FILE_SYSTEM', `"${path}" is on another file system than the share`)
     }
@@ -277,6 +279,16 @@ export function setMode(handle: number, mode: number): void {
 /** Both times of what a handle stands for, which must not be a symlink; `time` as from utimesTime(). */
 export function setTimes(handle: number, time: string): void {
   fs.utimesSync(`/proc/self/fd/${handle}`, time, time)
+}
+
+/** Which mount a directory is reached through: a bind mount has the device of what it shows. Undefined if not told. */
+function mountOf(fd: number): string | undefined {
+  try {
+    return /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+  } catch {
+    // No such file in this /proc: the device has to do.
+    return undefined
+  }
 }
 
 function openPart(parent: string, name: string, path: string): number {

@@ -207,3 +207,16 @@ test('the root may be a symlink, and must be a directory', () => {
   assert.throws(() => new SafeRoot(join(base, 'file')), coded('ENOTDIR'))
   assert.throws(() => new SafeRoot(join(base, 'none')), coded('ENOENT'))
 })
+
+test('A5, A7: what is mounted below the root is not entered, a bind mount from the same file system included', (t) => {
+  fs.mkdirSync(join(base, 'outside/inside'))
+  if (spawnSync('mount', ['--bind', join(base, 'outside'), at('a/b')]).status !== 0)
+    return t.skip('nothing can be mounted here')
+  try {
+    assert.throws(() => root.directory('a/b'), coded('OTHER_FILE_SYSTEM'))
+    assert.throws(() => root.at('a/b/inside/file'), coded('OTHER_FILE_SYSTEM'))
+  } finally {
+    assert.equal(spawnSync('umount', [at('a/b')]).status, 0)
+  }
+  assert.doesNotThrow(() => root.directory('a/b'))
+})

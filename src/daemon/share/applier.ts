@@ -4,9 +4,10 @@
 import { performance } from 'node:perf_hooks'
 import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
+import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import { type ActiveStep, type ApplyTask, isSameStep, taskOf } from './apply-task.js'
+import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
@@ -63,6 +64,8 @@ export class Applier {
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
   readonly #leftovers: Set<string>
   readonly #whole = new WholeTasks()
+  /** Paths that had something else to do while their task was being committed. */
+  readonly #overtaken = new Set<RelPath>()
   #scheduled = false
   /** Tasks that were on their way at the last recheck. */
   #old = new Set<ApplyTask>()
@@ -77,13 +80,15 @@ export class Applier {
     this.#cursor = new WantedCursor(this.#context.index)
     this.#sourcing = new Sourcing(this.#context, options.exchange, {
       onStaged: (task) => this.#onStaged(task),
-      onFailed: (task, code, detail) => this.#failed(task, code, detail),
+      onFailed: (task, code, detail) => {
+        this.#failed(task, code, detail)
+        this.#sourcing.discard(task)
+      },
       rescan: (directory) => this.#options.rescan([directory]),
     })
     this.#committer = new Committer(this.#context, options.nowMs, {
       onStale: (task) => {
-        this.#drop(task)
-        this.#sourcing.discard(task)
+        this.#giveUp(task, this.#context.index.step(task.path))
         this.#fresh.add(task.path)
         this.wake()
       },
@@ -98,7 +103,12 @@ export class Applier {
         this.#park(task, 1)
       },
       onBlocked: (task, code) => this.#blocked(task, code),
-      onFailed: (task, code, detail) => this.#failed(task, code, detail),
+      onFailed: (task, code, detail) => {
+        if (task.begun) this.#leftovers.add(task.token)
+        this.#failed(task, code, detail)
+        // It may have been done all the same (NOT_DURABLE).
+        this.#options.rescan([parentOf(task.path)])
+      },
       onSlipped: (path) => this.#options.rescan([parentOf(path)]),
     })
     options.exchange.on('availability', () => this.#availabilityChanged())
@@ -200,7 +210,7 @@ export class Applier {
     let looked = 0
     for (const task of this.#old) {
       this.#old.delete(task)
-      if (this.#active.get(task.path) !== task) continue
+      if (this.#active.get(task.path) !== task || task.committing) continue
       if (++looked > RECHECK_TASKS) break
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
@@ -208,8 +218,7 @@ export class Applier {
         else if (this.#sourcing.isHereByNow(task)) this.#park(task, 1)
         continue
       }
-      this.#drop(task)
-      this.#sourcing.discard(task)
+      this.#giveUp(task, step)
       if (step.type !== 'none' && step.type !== 'adopt') this.#fresh.add(task.path)
     }
     if (this.#old.size === 0) this.#old = new Set(this.#active.values())
@@ -224,8 +233,16 @@ export class Applier {
     const { step, share, row } = index.need(path)
     if (active !== undefined) {
       if (isSameStep(active, step)) return
-      this.#drop(active)
-      this.#sourcing.discard(active)
+      if (active.committing) {
+        this.#overtaken.add(path)
+        return
+      }
+      if (isSameContent(active, step) && !this.#whole.has(active)) {
+        active.step = step as ActiveStep
+        active.version = share.version
+        return
+      }
+      this.#giveUp(active, step)
     }
     if (step.type === 'none' || step.type === 'adopt') {
       this.#parked.delete(path)
@@ -340,6 +357,13 @@ export class Applier {
     return this.#parked.park(task.path, weight, performance.now())
   }
 
+  /** Ends a task whose path has come to need another step; what is staged stays only if that writes the same content. */
+  #giveUp(task: ApplyTask, step: Step): void {
+    this.#drop(task)
+    if (task.begun && isSameContent(task, step)) this.#leftovers.add(task.token)
+    else this.#sourcing.discard(task)
+  }
+
   #drop(task: ApplyTask): void {
     task.dropped = true
     this.#sourcing.drop(task)
@@ -350,6 +374,7 @@ export class Applier {
     this.#whole.delete(task)
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
+    if (this.#overtaken.delete(task.path)) this.#fresh.add(task.path)
   }
 
   #availabilityChanged(): void {

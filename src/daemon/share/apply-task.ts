@@ -22,7 +22,8 @@ export interface TaskPart {
 
 export interface ApplyTask {
   readonly path: RelPath
-  readonly step: ActiveStep
+  /** Changes only to another mode or time of the same content, and not any more when the file is staged whole. */
+  step: ActiveStep
   /** What the device will have seen once this is applied; made current when it is. */
   version: Version
   /** A small change that just came in: goes before bulk (X3). */
@@ -37,6 +38,8 @@ export interface ApplyTask {
   /** One stage job of a task at a time: two threads must not make one staged file. */
   staging: boolean
   readonly pending: PendingPart[]
+  /** In the hands of a worker that commits it: its staged file must be left alone until the outcome is known. */
+  committing: boolean
   /** Given up; results that still come are thrown away. */
   dropped: boolean
 }
@@ -77,6 +80,7 @@ export function taskOf(
     begun: false,
     staging: false,
     pending: [],
+    committing: false,
     dropped: false,
   }
 }
@@ -95,6 +99,13 @@ export function resultOf(task: ApplyTask): LiveFact | undefined {
 export function isSameStep(task: ApplyTask, step: Step): boolean {
   if (task.step.type !== step.type) return false
   return step.type === 'remove' || (isActive(step) && sameFact(resultOf(task) ?? ABSENT, step.fact))
+}
+
+/** Whether a step writes the very content that a task gathers, with another mode or time. */
+export function isSameContent(task: ApplyTask, step: Step): boolean {
+  return (
+    task.step.type === 'write' && step.type === 'write' && step.fact.content.equals(task.step.fact.content)
+  )
 }
 
 function isActive(step: Step): step is Exclude<ActiveStep, { readonly type: 'remove' }> {

@@ -97,8 +97,8 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
-    for (const { path, step } of ready) if (step.type === 'mkdir') made.add(path)
-    for (const task of ready) {
+    // In order, so that what makes a directory has been judged before what goes into it.
+    for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
       const { step, share, row } = this.#context.index.need(task.path)
       if (!isSameStep(task, step)) {
@@ -111,9 +111,11 @@ export class Committer {
         continue
       }
       task.version = share.version
+      task.committing = true
+      if (step.type === 'mkdir') made.add(task.path)
       planned.push(this.#plan(task, row))
     }
-    return planned.sort((a, b) => phase(a.task) - phase(b.task))
+    return planned
   }
 
   /**

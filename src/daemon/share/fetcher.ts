@@ -15,6 +15,10 @@ interface Fetch {
   readonly piece: PieceInfo
   /** Whether the exchange was asked; until then it waits in a queue here. */
   isAsked: boolean
+  /** Whether it waits among the fresh ones, and maybe among the others as well. */
+  isFresh: boolean
+  /** Taken from its queue when nobody waited for it any more. */
+  isGone: boolean
   readonly waiters: { readonly task: ApplyTask; readonly part: TaskPart }[]
 }
 
@@ -46,9 +50,19 @@ export class Fetcher {
     const known = this.#fetches.get(id)
     if (known !== undefined) {
       known.waiters.push({ task, part })
+      if (!task.fresh || known.isFresh || known.isAsked) return
+      known.isFresh = true
+      this.#fresh.push(known)
       return
     }
-    const fetch: Fetch = { piece: part.piece, isAsked: false, waiters: [{ task, part }] }
+    const { piece } = part
+    const fetch: Fetch = {
+      piece,
+      isAsked: false,
+      isFresh: task.fresh,
+      isGone: false,
+      waiters: [{ task, part }],
+    }
     this.#fetches.set(id, fetch)
     if (task.fresh) this.#fresh.push(fetch)
     else this.#bulk.push(fetch)
@@ -68,7 +82,10 @@ export class Fetcher {
       let taken = 0
       while (taken < queue.length && this.#outstanding < limit) {
         const fetch = queue[taken++]!
+        // It was in both queues.
+        if (fetch.isAsked || fetch.isGone) continue
         if (fetch.waiters.every(({ task }) => task.dropped)) {
+          fetch.isGone = true
           this.#fetches.delete(fetch.piece.id.toString('latin1'))
           continue
         }

@@ -172,7 +172,11 @@ export class Share {
       this.#scanner.markDirty(directories, this.#applier.isBulk ? BULK_LOOK_MS : 0)
     })
     this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
-    this.#watcher.on('overflow', () => this.#rescanAll())
+    this.#watcher.on('overflow', (reason) => {
+      // What is still amiss, the scan that follows tells anew.
+      if (reason === 'restart') this.problems.clear('watch', '')
+      this.#rescanAll()
+    })
     this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
     if (this.#o.rescanIntervalMs > 0) {
       this.#rescanTimer = setInterval(() => this.#rescanAll(), this.#o.rescanIntervalMs)

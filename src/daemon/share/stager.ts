@@ -75,7 +75,10 @@ export class Stager {
       .then(([result]) => {
         task.staging = false
         this.#leave(task)
-        if (task.dropped) return
+        if (task.dropped) {
+          task.begun = true
+          return this.discard(task)
+        }
         task.begun = result!.good.length > 0
         for (const i of result!.good) {
           task.parts[i]!.state = 'staged'
@@ -195,9 +198,12 @@ export class Stager {
       task.begun = true
       return this.discard(task)
     }
-    if (result.failed !== undefined)
-      return this.#events.onFailed(task, result.failed.code, result.failed.detail)
     task.begun = true
+    if (result.failed !== undefined) {
+      // What came in meanwhile goes with the task.
+      this.#releaseAll(task.pending.splice(0))
+      return this.#events.onFailed(task, result.failed.code, result.failed.detail)
+    }
     for (const i of result.good) {
       taken[i]!.part.state = 'staged'
       task.missing--

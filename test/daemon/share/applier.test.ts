@@ -1,139 +1,228 @@
-// A task whose step changes while a worker still puts its file together (P1, A2): the next one for the same path and
-// content has the same name in the staging area, and two jobs on one staged file can leave holes in it that nothing
-// notices any more. With the real applier and index; a pool and an exchange that the test holds in its hand.
+// The applier with its parts, on a disk, peers and a clock that the test holds: what comes first, where content comes from,
+// what has to wait, and what happens when a path cannot be done.
 import assert from 'node:assert/strict'
-import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
-import { NO_EXTRA } from '../../../src/core/entry.js'
-import { deviceIdFromKey, writerIdOf } from '../../../src/core/ids.js'
-import { parsePath } from '../../../src/core/path.js'
-import { contentIdOf, SIV_BYTES } from '../../../src/core/piece.js'
-import { Applier } from '../../../src/daemon/share/applier.js'
-import type { ShareContext } from '../../../src/daemon/share/context.js'
-import { DiskGuard } from '../../../src/daemon/share/disk-guard.js'
-import type { PieceExchange } from '../../../src/daemon/share/piece-exchange.js'
-import { ProblemBook } from '../../../src/daemon/share/problems.js'
-import type { FolderPool } from '../../../src/folder/pool.js'
-import type { StageJob } from '../../../src/folder/stage-job.js'
-import { silentLog } from '../../../src/ports/log.js'
-import { MemoryDatabase } from '../../../src/store/memory.js'
-import { ShareIndex } from '../../../src/store/share-index.js'
+import { keyedToken } from '../../../src/daemon/share/token.js'
+import { contentOf } from '../../sim/contents.js'
+import { newApplierBench, newApplyBench } from './apply-support.js'
+import { at } from './support.js'
 
-const KEY = Buffer.alloc(32, 1)
-const WRITER = writerIdOf(KEY)
-const PATH = parsePath('file')
-const PIECES = [5, 6].map((fill) => ({ id: Buffer.alloc(32, fill), length: 100 + SIV_BYTES }))
-
-/** Hands out what is wanted when told to. */
-class Peers extends EventEmitter {
-  readonly asked: string[] = []
-  want(pieces: readonly { readonly id: Buffer }[]): void {
-    for (const { id } of pieces) this.asked.push(id.toString('hex'))
-  }
-  unwant(): void {}
-  wrong(): void {}
-  stats(): { inFlightBytes: number } {
-    return { inFlightBytes: 1 }
-  }
-  isAvailable(): boolean {
-    return true
-  }
-  deliver(id: Buffer): void {
-    this.emit('pieces', [{ id, bytes: Buffer.alloc(100 + SIV_BYTES), from: deviceIdFromKey(KEY) }])
-  }
+function tokenOf(path: string, chunks: readonly number[]): string {
+  return keyedToken(at(path), contentOf(chunks).id)
 }
 
-function tell(index: ShareIndex, counter: number, mtimeUs: number): void {
-  const entry = {
-    type: 'file',
-    path: PATH,
-    version: [[WRITER, counter]],
-    author: WRITER,
-    origin: WRITER,
-    mode: 0o644,
-    mtimeUs,
-    size: 200,
-    content: contentIdOf(PIECES.map(({ id }) => id)),
-    pieces: [{ first: 0, count: 2 }],
-    extra: NO_EXTRA,
-  } as const
-  const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
-  const announcements = counter === 1 ? [{ first: 0, pieces: PIECES }] : []
-  index.transaction(() => {
-    const feed = index.feeds.byWriter(WRITER)!
-    assert.deepEqual(index.ingest(feed, { header, announcements, entries: [entry] }, counter), [])
-  })
-}
+test('a file, in a directory, comes from peers', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.say('d', 'directory')
+  await bench.say('d/a', [1, 2])
+  await bench.runOnline()
+  for (const path of ['d', 'd/a']) assert.ok(bench.isInStep(path), path)
+  assert.deepEqual(bench.exchange.chunksAsked.sort(), [1, 2])
+  assert.equal(bench.index.counts.needFiles, 0)
+  assert.ok(bench.quiet.count > 0)
+  assert.equal(bench.applier.isBusy, false)
+})
 
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    assert.ok(turn < 2000, what)
-    await new Promise((resolve) => setTimeout(resolve, 1))
+test('P3: nothing is done before the disk was looked through', async (t) => {
+  const bench = newApplierBench(t)
+  bench.isDiskKnown = false
+  await bench.say('a', [1])
+  await bench.run()
+  assert.deepEqual(bench.exchange.asked, [])
+  bench.isDiskKnown = true
+  bench.applier.wake()
+  await bench.runOnline()
+  assert.ok(bench.isInStep('a'))
+})
+
+test('X3: a small change that just came in goes before the backlog', async (t) => {
+  const bench = newApplierBench(t)
+  for (let n = 0; n < 70; n++) await bench.say(`bulk ${n}`, [1 + (n % 8)])
+  await bench.run(10)
+  await bench.say('z', [9])
+  await bench.run(10)
+  const byPriority = (priority: number): number =>
+    bench.exchange.asked.filter((one) => one.priority === priority).length
+  assert.equal(byPriority(1), 8)
+  assert.deepEqual(
+    bench.exchange.asked.filter(({ priority }) => priority === 0).map(({ id }) => id),
+    [contentOf([9]).pieces[0]!.id],
+  )
+  bench.exchange.deliver(9)
+  await bench.run(10)
+  assert.deepEqual(
+    bench.pool.commits.map((jobs) => jobs.map(({ path }) => path)),
+    [['z']],
+    'it does not wait for a batch to fill',
+  )
+  await bench.runOnline(300)
+  assert.equal(bench.index.counts.needFiles, 0)
+})
+
+test('P3: content on this disk is copied and not fetched, as a rename is', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('old', [1, 2])
+  await bench.say('new', [1, 2])
+  await bench.say('old', 'gone')
+  await bench.run()
+  assert.deepEqual(bench.exchange.asked, [])
+  assert.ok(bench.isInStep('new'))
+  assert.ok(bench.isInStep('old'))
+})
+
+test('P3: then the archive, then peers', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('a', [1])
+  await bench.say('a', 'gone')
+  await bench.run()
+  assert.deepEqual([...bench.pool.archived], [['day/a', [1]]])
+  await bench.say('b', [1])
+  await bench.run()
+  assert.deepEqual(bench.exchange.asked, [])
+  assert.ok(bench.isInStep('b'))
+})
+
+test('P3: a place that does not hold the piece is rescanned; the archive is next, then peers are asked', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('x', [1])
+  await bench.say('x', 'gone')
+  await bench.run()
+  await bench.say('x', [1])
+  await bench.run()
+  // Now a place and the archive should hold it, but neither does.
+  bench.disk.file('x', [7])
+  bench.pool.archived.clear()
+  await bench.say('y', [1])
+  await bench.runOnline()
+  assert.deepEqual(bench.rescans, [''])
+  const sources = bench.pool.stageJobs
+    .flatMap((job) => (job.type === 'file' && job.token === tokenOf('y', [1]) ? job.parts : []))
+    .map(({ source }) => (source.type === 'bytes' ? 'peer' : source.inArchive ? 'archive' : 'place'))
+  assert.deepEqual(sources, ['place', 'archive', 'peer'])
+  assert.ok(bench.isInStep('y'))
+})
+
+test('P3: the last copy of content that another path still wants is not taken away before that is staged', async (t) => {
+  const bench = newApplierBench(t, { archive: false })
+  await bench.have('old', [1])
+  await bench.say('new', [2, 1])
+  await bench.say('same', [1])
+  await bench.say('old', 'gone')
+  let release: () => void = () => undefined
+  bench.pool.beforeStage = () => new Promise((resolve) => (release = resolve))
+  await bench.run()
+  assert.ok(bench.disk.nodes.has('old'), 'same is not staged yet')
+  assert.deepEqual(bench.pool.commits, [])
+  bench.pool.beforeStage = () => undefined
+  release()
+  await bench.runOnline(600)
+  for (const path of ['old', 'new', 'same']) assert.ok(bench.isInStep(path), path)
+})
+
+test('two files that change places move no content', async (t) => {
+  const bench = newApplierBench(t, { archive: false })
+  await bench.have('a', [1])
+  await bench.have('b', [2])
+  await bench.say('a', [2])
+  await bench.say('b', [1])
+  await bench.run(600)
+  assert.deepEqual(bench.exchange.asked, [])
+  assert.ok(bench.isInStep('a') && bench.isInStep('b'))
+})
+
+test('a directory becomes a file: what lies in it goes first, the content is staged before', async (t) => {
+  const bench = newApplierBench(t, { archive: false })
+  await bench.have('d', 'directory')
+  await bench.have('d/e', 'directory')
+  await bench.have('d/e/a', [1])
+  for (const path of ['d/e/a', 'd/e', 'd']) await bench.say(path, 'gone')
+  await bench.say('d', [1])
+  await bench.run(800)
+  assert.ok(bench.isInStep('d'))
+  assert.deepEqual(bench.exchange.asked, [], 'the content was in the file inside')
+})
+
+test('a file becomes a directory with something in it', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('d', [1])
+  await bench.say('d', 'gone')
+  await bench.say('d', 'directory')
+  await bench.say('d/a', [2])
+  await bench.runOnline(400)
+  assert.ok(bench.isInStep('d') && bench.isInStep('d/a'))
+  assert.deepEqual(bench.pool.archived.get('day/d'), [1])
+})
+
+test('a tree goes from the bottom up', async (t) => {
+  const bench = newApplierBench(t)
+  const paths = ['d', 'd/e', 'd/e/a', 'd/e/f', 'd/e/f/b']
+  for (const path of paths)
+    await bench.have(path, path.endsWith('a') || path.endsWith('b') ? [1] : 'directory')
+  for (const path of paths) await bench.say(path, 'gone')
+  await bench.run(800)
+  assert.deepEqual([...bench.disk.nodes.keys()], [])
+  assert.deepEqual(bench.problems.list(), [])
+  const removed = bench.pool.commits.flat().filter(({ type }) => type === 'remove')
+  for (const { path } of removed) {
+    const inside = removed.findLastIndex((job) => job.path.startsWith(`${path}/`))
+    assert.ok(inside < removed.findIndex((job) => job.path === path), path)
   }
-}
+})
 
-test('A2: a staged file is put together by one task at a time, also when only its time changes meanwhile', async () => {
-  const index = new ShareIndex(new MemoryDatabase(), 's:', { overwriteDrift: false, isIgnored: () => false })
-  const device = deviceIdFromKey(KEY)
-  const row = { writer: WRITER, key: KEY, device, deviceName: 'one', epoch: 0 }
-  index.feeds.add({ ...row, certificate: Buffer.alloc(0) })
-  const begun: StageJob[] = []
-  const pool = {
-    takeRoom: (bytes: number) => new ArrayBuffer(bytes),
-    // Never done: the worker is busy with other files of the batch.
-    stage: (_root: string, _keys: unknown, jobs: readonly StageJob[]) => {
-      begun.push(...jobs)
-      return new Promise(() => undefined)
+test('V5: a version that lost a conflict nobody has settled is not replaced', async (t) => {
+  const bench = newApplierBench(t, { isWriter: false })
+  await bench.have('a', [1])
+  // Another version that knows nothing of the first, and wins.
+  const fact = { ...bench.index.effective(at('a')).fact, mtimeUs: 1_900_000_000_000_000 }
+  const { id, size, pieces } = contentOf([2])
+  await bench.context.publish([
+    {
+      draft: {
+        path: at('a'),
+        base: [],
+        fact: { ...fact, content: id, size } as never,
+        origin: undefined,
+        was: undefined,
+      },
+      pieces,
+      disk: undefined,
     },
-  }
-  const context: ShareContext = {
-    root: '/nowhere',
-    index,
-    pool: pool as unknown as FolderPool,
-    guard: new DiskGuard(),
-    problems: new ProblemBook(() => 0),
-    log: silentLog,
-    pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
-    isWriter: true,
-    archive: true,
-    isIgnored: () => false,
-    onIgnoreRules: () => undefined,
-    publish: async () => undefined,
-    watch: async () => undefined,
-    rootIdentity: () => undefined,
-    checkRoot: async () => undefined,
-    halt: assert.fail,
-    haltReason: () => undefined,
-    onFullScan: () => undefined,
-    fail: assert.fail,
-  }
-  const peers = new Peers()
-  const applier = new Applier({
-    context,
-    exchange: peers as unknown as PieceExchange,
-    nowMs: () => 0,
-    leftovers: [],
-    rescan: () => undefined,
-    isDiskKnown: () => true,
-    onApplied: () => undefined,
-    onMade: () => undefined,
-    onQuiet: () => undefined,
-  })
-  try {
-    tell(index, 1, 1000)
-    applier.note(index.drain().wanted)
-    await until('both pieces are asked for', () => peers.asked.length === 2)
-    peers.deliver(PIECES[0]!.id)
-    await until('a worker has begun the file', () => begun.length === 1)
-    tell(index, 2, 2000)
-    applier.note(index.drain().wanted)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    for (const { id } of PIECES) peers.deliver(id)
-    // Longer than any batch waits to be started.
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    const tokens = begun.flatMap((job) => (job.type === 'file' ? [job.token] : []))
-    assert.equal(new Set(tokens).size, tokens.length, 'no two jobs for one staged file are under way')
-  } finally {
-    await applier.stop()
-  }
+  ])
+  assert.ok(bench.index.holdsLoser(at('a')))
+  await bench.runOnline(600)
+  assert.deepEqual(bench.disk.nodes.get('a')!.chunks, [1])
+  assert.deepEqual(bench.pool.commits, [])
+})
+
+test('content that no peer has waits for one while much else is on its way, and is found when there is one', async (t) => {
+  const bench = newApplierBench(t)
+  bench.exchange.hasAll = false
+  for (let n = 0; n < 300; n++) await bench.say(`f${String(n).padStart(3, '0')}`, [1 + (n % 9), 1 + (n % 8)])
+  await bench.run(100)
+  const before = bench.pool.stageJobs.length
+  assert.equal(before, 0)
+  assert.ok(bench.applier.isBulk)
+  bench.exchange.hasAll = true
+  bench.exchange.emit('availability')
+  await bench.runOnline(1500)
+  assert.equal(bench.index.counts.needFiles, 0)
+})
+
+test('A5: a halted share applies nothing', async (t) => {
+  const bench = newApplierBench(t)
+  bench.halted = 'on purpose'
+  await bench.say('a', [1])
+  await bench.runOnline()
+  assert.deepEqual(bench.exchange.asked, [])
+})
+
+test('after stop() nothing more reaches the disk', async (t) => {
+  const base = newApplyBench()
+  const bench = newApplierBench(t, { base })
+  await bench.say('a', [1])
+  await bench.run(30)
+  await bench.applier.stop()
+  bench.exchange.deliverAll()
+  await bench.run()
+  assert.deepEqual(bench.pool.commits, [])
 })
