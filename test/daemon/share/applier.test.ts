@@ -1,5 +1,5 @@
 // The applier with its parts, on a disk, peers and a clock that the test holds: what comes first, where content comes from,
-// what has to wait, and what happens when a path cannot be done.
+// and what has to wait.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { keyedToken } from '../../../src/daemon/share/token.js'
@@ -151,6 +151,24 @@ test('a file becomes a directory with something in it', async (t) => {
   await bench.runOnline(400)
   assert.ok(bench.isInStep('d') && bench.isInStep('d/a'))
   assert.deepEqual(bench.pool.archived.get('day/d'), [1])
+})
+
+test('a directory is not touched while something in it has to wait', async (t) => {
+  const bench = newApplierBench(t, { archive: false })
+  await bench.have('d', 'directory')
+  await bench.have('d/a', [1])
+  await bench.say('new', [1])
+  let release: () => void = () => undefined
+  bench.pool.beforeStage = () => new Promise((resolve) => (release = resolve))
+  for (const path of ['d/a', 'd']) await bench.say(path, 'gone')
+  await bench.run(600)
+  assert.deepEqual(bench.pool.commits, [], 'd/a is the last copy of what new is to hold')
+  assert.deepEqual(bench.rescans, [])
+  bench.pool.beforeStage = () => undefined
+  release()
+  await bench.run(600)
+  for (const path of ['new', 'd/a', 'd']) assert.ok(bench.isInStep(path), path)
+  assert.deepEqual(bench.rescans, [])
 })
 
 test('a tree goes from the bottom up', async (t) => {
