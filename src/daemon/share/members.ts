@@ -117,7 +117,10 @@ export class Members {
         continue
       }
       const state = opened.value as DeviceState
-      if (state.device === own.device) continue
+      if (state.device === own.device) {
+        this.#outbid(state)
+        continue
+      }
       const known = this.#members.get(state.device)
       if (known === undefined && this.#members.size >= MAX_MEMBERS) continue
       if (known !== undefined && known.state.sequence >= state.sequence) continue
@@ -128,8 +131,19 @@ export class Members {
       news.push(member.bytes)
     }
     if (news.length === 0) return false
-    for (const peer of this.#options.peers()) if (peer.device !== from.device) peer.sendStates(news)
+    for (const peer of this.#options.peers()) if (peer !== from) peer.sendStates(news)
     return true
+  }
+
+  /**
+   * Another process with this device's key (a copy that has stepped aside since, or this one before its storage was put
+   * back) has signed a later state than ours: others would go by that one until something changes here.
+   */
+  #outbid({ instance, sequence }: DeviceState): void {
+    if (instance === this.#options.instance || sequence < this.#sequence) return
+    this.#sequence = sequence
+    this.#lastFacts = ''
+    this.changed()
   }
 
   /**

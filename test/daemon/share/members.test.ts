@@ -192,3 +192,24 @@ test('section 10: a forgotten member stays forgotten, whoever tells of its old s
   after.stop()
   assert.equal(membersOf(own, [], database).all()[0]!.state.sequence, 6)
 })
+
+test('F4: what a copy of this device has signed is outbid, and reaches the original under the same device id', async () => {
+  const own = device()
+  const [copy, original] = [new Peer(own.device), new Peer(own.device)]
+  // A third device passes it on to whoever did not bring it, though both are one device.
+  const third = membersOf(device(), [copy, original])
+  assert.equal(third.receive(copy, [stateOf(own, 7000)]), true)
+  assert.equal(original.got.length, 1)
+  // The original has said the same all along, and must say it anew.
+  const told = new Promise<Buffer>((resolve) => {
+    const peer = Object.assign(new Peer(device().device), {
+      sendStates: (list: readonly Buffer[]) => resolve(list.at(-1)!),
+    })
+    const members = membersOf(own, [peer])
+    assert.equal(members.receive(peer, original.got[0]!), false)
+  })
+  const opened = openState(await told, KEY, SHARE)
+  assert.ok(opened.type === 'ok')
+  assert.equal(opened.value.instance, '00')
+  assert.ok(opened.value.sequence > 7000)
+})
