@@ -54,7 +54,7 @@ export class LmdbDatabase implements Database {
 
   table<V>(name: string): Table<V> {
     const table = this.#root.openDB<V, Buffer>({ name, keyEncoding: 'binary', encoding: 'msgpack' })
-    return new LmdbTableView<V>(table, () => this.#journal)
+    return new LmdbTableView<V>(table, (write) => this.#write(write))
   }
 
   transaction<T>(body: () => T): T {
@@ -78,6 +78,13 @@ export class LmdbDatabase implements Database {
 
   async close(): Promise<void> {
     await this.#root.close()
+  }
+
+  /** A write on its own is a transaction, too. */
+  #write(write: () => void): void {
+    if (this.#journal === undefined) return this.transaction(() => this.#write(write))
+    write()
+    this.#journal.push(write)
   }
 
   /** Writes the same once more: the body has run, and what it noted in memory stands. */
@@ -105,11 +112,11 @@ function isRefusedCommit(thrown: unknown): boolean {
 
 class LmdbTableView<V> implements Table<V> {
   readonly #table: LmdbTable<V, Buffer>
-  readonly #journal: () => Journal | undefined
+  readonly #write: (write: () => void) => void
 
-  constructor(table: LmdbTable<V, Buffer>, journal: () => Journal | undefined) {
+  constructor(table: LmdbTable<V, Buffer>, write: (write: () => void) => void) {
     this.#table = table
-    this.#journal = journal
+    this.#write = write
   }
 
   get(key: Buffer): V | undefined {
@@ -117,13 +124,11 @@ class LmdbTableView<V> implements Table<V> {
   }
 
   put(key: Buffer, value: V): void {
-    this.#table.putSync(key, value)
-    this.#journal()?.push(() => this.#table.putSync(key, value))
+    this.#write(() => this.#table.putSync(key, value))
   }
 
   remove(key: Buffer): void {
-    this.#table.removeSync(key)
-    this.#journal()?.push(() => this.#table.removeSync(key))
+    this.#write(() => this.#table.removeSync(key))
   }
 
   range(start: Buffer, end: Buffer, limit?: number): Row<V>[] {

@@ -71,6 +71,9 @@ it('LMDB: what a transaction wrote is written again when the library refuses its
       assert.equal(table.get(Buffer.from('a')), `again ${times}`)
       assert.equal(table.get(Buffer.from('gone')), undefined)
     }
+    refusals = 1
+    table.put(Buffer.from('alone'), 'there')
+    assert.deepEqual([refusals, table.get(Buffer.from('alone'))], [0, 'there'])
     refusals = 100
     assert.throws(() => database.transaction(() => table.put(Buffer.from('a'), 'never')), { code: -30782 })
     refusals = 0
