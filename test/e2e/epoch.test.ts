@@ -19,8 +19,10 @@ async function twoNodes(world: World): Promise<[TestNode, TestNode]> {
 
 /** With times to the nanosecond, which no function of Node's copies. */
 function copy(from: string, to: string): void {
+  // The copy is made before what it replaces goes, lest its files get the same inodes and pass for the old ones.
+  execFileSync('cp', ['-a', from, `${to}.new`])
   fs.rmSync(to, { recursive: true, force: true })
-  execFileSync('cp', ['-a', from, to])
+  fs.renameSync(`${to}.new`, to)
 }
 
 /** Restores a copy into the very files it was made of, as restoring an image of the disk does: no guard sees it. */
