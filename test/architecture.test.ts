@@ -17,7 +17,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   exchange: ['core/', 'ports/'],
   folder: ['core/', 'ports/'],
   control: ['core/', 'ports/'],
-  daemon: ['core/', 'ports/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
+  config: ['core/'],
+  daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
@@ -26,7 +27,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/schema',
     'control/wait',
     'control/package-version',
-    'daemon/config',
+    'config/',
     'daemon/log',
   ],
 }

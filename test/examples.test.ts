@@ -11,7 +11,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { runCli } from '../src/cli/program.js'
-import { parseConfig } from '../src/daemon/config.js'
+import { parseConfig } from '../src/config/config.js'
 import { repository } from './support/repository.js'
 
 const FOLDER = new URL('examples/three-servers/', repository)

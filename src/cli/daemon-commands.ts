@@ -1,11 +1,11 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
+import type { Config } from '../config/config.js'
+import { readConfig } from '../config/secrets.js'
 import { ControlClient } from '../control/client.js'
 import type { MemberReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
-import type { Config } from '../daemon/config.js'
-import { readConfig } from '../daemon/config-secrets.js'
 import type { CliIo } from './io.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatJson, formatTable, printable } from './text.js'

@@ -1,7 +1,8 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
+
+import { loadSecrets, readConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
-import { loadSecrets, readConfig } from '../daemon/config-secrets.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
 import type { Log } from '../ports/log.js'
 import type { CliIo } from './io.js'

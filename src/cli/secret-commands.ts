@@ -1,6 +1,7 @@
 // `shoal secret`: makes secrets and shows what a secret grants. Secrets are only ever read from a file or standard input:
 // arguments are visible to every user of the machine.
 import { randomBytes } from 'node:crypto'
+import { readSecretText } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { KEY_BYTES } from '../core/keys.js'
 import {
@@ -13,7 +14,6 @@ import {
   writeSecretOf,
 } from '../core/secret.js'
 import { redactSecrets } from '../core/secret-redact.js'
-import { readSecretText } from '../daemon/config-secrets.js'
 import type { CliIo } from './io.js'
 import { formatJson, formatTable } from './text.js'
 

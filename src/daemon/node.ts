@@ -3,11 +3,11 @@
 // everything in the settings is right; no signal handler is installed and the process is never ended; what the settings
 // hold of secrets is in no error and no log line.
 import { randomBytes } from 'node:crypto'
+import { parseConfig } from '../config/config.js'
+import { loadSecrets } from '../config/secrets.js'
 import { KEY_BYTES } from '../core/keys.js'
 import { type Secret, writeSecretOf } from '../core/secret.js'
 import { type Log, silentLog } from '../ports/log.js'
-import { parseConfig } from './config.js'
-import { loadSecrets } from './config-secrets.js'
 import { type RunningDaemon, runDaemon } from './daemon.js'
 
 /** The keys of a configuration file. Relative paths are relative to the process's working directory. */

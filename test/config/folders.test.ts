@@ -5,10 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { parseConfig } from '../../src/config/config.js'
+import { loadSecrets } from '../../src/config/secrets.js'
 import { ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
-import { parseConfig } from '../../src/daemon/config.js'
-import { loadSecrets } from '../../src/daemon/config-secrets.js'
 
 let folder: string
 before(() => {

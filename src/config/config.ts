@@ -7,16 +7,10 @@ import { hostname } from 'node:os'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import {
-  formatKey,
-  type Position,
-  type PositionedJson,
-  type Problem,
-  parsePositionedJson,
-} from './config-json.js'
-import { type ConfigShape, checkShape, type ShareShape } from './config-shape.js'
+import { formatKey, type Position, type PositionedJson, type Problem, parsePositionedJson } from './json.js'
+import { type ConfigShape, checkShape, type ShareShape } from './shape.js'
 
-export type { Position } from './config-json.js'
+export type { Position } from './json.js'
 
 /** A secret that stands in a file of its own; the path is absolute. */
 export interface SecretFile {

@@ -5,7 +5,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { Config } from './config.js'
-import type { Problem } from './config-json.js'
+import type { Problem } from './json.js'
 
 interface Place {
   /** The folder itself and all above it, nearest first, each as "device:inode"; empty for what is not there. */

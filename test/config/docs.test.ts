@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
-import { parseConfig } from '../../src/daemon/config.js'
+import { parseConfig } from '../../src/config/config.js'
 import { repository } from '../support/repository.js'
 
 it('docs/configuration.md shows a file that is right', () => {

@@ -4,10 +4,10 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { parseConfig } from '../../src/config/config.js'
+import { loadSecrets, readConfig } from '../../src/config/secrets.js'
 import { ShoalError } from '../../src/core/error.js'
 import { deriveSecret, formatSecret, writeSecretOf } from '../../src/core/secret.js'
-import { parseConfig } from '../../src/daemon/config.js'
-import { loadSecrets, readConfig } from '../../src/daemon/config-secrets.js'
 
 const write = writeSecretOf(Buffer.alloc(32, 1))
 const other = writeSecretOf(Buffer.alloc(32, 2))

@@ -15,8 +15,8 @@ import {
   secretOrFault,
   warningOf,
 } from './config.js'
-import { folderOverlaps } from './config-folders.js'
-import type { Problem } from './config-json.js'
+import { folderOverlaps } from './folders.js'
+import type { Problem } from './json.js'
 
 /** A configuration whose secrets are all read. */
 export type LoadedConfig = Config<Secret>

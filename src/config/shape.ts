@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { redactSecrets } from '../core/secret-redact.js'
-import { formatKey, type KeyPath, type PositionedJson, type Problem } from './config-json.js'
+import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 
 /** A file whose keys all have a sound shape, defaults filled in; names are the file's. */
 export interface ConfigShape {
