@@ -20,6 +20,7 @@ import {
 import type { CliIo } from './io.js'
 import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
 import { secretNew, secretShow } from './secret-commands.js'
+import { addShareCommands } from './share-commands.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
@@ -27,8 +28,9 @@ const MAX_WAIT_SECONDS = 86_400
 
 const EXAMPLES = `
 Examples:
-  $ (umask 077; shoal secret new --grade write > photos.secret)   make a share
-  $ shoal secret show photos.secret                               see the secrets to give to others
+  $ shoal share ~/photos                            make a share, and see the secrets to give to others
+  $ shoal join ~/photos                             join it on another machine; asks for a secret
+  $ shoal preview ~/.config/shoal/photos.conf       see what that would do, without doing it
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
 
@@ -80,6 +82,7 @@ function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
     .action(unknownCommand)
   addRun(program, io, setExit)
   addSecret(program, io)
+  addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addDht(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.

@@ -41,6 +41,8 @@ export interface SwarmOptions {
   readonly bootstrap?: readonly string[]
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
+  readonly isPassing?: boolean
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
 }
@@ -268,11 +270,15 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
   }
 
+  get #helloPort(): number {
+    return this.#options.isPassing === true ? 0 : this.#port
+  }
+
   #linkOptions(): ReturnType<ConnectionsOptions['common']> {
     return {
       shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
-      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
+      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#helloPort },
       timings: this.#timings,
       now,
       log: this.#log,
