@@ -3,7 +3,7 @@
 // terminal is as before when it ends, however it ends; nothing that was pasted after the line reaches the shell, which
 // would run it and keep it in its history.
 import fs from 'node:fs'
-import { createInterface } from 'node:readline'
+import { createInterface, type Interface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { ShoalError } from '../core/error.js'
@@ -23,14 +23,17 @@ const PASTE_GAP_MS = 50
 export async function askHidden(prompt: string): Promise<Answer> {
   const fd = openTerminal()
   const input = new ReadStream(fd)
-  const say = (text: string): void => void fs.writeSync(fd, text)
-  say(prompt)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  // From here on nothing is shown, so the prompt comes after it.
+  const editor = createInterface({ input, output: nowhere, terminal: true, historySize: 0 })
   try {
-    return await readLine(input)
+    fs.writeSync(fd, prompt)
+    return await readLine(editor, input)
   } finally {
+    editor.close()
     input.setRawMode(false)
     // The Enter was not shown either.
-    say('\n')
+    fs.writeSync(fd, '\n')
     input.destroy()
   }
 }
@@ -45,43 +48,32 @@ function openTerminal(): number {
   }
 }
 
-function readLine(input: ReadStream): Promise<Answer> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const editor = createInterface({ input, output: nowhere, terminal: true, historySize: 0 })
+function readLine(editor: Interface, input: ReadStream): Promise<Answer> {
   return new Promise((resolve, reject) => {
+    const lines: string[] = []
     let timer: NodeJS.Timeout | undefined
-    let line: string | undefined
-    let isMore = false
     const finish = (): void => {
       const rest = editor.line.trim()
-      isDone = true
-      editor.close()
-      if (isMore || rest !== '')
+      if (lines.length > 1 || (lines.length === 1 && rest !== ''))
         reject(new ShoalError('USAGE', 'several lines were pasted, and a secret is one; nothing was done'))
-      else resolve(line === undefined ? { type: 'nothing' } : { type: 'text', text: line })
+      else resolve(lines.length === 0 ? { type: 'nothing' } : { type: 'text', text: lines[0]! })
     }
-    let isDone = false
     editor.on('line', (text) => {
-      const typed = text.trim()
       // An empty line, typed or pasted before the text, is no answer.
-      if (typed === '') return
-      if (line !== undefined) isMore = true
-      line ??= typed
+      if (text.trim() === '') return
+      lines.push(text.trim())
       timer ??= setTimeout(finish, PASTE_GAP_MS)
     })
     // While a paste is still coming.
     input.on('data', () => timer?.refresh())
     editor.on('SIGINT', () => {
-      isDone = true
       clearTimeout(timer)
-      editor.close()
       resolve({ type: 'interrupted' })
     })
+    // Ctrl-D, or the terminal is gone.
     editor.on('close', () => {
-      if (isDone) return
-      // Ctrl-D, or the terminal is gone.
       clearTimeout(timer)
-      resolve(line === undefined ? { type: 'nothing' } : { type: 'text', text: line })
+      finish()
     })
   })
 }

@@ -154,22 +154,26 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
 }
 
 function withPlaces(command: Command): Command {
-  return command
-    .option('--name <name>', "name of the configuration; default: the folder's")
-    .option(
-      '--config <file>',
-      'configuration file to write; default: NAME.conf in ~/.config/shoal or, as root, /etc/shoal',
-    )
-    .option(
-      '--storage <dir>',
-      'storage_path; default: NAME in ~/.local/state/shoal or, as root, /var/lib/shoal',
-    )
-    .addOption(
-      new Option('--port <port>', 'listening_port; 0: any free one, which is then kept')
-        .default(0)
-        .argParser(parsePort),
-    )
-    .option('--json', 'print JSON')
+  return (
+    command
+      .option('--name <name>', "name of the configuration; default: the folder's")
+      .option(
+        '--config <file>',
+        'configuration file to write; default: NAME.conf in ~/.config/shoal or, as root, /etc/shoal',
+      )
+      .option(
+        '--storage <dir>',
+        'storage_path; default: NAME in ~/.local/state/shoal or, as root, /var/lib/shoal',
+      )
+      .addOption(
+        new Option('--port <port>', 'listening_port; 0: any free one, which is then kept')
+          .default(0)
+          .argParser(parsePort),
+      )
+      .option('--json', 'print JSON')
+      // One too many may be a secret, of which checkArguments says more than commander.
+      .allowExcessArguments()
+  )
 }
 
 /** Every argument and option is looked at, also those that are too many, before anything else is said of them. */
