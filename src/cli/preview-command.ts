@@ -91,7 +91,7 @@ function formatComparison(comparison: Comparison, grade: 'write' | 'read'): stri
         'different',
         different,
         isWriter
-          ? "keep both contents, the older one as a conflict copy; take the share's permissions"
+          ? "keep both contents, the older as a conflict copy; take the share's permissions"
           : 'replace them; with use_sync_trash the archive keeps what is here',
       ),
     ],
@@ -100,9 +100,9 @@ function formatComparison(comparison: Comparison, grade: 'write' | 'read'): stri
   const lines = [table]
   if (different.files > 0)
     lines.push(`  instead of the different ones the share has ${formatBytes(different.bytesThere)}`)
-  if (onlyHere.deletedThere > 0 && isWriter)
+  if (onlyHere.deletedThere > 0)
     lines.push(
-      `  ${formatCount(onlyHere.deletedThere, 'path')} of those only here were deleted in the share: joining would bring them back`,
+      `  ${formatCount(onlyHere.deletedThere, 'path')} of those only here were deleted in the share: what is still just as it was deleted goes here too${isWriter ? ', the rest comes back there' : ''}`,
     )
   for (const { path, code, detail } of problems)
     lines.push(`  not compared: ${printable(path === '' ? '.' : path)} (${code}: ${printable(detail)})`)

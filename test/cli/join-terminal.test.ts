@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +42,8 @@ while True:
         sent = True
         for text in spec['type']:
             os.write(fd, text.encode())
+        if spec.get('kill'):
+            os.kill(pid, spec['kill'])
 _, status = os.waitpid(pid, 0)
 print(json.dumps({'out': out.decode(), 'exit': os.waitstatus_to_exitcode(status), 'before': before, 'during': during, 'after': modes()}))
 `
@@ -65,9 +67,10 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true }))
 
-function run(argv: readonly string[], typed: readonly string[]): Session {
+/** `kill`: the number of a signal that the command gets once all is typed. */
+function run(argv: readonly string[], typed: readonly string[], kill = 0): Session {
   const { stdout, stderr } = spawnSync('python3', ['-c', DRIVER], {
-    input: JSON.stringify({ argv, type: typed }),
+    input: JSON.stringify({ argv, type: typed, kill }),
     encoding: 'utf8',
   })
   assert.equal(stderr, '')
@@ -150,4 +153,11 @@ test('what was pasted after the secret never reaches the shell', { skip }, () =>
   const argv = ['sh', '-c', command, process.execPath, MAIN, join(folder, 'shell')]
   const session = run(argv, [`${W.slice(0, 40)}\n${W.slice(40)}\n`])
   assert.match(session.out, /several lines were pasted[\s\S]*left\[\]/)
+})
+
+test('the terminal is as before when the command is ended at the prompt', { skip }, () => {
+  const argv = [process.execPath, MAIN, 'join', join(folder, 'ended')]
+  const session = run(argv, [W.slice(0, 30)], constants.signals.SIGTERM)
+  assertQuiet(session)
+  assert.equal(session.exit, -constants.signals.SIGTERM)
 })
