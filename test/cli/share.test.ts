@@ -219,21 +219,6 @@ describe('shoal share', () => {
     assert.equal(exit, 74)
     assert.equal(fs.existsSync(join(folder, 'conf', 'it.conf')), false)
   })
-
-  it('refuses a folder of another configuration on this machine whose daemon has not started yet', async (t) => {
-    if (process.getuid?.() === 0) return t.skip('as root the configurations are the system’s')
-    const env = { HOME: folder }
-    const conf = join(folder, '.config/shoal')
-    fs.mkdirSync(conf, { recursive: true })
-    const text = JSON.stringify({
-      storage_path: '/x',
-      shared_folders: [{ secret: W, dir: join(dir, 'below') }],
-    })
-    fs.writeFileSync(join(conf, 'other.conf'), text, { mode: 0o600 })
-    const { exit, err } = await shoal(['share', dir, ...places()], { env })
-    assert.equal(exit, 74)
-    assert.match(err, /is, contains or lies in the folder .*below of .*other\.conf/)
-  })
 })
 
 describe('shoal join', () => {
