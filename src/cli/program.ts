@@ -28,9 +28,9 @@ const MAX_WAIT_SECONDS = 86_400
 
 const EXAMPLES = `
 Examples:
-  $ shoal share ~/photos                            make a share, and see the secrets to give to others
-  $ shoal join ~/photos                             join it on another machine; asks for a secret
-  $ shoal preview ~/.config/shoal/photos.conf       see what that would do, without doing it
+  $ shoal share ~/photos                            make a share; prints its secrets
+  $ shoal join ~/photos                             join it elsewhere; asks for a secret
+  $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
 
