@@ -47,7 +47,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     status: 400,
     hint: 'an invite is six groups of five letters and digits, made by: shoal invite CONFIG',
   },
-  INVITE_FAILED: { exit: 69, status: 503, hint: 'an invite works once and for a limited time; ask for another' },
+  INVITE_FAILED: {
+    exit: 69,
+    status: 503,
+    hint: 'an invite works once and for a limited time; ask for another',
+  },
   NOT_YET: { exit: 69, status: 501, hint: '' },
   STORAGE_LOCKED: {
     exit: 75,

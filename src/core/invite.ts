@@ -88,8 +88,7 @@ export function parseInvite(text: string): Invite {
   // 24 characters are 15 bytes without padding.
   const bytes = Buffer.from(bech32m.fromWords(decoded.words))
   const format = bytes[0]! >> 3
-  if (format !== FORMAT)
-    throw invalid(`an invite of format ${format}, this version reads format ${FORMAT}`)
+  if (format !== FORMAT) throw invalid(`an invite of format ${format}, this version reads format ${FORMAT}`)
   return guarded('[invite]', { bytes })
 }
 

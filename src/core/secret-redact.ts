@@ -8,5 +8,8 @@ const INVITE = /(?<![0-9a-z])(p)[0-9ac-z]{4}(?:[ -]?[0-9ac-z]{5}){5}(?![0-9a-z])
 
 /** The text with everything that looks like a secret cut short: `shoalw1[secret]`, `A[secret]`, `p[invite]`. */
 export function redactSecrets(text: string): string {
-  return text.replace(SHOAL_SECRET, '$1[secret]').replace(BTSYNC_SECRET, '$1[secret]').replace(INVITE, '$1[invite]')
+  return text
+    .replace(SHOAL_SECRET, '$1[secret]')
+    .replace(BTSYNC_SECRET, '$1[secret]')
+    .replace(INVITE, '$1[invite]')
 }

@@ -84,14 +84,12 @@ export class InviteHost implements GuestDoor {
   /** Opens what is kept from earlier runs. `isStrange`: the storage was copied or restored, so all invites are over (F4). */
   start(meeting: Meeting, isStrange: boolean): void {
     this.#meeting = meeting
-    this.#store.keepOnly((record) => {
-      if (record.type !== 'open') return !isExpired(record, this.#options.nowMs())
-      const keys = isStrange ? undefined : this.#unseal(record)
-      if (keys === undefined) this.#log.warn({ invite: record.id }, 'an invite is over: its share or device changed')
-      else this.#keys.set(record.id, keys)
-      return keys !== undefined
-    })
     this.#dropExpired()
+    for (const record of isStrange ? [] : this.#open()) {
+      const keys = this.#unseal(record)
+      if (keys !== undefined) this.#keys.set(record.id, keys)
+    }
+    this.#dropShut()
     for (const record of this.#open()) this.#announce(record)
     this.#look()
   }
@@ -112,9 +110,14 @@ export class InviteHost implements GuestDoor {
    * Makes an invite for the share at a place in the options. The text is told this once.
    * @throws ShoalError SECRET_GRADE: above the grade of this device; USAGE: its life, or too many open; NOT_FOUND
    */
-  create(at: number, grade: InviteGrade, lifeMs: number): { readonly record: OpenInvite; readonly text: string } {
+  create(
+    at: number,
+    grade: InviteGrade,
+    lifeMs: number,
+  ): { readonly record: OpenInvite; readonly text: string } {
     const share = this.#options.shares[at]
-    if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
+    if (share === undefined)
+      throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
     const [least, most] = INVITE_LIFE_MS
     if (!(lifeMs >= least && lifeMs <= most))
       throw new ShoalError('USAGE', 'an invite lives for a second at least and for 30 days at most')
@@ -146,15 +149,19 @@ export class InviteHost implements GuestDoor {
     this.#keys.set(record.id, keys)
     this.#announce(record)
     this.#look()
-    this.#log.info({ invite: record.id, grade, expires: new Date(record.expiresMs).toISOString() }, 'an invite is open')
+    this.#log.info(
+      { invite: record.id, grade, expires: new Date(record.expiresMs).toISOString() },
+      'an invite is open',
+    )
     return { record, text: formatInvite(invite) }
   }
 
   /** Ends an open invite, or forgets a closed one. @throws ShoalError NOT_FOUND */
   revoke(id: string): void {
+    // First of all, and even if it cannot be written.
+    this.#shut(id)
     const [gone] = this.#store.keepOnly((record) => record.id !== id)
     if (gone === undefined) throw new ShoalError('NOT_FOUND', 'there is no invite with this id')
-    this.#shut(id)
     this.#log.info({ invite: id, was: gone.type }, 'an invite is revoked')
   }
 
@@ -288,6 +295,17 @@ export class InviteHost implements GuestDoor {
     for (const { id, type } of gone) {
       this.#shut(id)
       if (type === 'open') this.#log.info({ invite: id }, 'an invite has expired')
+    }
+  }
+
+  /** Forgets open ones that this device cannot open any more. */
+  #dropShut(): void {
+    try {
+      const gone = this.#store.keepOnly(({ type, id }) => type !== 'open' || this.#keys.has(id))
+      for (const { id } of gone)
+        this.#log.warn({ invite: id }, 'an invite is over: its share or this device changed')
+    } catch (err) {
+      this.#log.error({ err }, 'cannot remove invites that are over; they are shut')
     }
   }
 

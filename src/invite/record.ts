@@ -5,10 +5,11 @@
 //   S1  open -> used, open -> ended; nothing becomes open again.
 //   S2  A used or an ended invite holds no keys.
 //   S3  Wrong tries only grow, and MAX_WRONG_TRIES of them end it.
-import { labelBytes, NONCE_BYTES, seal, unseal } from '../core/seal.js'
+
 import type { DeviceId, ShareId } from '../core/ids.js'
-import { type InviteKeys } from '../core/invite.js'
+import type { InviteKeys } from '../core/invite.js'
 import { guarded, KEY_BYTES } from '../core/keys.js'
+import { labelBytes, NONCE_BYTES, seal, unseal } from '../core/seal.js'
 import type { InviteGrade } from './messages.js'
 
 /** Guessing needs 2^99 tries; these are for who overheard most of a code, and small enough to be noticed. */
@@ -107,10 +108,7 @@ export function unsealKeys(storeKey: Buffer, invite: OpenInvite, device: DeviceI
   })
 }
 
-function associated(
-  { id, share, grade, createdMs, expiresMs, name }: SealedFor,
-  device: DeviceId,
-): Buffer {
+function associated({ id, share, grade, createdMs, expiresMs, name }: SealedFor, device: DeviceId): Buffer {
   const facts = JSON.stringify([device, id, share, grade, createdMs, expiresMs, name])
   return Buffer.concat([labelBytes('shoal invite store v1'), Buffer.from(facts)])
 }

@@ -1,5 +1,6 @@
 // The invites of one device on disk: one small JSON file, written whole and durably at every change. A change counts only
 // once it is there: what cannot be written has not happened, so a used invite is used before anybody gets its secret.
+// Whatever changes it throws STORAGE_UNUSABLE if it cannot be written.
 import { z } from 'zod'
 import { ShoalError } from '../core/error.js'
 import { shareIdFromBytes } from '../core/ids.js'
@@ -92,7 +93,12 @@ export class InviteStore {
     const invites = records.map((record) =>
       record.type === 'open' ? { ...record, sealed: record.sealed.toString('hex') } : record,
     )
-    this.#file.write(`${JSON.stringify({ format: 1, invites })}\n`)
+    try {
+      this.#file.write(`${JSON.stringify({ format: 1, invites })}\n`)
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new ShoalError('STORAGE_UNUSABLE', `cannot write ${this.#file.path}: ${why}`, { cause })
+    }
     this.#records = records
   }
 }

@@ -120,7 +120,9 @@ export class DhtFinder {
   }
 
   #refresh({ session, part }: Joined): void {
-    session.refresh(modeOf(part)).catch((err: unknown) => this.#log.debug({ err }, 'cannot ask the DHT again'))
+    session
+      .refresh(modeOf(part))
+      .catch((err: unknown) => this.#log.debug({ err }, 'cannot ask the DHT again'))
   }
 
   #later(afterMs: number, action: () => void): void {
