@@ -34,7 +34,7 @@ Examples:
   $ shoal secret show photos.secret                               see the secrets to give to others
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
-  $ shoal invite shoal.conf --grade read            let somebody in by a text read over the telephone
+  $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
 
