@@ -86,7 +86,7 @@ class Redeemer {
   readonly #tried = new Set<string>()
   readonly #refusedBy = new Set<string>()
   #takers = 0
-  #isUsedUp = false
+  #isBroken = false
   #found: Redeemed | undefined
 
   constructor(keys: InviteKeys, options: RedeemOptions) {
@@ -185,7 +185,7 @@ class Redeemer {
     this.#streams.add(stream)
     let isTaker = false
     const mayTake = (): boolean => {
-      if (this.#takers > 0 || this.#isUsedUp || this.#found !== undefined || this.#abort.signal.aborted)
+      if (this.#takers > 0 || this.#isBroken || this.#found !== undefined || this.#abort.signal.aborted)
         return false
       this.#takers++
       isTaker = true
@@ -197,10 +197,11 @@ class Redeemer {
     if (isTaker) this.#takers--
     if (outcome.type === 'broken') {
       this.#log.debug({ transport, reason: outcome.reason }, 'a conversation about the invite broke off')
-      if (outcome.taken) this.#isUsedUp = true
+      // It may be used up; whoever asks again finds out.
+      if (outcome.taken) this.#isBroken = true
     }
     if (outcome.type === 'redeemed') this.#onRedeemed(outcome, endpoint)
-    if (outcome.type === 'redeemed' || this.#isUsedUp) this.#abort.abort()
+    if (outcome.type === 'redeemed' || this.#isBroken) this.#abort.abort()
     return outcome
   }
 
@@ -213,8 +214,10 @@ class Redeemer {
   #failure(): ShoalError {
     const failed = (why: string): ShoalError =>
       new ShoalError('INVITE_FAILED', `cannot redeem the invite: ${why}`)
-    if (this.#isUsedUp)
-      return failed('the connection broke before the secret arrived, and the invite is used up now')
+    if (this.#isBroken)
+      return failed(
+        'the connection broke before the secret arrived: try once more, and if that is refused it is used up',
+      )
     const [by] = this.#refusedBy
     if (by !== undefined)
       return failed(`${by} knows no such invite: it is used, expired or ended, or of another device`)

@@ -1,9 +1,12 @@
 // An inviting swarm on loopback for tests, with its invites in a file that lives in memory and a clock that tests move.
 import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
+import NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceKeys } from '../../src/core/device.js'
-import { formatInvite, INVITE_BYTES, inviteOf, parseInvite } from '../../src/core/invite.js'
+import { formatInvite, INVITE_BYTES, inviteKeysOf, inviteOf, parseInvite } from '../../src/core/invite.js'
 import { formatSecret, type Secret, writeSecretOf } from '../../src/core/secret.js'
+import { type GuestOutcome, talkAsGuest } from '../../src/invite/guest-talk.js'
 import { InviteHost } from '../../src/invite/host.js'
 import type { InviteFile } from '../../src/invite/store.js'
 import type { Log, LogFields } from '../../src/ports/log.js'
@@ -126,4 +129,13 @@ export function guessAt(text: string, { sameName }: { readonly sameName: boolean
   const guess = Buffer.concat([bytes.subarray(0, 3), randomBytes(INVITE_BYTES - 3)])
   if (!sameName) guess[1] = guess[1]! ^ 1
   return formatInvite(inviteOf(guess))
+}
+
+/** One try at an invite over one connection, without the patience of redeemInvite. */
+export function tryOnce(text: string, port: number): Promise<GuestOutcome> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  const stream = new NoiseSecretStream(true, socket, { keyPair: freshDevice() })
+  const keys = inviteKeysOf(parseInvite(text))
+  return talkAsGuest({ stream, transport: 'tcp', keys, mayTake: () => true, timeoutMs: 8_000 })
 }
