@@ -126,7 +126,7 @@ class Redeemer {
       const ways = { searchLan: this.#isSearchingLan, useDht: this.#isAskingDht }
       this.#finders.add({ id: 'invite', topic, beaconKey }, ways, 'guest')
       // Nothing is announced, and nobody listens: there is no port to tell.
-      if (isSearching) this.#finders.start(0)
+      if (isSearching) await this.#finders.start(0)
       const allTried = Promise.all(this.#known.map((endpoint) => this.#try(endpoint)))
       await (isSearching ? stopped : Promise.race([stopped, allTried]))
     } finally {

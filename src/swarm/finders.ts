@@ -1,12 +1,13 @@
 // The two ways to find others without knowing where they are, as one: the LAN beacon and the DHT (X6). Holds what is
-// looked for from before the start on. Shares are announced and looked for; an open invite is only announced, and who
+// looked for from before the start on, and loads the DHT's code, some 8 MiB, only where one is used. Shares are announced and looked for; an open invite is only announced, and who
 // holds one only looks (docs/design.md, "Invites").
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceKeys } from '../core/device.js'
 import type { DeviceId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { type BeaconPace, LanBeacon } from './beacon.js'
-import { DhtFinder, type DhtPart } from './dht.js'
+import type { DhtFinder, DhtPart } from './dht.js'
+import type { DhtNode } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
 
 /** What devices look for each other by. */
@@ -32,8 +33,10 @@ export interface FindersOptions {
   readonly device: DeviceKeys
   /** IPv4 address that the DHT binds to; undefined: all. */
   readonly host?: string
-  /** Without any, no DHT is started. */
+  /** Without any, no DHT is asked. */
   readonly bootstrap: readonly Endpoint[]
+  /** Whether to run a node of it for others, on the listening port over UDP. */
+  readonly dhtNode?: boolean
   /** See SwarmOptions. */
   readonly interfaces?: readonly string[]
   readonly beaconPort?: number
@@ -57,29 +60,30 @@ export class Finders {
   readonly #sought = new Map<string, Sought>()
   #beacon: LanBeacon | undefined
   #dht: DhtFinder | undefined
+  #dhtNode: DhtNode | undefined
+  #isClosed = false
 
   constructor(options: FindersOptions) {
     this.#options = options
   }
 
-  /** Begins, announcing that TCP connections are accepted on `listeningPort`. */
-  start(listeningPort: number): void {
-    const { device, host, bootstrap, interfaces, beaconPort, onBeacon, onConnection, log } = this.#options
-    this.#beacon = new LanBeacon({
-      listeningPort,
-      ...(interfaces === undefined ? {} : { interfaces }),
-      ...(beaconPort === undefined ? {} : { beaconPort }),
-      onFound: onBeacon,
-      log,
-    })
-    if (bootstrap.length > 0)
-      this.#dht = new DhtFinder({
-        device,
-        bootstrap,
-        ...(host === undefined ? {} : { host }),
-        onConnection,
-        log,
-      })
+  /** Begins, announcing that TCP connections are accepted on `listeningPort`; 0: on none. @throws ShoalError PORT_IN_USE, IO */
+  async start(listeningPort: number): Promise<void> {
+    const { device, host, bootstrap, dhtNode = false, onConnection, log } = this.#options
+    if (dhtNode) {
+      const { runDhtNode } = await import('./dht-node.js')
+      this.#dhtNode = await runDhtNode({ host: host ?? '0.0.0.0', port: listeningPort, bootstrap, log })
+    }
+    const dht = bootstrap.length > 0 ? await import('./dht.js') : undefined
+    if (this.#isClosed) {
+      await this.#dhtNode?.close()
+      return
+    }
+    this.#beacon = this.#makeBeacon(listeningPort)
+    if (dht !== undefined) {
+      const options = { device, bootstrap, onConnection, log }
+      this.#dht = new dht.DhtFinder({ ...options, ...(host === undefined ? {} : { host }) })
+    }
     for (const sought of this.#sought.values()) this.#seek(sought)
     void this.#beacon.start()
   }
@@ -105,8 +109,20 @@ export class Finders {
 
   /** Takes some 2 s at most, whatever the network does. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#beacon?.close()
-    await this.#dht?.close()
+    await Promise.all([this.#dht?.close(), this.#dhtNode?.close()])
+  }
+
+  #makeBeacon(listeningPort: number): LanBeacon {
+    const { interfaces, beaconPort, onBeacon, log } = this.#options
+    return new LanBeacon({
+      listeningPort,
+      ...(interfaces === undefined ? {} : { interfaces }),
+      ...(beaconPort === undefined ? {} : { beaconPort }),
+      onFound: onBeacon,
+      log,
+    })
   }
 
   #seek({ point, ways, role }: Sought): void {

@@ -13,7 +13,6 @@ import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
-import { type DhtNode, runDhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
 import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
@@ -82,7 +81,6 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
-  #dhtNode: DhtNode | undefined
   #turn = 0
 
   constructor(options: SwarmOptions) {
@@ -116,22 +114,15 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   /** Listens and starts looking; resolves as soon as it listens. @throws ShoalError PORT_IN_USE, IO */
   async start(): Promise<{ port: number }> {
-    const { listenHost, listeningPort, dhtNode = false } = this.#options
+    const { listenHost, listeningPort } = this.#options
     if (this.#state !== 'new') throw new ShoalError('INTERNAL', 'cannot start the swarm twice')
     this.#state = 'running'
     try {
       const onSocket = (socket: Socket): void => this.#onSocket(socket)
       this.#listener = await TcpListener.open(listenHost, listeningPort, onSocket, this.#log)
       this.#port = this.#listener.port
-      if (dhtNode)
-        this.#dhtNode = await runDhtNode({
-          host: this.#udpHost ?? '0.0.0.0',
-          port: this.#port,
-          bootstrap: this.#bootstrap,
-          log: this.#log,
-        })
+      await this.#finders.start(this.#port)
       if (!this.#isRunning) throw new ShoalError('INTERNAL', 'the swarm was stopped while it started')
-      this.#finders.start(this.#port)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -151,7 +142,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#dialer.stop()
     this.#bans.clear()
     this.#connections.close()
-    await Promise.all([this.#listener?.close(), this.#finders.close(), this.#dhtNode?.close()])
+    await Promise.all([this.#listener?.close(), this.#finders.close()])
   }
 
   get #isRunning(): boolean {
@@ -166,7 +157,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const members = new ShareMembers(keys, this.#shareHost)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
-    this.#finders.add({ ...keys, id: keys.shareId }, options, 'member')
+    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, 'member')
     for (const link of this.#table.allSelected()) {
       members.attach(link)
       link.offer(offersOf([members], link))
@@ -202,22 +193,13 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
   }
 
-  get #bootstrap(): Endpoint[] {
-    return (this.#options.bootstrap ?? []).map(endpointOf)
-  }
-
-  get #udpHost(): string | undefined {
-    const { listenHost } = this.#options
-    return listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
-  }
-
   #makeFinders(): Finders {
-    const { device, interfaces, beaconPort, log } = this.#options
-    const host = this.#udpHost
+    const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
     return new Finders({
       device,
-      bootstrap: this.#bootstrap,
-      ...(host === undefined ? {} : { host }),
+      bootstrap: bootstrap.map(endpointOf),
+      dhtNode,
+      ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
