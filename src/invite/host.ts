@@ -74,11 +74,16 @@ export class InviteHost implements GuestDoor {
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  /** @throws ShoalError STORAGE_UNUSABLE */
+  /** Throws what reading the file throws; a damaged one is logged, and there are no invites then. */
   constructor(options: InviteHostOptions) {
     this.#options = options
     this.#log = options.log
     this.#store = new InviteStore(options.file)
+    if (this.#store.isDamaged)
+      this.#log.error(
+        { file: options.file.path },
+        'the file of invites is damaged: all that were open are over',
+      )
   }
 
   /** Opens what is kept from earlier runs. `isStrange`: the storage was copied or restored, so all invites are over (F4). */

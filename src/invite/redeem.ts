@@ -51,6 +51,8 @@ export interface Redeemed {
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000
+/** Addresses taken from beacons, which anyone near can repeat from elsewhere. */
+const MAX_HEARD = 16
 /** From a socket to the secret. */
 const TALK_TIMEOUT_MS = 10_000
 /** Between two dials of an address that did not answer. */
@@ -81,7 +83,7 @@ class Redeemer {
   readonly #abort = new AbortController()
   readonly #finders: Finders
   readonly #known: readonly Endpoint[]
-  readonly #streams = new Set<NoiseSecretStream>()
+  readonly #talks = new Map<NoiseSecretStream, Promise<GuestOutcome>>()
   /** Addresses that are being tried, or were given up. */
   readonly #tried = new Set<string>()
   readonly #refusedBy = new Set<string>()
@@ -101,7 +103,9 @@ class Redeemer {
       ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
-      onBeacon: (_id, endpoint) => void this.#try(endpoint),
+      onBeacon: (_id, endpoint) => {
+        if (this.#tried.size < this.#known.length + MAX_HEARD) void this.#try(endpoint)
+      },
       onConnection: (stream) => void this.#talk(stream, 'udx'),
       log,
     })
@@ -133,8 +137,9 @@ class Redeemer {
       clearTimeout(timer)
       signal?.removeEventListener('abort', stop)
       this.#abort.abort()
-      for (const stream of this.#streams) stream.destroy()
-      await this.#finders.close()
+      // One may have the secret already, and only be taking leave.
+      for (const stream of this.#talks.keys()) stream.destroy()
+      await Promise.all([...this.#talks.values(), this.#finders.close()])
     }
     if (this.#found !== undefined) return this.#found
     signal?.throwIfAborted()
@@ -182,7 +187,6 @@ class Redeemer {
   }
 
   async #talk(stream: NoiseSecretStream, transport: Transport, endpoint?: Endpoint): Promise<GuestOutcome> {
-    this.#streams.add(stream)
     let isTaker = false
     const mayTake = (): boolean => {
       if (this.#takers > 0 || this.#isBroken || this.#found !== undefined || this.#abort.signal.aborted)
@@ -191,18 +195,26 @@ class Redeemer {
       isTaker = true
       return true
     }
-    const talk = { stream, transport, keys: this.#keys, mayTake, timeoutMs: TALK_TIMEOUT_MS }
-    const outcome = await talkAsGuest(talk)
-    this.#streams.delete(stream)
-    if (isTaker) this.#takers--
-    if (outcome.type === 'broken') {
+    const options = { stream, transport, keys: this.#keys, mayTake, timeoutMs: TALK_TIMEOUT_MS }
+    const talk = talkAsGuest(options).then((outcome) => {
+      this.#talks.delete(stream)
+      if (isTaker) this.#takers--
+      this.#onOutcome(outcome, transport, endpoint)
+      return outcome
+    })
+    this.#talks.set(stream, talk)
+    if (this.#abort.signal.aborted) stream.destroy()
+    return talk
+  }
+
+  #onOutcome(outcome: GuestOutcome, transport: Transport, endpoint: Endpoint | undefined): void {
+    if (outcome.type === 'redeemed') this.#onRedeemed(outcome, endpoint)
+    else if (outcome.type === 'broken') {
       this.#log.debug({ transport, reason: outcome.reason }, 'a conversation about the invite broke off')
       // It may be used up; whoever asks again finds out.
       if (outcome.taken) this.#isBroken = true
     }
-    if (outcome.type === 'redeemed') this.#onRedeemed(outcome, endpoint)
     if (outcome.type === 'redeemed' || this.#isBroken) this.#abort.abort()
-    return outcome
   }
 
   #onRedeemed({ offer, secret }: GuestOutcome & { type: 'redeemed' }, endpoint: Endpoint | undefined): void {

@@ -62,10 +62,15 @@ export class InviteStore {
   readonly #file: InviteFile
   #records: readonly InviteRecord[]
 
-  /** @throws ShoalError STORAGE_UNUSABLE if the file is there and damaged: a used invite must not come back */
+  /** A file that is there and cannot be understood holds no invites, which is the safe side. */
+  readonly isDamaged: boolean
+
+  /** Throws what reading the file throws. */
   constructor(file: InviteFile) {
     this.#file = file
-    this.#records = recordsIn(file)
+    const records = recordsIn(file)
+    this.isDamaged = records === undefined
+    this.#records = records ?? []
   }
 
   /** Oldest first. */
@@ -103,17 +108,16 @@ export class InviteStore {
   }
 }
 
-function recordsIn(file: InviteFile): readonly InviteRecord[] {
+/** Undefined: the file is damaged. */
+function recordsIn(file: InviteFile): readonly InviteRecord[] | undefined {
   const text = file.read()
   if (text === undefined) return []
+  let value: unknown
   try {
-    return schema.parse(JSON.parse(text)).invites
-  } catch (cause) {
-    throw new ShoalError(
-      'STORAGE_UNUSABLE',
-      `${file.path} is damaged; remove it, and make open invites anew`,
-      // Not the cause itself, which may quote the file.
-      { cause: new Error((cause as Error).name) },
-    )
+    value = JSON.parse(text)
+  } catch {
+    // Not the error: it may quote the file.
+    return undefined
   }
+  return schema.safeParse(value).data?.invites
 }

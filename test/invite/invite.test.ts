@@ -1,6 +1,7 @@
 // Invites between real swarms on loopback: who gets the secret, once, and all the ways not to.
 import assert from 'node:assert/strict'
 import { randomInt } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { ShoalError } from '../../src/core/error.js'
@@ -9,6 +10,7 @@ import { deriveSecret, formatSecret, keysOf } from '../../src/core/secret.js'
 import { encodeInviteGate } from '../../src/invite/messages.js'
 import { type Redeemed, type RedeemOptions, redeemInvite } from '../../src/invite/redeem.js'
 import { silentLog } from '../../src/ports/log.js'
+import { BEACON_GROUP } from '../../src/swarm/beacon.js'
 import { runDhtNode } from '../../src/swarm/dht-node.js'
 import { formatEndpoint } from '../../src/swarm/endpoint.js'
 import { next, peerOf, startNode, until } from '../swarm/support.js'
@@ -193,11 +195,21 @@ test('I3: what cannot be written down is not given out', async (t) => {
   await refused(text, inviter)
 })
 
-test('a damaged file of invites is told, not thrown away', async (t) => {
-  const file = new MemoryFile()
-  for (const text of ['', '{', '{"format":2,"invites":[]}', '{"format":1,"invites":[{"type":"open"}]}']) {
-    file.text = text
-    await assert.rejects(startInviter(t, { file }), { code: 'STORAGE_UNUSABLE', message: /is damaged/ })
+test('I5: with a damaged file there are no invites, and the log says so', async (t) => {
+  const before = await startInviter(t)
+  const { text } = before.host.create(0, 'read', DAY)
+  const { secret, device, file } = before
+  await before.stop()
+  const whole = file.text!
+  for (const damaged of ['', '{', whole.slice(0, -20), whole.replace('"format":1', '"format":2')]) {
+    file.text = damaged
+    const inviter = await startInviter(t, { secret, device, file })
+    assert.deepEqual(inviter.host.list(), [])
+    assert.ok(inviter.log.lines.some(({ level, message }) => level === 'error' && /is damaged/.test(message)))
+    await refused(text, inviter)
+    // And there can be new ones.
+    assert.equal(inviter.host.create(0, 'read', DAY).record.type, 'open')
+    await inviter.stop()
   }
 })
 
@@ -263,6 +275,25 @@ test('the inviting device is found by beacon on the local network', async (t) =>
   const { knownHost, secret } = await redeem(text, { searchLan: true, ...lan })
   assert.equal(knownHost, inviter.address)
   assert.equal(secret, textOf(deriveSecret(inviter.secret, 'read')))
+})
+
+test('a guest says nothing on the local network', async (t) => {
+  const beaconPort = randomInt(20_000, 32_000)
+  const ear = createSocket({ type: 'udp4', reuseAddr: true })
+  t.after(() => ear.close())
+  ear.bind(beaconPort, BEACON_GROUP)
+  await next(ear, 'listening')
+  ear.addMembership(BEACON_GROUP, '127.0.0.1')
+  const heard: Buffer[] = []
+  ear.on('message', (packet) => heard.push(packet))
+  const lan = { searchLan: true, interfaces: ['127.0.0.1'], beaconPort }
+  const text = 'p50kh-cr62t-p5sx8-s4fd7-xmf8y-5kqv0'
+  assert.match(await failure(redeem(text, { ...lan, timeoutMs: 1_500 })), /looked at: the local network\)$/)
+  assert.deepEqual(heard, [])
+  // The ear works: who invites is heard.
+  const inviter = await startInviter(t, { ...lan, ways: { searchLan: true, useDht: false } })
+  inviter.host.create(0, 'read', DAY)
+  await until(() => heard.length > 0, 'a beacon')
 })
 
 test('the inviting device is found in a private DHT, and a used invite is not', {
