@@ -46,6 +46,7 @@ describe('the command line', () => {
         'conflicts',
         'drift',
         'approve',
+        'invite',
         'dht',
       ])
         assert.match(out, new RegExp(`^  ${name}\\b`, 'm'))
