@@ -35,6 +35,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'config/',
     'daemon/log',
     'daemon/preview/report',
+    'daemon/new-share-types',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */

@@ -8,8 +8,10 @@ import { secretOrFault } from '../config/config.js'
 import { nameOfFolder } from '../config/new-config.js'
 import { type Asker, configFolderOf, configFoldersOf, stateFolderOf } from '../config/places.js'
 import { ShoalError } from '../core/error.js'
+import { isInvite } from '../core/invite.js'
 import { KEY_BYTES } from '../core/keys.js'
 import { type Secret, writeSecretOf } from '../core/secret.js'
+import type { NewShare, NewShareOptions } from '../daemon/new-share-types.js'
 import type { CliIo } from './io.js'
 import { type PreviewCommandOptions, previewCommand } from './preview-command.js'
 import { redeem } from './redeem.js'
@@ -30,13 +32,18 @@ interface JoinOptions extends PlaceOptions {
   readonly secretFile?: string
   readonly knownHost?: readonly string[]
   readonly bootstrap?: readonly string[]
+  /** Seconds, for an invite. */
+  readonly timeout: number
+  /** Only for an invite: the configuration has its own key. */
+  readonly searchLan: boolean
 }
 
 type Places = Required<Pick<PlaceOptions, 'name' | 'config' | 'storage'>>
 
 const INTERRUPTED = 130
 const DEFAULT_PREVIEW_SECONDS = 30
-const MAX_PREVIEW_SECONDS = 86_400
+const DEFAULT_INVITE_SECONDS = 120
+const MAX_SECONDS = 86_400
 /** As an instance's name may be: part of a file name without dots, and of a unit's. */
 const NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$/
 
@@ -69,18 +76,20 @@ export async function shareCommand(io: CliIo, dir: string, options: PlaceOptions
   return 0
 }
 
-/** Joins a share with a secret. The exit code: 130 after Ctrl-C. */
+/** Joins a share with a secret or an invite. The exit code: 130 after Ctrl-C. */
 export async function joinCommand(io: CliIo, dir: string, options: JoinOptions): Promise<number> {
   const { knownHost = [], bootstrap = [] } = options
   const typed = await secretInput(io, options.secretFile, 'secret or invite (not shown): ')
   if (typed === undefined) return INTERRUPTED
-  const redeemed = await redeem(io, typed, { knownHosts: knownHost, bootstrap })
+  const { timeout, searchLan } = options
+  // An invite works once: all that can be checked is, before it is spent.
+  if (isInvite(typed)) await check(io, dir, options)
+  const redeemed = await redeem(io, typed, { knownHosts: knownHost, bootstrap, timeout, searchLan })
+  if (redeemed === undefined) return INTERRUPTED
   const secret = secretOf(redeemed.secret)
-  const name = options.name ?? (NAME.test(redeemed.name ?? '') ? redeemed.name : undefined)
-  const { places, made } = await make(io, 'join', dir, secret, {
-    ...options,
-    ...(name !== undefined && { name }),
-  })
+  const met = redeemed.knownHost === undefined ? [] : [redeemed.knownHost]
+  const hosts = [...new Set([...knownHost, ...met])]
+  const { places, made } = await make(io, 'join', dir, secret, { ...options, knownHost: hosts })
   const next = `shoal run ${quoted(places.config)}`
   const preview = `shoal preview ${quoted(places.config)}`
   if (options.json === true) {
@@ -101,7 +110,7 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
     io.out(
       `\n${printable(made.dir)} holds files already: those that are the same are taken as they are, ${secret.grade === 'write' ? 'others are sent, and of double ones both are kept' : 'different ones are replaced'}\n`,
     )
-  if (knownHost.length === 0 && bootstrap.length === 0)
+  if (hosts.length === 0 && bootstrap.length === 0)
     io.out(
       '\nmembers are looked for on the local network only; known_hosts in the configuration names others\n',
     )
@@ -122,15 +131,21 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
   withPlaces(
     program
       .command('join')
-      .description('join a share with a secret, which is asked for: write a configuration for it')
+      .description('join a share with a secret or an invite, asked for: write a configuration for it')
       .argument('<dir>', 'the folder; made if it is not there, and what it holds already is adopted')
       .option('--secret-file <file>', 'read the secret from a file; -: from standard input')
       .addOption(hostOption('--known-host <host:port>', 'a member whose address does not change'))
+      .option('--no-search-lan', 'do not look for members on the local network')
+      .addOption(
+        new Option('--timeout <seconds>', 'with an invite: how long to look for the device that made it')
+          .default(DEFAULT_INVITE_SECONDS)
+          .argParser(parseSeconds),
+      )
       .addOption(hostOption('--bootstrap <host:port>', 'a node of the private DHT to look for members in')),
   )
     .addHelpText(
       'after',
-      '\nThe secret is never an argument: other users can see those, and shells keep them.',
+      '\nA secret or invite is never an argument: other users can see those, and shells keep them.',
     )
     .action(async (dir: string, options: JoinOptions, command: Command) => {
       checkArguments(command)
@@ -184,33 +199,53 @@ function checkArguments(command: Command): void {
     throw new ShoalError('USAGE', `too many arguments for '${command.name()}': expected one folder`)
 }
 
+type MakeOptions = PlaceOptions & Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>>
+
 async function make(
   io: CliIo,
   madeBy: 'share' | 'join',
   dir: string,
   secret: Secret,
-  options: PlaceOptions & Pick<JoinOptions, 'knownHost' | 'bootstrap'>,
-): Promise<{ places: Places; made: { dir: string; hadContent: boolean } }> {
-  const asker = askerOf(io)
-  const places = placesOf(asker, dir, options)
+  options: MakeOptions,
+): Promise<{ places: Places; made: NewShare }> {
+  const places = placesOf(askerOf(io), dir, options)
   const { makeShare } = await import('../daemon/new-share.js')
-  const made = await makeShare({
+  return { places, made: await makeShare(newShareOf(io, madeBy, dir, secret, places, options)) }
+}
+
+/** Whether a join could be made, with a secret that is not known yet. */
+async function check(io: CliIo, dir: string, options: MakeOptions): Promise<void> {
+  const places = placesOf(askerOf(io), dir, options)
+  const { checkShare } = await import('../daemon/new-share.js')
+  const unknown = writeSecretOf(randomBytes(KEY_BYTES))
+  await checkShare(newShareOf(io, 'join', dir, unknown, places, options))
+}
+
+function newShareOf(
+  io: CliIo,
+  madeBy: 'share' | 'join',
+  dir: string,
+  secret: Secret,
+  { name, storage, config }: Places,
+  { port, knownHost = [], bootstrap = [], searchLan = true }: MakeOptions,
+): NewShareOptions {
+  return {
     config: {
-      name: places.name,
+      name,
       madeBy,
       secret,
       dir: resolve(dir),
-      storagePath: places.storage,
-      port: options.port,
-      knownHosts: options.knownHost ?? [],
-      bootstrap: options.bootstrap ?? [],
+      storagePath: storage,
+      port,
+      knownHosts: knownHost,
+      bootstrap,
+      searchLan,
     },
-    configFile: places.config,
-    configFolders: configFoldersOf(asker),
+    configFile: config,
+    configFolders: configFoldersOf(askerOf(io)),
     isJoining: madeBy === 'join',
     nowMs: Date.now,
-  })
-  return { places, made }
+  }
 }
 
 function askerOf({ env }: CliIo): Asker {
@@ -258,8 +293,8 @@ function parsePort(text: string): number {
 
 function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (!(seconds > 0 && seconds <= MAX_PREVIEW_SECONDS))
-    throw new InvalidArgumentError(`expected seconds above 0, up to ${MAX_PREVIEW_SECONDS}`)
+  if (!(seconds > 0 && seconds <= MAX_SECONDS))
+    throw new InvalidArgumentError(`expected seconds above 0, up to ${MAX_SECONDS}`)
   return seconds
 }
 

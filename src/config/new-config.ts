@@ -19,6 +19,7 @@ export interface NewConfig {
   readonly knownHosts: readonly string[]
   /** "host:port" each. */
   readonly bootstrap: readonly string[]
+  readonly searchLan: boolean
 }
 
 const GRANTS = {
@@ -40,7 +41,7 @@ export function nameOfFolder(dir: string): string {
 
 /** The text of the file. */
 export function newConfigText(config: NewConfig): string {
-  const { name, madeBy, secret, dir, storagePath, port, knownHosts, bootstrap } = config
+  const { name, madeBy, secret, dir, storagePath, port, knownHosts, bootstrap, searchLan } = config
   const text = (value: unknown): string => JSON.stringify(value)
   const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`
   const dht =
@@ -69,7 +70,7 @@ ${dht}
       // Members whose addresses do not change, "host:port" each; one is enough, it knows the others.
       "known_hosts": ${list(knownHosts)},
       // Members on the local network find each other by themselves.
-      "search_lan": true,
+      "search_lan": ${searchLan},
       "use_dht": ${bootstrap.length > 0},
       // What is replaced or deleted by others stays in .shoal/archive in the folder.
       "use_sync_trash": true

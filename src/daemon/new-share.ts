@@ -6,58 +6,54 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type Config, parseConfig } from '../config/config.js'
 import { folderOverlaps } from '../config/folders.js'
-import { type NewConfig, newConfigText } from '../config/new-config.js'
+import { newConfigText } from '../config/new-config.js'
 import { readConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { keysOf } from '../core/secret.js'
 import { findMarker, prepareOwnDir, writeMarker } from '../folder/marker.js'
+import type { NewShare, NewShareOptions } from './new-share-types.js'
 
-export interface NewShareOptions {
-  readonly config: NewConfig
-  /** The file to be written. */
-  readonly configFile: string
-  /** Folders whose *.conf files are configurations of this machine. */
-  readonly configFolders: readonly string[]
-  /** Make the folder if it is not there, and go on with one that has this very share's marker. */
-  readonly isJoining: boolean
-  readonly nowMs: () => number
+interface Checked {
+  /** The folder with links followed. */
+  readonly dir: string
+  readonly exists: boolean
+  readonly text: string
 }
 
-export interface NewShare {
-  /** The folder with links followed, which is what the configuration says. */
-  readonly dir: string
-  /** Whether anything but our own was in the folder. */
-  readonly hadContent: boolean
+/** Whether makeShare could make it; changes nothing. Throws as makeShare. */
+export async function checkShare(options: NewShareOptions): Promise<Checked> {
+  const { config, configFile, isJoining } = options
+  if (exists(configFile)) throw alreadyThere(configFile)
+  checkStorage(config.storagePath)
+  const dir = realFolder(config.dir, isJoining)
+  const text = newConfigText({ ...config, dir: dir.real })
+  checkText(text, configFile)
+  await checkOthers(dir.real, config.storagePath, options.configFolders)
+  if (dir.exists) checkMarkers(dir.real, isJoining ? keysOf(config.secret).shareId : undefined)
+  else checkAbove(dir.real)
+  return { dir: dir.real, exists: dir.exists, text }
 }
 
 /** Makes a share on this machine. Throws EXISTS, SHARE_UNUSABLE, STORAGE_UNUSABLE, CONFIG_INVALID, IO. */
 export async function makeShare(options: NewShareOptions): Promise<NewShare> {
-  const { configFile, isJoining, nowMs } = options
-  const { secret, storagePath } = options.config
-  const { shareId } = keysOf(secret)
-  if (exists(configFile)) throw alreadyThere(configFile)
-  checkStorage(storagePath)
-  const dir = realFolder(options.config.dir, isJoining)
-  const config = { ...options.config, dir: dir.real }
-  const text = newConfigText(config)
-  checkText(text, configFile)
-  await checkOthers(dir.real, storagePath, options.configFolders)
-  if (dir.exists) checkMarkers(dir.real, isJoining ? shareId : undefined)
-  const hadContent = dir.exists && fs.readdirSync(dir.real).some((name) => name !== OWN_DIR)
-  makeFolder(storagePath, 0o700, 'STORAGE_UNUSABLE')
+  const { config, configFile, nowMs } = options
+  const checked = await checkShare(options)
+  const { dir } = checked
+  const hadContent = checked.exists && fs.readdirSync(dir).some((name) => name !== OWN_DIR)
+  makeFolder(config.storagePath, 0o700, 'STORAGE_UNUSABLE')
   // Before the marker: a configuration without one is a first start, a marker without a configuration a lost share.
-  writeNew(configFile, text)
+  writeNew(configFile, checked.text)
   try {
-    if (!dir.exists) makeFolder(dir.real, 0o777, 'SHARE_UNUSABLE')
-    prepareOwnDir(dir.real)
-    if (findMarker(dir.real).type === 'absent') writeMarker(dir.real, shareId, nowMs())
+    if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE')
+    prepareOwnDir(dir)
+    if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
   } catch (thrown) {
     fs.unlinkSync(configFile)
     throw thrown
   }
-  return { dir: dir.real, hadContent }
+  return { dir, hadContent }
 }
 
 function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {
@@ -151,14 +147,18 @@ function checkMarkers(dir: string, own: ShareId | undefined): void {
     )
   if (here.type === 'garbled' || here.type === 'own-dir-unsafe' || here.type === 'root-gone')
     throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${here.detail}`)
+  checkAbove(dir)
+  const below = shareBelow(dir)
+  if (below !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} contains a share, ${below}`)
+}
+
+function checkAbove(dir: string): void {
   for (let above = path.dirname(dir); ; above = path.dirname(above)) {
     // One that may not be looked into may well be a share.
     if (['present', 'garbled'].includes(findMarker(above).type))
       throw new ShoalError('SHARE_UNUSABLE', `${dir} lies in a share, ${above}`)
     if (above === path.dirname(above)) break
   }
-  const below = shareBelow(dir)
-  if (below !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} contains a share, ${below}`)
 }
 
 /** The first share below a folder, on its own file system, links not followed: all that a share would carry. */

@@ -21,6 +21,7 @@ function configWith(changes: Partial<NewConfig>): NewConfig {
     port: 0,
     knownHosts: [],
     bootstrap: [],
+    searchLan: true,
     ...changes,
   }
 }

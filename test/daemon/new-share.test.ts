@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
-import { makeShare, type NewShare } from '../../src/daemon/new-share.js'
+import { makeShare } from '../../src/daemon/new-share.js'
+import type { NewShare } from '../../src/daemon/new-share-types.js'
 
 const secret = writeSecretOf(Buffer.alloc(32, 5))
 
@@ -28,6 +29,7 @@ function make(dir: string, isJoining = false): Promise<NewShare> {
       port: 0,
       knownHosts: [],
       bootstrap: [],
+      searchLan: true,
     },
     configFile: join(folder, 'conf', 'it.conf'),
     configFolders: [join(folder, 'none'), join(folder, 'conf')],
@@ -85,4 +87,13 @@ test('a configuration that cannot be read stops nobody', async () => {
 test('of two that are made at once, only one is written', async () => {
   const results = await Promise.allSettled([make('a'), make('b')])
   assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+})
+
+test('a folder to be made in a share is refused', async () => {
+  await make('a')
+  fs.rmSync(join(folder, 'conf'), { recursive: true })
+  fs.mkdirSync(join(folder, 'conf'))
+  fs.rmSync(join(folder, 'state'), { recursive: true })
+  await assert.rejects(make('a/new', true), { code: 'SHARE_UNUSABLE', message: /lies in a share, .*a$/ })
+  assert.equal(fs.existsSync(join(folder, 'a/new')), false)
 })
