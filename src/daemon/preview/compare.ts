@@ -8,6 +8,7 @@ import { type Fact, fingerprint, type LiveFact, sameFactContent } from '../../co
 import { childPath, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceKeys } from '../../core/piece.js'
 import { type DiskStat, mtimeUsOf, unpackStat } from '../../core/stat.js'
+import { withAncestors } from '../../core/tree.js'
 import type { HashResult } from '../../folder/hash-result.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
@@ -73,6 +74,8 @@ class Comparing {
   readonly #onlyThere = tally()
   readonly #different = { ...tally(), bytesThere: 0 }
   readonly #problems: PreviewProblem[] = []
+  /** Directories that could not be listed: nothing is known of what lies in them. */
+  readonly #unread = new Set<RelPath | ''>()
   readonly #jobs = new Set<Promise<void>>()
   /** Of jobs, to be thrown by the walk: nobody awaits them one by one. */
   #failure: unknown
@@ -129,8 +132,10 @@ class Comparing {
     if (listing.status === 'left') return [listing.path]
     if (listing.status !== 'ok') {
       // Gone since its parent was listed: then it is not here.
-      if (listing.status === 'failed')
+      if (listing.status === 'failed') {
+        this.#unread.add(listing.path)
         this.#problem(listing.path, listing.code ?? 'IO', listing.detail ?? 'cannot be listed')
+      }
       return []
     }
     for (const { name, code, detail } of listing.faults) {
@@ -236,7 +241,7 @@ class Comparing {
     const add = (path: RelPath, fact: LiveFact): void => {
       if (isIgnored(path, fact.type === 'directory')) return
       digest.add(fingerprint(path, fact))
-      if (this.#seen.get(pathKey(path)) !== undefined) return
+      if (this.#seen.get(pathKey(path)) !== undefined || this.#isUnread(path)) return
       count(this.#onlyThere, fact.type, fact.type === 'file' ? fact.size : 0)
       this.#o.onPath({ dir: this.#o.dir, path, what: 'only-there' })
     }
@@ -262,6 +267,11 @@ class Comparing {
       }
     }
     return digest.value()
+  }
+
+  #isUnread(path: RelPath): boolean {
+    if (this.#unread.size === 0) return false
+    return this.#unread.has('') || withAncestors(path).some((at) => this.#unread.has(at))
   }
 
   #differs(path: RelPath, stat: DiskStat, share: LiveFact, why: PreviewPath['why']): void {
