@@ -73,6 +73,8 @@ export class InviteHost implements GuestDoor {
   #meeting: Meeting | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
+  /** Expired ones could not be removed; tried again now and then. */
+  #isStuck = false
 
   /** Throws what reading the file throws; a damaged one is logged, and there are no invites then. */
   constructor(options: InviteHostOptions) {
@@ -108,12 +110,14 @@ export class InviteHost implements GuestDoor {
   /** All that has not expired, oldest first. */
   list(): readonly InviteRecord[] {
     this.#dropExpired()
-    return this.#store.records
+    const nowMs = this.#options.nowMs()
+    return this.#store.records.filter((record) => !isExpired(record, nowMs))
   }
 
   /**
    * Makes an invite for the share at a place in the options. The text is told this once.
-   * @throws ShoalError SECRET_GRADE: above the grade of this device; USAGE: its life, or too many open; NOT_FOUND
+   * @throws ShoalError SECRET_GRADE: above the grade of this device; USAGE: its life, or too many open; NOT_FOUND;
+   * STORAGE_UNUSABLE: it cannot be written
    */
   create(
     at: number,
@@ -161,7 +165,7 @@ export class InviteHost implements GuestDoor {
     return { record, text: formatInvite(invite) }
   }
 
-  /** Ends an open invite, or forgets a closed one. @throws ShoalError NOT_FOUND */
+  /** Ends an open invite, or forgets a closed one. @throws ShoalError NOT_FOUND, STORAGE_UNUSABLE */
   revoke(id: string): void {
     // First of all, and even if it cannot be written.
     this.#shut(id)
@@ -252,7 +256,10 @@ export class InviteHost implements GuestDoor {
   }
 
   #open(): OpenInvite[] {
-    return this.#store.records.filter((record) => record.type === 'open')
+    const nowMs = this.#options.nowMs()
+    return this.#store.records
+      .filter((record) => record.type === 'open')
+      .filter((one) => !isExpired(one, nowMs))
   }
 
   #freshInvite(): ReturnType<typeof inviteOf> {
@@ -288,18 +295,18 @@ export class InviteHost implements GuestDoor {
 
   #dropExpired(): void {
     const nowMs = this.#options.nowMs()
-    if (!this.#store.records.some((record) => isExpired(record, nowMs))) return
-    let gone: InviteRecord[]
-    try {
-      gone = this.#store.keepOnly((record) => !isExpired(record, nowMs))
-    } catch (err) {
-      this.#log.error({ err }, 'cannot remove expired invites; they are shut')
-      gone = []
-      for (const record of this.#open()) if (isExpired(record, nowMs)) this.#shut(record.id)
-    }
-    for (const { id, type } of gone) {
+    const expired = this.#store.records.filter((record) => isExpired(record, nowMs))
+    if (expired.length === 0) return
+    for (const { id, type } of expired) {
+      if (type === 'open' && this.#keys.has(id)) this.#log.info({ invite: id }, 'an invite has expired')
       this.#shut(id)
-      if (type === 'open') this.#log.info({ invite: id }, 'an invite has expired')
+    }
+    try {
+      this.#store.keepOnly((record) => !isExpired(record, nowMs))
+      this.#isStuck = false
+    } catch (err) {
+      if (!this.#isStuck) this.#log.error({ err }, 'cannot remove expired invites; they are shut')
+      this.#isStuck = true
     }
   }
 
@@ -319,7 +326,7 @@ export class InviteHost implements GuestDoor {
     clearTimeout(this.#timer)
     const next = Math.min(...this.#store.records.map(({ expiresMs }) => expiresMs))
     if (this.#isClosed || !Number.isFinite(next)) return
-    const waitMs = Math.max(100, Math.min(LOOK_MS, next - this.#options.nowMs()))
+    const waitMs = this.#isStuck ? LOOK_MS : Math.max(100, Math.min(LOOK_MS, next - this.#options.nowMs()))
     this.#timer = setTimeout(() => {
       this.#dropExpired()
       this.#look()

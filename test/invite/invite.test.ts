@@ -94,6 +94,22 @@ test('I5: an expired or revoked invite is nothing, and nothing is left of it', a
   assert.deepEqual(inviter.host.list(), [])
 })
 
+test('I5: an expired invite is nothing even if it cannot be removed', async (t) => {
+  const inviter = await startInviter(t)
+  const { text } = inviter.host.create(0, 'read', 60_000)
+  inviter.pass(60_000)
+  inviter.file.fault = new Error('no space left on device')
+  for (let i = 0; i < 3; i++) {
+    await refused(text, inviter)
+    assert.deepEqual(inviter.host.list(), [])
+  }
+  const complaints = inviter.log.lines.filter(({ message }) => message.startsWith('cannot remove'))
+  assert.equal(complaints.length, 1)
+  inviter.file.fault = undefined
+  assert.deepEqual(inviter.host.list(), [])
+  assert.equal(inviter.file.text, '{"format":1,"invites":[]}\n')
+})
+
 test('I4: wrong tries are counted, over restarts too, and end the invite for the right code as well', async (t) => {
   const file = new MemoryFile()
   const first = await startInviter(t, { file })
