@@ -159,7 +159,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const members = new ShareMembers(keys, this.#shareHost)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, 'member')
+    const role = this.#options.isPassing === true ? 'passing' : 'member'
+    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
     for (const link of this.#table.allSelected()) {
       members.attach(link)
       link.offer(offersOf([members], link))

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import type { PreviewPath, PreviewReport } from '../../../src/daemon/preview/report.js'
 import { converged, eventually, type TestNode, type World, withWorld } from '../../support/daemons.js'
+import { privateDht } from '../../support/dht.js'
 import { snapshot } from '../../support/trees.js'
 
 type ListedReport = PreviewReport & { readonly paths?: readonly PreviewPath[] }
@@ -230,5 +231,27 @@ test('Ctrl-C ends a preview with 130 and leaves nothing', async () => {
     child.kill('SIGINT')
     assert.equal(await ended, 130)
     assert.deepEqual(fs.readdirSync(own), [])
+  })
+})
+
+test('members are found in a private DHT, and on the local network (loopback alone)', async () => {
+  await withWorld({}, async (world) => {
+    const bootstrap = await privateDht(world, 3)
+    const ways = [
+      { knows: [], config: { bootstrap }, share: { use_dht: true } },
+      { knows: [], share: { search_lan: true } },
+    ]
+    for (const [i, options] of ways.entries()) {
+      const a = await world.node(`a${i}`, options)
+      a.write('file', 'content')
+      await a.start()
+      await converged([a])
+      const b = await world.node(`b${i}`, options)
+      const { exit, report, err } = await preview(world, b)
+      assert.equal(exit, 0, err)
+      assert.equal(report.shares[0]?.comparison?.onlyThere.files, 1)
+      assert.deepEqual((await a.share()).members, [])
+      await a.stop()
+    }
   })
 })
