@@ -306,7 +306,7 @@ export class Applier {
   #mustWait({ path, step }: ApplyTask, row: DiskRow | undefined): boolean {
     if (step.type === 'metadata') return false
     const { index } = this.#context
-    if (this.#waitsForChildren(path, step, row) || index.holdsLoser(path)) return true
+    if (this.#waitsForChildren(path, step, row) || index.conflicts.holdsLoser(path)) return true
     const fact = currentFact(row)
     if (fact.type !== 'file') return false
     return index.isContentWanted(fact.content, this.#whole.countOf(fact.content))

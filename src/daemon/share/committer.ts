@@ -50,14 +50,11 @@ export class Committer {
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
-  #batch: number
 
   constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
     this.#events = events
     this.#nowMs = nowMs
-    // Above every batch of an earlier run, whose intents are read until the first scan has ended.
-    this.#batch = nowMs() * 1000
   }
 
   get isBusy(): boolean {
@@ -140,12 +137,8 @@ export class Committer {
     if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
     const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
-    const batch = this.#batch++
-    index.transaction(() =>
-      index.putIntents(batch, [
-        ...planned.map(({ task }) => intentOf(task)),
-        ...this.#timeIntents(directories),
-      ]),
+    const batch = index.transaction(() =>
+      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
     )
     guard.startCommit(paths)
     try {
@@ -258,7 +251,7 @@ export class Committer {
         after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
       this.#setAllTimes(directories, results.slice(at))
-      index.clearIntents(batch)
+      index.recovery.clear(batch)
     })
     for (const act of after) act()
   }

@@ -35,7 +35,7 @@ export class Judge {
     if (this.#recovered !== undefined) return
     const { index } = this.#context
     this.#recovered = new Map()
-    for (const [path, intents] of index.intents())
+    for (const [path, intents] of index.recovery.intents())
       this.#recovered.set(path, { intents, stat: index.disk(path)?.stat })
   }
 
@@ -45,7 +45,7 @@ export class Judge {
     this.#context.index.transaction(() => this.#context.index.noteLooked())
     for (const path of this.#recovered.keys()) if (!isLeft(path)) this.#recovered.delete(path)
     this.#areUsedUp = this.#recovered.size === 0
-    if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
+    if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.recovery.useUp())
   }
 
   /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
@@ -108,6 +108,6 @@ export class Judge {
    */
   #isGivenUp(path: RelPath, { fact }: Applied, observed: Fact): boolean {
     if (fact.type !== 'file' || sameFactContent(fact, observed) || !this.#context.isWriter) return false
-    return this.#context.index.isLosing(path, fact.content)
+    return this.#context.index.conflicts.isLosing(path, fact.content)
   }
 }

@@ -212,8 +212,9 @@ export class ShareFeeds {
     const row = index.feeds.add({ ...opened.value, key: feed.key, certificate }, feed.length)
     this.#addToExchange(row, feed)
     const onTaken = (entries: readonly Entry[], next: number): void => {
-      if (this.#o.isBehindDisk && next <= row.before.length) index.noteTold(row.number, next, entries)
-      else index.noteOwnTail(next, entries)
+      if (this.#o.isBehindDisk && next <= row.before.length)
+        index.recovery.noteTold(row.number, next, entries)
+      else index.recovery.noteOwnTail(next, entries)
     }
     const follower = this.#followerOf(row, feed, onTaken, true)
     this.#open.set(feed.writer, { feed, follower })
@@ -321,7 +322,7 @@ export class ShareFeeds {
       return feed.close()
     }
     const follower = this.#followerOf(row, feed, (entries, next) => {
-      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+      if (this.#o.isBehindDisk) index.recovery.noteTold(row.number, next, entries)
     })
     this.#open.set(row.writer, { feed, follower })
     this.#addToExchange(row, feed)

@@ -155,7 +155,7 @@ export class Share {
   get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
     if (this.#halted !== undefined) return 'halted'
     if (this.#scanner.isScanningAll) return 'scanning'
-    const isSettling = this.#feeds.mayPublish && this.index.hasUnsettled
+    const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
   }
 
@@ -226,7 +226,7 @@ export class Share {
 
   /** Conflict copies in the tree and the paths they belong to. */
   conflicts(): { path: RelPath; copy: RelPath }[] {
-    return [...this.index.conflictCopies()].map((copy) => ({ path: originalOf(copy), copy }))
+    return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
   }
 
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
@@ -235,7 +235,7 @@ export class Share {
   }
 
   get conflictCount(): number {
-    return this.index.conflictCopies().size
+    return this.index.conflicts.copies.size
   }
 
   async stop(): Promise<void> {

@@ -93,14 +93,14 @@ async function start(device: Device, options: RunOptions = {}): Promise<Run> {
     return feed
   }
   const tail: Run['tail'] = []
-  const noteOwnTail = index.noteOwnTail.bind(index)
-  index.noteOwnTail = (next, entries) => {
+  const noteOwnTail = index.recovery.noteOwnTail.bind(index.recovery)
+  index.recovery.noteOwnTail = (next, entries) => {
     tail.push([next, ...entries.map((entry) => entry.path)])
     noteOwnTail(next, entries)
   }
   const told: Run['told'] = []
-  const noteTold = index.noteTold.bind(index)
-  index.noteTold = (feed, next, entries) => {
+  const noteTold = index.recovery.noteTold.bind(index.recovery)
+  index.recovery.noteTold = (feed, next, entries) => {
     told.push([next, ...entries.map((entry) => entry.path)])
     noteTold(feed, next, entries)
   }
