@@ -29,6 +29,14 @@ export class Recovery {
     this.#intents = intents
   }
 
+  /**
+   * Whether a look at the whole disk has ended since this index was made, so that it is not behind its disk. It stays so
+   * over restarts; a process that dies in the first look leaves it to the next one to find that out.
+   */
+  get isDiskKnown(): boolean {
+    return this.#intents.isScanned
+  }
+
   /** What was about to be put on the disk, or had been said of it, when the process last died. */
   intents(): Map<RelPath, Intent[]> {
     return this.#intents.all()
@@ -72,7 +80,7 @@ export class Recovery {
    * whichever of these versions it finds (A4). Call in the transaction that ingests them.
    */
   noteTold(feed: number, next: number, entries: readonly Entry[]): void {
-    if (!this.#intents.isScanned) this.#intents.putTold(feed, next, entries)
+    if (!this.isDiskKnown) this.#intents.putTold(feed, next, entries)
   }
 
   /** To be called when the first whole look at the disk since the start has ended: earlier intents are used up. */

@@ -57,7 +57,7 @@ export class Share {
   #halted: string | undefined
   #stopped = false
   #rescanTimer: NodeJS.Timeout | undefined
-  /** The index knew nothing of this share, which is new here or lost its index, and the directory has content. */
+  /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
   readonly #isBehindDisk: boolean
   readonly #onFatal: (thrown: unknown) => void
   #swarm: ShareSwarm | undefined
@@ -90,10 +90,9 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
-    const isNewIndex = this.#meta.root === undefined
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
-    this.#isBehindDisk = fault === undefined && isNewIndex && this.#root.hasContent
+    this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
     this.#hearing = new Hearing({
       index: this.index,
       members: this.members,
@@ -181,7 +180,7 @@ export class Share {
     if (this.#o.rescanIntervalMs > 0) {
       this.#rescanTimer = setInterval(() => this.#rescanAll(), this.#o.rescanIntervalMs)
     }
-    if (this.#halted === undefined && (this.#isBehindDisk || this.#feeds.isNewEpoch)) {
+    if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
       void this.#hearing.listen().finally(() => this.#scanner.letGo())
     }
@@ -278,6 +277,7 @@ export class Share {
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
+        this.#meta.isNewEpoch = false
         this.members.changed()
         this.#applier.wake()
       },
