@@ -77,7 +77,7 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
-    this.#disk = new DiskTable(database, prefix, this.pieces)
+    this.#disk = new DiskTable(database, prefix, this.pieces, (directory) => this.refresh(directory))
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
@@ -152,7 +152,7 @@ export class ShareIndex {
   need(path: RelPath): { readonly step: Step; readonly share: Effective; readonly row: DiskRow | undefined } {
     const share = this.effective(path)
     const row = this.disk(path)
-    return { step: dueStep(this.#options, path, share, row), share, row }
+    return { step: this.#due(path, share, row), share, row }
   }
 
   /** Wanted paths after a key (exclusive), in key order: every directory before what lies in it. */
@@ -291,13 +291,17 @@ export class ShareIndex {
 
   #refreshWith(path: RelPath, share: Effective, before: DiskRow | undefined): void {
     const row = this.#withoutDrift(path, share, before)
-    const step = dueStep(this.#options, path, share, row)
+    const step = this.#due(path, share, row)
     if (step.type === 'adopt' && row !== undefined && this.#isDiskUnsure) return this.#wanted.hold(path)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
       this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
     }
     this.#wanted.set(path, step)
+  }
+
+  #due(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
+    return dueStep(this.#options, path, share, row, this.#disk.holdsDriftBelow(path))
   }
 
   #noteHeld({ feed, index }: PieceRef, held: boolean): void {
