@@ -130,7 +130,7 @@ export class Share {
       index: this.index,
       isOpen: (writer) => this.#feeds.isOpen(writer),
       exchange: this.exchange,
-      onWanted: (paths) => this.#applier.note(paths),
+      onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
         this.members.changed()
         this.#settler.soon()

@@ -121,12 +121,12 @@ test('A2: a staged file is put together by one task at a time, also when only it
   })
   try {
     tell(index, 1, 1000)
-    applier.note(index.drain().wanted)
+    applier.note(index.drain())
     await until('both pieces are asked for', () => peers.asked.length === 2)
     peers.deliver(PIECES[0]!.id)
     await until('a worker has begun the file', () => begun.length === 1)
     tell(index, 2, 2000)
-    applier.note(index.drain().wanted)
+    applier.note(index.drain())
     await new Promise((resolve) => setTimeout(resolve, 20))
     for (const { id } of PIECES) peers.deliver(id)
     // Longer than any batch waits to be started.

@@ -350,7 +350,7 @@ export function newApplierBench(
     onQuiet: () => quiet.count++,
   })
   const step = async (): Promise<void> => {
-    applier.note(base.index.drain().wanted)
+    applier.note(base.index.drain())
     await clock.advance(10)
   }
   const bench: ApplierBench = Object.assign(base, {
