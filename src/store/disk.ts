@@ -8,6 +8,7 @@ import { TreeDigest } from '../core/digest.js'
 import { type Fact, fingerprint } from '../core/fact.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
+import { withheldBits } from '../core/setid.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
 import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
@@ -25,6 +26,7 @@ export class DiskTable {
   readonly #pieces: PieceTables
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
+  readonly #withheld = new Set<RelPath>()
   /** How many paths below a directory hold what only a reader put there. */
   readonly #driftBelow = new Map<RelPath, number>()
   readonly #onDriftBelow: (directory: RelPath) => void
@@ -58,6 +60,11 @@ export class DiskTable {
 
   get drifted(): ReadonlySet<RelPath> {
     return this.#drifted
+  }
+
+  /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
+  get withheld(): ReadonlySet<RelPath> {
+    return this.#withheld
   }
 
   /** Whether something below a directory is a reader's own. */
@@ -154,6 +161,10 @@ export class DiskTable {
     }
     const fact = heldFact(row)
     if (fact.type === 'absent') return
+    if (withheldBits(fact, row.stat) !== 0) {
+      if (sign === 1) this.#withheld.add(path)
+      else this.#withheld.delete(path)
+    }
     if (sign === 1) this.#digest.add(fingerprint(path, fact))
     else this.#digest.remove(fingerprint(path, fact))
     if (fact.type === 'file') {

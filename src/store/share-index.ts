@@ -143,6 +143,11 @@ export class ShareIndex {
     return [...this.#disk.drifted]
   }
 
+  /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
+  get withheld(): ReadonlySet<RelPath> {
+    return this.#disk.withheld
+  }
+
   /** What is to be done at a path now. */
   step(path: RelPath): Step {
     return this.need(path).step

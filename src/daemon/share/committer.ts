@@ -7,6 +7,7 @@ import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
+import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
@@ -192,7 +193,8 @@ export class Committer {
     }
     switch (step.type) {
       case 'write': {
-        const { mode, mtimeUs, size } = step.fact
+        const { mtimeUs, size } = step.fact
+        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
         return {
           task,
           row,
@@ -208,8 +210,11 @@ export class Committer {
       case 'remove':
         return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
-        const mode = step.fact.type === 'symlink' ? {} : { mode: step.fact.mode }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: step.fact.mtimeUs, expect }] }
+        const { fact } = step
+        const held = row?.stat?.mode
+        const mode =
+          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
+        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
   }

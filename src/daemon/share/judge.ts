@@ -6,9 +6,11 @@ import { sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
+import { withWithheld } from '../../core/setid.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
+import { currentFact } from './current-fact.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 
@@ -51,7 +53,7 @@ export class Judge {
   /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
   judge(
     path: RelPath,
-    observed: Fact,
+    seen: Fact,
     stat: DiskStat | undefined,
     pieces: readonly PieceInfo[] | undefined,
   ): Publication | undefined {
@@ -60,14 +62,11 @@ export class Judge {
     problems.clear('scan', path)
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
-    const outcome = judge({
-      path,
-      observed,
-      applied,
-      share: index.effective(path),
-      intents: this.#takeIntents(path, row?.stat),
-      writer: this.#context.isWriter,
-    })
+    const share = index.effective(path)
+    const intents = this.#takeIntents(path, row?.stat)
+    const known = [...intents.map(({ fact }) => fact), share.fact]
+    const observed = withWithheld(seen, currentFact(row), row?.stat, known, this.#context.withholdsSetid)
+    const outcome = judge({ path, observed, applied, share, intents, writer: this.#context.isWriter })
     const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
     switch (outcome.type) {
       case 'unchanged':

@@ -19,7 +19,7 @@ import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ProblemBook } from './problems.js'
+import { ProblemBook, withheldProblems } from './problems.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
@@ -70,11 +70,11 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
-    this.problems = new ProblemBook(nowMs)
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
+    this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -257,7 +257,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash } = this.#o
+    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -268,6 +268,7 @@ export class Share {
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
       archive: useSyncTrash,
+      withholdsSetid,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),

@@ -420,3 +420,23 @@ test('A9: paths are guarded against a look at the disk for as long as the batch 
   state()
   assert.deepEqual(states, [false, false, true, true, true, true])
 })
+
+for (const withholdsSetid of [true, false])
+  test(`set-user-id bits are ${withholdsSetid ? 'withheld from files, and count as applied' : 'carried'}`, async () => {
+    const bench = newApplyBench({ withholdsSetid })
+    const told = committerOf(bench)
+    const modes = (batch: number): (number | undefined)[] =>
+      bench.pool.commits[batch]!.map((job) => ('mode' in job ? job.mode : undefined))
+    await bench.have('old', [1])
+    await bench.tell('new', { ...fileFact([2]), mode: 0o6755 })
+    await bench.tell('old', { ...fileFact([1]), mode: 0o4711 })
+    await bench.tell('d', { ...directoryFact(), mode: 0o2775 })
+    await commit(bench, told, 'd', 'new', 'old')
+    assert.deepEqual(jobsOf(bench), ['mkdir d', 'file new', 'metadata old', 'directory d'])
+    assert.deepEqual(
+      modes(0),
+      withholdsSetid ? [0o2775, 0o755, 0o711, undefined] : [0o2775, 0o6755, 0o4711, undefined],
+    )
+    for (const path of ['new', 'old', 'd']) assert.equal(bench.index.step(at(path)).type, 'none', path)
+    assert.deepEqual([...bench.index.withheld].sort(), withholdsSetid ? ['new', 'old'] : [])
+  })
