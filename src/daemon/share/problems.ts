@@ -79,7 +79,8 @@ export function withheldProblems(index: {
   readonly withheld: ReadonlySet<RelPath>
   disk(path: RelPath): DiskRow | undefined
 }): Standing {
-  const detail = 'not set-user-id or set-group-id here: the daemon runs as root, and owners are not carried'
+  const detail =
+    'not set-user-id or set-group-id here: a daemon that runs as root sets neither, and a disk may refuse them'
   return {
     get size() {
       return index.withheld.size

@@ -50,7 +50,8 @@ export class Unavailable {
     const paths: RelPath[] = []
     for (const [feed, pieces] of held) {
       for (const [index, isHeld] of pieces) {
-        if (isHeld) paths.push(...(this.#waiting.get(keyOf(feed, index)) ?? []))
+        if (!isHeld) continue
+        for (const path of this.#waiting.get(keyOf(feed, index)) ?? []) paths.push(path)
       }
     }
     for (const path of paths) this.delete(path)
