@@ -12,6 +12,10 @@ import { type ConfigShape, checkShape, type ShareShape } from './shape.js'
 
 export type { Position } from './json.js'
 
+/** What the format calls kB and MB. */
+const KB = 1024
+const MB = 1024 * KB
+
 /** A secret that stands in a file of its own; the path is absolute. */
 export interface SecretFile {
   readonly file: string
@@ -35,6 +39,23 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly interfaces?: readonly string[]
   /** 0: never, apart from the scan at start. */
   readonly rescanIntervalMs: number
+  /** Absolute; absent: none is written. */
+  readonly pidFile?: string
+  /** How long the archive keeps what was replaced or deleted; 0: for ever. */
+  readonly trashTtlDays: number
+  /** Larger files are not kept in the archive; absent: no limit. */
+  readonly maxVersionedBytes?: number
+  /** How far another device's clock may be off before it is told of. */
+  readonly maxTimeDiffMs: number
+  readonly diskLowPriority: boolean
+  /** How far the log file grows before it is set aside. */
+  readonly logBytes: number
+  /** After how long a member that is not heard of is dropped; 0: never. */
+  readonly peerExpirationDays: number
+  /** Bytes per second; 0: none. */
+  readonly downloadLimit: number
+  /** Bytes per second; 0: none. */
+  readonly uploadLimit: number
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -50,6 +71,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Reach devices through others where no direct connection can be had. */
+  readonly useRelay: boolean
   /** Of the share's object in the file. */
   readonly position: Position
 }
@@ -136,6 +159,17 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     dhtNode: shape.dht_node,
     ...(shape.interfaces !== undefined && { interfaces: shape.interfaces }),
     rescanIntervalMs: shape.folder_rescan_interval * 1000,
+    ...(shape.pid_file !== undefined && { pidFile: resolve(base, shape.pid_file) }),
+    trashTtlDays: shape.sync_trash_ttl,
+    ...(shape.max_file_size_for_versioning !== undefined && {
+      maxVersionedBytes: shape.max_file_size_for_versioning * MB,
+    }),
+    maxTimeDiffMs: shape.sync_max_time_diff * 1000,
+    diskLowPriority: shape.disk_low_priority,
+    logBytes: shape.log_size * MB,
+    peerExpirationDays: shape.peer_expiration_days,
+    downloadLimit: shape.download_limit * KB,
+    uploadLimit: shape.upload_limit * KB,
     shares: shares.flatMap((share, at) => shareOf(share, at, base, json, problems) ?? []),
   }
 }
@@ -155,6 +189,7 @@ function shareOf(
     useDht: shape.use_dht,
     useSyncTrash: shape.use_sync_trash,
     overwriteChanges: shape.overwrite_changes,
+    useRelay: shape.use_relay_server,
     position: json.positionOf(['shared_folders', at]),
   }
 }

@@ -18,6 +18,21 @@ export interface ConfigShape {
   readonly bootstrap: readonly string[]
   readonly dht_node: boolean
   readonly interfaces?: readonly string[] | undefined
+  readonly pid_file?: string | undefined
+  /** Days; 0: for ever. */
+  readonly sync_trash_ttl: number
+  /** MB of 2^20 bytes; absent: no limit. */
+  readonly max_file_size_for_versioning?: number | undefined
+  /** Seconds. */
+  readonly sync_max_time_diff: number
+  readonly disk_low_priority: boolean
+  /** MB of 2^20 bytes. */
+  readonly log_size: number
+  /** Days; 0: never. */
+  readonly peer_expiration_days: number
+  /** kB/s of 1024 bytes; 0: none. */
+  readonly download_limit: number
+  readonly upload_limit: number
 }
 
 export interface ShareShape {
@@ -28,6 +43,7 @@ export interface ShareShape {
   readonly use_dht: boolean
   readonly use_sync_trash: boolean
   readonly overwrite_changes: boolean
+  readonly use_relay_server: boolean
 }
 
 export type ShapeResult =
@@ -38,19 +54,18 @@ export type ShapeResult =
 const NOT_YET_ROOT: ReadonlySet<string> = new Set([
   ...['check_for_updates', 'config_refresh_interval', 'directory_root', 'directory_root_policy'],
   ...[
-    'disk_low_priority',
     'disk_min_free_space_gb',
     'display_new_version',
-    'download_limit',
+
     'external_port',
   ],
-  ...['folder_defaults', 'lan_encrypt_data', 'lan_use_tcp', 'log_size', 'max_file_size_diff_for_patching'],
-  ...['max_file_size_for_versioning', 'peer_expiration_days', 'pid_file', 'profiler_enabled', 'proxy_addr'],
+  ...['folder_defaults', 'lan_encrypt_data', 'lan_use_tcp', 'max_file_size_diff_for_patching'],
+  ...['profiler_enabled', 'proxy_addr'],
   ...['proxy_auth', 'proxy_password', 'proxy_port', 'proxy_type', 'proxy_username', 'rate_limit_local_peers'],
-  ...['recv_buf_size', 'send_buf_size', 'sync_max_time_diff', 'sync_trash_ttl', 'upload_limit', 'use_gui'],
+  ...['recv_buf_size', 'send_buf_size', 'use_gui'],
   ...['use_upnp', 'vendor', 'webui'],
 ])
-const NOT_YET_SHARE: ReadonlySet<string> = new Set(['selective_sync', 'use_relay_server', 'use_tracker'])
+const NOT_YET_SHARE: ReadonlySet<string> = new Set(['selective_sync', 'use_tracker'])
 
 /** In BitTorrent Sync's range (10 to 999999 seconds, 0 = never); below 10 is for tests. */
 const MAX_RESCAN_SECONDS = 999_999
@@ -92,6 +107,7 @@ const share = z.object(
     use_dht: flag.default(false),
     use_sync_trash: flag.default(true),
     overwrite_changes: flag.default(false),
+    use_relay_server: flag.default(true),
   },
   { error: wrong('an object with "secret" and "dir"') },
 )
@@ -112,6 +128,15 @@ const root = z.object(
     bootstrap: list('"host:port"', hostPort).default([]),
     dht_node: flag.default(false),
     interfaces: list('interface names or addresses', text('an interface name or address')).optional(),
+    pid_file: path.optional(),
+    sync_trash_ttl: whole(0, 36_500, 'days from 1 to 36500, or 0 for ever').default(30),
+    max_file_size_for_versioning: whole(1, 2 ** 33, 'MB from 1 to 8589934592').optional(),
+    sync_max_time_diff: whole(0, 999_999, 'seconds from 0 to 999999').default(600),
+    disk_low_priority: flag.default(true),
+    log_size: whole(1, 1_000_000, 'MB from 1 to 1000000').default(10),
+    peer_expiration_days: whole(0, 999_999, 'days from 1 to 999999, or 0 for never').default(0),
+    download_limit: whole(0, 1_000_000_000, 'kB/s from 1 to 1000000000, or 0 for no limit').default(0),
+    upload_limit: whole(0, 1_000_000_000, 'kB/s from 1 to 1000000000, or 0 for no limit').default(0),
   },
   { error: wrong('an object in braces') },
 )

@@ -49,6 +49,13 @@ describe('parseConfig', () => {
       bootstrap: [],
       dhtNode: false,
       rescanIntervalMs: 600_000,
+      trashTtlDays: 30,
+      maxTimeDiffMs: 600_000,
+      diskLowPriority: true,
+      logBytes: 10 * 2 ** 20,
+      peerExpirationDays: 0,
+      downloadLimit: 0,
+      uploadLimit: 0,
       shares: [
         {
           secret: write,
@@ -58,6 +65,7 @@ describe('parseConfig', () => {
           useDht: false,
           useSyncTrash: true,
           overwriteChanges: false,
+          useRelay: true,
           position: { line: 1, column: 47 },
         },
       ],
@@ -95,13 +103,9 @@ describe('parseConfig', () => {
     assert.equal(share.knownHosts.length, 3)
     assert.deepEqual(
       warnings.map((warning) => warning.text),
-      [
-        '6:3: check_for_updates',
-        '6:30: use_upnp',
-        '7:38: sync_trash_ttl',
-        '11:5: shared_folders[0].use_relay_server',
-        '11:31: shared_folders[0].use_tracker',
-      ].map((where) => `/etc/sync/a.conf:${where}: is not honoured yet by this version and has no effect`),
+      ['6:3: check_for_updates', '6:30: use_upnp', '11:31: shared_folders[0].use_tracker'].map(
+        (where) => `/etc/sync/a.conf:${where}: is not honoured yet by this version and has no effect`,
+      ),
     )
   })
 
