@@ -16,7 +16,8 @@ export async function runCommand(
 ): Promise<number> {
   const read = await readConfig(configFile)
   const { config, warnings } = await loadSecrets(read.config)
-  for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
+  for (const { text, isNote } of [...read.warnings, ...warnings])
+    io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
   const log = makeLog(options.logLevel)
   endOnBugs(log)
   const { runDaemon } = await import('../daemon/daemon.js')

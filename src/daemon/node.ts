@@ -57,7 +57,9 @@ export async function startNode(settings: NodeSettings, options: NodeOptions = {
   const log = options.log ?? silentLog
   const parsed = parseConfig(JSON.stringify(settings, undefined, 2), 'settings')
   const { config, warnings } = await loadSecrets(parsed.config)
-  for (const { text } of [...parsed.warnings, ...warnings]) log.warn({ warning: text }, 'settings')
+  for (const { text, isNote } of [...parsed.warnings, ...warnings])
+    if (isNote) log.info({ note: text }, 'settings')
+    else log.warn({ warning: text }, 'settings')
   return runDaemon(config, { log })
 }
 
