@@ -18,6 +18,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   folder: ['core/', 'ports/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
+  // Positions and problems are the configuration's; reading it is not.
+  instance: ['core/', 'config/json'],
   daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
@@ -28,6 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/wait',
     'control/package-version',
     'config/',
+    'instance/',
     'daemon/log',
   ],
 }

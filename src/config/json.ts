@@ -196,7 +196,7 @@ function syntaxMessage(error: string, found: string | undefined): string {
 }
 
 /** Positions by offset, with the starts of lines found once. */
-function positionFinder(text: string): (offset: number) => Position {
+export function positionFinder(text: string): (offset: number) => Position {
   const starts = [0]
   for (const { index, 0: end } of text.matchAll(/\r\n|\n|\r/g)) starts.push(index + end.length)
   return (offset) => {
