@@ -18,8 +18,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   folder: ['core/', 'ports/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
-  // Positions and problems are the configuration's; reading it is not.
-  instance: ['core/', 'config/json'],
+  // As whom a configuration runs, before anybody understands it: its text, positions and problems.
+  instance: ['core/', 'config/config', 'config/json', 'config/open'],
   daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
