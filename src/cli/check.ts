@@ -1,7 +1,7 @@
 // What `shoal check` says of configurations: what each would do when run, and everything wrong with it, by itself and
 // beside the others. Nothing is started, made or changed. Promises: no secret is in any of it, not even a damaged one.
 import { access } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import {
   type Collision,
   configCollisions,
@@ -9,27 +9,16 @@ import {
   linkedCollisions,
 } from '../config/collisions.js'
 import type { Config, ConfigWarning, ShareConfig } from '../config/config.js'
-import { loadSecrets, parseSource } from '../config/secrets.js'
-import { type ConfigSource, readSource } from '../config/source.js'
+import { loadSecrets, parseOpened } from '../config/secrets.js'
+import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import type { Grade } from '../core/secret.js'
 import { redactSecrets } from '../core/secret-redact.js'
+import type { Identity } from './identity.js'
 import { formatCount, formatTable, printable } from './text.js'
 
-/** As whom a configuration runs, by its file's name and the tags in its comments. */
-export interface Identity {
-  /** Of the instance. */
-  readonly name: string
-  /** In words: "www-data:www-data". */
-  readonly runsAs: string
-  /** The address that a tag binds it to. */
-  readonly bind?: string
-  /** FILE:LINE:COLUMN: what, each. */
-  readonly errors: readonly string[]
-  readonly notes: readonly string[]
-}
-
-export type Identify = (source: ConfigSource) => Identity | Promise<Identity>
+/** As whom a configuration runs; throws ShoalErrors. */
+export type Identify = (opened: OpenedConfig) => Identity
 
 export interface ShareReport {
   readonly dir: string
@@ -76,12 +65,6 @@ export interface Inspected {
   readonly errors: readonly string[]
 }
 
-/** The first part of the name; who it runs as is whoever starts it. */
-export function identityOfName({ fileName }: ConfigSource): Identity {
-  const name = basename(fileName).split('.')[0]!
-  return { name, runsAs: 'the user who starts it', errors: [], notes: [] }
-}
-
 /** Looks at configurations, each file once, alone and beside the others. Never throws for what stands in a file. */
 export async function checkConfigs(files: readonly string[], identify: Identify): Promise<ConfigReport[]> {
   const distinct = [
@@ -115,17 +98,16 @@ export async function inspectConfig(file: string, identify: Identify): Promise<I
       return undefined
     }
   }
-  const source = await attempt(() => readSource(file))
+  const source = await attempt(() => openConfig(file))
   if (source === undefined) return { file, warnings: [], errors }
   const identity = await attempt(() => identify(source))
-  const parsed = await attempt(() => parseSource(source))
+  const parsed = await attempt(() => parseOpened(source))
   errors.unshift(...(identity?.errors ?? []))
   const rest = { file: source.fileName, ...(identity !== undefined && { identity }) }
   if (parsed === undefined) return { ...rest, warnings: [], errors }
   const { config, positionOf } = parsed
   const loaded = await attempt(() => loadSecrets(config))
-  const warnings = [...parsed.warnings, ...(loaded?.warnings ?? [])]
-  return { ...rest, config: loaded?.config ?? config, positionOf, warnings, errors }
+  return { ...rest, config: loaded?.config ?? config, positionOf, warnings: parsed.warnings, errors }
 }
 
 /** What is printed for a person. */

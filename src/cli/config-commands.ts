@@ -3,7 +3,8 @@
 import type { Command } from 'commander'
 import { sampleConfig } from '../config/sample.js'
 import { ShoalError } from '../core/error.js'
-import { checkConfigs, formatReport, type Identify, identityOfName } from './check.js'
+import { checkConfigs, formatReport } from './check.js'
+import { identify } from './identity.js'
 import { formatImport, importReport } from './import.js'
 import type { CliIo } from './io.js'
 import { formatJson } from './text.js'
@@ -11,13 +12,8 @@ import { formatJson } from './text.js'
 /** Where the folder of the old package is. */
 const OLD_FOLDER = '/etc/btsync'
 
-/** Registers the commands; `identify` says as whom a configuration runs. */
-export function addConfigCommands(
-  program: Command,
-  io: CliIo,
-  setExit: (code: number) => void,
-  identify: Identify = identityOfName,
-): void {
+/** Registers the commands. */
+export function addConfigCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
   program
     .command('check')
     .description('say what configurations would do, and everything wrong with them, without running them')

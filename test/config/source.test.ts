@@ -1,11 +1,11 @@
 // One file, or a folder of parts that are joined as texts: what is read, and which file a problem names.
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
-import { readConfig } from '../../src/config/secrets.js'
-import { readSource } from '../../src/config/source.js'
+import { parseOpened, readConfig } from '../../src/config/secrets.js'
+import { openConfig } from '../../src/config/source.js'
 import { ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 
@@ -46,13 +46,14 @@ describe('NAME.conf.d', () => {
     await part('.hidden.part', 'x')
     await part('note.txt', 'x')
     await part('40.part~', 'x')
-    const { config, source, warnings } = await readConfig(conf)
+    const source = await openConfig(conf)
+    const { config, warnings } = parseOpened(source)
     assert.deepEqual(warnings, [])
     assert.equal(config.fileName, conf)
     assert.equal(config.storagePath, join(folder, 'store'))
     assert.equal(config.shares[0]?.dir, join(folder, 'd'))
     assert.deepEqual(
-      source.files.map(({ file }) => file.slice(conf.length + 3)),
+      source.files.map(({ path }) => path.slice(conf.length + 3)),
       ['10-host.part', '20-www.part', '30-end.part'],
     )
     assert.ok(source.text.startsWith('// DAEMON_UID=www-data\n'))
@@ -108,23 +109,11 @@ describe('NAME.conf.d', () => {
     assert.equal((await readConfig(conf)).config.shares.length, 1)
   })
 
-  it('warns only of parts that hold a secret and can be read by others', async () => {
-    await three(`{"secret": "${W}", "dir": "d"}`)
-    await chmod(join(folder, 'www.conf.d/10-host.part'), 0o644)
-    assert.deepEqual((await readConfig(conf)).warnings, [])
-    await chmod(join(folder, 'www.conf.d/20-www.part'), 0o640)
-    const [warning] = (await readConfig(conf)).warnings
-    assert.match(
-      warning?.text ?? '',
-      /www\.conf\.d\/20-www\.part:1:1: holds a secret and can be read by other users/,
-    )
-  })
-
   it('beside a NAME.conf that says the same is read, and beside another refused', async () => {
     await three(`{"secret": "${W}", "dir": "d"}`)
-    const { text } = await readSource(conf)
+    const { text } = await openConfig(conf)
     await put('www.conf', text.replaceAll('\n', '\r\n'))
-    assert.equal((await readSource(conf)).files.length, 3)
+    assert.equal((await openConfig(conf)).files.length, 3)
     await put('www.conf', text.replace('"a"', '"b"'))
     assert.match(
       await message(),
@@ -153,7 +142,7 @@ describe('NAME.conf.d', () => {
   it('more than a configuration can be is not read', async () => {
     await part('1.part', ' '.repeat(600_000))
     await part('2.part', ' '.repeat(600_000))
-    assert.match(await message(), /2\.part: longer than 1048576 bytes$/)
+    assert.match(await message(), /www\.conf\.d: its parts are longer than 1048576 bytes together$/)
   })
 })
 
@@ -170,7 +159,7 @@ describe('bytes that are not UTF-8', () => {
       const folder = await mkdtemp(join(tmpdir(), 'shoal-bytes-'))
       try {
         await writeFile(join(folder, 'a.conf'), Buffer.from(bytes))
-        await assert.rejects(readSource(join(folder, 'a.conf')), ({ message }: Error) => {
+        await assert.rejects(openConfig(join(folder, 'a.conf')), ({ message }: Error) => {
           assert.ok(message.startsWith(`${folder}/a.conf:${where}: is not UTF-8 text from here on`), message)
           return true
         })
