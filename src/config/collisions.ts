@@ -77,7 +77,7 @@ export async function linkedCollisions(configs: readonly InstanceConfig[]): Prom
         placesA.storage,
         placeB,
         [configA.storagePath, dir],
-        `contains the storage_path of ${other}, with links followed`,
+        `contains, with links followed, the storage_path of ${other}`,
       )
       for (const [otherAt, placeA] of placesA.shares.entries()) {
         const otherDir = configA.shares[otherAt]!.dir

@@ -101,7 +101,7 @@ const WORKING: Keys<
   pid_file: works(
     path.optional(),
     { type: 'path', default: 'none' },
-    'file to hold the process id while the daemon runs; it must not lie in a shared folder',
+    'file that holds the process id while the daemon runs; it must not lie in a shared folder. What is no pid file is never overwritten',
   ),
   folder_rescan_interval: works(
     whole(0, MAX_RESCAN_SECONDS, `seconds from 1 to ${MAX_RESCAN_SECONDS}, or 0 for never`).default(600),
@@ -111,7 +111,7 @@ const WORKING: Keys<
   sync_trash_ttl: works(
     whole(0, 36_500, 'days from 1 to 36500, or 0 for ever').default(30),
     { type: 'whole number', unit: 'days' },
-    'how long the archive keeps what was replaced or deleted; 0: for ever',
+    'how long the archive keeps what was replaced or deleted; older versions are removed daily. 0: for ever',
   ),
   max_file_size_for_versioning: works(
     whole(
@@ -120,27 +120,27 @@ const WORKING: Keys<
       `MB from 1 to ${MAX_MB}; leave it out for no limit, and to keep nothing say "use_sync_trash": false`,
     ).optional(),
     { type: 'whole number', unit: 'MB', default: 'no limit' },
-    'larger files are not kept in the archive when they are replaced or deleted. BitTorrent Sync had 1000 and so lost large files without a word; here it is only so where it is asked for',
+    'larger files are not kept in the archive when others replace or delete them, unless what stands here was changed here alone. BitTorrent Sync had 1000 and so lost large files without a word; here it is only so where it is asked for',
   ),
   sync_max_time_diff: works(
     whole(0, 999_999, 'seconds from 0 to 999999').default(600),
     { type: 'whole number', unit: 'seconds' },
-    'a member whose clock differs by more is told of. BitTorrent Sync stopped syncing with it; here no decision reads a clock, so it syncs all the same',
+    'a connected member whose clock differs by more is told of in `shoal status`; 0: clocks are not looked at. BitTorrent Sync stopped syncing with it; here no decision reads a clock, so it syncs all the same',
   ),
   peer_expiration_days: works(
     whole(0, 999_999, 'days from 1 to 999999, or 0 for never').default(0),
     { type: 'whole number', unit: 'days' },
-    'a member that was not heard of for so long is dropped, as by `shoal forget`; 0: never. BitTorrent Sync had 7; here a member that cannot be reached is never counted as up to date unless this is asked for',
+    'a member not seen for so long is shown as expired and not counted by `shoal status --wait`, which names it; when it is heard of again it is a member again. 0: never. BitTorrent Sync had 7; here a member that cannot be reached counts as not up to date unless this is asked for',
   ),
   disk_low_priority: works(
     flag.default(true),
     { type: 'flag' },
-    'scanning and hashing give way to other programs',
+    'scanning and hashing give way to other programs, on the processor and the disk',
   ),
   log_size: works(
     whole(1, 1_000_000, 'MB from 1 to 1000000').default(10),
     { type: 'whole number', unit: 'MB' },
-    'how far a log file grows before it is set aside',
+    'how far the file of `shoal run --log-file` grows before it is set aside as FILE.old',
   ),
   bootstrap: works(
     list('"host:port"', hostPort).default([]),
