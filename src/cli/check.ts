@@ -176,7 +176,7 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     runsAs: identity?.runsAs ?? null,
     deviceName: config?.deviceName ?? null,
     listeningPort: config?.listeningPort ?? null,
-    listenHost: identity?.bind ?? config?.listenHost ?? null,
+    listenHost: config?.listenHost ?? identity?.bind ?? null,
     storagePath: config?.storagePath ?? null,
     pidFile: config?.pidFile ?? null,
     shares: await Promise.all((config?.shares ?? []).map(reportShare)),

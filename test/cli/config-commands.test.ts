@@ -147,7 +147,7 @@ describe('shoal check', () => {
         `shared_folders[0].dir: lies, with links followed, in the folder of shared_folders[0] of ${a}`,
       ],
       [
-        `storage_path: is also that of ${a}, expected a folder each`,
+        `storage_path: is also the storage_path of ${a}, expected one for each daemon`,
         `shared_folders[0].dir: lies in the folder of shared_folders[0] of ${a}`,
       ],
       [`is an instance called "a", and so is ${a}; expected a name each`],

@@ -58,18 +58,20 @@ describe('configCollisions', () => {
     [
       'one storage path',
       [instance('a', [], { storage_path: 's' }), instance('b', [], { storage_path: '/base/x/../s' })],
-      ['0 1 /base/b.conf storage_path: is also that of /base/a.conf, expected a folder each'],
+      [
+        '0 1 /base/b.conf storage_path: is also the storage_path of /base/a.conf, expected one for each daemon',
+      ],
     ],
     [
       'one pid file',
       [instance('a', [], { pid_file: 'p' }), instance('b', [], { pid_file: 'p' })],
-      ['0 1 /base/b.conf pid_file: is also that of /base/a.conf, expected a file each'],
+      ['0 1 /base/b.conf pid_file: is also the pid_file of /base/a.conf, expected one for each daemon'],
     ],
     [
       'one folder',
       [instance('a', ['x', 'd']), instance('b', ['d'])],
       [
-        '0 1 /base/b.conf shared_folders[0].dir: is also the folder of shared_folders[1] of /base/a.conf, expected one daemon for each folder',
+        '0 1 /base/b.conf shared_folders[0].dir: is also the folder of shared_folders[1] of /base/a.conf, expected one for each daemon',
       ],
     ],
     [
@@ -154,7 +156,9 @@ describe('linkedCollisions', () => {
       ])
       assert.deepEqual(
         await found(of('a', [], { storage_path: 'real' }), of('b', [], { storage_path: 'link' })),
-        ['b.conf storage_path: is, with links followed, also that of a.conf; expected a folder each'],
+        [
+          'b.conf storage_path: is, with links followed, also the storage_path of a.conf, expected one for each daemon',
+        ],
       )
     } finally {
       await rm(base, { recursive: true })
