@@ -54,6 +54,12 @@ function config(
   return file
 }
 
+/** Open to read and enter, whatever the umask of the tests. */
+function makeFolder(at: string): void {
+  fs.mkdirSync(at)
+  fs.chmodSync(at, 0o755)
+}
+
 function shoalRun(runner: Runner, file: string, env: Record<string, string> = {}): Promise<Ended> {
   return runToEnd(process.execPath, [MAIN, 'run', file], { as: runner.user, env })
 }
@@ -215,7 +221,7 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
 
   it('reads no secret of root for a user who says where it lies', async () => {
     const theirs = path.join(folder, 'theirs')
-    fs.mkdirSync(theirs)
+    makeFolder(theirs)
     fs.chownSync(theirs, other!.uid, other!.gid)
     const secret = config(root)
     const link = path.join(theirs, name)
@@ -233,7 +239,7 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
     assertEnded(await shoalRun(root, sound), 78, ACCEPTED)
     // Somewhere above lies a folder of the user's.
     const below = path.join(theirs, 'below')
-    fs.mkdirSync(below)
+    makeFolder(below)
     fs.renameSync(secret, path.join(below, name))
     assertEnded(await shoalRun(root, path.join(below, name)), 77, refused)
   })
@@ -242,7 +248,8 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
     const third = account(THIRD)!
     const theirs = path.join(folder, 'theirs')
     const below = path.join(theirs, 'below')
-    fs.mkdirSync(below, { recursive: true })
+    makeFolder(theirs)
+    makeFolder(below)
     const file = path.join(below, name)
     fs.renameSync(config(root), file)
     fs.chownSync(theirs, third.uid, third.gid)
@@ -274,8 +281,8 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
   it('makes nothing as root where the user could put something in the way', async () => {
     const theirs = path.join(folder, 'theirs')
     const aim = path.join(folder, 'aim')
-    fs.mkdirSync(theirs)
-    fs.mkdirSync(aim)
+    makeFolder(theirs)
+    makeFolder(aim)
     fs.chownSync(theirs, other!.uid, other!.gid)
     fs.symlinkSync(aim, path.join(theirs, 'way'))
     const text = JSON.stringify({ storage_path: 'theirs/way/store', shared_folders: [{ secret: 'x' }] })
