@@ -35,6 +35,9 @@ export interface OpenedConfig extends OpenedText {
 
 const MAX_CONFIG_BYTES = 1 << 20
 const WRITE_BITS = 0o022
+/** A pipe of a user's must not hold up root; a user may wait for its own. */
+const READ_ONLY: number =
+  constants.O_RDONLY | constants.O_NOCTTY | (process.geteuid?.() === 0 ? constants.O_NONBLOCK : 0)
 const ALL_BITS = 0o077
 
 /** Reads a configuration file. Throws CONFIG_UNREADABLE. */
@@ -51,7 +54,7 @@ export async function openConfig(fileName: string): Promise<OpenedConfig> {
 
 /** Reads a text file of at most `maxBytes`. Throws what the system or the decoder says. */
 export async function openText(file: string, maxBytes: number): Promise<OpenedText> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOCTTY)
+  const handle = await open(file, READ_ONLY)
   try {
     const stat = await handle.stat({ bigint: true })
     const bytes = await readUpTo(handle, maxBytes + 1)
