@@ -271,6 +271,7 @@ class Daemon implements RunningDaemon {
         ...options,
         keys: { ...keys, read },
         identity: this.#identity,
+        withholdsSetid: process.geteuid?.() === 0,
         instance: swarm.instance,
         log: this.#log,
         nowMs: Date.now,

@@ -124,6 +124,12 @@ describe('shoal status', () => {
       says: 'unreachable: phone (70686f6e)',
     },
     {
+      name: "a reader's own changes are named: exit 2",
+      report: share({ grade: 'read', drift: 2, members: [member('nas', { digestEqual: false })] }),
+      exit: 2,
+      says: 'behind: this device, with 2 changes of its own (shoal drift), nas',
+    },
+    {
       name: 'this device is behind: exit 2',
       report: share({ needFiles: 1 }),
       exit: 2,
