@@ -13,7 +13,8 @@ import { silentLog } from '../../src/ports/log.js'
 import { BEACON_GROUP } from '../../src/swarm/beacon.js'
 import { runDhtNode } from '../../src/swarm/dht-node.js'
 import { formatEndpoint } from '../../src/swarm/endpoint.js'
-import { next, peerOf, startNode, until } from '../swarm/support.js'
+import { until } from '../support/until.js'
+import { next, peerOf, startNode } from '../swarm/support.js'
 import { freshSecret, guessAt, type Inviter, MemoryFile, startInviter, textOf, tryOnce } from './support.js'
 
 const DAY = 86_400_000
@@ -55,7 +56,7 @@ test('I2: over a known host the secret of the grade arrives, once', async (t) =>
       deviceName: 'nas',
       knownHost: inviter.address,
     })
-    await until(() => inviter.host.list()[0]?.type === 'used', 'it is used')
+    await until('it is used', () => inviter.host.list()[0]?.type === 'used')
     const [used] = inviter.host.list()
     assert.ok(used?.type === 'used' && used.isConfirmed && used.id === record.id)
 
@@ -249,7 +250,7 @@ test('I6: neither code nor secret is in the file, the log or the traffic', async
   t.after(() => relay.close())
   const { port } = relay.address() as { port: number }
   const { secret } = await redeem(text, { knownHosts: [`127.0.0.1:${port}`] })
-  await until(() => stateOf(inviter) === 'used', 'it is used')
+  await until('it is used', () => stateOf(inviter) === 'used')
 
   const { bytes } = parseInvite(text)
   const plain = text.replaceAll('-', '')
@@ -309,7 +310,7 @@ test('a guest says nothing on the local network', async (t) => {
   // The ear works: who invites is heard.
   const inviter = await startInviter(t, { ...lan, ways: { searchLan: true, useDht: false } })
   inviter.host.create(0, 'read', DAY)
-  await until(() => heard.length > 0, 'a beacon')
+  await until('a beacon', () => heard.length > 0)
 })
 
 test('the inviting device is found in a private DHT, and a used invite is not', {

@@ -17,7 +17,8 @@ import {
 } from '../../src/invite/messages.js'
 import { redeemInvite } from '../../src/invite/redeem.js'
 import { inviteProof } from '../../src/swarm/proof.js'
-import { freshDevice, next, until } from '../swarm/support.js'
+import { until } from '../support/until.js'
+import { freshDevice, next } from '../swarm/support.js'
 import { freshSecret, startInviter, textOf, tryOnce } from './support.js'
 
 const DAY = 86_400_000
@@ -241,7 +242,7 @@ test('I3: a guest that proves the code and then goes away, or talks nonsense, ha
   hasty.write(encodeInviteStep())
   await secret
   hasty.destroy()
-  await until(() => inviter.log.lines.some(({ message }) => /did not confirm/.test(message)), 'a warning')
+  await until('a warning', () => inviter.log.lines.some(({ message }) => /did not confirm/.test(message)))
   const [used] = inviter.host.list()
   assert.ok(used?.type === 'used' && !used.isConfirmed)
   assert.deepEqual(await tryOnce(text, inviter.port), { type: 'refused' })
