@@ -20,6 +20,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
+  // As whom a configuration runs, before anybody understands it: its text, positions and problems.
+  instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
     'control/',
@@ -33,6 +35,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/wait',
     'control/package-version',
     'config/',
+    'instance/',
     'daemon/log',
     'daemon/preview/report',
     'daemon/new-share-types',

@@ -1,24 +1,34 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
 
-import { loadSecrets, readConfig } from '../config/secrets.js'
+import { warningOf } from '../config/config.js'
+import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
+import { enterInstance } from '../instance/enter.js'
 import type { Log } from '../ports/log.js'
 import type { CliIo } from './io.js'
 import { untilSignalled } from './lifetime.js'
 
-/** Runs the daemon in the foreground until a signal. */
+/** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
 export async function runCommand(
   io: CliIo,
   configFile: string,
   options: { readonly logLevel: LogLevel },
 ): Promise<number> {
-  const read = await readConfig(configFile)
-  const { config, warnings } = await loadSecrets(read.config)
-  for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
+  const { instance, runsAs, opened } = await enterInstance(configFile)
+  const read = parseOpened(opened)
+  const { config: loaded } = await loadSecrets(read.config)
+  const notes = instance.notes.map((note) => warningOf(configFile, { ...note, isNote: true }))
+  for (const { text, isNote } of [...read.warnings, ...notes])
+    io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
   const log = makeLog(options.logLevel)
   endOnBugs(log)
+  log.info({ ...runsAs }, 'running')
+  const config = {
+    ...loaded,
+    ...(loaded.listenHost === undefined && instance.bind !== undefined && { listenHost: instance.bind }),
+  }
   const { runDaemon } = await import('../daemon/daemon.js')
   await untilSignalled(() => runDaemon(config, { log }), log)
   return 0
