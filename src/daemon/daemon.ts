@@ -19,6 +19,7 @@ import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { Share } from './share/share.js'
+import type { ShareSettings } from './share/share-options.js'
 
 export interface DaemonOptions {
   readonly log: Log
@@ -177,7 +178,7 @@ class Daemon implements RunningDaemon {
       for (const lock of locks) lock.release()
     })
     try {
-      const pool = new FolderPool()
+      const pool = new FolderPool({ lowPriority: this.#config.diskLowPriority })
       closing.push(() => pool.close())
       const database = openIndex(path.join(storagePath, 'index'))
       closing.push(() => database.close())
@@ -245,14 +246,14 @@ class Daemon implements RunningDaemon {
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
-    const { deviceName, rescanIntervalMs } = this.#config
+    const { deviceName } = this.#config
     const { pool, database, feeds, swarm } = parts
     const options = {
       dir,
       useSyncTrash,
       overwriteChanges,
       deviceName,
-      rescanIntervalMs,
+      settings: shareSettings(this.#config),
       pool,
       database,
       feeds,
@@ -288,6 +289,10 @@ class Daemon implements RunningDaemon {
     this.#identity.stepAside()
     await this.#open()
   }
+}
+
+function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
+  return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */
