@@ -18,6 +18,7 @@ import { DaemonBackend } from './backend.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
+import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
 import type { ShareSettings } from './share/share-options.js'
 
@@ -64,6 +65,7 @@ class Daemon implements RunningDaemon {
   #parts: Parts | undefined
   #server: ControlServer | undefined
   #release: () => void = () => undefined
+  #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
   #restarting: Promise<void> | undefined
   #settle: { resolve: () => void; reject: (thrown: unknown) => void } = {
@@ -84,6 +86,7 @@ class Daemon implements RunningDaemon {
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
+      limits: () => this.#config,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
@@ -101,11 +104,12 @@ class Daemon implements RunningDaemon {
   #openedIdentity: Identity | undefined
 
   async start(): Promise<void> {
-    const { storagePath } = this.#config
+    const { storagePath, pidFile } = this.#config
     const lock = lockStorage(storagePath)
     this.#release = () => lock.release()
     try {
       chmodSync(storagePath, 0o700)
+      if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
       this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
     } catch (thrown) {
@@ -148,6 +152,7 @@ class Daemon implements RunningDaemon {
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined
+    await attempt(() => this.#pidFile?.remove())
     await attempt(this.#release)
     this.#release = () => undefined
     if (failures.length > 0) throw toShoalError(failures[0])
@@ -228,6 +233,7 @@ class Daemon implements RunningDaemon {
       device: this.#identity.device,
       deviceName,
       listeningPort: listeningPort === 0 ? (this.#identity.port ?? 0) : listeningPort,
+      anyPortIfTaken: listeningPort === 0,
       ...(listenHost === undefined ? {} : { listenHost }),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
