@@ -29,10 +29,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/package-version',
     'config/',
     'daemon/log',
+    'daemon/log-file',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
-const LAZY: Readonly<Record<string, readonly string[]>> = { cli: ['daemon/daemon', 'swarm/dht-node'] }
+const LAZY: Readonly<Record<string, readonly string[]>> = { cli: ['daemon/service', 'swarm/dht-node'] }
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 

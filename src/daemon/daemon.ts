@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
+import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -36,6 +37,8 @@ export interface RunningDaemon {
   /** Settles when the daemon has stopped; rejects if it had to. */
   readonly stopped: Promise<void>
   stop(): Promise<void>
+  /** Takes over what can change live of a configuration read anew; says what did, and what needs a restart. */
+  adjust(config: Config<Secret>): ReloadPlan
 }
 
 /** What a running daemon is made of; a clone found on the network makes it start over with another identity (F4). */
@@ -59,7 +62,7 @@ export async function runDaemon(config: Config<Secret>, options: DaemonOptions):
 class Daemon implements RunningDaemon {
   readonly control: ControlBackend
   readonly stopped: Promise<void>
-  readonly #config: Config<Secret>
+  #config: Config<Secret>
   readonly #options: DaemonOptions
   readonly #log: Log
   #parts: Parts | undefined
@@ -134,6 +137,19 @@ class Daemon implements RunningDaemon {
         },
       )
     return this.#stopping
+  }
+
+  adjust(config: Config<Secret>): ReloadPlan {
+    const plan = planReload(this.#config, config)
+    this.#config = withLiveChanges(this.#config, config)
+    const settings = shareSettings(this.#config)
+    // Whoever is just starting over as another device does so with the new ones.
+    for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
+      share.adjust(settings)
+      const { knownHosts } = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+    }
+    return plan
   }
 
   async #restarted(): Promise<void> {

@@ -209,6 +209,10 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       own: this.#own,
       learn: (share, list) => this.#learn(share, list),
       known: (share) => this.#book.known(share),
+      setKnownHosts: (share, hosts) => {
+        this.#book.setKnown(share, hosts.map(endpointOf), now())
+        this.#dialer.wake()
+      },
       ban: (device, reason, forMs) => this.#ban(device, reason, forMs),
       rivalOf: (device) => this.#table.rivalOf(device),
       removeShare: (share) => this.#removeShare(share),

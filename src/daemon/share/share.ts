@@ -222,6 +222,10 @@ export class Share {
     for (const peer of swarm.peers()) this.#onPeer(peer)
   }
 
+  setKnownHosts(hosts: readonly string[]): void {
+    this.#swarm?.setKnownHosts(hosts)
+  }
+
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#scanner.fullScan()
