@@ -1,5 +1,6 @@
 // The composition root: one daemon for one configuration. Takes the storage path's lock, opens what lies there, puts the
 // shares into the swarm, serves the control socket, and takes all of it down again in order.
+import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
@@ -22,6 +23,12 @@ import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
 import type { ShareSettings } from './share/share-options.js'
+
+/**
+ * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
+ * (32768 and up), any of which could have it at the next start.
+ */
+const PICKED_PORTS = [20_000, 32_768] as const
 
 export interface DaemonOptions {
   readonly log: Log
@@ -224,7 +231,7 @@ class Daemon implements RunningDaemon {
       closing.push(() => swarm.stop())
       for (const share of own) await share.start()
       const { port } = await swarm.start()
-      this.#identity.keepPort(port)
+      this.#keepPort(port)
       own.forEach((share, i) => {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
         share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
@@ -234,6 +241,17 @@ class Daemon implements RunningDaemon {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
     }
+  }
+
+  /** Remembers the port for listening_port 0, and says so if it is not the one that others may know. */
+  #keepPort(port: number): void {
+    const before = this.#identity.port
+    if (this.#config.listeningPort === 0 && before !== undefined && before !== port)
+      this.#log.warn(
+        { before, port },
+        'the port of the last run is in use; known_hosts naming it lead elsewhere',
+      )
+    this.#identity.keepPort(port)
   }
 
   async #newEpochs(feeds: FeedStore): Promise<void> {
@@ -248,7 +266,8 @@ class Daemon implements RunningDaemon {
     const swarm = new Swarm({
       device: this.#identity.device,
       deviceName,
-      listeningPort: listeningPort === 0 ? (this.#identity.port ?? 0) : listeningPort,
+      listeningPort:
+        listeningPort === 0 ? (this.#identity.port ?? randomInt(...PICKED_PORTS)) : listeningPort,
       anyPortIfTaken: listeningPort === 0,
       ...(listenHost === undefined ? {} : { listenHost }),
       ...(interfaces === undefined ? {} : { interfaces }),

@@ -152,13 +152,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     } catch (thrown) {
       const isTaken = thrown instanceof ShoalError && thrown.code === 'PORT_IN_USE'
       if (!isTaken || this.#options.anyPortIfTaken !== true) throw thrown
-      const listener = await TcpListener.open(host, 0, onSocket, this.#log)
-      const ports = { before: port, port: listener.port }
-      this.#log.warn(
-        ports,
-        'the port of the last run is in use; known_hosts that name it no longer lead here',
-      )
-      return listener
+      return TcpListener.open(host, 0, onSocket, this.#log)
     }
   }
 
