@@ -18,6 +18,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   folder: ['core/', 'ports/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
+  // As whom a configuration runs, before anybody understands it: its text, positions and problems.
+  instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
   daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
@@ -28,6 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/wait',
     'control/package-version',
     'config/',
+    'instance/',
     'daemon/log',
     'daemon/log-file',
   ],

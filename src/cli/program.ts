@@ -7,6 +7,7 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { GRADES, type Grade } from '../core/secret.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../daemon/log.js'
+import { addConfigCommands } from './config-commands.js'
 import {
   approveCommand,
   conflictsCommand,
@@ -81,6 +82,7 @@ function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
   addRun(program, io, setExit)
   addSecret(program, io)
   addQueries(program, io, setExit)
+  addConfigCommands(program, io, setExit)
   addDht(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()

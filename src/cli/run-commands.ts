@@ -1,39 +1,33 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
 
-import type { Config } from '../config/config.js'
-import { type LoadedConfig, loadSecrets, readConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
 import { LogFile } from '../daemon/log-file.js'
 import type { Log } from '../ports/log.js'
+import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
 import { type Running, untilSignalled } from './lifetime.js'
 
-/** Runs the daemon in the foreground until a signal. */
+/** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
 export async function runCommand(
   io: CliIo,
   configFile: string,
   options: { readonly logLevel: LogLevel; readonly logFile?: string },
 ): Promise<number> {
-  let watched: readonly string[] = []
-  const reread = async (): Promise<{ config: LoadedConfig; warnings: string[] }> => {
-    const read = await readConfig(configFile)
-    watched = watchedFiles(configFile, read.config)
-    const { config, warnings } = await loadSecrets(read.config)
-    return { config, warnings: [...read.warnings, ...warnings].map(({ text }) => text) }
-  }
-  const { config, warnings } = await reread()
-  for (const text of warnings) io.err(`warning: ${text}\n`)
+  const source = await ConfigSource.enter(configFile)
+  const { config, remarks } = await source.first()
+  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
   const logFile = options.logFile === undefined ? undefined : new LogFile(options.logFile, config.logBytes)
   const log = makeLog(options.logLevel, logFile)
   endOnBugs(log)
+  log.info({ ...source.runsAs }, 'running')
   const { runService } = await import('../daemon/service.js')
   const start = async (): Promise<Running> => {
     const service = await runService(config, {
       log,
-      reread,
-      watched: () => watched,
+      reread: () => source.again(),
+      watched: () => source.files,
       onConfig: ({ logBytes }) => {
         if (logFile !== undefined) logFile.maxBytes = logBytes
       },
@@ -47,12 +41,6 @@ export async function runCommand(
   }
   await untilSignalled(start, log)
   return 0
-}
-
-/** All files that a configuration is read from, and the folder of its parts. */
-function watchedFiles(configFile: string, { shares }: Config): string[] {
-  const secrets = shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : []))
-  return [configFile, `${configFile}.d`, ...secrets]
 }
 
 /** Runs a DHT node until a signal; prints the address it is reached at. */

@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'USAGE'
   | 'CONFIG_INVALID'
   | 'CONFIG_UNREADABLE'
+  | 'FILE_EXPOSED'
+  | 'WRONG_USER'
   | 'SECRET_INVALID'
   | 'SECRET_GRADE'
   | 'NOT_YET'
@@ -35,6 +37,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   USAGE: { exit: 64, status: 400, hint: 'run shoal --help to see the commands' },
   CONFIG_INVALID: { exit: 78, status: 400, hint: '' },
   CONFIG_UNREADABLE: { exit: 66, status: 400, hint: 'check the path and its permissions' },
+  FILE_EXPOSED: { exit: 77, status: 403, hint: '' },
+  WRONG_USER: { exit: 77, status: 403, hint: '' },
   SECRET_INVALID: { exit: 65, status: 400, hint: 'a secret is one word made by: shoal secret new' },
   SECRET_GRADE: {
     exit: 65,

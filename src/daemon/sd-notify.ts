@@ -1,6 +1,6 @@
 // Tells systemd how the service is (sd_notify(3)): ready, reloading, stopping, and that it is alive. Node has no Unix
 // datagram sockets, so the message is systemd's own systemd-notify's to send, which is there wherever systemd is (docs/
-// decisions/0013); the unit needs NotifyAccess=all. Promises: messages go in order; one that cannot be sent is logged
+// decisions/0015); the unit needs NotifyAccess=all. Promises: messages go in order; one that cannot be sent is logged
 // once and never keeps the daemon from anything; a health check that does not answer sends no sign of life.
 import { spawn } from 'node:child_process'
 import type { Log } from '../ports/log.js'

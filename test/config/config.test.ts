@@ -101,11 +101,18 @@ describe('parseConfig', () => {
       [false, false, true, true],
     )
     assert.equal(share.knownHosts.length, 3)
+    const notYet = 'is not honoured yet by this version and has no effect'
     assert.deepEqual(
-      warnings.map((warning) => warning.text),
-      ['6:3: check_for_updates', '6:30: use_upnp', '11:31: shared_folders[0].use_tracker'].map(
-        (where) => `/etc/sync/a.conf:${where}: is not honoured yet by this version and has no effect`,
+      warnings.map(
+        ({ isNote, text }) => `${isNote ? 'note' : 'warning'} ${text.replace('/etc/sync/a.conf:', '')}`,
       ),
+      [
+        'note 6:3: check_for_updates: has nothing left to do: Shoal never looks for updates; the package manager does',
+        `warning 6:30: use_upnp: ${notYet}: open the port on the router by hand`,
+        `warning 11:5: shared_folders[0].use_relay_server: ${notYet}: there is no relay; one of two devices must be able to reach the other`,
+        'note 11:31: shared_folders[0].use_tracker: has nothing left to do: there is no tracker; devices find each other by known_hosts, search_lan and use_dht',
+        'note 12:89: shared_folders[0].overwrite_changes: has no effect with a write secret: changes made here are sent',
+      ],
     )
   })
 
@@ -162,7 +169,11 @@ describe('parseConfig', () => {
       text: '{"storage_path": "/s",\n "storage_path": "/t"}',
       says: '2:2: storage_path: is given twice, first in line 1; expected once',
     },
-    { name: 'deep nesting', text: '['.repeat(300_000), says: '1:1: lists and objects are nested too deeply' },
+    {
+      name: 'deep nesting',
+      text: '['.repeat(300_000),
+      says: '1:65: lists and objects are nested too deeply',
+    },
     { name: 'no storage_path', text: '{}', says: '1:1: storage_path: is missing, expected a path' },
     {
       name: 'everything at once, in the order of the file',
@@ -347,24 +358,31 @@ describe('files', () => {
     put('key', `${R}\n`)
     const { config: read } = await config('{"secret": {"file": "key"}, "dir": "a"}')
     assert.deepEqual(read.shares[0]?.secret, { file: join(folder, 'key') })
-    const { config: loaded, warnings } = await loadSecrets(read)
+    const { config: loaded } = await loadSecrets(read)
     assert.equal(formatSecret(loaded.shares[0]!.secret), R)
-    assert.deepEqual(warnings, [])
     const again = await loadSecrets(loaded)
     assert.deepEqual(again.config, loaded)
   })
 
-  it('warns when others can read a secret, in its file or in the configuration', async () => {
-    put('key', W, 0o640)
-    const { config: read } = await config('{"secret": {"file": "key"}, "dir": "a"}')
-    const { warnings } = await loadSecrets(read)
-    assert.match(warnings[0]?.text ?? '', /c\.conf:1:\d+: .*secret: .*key can be read by other users/)
-    put('open.conf', `{"storage_path": "s", "shared_folders": [{"secret": "${W}", "dir": "a"}]}`, 0o644)
-    const open = await readConfig(join(folder, 'open.conf'))
-    assert.match(
-      open.warnings[0]?.text ?? '',
-      /open\.conf:1:1: holds a secret and can be read by other users/,
-    )
+  it('refuses a secret file that others have rights to', async () => {
+    const shares = [0o640, 0o604, 0o620, 0o602].map((mode, at) => {
+      put(`key${at}`, W, mode)
+      return `{"secret": {"file": "key${at}"}, "dir": "d${at}"}`
+    })
+    const { config: read } = await config(shares.join(',\n'))
+    await assert.rejects(loadSecrets(read), (error: ShoalError) => {
+      assert.equal(error.code, 'CONFIG_INVALID')
+      const lines = error.message.split('\n')
+      assert.equal(lines.length, 4)
+      for (const [at, line] of lines.entries())
+        assert.match(
+          line,
+          new RegExp(
+            `:${at + 1}:\\d+: shared_folders.${at}..secret: .*key${at} holds a secret and other users have rights to it .mode 06\\d\\d., expected mode 0600: chmod 600 .*key${at}$`,
+          ),
+        )
+      return true
+    })
   })
 
   it('names the place of every secret file that is missing or wrong, never the text', async () => {
