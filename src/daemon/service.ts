@@ -115,6 +115,8 @@ class DaemonService implements Service {
       await this.#watch.seen()
       const { config, warnings } = await this.#o.reread()
       for (const warning of warnings) this.#log.warn({ warning }, 'configuration')
+      // One that is just starting over as another device (F4) has no shares to adjust yet; this waits for them.
+      await this.#daemon.control.status()
       const { live, restart } = this.adjust(config)
       this.#o.onConfig?.(config)
       this.#log.info({ changed: live.length, needRestart: restart.length }, 'configuration read')
