@@ -127,7 +127,7 @@ export function formatReport(report: ConfigReport): string {
 function factsOf({ shares, ...report }: ConfigReport): string[][] {
   const { listeningPort: port, listenHost } = report
   return [
-    ['instance', `${report.name}, runs as ${report.runsAs}`],
+    ...(report.name === null ? [] : [['instance', `${report.name}, runs as ${report.runsAs}`]]),
     ['device', report.deviceName ?? ''],
     [
       'listens',

@@ -35,6 +35,7 @@ export function overlaps(
   const add = (path: KeyPath, message: string): void => {
     problems.push({ position: json.positionOf(path), key: formatKey(path), message })
   }
+  if (storagePath === '/') add(['storage_path'], 'is "/", expected a folder of its own')
   shares.forEach(({ dir, secret }, at) => {
     const path = ['shared_folders', at, 'dir']
     if (isWithin(storagePath, dir)) add(path, 'contains storage_path, expected a folder apart from it')

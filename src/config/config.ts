@@ -28,6 +28,8 @@ export type { Position } from './json.js'
 /** What the format calls kB and MB. */
 const KB = 1024
 const MB = 1024 * KB
+/** More in one message is a file that is none. */
+const MAX_PROBLEMS = 100
 /** No key of the format comes near. */
 const MAX_KEY_SHOWN = 80
 /** Runs that words with "_" between them do not have, and secrets do: 20 of any kind, or 10 of BitTorrent Sync's. */
@@ -138,9 +140,15 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   }
 }
 
-/** One error for all that is wrong, in the order of the file. */
+/** One error for all that is wrong, in the order of the file; of very many, the first. */
 export function configError(fileName: string, problems: readonly Problem[]): ShoalError {
-  const lines = inOrder(problems).map((problem) => problemText(fileName, problem))
+  const ordered = inOrder(problems)
+  const lines = ordered.slice(0, MAX_PROBLEMS).map((problem) => problemText(fileName, problem))
+  const next = ordered[MAX_PROBLEMS]
+  if (next !== undefined) {
+    const message = `and ${ordered.length - MAX_PROBLEMS} more from here on`
+    lines.push(problemText(fileName, { position: next.position, key: '', message }))
+  }
   const code = problems.every(({ notYet }) => notYet === true) ? 'NOT_YET' : 'CONFIG_INVALID'
   return new ShoalError(code, lines.join('\n'))
 }

@@ -27,6 +27,9 @@ export interface OpenedText {
 }
 
 const WRITE_BITS = 0o022
+/** A pipe of a user's must not hold up root; a user may wait for its own. */
+const READ_ONLY: number =
+  constants.O_RDONLY | constants.O_NOCTTY | (process.geteuid?.() === 0 ? constants.O_NONBLOCK : 0)
 const ALL_BITS = 0o077
 
 /** Reads a text file of at most `maxBytes`. Throws what the system or the decoder says. */
@@ -41,7 +44,7 @@ export async function openBytes(
   file: string,
   maxBytes: number,
 ): Promise<{ readonly bytes: Buffer; readonly file: FileFacts }> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOCTTY)
+  const handle = await open(file, READ_ONLY)
   try {
     const stat = await handle.stat({ bigint: true })
     const bytes = await readUpTo(handle, maxBytes + 1)

@@ -65,7 +65,7 @@ const WORKING: Keys<
   Omit<ConfigShape, keyof DottedDefaults | 'webui' | 'proxy_password' | 'download_limit' | 'upload_limit'>
 > = {
   storage_path: works(
-    path.refine((value) => !/^\/+$/.test(value), { error: () => 'is "/", expected a folder of its own' }),
+    path,
     { type: 'path', default: 'required' },
     "folder of the daemon's own data and of its control socket; one daemon each. It must not lie in a shared folder",
   ),

@@ -53,10 +53,13 @@ function asProblem(
 
 /** A number can be wrong in two ways at once, and the one message says all of it. */
 function withoutTwins(problems: readonly Problem[]): Problem[] {
-  return problems.filter(
-    ({ key, message }, at) =>
-      at === problems.findIndex((first) => first.key === key && first.message === message),
-  )
+  const seen = new Set<string>()
+  return problems.filter(({ key, message }) => {
+    const line = `${key}: ${message}`
+    const isNew = !seen.has(line)
+    seen.add(line)
+    return isNew
+  })
 }
 
 function withoutEffect(

@@ -41,11 +41,11 @@ export function become(instance: Instance, isRoots: boolean, kept: readonly Capa
   if (process.geteuid!() === 0) {
     try {
       becomeAsRoot(instance, isRoots)
+      if (instance.uid !== 0) verifyDropped(instance, kept)
     } catch (cause) {
       if (cause instanceof ShoalError) throw cause
       throw wrongUser(`cannot become ${instance.user}: ${(cause as Error).message}`, cause)
     }
-    if (instance.uid !== 0) verifyDropped(instance, kept)
   } else {
     mustBeStarter(instance)
     applyNice(instance)
@@ -133,12 +133,8 @@ function succeeds(way: () => void): boolean {
 }
 
 function tasks(): number[] {
-  try {
-    return readdirSync(TASKS).map(Number)
-  } catch {
-    // Not Linux: niceness is the process's.
-    return [process.pid]
-  }
+  // Elsewhere niceness is the process's.
+  return process.platform === 'linux' ? readdirSync(TASKS).map(Number) : [process.pid]
 }
 
 /** Undefined if the thread it is about has ended since it was listed. */

@@ -167,6 +167,7 @@ describe('shoal check', () => {
       /open\.conf holds a secret and other users have rights to it \(mode 0644\)/,
     )
     assert.match(answer[1]!.errors.join(), /names a user with capital letters/)
+    assert.ok(!(await ask('check', files[1]!)).out.includes('null'))
     assert.match(answer[2]!.errors.join(), /there is no user "nobody-of-this-name"/)
   })
 

@@ -292,6 +292,13 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
     assert.deepEqual(fs.readdirSync(aim), [])
   })
 
+  it('is not held up by a pipe that nobody writes', async () => {
+    const pipe = path.join(folder, name)
+    assert.equal((await runToEnd('mkfifo', [pipe])).exit, 0)
+    fs.chownSync(pipe, other!.uid, other!.gid)
+    assertEnded(await shoalRun(root, pipe), 77, /is no regular file, expected one/)
+  })
+
   it('reads the files of secrets as the user, not as root (D3)', async () => {
     fs.writeFileSync(path.join(folder, 'key'), 'no secret', { mode: 0o600 })
     const file = config(root, { name, secret: { file: 'key' } })

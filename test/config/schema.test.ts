@@ -327,6 +327,23 @@ describe('messages', () => {
     }
   })
 
+  it('of very many problems the first are told, and how many more there are', () => {
+    const text = `{"storage_path": "/s", "shared_folders": [\n${'1,\n'.repeat(200_000)}1]}`
+    assert.throws(
+      () => parseConfig(text, FILE),
+      ({ message }: Error) => {
+        const lines = message.split('\n')
+        assert.equal(lines.length, 101)
+        assert.match(
+          lines[99]!,
+          /^\/etc\/shoal\/a\.conf:101:1: shared_folders\[99\]: is 1, expected an object/,
+        )
+        assert.equal(lines[100], `${FILE}:102:1: and 199901 more from here on`)
+        return true
+      },
+    )
+  })
+
   it('a key with a line break stays in its line', () => {
     const [warning] = parseConfig('{"storage_path": "/s", "a\\nb": 1, "dht_node": 1}', FILE).warnings
     assert.equal(warning?.text, `${FILE}:1:24: a\\nb: is not a key of this place and has no effect`)
