@@ -22,6 +22,7 @@ import { type InviteOptions, inviteCommand, parseLife } from './invite-commands.
 import type { CliIo } from './io.js'
 import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
 import { secretNew, secretShow } from './secret-commands.js'
+import { addShareCommands } from './share-commands.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
@@ -31,8 +32,9 @@ const DEFAULT_INVITE_MS = 86_400_000
 
 const EXAMPLES = `
 Examples:
-  $ (umask 077; shoal secret new --grade write > photos.secret)   make a share
-  $ shoal secret show photos.secret                               see the secrets to give to others
+  $ shoal share ~/photos                            make a share; prints its secrets
+  $ shoal join ~/photos                             join it elsewhere; asks for a secret
+  $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
   $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
@@ -85,6 +87,7 @@ function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
     .action(unknownCommand)
   addRun(program, io, setExit)
   addSecret(program, io)
+  addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addInvite(program, io, setExit)

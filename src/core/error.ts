@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'PORT_IN_USE'
   | 'DAEMON_UNREACHABLE'
   | 'NOT_FOUND'
+  | 'EXISTS'
   | 'FEED_CORRUPT'
   | 'IO'
   | 'INTERNAL'
@@ -78,6 +79,7 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
   DAEMON_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal run CONFIG' },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
+  EXISTS: { exit: 73, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },

@@ -26,8 +26,11 @@ export interface SearchWays {
   readonly useDht: boolean
 }
 
-/** Members find each other; a host is found by guests. */
-export type SearchRole = 'member' | 'host' | 'guest'
+/**
+ * Members find each other; a host is found by guests. Who is passing finds members: it beacons, since they do so only once
+ * a minute, but leaves nothing in the DHT.
+ */
+export type SearchRole = 'member' | 'host' | 'guest' | 'passing'
 
 export interface FindersOptions {
   readonly device: DeviceKeys
@@ -52,8 +55,18 @@ interface Sought {
   readonly role: SearchRole
 }
 
-const PACES: Readonly<Record<SearchRole, BeaconPace>> = { member: 'minutely', host: 'often', guest: 'never' }
-const PARTS: Readonly<Record<SearchRole, DhtPart>> = { member: 'both', host: 'announce', guest: 'look' }
+const PACES: Readonly<Record<SearchRole, BeaconPace>> = {
+  member: 'minutely',
+  host: 'often',
+  guest: 'never',
+  passing: 'minutely',
+}
+const PARTS: Readonly<Record<SearchRole, DhtPart>> = {
+  member: 'both',
+  host: 'announce',
+  guest: 'look',
+  passing: 'look',
+}
 
 export class Finders {
   readonly #options: FindersOptions

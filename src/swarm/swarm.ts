@@ -42,6 +42,8 @@ export interface SwarmOptions {
   readonly bootstrap?: readonly string[]
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
+  readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
   readonly door?: GuestDoor
   readonly log: Log
@@ -171,7 +173,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const members = new ShareMembers(keys, this.#shareHost)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, 'member')
+    const role = this.#options.isPassing === true ? 'passing' : 'member'
+    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
     for (const link of this.#table.allSelected()) {
       members.attach(link)
       link.offer(offersOf([members], link))
@@ -273,11 +276,15 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
   }
 
+  get #helloPort(): number {
+    return this.#options.isPassing === true ? 0 : this.#port
+  }
+
   #linkOptions(): ReturnType<ConnectionsOptions['common']> {
     return {
       shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
-      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
+      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#helloPort },
       ...(this.#options.door === undefined ? {} : { door: this.#options.door }),
       timings: this.#timings,
       now,

@@ -35,6 +35,9 @@ describe('the command line', () => {
       const { exit, out, err } = await shoal(argv)
       assert.deepEqual([exit, err], [0, ''])
       for (const name of [
+        'share',
+        'join',
+        'preview',
         'run',
         'secret',
         'status',

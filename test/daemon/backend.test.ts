@@ -43,6 +43,8 @@ async function statusOf(clockAheadMs: number | undefined, peerExpirationDays: nu
     shares: () => [share(clockAheadMs)],
     limits: () => ({ peerExpirationDays, maxTimeDiffMs: 600_000 }),
     started: async () => undefined,
+    invites: () => undefined,
+    port: () => 0,
     stop: () => undefined,
   })
   const { shares } = await backend.status()

@@ -249,7 +249,7 @@ test('each side knows how far the other clock is ahead, and files need not care'
   const a = await startNode(t, keys!, { wallNow: () => Date.now() + aheadMs })
   const b = await startNode(t, keys!, { knownHosts: [a.host] })
   const [ofB, ofA] = [await peerOf(a.share), await peerOf(b.share)]
-  await until(() => ofA.clockAheadMs !== undefined && ofB.clockAheadMs !== undefined, 'both clocks are known')
+  await until('both clocks are known', () => ofA.clockAheadMs !== undefined && ofB.clockAheadMs !== undefined)
   // The way is included, so only the order of magnitude is sure.
   assert.ok(Math.abs(ofA.clockAheadMs! - aheadMs) < 60_000, `${ofA.clockAheadMs}`)
   assert.ok(Math.abs(ofB.clockAheadMs! + aheadMs) < 60_000, `${ofB.clockAheadMs}`)
