@@ -37,13 +37,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'config/',
     'instance/',
     'daemon/log',
+    'daemon/log-file',
     'daemon/preview/report',
     'daemon/new-share-types',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
-  cli: ['daemon/daemon', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'invite/redeem'],
+  cli: ['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'invite/redeem'],
 }
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

@@ -23,8 +23,8 @@ export async function previewCommand(
   options: PreviewCommandOptions,
 ): Promise<number> {
   const read = await readConfig(configFile)
-  const { config, warnings } = await loadSecrets(read.config)
-  for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
+  const { config } = await loadSecrets(read.config)
+  for (const { text, isNote } of read.warnings) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
   if (config.shares.length === 0) throw new ShoalError('USAGE', `${configFile} has no folder to compare`)
   const { preview } = await import('../daemon/preview/preview.js')
   const paths: PreviewPath[] = []

@@ -110,7 +110,8 @@ function addRun(program: Command, io: CliIo, setExit: (code: number) => void): v
     .description('sync the folders of a configuration file, in the foreground, until SIGTERM or SIGINT')
     .argument('<config>', 'configuration file')
     .addOption(logLevelOption())
-    .action(async (config: string, options: { logLevel: LogLevel }) =>
+    .option('--log-file <file>', 'log to a file instead, set aside as FILE.old when it has reached log_size')
+    .action(async (config: string, options: { logLevel: LogLevel; logFile?: string }) =>
       setExit(await runCommand(io, config, options)),
     )
 }

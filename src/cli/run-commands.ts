@@ -1,36 +1,45 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
 
-import { warningOf } from '../config/config.js'
-import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
-import { enterInstance } from '../instance/enter.js'
+import { LogFile } from '../daemon/log-file.js'
 import type { Log } from '../ports/log.js'
+import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
-import { untilSignalled } from './lifetime.js'
+import { type Running, untilSignalled } from './lifetime.js'
 
 /** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
 export async function runCommand(
   io: CliIo,
   configFile: string,
-  options: { readonly logLevel: LogLevel },
+  options: { readonly logLevel: LogLevel; readonly logFile?: string },
 ): Promise<number> {
-  const { instance, runsAs, opened } = await enterInstance(configFile)
-  const read = parseOpened(opened)
-  const { config: loaded } = await loadSecrets(read.config)
-  const notes = instance.notes.map((note) => warningOf(configFile, { ...note, isNote: true }))
-  for (const { text, isNote } of [...read.warnings, ...notes])
-    io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
-  const log = makeLog(options.logLevel)
+  const source = await ConfigSource.enter(configFile)
+  const { config, remarks } = await source.first()
+  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
+  const logFile = options.logFile === undefined ? undefined : new LogFile(options.logFile, config.logBytes)
+  const log = makeLog(options.logLevel, logFile)
   endOnBugs(log)
-  log.info({ ...runsAs }, 'running')
-  const config = {
-    ...loaded,
-    ...(loaded.listenHost === undefined && instance.bind !== undefined && { listenHost: instance.bind }),
+  log.info({ ...source.runsAs }, 'running')
+  const { runService } = await import('../daemon/service.js')
+  const start = async (): Promise<Running> => {
+    const service = await runService(config, {
+      log,
+      reread: () => source.again(),
+      watched: () => source.files,
+      onConfig: ({ logBytes }) => {
+        if (logFile !== undefined) logFile.maxBytes = logBytes
+      },
+      environment: io.env,
+    })
+    const reload = (): Promise<void> => {
+      logFile?.reopen()
+      return service.reload()
+    }
+    return { stopped: service.stopped, stop: () => service.stop(), reload }
   }
-  const { runDaemon } = await import('../daemon/daemon.js')
-  await untilSignalled(() => runDaemon(config, { log }), log)
+  await untilSignalled(start, log)
   return 0
 }
 

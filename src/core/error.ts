@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'NOT_YET'
   | 'STORAGE_LOCKED'
   | 'STORAGE_UNUSABLE'
+  | 'PID_FILE_UNUSABLE'
   | 'SHARE_UNUSABLE'
   | 'SHARE_HALTED'
   | 'PORT_IN_USE'
@@ -64,6 +65,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     hint: 'stop the other daemon, or give this one its own storage_path',
   },
   STORAGE_UNUSABLE: { exit: 74, status: 500, hint: 'check that storage_path exists and is writable' },
+  PID_FILE_UNUSABLE: {
+    exit: 73,
+    status: 500,
+    hint: 'give pid_file a name of its own in a folder that this user may write to, or leave it out',
+  },
   SHARE_UNUSABLE: { exit: 74, status: 500, hint: '' },
   SHARE_HALTED: {
     exit: 75,

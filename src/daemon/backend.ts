@@ -20,12 +20,14 @@ import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
+import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
   readonly name: string
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
+  readonly limits: () => MemberLimits
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
   /** TCP port it listens on. */
@@ -49,7 +51,9 @@ export class DaemonBackend implements ControlBackend {
       name: this.#view.name,
       version: PACKAGE_VERSION,
       pid: process.pid,
-      shares: shares.map((share) => shareReport(share, this.#endedInvites(share))),
+      shares: shares.map((share) =>
+        shareReport(share, this.#endedInvites(share), this.#view.limits(), Date.now()),
+      ),
     }
   }
 
@@ -180,7 +184,12 @@ function inviteReport(record: InviteRecord, shares: readonly Share[]): InviteRep
   }
 }
 
-function shareReport(share: Share, more: readonly ProblemReport[]): ShareReport {
+function shareReport(
+  share: Share,
+  more: readonly ProblemReport[],
+  limits: MemberLimits,
+  nowMs: number,
+): ShareReport {
   const { files, bytes, needFiles, needBytes, drift } = share.index.counts
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   return {
@@ -196,16 +205,18 @@ function shareReport(share: Share, more: readonly ProblemReport[]): ShareReport 
     drift,
     problems: [
       ...more,
-      ...share.problems.list().map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
+      ...[...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(
+        ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
+      ),
     ],
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
-    members: memberReports(share),
+    members: memberReports(share, limits, nowMs),
   }
 }
 
-function memberReports(share: Share): MemberReport[] {
+function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
   const digest = share.index.digest()
   return share.members.all().map(({ state, lastSeenMs }) => {
@@ -219,7 +230,9 @@ function memberReports(share: Share): MemberReport[] {
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
-      lastSeen: new Date(peer === undefined ? lastSeenMs : Date.now()).toISOString(),
+      lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
+      expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
+      clockAheadMs: peer?.clockAheadMs ?? null,
     }
   })
 }

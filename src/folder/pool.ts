@@ -6,10 +6,12 @@ import { Piscina } from 'piscina'
 import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
+import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
+import type { PriorityData } from './priority.js'
 import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
@@ -26,7 +28,18 @@ const CLOSE_TIMEOUT_MS = 5_000
 export interface FolderPoolOptions {
   /** Worker threads at most, at least 1; by default one a processor, up to four. */
   readonly threads?: number
+  /**
+   * Whether what can wait (LOW_PRIORITY below) has threads of its own, as many, that give way to other programs of the
+   * machine; see priority.ts. They are started when there is something to do and end when there is not. Default: no.
+   */
+  readonly lowPriority?: boolean
 }
+
+/** Jobs that nobody waits for: what the disk has to say. Bringing files here and serving them is what people see. */
+const LOW_PRIORITY: ReadonlySet<JobName> = new Set<JobName>([
+  ...(['scan', 'confirmMissing', 'hash'] as const),
+  ...(['listArchiveDays', 'pruneArchive', 'removeEmptyArchiveDirectories'] as const),
+])
 
 /** Pieces read for a batch; see FolderPool.readPieces. */
 export interface PiecesRead {
@@ -37,19 +50,15 @@ export interface PiecesRead {
 
 export class FolderPool {
   readonly #piscina: Piscina
+  /** For what can wait; the same one if nothing has to. */
+  readonly #patient: Piscina
   readonly #rooms = new Rooms()
 
   constructor(options: FolderPoolOptions = {}) {
-    this.#piscina = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
-      idleTimeout: IDLE_TIMEOUT_MS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
-    })
-    // Emitted when close() runs into its timeout; the threads are ended all the same.
-    this.#piscina.on('error', () => undefined)
+    const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
+    this.#piscina = makePiscina(1, threads, { lowPriority: false })
+    this.#patient =
+      options.lowPriority === true ? makePiscina(0, threads, { lowPriority: true }) : this.#piscina
   }
 
   /** An array buffer of at least so many bytes to pack pieces into for stage(). */
@@ -81,6 +90,23 @@ export class FolderPool {
   /** Removes what earlier runs left in the staging area, except the named tokens (see marker.ts). */
   cleanStaging(root: string, keepTokens: readonly string[]): Promise<StagingCleaned> {
     return this.run('cleanStaging', { root, keepTokens })
+  }
+
+  /** The day folders of the archive (see archive-prune.ts). */
+  listArchiveDays(target: PruneTarget): Promise<JobResult<'listArchiveDays'>> {
+    return this.run('listArchiveDays', target)
+  }
+
+  /** Removes what is too old from one directory of the archive (see archive-prune.ts). */
+  pruneArchive(payload: PrunePayload): Promise<Pruned> {
+    return this.run('pruneArchive', payload)
+  }
+
+  /** Removes those directories of the archive that are empty, in the order given. */
+  removeEmptyArchiveDirectories(
+    payload: JobPayload<'removeEmptyArchiveDirectories'>,
+  ): Promise<JobResult<'removeEmptyArchiveDirectories'>> {
+    return this.run('removeEmptyArchiveDirectories', payload)
   }
 
   /**
@@ -134,7 +160,8 @@ export class FolderPool {
   ): Promise<JobResult<Name>> {
     const task: Task<Name> = { job, payload }
     try {
-      return await this.#piscina.run(task, { transferList: [...transfer] })
+      const piscina = LOW_PRIORITY.has(job) ? this.#patient : this.#piscina
+      return await piscina.run(task, { transferList: [...transfer] })
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause)
       throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
@@ -143,6 +170,21 @@ export class FolderPool {
 
   /** Lets running batches finish, rejects those that wait, ends the threads. */
   async close(): Promise<void> {
-    await this.#piscina.close({ force: true })
+    await Promise.all([...new Set([this.#piscina, this.#patient])].map((one) => one.close({ force: true })))
   }
+}
+
+function makePiscina(minThreads: number, maxThreads: number, workerData: PriorityData): Piscina {
+  const piscina = new Piscina({
+    filename: new URL('./worker.js', import.meta.url).href,
+    minThreads,
+    maxThreads,
+    idleTimeout: IDLE_TIMEOUT_MS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
+    workerData,
+  })
+  // Emitted when close() runs into its timeout; the threads are ended all the same.
+  piscina.on('error', () => undefined)
+  return piscina
 }

@@ -19,9 +19,11 @@ import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from '.
 import { FrameGuard } from './frame-guard.js'
 import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } from './guest.js'
 import {
+  decodeClock,
   decodeGate,
   decodeHello,
   decodeOffers,
+  encodeClock,
   encodeGate,
   encodeHello,
   encodeOffers,
@@ -32,6 +34,10 @@ import { bytesEncoding, GuardedMux } from './mux.js'
 import { gateProof, otherRole, PROOF_BYTES, type Role, sameProof } from './proof.js'
 
 const LINK_PROTOCOL = 'shoal/link/1'
+/** A clock that is put right shows within this time. */
+const CLOCK_EVERY_MS = 600_000
+/** A varint of a time; devices that know no such message skip it. */
+const MAX_CLOCK_BYTES = 8
 
 export interface LinkTimings {
   /** From the first byte to ready, and from ready to a proven share channel. Default 10 s. */
@@ -63,6 +69,8 @@ export interface LinkOptions {
   readonly timings: LinkTimings
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
+  /** Milliseconds since 1970; default: Date.now. */
+  readonly wallNow?: () => number
   readonly log: Log
 }
 
@@ -107,6 +115,9 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   #mux: GuardedMux | undefined
   #channel: Channel<null> | undefined
   #offers: Message<Buffer> | undefined
+  #clock: Message<Buffer> | undefined
+  #clockTimer: NodeJS.Timeout | undefined
+  #clockAheadMs: number | undefined
   #isSelected = false
 
   constructor(options: LinkOptions) {
@@ -172,6 +183,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   /** What the other device said of itself; set once ready. */
   get hello(): Hello {
     return this.#hello!
+  }
+
+  /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
+  get clockAheadMs(): number | undefined {
+    return this.#clockAheadMs
   }
 
   /** Set once ready. */
@@ -333,7 +349,27 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
       encoding: bytesEncoding(8 + MAX_OFFERS * PROOF_BYTES, 'offers'),
       onmessage: (bytes) => this.#onOffers(bytes),
     })
+    this.#clock = channel.addMessage({
+      encoding: bytesEncoding(MAX_CLOCK_BYTES, 'clock'),
+      onmessage: (bytes) => this.#onClock(bytes),
+    })
     channel.open()
+    this.#tellClock()
+    this.#clockTimer = setInterval(() => this.#tellClock(), CLOCK_EVERY_MS)
+  }
+
+  get #wallNow(): () => number {
+    return this.#options.wallNow ?? Date.now
+  }
+
+  #tellClock(): void {
+    if (!this.isClosed) this.#clock?.send(encodeClock(this.#wallNow()))
+  }
+
+  #onClock(bytes: Buffer): void {
+    const clock = decodeClock(bytes)
+    if (clock.type === 'violation') this.#end(`bad clock: ${clock.detail}`)
+    else this.#clockAheadMs = clock.value - this.#wallNow()
   }
 
   #onOffers(bytes: Buffer): void {
@@ -361,6 +397,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     const stage = this.#stage
     this.#stage = 'closed'
     clearTimeout(this.#timer)
+    clearInterval(this.#clockTimer)
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()
     this.#talk?.onClose()
