@@ -1,6 +1,8 @@
 // One pool of worker threads per daemon for everything that blocks on a disk or on arithmetic: scanning, hashing,
 // sealing, staging, committing. One call is one task on one thread, so callers cut their work into batches and keep a
 // few of them running. What is transferred in is gone for the caller; what comes out belongs to the caller.
+// A thread costs some 8 MiB, and most daemons idle most of the time: threads start with the first task and all end when
+// there has been none for a while (docs/decisions/0013-idle-memory.md).
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { ShoalError } from '../core/error.js'
@@ -18,14 +20,16 @@ import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
 /** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
 const MOST_THREADS = 4
-/** A worker takes tens of milliseconds to start, so one that was of use is kept this long. */
-const IDLE_TIMEOUT_MS = 60_000
+/** A worker takes tens of milliseconds to start, so those that were of use are kept this long. */
+const IDLE_TIMEOUT_MS = 20_000
 /** A batch that runs at close() is let finish, at most this long; a crash there is safe too (A4). */
 const CLOSE_TIMEOUT_MS = 5_000
 
 export interface FolderPoolOptions {
   /** Worker threads at most, at least 1; by default one a processor, up to four. */
   readonly threads?: number
+  /** Milliseconds without a task after which all threads end; default 20 s. */
+  readonly idleMs?: number
 }
 
 /** Pieces read for a batch; see FolderPool.readPieces. */
@@ -36,20 +40,23 @@ export interface PiecesRead {
 }
 
 export class FolderPool {
-  readonly #piscina: Piscina
+  readonly #options: FolderPoolOptions
   readonly #rooms = new Rooms()
+  #threads: Piscina | undefined
+  /** Tasks that run or wait for a thread. */
+  #tasks = 0
+  #idleTimer: NodeJS.Timeout | undefined
+  /** Of the threads that idled too long; ends of their own accord. */
+  #ending: Promise<void> = Promise.resolve()
+  #isClosed = false
 
   constructor(options: FolderPoolOptions = {}) {
-    this.#piscina = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
-      idleTimeout: IDLE_TIMEOUT_MS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
-    })
-    // Emitted when close() runs into its timeout; the threads are ended all the same.
-    this.#piscina.on('error', () => undefined)
+    this.#options = options
+  }
+
+  /** Whether threads are there, idle or at work. */
+  get hasThreads(): boolean {
+    return this.#threads !== undefined
   }
 
   /** An array buffer of at least so many bytes to pack pieces into for stage(). */
@@ -132,17 +139,57 @@ export class FolderPool {
     payload: JobPayload<Name>,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<JobResult<Name>> {
+    if (this.#isClosed)
+      throw new ShoalError('INTERNAL', `folder job "${job}" failed: the pool is closed`)
     const task: Task<Name> = { job, payload }
+    clearTimeout(this.#idleTimer)
+    this.#tasks++
     try {
-      return await this.#piscina.run(task, { transferList: [...transfer] })
+      this.#threads ??= this.#start()
+      return await this.#threads.run(task, { transferList: [...transfer] })
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause)
       throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
+    } finally {
+      this.#tasks--
+      if (this.#tasks === 0 && !this.#isClosed)
+        this.#idleTimer = setTimeout(() => this.#rest(), this.#options.idleMs ?? IDLE_TIMEOUT_MS).unref()
     }
   }
 
   /** Lets running batches finish, rejects those that wait, ends the threads. */
   async close(): Promise<void> {
-    await this.#piscina.close({ force: true })
+    this.#isClosed = true
+    clearTimeout(this.#idleTimer)
+    await this.#ending
+    await this.#threads?.close({ force: true })
+  }
+
+  /**
+   * A whole pool at a time, and not Piscina's own minThreads of 0: with none to keep, it would start no thread for the
+   * tasks that wait behind one whose thread died.
+   */
+  #start(): Piscina {
+    const threads = new Piscina({
+      filename: new URL('./worker.js', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: this.#options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
+      idleTimeout: IDLE_TIMEOUT_MS,
+      closeTimeout: CLOSE_TIMEOUT_MS,
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
+    })
+    // Emitted when close() runs into its timeout; the threads are ended all the same.
+    threads.on('error', () => undefined)
+    return threads
+  }
+
+  #rest(): void {
+    const threads = this.#threads
+    if (threads === undefined || this.#tasks > 0) return
+    this.#threads = undefined
+    this.#rooms.clear()
+    const ended = this.#ending
+    // Nothing runs on them, so that ending them loses nothing and takes a moment.
+    this.#ending = threads.destroy().then(() => ended)
   }
 }

@@ -14,8 +14,8 @@ import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
 import { LanBeacon } from './beacon.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
-import { DhtFinder } from './dht.js'
-import { type DhtNode, runDhtNode } from './dht-node.js'
+import type { DhtFinder } from './dht.js'
+import type { DhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
 import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
@@ -123,16 +123,20 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       const onSocket = (socket: Socket): void => this.#onSocket(socket)
       this.#listener = await TcpListener.open(listenHost, listeningPort, onSocket, this.#log)
       this.#port = this.#listener.port
-      if (dhtNode)
+      if (dhtNode) {
+        const { runDhtNode } = await import('./dht-node.js')
         this.#dhtNode = await runDhtNode({
           host: host ?? '0.0.0.0',
           port: this.#port,
           bootstrap: nodes,
           log: this.#log,
         })
+      }
+      // Only who uses a DHT loads what it takes: some 8 MiB.
+      const dht = nodes.length > 0 ? await import('./dht.js') : undefined
       if (!this.#isRunning) throw new ShoalError('INTERNAL', 'the swarm was stopped while it started')
       this.#startBeacon()
-      if (nodes.length > 0) this.#startDht(nodes, host)
+      if (dht !== undefined) this.#dht = this.#makeFinder(dht.DhtFinder, nodes, host)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -210,15 +214,20 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     void this.#beacon.start()
   }
 
-  #startDht(bootstrap: readonly Endpoint[], host: string | undefined): void {
-    this.#dht = new DhtFinder({
+  #makeFinder(
+    Finder: typeof DhtFinder,
+    bootstrap: readonly Endpoint[],
+    host: string | undefined,
+  ): DhtFinder {
+    const finder = new Finder({
       device: this.#options.device,
       bootstrap,
       ...(host === undefined ? {} : { host }),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
       log: this.#log,
     })
-    for (const { options } of this.#shares.values()) if (options.useDht) this.#dht.join(options.keys.topic)
+    for (const { options } of this.#shares.values()) if (options.useDht) finder.join(options.keys.topic)
+    return finder
   }
 
   #onSocket(socket: Socket): void {
