@@ -1,16 +1,36 @@
 // The configuration file: its meaning, defaults and every complaint about it (docs/configuration.md). Reading is in two
 // steps, so that commands that only need the storage path never touch a secret: parseConfig reads the text alone,
-// config-secrets.ts the files that secrets stand in.
+// secrets.ts the files that secrets stand in.
 // Promises: a file with anything wrong gives one error that lists everything found, each as FILE:LINE:COLUMN; what has
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { formatKey, type Position, type PositionedJson, type Problem, parsePositionedJson } from './json.js'
-import { type ConfigShape, checkShape, type ShareShape } from './shape.js'
+import { redactSecrets } from '../core/secret-redact.js'
+import { overlaps, unsafeAsks, unwise } from './checks.js'
+import {
+  formatKey,
+  type Position,
+  type PositionedJson,
+  type Problem,
+  parsePositionedJson,
+  type TextPart,
+} from './json.js'
+import type { ConfigShape } from './root-keys.js'
+import { checkShape } from './shape.js'
+import type { FolderDefaults, ShareShape } from './share-keys.js'
+import { byBytes } from './source.js'
 
 export type { Position } from './json.js'
+
+/** What the format calls kB and MB. */
+const KB = 1024
+const MB = 1024 * KB
+/** No key of the format comes near. */
+const MAX_KEY_SHOWN = 80
+/** Runs that words with "_" between them do not have, and secrets do: 20 of any kind, or 10 of BitTorrent Sync's. */
+const SECRET_LIKE = /[0-9A-Za-z]{20,}|[A-Z2-7]{10,}/g
 
 /** A secret that stands in a file of its own; the path is absolute. */
 export interface SecretFile {
@@ -35,6 +55,23 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly interfaces?: readonly string[]
   /** 0: never, apart from the scan at start. */
   readonly rescanIntervalMs: number
+  /** Absolute; absent: none is written. */
+  readonly pidFile?: string
+  /** How long the archive keeps what was replaced or deleted; 0: for ever. */
+  readonly trashTtlDays: number
+  /** Larger files are not kept in the archive; absent: no limit. */
+  readonly maxVersionedBytes?: number
+  /** How far another device's clock may be off before it is told of. */
+  readonly maxTimeDiffMs: number
+  readonly diskLowPriority: boolean
+  /** How far the log file grows before it is set aside. */
+  readonly logBytes: number
+  /** After how long a member that is not heard of is dropped; 0: never. */
+  readonly peerExpirationDays: number
+  /** Bytes per second; 0: none. */
+  readonly downloadLimit: number
+  /** Bytes per second; 0: none. */
+  readonly uploadLimit: number
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -50,6 +87,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Reach devices through others where no direct connection can be had. */
+  readonly useRelay: boolean
   /** Of the share's object in the file. */
   readonly position: Position
 }
@@ -60,24 +99,42 @@ export interface ConfigWarning {
   readonly key: string
   readonly message: string
   readonly text: string
+  /** Nothing is wrong or lost: a key with nothing left to do, for one. */
+  readonly isNote: boolean
+  /** It asks for what a later version will do. */
+  readonly isNotYet: boolean
+}
+
+/** What parseConfig makes of a text. */
+export interface ParsedConfig {
+  readonly config: Config
+  readonly warnings: ConfigWarning[]
+  /** Where secrets, passwords and the like stand in the text itself. */
+  readonly secretsAt: readonly Position[]
 }
 
 /**
- * Reads a configuration text. Relative paths are relative to the folder of `fileName`. Throws CONFIG_INVALID listing
- * every problem, or NOT_YET if all that is wrong is asking for what this version cannot do.
+ * Reads a configuration text. Relative paths are relative to the folder of `fileName`; `parts` are the files the text is
+ * joined from, if it is, and positions then name those. Throws CONFIG_INVALID listing every problem, or NOT_YET if all
+ * that is wrong is asking for what this version cannot do.
  */
-export function parseConfig(text: string, fileName: string): { config: Config; warnings: ConfigWarning[] } {
-  const parsed = parsePositionedJson(text)
+export function parseConfig(text: string, fileName: string, parts: readonly TextPart[] = []): ParsedConfig {
+  const parsed = parsePositionedJson(text, parts)
   if (parsed.type === 'failed') throw configError(fileName, parsed.problems)
   const { json } = parsed
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
-  const problems: Problem[] = []
-  const config = configOf(checked.shape, json, fileName, problems)
+  const { shape } = checked
+  const problems: Problem[] = unsafeAsks(shape, json)
+  const config = configOf(shape, json, fileName, problems)
   problems.push(...overlaps(config, json), ...sameShares(config))
   if (problems.length > 0) throw configError(fileName, problems)
-  const warnings = [...checked.warnings, ...unwise(config, json)]
-  return { config, warnings: inOrder(warnings).map((warning) => warningOf(fileName, warning)) }
+  const warnings = inOrder([...checked.warnings, ...unwise(config, json)])
+  return {
+    config,
+    warnings: warnings.map((warning) => warningOf(fileName, warning)),
+    secretsAt: secretPlaces(shape, json),
+  }
 }
 
 /** One error for all that is wrong, in the order of the file. */
@@ -89,8 +146,9 @@ export function configError(fileName: string, problems: readonly Problem[]): Sho
 
 /** A warning in its printed form. */
 export function warningOf(fileName: string, problem: Problem): ConfigWarning {
-  const { position, key, message } = problem
-  return { position, key, message, text: problemLine(fileName, problem) }
+  const { position, message, isNote = false, notYet = false } = problem
+  const key = printableKey(problem.key)
+  return { position, key, message, text: problemLine(fileName, problem), isNote, isNotYet: notYet }
 }
 
 /** Shares that are the same share twice: one device has one feed in a share, so one folder. */
@@ -126,6 +184,7 @@ export function secretOrFault(text: string): Secret | Pick<Problem, 'message' | 
 function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, problems: Problem[]): Config {
   const base = dirname(resolve(fileName))
   const shares = shape.shared_folders ?? []
+  const defaults = folderDefaults(shape)
   return {
     fileName,
     deviceName: shape.device_name ?? hostname(),
@@ -136,12 +195,35 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     dhtNode: shape.dht_node,
     ...(shape.interfaces !== undefined && { interfaces: shape.interfaces }),
     rescanIntervalMs: shape.folder_rescan_interval * 1000,
-    shares: shares.flatMap((share, at) => shareOf(share, at, base, json, problems) ?? []),
+    ...(shape.pid_file !== undefined && { pidFile: resolve(base, shape.pid_file) }),
+    trashTtlDays: shape.sync_trash_ttl,
+    ...(shape.max_file_size_for_versioning !== undefined && {
+      maxVersionedBytes: shape.max_file_size_for_versioning * MB,
+    }),
+    maxTimeDiffMs: shape.sync_max_time_diff * 1000,
+    diskLowPriority: shape.disk_low_priority,
+    logBytes: shape.log_size * MB,
+    peerExpirationDays: shape.peer_expiration_days,
+    downloadLimit: shape.download_limit * KB,
+    uploadLimit: shape.upload_limit * KB,
+    shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
+  }
+}
+
+/** Those within folder_defaults and those with a dot; none is in both. */
+function folderDefaults({ folder_defaults: within, ...shape }: ConfigShape): FolderDefaults {
+  return {
+    known_hosts: within?.known_hosts ?? shape['folder_defaults.known_hosts'],
+    use_lan_broadcast: within?.use_lan_broadcast ?? shape['folder_defaults.use_lan_broadcast'],
+    use_dht: within?.use_dht ?? shape['folder_defaults.use_dht'],
+    delete_to_trash: within?.delete_to_trash ?? shape['folder_defaults.delete_to_trash'],
+    use_relay: within?.use_relay ?? shape['folder_defaults.use_relay'],
   }
 }
 
 function shareOf(
   shape: ShareShape,
+  defaults: FolderDefaults,
   at: number,
   base: string,
   json: PositionedJson,
@@ -150,11 +232,12 @@ function shareOf(
   return {
     secret: secretOf(shape, at, base, json, problems),
     dir: resolve(base, shape.dir),
-    knownHosts: shape.known_hosts,
-    searchLan: shape.search_lan,
-    useDht: shape.use_dht,
-    useSyncTrash: shape.use_sync_trash,
+    knownHosts: shape.known_hosts ?? defaults.known_hosts ?? [],
+    searchLan: shape.search_lan ?? defaults.use_lan_broadcast ?? true,
+    useDht: shape.use_dht ?? defaults.use_dht ?? false,
+    useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }
 }
@@ -175,69 +258,30 @@ function secretOf(
   return { file: '' }
 }
 
-function overlaps({ shares, storagePath }: Config, json: PositionedJson): Problem[] {
-  const problems: Problem[] = []
-  shares.forEach(({ dir }, at) => {
-    const path = ['shared_folders', at, 'dir']
-    const add = (message: string): void => {
-      problems.push({ position: json.positionOf(path), key: formatKey(path), message })
-    }
-    if (isWithin(storagePath, dir)) add('contains storage_path, expected a folder apart from it')
-    shares.forEach((other, otherAt) => {
-      // Two equal folders are reported once, at the second; a nested one at itself, wherever it stands.
-      if (other.dir === dir ? otherAt < at : isWithin(dir, other.dir))
-        add(
-          other.dir === dir
-            ? `is also the folder of shared_folders[${otherAt}], expected one share for each folder`
-            : `lies in the folder of shared_folders[${otherAt}], expected folders apart from each other`,
-        )
-    })
-  })
-  return problems
-}
-
-function unwise(config: Config, json: PositionedJson): Problem[] {
-  const warnings: Problem[] = []
-  if (config.shares.length === 0 && !config.dhtNode)
-    warnings.push({
-      position: json.positionOf(['shared_folders']),
-      key: 'shared_folders',
-      message: 'is missing or empty, so there is nothing to sync',
-    })
-  config.shares.forEach(({ dir, secret, useDht }, at) => {
-    const warn = (key: string, message: string): void => {
-      const path = ['shared_folders', at, key]
-      warnings.push({ position: json.positionOf(path), key: formatKey(path), message })
-    }
-    if (useDht && config.bootstrap.length === 0)
-      warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
-    if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
-      warn(
-        'dir',
-        'contains this configuration file, so everyone who can read the share gets the secrets in it',
-      )
-    for (const [other, share] of config.shares.entries())
-      if ('file' in share.secret && isWithin(share.secret.file, dir))
-        warn(
-          'dir',
-          `contains the secret file of shared_folders[${other}], so everyone who can read the share gets it`,
-        )
-  })
-  return warnings
-}
-
-/** Whether a path is the folder or lies in it, both absolute; links are not looked at. */
-function isWithin(path: string, folder: string): boolean {
-  const way = relative(folder, path)
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
+function secretPlaces(shape: ConfigShape, json: PositionedJson): Position[] {
+  const { shared_folders: shares = [], webui, proxy_password: proxyPassword } = shape
+  const paths: (string | number)[][] = shares.flatMap(({ secret }, at) =>
+    typeof secret === 'string' ? [['shared_folders', at, 'secret']] : [],
+  )
+  if ((proxyPassword ?? '') !== '') paths.push(['proxy_password'])
+  for (const key of ['password', 'password_hash', 'api_key'] as const)
+    if ((webui?.[key] ?? '') !== '') paths.push(['webui', key])
+  return paths.map((path) => json.positionOf(path))
 }
 
 function problemLine(fileName: string, { position, key, message }: Problem): string {
-  return `${fileName}:${position.line}:${position.column}: ${key === '' ? '' : `${key}: `}${message}`
+  const { file = fileName, line, column } = position
+  return `${file}:${line}:${column}: ${key === '' ? '' : `${printableKey(key)}: `}${message}`
+}
+
+/** A key as it may be shown: a file may hold anything as a key, even a secret, whole or damaged. */
+function printableKey(key: string): string {
+  return redactSecrets(JSON.stringify(key.slice(0, MAX_KEY_SHOWN)).slice(1, -1)).replace(SECRET_LIKE, '[...]')
 }
 
 function inOrder(problems: readonly Problem[]): Problem[] {
-  return [...problems].sort(
-    (a, b) => a.position.line - b.position.line || a.position.column - b.position.column,
+  return [...problems].sort(({ position: a }, { position: b }) =>
+    // Parts are joined in this order.
+    a.file !== b.file ? byBytes(a.file ?? '', b.file ?? '') : a.line - b.line || a.column - b.column,
   )
 }

@@ -1,12 +1,21 @@
 // JSON with // and /* */ comments, as BitTorrent Sync's configuration files are: strict otherwise (no trailing comma, no
 // key twice), and with the position of everything, so that every complaint can name its line and column.
 // Promises that no text makes it throw: what is wrong comes back as a list of problems.
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { createScanner, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 
 /** Where in a text: both count from 1, columns in UTF-16 units as editors do. */
 export interface Position {
   readonly line: number
   readonly column: number
+  /** Of a text joined from parts: the part, and line and column count within it. */
+  readonly file?: string
+}
+
+/** One of the files a text is joined from. Parts stand in the order of the text, the first at 0. */
+export interface TextPart {
+  readonly file: string
+  /** UTF-16 units before it. */
+  readonly start: number
 }
 
 /** Something wrong at a place. `key` is the path of keys, '' where there is none. */
@@ -16,6 +25,8 @@ export interface Problem {
   readonly message: string
   /** The feature is known but not in this version. */
   readonly notYet?: boolean
+  /** Of a warning: nothing is wrong or lost, it only says how it is. */
+  readonly isNote?: boolean
 }
 
 /** Keys and list indices from the root. */
@@ -37,9 +48,16 @@ export type ParsedJson =
 /** After this many syntax errors the rest is noise: each one throws the parser further off. */
 const MAX_SYNTAX_PROBLEMS = 5
 
-/** Parses a text with comments. */
-export function parsePositionedJson(text: string): ParsedJson {
-  const positionAt = positionFinder(text)
+/** Far more than any sound file has (4), far less than what the recursive walks below can take. */
+const MAX_DEPTH = 64
+// SyntaxKind of jsonc-parser, which declares it in a way that single modules cannot import.
+const OPENERS: ReadonlySet<number> = new Set([1, 3])
+const CLOSERS: ReadonlySet<number> = new Set([2, 4])
+const END_OF_TEXT = 17
+
+/** Parses a text with comments; `parts` say which files it is joined from, if it is. */
+export function parsePositionedJson(text: string, parts: readonly TextPart[] = []): ParsedJson {
+  const positionAt = positionFinder(text, parts)
   const failed = (offset: number, message: string): ParsedJson => ({
     type: 'failed',
     problems: [{ position: positionAt(offset), key: '', message }],
@@ -47,18 +65,13 @@ export function parsePositionedJson(text: string): ParsedJson {
   // A byte order mark is not JSON, but editors add it unasked; a space in its place keeps every offset.
   const source = text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text
   const errors: ParseError[] = []
-  let root: Node | undefined
-  try {
-    root = parseTree(source, errors)
-    if (root !== undefined && errors.length === 0) {
-      const duplicates = duplicateKeys(root, positionAt)
-      if (duplicates.length > 0) return { type: 'failed', problems: duplicates }
-      return { type: 'ok', json: positioned(root, plainValue(root), positionAt) }
-    }
-  } catch (error) {
-    // The only thing these recursive walks can throw.
-    if (error instanceof RangeError) return failed(0, 'lists and objects are nested too deeply')
-    throw error
+  const tooDeep = offsetBelow(source, MAX_DEPTH)
+  if (tooDeep !== undefined) return failed(tooDeep, 'lists and objects are nested too deeply')
+  const root: Node | undefined = parseTree(source, errors)
+  if (root !== undefined && errors.length === 0) {
+    const duplicates = duplicateKeys(root, positionAt)
+    if (duplicates.length > 0) return { type: 'failed', problems: duplicates }
+    return { type: 'ok', json: positioned(root, plainValue(root), positionAt) }
   }
   if (errors.length === 0) return failed(0, 'the file is empty, expected an object in braces')
   return { type: 'failed', problems: syntaxProblems(source, errors, positionAt) }
@@ -69,6 +82,17 @@ export function formatKey(path: KeyPath): string {
   return path
     .map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`))
     .join('')
+}
+
+/** Where the text first opens more lists and objects within one another than allowed. */
+function offsetBelow(text: string, maxDepth: number): number | undefined {
+  const scanner = createScanner(text, true)
+  let depth = 0
+  for (let kind: number = scanner.scan(); kind !== END_OF_TEXT; kind = scanner.scan()) {
+    if (OPENERS.has(kind) && ++depth > maxDepth) return scanner.getTokenOffset()
+    if (CLOSERS.has(kind)) depth--
+  }
+  return undefined
 }
 
 function positioned(root: Node, value: unknown, positionAt: (offset: number) => Position): PositionedJson {
@@ -196,17 +220,33 @@ function syntaxMessage(error: string, found: string | undefined): string {
 }
 
 /** Positions by offset, with the starts of lines found once. */
-function positionFinder(text: string): (offset: number) => Position {
+export function positionFinder(text: string, parts: readonly TextPart[] = []): (offset: number) => Position {
+  if (parts.length === 0) return linesOf(text)
+  const finders = parts.map(({ start }, at) => linesOf(text.slice(start, parts[at + 1]?.start)))
+  return (offset) => {
+    const at = lastNotAfter(parts, offset, ({ start }) => start)
+    const { file, start } = parts[at]!
+    return { ...finders[at]!(offset - start), file }
+  }
+}
+
+function linesOf(text: string): (offset: number) => Position {
   const starts = [0]
   for (const { index, 0: end } of text.matchAll(/\r\n|\n|\r/g)) starts.push(index + end.length)
   return (offset) => {
-    let low = 0
-    let high = starts.length - 1
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2)
-      if (starts[middle]! <= offset) low = middle
-      else high = middle - 1
-    }
-    return { line: low + 1, column: offset - starts[low]! + 1 }
+    const at = lastNotAfter(starts, offset, (start) => start)
+    return { line: at + 1, column: offset - starts[at]! + 1 }
   }
+}
+
+/** The index of the last of ascending items that begins at or before the offset; the first begins at 0. */
+function lastNotAfter<T>(items: readonly T[], offset: number, startOf: (item: T) => number): number {
+  let low = 0
+  let high = items.length - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if (startOf(items[middle]!) <= offset) low = middle
+    else high = middle - 1
+  }
+  return low
 }

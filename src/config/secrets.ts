@@ -1,13 +1,14 @@
-// Reads configuration files and the files that secrets stand in. Promises: no file is read beyond what a configuration
-// or a secret can be; a file with a secret that others on this machine may read is a warning; a wrong secret names the
+// Reads configurations and the files that secrets stand in. Promises: no file is read beyond what a secret can be; a
+// file with a secret that others on this machine may read is a warning; a wrong secret names the
 // place, never the text.
-import { type FileHandle, open } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
 import {
   type Config,
   type ConfigWarning,
   configError,
+  type ParsedConfig,
   parseConfig,
   type SecretFile,
   type ShareConfig,
@@ -17,36 +18,39 @@ import {
 } from './config.js'
 import { folderOverlaps } from './folders.js'
 import type { Problem } from './json.js'
+import { type ConfigSource, readSource, readUpTo, reasonOf } from './source.js'
 
 /** A configuration whose secrets are all read. */
 export type LoadedConfig = Config<Secret>
 
-const MAX_CONFIG_BYTES = 1 << 20
 /** A secret has at most 117 characters; the rest is room for line ends. */
 const MAX_SECRET_FILE_BYTES = 4096
 
-/** Reads and parses a configuration file. Throws as parseConfig, or CONFIG_UNREADABLE. Secret files stay unread. */
-export async function readConfig(fileName: string): Promise<{ config: Config; warnings: ConfigWarning[] }> {
-  const { text, shared } = await readText(fileName, MAX_CONFIG_BYTES).catch((cause: unknown) => {
-    throw new ShoalError(
-      'CONFIG_UNREADABLE',
-      `cannot read the configuration file ${fileName}: ${reason(cause)}`,
-      {
-        cause,
-      },
-    )
-  })
-  const { config, warnings } = parseConfig(text, fileName)
-  const holdsSecret = config.shares.some(({ secret }) => !('file' in secret))
-  if (holdsSecret && shared)
-    warnings.unshift(
+/**
+ * Reads and parses a configuration file, or the parts of NAME.conf.d. Throws as parseConfig, or CONFIG_UNREADABLE. Secret
+ * files stay unread.
+ */
+export async function readConfig(
+  fileName: string,
+): Promise<ParsedConfig & { readonly source: ConfigSource }> {
+  const source = await readSource(fileName)
+  if ('problems' in source) throw configError(source.fileName, source.problems)
+  const parsed = parseConfig(source.text, source.fileName, source.parts)
+  return { ...parsed, warnings: [...sharedFiles(source, parsed), ...parsed.warnings], source }
+}
+
+/** Files that hold a secret and that the group or others may read. */
+function sharedFiles({ files, fileName, parts }: ConfigSource, { secretsAt }: ParsedConfig): ConfigWarning[] {
+  const holders = new Set(secretsAt.map(({ file }) => file ?? fileName))
+  return files
+    .filter(({ file, mode }) => holders.has(file) && (mode & 0o044) !== 0)
+    .map(({ file }) =>
       warningOf(fileName, {
-        position: { line: 1, column: 1 },
+        position: { line: 1, column: 1, ...(parts.length > 0 && { file }) },
         key: '',
-        message: `holds a secret and can be read by other users, expected mode 0600: chmod 600 ${fileName}`,
+        message: `holds a secret and can be read by other users, expected mode 0600: chmod 600 ${file}`,
       }),
     )
-  return { config, warnings }
 }
 
 /**
@@ -86,7 +90,7 @@ export async function loadSecrets(
 /** The text of a file that holds a secret, without the space around it. Throws CONFIG_UNREADABLE. */
 export async function readSecretText(file: string): Promise<string> {
   const { text } = await readText(file, MAX_SECRET_FILE_BYTES).catch((cause: unknown) => {
-    throw new ShoalError('CONFIG_UNREADABLE', `cannot read the secret in ${file}: ${reason(cause)}`, {
+    throw new ShoalError('CONFIG_UNREADABLE', `cannot read the secret in ${file}: ${reasonOf(cause)}`, {
       cause,
     })
   })
@@ -106,7 +110,7 @@ async function readSecret({ file }: SecretFile): Promise<ReadSecret> {
   try {
     read = await readText(file, MAX_SECRET_FILE_BYTES)
   } catch (error) {
-    return { shared: false, fault: { message: `cannot read ${file}: ${reason(error)}` } }
+    return { shared: false, fault: { message: `cannot read ${file}: ${reasonOf(error)}` } }
   }
   const { shared } = read
   const result = secretOrFault(read.text.trim())
@@ -131,27 +135,4 @@ async function readText(file: string, maxBytes: number): Promise<TextFile> {
   } finally {
     await handle.close()
   }
-}
-
-/** Reads to the end but no further than `maxBytes`; the size in the stat says nothing about a pipe. */
-async function readUpTo(handle: FileHandle, maxBytes: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(maxBytes)
-  let length = 0
-  while (length < maxBytes) {
-    const { bytesRead } = await handle.read(bytes, length, maxBytes - length, null)
-    if (bytesRead === 0) break
-    length += bytesRead
-  }
-  return bytes.subarray(0, length)
-}
-
-/** What a failed system call or decoder says, without the path that the caller names anyway. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'no such file'
-  if (code === 'EACCES') return 'permission denied'
-  if (code === 'EISDIR') return 'it is a folder'
-  if (error instanceof TypeError) return 'it is not UTF-8 text'
-  return error.message
 }

@@ -1,0 +1,112 @@
+// What a configuration may not ask for though each of its keys is well formed: folders within one another, files of ours
+// where a share would send them to everyone, a web interface open to anybody; and what is unwise. By paths as they are
+// written; folders.ts follows links.
+import { isIP } from 'node:net'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
+import type { Config } from './config.js'
+import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
+import type { ConfigShape } from './root-keys.js'
+
+/** What is unsafe; each message says what to do instead. */
+export function unsafeAsks({ webui }: ConfigShape, json: PositionedJson): Problem[] {
+  if (webui === undefined) return []
+  const problems: Problem[] = []
+  const add = (key: string, message: string): void => {
+    const path = ['webui', key]
+    problems.push({ position: json.positionOf(path), key: formatKey(path), message })
+  }
+  if (webui.allow_empty_password)
+    add('allow_empty_password', 'would let anyone in, expected false, with "login" and "password_hash"')
+  const hasLogin = isGiven(webui.login) && (isGiven(webui.password) || isGiven(webui.password_hash))
+  if (webui.listen !== undefined && !isThisMachine(webui.listen) && !hasLogin)
+    add(
+      'listen',
+      'would open the web interface to the network without a login, expected "127.0.0.1:PORT", or "login" and "password_hash" beside it',
+    )
+  return problems
+}
+
+/** Folders of shares that are one, lie in one another, or hold what is the daemon's own. */
+export function overlaps(
+  { shares, storagePath, pidFile, fileName }: Config,
+  json: PositionedJson,
+): Problem[] {
+  const problems: Problem[] = []
+  const add = (path: KeyPath, message: string): void => {
+    problems.push({ position: json.positionOf(path), key: formatKey(path), message })
+  }
+  shares.forEach(({ dir, secret }, at) => {
+    const path = ['shared_folders', at, 'dir']
+    if (isWithin(storagePath, dir)) add(path, 'contains storage_path, expected a folder apart from it')
+    shares.forEach((other, otherAt) => {
+      // Two equal folders are reported once, at the second; a nested one at itself, wherever it stands.
+      if (other.dir === dir ? otherAt < at : isWithin(dir, other.dir))
+        add(
+          path,
+          other.dir === dir
+            ? `is also the folder of shared_folders[${otherAt}], expected one share for each folder`
+            : `lies in the folder of shared_folders[${otherAt}], expected folders apart from each other`,
+        )
+    })
+    if (pidFile === undefined) return
+    if (isWithin(pidFile, dir))
+      add(['pid_file'], `lies in the folder of shared_folders[${at}], expected a place apart from it`)
+    if ('file' in secret && secret.file === pidFile)
+      add(['pid_file'], `is the secret file of shared_folders[${at}], expected a file of its own`)
+  })
+  if (pidFile === undefined) return problems
+  if (pidFile === resolve(fileName))
+    add(['pid_file'], 'is this configuration file, expected a file of its own')
+  if (pidFile === storagePath) add(['pid_file'], 'is storage_path, expected a file of its own')
+  return problems
+}
+
+/** What is allowed and most likely not meant. */
+export function unwise(config: Config, json: PositionedJson): Problem[] {
+  const warnings: Problem[] = []
+  if (config.shares.length === 0 && !config.dhtNode)
+    warnings.push({
+      position: json.positionOf(['shared_folders']),
+      key: 'shared_folders',
+      message: 'is missing or empty, so there is nothing to sync',
+    })
+  config.shares.forEach(({ dir, secret, useDht, overwriteChanges }, at) => {
+    const warn = (key: string, message: string, isNote = false): void => {
+      const path = ['shared_folders', at, key]
+      warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
+    }
+    if (useDht && config.bootstrap.length === 0)
+      warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
+    if (overwriteChanges && 'grade' in secret && secret.grade === 'write')
+      warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
+    if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
+      warn(
+        'dir',
+        'contains this configuration file, so everyone who can read the share gets the secrets in it',
+      )
+    for (const [other, share] of config.shares.entries())
+      if ('file' in share.secret && isWithin(share.secret.file, dir))
+        warn(
+          'dir',
+          `contains the secret file of shared_folders[${other}], so everyone who can read the share gets it`,
+        )
+  })
+  return warnings
+}
+
+/** Whether a path is the folder or lies in it, both absolute; links are not looked at. */
+export function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path)
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined && value !== ''
+}
+
+/** "127.0.0.1:8888", "[::1]:8888", "localhost:8888"; a port alone is all addresses. */
+function isThisMachine(listen: string): boolean {
+  const [, ipv6, name] = /^(?:\[([^\]]*)\]|([^:]*)):\d+$/.exec(listen) ?? []
+  if (ipv6 !== undefined) return ipv6 === '::1'
+  return name === 'localhost' || (isIP(name ?? '') === 4 && name!.startsWith('127.'))
+}

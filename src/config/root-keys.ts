@@ -1,0 +1,323 @@
+// The keys at the root of a configuration file. Where a default is not BitTorrent Sync's, no data lost ranks before what
+// old files were used to, and the text says so.
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { done, type Keys, notYet, works } from './key-info.js'
+import { FOLDER_DEFAULTS, type FolderDefaults, SHARE, type ShareShape } from './share-keys.js'
+import { anyText, flag, hostPort, list, path, text, whole, wrong } from './values.js'
+import { WEBUI, type WebuiShape } from './webui-keys.js'
+
+/** A file whose keys all have a sound shape, defaults filled in; names are the file's. */
+export interface ConfigShape extends DottedDefaults {
+  readonly device_name?: string | undefined
+  readonly listening_port: number
+  readonly listen_host?: string | undefined
+  readonly storage_path: string
+  readonly pid_file?: string | undefined
+  readonly shared_folders?: readonly ShareShape[] | undefined
+  readonly folder_defaults?: FolderDefaults | undefined
+  readonly folder_rescan_interval: number
+  readonly bootstrap: readonly string[]
+  readonly dht_node: boolean
+  readonly interfaces?: readonly string[] | undefined
+  /** Days; 0: for ever. */
+  readonly sync_trash_ttl: number
+  /** MB of 2^20 bytes; absent: no limit. */
+  readonly max_file_size_for_versioning?: number | undefined
+  /** Seconds. */
+  readonly sync_max_time_diff: number
+  readonly disk_low_priority: boolean
+  /** MB of 2^20 bytes. */
+  readonly log_size: number
+  /** Days; 0: never. */
+  readonly peer_expiration_days: number
+  /** kB/s of 1024 bytes; 0: none. */
+  readonly download_limit: number
+  readonly upload_limit: number
+  readonly webui?: WebuiShape | undefined
+  readonly proxy_password?: string | undefined
+}
+
+/** The defaults of folders as BitTorrent Sync's own power users write them: with a dot, at the root. */
+export type DottedDefaults = {
+  readonly [K in keyof FolderDefaults as `folder_defaults.${K}`]: FolderDefaults[K]
+}
+
+/** In BitTorrent Sync's range (10 to 999999 seconds, 0 = never); below 10 is for tests. */
+const MAX_RESCAN_SECONDS = 999_999
+/** As long as a host name may be on Linux; it travels in certificates and greetings. */
+const MAX_DEVICE_NAME_BYTES = 64
+/** 8 PiB: what a number of bytes can count exactly, in MB. */
+const MAX_MB = 2 ** 33
+const MAX_RATE = 1_000_000_000
+const PROXIES: ReadonlySet<string> = new Set(['socks4', 'socks5', 'http_connect'])
+
+const isTrue = (value: boolean): boolean => value
+const isSet = (value: number): boolean => value !== 0
+const never = (): boolean => false
+const deviceName = `a text of 1 to ${MAX_DEVICE_NAME_BYTES} bytes without control characters`
+const rate = whole(0, MAX_RATE, `kB/s from 1 to ${MAX_RATE}, or 0 for no limit`)
+const megabytes = whole(0, MAX_MB, `MB from 0 to ${MAX_MB}`)
+const UNTIL_LIMITS = 'rates are not limited'
+const UNTIL_PROXY = 'connections are made directly'
+
+const WORKING: Keys<
+  Omit<ConfigShape, keyof DottedDefaults | 'webui' | 'proxy_password' | 'download_limit' | 'upload_limit'>
+> = {
+  storage_path: works(
+    path.refine((value) => !/^\/+$/.test(value), { error: () => 'is "/", expected a folder of its own' }),
+    { type: 'path', default: 'required' },
+    "folder of the daemon's own data and of its control socket; one daemon each. It must not lie in a shared folder",
+  ),
+  shared_folders: works(
+    z
+      .array(z.object(SHARE, { error: wrong('an object with "secret" and "dir"') }), {
+        error: wrong('a list of shared folders'),
+      })
+      .optional(),
+    { type: 'list', default: 'none' },
+    'the shares, below',
+  ),
+  folder_defaults: works(
+    z.object(FOLDER_DEFAULTS, { error: wrong('an object in braces') }).optional(),
+    { type: 'object', default: 'none' },
+    'what shared folders that leave a key out have, below; also as keys with a dot, `"folder_defaults.use_dht": true`',
+  ),
+  device_name: works(
+    text(deviceName, isDeviceName).optional(),
+    { type: 'text', default: "the host's name" },
+    'shown to other members and part of the names of conflict copies; 1 to 64 bytes, no control characters',
+  ),
+  listening_port: works(
+    whole(0, 65_535, 'a port from 1 to 65535, or 0 for any free one').default(0),
+    { type: 'whole number' },
+    'TCP port, and UDP port where the DHT is used; 0: any free one, which is then kept',
+  ),
+  listen_host: works(
+    text('an IP address', (value) => isIP(value) !== 0).optional(),
+    { type: 'text', default: 'all addresses' },
+    'IP address to listen on',
+  ),
+  pid_file: works(
+    path.optional(),
+    { type: 'path', default: 'none' },
+    'file to hold the process id while the daemon runs; it must not lie in a shared folder',
+  ),
+  folder_rescan_interval: works(
+    whole(0, MAX_RESCAN_SECONDS, `seconds from 1 to ${MAX_RESCAN_SECONDS}, or 0 for never`).default(600),
+    { type: 'whole number', unit: 'seconds' },
+    'time between full scans, 1 to 999999; 0: only at start and when the watcher lost track',
+  ),
+  sync_trash_ttl: works(
+    whole(0, 36_500, 'days from 1 to 36500, or 0 for ever').default(30),
+    { type: 'whole number', unit: 'days' },
+    'how long the archive keeps what was replaced or deleted; 0: for ever',
+  ),
+  max_file_size_for_versioning: works(
+    whole(
+      1,
+      MAX_MB,
+      `MB from 1 to ${MAX_MB}; leave it out for no limit, and to keep nothing say "use_sync_trash": false`,
+    ).optional(),
+    { type: 'whole number', unit: 'MB', default: 'no limit' },
+    'larger files are not kept in the archive when they are replaced or deleted. BitTorrent Sync had 1000 and so lost large files without a word; here it is only so where it is asked for',
+  ),
+  sync_max_time_diff: works(
+    whole(0, 999_999, 'seconds from 0 to 999999').default(600),
+    { type: 'whole number', unit: 'seconds' },
+    'a member whose clock differs by more is told of. BitTorrent Sync stopped syncing with it; here no decision reads a clock, so it syncs all the same',
+  ),
+  peer_expiration_days: works(
+    whole(0, 999_999, 'days from 1 to 999999, or 0 for never').default(0),
+    { type: 'whole number', unit: 'days' },
+    'a member that was not heard of for so long is dropped, as by `shoal forget`; 0: never. BitTorrent Sync had 7; here a member that cannot be reached is never counted as up to date unless this is asked for',
+  ),
+  disk_low_priority: works(
+    flag.default(true),
+    { type: 'flag' },
+    'scanning and hashing give way to other programs',
+  ),
+  log_size: works(
+    whole(1, 1_000_000, 'MB from 1 to 1000000').default(10),
+    { type: 'whole number', unit: 'MB' },
+    'how far a log file grows before it is set aside',
+  ),
+  bootstrap: works(
+    list('"host:port"', hostPort).default([]),
+    { type: 'list of `"host:port"`' },
+    'nodes of the DHT; without it no DHT is used, and no public one ever',
+  ),
+  dht_node: works(flag.default(false), { type: 'flag' }, 'also be a node of that DHT'),
+  interfaces: works(
+    list('interface names or addresses', text('an interface name or address')).optional(),
+    { type: 'list of texts', default: 'all but loopback' },
+    'names or addresses of the interfaces that the search on the local network uses; `[]`: none',
+  ),
+}
+
+const NOT_YET = {
+  download_limit: notYet(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to receive, of 1024 bytes; 0: no limit',
+    UNTIL_LIMITS,
+    isSet,
+  ),
+  upload_limit: notYet(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to send, of 1024 bytes; 0: no limit',
+    UNTIL_LIMITS,
+    isSet,
+  ),
+  rate_limit_local_peers: notYet(
+    flag.default(false),
+    { type: 'flag' },
+    'limits count on the local network, too',
+    UNTIL_LIMITS,
+    isTrue,
+  ),
+  use_upnp: notYet(
+    flag.default(false),
+    { type: 'flag' },
+    'have the router open the port',
+    'open the port on the router by hand',
+    isTrue,
+  ),
+  external_port: notYet(
+    whole(0, 65_535, 'a port from 1 to 65535, or 0 for the listening_port').default(0),
+    { type: 'whole number' },
+    'the port on the router; 0: the listening_port',
+    'others find the port by known_hosts',
+    isSet,
+  ),
+  proxy_type: notYet(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'proxy for outgoing connections: `"socks4"`, `"socks5"` or `"http_connect"`; any other text: none',
+    UNTIL_PROXY,
+    (value) => PROXIES.has(value ?? ''),
+  ),
+  proxy_addr: notYet(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'its address',
+    UNTIL_PROXY,
+    never,
+  ),
+  proxy_port: notYet(
+    whole(0, 65_535, 'a port from 1 to 65535').optional(),
+    { type: 'whole number', default: 'none' },
+    'its port',
+    UNTIL_PROXY,
+    never,
+  ),
+  proxy_auth: notYet(
+    flag.default(false),
+    { type: 'flag' },
+    'it asks for a name and password',
+    UNTIL_PROXY,
+    never,
+  ),
+  proxy_username: notYet(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'the name',
+    UNTIL_PROXY,
+    never,
+  ),
+  proxy_password: notYet(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'the password',
+    UNTIL_PROXY,
+    never,
+  ),
+  webui: notYet(
+    z.object(WEBUI, { error: wrong('an object in braces') }).optional(),
+    { type: 'object', default: 'none' },
+    'the web interface, below',
+    'there is no web interface; use the commands of docs/cli.md',
+    (value) => value?.listen !== undefined,
+  ),
+  directory_root: notYet(
+    path.default('/'),
+    { type: 'path' },
+    'where the folder browser of the web interface starts',
+    'there is no web interface',
+    (value) => value !== '/',
+  ),
+  directory_root_policy: notYet(
+    anyText.default('all'),
+    { type: 'text' },
+    '`"belowroot"`: the web interface makes no folders directly in `directory_root`',
+    'there is no web interface',
+    (value) => value !== 'all',
+  ),
+  disk_min_free_space_gb: notYet(
+    whole(0, 1_000_000, 'GB from 0 to 1000000').default(0),
+    { type: 'whole number', unit: 'GB' },
+    'stop receiving when less is free',
+    'receiving goes on until the disk is full, which is told and harms no file',
+    isSet,
+  ),
+}
+
+const DONE = {
+  check_for_updates: done(flag, { type: 'flag' }, 'Shoal never looks for updates; the package manager does'),
+  display_new_version: done(flag, { type: 'flag' }, 'Shoal never looks for updates'),
+  send_statistics: done(flag, { type: 'flag' }, 'Shoal reports to nobody'),
+  vendor: done(anyText, { type: 'text' }, 'it named who packaged BitTorrent Sync'),
+  use_gui: done(flag, { type: 'flag' }, 'there is no window, only commands'),
+  lan_encrypt_data: done(
+    flag,
+    { type: 'flag' },
+    'everything is encrypted, on the local network as well; it cannot be turned off',
+  ),
+  lan_use_tcp: done(flag, { type: 'flag' }, 'the local network always uses TCP'),
+  max_file_size_diff_for_patching: done(
+    megabytes,
+    { type: 'whole number', unit: 'MB' },
+    'of files of every size only the pieces that changed travel',
+  ),
+  send_buf_size: done(
+    megabytes,
+    { type: 'whole number', unit: 'MB' },
+    'buffers follow the connection by themselves',
+  ),
+  recv_buf_size: done(
+    megabytes,
+    { type: 'whole number', unit: 'MB' },
+    'buffers follow the connection by themselves',
+  ),
+  config_refresh_interval: done(
+    whole(0, 999_999, 'seconds from 0 to 999999'),
+    { type: 'whole number', unit: 'seconds' },
+    'the file is not read again on a timer',
+  ),
+  profiler_enabled: done(flag, { type: 'flag' }, 'there is no profiler'),
+  $schema: done(
+    anyText,
+    { type: 'text' },
+    'it tells editors where the JSON schema of the file is',
+    () => false,
+  ),
+}
+
+/** Every key of the root. */
+export const ROOT: Keys<ConfigShape> = {
+  ...WORKING,
+  ...NOT_YET,
+  ...DONE,
+  ...dotted(FOLDER_DEFAULTS),
+}
+
+function dotted(defaults: Keys<FolderDefaults>): Keys<DottedDefaults> {
+  return Object.fromEntries(
+    Object.entries(defaults).map(([key, schema]) => [`folder_defaults.${key}`, schema]),
+  ) as Keys<DottedDefaults>
+}
+
+function isDeviceName(name: string): boolean {
+  return Buffer.byteLength(name) <= MAX_DEVICE_NAME_BYTES && name.isWellFormed() && !/\p{Cc}/u.test(name)
+}

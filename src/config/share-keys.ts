@@ -1,0 +1,109 @@
+// The keys of an entry of shared_folders, and those of folder_defaults, which are the same under BitTorrent Sync's
+// other names for them.
+import { z } from 'zod'
+import { done, type Keys, notYet, works } from './key-info.js'
+import { flag, hosts, path, text, whole, wrong } from './values.js'
+
+/** What is absent is as folder_defaults says, or its default. */
+export interface ShareShape {
+  readonly secret: string | { readonly file: string }
+  readonly dir: string
+  readonly known_hosts?: readonly string[] | undefined
+  readonly search_lan?: boolean | undefined
+  readonly use_dht?: boolean | undefined
+  readonly use_sync_trash?: boolean | undefined
+  readonly use_relay_server?: boolean | undefined
+  readonly overwrite_changes: boolean
+  readonly use_tracker?: boolean | undefined
+  readonly selective_sync: boolean
+}
+
+export interface FolderDefaults {
+  readonly known_hosts?: readonly string[] | undefined
+  readonly use_lan_broadcast?: boolean | undefined
+  readonly use_dht?: boolean | undefined
+  readonly delete_to_trash?: boolean | undefined
+  readonly use_relay?: boolean | undefined
+  readonly use_tracker?: boolean | undefined
+  readonly lan_discovery_mode?: number | undefined
+}
+
+const HOSTS = 'list of `"host:port"`'
+const NO_TRACKER = 'there is no tracker; devices find each other by `known_hosts`, `search_lan` and `use_dht`'
+const NO_RELAY = 'there is no relay; one of two devices must be able to reach the other'
+const isTrue = (value: boolean | undefined): boolean => value === true
+
+export const SHARE: Keys<ShareShape> = {
+  secret: works(
+    z.union([text('a secret'), z.object({ file: path })], {
+      error: wrong('a secret, or {"file": "path of a file that holds it"}'),
+    }),
+    { type: 'text or object', default: 'required' },
+    'a write or read secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
+  ),
+  dir: works(
+    path,
+    { type: 'path', default: 'required' },
+    'the folder; shared folders must not lie in one another, by their paths or where links lead',
+  ),
+  known_hosts: works(
+    hosts.optional(),
+    { type: HOSTS, default: '`[]`' },
+    'addresses of devices, IPv6 in brackets; tried for ever. One text with commas is understood, too',
+  ),
+  search_lan: works(
+    flag.optional(),
+    { type: 'flag', default: '`true`' },
+    'look for devices on the local network',
+  ),
+  use_dht: works(
+    flag.optional(),
+    { type: 'flag', default: '`false`' },
+    'look for devices in the DHT; needs `bootstrap`',
+  ),
+  use_sync_trash: works(
+    flag.optional(),
+    { type: 'flag', default: '`true`' },
+    'keep what others replaced or deleted in the archive, `.shoal/archive`',
+  ),
+  overwrite_changes: works(
+    flag.default(false),
+    { type: 'flag' },
+    'with a read secret: put back what was changed here',
+  ),
+  use_relay_server: notYet(
+    flag.optional(),
+    { type: 'flag', default: '`true`' },
+    'reach devices through others where no direct connection can be had',
+    NO_RELAY,
+    isTrue,
+  ),
+  selective_sync: notYet(
+    flag.default(false),
+    { type: 'flag' },
+    'fetch only the files that are asked for',
+    'the whole share is fetched',
+    isTrue,
+  ),
+  use_tracker: done(flag, { type: 'flag' }, NO_TRACKER, isTrue),
+}
+
+export const FOLDER_DEFAULTS: Keys<FolderDefaults> = {
+  known_hosts: works(hosts.optional(), { type: HOSTS, default: '`[]`' }, '`known_hosts`'),
+  use_lan_broadcast: works(flag.optional(), { type: 'flag', default: '`true`' }, '`search_lan`'),
+  use_dht: works(flag.optional(), { type: 'flag', default: '`false`' }, '`use_dht`'),
+  delete_to_trash: works(flag.optional(), { type: 'flag', default: '`true`' }, '`use_sync_trash`'),
+  use_relay: notYet(
+    flag.optional(),
+    { type: 'flag', default: '`true`' },
+    '`use_relay_server`',
+    NO_RELAY,
+    isTrue,
+  ),
+  use_tracker: done(flag, { type: 'flag' }, NO_TRACKER, isTrue),
+  lan_discovery_mode: done(
+    whole(0, 255, 'a number from 0 to 255'),
+    { type: 'whole number' },
+    'the search on the local network uses multicast; `use_lan_broadcast` turns it off',
+  ),
+}

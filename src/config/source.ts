@@ -1,0 +1,189 @@
+// The text of a configuration: one file, NAME.conf, or a folder NAME.conf.d whose files PART.part are joined in the
+// order of their names, as the Debian package of BitTorrent Sync did (it wrote the result to NAME.conf; here it is never
+// written). Promises: no more is read than a configuration can be; what is not UTF-8 is told with its place.
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ShoalError } from '../core/error.js'
+import { type Problem, positionFinder, type TextPart } from './json.js'
+
+/** A file that was read, as it was then. */
+export interface SourceFile {
+  readonly file: string
+  readonly uid: number
+  readonly gid: number
+  /** Permission bits; 0 for what is no regular file, such as a pipe. */
+  readonly mode: number
+}
+
+/** A configuration's text and where it comes from. */
+export interface ConfigSource {
+  /** The path of NAME.conf, also where only NAME.conf.d is there: for messages and relative paths. */
+  readonly fileName: string
+  readonly text: string
+  /** Empty for a single file. */
+  readonly parts: readonly TextPart[]
+  readonly files: readonly SourceFile[]
+}
+
+/** A text that could not be taken, with the places of what is wrong in it. */
+export interface BrokenSource {
+  readonly fileName: string
+  readonly problems: readonly Problem[]
+}
+
+const MAX_CONFIG_BYTES = 1 << 20
+const PART = /^[^.].*\.part$/s
+
+/**
+ * Reads NAME.conf, or the parts in NAME.conf.d where NAME.conf is not there; either may be named. Both are an error,
+ * unless NAME.conf says just what the parts say, as the old package left it. Throws CONFIG_UNREADABLE.
+ */
+export async function readSource(path: string): Promise<ConfigSource | BrokenSource> {
+  const fileName = path.replace(/\.conf\.d\/*$/, '.conf')
+  const single = await readOne(fileName)
+  const joined = fileName.endsWith('.conf') ? await readParts(fileName) : undefined
+  if (joined === undefined) {
+    if (single !== undefined) return single
+    throw unreadable(fileName, 'no such file')
+  }
+  if (single === undefined || 'problems' in joined) return joined
+  // The old package joined the parts into this file at each start.
+  if (!('problems' in single) && sameLines(single.text, joined.text)) return joined
+  return broken(fileName, {
+    position: { line: 1, column: 1 },
+    key: '',
+    message: `stands beside ${fileName}.d and differs from what its parts give, expected only one of the two: remove this file if it was made from the parts`,
+  })
+}
+
+/** By code units, whatever the language of the system. */
+export function byBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+interface ReadFile extends SourceFile {
+  readonly bytes: Buffer
+}
+
+async function readOne(fileName: string): Promise<ConfigSource | BrokenSource | undefined> {
+  const read = await readFile(fileName, MAX_CONFIG_BYTES)
+  if (read === undefined) return undefined
+  const { bytes, ...file } = read
+  const text = decode(bytes)
+  if (typeof text === 'string') return { fileName, text, parts: [], files: [file] }
+  return broken(fileName, notUtf8(text))
+}
+
+async function readParts(fileName: string): Promise<ConfigSource | BrokenSource | undefined> {
+  const folder = `${fileName}.d`
+  let names: string[]
+  try {
+    names = await readdir(folder)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw unreadable(folder, reasonOf(error), error)
+  }
+  const parts: TextPart[] = []
+  const files: SourceFile[] = []
+  let text = ''
+  let room = MAX_CONFIG_BYTES
+  for (const name of names.filter((each) => PART.test(each)).sort(byBytes)) {
+    const path = join(folder, name)
+    const read = await readFile(path, room)
+    if (read === undefined) throw unreadable(path, 'no such file')
+    const { bytes, ...file } = read
+    room -= bytes.length
+    const part = decode(bytes)
+    if (typeof part !== 'string') {
+      const problem = notUtf8(part)
+      return broken(fileName, { ...problem, position: { ...problem.position, file: path } })
+    }
+    parts.push({ file: path, start: text.length })
+    files.push(file)
+    // An editor's mark is no JSON within a text. Without its last line end a comment would swallow the next part's start.
+    text += part.replace(/^\ufeff/, ' ')
+    if (!/[\r\n]$/.test(text)) text += '\n'
+  }
+  if (parts.length > 0) return { fileName, text, parts, files }
+  throw unreadable(folder, 'it has no files that end in .part')
+}
+
+/** Undefined if it is not there. */
+async function readFile(file: string, maxBytes: number): Promise<ReadFile | undefined> {
+  try {
+    const handle = await open(file, 'r')
+    try {
+      const stat = await handle.stat()
+      const bytes = await readUpTo(handle, maxBytes + 1)
+      if (bytes.length > maxBytes) throw new Error(`longer than ${MAX_CONFIG_BYTES} bytes`)
+      const { uid, gid } = stat
+      return { file, uid, gid, mode: stat.isFile() ? stat.mode & 0o7777 : 0, bytes }
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(file, reasonOf(error), error)
+  }
+}
+
+/** Reads to the end but no further than `maxBytes`; the size in the stat says nothing about a pipe. */
+export async function readUpTo(handle: FileHandle, maxBytes: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(maxBytes)
+  let length = 0
+  while (length < maxBytes) {
+    const { bytesRead } = await handle.read(bytes, length, maxBytes - length, null)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  return bytes.subarray(0, length)
+}
+
+/** What a failed system call or decoder says, without the path that the caller names anyway. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'ENOENT') return 'no such file'
+  if (code === 'EACCES') return 'permission denied'
+  if (code === 'EISDIR') return 'it is a folder'
+  if (error instanceof TypeError) return 'it is not UTF-8 text'
+  return error.message
+}
+
+/** The text, or what of it comes before the first byte that is not UTF-8. */
+function decode(bytes: Buffer): string | { readonly before: string; readonly byte: number } {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  // What is not UTF-8 was replaced, and so comes back as other bytes.
+  const again = Buffer.from(text)
+  if (again.equals(bytes)) return text
+  let at = 0
+  while (bytes[at] === again[at]) at++
+  // The first bytes of a character cut off may be those of the replacement.
+  while (at > 0 && (bytes[at]! & 0xc0) === 0x80) at--
+  return { before: bytes.subarray(0, at).toString(), byte: bytes[at] ?? 0 }
+}
+
+function notUtf8({ before, byte }: { readonly before: string; readonly byte: number }): Problem {
+  const { line, column } = positionFinder(before)(before.length)
+  const message = `is not UTF-8 text from here on (byte 0x${byte.toString(16)}), expected UTF-8: iconv converts other encodings`
+  return { position: { line, column }, key: '', message }
+}
+
+function sameLines(a: string, b: string): boolean {
+  const lines = (text: string): string =>
+    text
+      .split(/\r\n|\n|\r/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
+      .join('\n')
+  return lines(a) === lines(b)
+}
+
+function broken(fileName: string, problem: Problem): BrokenSource {
+  return { fileName, problems: [problem] }
+}
+
+function unreadable(file: string, why: string, cause?: unknown): ShoalError {
+  return new ShoalError('CONFIG_UNREADABLE', `cannot read the configuration file ${file}: ${why}`, { cause })
+}
