@@ -19,6 +19,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['core/', 'ports/'],
   config: ['core/'],
   daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
+  instance: ['core/', 'config/'],
+  // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
+  supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
@@ -29,10 +32,17 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/package-version',
     'config/',
     'daemon/log',
+    'supervisor/client',
+    'supervisor/log-lines',
+    'supervisor/place',
+    'supervisor/report',
+    'supervisor/defaults',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
-const LAZY: Readonly<Record<string, readonly string[]>> = { cli: ['daemon/daemon', 'swarm/dht-node'] }
+const LAZY: Readonly<Record<string, readonly string[]>> = {
+  cli: ['daemon/daemon', 'swarm/dht-node', 'supervisor/supervisor'],
+}
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 

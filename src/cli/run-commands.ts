@@ -7,6 +7,7 @@ import { type LogLevel, makeLog } from '../daemon/log.js'
 import type { Log } from '../ports/log.js'
 import type { CliIo } from './io.js'
 import { untilSignalled } from './lifetime.js'
+import { watchSupervisor } from './supervised.js'
 
 /** Runs the daemon in the foreground until a signal. */
 export async function runCommand(
@@ -14,13 +15,18 @@ export async function runCommand(
   configFile: string,
   options: { readonly logLevel: LogLevel },
 ): Promise<number> {
+  const supervised = watchSupervisor(io.env)
   const read = await readConfig(configFile)
   const { config, warnings } = await loadSecrets(read.config)
   for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
   const log = makeLog(options.logLevel)
   endOnBugs(log)
   const { runDaemon } = await import('../daemon/daemon.js')
-  await untilSignalled(() => runDaemon(config, { log }), log)
+  await untilSignalled(async () => {
+    const daemon = await runDaemon(config, { log })
+    supervised.ready(daemon.port)
+    return daemon
+  }, log)
   return 0
 }
 
@@ -69,7 +75,7 @@ export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
 }
 
 /** Going on after a bug could do harm; what is on disk is safe at any instant (A4). */
-function endOnBugs(log: Log): void {
+export function endOnBugs(log: Log): void {
   process.on('uncaughtException', (err) => {
     log.error({ err }, 'stopping at once after an unexpected error')
     process.exit(70)

@@ -11,6 +11,7 @@ import { redactSecrets } from '../core/secret-redact.js'
 import { overlaps, unsafeAsks, unwise } from './checks.js'
 import {
   formatKey,
+  type KeyPath,
   type Position,
   type PositionedJson,
   type Problem,
@@ -111,6 +112,8 @@ export interface ParsedConfig {
   readonly warnings: ConfigWarning[]
   /** Where secrets, passwords and the like stand in the text itself. */
   readonly secretsAt: readonly Position[]
+  /** Where the value of a key stands; of a missing one, what is around it. */
+  readonly positionOf: (path: KeyPath) => Position
 }
 
 /**
@@ -134,6 +137,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     config,
     warnings: warnings.map((warning) => warningOf(fileName, warning)),
     secretsAt: secretPlaces(shape, json),
+    positionOf: (path) => json.positionOf(path),
   }
 }
 

@@ -7,7 +7,8 @@ import { dirname, join, relative } from 'node:path'
 import type { Config } from './config.js'
 import type { Problem } from './json.js'
 
-interface Place {
+/** Where a folder is in truth. */
+export interface Place {
   /** The folder itself and all above it, nearest first, each as "device:inode"; empty for what is not there. */
   readonly above: readonly string[]
   /** The path with all links followed; of what does not exist yet, as it would be. */
@@ -38,14 +39,15 @@ export async function folderOverlaps({ shares, storagePath }: Config): Promise<P
 }
 
 /** Whether a place is the other or lies in it. */
-function isIn(place: Place, folder: Place): boolean {
+export function isIn(place: Place, folder: Place): boolean {
   const way = relative(folder.real, place.real)
   if (way === '' || (way !== '..' && !way.startsWith('../'))) return true
   const [self] = folder.above
   return self !== undefined && self !== '' && place.above.includes(self)
 }
 
-async function placeOf(dir: string): Promise<Place> {
+/** Looks a path up. Never throws. */
+export async function placeOf(dir: string): Promise<Place> {
   const missing: string[] = []
   let existing = dir
   let real = await resolved(existing)

@@ -34,9 +34,13 @@ export async function readConfig(
   fileName: string,
 ): Promise<ParsedConfig & { readonly source: ConfigSource }> {
   const source = await readSource(fileName)
-  if ('problems' in source) throw configError(source.fileName, source.problems)
+  return { ...parseSource(source), source }
+}
+
+/** Parses a configuration that is read. Throws as parseConfig. */
+export function parseSource(source: ConfigSource): ParsedConfig {
   const parsed = parseConfig(source.text, source.fileName, source.parts)
-  return { ...parsed, warnings: [...sharedFiles(source, parsed), ...parsed.warnings], source }
+  return { ...parsed, warnings: [...sharedFiles(source, parsed), ...parsed.warnings] }
 }
 
 /** Files that hold a secret and that the group or others may read. */

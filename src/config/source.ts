@@ -1,6 +1,7 @@
 // The text of a configuration: one file, NAME.conf, or a folder NAME.conf.d whose files PART.part are joined in the
 // order of their names, as the Debian package of BitTorrent Sync did (it wrote the result to NAME.conf; here it is never
 // written). Promises: no more is read than a configuration can be; what is not UTF-8 is told with its place.
+import { isUtf8 } from 'node:buffer'
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../core/error.js'
@@ -25,20 +26,15 @@ export interface ConfigSource {
   readonly files: readonly SourceFile[]
 }
 
-/** A text that could not be taken, with the places of what is wrong in it. */
-export interface BrokenSource {
-  readonly fileName: string
-  readonly problems: readonly Problem[]
-}
-
 const MAX_CONFIG_BYTES = 1 << 20
 const PART = /^[^.].*\.part$/s
 
 /**
  * Reads NAME.conf, or the parts in NAME.conf.d where NAME.conf is not there; either may be named. Both are an error,
- * unless NAME.conf says just what the parts say, as the old package left it. Throws CONFIG_UNREADABLE.
+ * unless NAME.conf says just what the parts say, as the old package left it. Throws CONFIG_UNREADABLE, or CONFIG_INVALID
+ * for what is there and no text.
  */
-export async function readSource(path: string): Promise<ConfigSource | BrokenSource> {
+export async function readSource(path: string): Promise<ConfigSource> {
   const fileName = path.replace(/\.conf\.d\/*$/, '.conf')
   const single = await readOne(fileName)
   const joined = fileName.endsWith('.conf') ? await readParts(fileName) : undefined
@@ -46,10 +42,10 @@ export async function readSource(path: string): Promise<ConfigSource | BrokenSou
     if (single !== undefined) return single
     throw unreadable(fileName, 'no such file')
   }
-  if (single === undefined || 'problems' in joined) return joined
+  if (single === undefined) return joined
   // The old package joined the parts into this file at each start.
-  if (!('problems' in single) && sameLines(single.text, joined.text)) return joined
-  return broken(fileName, {
+  if (sameLines(single.text, joined.text)) return joined
+  throw invalid(fileName, {
     position: { line: 1, column: 1 },
     key: '',
     message: `stands beside ${fileName}.d and differs from what its parts give, expected only one of the two: remove this file if it was made from the parts`,
@@ -65,16 +61,16 @@ interface ReadFile extends SourceFile {
   readonly bytes: Buffer
 }
 
-async function readOne(fileName: string): Promise<ConfigSource | BrokenSource | undefined> {
+async function readOne(fileName: string): Promise<ConfigSource | undefined> {
   const read = await readFile(fileName, MAX_CONFIG_BYTES)
   if (read === undefined) return undefined
   const { bytes, ...file } = read
   const text = decode(bytes)
   if (typeof text === 'string') return { fileName, text, parts: [], files: [file] }
-  return broken(fileName, notUtf8(text))
+  throw invalid(fileName, notUtf8(text))
 }
 
-async function readParts(fileName: string): Promise<ConfigSource | BrokenSource | undefined> {
+async function readParts(fileName: string): Promise<ConfigSource | undefined> {
   const folder = `${fileName}.d`
   let names: string[]
   try {
@@ -96,8 +92,7 @@ async function readParts(fileName: string): Promise<ConfigSource | BrokenSource 
     room -= bytes.length
     const part = decode(bytes)
     if (typeof part !== 'string') {
-      const problem = notUtf8(part)
-      return broken(fileName, { ...problem, position: { ...problem.position, file: path } })
+      throw invalid(path, notUtf8(part))
     }
     parts.push({ file: path, start: text.length })
     files.push(file)
@@ -160,7 +155,7 @@ function decode(bytes: Buffer): string | { readonly before: string; readonly byt
   let at = 0
   while (bytes[at] === again[at]) at++
   // The first bytes of a character cut off may be those of the replacement.
-  while (at > 0 && (bytes[at]! & 0xc0) === 0x80) at--
+  while (!isUtf8(bytes.subarray(0, at))) at--
   return { before: bytes.subarray(0, at).toString(), byte: bytes[at] ?? 0 }
 }
 
@@ -180,8 +175,8 @@ function sameLines(a: string, b: string): boolean {
   return lines(a) === lines(b)
 }
 
-function broken(fileName: string, problem: Problem): BrokenSource {
-  return { fileName, problems: [problem] }
+function invalid(file: string, { position, message }: Problem): ShoalError {
+  return new ShoalError('CONFIG_INVALID', `${file}:${position.line}:${position.column}: ${message}`)
 }
 
 function unreadable(file: string, why: string, cause?: unknown): ShoalError {

@@ -139,8 +139,7 @@ export class FolderPool {
     payload: JobPayload<Name>,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<JobResult<Name>> {
-    if (this.#isClosed)
-      throw new ShoalError('INTERNAL', `folder job "${job}" failed: the pool is closed`)
+    if (this.#isClosed) throw new ShoalError('INTERNAL', `folder job "${job}" failed: the pool is closed`)
     const task: Task<Name> = { job, payload }
     clearTimeout(this.#idleTimer)
     this.#tasks++

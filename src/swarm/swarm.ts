@@ -214,11 +214,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     void this.#beacon.start()
   }
 
-  #makeFinder(
-    Finder: typeof DhtFinder,
-    bootstrap: readonly Endpoint[],
-    host: string | undefined,
-  ): DhtFinder {
+  #makeFinder(Finder: typeof DhtFinder, bootstrap: readonly Endpoint[], host: string | undefined): DhtFinder {
     const finder = new Finder({
       device: this.#options.device,
       bootstrap,
