@@ -161,7 +161,9 @@ export class FolderPool {
     this.#isClosed = true
     clearTimeout(this.#idleTimer)
     await this.#ending
-    await this.#threads?.close({ force: true })
+    const threads = this.#threads
+    this.#threads = undefined
+    await threads?.close({ force: true })
   }
 
   /**

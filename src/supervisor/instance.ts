@@ -67,9 +67,10 @@ export class Instance {
 
   /** The configuration was read again; `found.print` tells whether it is another. */
   update(found: FoundConfig): void {
-    const isSame = found.print === this.#found.print && found.fault === this.#found.fault
+    const { print, fault } = this.#found
     this.#found = found
-    if (isSame) return
+    if (found.print === print && (found.fault === fault || (found.fault === undefined && this.hasProcess)))
+      return
     if (found.fault === undefined) {
       this.#feed(this.phase.type === 'idle' ? { type: 'start' } : { type: 'changed' })
       return
@@ -89,7 +90,8 @@ export class Instance {
       name: this.name,
       config: this.#found.file,
       state: stateOf(phase),
-      reason: 'reason' in phase && phase.reason !== '' ? phase.reason : null,
+      // One that runs may have a configuration by now that it could not start with.
+      reason: 'reason' in phase && phase.reason !== '' ? phase.reason : (this.#found.fault ?? null),
       retryInSeconds: dueMs === undefined ? null : Math.max(0, Math.ceil((dueMs - now) / 1000)),
       user: seen?.user ?? this.#found.user ?? null,
       pid,

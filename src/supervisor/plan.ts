@@ -167,7 +167,7 @@ function exited(
 
 function pause(machine: Machine, reason: string, nowMs: number, random: number): Step {
   const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** machine.deaths)
-  const untilMs = nowMs + longest * (0.5 + random / 2)
+  const untilMs = nowMs + Math.ceil(longest * (0.5 + random / 2))
   return stay({ ...machine, deaths: machine.deaths + 1, phase: { type: 'waiting', untilMs, reason } })
 }
 

@@ -17,7 +17,7 @@ export interface InstanceReport {
   /** NAME.conf, an absolute path. */
   readonly config: string
   readonly state: InstanceState
-  /** Why it waits, failed or stopped; null otherwise. */
+  /** Why it waits, failed or stopped, or what is wrong with the configuration of one that runs; null otherwise. */
   readonly reason: string | null
   /** Seconds until it is tried again; null: it is not waited for. */
   readonly retryInSeconds: number | null
