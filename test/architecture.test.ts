@@ -18,8 +18,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   folder: ['core/', 'ports/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
+  // As whom a configuration runs, before anybody understands it: its text, positions and problems.
+  instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
   daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
-  instance: ['core/', 'config/'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
@@ -31,17 +32,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/wait',
     'control/package-version',
     'config/',
+    'instance/',
     'daemon/log',
+    'daemon/log-file',
+    'daemon/sd-notify',
     'supervisor/client',
+    'supervisor/defaults',
     'supervisor/log-lines',
     'supervisor/place',
     'supervisor/report',
-    'supervisor/defaults',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
-  cli: ['daemon/daemon', 'swarm/dht-node', 'supervisor/supervisor'],
+  cli: ['daemon/service', 'swarm/dht-node', 'supervisor/supervisor'],
 }
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

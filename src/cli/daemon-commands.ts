@@ -150,7 +150,8 @@ function printList(
   else io.out(list.length === 0 ? `${none}\n` : formatTable(rows))
 }
 
-function formatVerdict({ type, because }: Verdict): string {
-  if (type === 'in-sync') return 'in sync'
-  return `${type}: ${because.map(printable).join(', ')}`
+function formatVerdict({ type, because, notCounted }: Verdict): string {
+  const verdict = type === 'in-sync' ? 'in sync' : `${type}: ${because.map(printable).join(', ')}`
+  if (notCounted.length === 0) return verdict
+  return `${verdict}\nnot counted, not seen for peer_expiration_days: ${notCounted.map(printable).join(', ')}`
 }

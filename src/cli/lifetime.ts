@@ -1,6 +1,7 @@
 // Runs something long-lived until SIGTERM or SIGINT. Promises: a signal, at whatever stage, ends the process within five
 // seconds with exit code 0, by force if need be: what is on disk is safe at any instant (A4). A second SIGINT, from an
-// impatient person, ends it at once.
+// impatient person, ends it at once. SIGHUP has it read its configuration anew; where that cannot be, and in a terminal,
+// whose closing sends it, it ends it like SIGTERM.
 import type { EventEmitter } from 'node:events'
 import type { Log } from '../ports/log.js'
 
@@ -9,11 +10,15 @@ export interface Running {
   readonly stopped: Promise<void>
   /** Resolves when it has stopped. */
   stop(): Promise<void>
+  /** Reads its configuration anew. */
+  reload?(): Promise<void>
 }
 
 /** What is needed of the process. */
 export interface SignalHost extends Pick<EventEmitter, 'on' | 'off'> {
   exit(code: number): void
+  /** Standard error, and whether it is a terminal. */
+  readonly stderr?: { readonly isTTY?: boolean }
 }
 
 /** Half a second short of the five that are promised. */
@@ -31,6 +36,8 @@ export async function untilSignalled(
     askToStop = resolve
   })
   let force: NodeJS.Timeout | undefined
+  let running: Running | undefined
+  let isReloadDue = false
   const onSignal = (signal: string): void => {
     if (force !== undefined) {
       if (signal === 'SIGINT') host.exit(130)
@@ -43,10 +50,22 @@ export async function untilSignalled(
     }, forceExitMs)
     askToStop()
   }
+  const reload = (): void => {
+    log.info({}, 'reading the configuration anew')
+    void running?.reload?.().catch((err: unknown) => log.error({ err }, 'cannot read the configuration'))
+  }
+  const onHangup = (signal: string): void => {
+    if (host.stderr?.isTTY === true || (running !== undefined && running.reload === undefined))
+      onSignal(signal)
+    else if (running === undefined) isReloadDue = true
+    else reload()
+  }
   host.on('SIGTERM', onSignal)
   host.on('SIGINT', onSignal)
+  host.on('SIGHUP', onHangup)
   try {
-    const running = await start()
+    running = await start()
+    if (isReloadDue) onHangup('SIGHUP')
     await Promise.race([running.stopped, asked])
     if (force !== undefined) await running.stop()
     await running.stopped
@@ -54,5 +73,6 @@ export async function untilSignalled(
     clearTimeout(force)
     host.off('SIGTERM', onSignal)
     host.off('SIGINT', onSignal)
+    host.off('SIGHUP', onHangup)
   }
 }

@@ -7,6 +7,7 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { GRADES, type Grade } from '../core/secret.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../daemon/log.js'
+import { addConfigCommands } from './config-commands.js'
 import {
   approveCommand,
   conflictsCommand,
@@ -82,6 +83,7 @@ function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
   addRun(program, io, setExit)
   addSecret(program, io)
   addQueries(program, io, setExit)
+  addConfigCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
@@ -102,7 +104,8 @@ function addRun(program: Command, io: CliIo, setExit: (code: number) => void): v
     .description('sync the folders of a configuration file, in the foreground, until SIGTERM or SIGINT')
     .argument('<config>', 'configuration file')
     .addOption(logLevelOption())
-    .action(async (config: string, options: { logLevel: LogLevel }) =>
+    .option('--log-file <file>', 'log to a file instead, set aside as FILE.old when it has reached log_size')
+    .action(async (config: string, options: { logLevel: LogLevel; logFile?: string }) =>
       setExit(await runCommand(io, config, options)),
     )
 }

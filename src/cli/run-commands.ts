@@ -1,32 +1,48 @@
 // The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
 // every other command starts quickly.
 
-import { loadSecrets, readConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { type LogLevel, makeLog } from '../daemon/log.js'
+import { LogFile } from '../daemon/log-file.js'
 import type { Log } from '../ports/log.js'
+import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
-import { untilSignalled } from './lifetime.js'
+import { type Running, untilSignalled } from './lifetime.js'
 import { watchSupervisor } from './supervised.js'
 
-/** Runs the daemon in the foreground until a signal. */
+/** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
 export async function runCommand(
   io: CliIo,
   configFile: string,
-  options: { readonly logLevel: LogLevel },
+  options: { readonly logLevel: LogLevel; readonly logFile?: string },
 ): Promise<number> {
   const supervised = watchSupervisor(io.env)
-  const read = await readConfig(configFile)
-  const { config, warnings } = await loadSecrets(read.config)
-  for (const { text } of [...read.warnings, ...warnings]) io.err(`warning: ${text}\n`)
-  const log = makeLog(options.logLevel)
+  const source = await ConfigSource.enter(configFile)
+  const { config, remarks } = await source.first()
+  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
+  const logFile = options.logFile === undefined ? undefined : new LogFile(options.logFile, config.logBytes)
+  const log = makeLog(options.logLevel, logFile)
   endOnBugs(log)
-  const { runDaemon } = await import('../daemon/daemon.js')
-  await untilSignalled(async () => {
-    const daemon = await runDaemon(config, { log })
-    supervised.ready(daemon.port)
-    return daemon
-  }, log)
+  log.info({ ...source.runsAs }, 'running')
+  const { runService } = await import('../daemon/service.js')
+  const start = async (): Promise<Running> => {
+    const service = await runService(config, {
+      log,
+      reread: () => source.again(),
+      watched: () => source.files,
+      onConfig: ({ logBytes }) => {
+        if (logFile !== undefined) logFile.maxBytes = logBytes
+      },
+      environment: io.env,
+    })
+    supervised.ready(service.port)
+    const reload = (): Promise<void> => {
+      logFile?.reopen()
+      return service.reload()
+    }
+    return { stopped: service.stopped, stop: () => service.stop(), reload }
+  }
+  await untilSignalled(start, log)
   return 0
 }
 

@@ -15,8 +15,12 @@ export function formatStatus(report: StatusReport): string {
 }
 
 /** What is said of a member in one word or two. */
-export function memberState({ connected, digestEqual }: MemberReport): 'in sync' | 'behind' | 'unreachable' {
-  if (!connected) return 'unreachable'
+export function memberState({
+  connected,
+  digestEqual,
+  expired,
+}: MemberReport): 'in sync' | 'behind' | 'unreachable' | 'expired' {
+  if (!connected) return expired ? 'expired' : 'unreachable'
   return digestEqual ? 'in sync' : 'behind'
 }
 

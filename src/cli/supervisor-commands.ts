@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { ControlClient } from '../control/client.js'
 import { ShoalError } from '../core/error.js'
 import { LOG_LEVELS, type LogLevel, makeLog } from '../daemon/log.js'
+import { Notifier, notifyEnvironment } from '../daemon/sd-notify.js'
 import { SupervisorClient } from '../supervisor/client.js'
 import { AUTOSTART_ALL, type Autostart, parseAutostart } from '../supervisor/defaults.js'
 import { FileSink } from '../supervisor/log-lines.js'
@@ -81,8 +82,12 @@ async function upCommand(io: CliIo, given: string | undefined, options: UpOption
   // What is printed last must be out before the process ends.
   endOnBugs(makeLog(options.logLevel))
   const { Supervisor } = await import('../supervisor/supervisor.js')
-  let reload = (): void => {}
-  process.on('SIGHUP', () => reload())
+  const environment = notifyEnvironment(io.env)
+  let status = ''
+  const notifier =
+    environment === undefined
+      ? undefined
+      : new Notifier({ environment, log, isHealthy: async () => true, status: async () => status })
   try {
     await untilSignalled(
       async () => {
@@ -94,13 +99,24 @@ async function upCommand(io: CliIo, given: string | undefined, options: UpOption
           args: ['--log-level', options.logLevel],
           sink,
           log,
-          onSettled: () => log.info({ folder }, 'ready'),
+          onSettled: (text) => {
+            status = text
+            log.info({ folder, status }, 'ready')
+            void notifier?.ready()
+          },
         })
-        reload = () => {
-          log.info({ folder }, 'reading the configurations again')
-          supervisor.reload().catch((err: unknown) => log.error({ err }, 'cannot read the configurations'))
+        return {
+          stopped: supervisor.stopped.then(() => supervisor.close()),
+          stop: () => {
+            void notifier?.stopping()
+            return supervisor.stop()
+          },
+          reload: async () => {
+            void notifier?.reloading()
+            await supervisor.reload()
+            await notifier?.ready()
+          },
         }
-        return { stopped: supervisor.stopped.then(() => supervisor.close()), stop: () => supervisor.stop() }
       },
       log,
       process,

@@ -110,8 +110,6 @@ export interface ConfigWarning {
 export interface ParsedConfig {
   readonly config: Config
   readonly warnings: ConfigWarning[]
-  /** Where secrets, passwords and the like stand in the text itself. */
-  readonly secretsAt: readonly Position[]
   /** Where the value of a key stands; of a missing one, what is around it. */
   readonly positionOf: (path: KeyPath) => Position
 }
@@ -136,14 +134,13 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   return {
     config,
     warnings: warnings.map((warning) => warningOf(fileName, warning)),
-    secretsAt: secretPlaces(shape, json),
     positionOf: (path) => json.positionOf(path),
   }
 }
 
 /** One error for all that is wrong, in the order of the file. */
 export function configError(fileName: string, problems: readonly Problem[]): ShoalError {
-  const lines = inOrder(problems).map((problem) => problemLine(fileName, problem))
+  const lines = inOrder(problems).map((problem) => problemText(fileName, problem))
   const code = problems.every(({ notYet }) => notYet === true) ? 'NOT_YET' : 'CONFIG_INVALID'
   return new ShoalError(code, lines.join('\n'))
 }
@@ -152,7 +149,7 @@ export function configError(fileName: string, problems: readonly Problem[]): Sho
 export function warningOf(fileName: string, problem: Problem): ConfigWarning {
   const { position, message, isNote = false, notYet = false } = problem
   const key = printableKey(problem.key)
-  return { position, key, message, text: problemLine(fileName, problem), isNote, isNotYet: notYet }
+  return { position, key, message, text: problemText(fileName, problem), isNote, isNotYet: notYet }
 }
 
 /** Shares that are the same share twice: one device has one feed in a share, so one folder. */
@@ -262,18 +259,8 @@ function secretOf(
   return { file: '' }
 }
 
-function secretPlaces(shape: ConfigShape, json: PositionedJson): Position[] {
-  const { shared_folders: shares = [], webui, proxy_password: proxyPassword } = shape
-  const paths: (string | number)[][] = shares.flatMap(({ secret }, at) =>
-    typeof secret === 'string' ? [['shared_folders', at, 'secret']] : [],
-  )
-  if ((proxyPassword ?? '') !== '') paths.push(['proxy_password'])
-  for (const key of ['password', 'password_hash', 'api_key'] as const)
-    if ((webui?.[key] ?? '') !== '') paths.push(['webui', key])
-  return paths.map((path) => json.positionOf(path))
-}
-
-function problemLine(fileName: string, { position, key, message }: Problem): string {
+/** FILE:LINE:COLUMN: key: what, with nothing in it that could be a secret's. */
+export function problemText(fileName: string, { position, key, message }: Problem): string {
   const { file = fileName, line, column } = position
   return `${file}:${line}:${column}: ${key === '' ? '' : `${printableKey(key)}: `}${message}`
 }

@@ -91,7 +91,7 @@ const WORKING: Keys<
   listening_port: works(
     whole(0, 65_535, 'a port from 1 to 65535, or 0 for any free one').default(0),
     { type: 'whole number' },
-    'TCP port, and UDP port where the DHT is used; 0: any free one, which is then kept',
+    'TCP port, and UDP port where the DHT is used; 0: one from 20000 to 32767 is picked and kept for every start. Where that one is in use, another is picked and the log says so: `known_hosts` of others may name the old one',
   ),
   listen_host: works(
     text('an IP address', (value) => isIP(value) !== 0).optional(),
@@ -101,7 +101,7 @@ const WORKING: Keys<
   pid_file: works(
     path.optional(),
     { type: 'path', default: 'none' },
-    'file to hold the process id while the daemon runs; it must not lie in a shared folder',
+    'file to hold the process id while the daemon runs, mode 0644, removed at the end; it must not lie in a shared folder. One that a crash left is replaced; one that names another daemon, or holds anything but a process id, is an error',
   ),
   folder_rescan_interval: works(
     whole(0, MAX_RESCAN_SECONDS, `seconds from 1 to ${MAX_RESCAN_SECONDS}, or 0 for never`).default(600),
@@ -111,7 +111,7 @@ const WORKING: Keys<
   sync_trash_ttl: works(
     whole(0, 36_500, 'days from 1 to 36500, or 0 for ever').default(30),
     { type: 'whole number', unit: 'days' },
-    'how long the archive keeps what was replaced or deleted; 0: for ever',
+    'how long the archive keeps what was replaced or deleted, at least; 0: for ever. See [The archive](#the-archive)',
   ),
   max_file_size_for_versioning: works(
     whole(
@@ -120,27 +120,27 @@ const WORKING: Keys<
       `MB from 1 to ${MAX_MB}; leave it out for no limit, and to keep nothing say "use_sync_trash": false`,
     ).optional(),
     { type: 'whole number', unit: 'MB', default: 'no limit' },
-    'larger files are not kept in the archive when they are replaced or deleted. BitTorrent Sync had 1000 and so lost large files without a word; here it is only so where it is asked for',
+    'larger files are not kept in the archive when others replace or delete them; what somebody wrote here alone is kept all the same. BitTorrent Sync had 1000 and so lost large files without a word; here it is only so where it is asked for',
   ),
   sync_max_time_diff: works(
     whole(0, 999_999, 'seconds from 0 to 999999').default(600),
     { type: 'whole number', unit: 'seconds' },
-    'a member whose clock differs by more is told of. BitTorrent Sync stopped syncing with it; here no decision reads a clock, so it syncs all the same',
+    'a member whose clock differs by more is a problem in `shoal status`, with its name and by how much; 0: clocks are not looked at. BitTorrent Sync stopped syncing with it; here it syncs all the same, see [Clocks](#clocks)',
   ),
   peer_expiration_days: works(
     whole(0, 999_999, 'days from 1 to 999999, or 0 for never').default(0),
     { type: 'whole number', unit: 'days' },
-    'a member that was not heard of for so long is dropped, as by `shoal forget`; 0: never. BitTorrent Sync had 7; here a member that cannot be reached is never counted as up to date unless this is asked for',
+    'a member that is not connected and was not heard of for so long is shown as expired, and `shoal status --wait` names it but does not wait for it, until it is heard of again; 0: never. Nothing else depends on it. BitTorrent Sync had 7; here every member is waited for unless this is asked for',
   ),
   disk_low_priority: works(
     flag.default(true),
     { type: 'flag' },
-    'scanning and hashing give way to other programs',
+    'scanning, hashing and clearing the archive give way to other programs: their threads are 10 nicer than the daemon, which on Linux lowers their disk priority as well. Receiving and sending files do not',
   ),
   log_size: works(
     whole(1, 1_000_000, 'MB from 1 to 1000000').default(10),
     { type: 'whole number', unit: 'MB' },
-    'how far a log file grows before it is set aside',
+    'how far the file of `shoal run --log-file FILE` grows before it is set aside as FILE.old, in place of the one before',
   ),
   bootstrap: works(
     list('"host:port"', hostPort).default([]),
@@ -293,7 +293,7 @@ const DONE = {
   config_refresh_interval: done(
     whole(0, 999_999, 'seconds from 0 to 999999'),
     { type: 'whole number', unit: 'seconds' },
-    'the file is not read again on a timer',
+    'a changed file is read again within some seconds, see below',
   ),
   profiler_enabled: done(flag, { type: 'flag' }, 'there is no profiler'),
   $schema: done(

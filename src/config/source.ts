@@ -2,28 +2,21 @@
 // order of their names, as the Debian package of BitTorrent Sync did (it wrote the result to NAME.conf; here it is never
 // written). Promises: no more is read than a configuration can be; what is not UTF-8 is told with its place.
 import { isUtf8 } from 'node:buffer'
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { type Problem, positionFinder, type TextPart } from './json.js'
-
-/** A file that was read, as it was then. */
-export interface SourceFile {
-  readonly file: string
-  readonly uid: number
-  readonly gid: number
-  /** Permission bits; 0 for what is no regular file, such as a pipe. */
-  readonly mode: number
-}
+import { type FileFacts, openBytes, reason } from './open.js'
 
 /** A configuration's text and where it comes from. */
-export interface ConfigSource {
+export interface OpenedConfig {
   /** The path of NAME.conf, also where only NAME.conf.d is there: for messages and relative paths. */
   readonly fileName: string
   readonly text: string
   /** Empty for a single file. */
   readonly parts: readonly TextPart[]
-  readonly files: readonly SourceFile[]
+  /** What was read, in the order of the text: one file, or each part. */
+  readonly files: readonly FileFacts[]
 }
 
 const MAX_CONFIG_BYTES = 1 << 20
@@ -34,7 +27,7 @@ const PART = /^[^.].*\.part$/s
  * unless NAME.conf says just what the parts say, as the old package left it. Throws CONFIG_UNREADABLE, or CONFIG_INVALID
  * for what is there and no text.
  */
-export async function readSource(path: string): Promise<ConfigSource> {
+export async function openConfig(path: string): Promise<OpenedConfig> {
   const fileName = path.replace(/\.conf\.d\/*$/, '.conf')
   const single = await readOne(fileName)
   const joined = fileName.endsWith('.conf') ? await readParts(fileName) : undefined
@@ -57,20 +50,15 @@ export function byBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-interface ReadFile extends SourceFile {
-  readonly bytes: Buffer
-}
-
-async function readOne(fileName: string): Promise<ConfigSource | undefined> {
-  const read = await readFile(fileName, MAX_CONFIG_BYTES)
+async function readOne(fileName: string): Promise<OpenedConfig | undefined> {
+  const read = await readFile(fileName)
   if (read === undefined) return undefined
-  const { bytes, ...file } = read
-  const text = decode(bytes)
-  if (typeof text === 'string') return { fileName, text, parts: [], files: [file] }
+  const text = decode(read.bytes)
+  if (typeof text === 'string') return { fileName, text, parts: [], files: [read.file] }
   throw invalid(fileName, notUtf8(text))
 }
 
-async function readParts(fileName: string): Promise<ConfigSource | undefined> {
+async function readParts(fileName: string): Promise<OpenedConfig | undefined> {
   const folder = `${fileName}.d`
   let names: string[]
   try {
@@ -78,24 +66,24 @@ async function readParts(fileName: string): Promise<ConfigSource | undefined> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw unreadable(folder, reasonOf(error), error)
+    throw unreadable(folder, reason(error), error)
   }
   const parts: TextPart[] = []
-  const files: SourceFile[] = []
+  const files: FileFacts[] = []
   let text = ''
   let room = MAX_CONFIG_BYTES
   for (const name of names.filter((each) => PART.test(each)).sort(byBytes)) {
     const path = join(folder, name)
-    const read = await readFile(path, room)
+    const read = await readFile(path)
     if (read === undefined) throw unreadable(path, 'no such file')
-    const { bytes, ...file } = read
-    room -= bytes.length
-    const part = decode(bytes)
+    room -= read.bytes.length
+    if (room < 0) throw unreadable(folder, `its parts are longer than ${MAX_CONFIG_BYTES} bytes together`)
+    const part = decode(read.bytes)
     if (typeof part !== 'string') {
       throw invalid(path, notUtf8(part))
     }
     parts.push({ file: path, start: text.length })
-    files.push(file)
+    files.push(read.file)
     // An editor's mark is no JSON within a text. Without its last line end a comment would swallow the next part's start.
     text += part.replace(/^\ufeff/, ' ')
     if (!/[\r\n]$/.test(text)) text += '\n'
@@ -105,45 +93,13 @@ async function readParts(fileName: string): Promise<ConfigSource | undefined> {
 }
 
 /** Undefined if it is not there. */
-async function readFile(file: string, maxBytes: number): Promise<ReadFile | undefined> {
+async function readFile(file: string): Promise<{ bytes: Buffer; file: FileFacts } | undefined> {
   try {
-    const handle = await open(file, 'r')
-    try {
-      const stat = await handle.stat()
-      const bytes = await readUpTo(handle, maxBytes + 1)
-      if (bytes.length > maxBytes) throw new Error(`longer than ${MAX_CONFIG_BYTES} bytes`)
-      const { uid, gid } = stat
-      return { file, uid, gid, mode: stat.isFile() ? stat.mode & 0o7777 : 0, bytes }
-    } finally {
-      await handle.close()
-    }
+    return await openBytes(file, MAX_CONFIG_BYTES)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw unreadable(file, reasonOf(error), error)
+    throw unreadable(file, reason(error), error)
   }
-}
-
-/** Reads to the end but no further than `maxBytes`; the size in the stat says nothing about a pipe. */
-export async function readUpTo(handle: FileHandle, maxBytes: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(maxBytes)
-  let length = 0
-  while (length < maxBytes) {
-    const { bytesRead } = await handle.read(bytes, length, maxBytes - length, null)
-    if (bytesRead === 0) break
-    length += bytesRead
-  }
-  return bytes.subarray(0, length)
-}
-
-/** What a failed system call or decoder says, without the path that the caller names anyway. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'no such file'
-  if (code === 'EACCES') return 'permission denied'
-  if (code === 'EISDIR') return 'it is a folder'
-  if (error instanceof TypeError) return 'it is not UTF-8 text'
-  return error.message
 }
 
 /** The text, or what of it comes before the first byte that is not UTF-8. */

@@ -66,6 +66,10 @@ export interface MemberReport {
   readonly digestEqual: boolean
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
+  /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
+  readonly expired: boolean
+  /** How far its clock is ahead of this device's, milliseconds; null: not known, for one that is not connected. */
+  readonly clockAheadMs: number | null
 }
 
 /** GET /v1/peers: one for each connection and share. */
@@ -136,6 +140,9 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   address: z.string().nullable(),
   digestEqual: z.boolean(),
   lastSeen: z.string().nullable(),
+  // A daemon of an earlier version says nothing of these.
+  expired: z.boolean().default(false),
+  clockAheadMs: z.number().nullable().default(null),
 })
 
 const share: z.ZodType<ShareReport> = z.looseObject({

@@ -5,6 +5,7 @@
 //   behind       this device, or a member that can be reached, does not hold the newest tree yet
 //   unreachable  everyone who can be reached does, but someone cannot be (section 10: never counted as up to date)
 //   in-sync      this device and every enrolled member hold the same digest
+// A member that has expired (peer_expiration_days) is not waited for, and named, so that nobody takes it for up to date.
 import { ShoalError } from '../core/error.js'
 import type { ControlClient } from './client.js'
 import type { StatusReport } from './schema.js'
@@ -13,6 +14,8 @@ export interface Verdict {
   readonly type: 'in-sync' | 'behind' | 'unreachable' | 'halted'
   /** Who or what the verdict is about, for a person; empty if in sync. */
   readonly because: readonly string[]
+  /** Members that the verdict says nothing of, since they have expired; for a person. */
+  readonly notCounted: readonly string[]
 }
 
 export interface WaitOptions {
@@ -33,19 +36,23 @@ export function verdictOf({ shares }: StatusReport): Verdict {
   const halted: string[] = []
   const behind: string[] = []
   const unreachable: string[] = []
+  const notCounted: string[] = []
   for (const share of shares) {
     const within = shares.length === 1 ? '' : ` in ${share.dir}`
     if (share.state === 'halted') halted.push(`${share.dir}: ${share.haltReason ?? 'no reason given'}`)
     if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
       behind.push(`this device${within}`)
     for (const member of share.members)
-      if (!member.connected) unreachable.push(`${member.name} (${member.device.slice(0, 8)})${within}`)
+      if (!member.connected)
+        (member.expired ? notCounted : unreachable).push(
+          `${member.name} (${member.device.slice(0, 8)})${within}`,
+        )
       else if (!member.digestEqual) behind.push(`${member.name}${within}`)
   }
-  if (halted.length > 0) return { type: 'halted', because: halted }
-  if (behind.length > 0) return { type: 'behind', because: behind }
-  if (unreachable.length > 0) return { type: 'unreachable', because: unreachable }
-  return { type: 'in-sync', because: [] }
+  if (halted.length > 0) return { type: 'halted', because: halted, notCounted }
+  if (behind.length > 0) return { type: 'behind', because: behind, notCounted }
+  if (unreachable.length > 0) return { type: 'unreachable', because: unreachable, notCounted }
+  return { type: 'in-sync', because: [], notCounted }
 }
 
 /**
@@ -98,7 +105,7 @@ async function settle(client: ControlClient, settling: Settling): Promise<boolea
 
 function unsettled(verdict: Verdict): Verdict {
   if (verdict.type === 'halted' || verdict.type === 'behind') return verdict
-  return { type: 'behind', because: ['this device, which is still reading its disk'] }
+  return { ...verdict, type: 'behind', because: ['this device, which is still reading its disk'] }
 }
 
 function sleepFor(ms: number): Promise<void> {

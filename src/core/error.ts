@@ -6,11 +6,14 @@ export type ErrorCode =
   | 'USAGE'
   | 'CONFIG_INVALID'
   | 'CONFIG_UNREADABLE'
+  | 'FILE_EXPOSED'
+  | 'WRONG_USER'
   | 'SECRET_INVALID'
   | 'SECRET_GRADE'
   | 'NOT_YET'
   | 'STORAGE_LOCKED'
   | 'STORAGE_UNUSABLE'
+  | 'PID_FILE_UNUSABLE'
   | 'SHARE_UNUSABLE'
   | 'SHARE_HALTED'
   | 'PORT_IN_USE'
@@ -36,6 +39,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   USAGE: { exit: 64, status: 400, hint: 'run shoal --help to see the commands' },
   CONFIG_INVALID: { exit: 78, status: 400, hint: '' },
   CONFIG_UNREADABLE: { exit: 66, status: 400, hint: 'check the path and its permissions' },
+  FILE_EXPOSED: { exit: 77, status: 403, hint: '' },
+  WRONG_USER: { exit: 77, status: 403, hint: '' },
   SECRET_INVALID: { exit: 65, status: 400, hint: 'a secret is one word made by: shoal secret new' },
   SECRET_GRADE: {
     exit: 65,
@@ -49,6 +54,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     hint: 'stop the other daemon, or give this one its own storage_path',
   },
   STORAGE_UNUSABLE: { exit: 74, status: 500, hint: 'check that storage_path exists and is writable' },
+  PID_FILE_UNUSABLE: {
+    exit: 73,
+    status: 500,
+    hint: 'give pid_file a name of its own in a folder that this user may write to, or leave it out',
+  },
   SHARE_UNUSABLE: { exit: 74, status: 500, hint: '' },
   SHARE_HALTED: {
     exit: 75,

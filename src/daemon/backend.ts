@@ -14,12 +14,14 @@ import type {
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
   readonly name: string
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
+  readonly limits: () => MemberLimits
   /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
   readonly started: () => Promise<void>
   readonly stop: () => void
@@ -39,7 +41,7 @@ export class DaemonBackend implements ControlBackend {
       name: this.#view.name,
       version: PACKAGE_VERSION,
       pid: process.pid,
-      shares: shares.map(shareReport),
+      shares: shares.map((share) => shareReport(share, this.#view.limits(), Date.now())),
     }
   }
 
@@ -124,7 +126,7 @@ export class DaemonBackend implements ControlBackend {
   }
 }
 
-function shareReport(share: Share): ShareReport {
+function shareReport(share: Share, limits: MemberLimits, nowMs: number): ShareReport {
   const { files, bytes, needFiles, needBytes, drift } = share.index.counts
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   return {
@@ -138,17 +140,17 @@ function shareReport(share: Share): ShareReport {
     needBytes,
     conflicts: share.conflictCount,
     drift,
-    problems: share.problems
-      .list()
-      .map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
+    problems: [...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(
+      ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
+    ),
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
-    members: memberReports(share),
+    members: memberReports(share, limits, nowMs),
   }
 }
 
-function memberReports(share: Share): MemberReport[] {
+function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
   const digest = share.index.digest()
   return share.members.all().map(({ state, lastSeenMs }) => {
@@ -162,7 +164,9 @@ function memberReports(share: Share): MemberReport[] {
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
-      lastSeen: new Date(peer === undefined ? lastSeenMs : Date.now()).toISOString(),
+      lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
+      expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
+      clockAheadMs: peer?.clockAheadMs ?? null,
     }
   })
 }

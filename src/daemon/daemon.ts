@@ -1,8 +1,10 @@
 // The composition root: one daemon for one configuration. Takes the storage path's lock, opens what lies there, puts the
 // shares into the swarm, serves the control socket, and takes all of it down again in order.
+import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
+import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -18,7 +20,15 @@ import { DaemonBackend } from './backend.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
+import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
+import type { ShareSettings } from './share/share-options.js'
+
+/**
+ * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
+ * (32768 and up), any of which could have it at the next start.
+ */
+const PICKED_PORTS = [20_000, 32_768] as const
 
 export interface DaemonOptions {
   readonly log: Log
@@ -34,6 +44,8 @@ export interface RunningDaemon {
   /** Settles when the daemon has stopped; rejects if it had to. */
   readonly stopped: Promise<void>
   stop(): Promise<void>
+  /** Takes over what can change live of a configuration read anew; says what did, and what needs a restart. */
+  adjust(config: Config<Secret>): ReloadPlan
 }
 
 /** What a running daemon is made of; a clone found on the network makes it start over with another identity (F4). */
@@ -57,12 +69,13 @@ export async function runDaemon(config: Config<Secret>, options: DaemonOptions):
 class Daemon implements RunningDaemon {
   readonly control: ControlBackend
   readonly stopped: Promise<void>
-  readonly #config: Config<Secret>
+  #config: Config<Secret>
   readonly #options: DaemonOptions
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
   #release: () => void = () => undefined
+  #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
   #restarting: Promise<void> | undefined
   #settle: { resolve: () => void; reject: (thrown: unknown) => void } = {
@@ -83,6 +96,7 @@ class Daemon implements RunningDaemon {
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
+      limits: () => this.#config,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
@@ -100,11 +114,12 @@ class Daemon implements RunningDaemon {
   #openedIdentity: Identity | undefined
 
   async start(): Promise<void> {
-    const { storagePath } = this.#config
+    const { storagePath, pidFile } = this.#config
     const lock = lockStorage(storagePath)
     this.#release = () => lock.release()
     try {
       chmodSync(storagePath, 0o700)
+      if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
       this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
     } catch (thrown) {
@@ -131,6 +146,19 @@ class Daemon implements RunningDaemon {
     return this.#stopping
   }
 
+  adjust(config: Config<Secret>): ReloadPlan {
+    const plan = planReload(this.#config, config)
+    this.#config = withLiveChanges(this.#config, config)
+    const settings = shareSettings(this.#config)
+    // Whoever is just starting over as another device does so with the new ones.
+    for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
+      share.adjust(settings)
+      const { knownHosts } = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+    }
+    return plan
+  }
+
   async #restarted(): Promise<void> {
     await this.#restarting?.catch(() => undefined)
   }
@@ -147,6 +175,7 @@ class Daemon implements RunningDaemon {
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined
+    await attempt(() => this.#pidFile?.remove())
     await attempt(this.#release)
     this.#release = () => undefined
     if (failures.length > 0) throw toShoalError(failures[0])
@@ -177,7 +206,7 @@ class Daemon implements RunningDaemon {
       for (const lock of locks) lock.release()
     })
     try {
-      const pool = new FolderPool()
+      const pool = new FolderPool({ lowPriority: this.#config.diskLowPriority })
       closing.push(() => pool.close())
       const database = openIndex(path.join(storagePath, 'index'))
       closing.push(() => database.close())
@@ -202,7 +231,7 @@ class Daemon implements RunningDaemon {
       closing.push(() => swarm.stop())
       for (const share of own) await share.start()
       const { port } = await swarm.start()
-      this.#identity.keepPort(port)
+      this.#keepPort(port)
       own.forEach((share, i) => {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
         share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
@@ -212,6 +241,17 @@ class Daemon implements RunningDaemon {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
     }
+  }
+
+  /** Remembers the port for listening_port 0, and says so if it is not the one that others may know. */
+  #keepPort(port: number): void {
+    const before = this.#identity.port
+    if (this.#config.listeningPort === 0 && before !== undefined && before !== port)
+      this.#log.warn(
+        { before, port },
+        'the port of the last run is in use; known_hosts naming it lead elsewhere',
+      )
+    this.#identity.keepPort(port)
   }
 
   async #newEpochs(feeds: FeedStore): Promise<void> {
@@ -226,7 +266,9 @@ class Daemon implements RunningDaemon {
     const swarm = new Swarm({
       device: this.#identity.device,
       deviceName,
-      listeningPort: listeningPort === 0 ? (this.#identity.port ?? 0) : listeningPort,
+      listeningPort:
+        listeningPort === 0 ? (this.#identity.port ?? randomInt(...PICKED_PORTS)) : listeningPort,
+      anyPortIfTaken: listeningPort === 0,
       ...(listenHost === undefined ? {} : { listenHost }),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
@@ -245,14 +287,14 @@ class Daemon implements RunningDaemon {
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
-    const { deviceName, rescanIntervalMs } = this.#config
+    const { deviceName } = this.#config
     const { pool, database, feeds, swarm } = parts
     const options = {
       dir,
       useSyncTrash,
       overwriteChanges,
       deviceName,
-      rescanIntervalMs,
+      settings: shareSettings(this.#config),
       pool,
       database,
       feeds,
@@ -288,6 +330,10 @@ class Daemon implements RunningDaemon {
     this.#identity.stepAside()
     await this.#open()
   }
+}
+
+function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
+  return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

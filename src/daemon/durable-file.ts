@@ -3,11 +3,15 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Replaces a file; mode 0600. Throws what the file system says. */
-export function writeDurably(file: string, text: string): void {
+/** Replaces a file, a link itself and not what it leads to. Throws what the file system says. */
+export function writeDurably(file: string, text: string, mode = 0o600): void {
   const temporary = `${file}.new`
-  const fd = fs.openSync(temporary, 'w', 0o600)
+  // Left by a crash, or a link that somebody has put there: never written through.
+  fs.rmSync(temporary, { force: true })
+  const fd = fs.openSync(temporary, 'wx', mode)
   try {
+    // Whatever the umask says.
+    fs.fchmodSync(fd, mode)
     // Not writeSync: on a disk that is nearly full, that may write less than all and say so only in its answer.
     fs.writeFileSync(fd, text)
     fs.fsyncSync(fd)

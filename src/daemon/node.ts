@@ -56,8 +56,10 @@ export type ShoalNode = RunningDaemon
 export async function startNode(settings: NodeSettings, options: NodeOptions = {}): Promise<ShoalNode> {
   const log = options.log ?? silentLog
   const parsed = parseConfig(JSON.stringify(settings, undefined, 2), 'settings')
-  const { config, warnings } = await loadSecrets(parsed.config)
-  for (const { text } of [...parsed.warnings, ...warnings]) log.warn({ warning: text }, 'settings')
+  const { config } = await loadSecrets(parsed.config)
+  for (const { text, isNote } of parsed.warnings)
+    if (isNote) log.info({ note: text }, 'settings')
+    else log.warn({ warning: text }, 'settings')
   return runDaemon(config, { log })
 }
 

@@ -1,13 +1,11 @@
 // One pool of worker threads per daemon for everything that blocks on a disk or on arithmetic: scanning, hashing,
 // sealing, staging, committing. One call is one task on one thread, so callers cut their work into batches and keep a
 // few of them running. What is transferred in is gone for the caller; what comes out belongs to the caller.
-// A thread costs some 8 MiB, and most daemons idle most of the time: threads start with the first task and all end when
-// there has been none for a while (docs/decisions/0013-idle-memory.md).
 import { availableParallelism } from 'node:os'
-import { Piscina } from 'piscina'
 import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
+import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
@@ -16,21 +14,29 @@ import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
+import { Threads } from './threads.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
 /** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
 const MOST_THREADS = 4
-/** A worker takes tens of milliseconds to start, so those that were of use are kept this long. */
-const IDLE_TIMEOUT_MS = 20_000
-/** A batch that runs at close() is let finish, at most this long; a crash there is safe too (A4). */
-const CLOSE_TIMEOUT_MS = 5_000
 
 export interface FolderPoolOptions {
   /** Worker threads at most, at least 1; by default one a processor, up to four. */
   readonly threads?: number
-  /** Milliseconds without a task after which all threads end; default 20 s. */
+  /**
+   * Whether what can wait (LOW_PRIORITY below) has threads of its own, as many, that give way to other programs of the
+   * machine; see priority.ts. They are started when there is something to do and end when there is not. Default: no.
+   */
+  readonly lowPriority?: boolean
+  /** Milliseconds without a task after which threads end; default 20 s. */
   readonly idleMs?: number
 }
+
+/** Jobs that nobody waits for: what the disk has to say. Bringing files here and serving them is what people see. */
+const LOW_PRIORITY: ReadonlySet<JobName> = new Set<JobName>([
+  ...(['scan', 'confirmMissing', 'hash'] as const),
+  ...(['listArchiveDays', 'pruneArchive', 'removeEmptyArchiveDirectories'] as const),
+])
 
 /** Pieces read for a batch; see FolderPool.readPieces. */
 export interface PiecesRead {
@@ -40,23 +46,23 @@ export interface PiecesRead {
 }
 
 export class FolderPool {
-  readonly #options: FolderPoolOptions
+  readonly #threads: Threads
+  /** For what can wait; the same ones if nothing has to. */
+  readonly #patient: Threads
   readonly #rooms = new Rooms()
-  #threads: Piscina | undefined
-  /** Tasks that run or wait for a thread. */
-  #tasks = 0
-  #idleTimer: NodeJS.Timeout | undefined
-  /** Of the threads that idled too long; ends of their own accord. */
-  #ending: Promise<void> = Promise.resolve()
-  #isClosed = false
 
   constructor(options: FolderPoolOptions = {}) {
-    this.#options = options
+    const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
+    const { idleMs } = options
+    const onRest = (): void => this.#rooms.clear()
+    this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest })
+    this.#patient =
+      options.lowPriority === true ? new Threads({ threads, lowPriority: true, idleMs }) : this.#threads
   }
 
   /** Whether threads are there, idle or at work. */
   get hasThreads(): boolean {
-    return this.#threads !== undefined
+    return this.#threads.areThere || this.#patient.areThere
   }
 
   /** An array buffer of at least so many bytes to pack pieces into for stage(). */
@@ -88,6 +94,23 @@ export class FolderPool {
   /** Removes what earlier runs left in the staging area, except the named tokens (see marker.ts). */
   cleanStaging(root: string, keepTokens: readonly string[]): Promise<StagingCleaned> {
     return this.run('cleanStaging', { root, keepTokens })
+  }
+
+  /** The day folders of the archive (see archive-prune.ts). */
+  listArchiveDays(target: PruneTarget): Promise<JobResult<'listArchiveDays'>> {
+    return this.run('listArchiveDays', target)
+  }
+
+  /** Removes what is too old from one directory of the archive (see archive-prune.ts). */
+  pruneArchive(payload: PrunePayload): Promise<Pruned> {
+    return this.run('pruneArchive', payload)
+  }
+
+  /** Removes those directories of the archive that are empty, in the order given. */
+  removeEmptyArchiveDirectories(
+    payload: JobPayload<'removeEmptyArchiveDirectories'>,
+  ): Promise<JobResult<'removeEmptyArchiveDirectories'>> {
+    return this.run('removeEmptyArchiveDirectories', payload)
   }
 
   /**
@@ -139,58 +162,18 @@ export class FolderPool {
     payload: JobPayload<Name>,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<JobResult<Name>> {
-    if (this.#isClosed) throw new ShoalError('INTERNAL', `folder job "${job}" failed: the pool is closed`)
     const task: Task<Name> = { job, payload }
-    clearTimeout(this.#idleTimer)
-    this.#tasks++
     try {
-      this.#threads ??= this.#start()
-      return await this.#threads.run(task, { transferList: [...transfer] })
+      const threads = LOW_PRIORITY.has(job) ? this.#patient : this.#threads
+      return (await threads.run(task, [...transfer])) as JobResult<Name>
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause)
       throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
-    } finally {
-      this.#tasks--
-      if (this.#tasks === 0 && !this.#isClosed)
-        this.#idleTimer = setTimeout(() => this.#rest(), this.#options.idleMs ?? IDLE_TIMEOUT_MS).unref()
     }
   }
 
   /** Lets running batches finish, rejects those that wait, ends the threads. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    clearTimeout(this.#idleTimer)
-    await this.#ending
-    const threads = this.#threads
-    this.#threads = undefined
-    await threads?.close({ force: true })
-  }
-
-  /**
-   * A whole pool at a time, and not Piscina's own minThreads of 0: with none to keep, it would start no thread for the
-   * tasks that wait behind one whose thread died.
-   */
-  #start(): Piscina {
-    const threads = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: this.#options.threads ?? Math.min(MOST_THREADS, availableParallelism()),
-      idleTimeout: IDLE_TIMEOUT_MS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
-      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
-    })
-    // Emitted when close() runs into its timeout; the threads are ended all the same.
-    threads.on('error', () => undefined)
-    return threads
-  }
-
-  #rest(): void {
-    const threads = this.#threads
-    if (threads === undefined || this.#tasks > 0) return
-    this.#threads = undefined
-    this.#rooms.clear()
-    const ended = this.#ending
-    // Nothing runs on them, so that ending them loses nothing and takes a moment.
-    this.#ending = threads.destroy().then(() => ended)
+    await Promise.all([...new Set([this.#threads, this.#patient])].map((each) => each.close()))
   }
 }

@@ -3,11 +3,20 @@
 // and never send a small view of a large buffer (the whole of it would be copied). Bulk bytes are not copied but
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
+import {
+  listArchiveDays,
+  type Pruned,
+  type PrunePayload,
+  type PruneTarget,
+  pruneArchive,
+  removeEmptyArchiveDirectories,
+} from './archive-prune.js'
 import { commitBatch } from './commit.js'
 import type { CommitPayload, CommitResult } from './commit-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
 import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
+import { lowerPriority } from './priority.js'
 import {
   type ConfirmPayload,
   confirmMissingBatch,
@@ -28,6 +37,11 @@ export interface Jobs {
   confirmMissing(payload: ConfirmPayload): boolean[]
   hash(payload: HashPayload): Transferring<PackedHashes>
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
+  listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
+  pruneArchive(payload: PrunePayload): Pruned
+  removeEmptyArchiveDirectories(
+    payload: Parameters<typeof removeEmptyArchiveDirectories>[0],
+  ): ReturnType<typeof removeEmptyArchiveDirectories>
 }
 
 export type JobName = keyof Jobs
@@ -84,7 +98,12 @@ const jobs: Jobs = {
     const packed = readPiecesBatch(payload)
     return transferring(packed, [packed.bytes, packed.present.buffer])
   },
+  listArchiveDays,
+  pruneArchive,
+  removeEmptyArchiveDirectories,
 }
+
+lowerPriority(Piscina.workerData)
 
 /** Piscina's entry point. */
 export default function perform(task: Task): unknown {

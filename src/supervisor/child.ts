@@ -15,7 +15,8 @@ const COMMAND = fileURLToPath(new URL('../../../bin/shoal', import.meta.url))
 const OWN_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_FDS', 'LISTEN_PID']
 /** A message is a line of a few bytes. */
 const MAX_MESSAGE_CHARS = 4096
-const MAX_LAST_WORDS = 300
+const MAX_LAST_LINES = 10
+const MAX_LAST_WORDS = 2000
 
 export interface ChildOptions {
   readonly instance: string
@@ -51,7 +52,7 @@ export function startChild(options: ChildOptions): Child {
   }
   let texts: string[] = []
   const onText = (line: string): void => {
-    if (!line.startsWith('warning: ')) texts = [...texts.slice(-1), line]
+    if (!/^(?:warning|note|hint): /.test(line)) texts = [...texts.slice(1 - MAX_LAST_LINES), line]
   }
   const printed = Promise.all([
     passLines(child.stdout as Readable, instance, sink),
@@ -92,9 +93,9 @@ function listen(pipe: Duplex, onReady: (port: number) => void): void {
   })
 }
 
-/** The message and not its hint. */
+/** A failure's message may have a line for each thing that is wrong. */
 function lastWordsOf(texts: readonly string[]): string {
-  const words = texts.filter((line) => !line.startsWith('hint: ')).at(-1) ?? ''
+  const words = texts.join('\n')
   return words.length > MAX_LAST_WORDS ? `${words.slice(0, MAX_LAST_WORDS)}...` : words
 }
 

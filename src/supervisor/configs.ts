@@ -1,21 +1,27 @@
 // The configurations of a folder, each with its name and what is wrong with it. A wrong one is a value here and never an
 // error: it must not stop the others. What two of them share and may not is told of both, and neither is to be started.
 // The daemons read their files again by themselves, as their own users; this is only to refuse in time and to say why.
+// Secrets are not looked at: no key is decoded here, where it may be root that looks.
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { configCollisions, type InstanceConfig, linkedCollisions } from '../config/collisions.js'
 import type { Config } from '../config/config.js'
-import { readConfig } from '../config/secrets.js'
+import { parseOpened } from '../config/secrets.js'
+import { openConfig } from '../config/source.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { parseInstanceName } from '../instance/name.js'
+import { resolveInstance } from '../instance/resolve.js'
+import { withoutSecrets } from './blank.js'
 
 export interface FoundConfig {
   /** Absolute path of NAME.conf, also where only NAME.conf.d is there. */
   readonly file: string
   readonly name: string
-  /** Whom the file's name says it runs as. */
+  /** Whom its name and tags say that it runs as. */
   readonly user?: string
+  /** The address that a tag has it listen on. */
+  readonly bind?: string
   /** Changes when a file does that the configuration is read from. */
   readonly print: string
   readonly config?: Config
@@ -72,10 +78,18 @@ async function configFiles(folder: string): Promise<string[]> {
   return [...new Set(names)].sort().map((name) => path.join(folder, name))
 }
 
-async function read(file: string): Promise<Pick<FoundConfig, 'config' | 'fault'>> {
+async function read(file: string): Promise<Pick<FoundConfig, 'config' | 'fault' | 'user' | 'bind'>> {
   try {
-    const { config } = await readConfig(file)
-    return { config }
+    const opened = await openConfig(file)
+    const { user, userFrom, bind } = resolveInstance(
+      opened.fileName,
+      opened.text,
+      undefined,
+      undefined,
+      opened.parts,
+    )
+    const { config } = parseOpened({ ...opened, text: withoutSecrets(opened.text) })
+    return { config, ...(userFrom !== 'starter' && { user }), ...(bind !== undefined && { bind }) }
   } catch (thrown) {
     return { fault: redactSecrets(toShoalError(thrown).message) }
   }
@@ -84,7 +98,18 @@ async function read(file: string): Promise<Pick<FoundConfig, 'config' | 'fault'>
 /** Both of two that collide are at fault: which one is meant cannot be told. */
 async function withCollisions(found: readonly FoundConfig[]): Promise<FoundConfig[]> {
   const readable = found.flatMap((each, at): { at: number; instance: InstanceConfig }[] =>
-    each.config === undefined ? [] : [{ at, instance: { name: each.name, config: each.config } }],
+    each.config === undefined
+      ? []
+      : [
+          {
+            at,
+            instance: {
+              name: each.name,
+              config: each.config,
+              ...(each.bind !== undefined && { bind: each.bind }),
+            },
+          },
+        ],
   )
   const instances = readable.map(({ instance }) => instance)
   const collisions = [...configCollisions(instances), ...(await linkedCollisions(instances))]

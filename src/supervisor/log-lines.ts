@@ -84,8 +84,9 @@ export function labelled(line: string, instance: string, now: () => Date = () =>
   const label = `{"instance":${JSON.stringify(instance)},`
   if (isJson(line)) return `${label}${line.slice(1)}\n`
   const text = redactSecrets(line)
-  const level = text.startsWith('warning: ') ? 'warn' : 'error'
-  const fields = { level, time: now().toISOString(), msg: text.replace(/^warning: /, '') }
+  const [, kind, message] = /^(?:(warning|note|hint): )?(.*)$/s.exec(text)!
+  const level = kind === undefined ? 'error' : kind === 'warning' ? 'warn' : 'info'
+  const fields = { level, time: now().toISOString(), msg: message }
   return `${label}${JSON.stringify(fields).slice(1)}\n`
 }
 

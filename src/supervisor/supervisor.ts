@@ -31,8 +31,8 @@ export interface SupervisorOptions {
   readonly args: readonly string[]
   readonly sink: LineSink
   readonly log: Log
-  /** When every daemon that was started has become ready or has ended for the first time. */
-  readonly onSettled?: () => void
+  /** When every daemon that was started has become ready or has ended for the first time; how they are, in a line. */
+  readonly onSettled?: (status: string) => void
 }
 
 export class Supervisor {
@@ -207,7 +207,11 @@ export class Supervisor {
     if (this.#isSettled || this.#server === undefined) return
     if ([...this.#instances.values()].some(({ phase }) => phase.type === 'starting')) return
     this.#isSettled = true
-    this.#options.onSettled?.()
+    const count = (type: string): number =>
+      [...this.#instances.values()].filter(({ phase }) => phase.type === type).length
+    this.#options.onSettled?.(
+      `${count('running')} running, ${count('waiting')} waiting, ${count('failed')} failed`,
+    )
   }
 
   async #until(isTrue: () => boolean): Promise<void> {

@@ -80,7 +80,23 @@ export class AddressBook {
   /** A configured host; due at once. */
   addKnown(share: ShareId, endpoint: Endpoint, nowMs: number): void {
     const address = this.#upsert(endpoint, nowMs)
+    if (address.wants.get(share) !== 'known') address.dueAtMs = Math.min(address.dueAtMs, nowMs)
     address.wants.set(share, 'known')
+  }
+
+  /**
+   * The hosts of a share's configuration are these from now on. One that is left out is forgotten, unless we met somebody
+   * there: then it is an address like any other that was learnt.
+   */
+  setKnown(share: ShareId, endpoints: readonly Endpoint[], nowMs: number): void {
+    const keys = new Set(endpoints.map(formatEndpoint))
+    for (const address of this.#addresses.values()) {
+      if (address.wants.get(share) !== 'known' || keys.has(address.key)) continue
+      if (address.confirmed) address.wants.set(share, 'learnt')
+      else address.wants.delete(share)
+      this.#dropUnwanted(address)
+    }
+    for (const endpoint of endpoints) this.addKnown(share, endpoint, nowMs)
   }
 
   /** An address that a peer vouched for, or where we met the device. False: the book is full, or it is nothing new. */

@@ -18,9 +18,11 @@ import type { Transport } from './dedupe.js'
 import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from './endpoint.js'
 import { FrameGuard } from './frame-guard.js'
 import {
+  decodeClock,
   decodeGate,
   decodeHello,
   decodeOffers,
+  encodeClock,
   encodeGate,
   encodeHello,
   encodeOffers,
@@ -31,6 +33,10 @@ import { bytesEncoding, GuardedMux } from './mux.js'
 import { gateProof, otherRole, PROOF_BYTES, type Role, sameProof } from './proof.js'
 
 const LINK_PROTOCOL = 'shoal/link/1'
+/** A clock that is put right shows within this time. */
+const CLOCK_EVERY_MS = 600_000
+/** A varint of a time; devices that know no such message skip it. */
+const MAX_CLOCK_BYTES = 8
 
 export interface LinkTimings {
   /** From the first byte to ready, and from ready to a proven share channel. Default 10 s. */
@@ -60,6 +66,8 @@ export interface LinkOptions {
   readonly timings: LinkTimings
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
+  /** Milliseconds since 1970; default: Date.now. */
+  readonly wallNow?: () => number
   readonly log: Log
 }
 
@@ -103,6 +111,9 @@ export class Link extends EventEmitter<LinkEvents> {
   #mux: GuardedMux | undefined
   #channel: Channel<null> | undefined
   #offers: Message<Buffer> | undefined
+  #clock: Message<Buffer> | undefined
+  #clockTimer: NodeJS.Timeout | undefined
+  #clockAheadMs: number | undefined
   #isSelected = false
 
   constructor(options: LinkOptions) {
@@ -168,6 +179,11 @@ export class Link extends EventEmitter<LinkEvents> {
   /** What the other device said of itself; set once ready. */
   get hello(): Hello {
     return this.#hello!
+  }
+
+  /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
+  get clockAheadMs(): number | undefined {
+    return this.#clockAheadMs
   }
 
   /** Set once ready. */
@@ -309,7 +325,27 @@ export class Link extends EventEmitter<LinkEvents> {
       encoding: bytesEncoding(8 + MAX_OFFERS * PROOF_BYTES, 'offers'),
       onmessage: (bytes) => this.#onOffers(bytes),
     })
+    this.#clock = channel.addMessage({
+      encoding: bytesEncoding(MAX_CLOCK_BYTES, 'clock'),
+      onmessage: (bytes) => this.#onClock(bytes),
+    })
     channel.open()
+    this.#tellClock()
+    this.#clockTimer = setInterval(() => this.#tellClock(), CLOCK_EVERY_MS)
+  }
+
+  get #wallNow(): () => number {
+    return this.#options.wallNow ?? Date.now
+  }
+
+  #tellClock(): void {
+    if (!this.isClosed) this.#clock?.send(encodeClock(this.#wallNow()))
+  }
+
+  #onClock(bytes: Buffer): void {
+    const clock = decodeClock(bytes)
+    if (clock.type === 'violation') this.#end(`bad clock: ${clock.detail}`)
+    else this.#clockAheadMs = clock.value - this.#wallNow()
   }
 
   #onOffers(bytes: Buffer): void {
@@ -337,6 +373,7 @@ export class Link extends EventEmitter<LinkEvents> {
     const stage = this.#stage
     this.#stage = 'closed'
     clearTimeout(this.#timer)
+    clearInterval(this.#clockTimer)
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()
     this.#log.debug({ peer: this.address, transport: this.transport, stage, reason }, 'connection ended')

@@ -4,12 +4,14 @@
 //   gate      version u8 = 1, proof 32                                   first frame of either side, before any channel
 //   hello     version u8 = 1, instance 16, port uint, name text <= 64    second frame of either side
 //   offers    count uint <= 64, that many ids of 32                      channel shoal/link/1, message 0
+//   clock     milliseconds since 1970, uint                              channel shoal/link/1, message 1
 //   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0 and 1
 //   addresses count uint <= 64, that many of: device 32, host text <= 45 (an IP literal), port uint
 //                                                                        channel shoal/share/1, message 2
 import { isIP } from 'node:net'
 import { ByteReader, ByteWriter } from '../core/bytes.js'
 import { type DeviceId, deviceIdFromKey } from '../core/ids.js'
+import { MAX_TIME_MS } from '../core/record-public.js'
 import { type Decoded, decoding, Malformed } from '../core/violation.js'
 import { PROOF_BYTES } from './proof.js'
 
@@ -101,6 +103,20 @@ export function decodeOffers(bytes: Buffer): Decoded<Buffer[]> {
     for (let i = 0; i < count; i++) ids.push(reader.take(PROOF_BYTES))
     reader.end()
     return ids
+  })
+}
+
+/** What the sender's clock says; a time before 1970 goes as 1970. */
+export function encodeClock(nowMs: number): Buffer {
+  return new ByteWriter(8).uint(Math.min(MAX_TIME_MS, Math.max(0, Math.floor(nowMs)))).finish()
+}
+
+export function decodeClock(bytes: Buffer): Decoded<number> {
+  return decoding(() => {
+    const reader = new ByteReader(bytes)
+    const nowMs = reader.uintUpTo(MAX_TIME_MS, 'time')
+    reader.end()
+    return nowMs
   })
 }
 

@@ -54,6 +54,8 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   readonly initiator: boolean
   /** Milliseconds since 1970. */
   readonly connectedAtMs: number
+  /** How far its clock is ahead of ours; undefined: it has not told. */
+  readonly clockAheadMs: number | undefined
   readonly stream: NoiseSecretStream
   readonly mux: Protomux
   /** Each at most MAX_CERTIFICATE_BYTES, else a RangeError. */
@@ -153,6 +155,9 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   }
   get initiator(): boolean {
     return this.link.role === 'initiator'
+  }
+  get clockAheadMs(): number | undefined {
+    return this.link.clockAheadMs
   }
   get stream(): NoiseSecretStream {
     return this.link.stream

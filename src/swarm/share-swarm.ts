@@ -21,6 +21,8 @@ export interface ShareSwarm extends EventEmitter<ShareEvents> {
   close(): Promise<void>
   /** Addresses from elsewhere, for instance those remembered from the last run. */
   learn(addresses: readonly DeviceAddress[]): void
+  /** "host:port" each: the configured hosts, instead of those before. @throws ShoalError CONFIG_INVALID */
+  setKnownHosts(hosts: readonly string[]): void
   /** Addresses worth remembering for the next run, the best first, at most 1,000. */
   known(): DeviceAddress[]
 }
@@ -30,6 +32,7 @@ export interface ShareHost {
   readonly own: DeviceId
   learn(share: ShareId, list: readonly DeviceAddress[]): void
   known(share: ShareId): DeviceAddress[]
+  setKnownHosts(share: ShareId, hosts: readonly string[]): void
   ban(device: DeviceId, reason: string, forMs: number): void
   rivalOf(device: DeviceId): Endpoint | undefined
   removeShare(share: ShareId): void
@@ -69,6 +72,10 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
       this.keys.shareId,
       addresses.filter(({ host }) => scopeOf(host) !== undefined),
     )
+  }
+
+  setKnownHosts(hosts: readonly string[]): void {
+    this.#host.setKnownHosts(this.keys.shareId, hosts)
   }
 
   known(): DeviceAddress[] {

@@ -31,6 +31,8 @@ export interface SwarmOptions {
   readonly deviceName: string
   /** 0: any free one. */
   readonly listeningPort: number
+  /** Whether another port will do where that one is in use. Default: no. */
+  readonly anyPortIfTaken?: boolean
   /** Undefined: all addresses. */
   readonly listenHost?: string
   /** Names or addresses that the LAN beacon may use; undefined: all but loopback. */
@@ -43,6 +45,8 @@ export interface SwarmOptions {
   readonly dhtNode?: boolean
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
+  /** Milliseconds since 1970, told to members; default: Date.now. */
+  readonly wallNow?: () => number
 }
 
 export interface ShareOptions {
@@ -120,8 +124,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
     this.#state = 'running'
     try {
-      const onSocket = (socket: Socket): void => this.#onSocket(socket)
-      this.#listener = await TcpListener.open(listenHost, listeningPort, onSocket, this.#log)
+      this.#listener = await this.#listen(listenHost, listeningPort)
       this.#port = this.#listener.port
       if (dhtNode) {
         const { runDhtNode } = await import('./dht-node.js')
@@ -144,6 +147,17 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#dialer.start()
     this.#log.info({ port: this.#port }, 'listening')
     return { port: this.#port }
+  }
+
+  async #listen(host: string | undefined, port: number): Promise<TcpListener> {
+    const onSocket = (socket: Socket): void => this.#onSocket(socket)
+    try {
+      return await TcpListener.open(host, port, onSocket, this.#log)
+    } catch (thrown) {
+      const isTaken = thrown instanceof ShoalError && thrown.code === 'PORT_IN_USE'
+      if (!isTaken || this.#options.anyPortIfTaken !== true) throw thrown
+      return TcpListener.open(host, 0, onSocket, this.#log)
+    }
   }
 
   /** Closes everything; resolves within some 3 s whatever the network does. */
@@ -193,6 +207,10 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       own: this.#own,
       learn: (share, list) => this.#learn(share, list),
       known: (share) => this.#book.known(share),
+      setKnownHosts: (share, hosts) => {
+        this.#book.setKnown(share, hosts.map(endpointOf), now())
+        this.#dialer.wake()
+      },
       ban: (device, reason, forMs) => this.#ban(device, reason, forMs),
       rivalOf: (device) => this.#table.rivalOf(device),
       removeShare: (share) => this.#removeShare(share),
@@ -280,6 +298,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
       timings: this.#timings,
       now,
+      ...(this.#options.wallNow === undefined ? {} : { wallNow: this.#options.wallNow }),
       log: this.#log,
     }
   }

@@ -135,6 +135,26 @@ describe('shoal status', () => {
       exit: 2,
       says: 'halted: /data/photos: most of the tree is gone',
     },
+    {
+      name: 'a member that has expired is not waited for, and named: exit 0',
+      report: share({ members: [member('nas'), member('phone', { connected: false, expired: true })] }),
+      exit: 0,
+      says: 'in sync\nnot counted, not seen for peer_expiration_days: phone (70686f6e)',
+    },
+    {
+      name: 'a member that has expired does not hide one that is only unreachable: exit 3',
+      report: share({
+        members: [member('nas', { connected: false }), member('phone', { connected: false, expired: true })],
+      }),
+      exit: 3,
+      says: 'unreachable: nas (6e617300)\nnot counted, not seen for peer_expiration_days: phone (70686f6e)',
+    },
+    {
+      name: 'a member that is connected counts, whatever was said of it: exit 2',
+      report: share({ members: [member('nas', { digestEqual: false, expired: true })] }),
+      exit: 2,
+      says: 'behind: nas',
+    },
   ]
   for (const { name, report, exit, says } of verdicts)
     it(`--wait tells of ${name}`, async () => {
@@ -144,7 +164,10 @@ describe('shoal status', () => {
       assert.ok(human.out.endsWith(`\n\n${says}\n`), human.out)
       const json = await shoal(['status', config, '--wait', '--timeout', '0', '--json'])
       assert.equal(json.exit, exit)
-      assert.deepEqual(JSON.parse(json.out), { ...status(report), verdict: says.split(':')[0] })
+      assert.deepEqual(JSON.parse(json.out), {
+        ...status(report),
+        verdict: /^[a-z]+(?: sync)?/.exec(says)![0].replace(' ', '-'),
+      })
     })
 
   it('--wait does not wait on when a share is halted', async () => {

@@ -193,6 +193,48 @@ describe('untilSignalled', () => {
     assert.deepEqual(host.exits, [0, 130])
   })
 
+  it('SIGHUP has it read its configuration, also one that came while it started', async () => {
+    const host = new Host()
+    let reloads = 0
+    const daemon = Object.assign(running(), {
+      reload: async () => {
+        reloads++
+      },
+    })
+    let started: (value: Running) => void = () => {}
+    const start = new Promise<Running>((resolve) => {
+      started = resolve
+    })
+    const done = untilSignalled(() => start, silentLog, host)
+    host.emit('SIGHUP', 'SIGHUP')
+    assert.equal(reloads, 0)
+    started(daemon)
+    await start
+    await Promise.resolve()
+    assert.equal(reloads, 1)
+    host.emit('SIGHUP', 'SIGHUP')
+    assert.equal(reloads, 2)
+    host.emit('SIGTERM', 'SIGTERM')
+    await done
+    assert.deepEqual([daemon.stops, host.listenerCount('SIGHUP')], [1, 0])
+  })
+
+  it('SIGHUP ends what cannot read a configuration, and what a closing terminal leaves behind', async () => {
+    const plain = new Host()
+    const dht = running()
+    const ended = untilSignalled(async () => dht, silentLog, plain)
+    await Promise.resolve()
+    plain.emit('SIGHUP', 'SIGHUP')
+    await ended
+    assert.equal(dht.stops, 1)
+    const terminal = Object.assign(new Host(), { stderr: { isTTY: true } })
+    const daemon = Object.assign(running(), { reload: assert.fail })
+    const closed = untilSignalled(async () => daemon, silentLog, terminal)
+    terminal.emit('SIGHUP', 'SIGHUP')
+    await closed
+    assert.equal(daemon.stops, 1)
+  })
+
   it('ends when it stops by itself, and fails as it fails', async () => {
     const host = new Host()
     const fine = running()

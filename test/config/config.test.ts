@@ -358,24 +358,31 @@ describe('files', () => {
     put('key', `${R}\n`)
     const { config: read } = await config('{"secret": {"file": "key"}, "dir": "a"}')
     assert.deepEqual(read.shares[0]?.secret, { file: join(folder, 'key') })
-    const { config: loaded, warnings } = await loadSecrets(read)
+    const { config: loaded } = await loadSecrets(read)
     assert.equal(formatSecret(loaded.shares[0]!.secret), R)
-    assert.deepEqual(warnings, [])
     const again = await loadSecrets(loaded)
     assert.deepEqual(again.config, loaded)
   })
 
-  it('warns when others can read a secret, in its file or in the configuration', async () => {
-    put('key', W, 0o640)
-    const { config: read } = await config('{"secret": {"file": "key"}, "dir": "a"}')
-    const { warnings } = await loadSecrets(read)
-    assert.match(warnings[0]?.text ?? '', /c\.conf:1:\d+: .*secret: .*key can be read by other users/)
-    put('open.conf', `{"storage_path": "s", "shared_folders": [{"secret": "${W}", "dir": "a"}]}`, 0o644)
-    const open = await readConfig(join(folder, 'open.conf'))
-    assert.match(
-      open.warnings[0]?.text ?? '',
-      /open\.conf:1:1: holds a secret and can be read by other users/,
-    )
+  it('refuses a secret file that others have rights to', async () => {
+    const shares = [0o640, 0o604, 0o620, 0o602].map((mode, at) => {
+      put(`key${at}`, W, mode)
+      return `{"secret": {"file": "key${at}"}, "dir": "d${at}"}`
+    })
+    const { config: read } = await config(shares.join(',\n'))
+    await assert.rejects(loadSecrets(read), (error: ShoalError) => {
+      assert.equal(error.code, 'CONFIG_INVALID')
+      const lines = error.message.split('\n')
+      assert.equal(lines.length, 4)
+      for (const [at, line] of lines.entries())
+        assert.match(
+          line,
+          new RegExp(
+            `:${at + 1}:\\d+: shared_folders.${at}..secret: .*key${at} holds a secret and other users have rights to it .mode 06\\d\\d., expected mode 0600: chmod 600 .*key${at}$`,
+          ),
+        )
+      return true
+    })
   })
 
   it('names the place of every secret file that is missing or wrong, never the text', async () => {

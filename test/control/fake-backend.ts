@@ -21,6 +21,8 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     address: '127.0.0.1:4444',
     digestEqual: true,
     lastSeen: '2026-11-20T18:02:03.000Z',
+    expired: false,
+    clockAheadMs: null,
     ...changes,
   }
 }

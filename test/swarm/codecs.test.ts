@@ -13,11 +13,13 @@ import {
   clipName,
   decodeAddresses,
   decodeBuffers,
+  decodeClock,
   decodeGate,
   decodeHello,
   decodeOffers,
   encodeAddresses,
   encodeBuffers,
+  encodeClock,
   encodeGate,
   encodeHello,
   encodeOffers,
@@ -118,6 +120,13 @@ test('F7: messages come back as they went, and any bytes are an answer, never a 
       assert.deepEqual(decodeAddresses(encodeAddresses(value)), { type: 'ok', value }),
     ),
   )
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 8.64e15 }), (value) =>
+      assert.deepEqual(decodeClock(encodeClock(value)), { type: 'ok', value }),
+    ),
+  )
+  assert.deepEqual(decodeClock(encodeClock(-5)), { type: 'ok', value: 0 })
+  assert.deepEqual(decodeClock(encodeClock(1e300)), { type: 'ok', value: 8.64e15 })
   const list = fc.array(
     fc.uint8Array({ maxLength: 100, size: 'max' }).map((array) => Buffer.from(array)),
     { maxLength: 600, size: 'max' },
@@ -136,7 +145,7 @@ test('F7: messages come back as they went, and any bytes are an answer, never a 
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300, size: 'max' }), (array) => {
       const any = Buffer.from(array)
-      for (const decode of [decodeHello, decodeGate, decodeOffers, decodeAddresses]) {
+      for (const decode of [decodeHello, decodeGate, decodeOffers, decodeAddresses, decodeClock]) {
         const decoded = decode(any)
         assert.ok(decoded.type === 'ok' || decoded.code.length > 0)
       }

@@ -242,3 +242,26 @@ test('start says which port is taken, and stop is prompt', async (t) => {
   await a.swarm.stop()
   assert.ok(performance.now() - startMs < 1000)
 })
+
+test('each side knows how far the other clock is ahead, and files need not care', async (t) => {
+  const [keys] = shareKeys('read')
+  const aheadMs = 3_600_000
+  const a = await startNode(t, keys!, { wallNow: () => Date.now() + aheadMs })
+  const b = await startNode(t, keys!, { knownHosts: [a.host] })
+  const [ofB, ofA] = [await peerOf(a.share), await peerOf(b.share)]
+  await until(() => ofA.clockAheadMs !== undefined && ofB.clockAheadMs !== undefined, 'both clocks are known')
+  // The way is included, so only the order of magnitude is sure.
+  assert.ok(Math.abs(ofA.clockAheadMs! - aheadMs) < 60_000, `${ofA.clockAheadMs}`)
+  assert.ok(Math.abs(ofB.clockAheadMs! + aheadMs) < 60_000, `${ofB.clockAheadMs}`)
+})
+
+test('a port that is only preferred is left to who has it', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!)
+  const b = startable(t, { listeningPort: a.port, anyPortIfTaken: true })
+  const { port } = await b.start()
+  assert.notEqual(port, a.port)
+  await b.stop()
+  const c = startable(t, { listeningPort: port, anyPortIfTaken: true })
+  assert.equal((await c.start()).port, port)
+})

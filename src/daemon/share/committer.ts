@@ -14,6 +14,7 @@ import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
+import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
 const BATCH_TASKS = 1024
@@ -135,6 +136,16 @@ export class Committer {
       for (const task of ready) this.#events.onBlocked(task, 'HALTED')
       return
     }
+    const atMs = this.#nowMs()
+    const release = await this.#context.useArchive(atMs)
+    try {
+      await this.#commitAt(ready, atMs)
+    } finally {
+      release()
+    }
+  }
+
+  async #commitAt(ready: readonly ApplyTask[], atMs: number): Promise<void> {
     const { index, guard, pool, root } = this.#context
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
@@ -153,7 +164,7 @@ export class Committer {
       const expectRoot = this.#context.rootIdentity()
       const options = {
         archive: this.#context.archive,
-        atMs: this.#nowMs(),
+        atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
       }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
@@ -191,11 +202,11 @@ export class Committer {
       : row?.stat === undefined
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
-    // A reader's own change is always kept when the share's state replaces it, archive or not.
-    const keep = row?.drift !== undefined
+    const { archive, maxVersionedBytes, index } = this.#context
+    const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
-      ...(keep ? { archive: true } : {}),
+      ...(choice === undefined ? {} : { archive: choice }),
     }
     switch (step.type) {
       case 'write': {

@@ -22,6 +22,10 @@ export interface ShareContext {
   readonly isWriter: boolean
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
+  /** Larger files are not kept in the archive (`max_file_size_for_versioning`); Infinity: no limit. */
+  maxVersionedBytes(): number
+  /** Before a commit of this instant: see ArchiveKeeper.use. */
+  useArchive(atMs: number): Promise<() => void>
   isIgnored(path: RelPath, isDirectory: boolean): boolean
   /** The ignore file was seen with new content. */
   onIgnoreRules(): void

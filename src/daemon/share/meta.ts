@@ -1,6 +1,7 @@
 // What a share remembers besides its index: small values by name, in a table of their own.
 import type { WriterId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
+import type { ArchiveLedger } from '../../folder/archive-age.js'
 import type { RootIdentity } from '../../folder/marker.js'
 import { type Database, pathKey, type Table } from '../../store/tables.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
@@ -39,6 +40,15 @@ export class ShareMeta {
 
   set addresses(addresses: Addresses) {
     this.#table.put(key('addresses'), addresses)
+  }
+
+  /** How long the archive's days have been left alone; undefined: never looked. */
+  get archive(): ArchiveLedger | undefined {
+    return this.#table.get(key('archive')) as ArchiveLedger | undefined
+  }
+
+  set archive(ledger: ArchiveLedger) {
+    this.#table.put(key('archive'), ledger)
   }
 
   /** Whether a writer of ours has said again what a lost feed had said (F4). */

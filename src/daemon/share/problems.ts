@@ -9,7 +9,7 @@ export interface Problem {
 }
 
 /** Who found a problem; each source replaces only what it said itself. */
-export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share'
+export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share' | 'archive'
 
 /** More than these are counted, not listed: a status answer must stay readable. */
 const MAX_PROBLEMS = 10_000

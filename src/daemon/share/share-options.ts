@@ -7,12 +7,22 @@ import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import type { Identity } from '../identity.js'
 
+/** What may change while the share runs. */
+export interface ShareSettings {
+  /** 0: never, apart from the scan at start. */
+  readonly rescanIntervalMs: number
+  /** 0: for ever. */
+  readonly trashTtlDays: number
+  /** Larger files are not kept in the archive; Infinity: no limit. */
+  readonly maxVersionedBytes: number
+}
+
 export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
   readonly overwriteChanges: boolean
-  readonly rescanIntervalMs: number
+  readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity
   readonly instance: string

@@ -12,6 +12,7 @@ import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import { Applier } from './applier.js'
+import { ArchiveKeeper } from './archive-keeper.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
@@ -25,7 +26,7 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
-import type { ShareOptions } from './share-options.js'
+import type { ShareOptions, ShareSettings } from './share-options.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -53,6 +54,8 @@ export class Share {
   readonly #watcher: Watcher
   readonly #hearing: Hearing
   readonly #news: IndexNews
+  readonly #keeper: ArchiveKeeper
+  #settings: ShareSettings
   readonly #peers = new Set<SharePeer>()
   #halted: string | undefined
   #stopped = false
@@ -66,6 +69,7 @@ export class Share {
     const { keys, dir, nowMs, database } = options
     const prefix = `${keys.shareId.slice(0, 16)}:`
     this.#o = options
+    this.#settings = options.settings
     this.#onFatal = onFatal
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
@@ -138,6 +142,17 @@ export class Share {
       },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
+    this.#keeper = new ArchiveKeeper({
+      root: dir,
+      pool: options.pool,
+      meta: this.#meta,
+      problems: this.problems,
+      log: this.#log,
+      nowMs,
+      ttlDays: this.#settings.trashTtlDays,
+      rootIdentity: () => this.#root.identity,
+      haltReason: this.#context.haltReason,
+    })
   }
 
   get dir(): string {
@@ -178,9 +193,7 @@ export class Share {
       this.#rescanAll()
     })
     this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
-    if (this.#o.rescanIntervalMs > 0) {
-      this.#rescanTimer = setInterval(() => this.#rescanAll(), this.#o.rescanIntervalMs)
-    }
+    this.#setRescanTimer()
     if (this.#halted === undefined && (this.#isBehindDisk || this.#feeds.isNewEpoch)) {
       this.#scanner.hold()
       void this.#hearing.listen().finally(() => this.#scanner.letGo())
@@ -188,6 +201,16 @@ export class Share {
     this.#scanner.markDirty([''])
     this.#news.tellSoon()
     this.#applier.wake()
+    this.#keeper.start()
+  }
+
+  /** New settings, from now on. */
+  adjust(settings: ShareSettings): void {
+    const before = this.#settings
+    this.#settings = settings
+    if (this.#stopped) return
+    if (settings.rescanIntervalMs !== before.rescanIntervalMs) this.#setRescanTimer()
+    if (settings.trashTtlDays !== before.trashTtlDays) this.#keeper.ttlDays = settings.trashTtlDays
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -197,6 +220,10 @@ export class Share {
     if (known !== undefined) swarm.learn(known)
     swarm.on('peer', (peer) => this.#onPeer(peer))
     for (const peer of swarm.peers()) this.#onPeer(peer)
+  }
+
+  setKnownHosts(hosts: readonly string[]): void {
+    this.#swarm?.setKnownHosts(hosts)
   }
 
   async scan(): Promise<void> {
@@ -250,6 +277,7 @@ export class Share {
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
+      this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
       this.#scanner.stop(),
@@ -269,6 +297,8 @@ export class Share {
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
       archive: useSyncTrash,
+      maxVersionedBytes: () => this.#settings.maxVersionedBytes,
+      useArchive: (atMs) => this.#keeper.use(atMs),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
@@ -346,6 +376,13 @@ export class Share {
 
   #loadIgnoreRules(): void {
     if (this.#ignore.load()) this.#rescanAll()
+  }
+
+  #setRescanTimer(): void {
+    clearInterval(this.#rescanTimer)
+    const { rescanIntervalMs } = this.#settings
+    this.#rescanTimer =
+      rescanIntervalMs > 0 ? setInterval(() => this.#rescanAll(), rescanIntervalMs) : undefined
   }
 
   #rescanAll(): void {

@@ -96,6 +96,8 @@ test('A2: a staged file is put together by one task at a time, also when only it
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: true,
     archive: true,
+    maxVersionedBytes: () => Number.POSITIVE_INFINITY,
+    useArchive: async () => () => undefined,
     isIgnored: () => false,
     onIgnoreRules: () => undefined,
     publish: async () => undefined,

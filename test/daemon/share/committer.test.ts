@@ -363,6 +363,50 @@ test("a reader's own version is archived when the share's replaces it, even with
   assert.deepEqual(place, { path: 'day/a', offset: 0 })
 })
 
+test("what is larger than the limit is not archived, but a reader's own version and the small ones are", async () => {
+  const bench = newApplyBench({ isWriter: false })
+  const limited = { ...bench.context, maxVersionedBytes: () => fileFact([1]).size }
+  const told = committerOf(Object.assign(bench, { context: limited }))
+  for (const path of ['large', 'mine']) await bench.have(path, [1, 2])
+  await bench.have('small', [1])
+  bench.disk.file('mine', [3, 4])
+  const { applied } = bench.index.disk(at('mine'))!
+  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3, 4]) }
+  bench.index.transaction(() =>
+    bench.index.setDisk(
+      at('mine'),
+      { applied, stat: bench.disk.stat('mine'), drift },
+      contentOf([3, 4]).layout,
+    ),
+  )
+  for (const path of ['large', 'mine']) await bench.say(path, [5])
+  await bench.say('small', 'gone')
+  await commit(bench, told, 'large', 'mine', 'small')
+  assert.deepEqual([...told.events].sort(), ['done large', 'done mine', 'done small'])
+  assert.deepEqual([...bench.pool.archived.keys()].sort(), ['day/mine', 'day/small'])
+})
+
+test('a commit begins when the archive is ready for it, and says when it is over', async () => {
+  const bench = newApplyBench()
+  const steps: string[] = []
+  const context = {
+    ...bench.context,
+    useArchive: async (atMs: number) => {
+      steps.push(`use ${atMs}`)
+      await Promise.resolve()
+      steps.push('ready')
+      return () => void steps.push('over')
+    },
+  }
+  const told = committerOf(Object.assign(bench, { context }))
+  await bench.say('a', [2])
+  bench.pool.beforeCommit = () => {
+    steps.push('commit')
+  }
+  await commit(bench, told, 'a')
+  assert.deepEqual(steps, ['use 1', 'ready', 'commit', 'over'])
+})
+
 test('A5: a root that is not to be trusted halts the share before anything is noted', async () => {
   const bench = newApplyBench()
   const told = committerOf(bench)

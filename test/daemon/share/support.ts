@@ -223,6 +223,8 @@ export function newBench(
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
     archive: true,
+    maxVersionedBytes: () => Number.POSITIVE_INFINITY,
+    useArchive: async () => () => undefined,
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {

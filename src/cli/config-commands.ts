@@ -1,0 +1,52 @@
+// `shoal check` and `shoal config`: what can be said of configurations without running them. Their answers go to standard
+// output, problems included: they are what was asked for. Exit code 1: something would not run.
+import type { Command } from 'commander'
+import { sampleConfig } from '../config/sample.js'
+import { ShoalError } from '../core/error.js'
+import { checkConfigs, formatReport } from './check.js'
+import { identify } from './identity.js'
+import { formatImport, importReport } from './import.js'
+import type { CliIo } from './io.js'
+import { formatJson } from './text.js'
+
+/** Where the folder of the old package is. */
+const OLD_FOLDER = '/etc/btsync'
+
+/** Registers the commands. */
+export function addConfigCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  program
+    .command('check')
+    .description('say what configurations would do, and everything wrong with them, without running them')
+    .argument('<config...>', 'configuration files; several are also checked against each other')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nThe exit code is 0 if all would run, 1 if one would not.')
+    .action(async (files: string[], options: { json?: boolean }) => {
+      const reports = await checkConfigs(files, identify)
+      io.out(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n'))
+      setExit(reports.every(({ ok }) => ok) ? 0 : 1)
+    })
+  const config = program.command('config').description('make configurations, and look at old ones')
+  config
+    .command('sample')
+    .description('print a configuration with comments, to fill in')
+    .action(() => io.out(sampleConfig()))
+  config
+    .command('import')
+    .description(
+      "say which configurations of BitTorrent Sync's Debian package work as they are; changes nothing",
+    )
+    .argument('[directory]', 'where they are', OLD_FOLDER)
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nThe exit code is 0 if all work as they are, 1 if one does not.')
+    .action(async (directory: string, options: { json?: boolean }) => {
+      const report = await importReport(directory, identify)
+      io.out(options.json === true ? formatJson(report) : formatImport(report))
+      setExit(report.ok ? 0 : 1)
+    })
+  config.allowExcessArguments().action((_options: unknown, { args: [first] }: Command) => {
+    throw new ShoalError(
+      'USAGE',
+      first === undefined ? 'no command is given' : `there is no command "${first}"`,
+    )
+  })
+}

@@ -1,0 +1,83 @@
+// The configuration of the daemon that this process is: read once, on the way into its instance (src/instance), and again
+// whenever it changes, by then as the user it runs as, who may find that it can no longer be read. Read again, it is
+// believed as little as the first time.
+import { type ConfigWarning, warningOf } from '../config/config.js'
+import { type LoadedConfig, loadSecrets, parseOpened } from '../config/secrets.js'
+import { type OpenedConfig, openConfig } from '../config/source.js'
+import type { RunsAs } from '../instance/drop.js'
+import { enterInstance } from '../instance/enter.js'
+import { glance } from '../instance/glance.js'
+import { checkConfigFile } from '../instance/place.js'
+import { type Instance, resolveInstance } from '../instance/resolve.js'
+
+export interface SourcedConfig {
+  readonly config: LoadedConfig
+  readonly remarks: readonly ConfigWarning[]
+}
+
+/** What of an instance is settled when the process starts. */
+const SETTLED = ['uid', 'gid', 'umask', 'nice'] as const
+
+export class ConfigSource {
+  readonly runsAs: RunsAs
+  readonly #configFile: string
+  readonly #instance: Instance
+  #opened: OpenedConfig
+  /** All that the configuration is read from, and the folder of its parts, to be looked at for changes. */
+  files: readonly string[]
+
+  /** Becomes the configuration's user, for good; see enterInstance. */
+  static async enter(configFile: string): Promise<ConfigSource> {
+    return new ConfigSource(configFile, await enterInstance(configFile))
+  }
+
+  private constructor(
+    configFile: string,
+    { instance, runsAs, opened }: Awaited<ReturnType<typeof enterInstance>>,
+  ) {
+    this.#configFile = configFile
+    this.#instance = instance
+    this.#opened = opened
+    this.runsAs = runsAs
+    this.files = filesOf(opened)
+  }
+
+  /** What was read on the way in. Throws as parseOpened and loadSecrets. */
+  first(): Promise<SourcedConfig> {
+    return this.#load(this.#opened, this.#instance)
+  }
+
+  /**
+   * Reads it again. Throws CONFIG_UNREADABLE, FILE_EXPOSED and what first() throws. What would have the daemon run as
+   * somebody else is a warning, since that takes a restart.
+   */
+  async again(): Promise<{ readonly config: LoadedConfig; readonly warnings: readonly string[] }> {
+    const opened = await openConfig(this.#configFile)
+    const { holdsSecret } = glance(opened.text, opened.fileName)
+    for (const file of opened.files)
+      checkConfigFile(file, this.runsAs.uid, holdsSecret, this.runsAs.uid === 0)
+    const instance = resolveInstance(opened.fileName, opened.text, undefined, undefined, opened.parts)
+    const { config, remarks } = await this.#load(opened, instance)
+    const warnings = remarks.filter(({ isNote }) => !isNote).map(({ text }) => text)
+    const moved = SETTLED.filter((what) => instance[what] !== this.#instance[what])
+    if (moved.length > 0) warnings.push(`the tags now say another ${moved.join(', ')}: needs a restart`)
+    return { config, warnings }
+  }
+
+  async #load(opened: OpenedConfig, instance: Instance): Promise<SourcedConfig> {
+    const read = parseOpened(opened)
+    const { config } = await loadSecrets(read.config)
+    const secrets = read.config.shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : []))
+    this.files = [...filesOf(opened), ...secrets]
+    const notes = instance.notes.map((note) => warningOf(this.#configFile, { ...note, isNote: true }))
+    const bind = config.listenHost === undefined && instance.bind !== undefined
+    return {
+      config: bind ? { ...config, listenHost: instance.bind } : config,
+      remarks: [...read.warnings, ...notes],
+    }
+  }
+}
+
+function filesOf({ fileName }: OpenedConfig): string[] {
+  return [fileName, `${fileName}.d`]
+}

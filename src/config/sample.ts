@@ -1,0 +1,87 @@
+// The sample that `shoal config sample` prints: what most people need first, and every other key that works as a comment
+// with its default, so that it takes effect by removing two slashes. Made from the schema, so it lacks none.
+import { type KeyRow, keyRows } from './describe.js'
+
+/** What stands in the sample for what only its reader knows. */
+export const PLACEHOLDERS = {
+  secret: 'PASTE A SECRET HERE',
+  dir: '/srv/FOLDER',
+  storage: '/var/lib/shoal/NAME',
+} as const
+
+/** Values for keys whose default is no value. */
+const VALUES: Readonly<Record<string, string>> = {
+  device_name: '"server1"',
+  listen_host: '"192.0.2.1"',
+  pid_file: '"/run/shoal/NAME.pid"',
+  max_file_size_for_versioning: '1000',
+  interfaces: '["eth0"]',
+  known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
+}
+/** Keys that stand in the sample itself. */
+const SHOWN: ReadonlySet<string> = new Set([
+  ...['storage_path', 'shared_folders', 'folder_defaults', 'device_name', 'listening_port', 'secret', 'dir'],
+])
+const WIDTH = 116
+
+/** A configuration with comments. Its placeholders must be replaced before it is right. */
+export function sampleConfig(): string {
+  const works = keyRows().filter(({ fate, key }) => fate === 'works' && !SHOWN.has(key))
+  const of = (section: KeyRow['section'], indent: string): string[] =>
+    works.filter((row) => row.section === section).flatMap((row) => commentedKey(row, indent))
+  return `${[
+    '// A configuration of Shoal: JSON with comments, the format of BitTorrent Sync. All keys: docs/configuration.md.',
+    '// Lines that begin with "//," are keys with their defaults or an example: remove the two slashes to use one.',
+    '// Keep this file to yourself, as it holds a secret: chmod 600. Then: shoal check FILE, shoal run FILE.',
+    '//',
+    '// Its name says as whom it runs where the system starts it: NAME.conf, NAME.USER.conf or NAME.USER.GROUP.conf.',
+    '// The tags DAEMON_UID, DAEMON_GID, DAEMON_UMASK, DAEMON_NICE and DAEMON_BIND beat the name: each in a comment line',
+    '// of its own, followed by an equals sign and its value.',
+    '{',
+    "  // Shown to other members. Without it: the host's name.",
+    '  "device_name": "server1",',
+    '',
+    '  // TCP port to listen on; 0: any free one, which is then kept.',
+    '  "listening_port": 44444,',
+    '',
+    "  // Folder of the daemon's own data. Each daemon needs one, apart from what it syncs.",
+    `  "storage_path": "${PLACEHOLDERS.storage}",`,
+    '',
+    '  "shared_folders": [',
+    '    {',
+    '      // A write or read secret: shoal secret new. Or a file that holds it: { "file": "PATH" }',
+    `      "secret": "${PLACEHOLDERS.secret}",`,
+    '',
+    '      // The folder; it is made if it is not there.',
+    `      "dir": "${PLACEHOLDERS.dir}"`,
+    ...of('shared_folders', '      '),
+    '    }',
+    '  ]',
+    ...of('root', '  '),
+    '',
+    '  // What shared folders have that leave a key out.',
+    '  //, "folder_defaults": { "use_lan_broadcast": true, "use_dht": false, "delete_to_trash": true, "known_hosts": "" }',
+    '}',
+  ].join('\n')}\n`
+}
+
+function commentedKey({ key, text, unit, default: value }: KeyRow, indent: string): string[] {
+  const sentence = text.replaceAll('`', '').replace(/^./, (first) => first.toUpperCase())
+  const measure = unit === '' ? '' : ` (${unit})`
+  const absent = value.startsWith('`') || !(key in VALUES) ? '' : ` Without it: ${value}.`
+  return [
+    '',
+    ...folded(`${sentence}${measure}.${absent}`, WIDTH - indent.length).map((line) => `${indent}// ${line}`),
+    `${indent}//, "${key}": ${VALUES[key] ?? value.replaceAll('`', '')}`,
+  ]
+}
+
+function folded(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!
+    if (last !== '' && last.length + word.length + 1 > width) lines.push(word)
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`
+  }
+  return lines
+}
