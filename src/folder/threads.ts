@@ -1,6 +1,6 @@
 // Threads for folder jobs that are there only while there is something to do. One costs some 8 MiB, and most daemons idle
 // most of the time: they start with the first task and all end when there has been none for a while (docs/decisions/
-// 0017-idle-memory.md).
+// 0019-idle-memory.md).
 // A whole Piscina at a time, and not its own minThreads of 0: with none to keep, it would start no thread for the tasks
 // that wait behind one whose thread died.
 import { Piscina } from 'piscina'

@@ -32,7 +32,7 @@ async function faults(
 }
 
 test('configs: .conf files and .conf.d folders are found, nothing else', async () => {
-  write('mail.virtual.conf')
+  write('mail.nosuchuser.conf')
   write('www.conf')
   fs.mkdirSync(path.join(folder, 'parts.conf.d'))
   fs.writeFileSync(
@@ -45,12 +45,15 @@ test('configs: .conf files and .conf.d folders are found, nothing else', async (
   fs.mkdirSync(path.join(folder, 'folder.conf'))
   const { wanted, others } = await findConfigs(folder, (name) => name !== 'www')
   assert.deepEqual(
-    wanted.map(({ file, name, user, fault }) => [path.basename(file), name, user, fault]),
+    wanted.map(({ file, name, user }) => [path.basename(file), name, user]),
     [
-      ['mail.virtual.conf', 'mail', 'virtual', undefined],
-      ['parts.conf', 'parts', undefined, undefined],
+      ['mail.nosuchuser.conf', 'mail', 'nosuchuser'],
+      ['parts.conf', 'parts', undefined],
     ],
   )
+  // Never as root instead.
+  assert.match(wanted[0]!.fault!, /there is no user "nosuchuser"/)
+  assert.equal(wanted[1]!.fault, undefined)
   assert.deepEqual(
     others.map(({ name }) => name),
     ['www'],
