@@ -136,7 +136,7 @@ async function start() {
   for (const grade of ['write', 'read'])
     await writeFile(join(scratch, `${grade}.secret`), `${secrets[grade]}\n`, { mode: 0o600 })
   for (const member of MEMBERS) {
-    await writeFile(configOf(member), configText(member, nodes))
+    await writeFile(configOf(member), configText(member, nodes), { mode: 0o600 })
     processes.start(member, ['run', configOf(member)])
   }
   await until('the three daemons to meet', async () => {

@@ -44,6 +44,20 @@ test('examples/three-servers: one secret, different names, and everybody knows t
   assert.equal(reader.overwriteChanges, true)
 })
 
+test('examples/btsync: a file of the old package is read as it is', () => {
+  const folder = new URL('examples/btsync/', repository)
+  const names = readdirSync(folder)
+  assert.deepEqual(names, ['configs.www-data.www-data.conf'])
+  const text = readFileSync(new URL(names[0]!, folder), 'utf8')
+  assert.ok(text.startsWith('//!/usr/lib/btsync/btsync-daemon --config\n'))
+  const { config, warnings } = parseConfig(text, `/etc/btsync/${names[0]}`)
+  assert.deepEqual([config.deviceName, config.listeningPort], ['app01 config', 12345])
+  assert.deepEqual(
+    warnings.map(({ key }) => key),
+    ['check_for_updates', 'shared_folders[0].use_relay_server', 'shared_folders[0].use_tracker'],
+  )
+})
+
 test('examples/embed: two nodes in one program hold the same', async () => {
   const program = fileURLToPath(new URL('../examples/embed/embed.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 30_000 })

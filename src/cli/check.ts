@@ -13,7 +13,6 @@ import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import type { Grade } from '../core/secret.js'
-import { redactSecrets } from '../core/secret-redact.js'
 import type { Identity } from './identity.js'
 import { formatCount, formatTable, printable } from './text.js'
 
@@ -114,7 +113,7 @@ export async function inspectConfig(file: string, identify: Identify): Promise<I
 export function formatReport(report: ConfigReport): string {
   const { file, ok, errors, warnings, notYet, notes } = report
   const lines = (label: string, texts: readonly string[]): string =>
-    texts.map((text) => `  ${label}: ${printable(redactSecrets(text))}\n`).join('')
+    texts.map((text) => `  ${label}: ${printable(text)}\n`).join('')
   return [
     `${printable(file)}: ${ok ? 'would run' : 'would not run'}\n`,
     report.storagePath === null ? '' : formatTable(factsOf(report), '  '),
@@ -177,7 +176,7 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     runsAs: identity?.runsAs ?? null,
     deviceName: config?.deviceName ?? null,
     listeningPort: config?.listeningPort ?? null,
-    listenHost: identity?.bind ?? config?.listenHost ?? null,
+    listenHost: config?.listenHost ?? identity?.bind ?? null,
     storagePath: config?.storagePath ?? null,
     pidFile: config?.pidFile ?? null,
     shares: await Promise.all((config?.shares ?? []).map(reportShare)),

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { sampleConfig } from '../config/sample.js'
 import { ShoalError } from '../core/error.js'
+import { redactPieces } from '../core/secret-redact.js'
 import { checkConfigs, formatReport } from './check.js'
 import { identify } from './identity.js'
 import { formatImport, importReport } from './import.js'
@@ -22,7 +23,7 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
     .addHelpText('after', '\nThe exit code is 0 if all would run, 1 if one would not.')
     .action(async (files: string[], options: { json?: boolean }) => {
       const reports = await checkConfigs(files, identify)
-      io.out(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n'))
+      io.out(redactPieces(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n')))
       setExit(reports.every(({ ok }) => ok) ? 0 : 1)
     })
   const config = program.command('config').description('make configurations, and look at old ones')
@@ -40,7 +41,7 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
     .addHelpText('after', '\nThe exit code is 0 if all work as they are, 1 if one does not.')
     .action(async (directory: string, options: { json?: boolean }) => {
       const report = await importReport(directory, identify)
-      io.out(options.json === true ? formatJson(report) : formatImport(report))
+      io.out(redactPieces(options.json === true ? formatJson(report) : formatImport(report)))
       setExit(report.ok ? 0 : 1)
     })
   config.allowExcessArguments().action((_options: unknown, { args: [first] }: Command) => {

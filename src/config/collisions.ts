@@ -11,7 +11,7 @@ export interface InstanceConfig {
   /** The instance's: the first part of the file's name. */
   readonly name: string
   readonly config: Config
-  /** The address it listens on whatever the file says (DAEMON_BIND). */
+  /** Where it listens if the file has no listen_host (DAEMON_BIND). */
   readonly bind?: string
   /** As parseConfig gives it; absent: positions are those of the file's start, or the share's. */
   readonly positionOf?: (path: KeyPath) => Position
@@ -25,134 +25,92 @@ export interface Collision {
   readonly text: string
 }
 
+/** A path that a configuration claims. */
+interface Claim {
+  readonly kind: 'share' | 'storage' | 'pid'
+  readonly key: KeyPath
+  /** Absolute. */
+  readonly path: string
+}
+
+type IsWithin = (inner: Claim, outer: Claim) => boolean
+type Found = readonly [key: KeyPath, message: string]
+
 /** Everything that two of the configurations share and may not. */
 export function configCollisions(configs: readonly InstanceConfig[]): Collision[] {
-  return pairs(configs).flatMap(([first, second]) => {
-    const [a, b] = [configs[first]!, configs[second]!]
-    const found: [KeyPath, string][] = []
-    const other = a.config.fileName
-    if (a.name === b.name)
-      found.push([[], `is an instance called "${b.name}", and so is ${other}; expected a name each`])
-    if (portsCollide(a, b))
-      found.push([
-        ['listening_port'],
-        `is ${b.config.listeningPort}, and so is that of ${other}; expected a port each`,
-      ])
-    if (a.config.storagePath === b.config.storagePath)
-      found.push([['storage_path'], `is also that of ${other}, expected a folder each`])
-    found.push(...pidFiles(a.config, b.config), ...folders(a.config, b.config))
-    return found.map(([path, message]) => ({ first, second, text: textOf(b, path, message) }))
-  })
+  return eachPair(configs, (a, b) => [
+    ...sameNames(a, b),
+    ...samePorts(a, b),
+    ...claimed(a.config, b.config, '', (inner, outer) => isWithin(inner.path, outer.path)),
+  ])
 }
 
 /** Folders that only with links followed are one or lie in one another; those that configCollisions finds are left out. */
 export async function linkedCollisions(configs: readonly InstanceConfig[]): Promise<Collision[]> {
-  const places = await Promise.all(
-    configs.map(async ({ config }) => ({
-      storage: await placeOf(config.storagePath),
-      shares: await Promise.all(config.shares.map(({ dir }) => placeOf(dir))),
-    })),
-  )
-  return pairs(configs).flatMap(([first, second]) => {
-    const [a, b] = [configs[first]!, configs[second]!]
-    const [placesA, placesB] = [places[first]!, places[second]!]
-    const other = a.config.fileName
-    const found: [KeyPath, string][] = []
-    const see = (
-      path: KeyPath,
-      inner: Place,
-      outer: Place,
-      paths: readonly [string, string],
-      what: string,
-    ): void => {
-      if (isIn(inner, outer) && !isWithin(...paths)) found.push([path, what])
-    }
-    const { config: configA } = a
-    const { config: configB } = b
-    for (const [at, placeB] of placesB.shares.entries()) {
-      const { dir } = configB.shares[at]!
-      const key = ['shared_folders', at, 'dir']
-      see(
-        key,
-        placesA.storage,
-        placeB,
-        [configA.storagePath, dir],
-        `contains the storage_path of ${other}, with links followed`,
-      )
-      for (const [otherAt, placeA] of placesA.shares.entries()) {
-        const otherDir = configA.shares[otherAt]!.dir
-        const folder = `shared_folders[${otherAt}] of ${other}`
-        see(key, placeB, placeA, [dir, otherDir], `lies, with links followed, in the folder of ${folder}`)
-        if (!isIn(placeB, placeA))
-          see(key, placeA, placeB, [otherDir, dir], `contains, with links followed, the folder of ${folder}`)
-      }
-    }
-    for (const [otherAt, placeA] of placesA.shares.entries())
-      see(
-        ['storage_path'],
-        placesB.storage,
-        placeA,
-        [configB.storagePath, configA.shares[otherAt]!.dir],
-        `lies, with links followed, in the folder of shared_folders[${otherAt}] of ${other}`,
-      )
-    if (
-      isIn(placesA.storage, placesB.storage) &&
-      isIn(placesB.storage, placesA.storage) &&
-      configA.storagePath !== configB.storagePath
-    )
-      found.push([['storage_path'], `is, with links followed, also that of ${other}; expected a folder each`])
-    return found.map(([path, message]) => ({ first, second, text: textOf(b, path, message) }))
-  })
+  const paths = new Set(configs.flatMap(({ config }) => claimsOf(config).map(({ path }) => path)))
+  const places = new Map<string, Place>()
+  for (const path of paths) places.set(path, await placeOf(path))
+  const isLinked: IsWithin = (inner, outer) =>
+    !isWithin(inner.path, outer.path) && isIn(places.get(inner.path)!, places.get(outer.path)!)
+  return eachPair(configs, (a, b) => claimed(a.config, b.config, ', with links followed,', isLinked))
 }
 
-function pairs(configs: readonly unknown[]): [number, number][] {
-  return configs.flatMap((_, second) =>
-    configs.slice(0, second).map((__, first): [number, number] => [first, second]),
+function eachPair(
+  configs: readonly InstanceConfig[],
+  compare: (a: InstanceConfig, b: InstanceConfig) => readonly Found[],
+): Collision[] {
+  return configs.flatMap((b, second) =>
+    configs
+      .slice(0, second)
+      .flatMap((a, first) =>
+        compare(a, b).map(([key, message]) => ({ first, second, text: textOf(b, key, message) })),
+      ),
   )
 }
 
-function portsCollide(a: InstanceConfig, b: InstanceConfig): boolean {
+function sameNames(a: InstanceConfig, b: InstanceConfig): Found[] {
+  if (a.name !== b.name) return []
+  return [[[], `is an instance called "${b.name}", and so is ${a.config.fileName}; expected a name each`]]
+}
+
+function samePorts(a: InstanceConfig, b: InstanceConfig): Found[] {
   const { listeningPort: port } = b.config
-  if (port === 0 || port !== a.config.listeningPort) return false
+  if (port === 0 || port !== a.config.listeningPort) return []
   const [hostA, hostB] = [hostOf(a), hostOf(b)]
-  return hostA === undefined || hostB === undefined || hostA === hostB
+  if (hostA !== undefined && hostB !== undefined && hostA !== hostB) return []
+  return [[['listening_port'], `is ${port}, and so is that of ${a.config.fileName}; expected a port each`]]
 }
 
 /** Undefined: all addresses. */
 function hostOf({ bind, config }: InstanceConfig): string | undefined {
-  const host = bind ?? config.listenHost
+  const host = config.listenHost ?? bind
   return host === '0.0.0.0' || host === '::' ? undefined : host
 }
 
-function pidFiles(a: Config, b: Config): [KeyPath, string][] {
-  const found: [KeyPath, string][] = []
-  if (b.pidFile !== undefined && b.pidFile === a.pidFile)
-    found.push([['pid_file'], `is also that of ${a.fileName}, expected a file each`])
-  for (const [at, { dir }] of a.shares.entries())
-    if (b.pidFile !== undefined && isWithin(b.pidFile, dir))
-      found.push([['pid_file'], `lies in the folder of shared_folders[${at}] of ${a.fileName}`])
-  for (const [at, { dir }] of b.shares.entries())
-    if (a.pidFile !== undefined && isWithin(a.pidFile, dir))
-      found.push([['shared_folders', at, 'dir'], `contains the pid_file of ${a.fileName}`])
-  return found
+/** Storage paths and pid files may lie anywhere but in a share; only shares may not lie in one another. */
+function claimed(a: Config, b: Config, how: string, isInside: IsWithin): Found[] {
+  return claimsOf(b).flatMap((ours) =>
+    claimsOf(a).flatMap((theirs): Found[] => {
+      const [isIn, isAround] = [isInside(ours, theirs), isInside(theirs, ours)]
+      const what = `the ${words(theirs)} of ${a.fileName}`
+      if (isIn && isAround && ours.kind === theirs.kind)
+        return [[ours.key, `is${how} also ${what}, expected one for each daemon`]]
+      if (isIn && theirs.kind === 'share') return [[ours.key, `lies${how} in ${what}`]]
+      return isAround && ours.kind === 'share' ? [[ours.key, `contains${how} ${what}`]] : []
+    }),
+  )
 }
 
-function folders(a: Config, b: Config): [KeyPath, string][] {
-  const found: [KeyPath, string][] = []
-  for (const [at, { dir }] of a.shares.entries())
-    if (isWithin(b.storagePath, dir))
-      found.push([['storage_path'], `lies in the folder of shared_folders[${at}] of ${a.fileName}`])
-  for (const [at, { dir }] of b.shares.entries()) {
-    const path = ['shared_folders', at, 'dir']
-    if (isWithin(a.storagePath, dir)) found.push([path, `contains the storage_path of ${a.fileName}`])
-    for (const [otherAt, other] of a.shares.entries()) {
-      const folder = `the folder of shared_folders[${otherAt}] of ${a.fileName}`
-      if (dir === other.dir) found.push([path, `is also ${folder}, expected one daemon for each folder`])
-      else if (isWithin(dir, other.dir)) found.push([path, `lies in ${folder}`])
-      else if (isWithin(other.dir, dir)) found.push([path, `contains ${folder}`])
-    }
-  }
-  return found
+function claimsOf({ shares, storagePath, pidFile }: Config): Claim[] {
+  return [
+    { kind: 'storage', key: ['storage_path'], path: storagePath },
+    ...(pidFile === undefined ? [] : [{ kind: 'pid', key: ['pid_file'], path: pidFile } as const]),
+    ...shares.map(({ dir }, at): Claim => ({ kind: 'share', key: ['shared_folders', at, 'dir'], path: dir })),
+  ]
+}
+
+function words({ kind, key }: Claim): string {
+  return kind === 'share' ? `folder of ${formatKey(key.slice(0, 2))}` : formatKey(key)
 }
 
 function textOf({ config, positionOf }: InstanceConfig, path: KeyPath, message: string): string {

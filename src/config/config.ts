@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { redactSecrets } from '../core/secret-redact.js'
+import { redactPieces, redactSecrets } from '../core/secret-redact.js'
 import { overlaps, unsafeAsks, unwise } from './checks.js'
 import {
   formatKey,
@@ -262,7 +262,8 @@ function secretOf(
 /** FILE:LINE:COLUMN: key: what, with nothing in it that could be a secret's. */
 export function problemText(fileName: string, { position, key, message }: Problem): string {
   const { file = fileName, line, column } = position
-  return `${file}:${line}:${column}: ${key === '' ? '' : `${printableKey(key)}: `}${message}`
+  const what = redactPieces(message)
+  return `${file}:${line}:${column}: ${key === '' ? '' : `${printableKey(key)}: `}${what}`
 }
 
 /** A key as it may be shown: a file may hold anything as a key, even a secret, whole or damaged. */

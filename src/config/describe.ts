@@ -11,7 +11,7 @@ import { WEBUI } from './webui-keys.js'
 /** An object of the file: the root, an entry of shared_folders, or one that the root holds. */
 export type Section = 'root' | 'shared_folders' | 'folder_defaults' | 'webui'
 
-/** One key, in words. Words hold Markdown's backquotes and no line breaks. */
+/** One key, in words. Words hold Markdown's backquotes and links (plainText), and no line breaks. */
 export interface KeyRow {
   readonly section: Section
   readonly key: string
@@ -32,6 +32,11 @@ const SECTIONS: Readonly<Record<Section, Readonly<Record<string, z.ZodType>>>> =
   shared_folders: SHARE,
   folder_defaults: FOLDER_DEFAULTS,
   webui: WEBUI,
+}
+
+/** A text of a row without Markdown: no backquotes, and links by their words. */
+export function plainText(text: string): string {
+  return text.replaceAll('`', '').replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
 }
 
 /** Every key, section by section, in the order of the documentation. */
@@ -109,7 +114,7 @@ function textOf(text: string, fate: KeyInfo['fate']): string {
 function descriptionOf({ text, unit, fate }: KeyInfo): string {
   const measure = unit === undefined ? '' : ` (${unit})`
   const words = fate.type === 'done' ? `Nothing left to do: ${text}` : textOf(text, fate)
-  return `${words}${measure}`.replaceAll('`', '')
+  return plainText(`${words}${measure}`)
 }
 
 function table(rows: readonly KeyRow[]): string[] {

@@ -135,7 +135,7 @@ const WORKING: Keys<
   disk_low_priority: works(
     flag.default(true),
     { type: 'flag' },
-    'scanning, hashing and clearing the archive give way to other programs: their threads are 10 nicer than the daemon, which on Linux lowers their disk priority as well. Receiving and sending files do not',
+    'scanning, hashing and clearing the archive give way to other programs: their threads are 10 nicer than the daemon, which lowers their disk priority as well where the disk has a scheduler that knows priorities (BFQ). Receiving and sending files do not',
   ),
   log_size: works(
     whole(1, 1_000_000, 'MB from 1 to 1000000').default(10),

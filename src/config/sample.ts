@@ -1,6 +1,6 @@
 // The sample that `shoal config sample` prints: what most people need first, and every other key that works as a comment
 // with its default, so that it takes effect by removing two slashes. Made from the schema, so it lacks none.
-import { type KeyRow, keyRows } from './describe.js'
+import { type KeyRow, keyRows, plainText } from './describe.js'
 
 /** What stands in the sample for what only its reader knows. */
 export const PLACEHOLDERS = {
@@ -66,7 +66,7 @@ export function sampleConfig(): string {
 }
 
 function commentedKey({ key, text, unit, default: value }: KeyRow, indent: string): string[] {
-  const sentence = text.replaceAll('`', '').replace(/^./, (first) => first.toUpperCase())
+  const sentence = plainText(text).replace(/^./, (first) => first.toUpperCase())
   const measure = unit === '' ? '' : ` (${unit})`
   const absent = value.startsWith('`') || !(key in VALUES) ? '' : ` Without it: ${value}.`
   return [

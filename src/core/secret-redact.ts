@@ -8,3 +8,14 @@ const BTSYNC_SECRET = /(?<![A-Z2-7])([A-FR])[A-Z2-7]{32}(?:[A-Z2-7]{32})?(?![A-Z
 export function redactSecrets(text: string): string {
   return text.replace(SHOAL_SECRET, '$1[secret]').replace(BTSYNC_SECRET, '$1[secret]')
 }
+
+/** A run this long is no word; of a secret of BitTorrent Sync it would be half. */
+const BTSYNC_PIECE = /[A-Z2-7]{16,}/g
+
+/**
+ * As redactSecrets, and pieces of BitTorrent Sync's secrets, which have no other form to know them by, are cut as well.
+ * For texts that show what somebody wrote, such as a path with a secret at the wrong place.
+ */
+export function redactPieces(text: string): string {
+  return redactSecrets(text).replace(BTSYNC_PIECE, '[...]')
+}

@@ -26,6 +26,17 @@ export interface NodeSettings {
   readonly bootstrap?: readonly string[]
   readonly dht_node?: boolean
   readonly interfaces?: readonly string[]
+  readonly pid_file?: string
+  /** Days, default 30; 0: the archive is never cleared. */
+  readonly sync_trash_ttl?: number
+  /** MB; larger files are not kept in the archive. Default: no limit. */
+  readonly max_file_size_for_versioning?: number
+  /** Seconds, default 600. */
+  readonly sync_max_time_diff?: number
+  /** Days, default 0: never. */
+  readonly peer_expiration_days?: number
+  /** Default true. */
+  readonly disk_low_priority?: boolean
 }
 
 /** One shared folder of the settings. */

@@ -122,7 +122,10 @@ class DaemonService implements Service {
       if (!(thrown instanceof ShoalError)) this.#log.error({ err: thrown }, 'cannot read the configuration')
       else {
         const problems = thrown.message.split('\n')
-        this.#log.error({ code: thrown.code, problems }, 'the new configuration is wrong; the old one stays')
+        this.#log.error(
+          { code: thrown.code, problems },
+          'the configuration read anew is not used; the settings stay',
+        )
       }
     }
     if (!this.#isStopping) void this.#notifier?.ready()

@@ -1,5 +1,5 @@
 // Which capabilities a daemon keeps after it is no longer root. None today: nothing this version does needs one
-// (docs/decisions/0013-credentials.md). Files get other owners than the daemon's once owners are carried; what that
+// (docs/decisions/0013). Files get other owners than the daemon's once owners are carried; what that
 // needs will be named here, and nowhere else.
 
 /** A Linux capability by its name in capabilities(7). */

@@ -47,7 +47,7 @@ export function become(instance: Instance, isRoots: boolean, kept: readonly Capa
     }
     if (instance.uid !== 0) verifyDropped(instance, kept)
   } else {
-    stay(instance)
+    mustBeStarter(instance)
     applyNice(instance)
   }
   if (instance.umask !== undefined) process.umask(instance.umask)
@@ -72,8 +72,8 @@ function becomeAsRoot(instance: Instance, isRoots: boolean): void {
   Object.assign(process.env, { HOME: instance.home, USER: user, LOGNAME: user })
 }
 
-/** D1 */
-function stay({ user, group, uid, gid, userFrom, groupFrom }: Instance): void {
+/** D1: without root's rights, an instance is its starter's. Throws WRONG_USER. */
+export function mustBeStarter({ user, group, uid, gid, userFrom, groupFrom }: Instance): void {
   const how = 'start it as root, which gives up its rights at once, or as that user'
   if (uid !== process.geteuid!() || uid !== process.getuid!())
     throw wrongUser(
@@ -89,7 +89,7 @@ function applyNice({ nice }: Instance): void {
   if (nice === undefined) return
   try {
     // On Linux niceness belongs to threads. Those that run already are all there are to be told; new ones inherit it.
-    for (const task of tasks()) setPriority(task, nice)
+    for (const task of tasks()) unlessEnded(() => setPriority(task, nice))
   } catch (cause) {
     throw new ShoalError(
       'WRONG_USER',
@@ -105,12 +105,13 @@ function verifyDropped(instance: Instance, kept: readonly Capability[]): void {
   const groups = groupsNow()
   const allowed = kept.reduce((mask, capability) => mask | (1n << BigInt(CAPABILITY_BITS[capability])), 0n)
   for (const task of process.platform === 'linux' ? tasks() : []) {
-    const fields = statusOf(task)
+    const fields = unlessEnded(() => statusOf(task))
     const isRight =
-      numbersOf(fields, 'Uid').every((id) => id === uid) &&
-      numbersOf(fields, 'Gid').every((id) => id === gid) &&
-      String(ascending(new Set([gid, ...numbersOf(fields, 'Groups')]))) === String(groups) &&
-      ['CapPrm', 'CapEff', 'CapAmb'].every((set) => (BigInt(`0x${fields.get(set)}`) & ~allowed) === 0n)
+      fields === undefined ||
+      (numbersOf(fields, 'Uid').every((id) => id === uid) &&
+        numbersOf(fields, 'Gid').every((id) => id === gid) &&
+        String(ascending(new Set([gid, ...numbersOf(fields, 'Groups')]))) === String(groups) &&
+        ['CapPrm', 'CapEff', 'CapAmb'].every((set) => (BigInt(`0x${fields.get(set)}`) & ~allowed) === 0n))
     if (!isRight) throw wrongUser(`thread ${task} could not be made to run as ${user}`)
   }
   const ways: readonly (() => void)[] = [
@@ -140,7 +141,18 @@ function tasks(): number[] {
   }
 }
 
-/** Fields of /proc/self/task/TASK/status; a thread that ended since has none. */
+/** Undefined if the thread it is about has ended since it was listed. */
+function unlessEnded<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    const { code, info } = error as { code?: string; info?: { code?: string } }
+    if (['ENOENT', 'ESRCH'].includes(info?.code ?? code ?? '')) return undefined
+    throw error
+  }
+}
+
+/** Fields of /proc/self/task/TASK/status. */
 function statusOf(task: number): Map<string, string> {
   const text = readFileSync(`${TASKS}/${task}/status`, 'utf8')
   return new Map(

@@ -7,7 +7,7 @@ import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import type { Accounts } from './accounts.js'
 import { capabilitiesFor } from './capabilities.js'
-import { become, type RunsAs } from './drop.js'
+import { become, mustBeStarter, type RunsAs } from './drop.js'
 import { glance } from './glance.js'
 import { checkConfigFile } from './place.js'
 import { type Instance, resolveInstance } from './resolve.js'
@@ -29,6 +29,8 @@ export async function enterInstance(fileName: string, accounts?: Accounts): Prom
   const isRoot = process.geteuid!() === 0
   const opened = await openConfig(fileName)
   const instance = resolveInstance(opened.fileName, opened.text, accounts, undefined, opened.parts)
+  // Whose file it is depends on this, so it is told first.
+  if (!isRoot) mustBeStarter(instance)
   const { storagePath, holdsSecret } = glance(opened.text, opened.fileName)
   const isRoots = opened.files
     .map((file) => checkConfigFile(file, instance.uid, holdsSecret, isRoot).isRoots)

@@ -32,7 +32,7 @@ export function glance(text: string, fileName: string): Glance {
 /** Without recursion, which a text may nest too deep for. */
 function holdsSecret(value: unknown): boolean {
   const todo: unknown[] = [value]
-  for (let next = todo.pop(); todo.length > 0 || next !== undefined; next = todo.pop()) {
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     if (typeof next !== 'object' || next === null) continue
     for (const [key, inner] of Object.entries(next)) {
       if (PRIVATE_KEYS.has(key) && typeof inner === 'string' && inner !== '') return true

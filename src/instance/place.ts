@@ -26,6 +26,7 @@ export interface Step {
 }
 
 const STICKY = 0o1000
+const ENTER_BITS = 0o011
 /** As the kernel: more is a circle. */
 const MAX_LINKS = 40
 
@@ -49,10 +50,14 @@ export function checkConfigFile(
   if (place.end?.identity !== file.identity) throw exposed(`${file.path} was changed while it was read`)
   // An ordinary user only opens what is open to it; what lies further up is root's business.
   const folder = place.steps.findLast(({ type }) => type === 'folder')
-  const steps = isRoot ? place.steps : folder === undefined ? [] : [folder]
-  for (const step of steps) {
-    const change = changeable(step, uid)
-    if (change !== undefined) throw exposed(`${file.path} can be exchanged by other users: ${change}`)
+  let isClosed = false
+  for (const step of place.steps) {
+    if (isRoot || step === folder) {
+      const change = changeable(step, uid, isClosed)
+      if (change !== undefined) throw exposed(`${file.path} can be exchanged by other users: ${change}`)
+    }
+    // Below a folder that others cannot enter, what they may write is out of their reach; a link leads out again.
+    isClosed = step.type !== 'link' && (isClosed || (step.mode & ENTER_BITS) === 0)
   }
   const isRootsPlace = file.links === 1 && place.steps.every((step) => step.uid === 0)
   // Through a link or a hard link of its own, a user could have root read a secret of root's for it.
@@ -89,12 +94,15 @@ function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.')
 }
 
-/** How others than root and `uid` could put something else in its place, with what to do; undefined: they cannot. */
-export function changeable(step: Step, uid: number): string | undefined {
+/**
+ * How others than root and `uid` could put something else in its place, with what to do; undefined: they cannot.
+ * `isClosed`: it lies in a folder that they cannot enter.
+ */
+export function changeable(step: Step, uid: number, isClosed = false): string | undefined {
   const { path, mode, gid } = step
   if (step.uid !== 0 && step.uid !== uid)
     return `${path} belongs to another user (uid ${step.uid}), expected root or uid ${uid}`
-  if (step.type !== 'folder' || (mode & STICKY) !== 0) return undefined
+  if (isClosed || step.type !== 'folder' || (mode & STICKY) !== 0) return undefined
   // Folders of root's own group are common, and who is in it is as good as root.
   if ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0))
     return `${path} can be written by others (mode ${octal(mode)}): chmod go-w ${path}`

@@ -73,8 +73,8 @@ export function resolveInstance(
 function nameOf(path: string): ParsedName {
   const file = basename(path)
   if (/\.conf(\.d)?$/.test(file)) return parseInstanceName(path)
-  const [stem, ending, ...more] = file.split('.')
-  if (ending === undefined || more.length > 0) return parseInstanceName(path)
+  const [stem, , ...more] = file.split('.')
+  if (more.length > 0) return parseInstanceName(path)
   return parseInstanceName(`${stem}.conf`)
 }
 

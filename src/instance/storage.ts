@@ -34,10 +34,9 @@ export function makeStorage(path: string, { uid, gid }: StorageOwner): void {
   for (const at of missing) {
     mkdirSync(at, { mode: 0o700 })
     // The umask took something off, or a setgid parent put something on.
-    if (at !== path) chmodSync(at, 0o755)
+    chmodSync(at, at === path ? 0o700 : 0o755)
   }
   chownSync(path, uid, gid)
-  chmodSync(path, 0o700)
 }
 
 /** Refuses a storage path that exists and is not its user's alone. Throws FILE_EXPOSED. */

@@ -23,7 +23,7 @@ test('SIGHUP: known hosts take effect at once, what needs a restart is named, a 
       return a.logged(pattern, from)
     }
     fs.writeFileSync(a.configFile, '{ "storage_path": ')
-    const refused = JSON.parse(await hangUp(/the old one stays/)) as { problems: string[] }
+    const refused = JSON.parse(await hangUp(/the settings stay/)) as { problems: string[] }
     assert.match(refused.problems[0]!, /shoal\.conf:\d+:\d+: /)
     a.writeConfig({
       config: { device_name: 'other', folder_rescan_interval: 55 },

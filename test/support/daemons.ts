@@ -37,6 +37,10 @@ export interface NodeOptions {
   readonly config?: Readonly<Record<string, unknown>>
   /** Keys for its one shared folder, over the harness's own. */
   readonly share?: Readonly<Record<string, unknown>>
+  /** Name of its configuration file; default: shoal.conf. */
+  readonly configName?: string
+  /** Lines above the configuration. */
+  readonly comments?: readonly string[]
   /** For the daemon's process, besides this one's. */
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -161,7 +165,7 @@ export class TestNode {
     const home = path.join(world.root, name)
     this.dir = path.join(home, 'share')
     this.storage = path.join(home, 'storage')
-    this.configFile = path.join(home, 'shoal.conf')
+    this.configFile = path.join(home, options.configName ?? 'shoal.conf')
     this.client = new ControlClient(this.storage)
     fs.mkdirSync(this.dir, { recursive: true })
   }
@@ -306,7 +310,8 @@ export class TestNode {
       null,
       2,
     )
-    fs.writeFileSync(this.configFile, `${text}\n`, { mode: 0o600 })
+    const lines = [...(this.#options.comments ?? []), text, '']
+    fs.writeFileSync(this.configFile, lines.join('\n'), { mode: 0o600 })
   }
 
   async #until(isTrue: () => boolean, timeoutMs: number, what: string): Promise<void> {
