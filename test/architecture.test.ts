@@ -16,13 +16,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
   folder: ['core/', 'ports/'],
+  // Speaks to who is no member yet over the same port, proofs and ways to find each other.
+  invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
-  daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
+  daemon: [
+    ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
+    'control/',
+  ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
@@ -45,7 +50,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
-  cli: ['daemon/service', 'swarm/dht-node', 'supervisor/supervisor'],
+  cli: ['daemon/service', 'swarm/dht-node', 'supervisor/supervisor', 'invite/redeem'],
 }
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

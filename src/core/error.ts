@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'WRONG_USER'
   | 'SECRET_INVALID'
   | 'SECRET_GRADE'
+  | 'INVITE_INVALID'
+  | 'INVITE_FAILED'
   | 'NOT_YET'
   | 'STORAGE_LOCKED'
   | 'STORAGE_UNUSABLE'
@@ -46,6 +48,16 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     exit: 65,
     status: 400,
     hint: 'derive the grade you need from the write secret with: shoal secret show',
+  },
+  INVITE_INVALID: {
+    exit: 65,
+    status: 400,
+    hint: 'an invite is six groups of five letters and digits, made by: shoal invite CONFIG',
+  },
+  INVITE_FAILED: {
+    exit: 69,
+    status: 503,
+    hint: 'an invite works once and for a limited time; ask for another',
   },
   NOT_YET: { exit: 69, status: 501, hint: '' },
   STORAGE_LOCKED: {

@@ -11,6 +11,7 @@ import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
+import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { openLmdb } from '../store/lmdb.js'
 import { ShareIndex } from '../store/share-index.js'
@@ -19,6 +20,7 @@ import { Swarm } from '../swarm/swarm.js'
 import { DaemonBackend } from './backend.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
+import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
@@ -52,6 +54,7 @@ export interface RunningDaemon {
 interface Parts {
   readonly swarm: Swarm
   readonly shares: readonly Share[]
+  readonly invites: InviteHost
   readonly port: number
   close(): Promise<void>
 }
@@ -97,6 +100,8 @@ class Daemon implements RunningDaemon {
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
       limits: () => this.#config,
+      invites: () => this.#parts?.invites,
+      port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
@@ -216,7 +221,8 @@ class Daemon implements RunningDaemon {
       const isStrange =
         opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
       if (isStrange) await this.#newEpochs(opened.store)
-      const swarm = this.#makeSwarm()
+      const invites = openInvites(this.#config, this.#identity, this.#log)
+      const swarm = this.#makeSwarm(invites)
       const own = shares.map((share) => {
         const lock = lockDirectory(share.dir)
         if (lock !== undefined) locks.push(lock)
@@ -229,6 +235,7 @@ class Daemon implements RunningDaemon {
       // Shares close after the swarm, and before the stores they use.
       closing.push(() => Promise.all(own.map((share) => share.stop())))
       closing.push(() => swarm.stop())
+      closing.push(async () => invites.close())
       for (const share of own) await share.start()
       const { port } = await swarm.start()
       this.#keepPort(port)
@@ -236,7 +243,8 @@ class Daemon implements RunningDaemon {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
         share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
       })
-      this.#parts = { swarm, shares: own, port, close }
+      invites.start(swarm, isStrange)
+      this.#parts = { swarm, shares: own, invites, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
@@ -260,7 +268,7 @@ class Daemon implements RunningDaemon {
     await feeds.settleMove()
   }
 
-  #makeSwarm(): Swarm {
+  #makeSwarm(door: InviteHost): Swarm {
     const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode } = this.#config
     const { beaconPort } = this.#options
     const swarm = new Swarm({
@@ -274,6 +282,7 @@ class Daemon implements RunningDaemon {
       ...(beaconPort === undefined ? {} : { beaconPort }),
       bootstrap,
       dhtNode,
+      door,
       log: this.#log,
     })
     swarm.on('clone', ({ instance, address }) => this.#onClone(swarm, instance, address))

@@ -12,12 +12,11 @@ import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
-import { LanBeacon } from './beacon.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
-import type { DhtFinder } from './dht.js'
-import type { DhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
+import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
+import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
@@ -43,6 +42,8 @@ export interface SwarmOptions {
   readonly bootstrap?: readonly string[]
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
+  readonly door?: GuestDoor
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
   /** Milliseconds since 1970, told to members; default: Date.now. */
@@ -80,12 +81,10 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #book: AddressBook
   readonly #table: LinkTable
   readonly #dialer: Dialer
+  readonly #finders: Finders
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
-  #beacon: LanBeacon | undefined
-  #dht: DhtFinder | undefined
-  #dhtNode: DhtNode | undefined
   #turn = 0
 
   constructor(options: SwarmOptions) {
@@ -114,32 +113,19 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onSocket: (socket, target, done) => this.#onDialled(socket, target, done),
       onFailure: ({ key }, err) => this.#log.debug({ address: key, reason: err.message }, 'cannot connect'),
     })
+    this.#finders = this.#makeFinders()
   }
 
   /** Listens and starts looking; resolves as soon as it listens. @throws ShoalError PORT_IN_USE, IO */
   async start(): Promise<{ port: number }> {
-    const { listenHost, listeningPort, bootstrap = [], dhtNode = false } = this.#options
+    const { listenHost, listeningPort } = this.#options
     if (this.#state !== 'new') throw new ShoalError('INTERNAL', 'cannot start the swarm twice')
-    const nodes = bootstrap.map(endpointOf)
-    const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
     this.#state = 'running'
     try {
       this.#listener = await this.#listen(listenHost, listeningPort)
       this.#port = this.#listener.port
-      if (dhtNode) {
-        const { runDhtNode } = await import('./dht-node.js')
-        this.#dhtNode = await runDhtNode({
-          host: host ?? '0.0.0.0',
-          port: this.#port,
-          bootstrap: nodes,
-          log: this.#log,
-        })
-      }
-      // Only who uses a DHT loads what it takes: some 8 MiB.
-      const dht = nodes.length > 0 ? await import('./dht.js') : undefined
+      await this.#finders.start(this.#port)
       if (!this.#isRunning) throw new ShoalError('INTERNAL', 'the swarm was stopped while it started')
-      this.#startBeacon()
-      if (dht !== undefined) this.#dht = this.#makeFinder(dht.DhtFinder, nodes, host)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -168,10 +154,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   async #close(): Promise<void> {
     this.#state = 'stopped'
     this.#dialer.stop()
-    this.#beacon?.close()
     this.#bans.clear()
     this.#connections.close()
-    await Promise.all([this.#listener?.close(), this.#dht?.close(), this.#dhtNode?.close()])
+    await Promise.all([this.#listener?.close(), this.#finders.close()])
   }
 
   get #isRunning(): boolean {
@@ -186,14 +171,22 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const members = new ShareMembers(keys, this.#shareHost)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
-    if (options.searchLan) this.#beacon?.addShare(keys)
-    if (options.useDht) this.#dht?.join(keys.topic)
+    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, 'member')
     for (const link of this.#table.allSelected()) {
       members.attach(link)
       link.offer(offersOf([members], link))
     }
     this.#dialer.wake()
     return members
+  }
+
+  /** Lets guests find this device by a point that only they know, until leave(point.id). */
+  host(point: MeetingPoint, ways: SearchWays): void {
+    this.#finders.add(point, ways, 'host')
+  }
+
+  leave(id: string): void {
+    this.#finders.remove(id)
   }
 
   readonly #view: DeviceView = {
@@ -218,30 +211,19 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
   }
 
-  #startBeacon(): void {
-    const { interfaces, beaconPort } = this.#options
-    this.#beacon = new LanBeacon({
-      listeningPort: this.#port,
+  #makeFinders(): Finders {
+    const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
+    return new Finders({
+      device,
+      bootstrap: bootstrap.map(endpointOf),
+      dhtNode,
+      ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
-      onFound: (share, endpoint) => this.#onBeacon(share, endpoint),
-      log: this.#log,
-    })
-    for (const { options } of this.#shares.values())
-      if (options.searchLan) this.#beacon.addShare(options.keys)
-    void this.#beacon.start()
-  }
-
-  #makeFinder(Finder: typeof DhtFinder, bootstrap: readonly Endpoint[], host: string | undefined): DhtFinder {
-    const finder = new Finder({
-      device: this.#options.device,
-      bootstrap,
-      ...(host === undefined ? {} : { host }),
+      onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
-      log: this.#log,
+      log,
     })
-    for (const { options } of this.#shares.values()) if (options.useDht) finder.join(options.keys.topic)
-    return finder
   }
 
   #onSocket(socket: Socket): void {
@@ -296,6 +278,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
       hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
+      ...(this.#options.door === undefined ? {} : { door: this.#options.door }),
       timings: this.#timings,
       now,
       ...(this.#options.wallNow === undefined ? {} : { wallNow: this.#options.wallNow }),
@@ -316,12 +299,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
     if (key !== undefined) this.#book.connected(key, link.device)
     if (link.transport === 'udx' && this.#table.selected(link.device)?.transport === 'tcp')
-      this.#dht?.hush(link.device, true)
+      this.#finders.hush(link.device, true)
     this.#table.add(link)
   }
 
   #onSelected(link: Link): void {
-    if (link.transport === 'tcp') this.#dht?.hush(link.device, true)
+    if (link.transport === 'tcp') this.#finders.hush(link.device, true)
     let messages = 0
     link.on('offers', (ids) => {
       if (++messages > MAX_OFFER_MESSAGES) link.close('too many offers')
@@ -353,12 +336,13 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #onLost(link: Link, lastedMs: number, reason: string): void {
     this.#log.debug({ device: link.device, address: link.address, reason }, 'lost a device')
     this.#book.lost(link.device, lastedMs, now())
-    if (!this.#bans.has(link.device)) this.#dht?.hush(link.device, false)
+    if (!this.#bans.has(link.device)) this.#finders.hush(link.device, false)
     this.#dialer.wake()
   }
 
-  #onBeacon(share: ShareId, endpoint: Endpoint): void {
-    if (!this.#shares.has(share)) return
+  #onBeacon(id: string, endpoint: Endpoint): void {
+    const share = [...this.#shares.keys()].find((each) => each === id)
+    if (share === undefined) return
     this.#book.hear(share, endpoint, now())
     this.#dialer.wake()
   }
@@ -378,21 +362,18 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#log.warn({ device, reason, forMs }, 'refusing a device for a while')
     this.#bans.add(device, forMs)
     this.#table.closeDevice(device, reason)
-    this.#dht?.hush(device, true)
+    this.#finders.hush(device, true)
   }
 
   #onBanEnded(device: DeviceId): void {
-    this.#dht?.hush(device, false)
+    this.#finders.hush(device, false)
     this.#dialer.wake()
   }
 
   #removeShare(share: ShareId): void {
-    const entry = this.#shares.get(share)
-    if (entry === undefined) return
-    this.#shares.delete(share)
+    if (!this.#shares.delete(share)) return
     this.#book.removeShare(share)
-    this.#beacon?.removeShare(share)
-    if (entry.options.useDht) this.#dht?.leave(entry.options.keys.topic)
+    this.#finders.remove(share)
   }
 
   #members(): ShareMembers[] {

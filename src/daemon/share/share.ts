@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
-import type { DeviceId } from '../../core/ids.js'
+import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -157,6 +157,10 @@ export class Share {
 
   get dir(): string {
     return this.#o.dir
+  }
+
+  get shareId(): ShareId {
+    return this.#o.keys.shareId
   }
 
   get grade(): 'write' | 'read' {
