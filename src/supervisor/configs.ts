@@ -5,7 +5,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { configCollisions, type InstanceConfig, linkedCollisions } from '../config/collisions.js'
-import type { Config } from '../config/config.js'
+import type { Config, ParsedConfig } from '../config/config.js'
 import { parseOpened } from '../config/secrets.js'
 import { openConfig } from '../config/source.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -24,9 +24,16 @@ export interface FoundConfig {
   readonly bind?: string
   /** Changes when a file does that the configuration is read from. */
   readonly print: string
-  readonly config?: Config
+  /** Absolute; absent where the configuration is wrong. */
+  readonly storagePath?: string
   /** Why it is not to be started; lines of text. */
   readonly fault?: string
+}
+
+/** With what is needed only until all are compared. */
+interface ReadConfig extends FoundConfig {
+  readonly config?: Config
+  readonly positionOf?: ParsedConfig['positionOf']
 }
 
 const CONFIG = /^[^.].*\.conf(\.d)?$/s
@@ -37,7 +44,7 @@ export async function findConfigs(
   wants: (name: string) => boolean,
 ): Promise<{ wanted: FoundConfig[]; others: FoundConfig[] }> {
   const files = await configFiles(folder)
-  const wanted: FoundConfig[] = []
+  const wanted: ReadConfig[] = []
   const others: FoundConfig[] = []
   for (const file of files) {
     const parsed = parseInstanceName(file)
@@ -78,7 +85,7 @@ async function configFiles(folder: string): Promise<string[]> {
   return [...new Set(names)].sort().map((name) => path.join(folder, name))
 }
 
-async function read(file: string): Promise<Pick<FoundConfig, 'config' | 'fault' | 'user' | 'bind'>> {
+async function read(file: string): Promise<Partial<ReadConfig>> {
   try {
     const opened = await openConfig(file)
     const { user, userFrom, bind } = resolveInstance(
@@ -88,15 +95,22 @@ async function read(file: string): Promise<Pick<FoundConfig, 'config' | 'fault' 
       undefined,
       opened.parts,
     )
-    const { config } = parseOpened({ ...opened, text: withoutSecrets(opened.text) })
-    return { config, ...(userFrom !== 'starter' && { user }), ...(bind !== undefined && { bind }) }
+    const { config, positionOf } = parseOpened({ ...opened, text: withoutSecrets(opened.text) })
+    const { storagePath } = config
+    return {
+      config,
+      positionOf,
+      storagePath,
+      ...(userFrom !== 'starter' && { user }),
+      ...(bind !== undefined && { bind }),
+    }
   } catch (thrown) {
     return { fault: redactSecrets(toShoalError(thrown).message) }
   }
 }
 
 /** Both of two that collide are at fault: which one is meant cannot be told. */
-async function withCollisions(found: readonly FoundConfig[]): Promise<FoundConfig[]> {
+async function withCollisions(found: readonly ReadConfig[]): Promise<FoundConfig[]> {
   const readable = found.flatMap((each, at): { at: number; instance: InstanceConfig }[] =>
     each.config === undefined
       ? []
@@ -107,6 +121,7 @@ async function withCollisions(found: readonly FoundConfig[]): Promise<FoundConfi
               name: each.name,
               config: each.config,
               ...(each.bind !== undefined && { bind: each.bind }),
+              ...(each.positionOf !== undefined && { positionOf: each.positionOf }),
             },
           },
         ],
@@ -119,7 +134,7 @@ async function withCollisions(found: readonly FoundConfig[]): Promise<FoundConfi
       const { at } = readable[index]!
       faults.set(at, [...(faults.get(at) ?? []), text])
     }
-  return found.map((each, at) => {
+  return found.map(({ config: _config, positionOf: _positionOf, ...each }, at) => {
     const texts = faults.get(at)
     return texts === undefined ? each : { ...each, fault: [...new Set(texts)].join('\n') }
   })

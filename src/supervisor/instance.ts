@@ -99,7 +99,7 @@ export class Instance {
       restarts,
       port: phase.type === 'running' ? (this.#port ?? null) : null,
       rssBytes: seen?.rssBytes ?? null,
-      storagePath: this.#found.config?.storagePath ?? null,
+      storagePath: this.#found.storagePath ?? null,
     }
   }
 

@@ -71,10 +71,10 @@ test('configs: a wrong one is told of and the others stand', async () => {
 })
 
 const COLLISIONS: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>, RegExp])[] = [
-  ['storage path', { storage_path: 'STORAGE' }, {}, /storage_path: is also that of/],
-  ['port', { listening_port: 23456 }, {}, /listening_port: is 23456, and so is that of/],
-  ['folder', {}, { dir: 'SHARE' }, /is also the folder of/],
-  ['folder inside another', {}, { dir: 'SHARE/below' }, /lies in the folder of/],
+  ['storage path', { storage_path: 'STORAGE' }, {}, /b\.conf:1:\d{2,}: storage_path: is also /],
+  ['port', { listening_port: 23456 }, {}, /listening_port: is 23456, /],
+  ['folder', {}, { dir: 'SHARE' }, /dir: is also /],
+  ['folder inside another', {}, { dir: 'SHARE/below' }, /dir: lies in /],
 ]
 for (const [what, changes, share, expected] of COLLISIONS)
   test(`configs: two with one ${what} are both refused, the third is not`, async () => {
