@@ -7,7 +7,8 @@ import { bashCompletion } from './manuals/completion.mjs'
 
 const root = new URL('..', import.meta.url)
 // As with the build: without the development tools, what is there already has to do.
-if (!existsSync(new URL('node_modules/marked', root)) && existsSync(new URL('dist/man', root))) process.exit(0)
+if (!existsSync(new URL('node_modules/marked', root)) && existsSync(new URL('dist/man', root)))
+  process.exit(0)
 const { configPage, shoalPage } = await import('./manuals/pages.mjs')
 const read = (path) => readFileSync(new URL(path, root), 'utf8')
 const { makeProgram } = await import(new URL('dist/src/cli/program.js', root))

@@ -50,7 +50,8 @@ ${BASH_TAIL}`
 }
 
 function kindOf(name, tree) {
-  if (name === 'command') return `words:${tree.commands.map(({ path }) => path.slice(tree.path.length + 1)).join(' ')}`
+  if (name === 'command')
+    return `words:${tree.commands.map(({ path }) => path.slice(tree.path.length + 1)).join(' ')}`
   return KINDS.get(name.toLowerCase()) ?? 'nothing'
 }
 
