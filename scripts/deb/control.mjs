@@ -1,10 +1,5 @@
 // The files that dpkg and Debian's policy ask for, as texts: control, copyright, changelog. All is made from package.json,
 // CHANGELOG.md and the packages that go in.
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
 /** Who packages it; a distributor sets DEBFULLNAME and DEBEMAIL, as for dch(1). */
 export function maintainer(
   { DEBFULLNAME = 'the Shoal authors', DEBEMAIL = 'shoal@localhost' } = process.env,
@@ -19,27 +14,6 @@ export function debianVersion(version) {
   if (!/^\d[0-9A-Za-z.+~]*$/.test(debian))
     throw new Error(`cannot build: "${version}" is no version for dpkg`)
   return debian
-}
-
-/** What the native files need of the system, as Depends has it. Throws where dpkg-dev is not installed. */
-export function sharedLibraries(files) {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-shlibs-'))
-  try {
-    mkdirSync(join(folder, 'debian'))
-    writeFileSync(join(folder, 'debian/control'), 'Source: shoal\n\nPackage: shoal\nArchitecture: any\n')
-    const arguments_ = ['-O', '--ignore-missing-info', ...files.map((file) => `-e${file}`)]
-    const { status, error, stdout, stderr } = spawnSync('dpkg-shlibdeps', arguments_, {
-      cwd: folder,
-      encoding: 'utf8',
-    })
-    if (error?.code === 'ENOENT')
-      throw new Error('cannot build: dpkg-shlibdeps is missing; run: apt install dpkg-dev')
-    const depends = /^shlibs:Depends=(.*)$/m.exec(stdout)?.[1]
-    if (status !== 0 || depends === undefined) throw new Error(`dpkg-shlibdeps failed: ${stderr}`)
-    return depends.split(', ')
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }
 
 /** `installedBytes` is of all files. */
