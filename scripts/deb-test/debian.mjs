@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const MIRROR = 'http://deb.debian.org/debian'
 /** The loopback interface is down in a new network namespace; /proc is the new PID namespace's own. */
-const ENTER = 'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec env -i chroot "$0" "$@"'
+const ENTER = 'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
 
 /** Why it cannot work here; undefined if it can. */
 export function obstacle() {

@@ -24,7 +24,7 @@ equal() { [ "$1" = "$2" ] || { echo "is: $1"; echo "expected: $2"; return 1; }; 
 # Everything on the disk that could have come from the package; not what dpkg and adduser keep about everything.
 files() {
   find / -xdev \( -path /proc -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \) -prune -o -print |
-    grep -v -x -e '/etc/[a-z]*-' -e /etc/.pwd.lock | sort
+    grep -v -x -e '/etc/[a-z]*-' -e /etc/.pwd.lock -e /run/adduser | sort
 }
 start() {
   shoal run "/etc/shoal/$1.conf" 2>"/root/$1.log" &
@@ -110,12 +110,15 @@ if shoal help | grep -q '^  up '; then
   shoal up /etc/shoal >/root/up.log 2>&1 &
   pid_up=$!
   check 'shoal up runs them all' settled
-  check 'and ends with its signal' stop up
+  stop up
+  check 'and ends with its signal' equal "$?" 0
   start a
   start b
 fi
-check 'a daemon ends with its signal' stop a
-check 'and so does the other' stop b
+stop a
+check 'a daemon ends with its signal' equal "$?" 0
+stop b
+check 'and so does the other' equal "$?" 0
 
 # Removing, purging.
 check 'is removed' dpkg -r shoal
