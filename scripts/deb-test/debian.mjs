@@ -1,13 +1,26 @@
 // Clean Debians to test in: made by debootstrap once, kept as a tar file, unpacked for each test, entered without a
 // network. Promises: mounts and processes live in namespaces of their own and end with them, whatever happens.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const MIRROR = 'http://deb.debian.org/debian'
 /** The loopback interface is down in a new network namespace; /proc is the new PID namespace's own. */
-const ENTER = 'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
+const ENTER =
+  'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
+
+/** Longer than the test's own limit within; systemd-nspawn ends the container when it is told to end. */
+const BOOTED_MS = 660_000
 
 /** Why it cannot work here; undefined if it can. */
 export function obstacle() {
@@ -72,6 +85,33 @@ export function unpack(file, folder) {
 export function inside(folder, command) {
   const namespaces = ['--net', '--mount', '--pid', '--ipc', '--uts', '--fork', '--kill-child']
   return run('unshare', [...namespaces, 'sh', '-c', ENTER, folder, ...command]).status
+}
+
+/**
+ * Boots the Debian at `folder` with its own systemd in a container without a network, runs a command there and turns it
+ * off: the command's exit code, or undefined if it did not boot here. Needs /root; the output is printed when it is over.
+ */
+export function booted(folder, command) {
+  const unit = [
+    ...['[Unit]', 'After=multi-user.target', '[Service]', 'Type=oneshot', 'TimeoutStartSec=10min'],
+    ...['StandardOutput=file:/root/output', 'StandardError=inherit'],
+    `ExecStart=/bin/sh -c '"$$@"; echo $$? >/root/status' sh ${command.join(' ')}`,
+    'ExecStopPost=/bin/systemctl --force --force poweroff',
+  ]
+  writeFileSync(join(folder, 'etc/systemd/system/test.service'), `${unit.join('\n')}\n`)
+  const wants = join(folder, 'etc/systemd/system/default.target.wants')
+  mkdirSync(wants, { recursive: true })
+  symlinkSync('/etc/systemd/system/test.service', join(wants, 'test.service'))
+  const options = ['--quiet', '--boot', '--private-network', '--register=no', '--keep-unit', '--console=pipe']
+  spawnSync('systemd-nspawn', [...options, `--directory=${folder}`], { stdio: 'ignore', timeout: BOOTED_MS })
+  const read = (name) => {
+    const file = join(folder, 'root', name)
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  }
+  const output = read('output')
+  if (output === undefined) return undefined
+  process.stdout.write(output)
+  return Number(read('status') ?? 1)
 }
 
 function must(command, arguments_) {

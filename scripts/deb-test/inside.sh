@@ -5,22 +5,8 @@
 set -u
 older=$1
 newer=$2
-unset SHOAL_DEBUG
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
-
-check() {
-  what=$1
-  shift
-  if output=$("$@" 2>&1); then
-    echo "ok - $what"
-  else
-    echo "not ok - $what: $*"
-    echo "$output" | sed 's/^/    /'
-    exit 1
-  fi
-}
-not() { ! "$@"; }
-equal() { [ "$1" = "$2" ] || { echo "is: $1"; echo "expected: $2"; return 1; }; }
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root
+. /tmp/common.sh
 # Everything on the disk that could have come from the package; not what dpkg and adduser keep about everything.
 files() {
   find / -xdev \( -path /proc -o -path /tmp -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \) -prune -o -print |
@@ -34,16 +20,6 @@ stop() {
   eval "pid=\$pid_$1"
   kill "$pid" && wait "$pid"
 }
-in_sync() { shoal status /etc/shoal/a.conf --wait --timeout 60 && equal "$(shoal status /etc/shoal/a.conf --json | grep -c '"connected": true')" 1; }
-settled() {
-  tries=0
-  until in_sync; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 30 ] || { cat /root/a.log /root/b.log; return 1; }
-    sleep 1
-  done
-}
-
 equal "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ')" lo >/dev/null || { echo 'not ok - there is a network'; exit 1; }
 files >/root/before
 files >/root/before # now with itself in it
@@ -63,25 +39,15 @@ check 'bash completes' bash -c '. /usr/share/bash-completion/completions/shoal &
 mkdir -p /srv/a /srv/b
 umask 077
 shoal secret new --grade write >/etc/shoal/photos.secret
-configuration() {
-  cat <<END
-{
-  "device_name": "$1", "listening_port": $2, "listen_host": "127.0.0.1", "storage_path": "/var/lib/shoal/$1",
-  "shared_folders": [{
-    "secret": {"file": "photos.secret"}, "dir": "/srv/$1", "known_hosts": ["127.0.0.1:$3"], "search_lan": false
-  }]
-}
-END
-}
-configuration a 4001 4002 >/etc/shoal/a.conf
-configuration b 4002 4001 >/etc/shoal/b.conf
+configuration a /srv/a 4001 4002 >/etc/shoal/a.conf
+configuration b /srv/b 4002 4001 >/etc/shoal/b.conf
 umask 022
 if shoal help | grep -q '^  check '; then check 'the configurations pass shoal check' shoal check /etc/shoal/a.conf /etc/shoal/b.conf; fi
 echo one >/srv/a/one
 echo two >/srv/b/two
 start a
 start b
-check 'two daemons come in sync' settled
+check 'two daemons come in sync' settled a
 check 'each holds what the other had' equal "$(cat /srv/b/one /srv/a/two)" "$(printf 'one\ntwo')"
 
 # The units that start with the machine, as systemd's generator says.
@@ -102,14 +68,14 @@ check 'and keeps what was changed' grep -q 'AUTOSTART="b lost"' /etc/default/sho
 start a
 start b
 echo three >/srv/a/three
-check 'the daemons go on where they were' settled
+check 'the daemons go on where they were' settled a
 check 'and sync' equal "$(cat /srv/b/three)" three
 if shoal help | grep -q '^  up '; then
   stop a
   stop b
   shoal up /etc/shoal >/root/up.log 2>&1 &
   pid_up=$!
-  check 'shoal up runs them all' settled
+  check 'shoal up runs them all' settled a
   stop up
   check 'and ends with its signal' equal "$?" 0
   start a
