@@ -60,6 +60,7 @@ check 'as a new process' not equal "$(property shoal@a.service MainPID)" "$befor
 check 'the other, too' until_is shoal@b.service ActiveState active
 check 'what was stopped by hand is not' equal "$(property shoal@idle.service ActiveState)" inactive
 check 'nothing is noted any more' not test -e /run/shoal-stopped-for-upgrade
+systemctl start shoal@idle.service # or it would be a member that cannot be reached
 echo two >/etc/shared/two
 check 'and they sync' settled a
 check 'each other' equal "$(cat /home/b/two)" two

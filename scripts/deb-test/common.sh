@@ -13,12 +13,12 @@ check() {
 not() { ! "$@"; }
 equal() { [ "$1" = "$2" ] || { echo "is: $1"; echo "expected: $2"; return 1; }; }
 # The daemon of /etc/shoal/$1.conf has met a member, and all hold the same.
-in_sync() { shoal status "/etc/shoal/$1.conf" --wait --timeout 60 && shoal status "/etc/shoal/$1.conf" --json | grep -q '"connected": true'; }
+in_sync() { shoal status "/etc/shoal/$1.conf" --wait --timeout 20 && shoal status "/etc/shoal/$1.conf" --json | grep -q '"connected": true'; }
 settled() {
   tries=0
   until in_sync "$1"; do
     tries=$((tries + 1))
-    [ "$tries" -lt 30 ] || return 1
+    [ "$tries" -lt 10 ] || return 1
     sleep 1
   done
 }

@@ -118,9 +118,10 @@ function tableRow(header, [tag, ...cells]) {
     const name = inline(header[at + 1].tokens)
     return cell.text === '' || cell.text === '-'
       ? []
-      : [`(${name === '' ? '' : `${name}: `}${inline(cell.tokens)})`]
+      : [`${name === '' ? '' : `${name}: `}${inline(cell.tokens)}`]
   })
-  const text = [body === undefined ? '' : inline(body.tokens), ...between].filter((part) => part !== '')
+  const aside = between.length === 0 ? '' : `(${between.join('; ')})`
+  const text = [body === undefined ? '' : inline(body.tokens), aside].filter((part) => part !== '')
   return [
     '.TP',
     tag.text === '' ? '\\&' : inline(tag.tokens),
