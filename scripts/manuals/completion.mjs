@@ -108,6 +108,8 @@ _shoal() {
   if [[ $current == -* ]]; then
     _shoal_fill "words:$options" "$current"
   elif [[ -n $commands ]]; then
+    # After a word that is no command there is nothing to say.
+    ((place == 0)) || return
     _shoal_fill "words:$commands" "$current"
   else
     # The last may be one that repeats.
