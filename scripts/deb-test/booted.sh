@@ -9,6 +9,8 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root
 . /root/common.sh
 
 property() { systemctl show --property "$2" --value "$1"; }
+# The user that a unit's process runs as, with all its ids.
+ps_user() { getent passwd "$(awk '/^Uid:/ { print $2 == $3 && $3 == $4 && $4 == $5 ? $2 : "mixed" }' "/proc/$(property "$1" MainPID)/status")" | cut -d: -f1; }
 until_is() {
   tries=0
   until [ "$(property "$1" "$2")" = "$3" ]; do
@@ -31,6 +33,12 @@ shoal secret new --grade write >/etc/shoal/photos.secret
 configuration a /etc/shared 4001 4002 >/etc/shoal/a.conf
 configuration b /home/b 4002 4001 >/etc/shoal/b.conf
 configuration idle /tmp/idle 4003 4001 >/etc/shoal/idle.conf
+# As another user, where this version does that: the storage path is made for it.
+configuration web /srv/web 4004 4001 >/etc/shoal/web.www-data.conf
+install -d -o www-data -g www-data /srv/web
+chown www-data /etc/shoal/web.www-data.conf
+install -m 400 -o www-data /etc/shoal/photos.secret /etc/shoal/web.secret
+sed -i 's/photos.secret/web.secret/' /etc/shoal/web.www-data.conf
 echo '{ "storage_path": ' >/etc/shoal/broken.conf
 umask 022
 mkdir /tmp/idle
@@ -44,12 +52,29 @@ check 'one that cannot work has failed' until_is shoal@broken.service ActiveStat
 check 'and is not tried again' equal "$(property shoal@broken.service NRestarts) $(property shoal@broken.service ExecMainStatus)" '0 78'
 check 'they come in sync' settled a
 check 'with the mode bits that hardening might have forbidden' equal "$(stat -c %a /home/b/one)" 4755
+check 'a daemon of another user is ready' until_is shoal@web.www-data.service ActiveState active
+check 'and is that user' equal "$(ps_user shoal@web.www-data.service)" www-data
+check 'and is in sync' settled web.www-data
+check 'and so are its files' equal "$(stat -c %U /srv/web/one /var/lib/shoal/web | uniq)" www-data
+check 'a reload of it is taken' systemctl reload shoal@web.www-data.service
 check 'a reload is taken' systemctl reload shoal@a.service
-check 'and ends nothing' equal "$(property shoal@a.service ActiveState) $(property shoal@a.service NRestarts)" 'active 0'
+check 'and done' until_is shoal@a.service ActiveState active
+check 'and ends nothing' equal "$(property shoal@a.service NRestarts)" 0
 kill -9 "$(property shoal@b.service MainPID)"
 check 'a killed daemon is started again' until_is shoal@b.service NRestarts 1
 check 'and is ready' until_is shoal@b.service ActiveState active
 check 'and syncs' settled b
+
+# Short of the two minutes of the unit, for the test.
+mkdir -p /run/systemd/system/shoal@b.service.d
+printf '[Service]\nWatchdogSec=20s\n' >/run/systemd/system/shoal@b.service.d/watchdog.conf
+systemctl daemon-reload
+systemctl restart shoal@b.service
+kill -STOP "$(property shoal@b.service MainPID)"
+check 'a daemon that hangs is ended and started again' until_is shoal@b.service NRestarts 1
+rm -r /run/systemd/system/shoal@b.service.d
+systemctl daemon-reload
+check 'and is ready' until_is shoal@b.service ActiveState active
 
 # Upgrading: what ran runs again, as another process; what did not, does not.
 check 'one is stopped by hand' systemctl stop shoal@idle.service
@@ -73,7 +98,7 @@ systemctl enable --quiet shoal.target
 check 'is removed' dpkg -r shoal
 check 'and nothing runs' not pidof /usr/lib/shoal/node
 check 'systemd knows no such unit' equal "$(property shoal@a.service LoadState)" not-found
-rm /etc/shoal/a.conf /etc/shoal/b.conf /etc/shoal/idle.conf
+rm /etc/shoal/a.conf /etc/shoal/b.conf /etc/shoal/idle.conf /etc/shoal/web.www-data.conf
 check 'a start that fails does not fail the installation' dpkg -i "$newer"
 check 'which is whole' equal "$(dpkg-query -W -f '${db:Status-Status}' shoal)" installed
 check 'although the start has failed' until_is shoal@broken.service ActiveState failed

@@ -21,7 +21,7 @@ const ENTER =
   'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
 
 /** Longer than the test's own limit within; systemd-nspawn ends the container when it is told to end. */
-const BOOTED_MS = 300_000
+const BOOTED_MS = 600_000
 
 /** Why it cannot work here; undefined if it can. */
 export function obstacle() {
@@ -96,7 +96,7 @@ export function inside(folder, command) {
  */
 export function booted(folder, command) {
   const unit = [
-    ...['[Unit]', 'After=basic.target dbus.service', '[Service]', 'Type=oneshot', 'TimeoutStartSec=4min'],
+    ...['[Unit]', 'After=basic.target dbus.service', '[Service]', 'Type=oneshot', 'TimeoutStartSec=9min'],
     ...['StandardOutput=append:/root/output', 'StandardError=inherit'],
     `ExecStart=/bin/sh -c '"$$@"; echo $$? >/root/status' sh ${command.join(' ')}`,
     'ExecStopPost=/bin/systemctl --force --force poweroff',
