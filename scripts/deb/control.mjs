@@ -70,17 +70,20 @@ ${licenceText
 `
 }
 
-/** CHANGELOG.md's sections "## VERSION" in Debian's form; a version that has none yet gets a line that says so. */
+/**
+ * CHANGELOG.md's sections "## VERSION" in Debian's form. A section that names no version yet tells of the one that is
+ * built; if nothing does, a line says so.
+ */
 export function changelogFile(changelog, version, date) {
-  const sections = changelog.split(/^## /m).slice(1)
-  const entries = sections
-    .map((section) => {
-      const [heading, ...lines] = section.trim().split('\n')
-      return { version: debianVersion(heading.split(' ')[0].toLowerCase()), items: itemsOf(lines.join('\n')) }
-    })
-    .filter(({ version }) => /^\d/.test(version))
-  if (entries[0]?.version !== version)
-    entries.unshift({ version, items: ['Built from the sources between two versions.'] })
+  const items = new Map([[version, []]])
+  for (const section of changelog.split(/^## /m).slice(1)) {
+    const [heading, ...lines] = section.trim().split('\n')
+    const [named] = /^\d\S*/.exec(heading) ?? []
+    const of = named === undefined ? version : debianVersion(named)
+    items.set(of, [...(items.get(of) ?? []), ...itemsOf(lines.join('\n'))])
+  }
+  if (items.get(version).length === 0) items.get(version).push('Built from the sources between two versions.')
+  const entries = [...items].map(([name, list]) => ({ version: name, items: list }))
   const when = date.toUTCString().replace('GMT', '+0000')
   return entries
     .map(({ version, items }) => {
