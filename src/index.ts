@@ -6,7 +6,10 @@ export type { ControlBackend } from './control/handler.js'
 export type {
   ConflictReport,
   DriftReport,
+  InviteReport,
+  InviteRequest,
   MemberReport,
+  NewInviteReport,
   PeerReport,
   ProblemReport,
   ShareReport,

@@ -16,9 +16,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
   folder: ['core/', 'ports/'],
+  // Speaks to who is no member yet over the same port, proofs and ways to find each other.
+  invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
   config: ['core/'],
-  daemon: ['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'control/'],
+  daemon: [
+    ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
+    'control/',
+  ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
@@ -29,10 +34,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/package-version',
     'config/',
     'daemon/log',
+    'daemon/preview/report',
+    'daemon/new-share-types',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
-const LAZY: Readonly<Record<string, readonly string[]>> = { cli: ['daemon/daemon', 'swarm/dht-node'] }
+const LAZY: Readonly<Record<string, readonly string[]>> = {
+  cli: ['daemon/daemon', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'invite/redeem'],
+}
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 

@@ -112,7 +112,8 @@ export async function driftCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
-async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
+/** The daemon of a configuration file. */
+export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
   const { config } = await readConfig(configFile)
   return { client: new ControlClient(config.storagePath), config }
 }
@@ -133,7 +134,8 @@ function silentMember(members: readonly MemberReport[], named: string): MemberRe
   throw new ShoalError('NOT_FOUND', `no member is called ${quoted}, see shoal status`)
 }
 
-function shareAt(config: Config, dir: string): number {
+/** The place of a folder's share in the configuration. NOT_FOUND. */
+export function shareAt(config: Config, dir: string): number {
   const at = config.shares.findIndex((share) => share.dir === resolve(dir))
   if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
   return at

@@ -17,20 +17,26 @@ import {
   scanCommand,
   statusCommand,
 } from './daemon-commands.js'
+import { type InviteOptions, inviteCommand, parseLife } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
 import { secretNew, secretShow } from './secret-commands.js'
+import { addShareCommands } from './share-commands.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
 const MAX_WAIT_SECONDS = 86_400
+/** How long an invite works unless told, milliseconds. */
+const DEFAULT_INVITE_MS = 86_400_000
 
 const EXAMPLES = `
 Examples:
-  $ (umask 077; shoal secret new --grade write > photos.secret)   make a share
-  $ shoal secret show photos.secret                               see the secrets to give to others
+  $ shoal share ~/photos                            make a share; prints its secrets
+  $ shoal join ~/photos                             join it elsewhere; asks for a secret
+  $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
+  $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
 
@@ -81,7 +87,9 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
     .action(unknownCommand)
   addRun(program, io, setExit)
   addSecret(program, io)
+  addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addInvite(program, io, setExit)
   addDht(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
@@ -175,6 +183,30 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
     .action(async (config: string, dir: string | undefined) => setExit(await approveCommand(io, config, dir)))
+}
+
+function addInvite(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  program
+    .command('invite')
+    .description('make a one-time invite to a folder: a short text to read over the telephone')
+    .argument('<config>', 'configuration file of the daemon that invites, which must be running')
+    .argument('[dir]', 'the folder, if the configuration has several')
+    .addOption(new Option('--grade <grade>', 'what it grants').choices(['write', 'read']))
+    .addOption(
+      new Option('--expires <time>', 'how long it works: 30m, 24h, 7d')
+        .argParser((text) => {
+          const lifeMs = parseLife(text)
+          if (lifeMs === undefined) throw new InvalidArgumentError('expected a time such as 30m, 24h or 7d')
+          return lifeMs
+        })
+        .default(DEFAULT_INVITE_MS, '24h'),
+    )
+    .option('--list', 'list the invites that have not expired')
+    .option('--revoke <id>', 'end an open invite, or forget a closed one')
+    .addOption(jsonOption())
+    .action(async (config: string, dir: string | undefined, options: InviteOptions) =>
+      setExit(await inviteCommand(io, config, dir, options)),
+    )
 }
 
 function addDht(program: Command, io: CliIo, setExit: (code: number) => void): void {

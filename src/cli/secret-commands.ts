@@ -15,10 +15,8 @@ import {
 } from '../core/secret.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { CliIo } from './io.js'
+import { readInput } from './secret-input.js'
 import { formatJson, formatTable } from './text.js'
-
-/** More than any secret; standard input is not read further. */
-const MAX_INPUT_BYTES = 4096
 
 /** Prints the secrets of a new share, all three grades, or the one asked for alone on its line. */
 export function secretNew(io: CliIo, options: { readonly json?: boolean; readonly grade?: Grade }): void {
@@ -50,7 +48,7 @@ function printOne(io: CliIo, secret: Secret, grade: Grade, json: boolean): void 
 }
 
 /** The text of the secret's own grade and of each below, strongest first. */
-function gradesOf(secret: Secret): Partial<Record<Grade, string>> {
+export function gradesOf(secret: Secret): Partial<Record<Grade, string>> {
   const below = GRADES.slice(GRADES.indexOf(secret.grade))
   return Object.fromEntries(below.map((grade) => [grade, formatSecret(deriveSecret(secret, grade))]))
 }
@@ -67,16 +65,4 @@ async function secretText(io: CliIo, file: string | undefined): Promise<string> 
       'a secret does not belong on the command line, where other users can see it: give it on standard input or in a file',
     )
   return readSecretText(file)
-}
-
-async function readInput({ stdin }: CliIo): Promise<string> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of stdin as AsyncIterable<Buffer | string>) {
-    chunks.push(Buffer.from(chunk))
-    length += chunk.length
-    if (length > MAX_INPUT_BYTES)
-      throw new ShoalError('SECRET_INVALID', `this is not a secret: more than ${MAX_INPUT_BYTES} bytes`)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

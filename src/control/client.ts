@@ -9,6 +9,11 @@ import {
   type DriftReport,
   driftReports,
   errorReport,
+  type InviteReport,
+  type InviteRequest,
+  inviteReports,
+  type NewInviteReport,
+  newInviteReport,
   nothing,
   type PeerReport,
   peerReports,
@@ -69,6 +74,21 @@ export class ControlClient {
   /** Drops a silent member, by its full device id, until it is heard of again. USAGE, NOT_FOUND. */
   async forget(device: string, options: CallOptions = {}): Promise<void> {
     await this.#call('POST', '/v1/forget', nothing, options, { device })
+  }
+
+  /** The invites that have not expired, oldest first. */
+  invites(options: CallOptions = {}): Promise<readonly InviteReport[]> {
+    return this.#call('GET', '/v1/invites', inviteReports, options)
+  }
+
+  /** Makes an invite; the answer alone holds its code. NOT_FOUND, SECRET_GRADE, USAGE. */
+  invite(request: InviteRequest, options: CallOptions = {}): Promise<NewInviteReport> {
+    return this.#call('POST', '/v1/invites', newInviteReport, options, request)
+  }
+
+  /** Ends an open invite, or forgets a closed one. NOT_FOUND. */
+  async revokeInvite(id: string, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/invites/revoke', nothing, options, { id })
   }
 
   /** Asks the daemon to stop; resolves when it has heard. */

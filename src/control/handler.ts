@@ -10,7 +10,12 @@ import {
   type DriftReport,
   type ErrorReport,
   forgetRequest,
+  type InviteReport,
+  type InviteRequest,
+  inviteRequest,
+  type NewInviteReport,
   type PeerReport,
+  revokeRequest,
   type StatusReport,
 } from './schema.js'
 
@@ -31,6 +36,12 @@ export interface ControlBackend {
    * connected; NOT_FOUND: no such member.
    */
   forget(device: string): Promise<void>
+  /** Those that have not expired, oldest first. */
+  invites(): Promise<InviteReport[]>
+  /** Makes an invite. NOT_FOUND: no such share; SECRET_GRADE; USAGE: its life, or too many are open. */
+  invite(request: InviteRequest): Promise<NewInviteReport>
+  /** Ends an open invite, or forgets a closed one. NOT_FOUND: no such invite. */
+  revokeInvite(id: string): Promise<void>
   /** Asks the daemon to stop; returns at once. */
   stop(): void
 }
@@ -49,6 +60,8 @@ export interface ControlResponse {
   readonly body: unknown
 }
 
+const INVITE = '{"share": place in the configuration, "grade": write or read, "lifeMs": milliseconds}'
+
 type Route = (body: string) => Promise<unknown>
 
 /** Answers requests from the backend. */
@@ -65,6 +78,9 @@ export function controlHandler(
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],
     ['POST /v1/forget', async (body) => backend.forget(deviceOf(body))],
+    ['GET /v1/invites', () => backend.invites()],
+    ['POST /v1/invites', async (body) => backend.invite(parseBody(inviteRequest, body, INVITE))],
+    ['POST /v1/invites/revoke', async (body) => backend.revokeInvite(inviteOf(body))],
     ['POST /v1/stop', async () => backend.stop()],
   ])
   return async ({ method, path, body }) => {
@@ -94,6 +110,10 @@ function shareOf(body: string): number | undefined {
 
 function deviceOf(body: string): string {
   return parseBody(forgetRequest, body, '{"device": 64 hex digits}').device
+}
+
+function inviteOf(body: string): string {
+  return parseBody(revokeRequest, body, '{"id": 8 hex digits}').id
 }
 
 function parseBody<T>(schema: z.ZodType<T>, body: string, what: string): T {

@@ -100,6 +100,35 @@ export interface DriftReport {
   readonly kind: 'added' | 'changed' | 'deleted'
 }
 
+/** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
+export interface InviteReport {
+  /** 8 hex digits. */
+  readonly id: string
+  readonly dir: string
+  readonly grade: InviteGrade
+  /** 'ended': by too many wrong tries. */
+  readonly state: 'open' | 'used' | 'ended'
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly expiresAt: string
+  readonly wrongTries: number
+  /** When it was used or ended, ISO 8601; null while open. */
+  readonly closedAt: string | null
+  /** "host:port" of who used it, or null. */
+  readonly usedBy: string | null
+  /** Whether they said that they have the secret; null unless used. */
+  readonly confirmed: boolean | null
+}
+
+export type InviteGrade = 'write' | 'read'
+
+/** POST /v1/invites: the invite that was made, with its code. */
+export interface NewInviteReport extends InviteReport {
+  readonly invite: string
+  /** TCP port that this daemon is met at. */
+  readonly port: number
+}
+
 /** Any answer with a status of 400 or more. */
 export interface ErrorReport {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string }
@@ -114,6 +143,20 @@ export interface ApproveRequest {
 export interface ForgetRequest {
   /** Device id, 64 hex digits. */
   readonly device: string
+}
+
+/** POST /v1/invites */
+export interface InviteRequest {
+  /** Place of the share in the configuration, from 0. */
+  readonly share: number
+  readonly grade: InviteGrade
+  /** Milliseconds until it expires. */
+  readonly lifeMs: number
+}
+
+/** POST /v1/invites/revoke: end an open invite, or forget a closed one. */
+export interface RevokeRequest {
+  readonly id: string
 }
 
 const grade = z.enum(['write', 'read', 'blind'])
@@ -187,6 +230,27 @@ export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(
   z.looseObject({ dir: z.string(), path: z.string(), kind: z.enum(['added', 'changed', 'deleted']) }),
 )
 
+const inviteShape = {
+  id: z.string(),
+  dir: z.string(),
+  grade: z.enum(['write', 'read']),
+  state: z.enum(['open', 'used', 'ended']),
+  createdAt: z.string(),
+  expiresAt: z.string(),
+  wrongTries: count,
+  closedAt: z.string().nullable(),
+  usedBy: z.string().nullable(),
+  confirmed: z.boolean().nullable(),
+}
+
+export const inviteReports: z.ZodType<readonly InviteReport[]> = z.array(z.looseObject(inviteShape))
+
+export const newInviteReport: z.ZodType<NewInviteReport> = z.looseObject({
+  ...inviteShape,
+  invite: z.string(),
+  port: z.number(),
+})
+
 export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }),
 })
@@ -197,6 +261,16 @@ export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
 
 export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({
   device: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
+export const inviteRequest: z.ZodType<InviteRequest> = z.strictObject({
+  share: z.int().nonnegative(),
+  grade: z.enum(['write', 'read']),
+  lifeMs: z.int().positive(),
+})
+
+export const revokeRequest: z.ZodType<RevokeRequest> = z.strictObject({
+  id: z.string().regex(/^[0-9a-f]{8}$/),
 })
 
 export const nothing: z.ZodType<unknown> = z.looseObject({})

@@ -38,6 +38,9 @@ export function verdictOf({ shares }: StatusReport): Verdict {
     if (share.state === 'halted') halted.push(`${share.dir}: ${share.haltReason ?? 'no reason given'}`)
     if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
       behind.push(`this device${within}`)
+    // A reader's own changes go nowhere and come from nowhere: waiting does not end them.
+    if (share.drift > 0)
+      behind.push(`this device, with ${counted(share.drift, 'change')} of its own (shoal drift)${within}`)
     for (const member of share.members)
       if (!member.connected) unreachable.push(`${member.name} (${member.device.slice(0, 8)})${within}`)
       else if (!member.digestEqual) behind.push(`${member.name}${within}`)
@@ -94,6 +97,10 @@ async function settle(client: ControlClient, settling: Settling): Promise<boolea
       if (!starting || left() <= 0 || now() - start > START_GRACE_MS) throw error
       await sleep(pollMs)
     }
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function unsettled(verdict: Verdict): Verdict {

@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'CONFIG_UNREADABLE'
   | 'SECRET_INVALID'
   | 'SECRET_GRADE'
+  | 'INVITE_INVALID'
+  | 'INVITE_FAILED'
   | 'NOT_YET'
   | 'STORAGE_LOCKED'
   | 'STORAGE_UNUSABLE'
@@ -16,6 +18,7 @@ export type ErrorCode =
   | 'PORT_IN_USE'
   | 'DAEMON_UNREACHABLE'
   | 'NOT_FOUND'
+  | 'EXISTS'
   | 'FEED_CORRUPT'
   | 'IO'
   | 'INTERNAL'
@@ -40,6 +43,16 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     status: 400,
     hint: 'derive the grade you need from the write secret with: shoal secret show',
   },
+  INVITE_INVALID: {
+    exit: 65,
+    status: 400,
+    hint: 'an invite is six groups of five letters and digits, made by: shoal invite CONFIG',
+  },
+  INVITE_FAILED: {
+    exit: 69,
+    status: 503,
+    hint: 'an invite works once and for a limited time; ask for another',
+  },
   NOT_YET: { exit: 69, status: 501, hint: '' },
   STORAGE_LOCKED: {
     exit: 75,
@@ -56,6 +69,7 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
   DAEMON_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal run CONFIG' },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
+  EXISTS: { exit: 73, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },

@@ -41,6 +41,16 @@ export const LABELS = {
   deviceSeed: 'shoal 2026-11 v1 device key seed',
   /** Master seed, share id, epoch as u64 little-endian -> Ed25519 seed of one feed (K4, F4). */
   feedSeed: 'shoal 2026-11 v1 feed key seed',
+  /** The 15 bytes of an invite -> what the DHT is asked for (I1). */
+  inviteTopic: 'shoal 2026-11 v1 invite topic',
+  /** The same -> key of the LAN beacon's tags. */
+  inviteBeaconKey: 'shoal 2026-11 v1 invite beacon key',
+  /** The same -> key of the proofs that a peer knows the code (I2). */
+  inviteAuthKey: 'shoal 2026-11 v1 invite authentication key',
+  /** The same -> cipher key of the secret on its way. */
+  inviteSealKey: 'shoal 2026-11 v1 invite sealing key',
+  /** W or R, P -> cipher key of what the inviting device keeps of an open invite (I6). */
+  inviteStoreKey: 'shoal 2026-11 v1 invite store key',
 } as const
 
 /** A key from its label and its input, whose parts have fixed lengths. 32 bytes. */

@@ -7,19 +7,29 @@ import { PACKAGE_VERSION } from '../control/package-version.js'
 import type {
   ConflictReport,
   DriftReport,
+  InviteReport,
+  InviteRequest,
   MemberReport,
+  NewInviteReport,
   PeerReport,
+  ProblemReport,
   ShareReport,
   StatusReport,
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import type { InviteHost } from '../invite/host.js'
+import type { InviteRecord } from '../invite/record.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
   readonly name: string
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
+  /** Undefined while there are no shares. */
+  readonly invites: () => InviteHost | undefined
+  /** TCP port it listens on. */
+  readonly port: () => number
   /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
   readonly started: () => Promise<void>
   readonly stop: () => void
@@ -39,7 +49,7 @@ export class DaemonBackend implements ControlBackend {
       name: this.#view.name,
       version: PACKAGE_VERSION,
       pid: process.pid,
-      shares: shares.map(shareReport),
+      shares: shares.map((share) => shareReport(share, this.#endedInvites(share))),
     }
   }
 
@@ -114,8 +124,37 @@ export class DaemonBackend implements ControlBackend {
     for (const { members } of silent) members.forget(device as DeviceId)
   }
 
+  async invites(): Promise<InviteReport[]> {
+    const shares = await this.#shares()
+    return (this.#view.invites()?.list() ?? []).map((record) => inviteReport(record, shares))
+  }
+
+  async invite({ share, grade, lifeMs }: InviteRequest): Promise<NewInviteReport> {
+    const shares = await this.#shares()
+    const host = this.#view.invites()
+    if (host === undefined) throw new ShoalError('INTERNAL', 'there is nobody to keep an invite')
+    const { record, text } = host.create(share, grade, lifeMs)
+    return { ...inviteReport(record, shares), invite: text, port: this.#view.port() }
+  }
+
+  async revokeInvite(id: string): Promise<void> {
+    await this.#shares()
+    this.#view.invites()?.revoke(id)
+  }
+
   stop(): void {
     this.#view.stop()
+  }
+
+  /** As problems of a share (I4), for as long as they are kept. */
+  #endedInvites({ shareId }: Share): ProblemReport[] {
+    const records = this.#view.invites()?.list() ?? []
+    return records.flatMap((record) => {
+      if (record.type !== 'ended' || record.share !== shareId) return []
+      const { id, wrongTries, atMs } = record
+      const detail = `invite ${id} was ended after ${wrongTries} wrong tries; forget it with: shoal invite CONFIG --revoke ${id}`
+      return [{ path: '', code: 'INVITE_ENDED', detail, sinceMs: atMs }]
+    })
   }
 
   async #shares(): Promise<readonly Share[]> {
@@ -124,7 +163,24 @@ export class DaemonBackend implements ControlBackend {
   }
 }
 
-function shareReport(share: Share): ShareReport {
+function inviteReport(record: InviteRecord, shares: readonly Share[]): InviteReport {
+  const { id, grade, type, createdMs, expiresMs, wrongTries } = record
+  return {
+    id,
+    // A share that was taken out of the configuration leaves what became of its invites.
+    dir: shares.find(({ shareId }) => shareId === record.share)?.dir ?? '',
+    grade,
+    state: type,
+    createdAt: new Date(createdMs).toISOString(),
+    expiresAt: new Date(expiresMs).toISOString(),
+    wrongTries,
+    closedAt: type === 'open' ? null : new Date(record.atMs).toISOString(),
+    usedBy: type === 'used' ? record.address : null,
+    confirmed: type === 'used' ? record.isConfirmed : null,
+  }
+}
+
+function shareReport(share: Share, more: readonly ProblemReport[]): ShareReport {
   const { files, bytes, needFiles, needBytes, drift } = share.index.counts
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   return {
@@ -138,9 +194,10 @@ function shareReport(share: Share): ShareReport {
     needBytes,
     conflicts: share.conflictCount,
     drift,
-    problems: share.problems
-      .list()
-      .map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
+    problems: [
+      ...more,
+      ...share.problems.list().map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
+    ],
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,

@@ -9,6 +9,7 @@ import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
+import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { openLmdb } from '../store/lmdb.js'
 import { ShareIndex } from '../store/share-index.js'
@@ -17,6 +18,7 @@ import { Swarm } from '../swarm/swarm.js'
 import { DaemonBackend } from './backend.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
+import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { Share } from './share/share.js'
 
@@ -40,6 +42,7 @@ export interface RunningDaemon {
 interface Parts {
   readonly swarm: Swarm
   readonly shares: readonly Share[]
+  readonly invites: InviteHost
   readonly port: number
   close(): Promise<void>
 }
@@ -83,6 +86,8 @@ class Daemon implements RunningDaemon {
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
+      invites: () => this.#parts?.invites,
+      port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
@@ -187,7 +192,8 @@ class Daemon implements RunningDaemon {
       const isStrange =
         opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
       if (isStrange) await this.#newEpochs(opened.store)
-      const swarm = this.#makeSwarm()
+      const invites = openInvites(this.#config, this.#identity, this.#log)
+      const swarm = this.#makeSwarm(invites)
       const own = shares.map((share) => {
         const lock = lockDirectory(share.dir)
         if (lock !== undefined) locks.push(lock)
@@ -200,6 +206,7 @@ class Daemon implements RunningDaemon {
       // Shares close after the swarm, and before the stores they use.
       closing.push(() => Promise.all(own.map((share) => share.stop())))
       closing.push(() => swarm.stop())
+      closing.push(async () => invites.close())
       for (const share of own) await share.start()
       const { port } = await swarm.start()
       this.#identity.keepPort(port)
@@ -207,7 +214,8 @@ class Daemon implements RunningDaemon {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
         share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
       })
-      this.#parts = { swarm, shares: own, port, close }
+      invites.start(swarm, isStrange)
+      this.#parts = { swarm, shares: own, invites, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
@@ -220,7 +228,7 @@ class Daemon implements RunningDaemon {
     await feeds.settleMove()
   }
 
-  #makeSwarm(): Swarm {
+  #makeSwarm(door: InviteHost): Swarm {
     const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode } = this.#config
     const { beaconPort } = this.#options
     const swarm = new Swarm({
@@ -232,6 +240,7 @@ class Daemon implements RunningDaemon {
       ...(beaconPort === undefined ? {} : { beaconPort }),
       bootstrap,
       dhtNode,
+      door,
       log: this.#log,
     })
     swarm.on('clone', ({ instance, address }) => this.#onClone(swarm, instance, address))
@@ -262,6 +271,7 @@ class Daemon implements RunningDaemon {
         ...options,
         keys: { ...keys, read },
         identity: this.#identity,
+        withholdsSetid: process.geteuid?.() === 0,
         instance: swarm.instance,
         log: this.#log,
         nowMs: Date.now,

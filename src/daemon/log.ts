@@ -16,7 +16,7 @@ export interface LogSink {
 /** Fields that hold keys in our own types, should one be logged without its guard (keys.ts). */
 const KEY_FIELDS: ReadonlySet<string> = new Set([
   ...['authKey', 'beaconKey', 'blockKey', 'entryKey', 'feedBlockKey', 'keyPair', 'masterSeed', 'pieceKey'],
-  ...['secret', 'secretKey', 'seed', 'signingSecretKey', 'sivKey', 'stateKey', 'topic'],
+  ...['sealKey', 'secret', 'secretKey', 'seed', 'signingSecretKey', 'sivKey', 'stateKey', 'topic'],
 ])
 /** Nothing that is worth logging lies deeper. */
 const MAX_DEPTH = 3

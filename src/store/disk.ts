@@ -6,8 +6,9 @@
 // held exactly when a row's layout has it.
 import { TreeDigest } from '../core/digest.js'
 import { type Fact, fingerprint } from '../core/fact.js'
-import type { RelPath } from '../core/path.js'
+import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
+import { withheldBits } from '../core/setid.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
 import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
@@ -25,14 +26,28 @@ export class DiskTable {
   readonly #pieces: PieceTables
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
+  readonly #withheld = new Set<RelPath>()
+  /** How many paths below a directory hold what only a reader put there. */
+  readonly #driftBelow = new Map<RelPath, number>()
+  readonly #onDriftBelow: (directory: RelPath) => void
   #files = 0
   #bytes = 0
 
-  constructor(database: Database, prefix: string, pieces: PieceTables) {
+  /** `onDriftBelow` is called when a directory comes to hold drift below it, or none any more. */
+  constructor(
+    database: Database,
+    prefix: string,
+    pieces: PieceTables,
+    onDriftBelow: (directory: RelPath) => void,
+  ) {
     this.#rows = database.table(`${prefix}disk`)
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
-    for (const { path, row } of this.all()) this.#count(path, row, 1)
+    this.#onDriftBelow = onDriftBelow
+    for (const { path, row } of this.all()) {
+      this.#count(path, row, 1)
+      if (isLiveDrift(row)) this.#countAbove(path, 1)
+    }
   }
 
   get files(): number {
@@ -45,6 +60,16 @@ export class DiskTable {
 
   get drifted(): ReadonlySet<RelPath> {
     return this.#drifted
+  }
+
+  /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
+  get withheld(): ReadonlySet<RelPath> {
+    return this.#withheld
+  }
+
+  /** Whether something below a directory is a reader's own. */
+  holdsDriftBelow(directory: RelPath): boolean {
+    return this.#driftBelow.has(directory)
   }
 
   /** 32 bytes. */
@@ -79,32 +104,54 @@ export class DiskTable {
   set(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
     const key = pathKey(path)
     const stored = this.#rows.get(key)
-    if (stored !== undefined) this.#count(path, unpackDiskRow(stored[0]), -1)
+    const was = stored === undefined ? undefined : unpackDiskRow(stored[0])
+    if (was !== undefined) this.#count(path, was, -1)
     this.#count(path, row, 1)
     const before = this.#layoutOf(key, stored) ?? NO_LAYOUT
     const after = (heldFact(row).type === 'file' ? layout : undefined) ?? NO_LAYOUT
     const isApart = after.length > INLINE_LAYOUT_BYTES
     this.#rows.put(key, [packDiskRow(row), after.length === 0 ? 0 : isApart ? 1 : after])
-    if (before.equals(after)) return
-    if (isApart) this.#layouts.put(key, after)
-    else if (stored?.[1] === 1) this.#layouts.remove(key)
-    this.#pieces.movePlaces(path, before, after, SIV_BYTES)
+    if (!before.equals(after)) {
+      if (isApart) this.#layouts.put(key, after)
+      else if (stored?.[1] === 1) this.#layouts.remove(key)
+      this.#pieces.movePlaces(path, before, after, SIV_BYTES)
+    }
+    this.#tellAbove(path, isLiveDrift(was), isLiveDrift(row))
   }
 
   remove(path: RelPath): void {
     const key = pathKey(path)
     const stored = this.#rows.get(key)
     if (stored === undefined) return
-    this.#count(path, unpackDiskRow(stored[0]), -1)
+    const was = unpackDiskRow(stored[0])
+    this.#count(path, was, -1)
     const layout = this.#layoutOf(key, stored)
     if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
     if (stored[1] === 1) this.#layouts.remove(key)
     this.#rows.remove(key)
+    this.#tellAbove(path, isLiveDrift(was), false)
   }
 
   #layoutOf(key: Buffer, stored: StoredRow | undefined): Layout | undefined {
     if (stored === undefined || stored[1] === 0) return undefined
     return stored[1] === 1 ? this.#layouts.get(key) : stored[1]
+  }
+
+  #tellAbove(path: RelPath, was: boolean, is: boolean): void {
+    if (was === is) return
+    for (const directory of this.#countAbove(path, is ? 1 : -1)) this.#onDriftBelow(directory)
+  }
+
+  /** Returns the directories above a path for which this made a difference. */
+  #countAbove(path: RelPath, sign: 1 | -1): RelPath[] {
+    const turned: RelPath[] = []
+    for (let at = parentOf(path); at !== ''; at = parentOf(at)) {
+      const before = this.#driftBelow.get(at) ?? 0
+      if (before + sign === 0) this.#driftBelow.delete(at)
+      else this.#driftBelow.set(at, before + sign)
+      if (before === 0 || before + sign === 0) turned.push(at)
+    }
+    return turned
   }
 
   #count(path: RelPath, row: DiskRow, sign: 1 | -1): void {
@@ -114,6 +161,10 @@ export class DiskTable {
     }
     const fact = heldFact(row)
     if (fact.type === 'absent') return
+    if (withheldBits(fact, row.stat) !== 0) {
+      if (sign === 1) this.#withheld.add(path)
+      else this.#withheld.delete(path)
+    }
     if (sign === 1) this.#digest.add(fingerprint(path, fact))
     else this.#digest.remove(fingerprint(path, fact))
     if (fact.type === 'file') {
@@ -121,6 +172,11 @@ export class DiskTable {
       this.#bytes += sign * fact.size
     }
   }
+}
+
+/** Whether a row stands for something that only a reader put there. */
+function isLiveDrift(row: DiskRow | undefined): boolean {
+  return row?.drift !== undefined && row.drift.fact.type !== 'absent'
 }
 
 /** What the disk really holds. */

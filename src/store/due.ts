@@ -1,5 +1,5 @@
 // What is to be done at one path of this disk now: the core's step, with what the ignore rules leave out and what a
-// reader's own change holds back.
+// reader's own change holds back: at the path itself, or below a directory that is to go.
 import { NOTHING_APPLIED } from '../core/local.js'
 import type { RelPath } from '../core/path.js'
 import { type Step, stepFor } from '../core/plan.js'
@@ -13,14 +13,26 @@ export interface IndexOptions {
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
 }
 
-/** The step that takes a path from what its row says of this disk to what the share says. */
+/**
+ * The step that takes a path from what its row says of this disk to what the share says. `holdsDrift`: something below it
+ * is a reader's own.
+ */
 export function dueStep(
   options: IndexOptions,
   path: RelPath,
   share: Effective,
   row: DiskRow | undefined,
+  holdsDrift: boolean,
 ): Step {
   if (options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
+  const step = ownStep(options, share, row)
+  // A directory that holds what its reader made stays as long as that does. What the share comes to say of that path goes
+  // first, and then there is none left.
+  const isInTheWay = step.type === 'remove' || step.type === 'write' || step.type === 'symlink'
+  return isInTheWay && holdsDrift && !options.overwriteDrift ? { type: 'none' } : step
+}
+
+function ownStep(options: IndexOptions, share: Effective, row: DiskRow | undefined): Step {
   const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
   if (row?.drift === undefined) return step
   // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What

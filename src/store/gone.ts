@@ -29,7 +29,7 @@ export function goneVersion(index: ShareIndex, path: RelPath, own: WriterId): Go
   const { entry, version } = share
   if (step.type !== 'write' || entry?.type !== 'file' || entry.origin !== own) return undefined
   // What settles the conflict goes first, lest the versions that lost be buried (V5).
-  if (row?.drift !== undefined || index.isUnsettled(path)) return undefined
+  if (row?.drift !== undefined || index.conflicts.unsettled.has(path)) return undefined
   const feed = index.feeds.byWriter(own)
   const all = index.piecesOf(entry)
   if (feed === undefined || all === undefined) return undefined

@@ -20,16 +20,20 @@ const SCANNED_KEY = Buffer.from('scanned')
  */
 const ROW_INTENTS = 16
 
-type PathIntent = Intent & { readonly path: RelPath }
+/** What a path is about to hold. */
+export type PathIntent = Intent & { readonly path: RelPath }
 
 export class IntentTable {
   readonly #table: Table<unknown[]>
   /** Keys of what earlier runs left. */
   #recovered: Buffer[]
+  /** Above every batch that is left: a number used twice would take the place of what an earlier run was about to do. */
+  #nextBatch: number
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}intents`)
     this.#recovered = [...walk(this.#table)].map(({ key }) => key).filter((key) => !key.equals(SCANNED_KEY))
+    this.#nextBatch = 1 + Math.max(0, ...this.#recovered.flatMap((key) => batchOf(key) ?? []))
   }
 
   /** Whether the index knew the disk when the process last died; else it is new, or was being built anew. */
@@ -55,8 +59,11 @@ export class IntentTable {
     return intents
   }
 
-  put(batch: number, intents: readonly PathIntent[]): void {
+  /** Returns the number of the batch. */
+  put(intents: readonly PathIntent[]): number {
+    const batch = this.#nextBatch++
     this.#putRows(batchKey(batch), intents)
+    return batch
   }
 
   clear(batch: number): void {
@@ -116,4 +123,9 @@ function batchKey(batch: number): Buffer {
   const key = Buffer.alloc(8)
   key.writeBigUInt64BE(BigInt(batch))
   return key
+}
+
+/** The number of the batch that a row belongs to; undefined for what feeds had said, whose keys begin with letters. */
+function batchOf(key: Buffer): number | undefined {
+  return startsWith(key, TAIL_KEY) || startsWith(key, TOLD_KEY) ? undefined : Number(key.readBigUInt64BE())
 }

@@ -1,39 +1,32 @@
 // A share's index: who says what about which path (heads.ts), what this disk holds and as which version (disk.ts), where
-// pieces are (pieces.ts), and what is therefore still to be done (wanted.ts). It applies the core's rules to tables; it does
+// pieces are (pieces.ts), and what is therefore still to be done (wanted.ts); with what follows for conflicts (conflicts.ts)
+// and what is kept for the next process (recovery.ts). It applies the core's rules to tables; it does
 // no I/O but theirs and reads no clock, so the simulator runs this very class over tables in memory. Every method that
 // changes something runs inside transaction().
 //
 // Invariants, besides those of its parts, checked by test/store:
 //   1. a wanted row stands for exactly the paths whose step (core/plan.ts) is not 'none'; 'adopt' is done on the spot, or
 //      held until the disk was looked at once since the index was opened.
-import { type Entry, isLive } from '../core/entry.js'
-import { ABSENT, type Fact, factOf, sameFact, sameFactContent } from '../core/fact.js'
-import type { WriterId } from '../core/ids.js'
-import { type Applied, type Intent, NOTHING_APPLIED } from '../core/local.js'
+import type { Entry } from '../core/entry.js'
+import { ABSENT, sameFact } from '../core/fact.js'
+import { type Applied, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
 import type { Step } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
-import {
-  type Draft,
-  type Effective,
-  losersOf,
-  rescue,
-  type SettleContext,
-  settle,
-  withAncestors,
-} from '../core/tree.js'
+import { type Effective, withAncestors } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
+import { Conflicts } from './conflicts.js'
 import { DiskTable } from './disk.js'
 import { dueStep, type IndexOptions } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
 import { IntentTable } from './intents.js'
-import { wasOnDisk } from './own-tail.js'
-import { type Layout, type PieceRef, PieceTables, type Place, packLayout } from './pieces.js'
+import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
+import { Recovery } from './recovery.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import type { Database } from './tables.js'
 import { WantedTable } from './wanted.js'
@@ -62,10 +55,11 @@ export class ShareIndex {
   static readonly format: number = STORE_FORMAT
   readonly feeds: FeedTable
   readonly pieces: PieceTables
+  readonly conflicts: Conflicts
+  readonly recovery: Recovery
   readonly #database: Database
   readonly #heads: HeadsTable
   readonly #disk: DiskTable
-  readonly #intents: IntentTable
   readonly #wanted: WantedTable
   readonly #archived: ArchivedTable
   #options: IndexOptions
@@ -83,9 +77,10 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
-    this.#disk = new DiskTable(database, prefix, this.pieces)
+    this.#disk = new DiskTable(database, prefix, this.pieces, (directory) => this.refresh(directory))
     this.#isDiskUnsure = this.#disk.all().next().done !== true
-    this.#intents = new IntentTable(database, prefix)
+    this.conflicts = new Conflicts(this.#heads, this.#disk)
+    this.recovery = new Recovery(this, new IntentTable(database, prefix))
     this.#wanted = new WantedTable(database, prefix)
     this.#archived = new ArchivedTable(database, prefix)
   }
@@ -148,50 +143,9 @@ export class ShareIndex {
     return [...this.#disk.drifted]
   }
 
-  /** Live conflict copies (V5). */
-  conflictCopies(): ReadonlySet<RelPath> {
-    return this.#heads.copies
-  }
-
-  /** Paths with conflicts that a writer is to settle. */
-  unsettled(): readonly RelPath[] {
-    return [...this.#heads.unsettled]
-  }
-
-  /** Whether a path is in conflict. */
-  isUnsettled(path: RelPath): boolean {
-    return this.#heads.unsettled.has(path)
-  }
-
-  get hasUnsettled(): boolean {
-    return this.#heads.unsettled.size > 0
-  }
-
-  /** What to publish for a path in conflict (V4, V5, V6); empty when there is nothing, or no longer. */
-  settlement(path: RelPath, labelOf: (writer: WriterId) => string): readonly Draft[] {
-    return settle(path, this.heads(path), this.#heads.hasLiveChild(path), this.#settleContext(labelOf))
-  }
-
-  /**
-   * Whether this disk holds, at a path, a version that lost a conflict nobody has settled yet. No path asks for its
-   * content until then, and this may be the only copy: it must stay where it is (V5).
-   */
-  holdsLoser(path: RelPath): boolean {
-    if (!this.#heads.unsettled.has(path)) return false
-    const row = this.disk(path)
-    const fact = row?.drift?.fact ?? row?.applied.fact ?? ABSENT
-    const losers = losersOf(this.heads(path), this.#heads.hasLiveChild(path))
-    return losers.some((loser) => sameFactContent(factOf(loser), fact))
-  }
-
-  /** What must be published before a change of this disk, lest it bury versions the user never saw (core/tree.ts). */
-  rescued(
-    draft: Draft,
-    author: WriterId,
-    labelOf: (writer: WriterId) => string,
-  ): readonly Draft[] | undefined {
-    const replaced = this.applied(draft.path).fact
-    return rescue(draft, author, replaced, this.heads(draft.path), this.#settleContext(labelOf))
+  /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
+  get withheld(): ReadonlySet<RelPath> {
+    return this.#disk.withheld
   }
 
   /** What is to be done at a path now. */
@@ -203,7 +157,7 @@ export class ShareIndex {
   need(path: RelPath): { readonly step: Step; readonly share: Effective; readonly row: DiskRow | undefined } {
     const share = this.effective(path)
     const row = this.disk(path)
-    return { step: dueStep(this.#options, path, share, row), share, row }
+    return { step: this.#due(path, share, row), share, row }
   }
 
   /** Wanted paths after a key (exclusive), in key order: every directory before what lies in it. */
@@ -221,70 +175,6 @@ export class ShareIndex {
    */
   isContentWanted(content: Buffer, staged: number): boolean {
     return this.#wanted.countOf(content) > staged
-  }
-
-  /** Whether a content of a path has lost a conflict that nobody has settled yet: a copy has to be made of it (V5). */
-  isLosing(path: RelPath, content: Buffer): boolean {
-    const has = (fact: Fact): boolean => fact.type === 'file' && fact.content.equals(content)
-    return (
-      !has(this.effective(path).fact) &&
-      this.heads(path).some((entry) => entry.type === 'file' && entry.content.equals(content))
-    )
-  }
-
-  /** What was about to be put on the disk when the process last died (A4). */
-  intents(): Map<RelPath, Intent[]> {
-    return this.#intents.all()
-  }
-
-  /** Notes, before a batch touches the disk, what it is going to put there. */
-  putIntents(batch: number, intents: readonly (Intent & { readonly path: RelPath })[]): void {
-    this.#intents.put(batch, intents)
-  }
-
-  clearIntents(batch: number): void {
-    this.#intents.clear(batch)
-  }
-
-  /**
-   * Notes what records of the own feed said that are taken over at a start: the disk held it then, although the row was
-   * never written. The share may have moved on since, so that only this tells it from a change of the user's (A4). That
-   * also holds before the first whole look has ended: only what the feed had said before this index began may have been
-   * lost with an older one, and is not taken for granted. Call in the transaction that ingests them; `next` is the block
-   * after.
-   */
-  noteOwnTail(next: number, entries: readonly Entry[]): void {
-    const unsure: Entry[] = []
-    for (const entry of entries) {
-      if (this.#isFromBefore(entry) || !wasOnDisk(entry, this.applied(entry.path))) {
-        unsure.push(entry)
-        continue
-      }
-      const applied = { version: entry.version, fact: isLive(entry) ? factOf(entry) : ABSENT }
-      const pieces = entry.type === 'file' ? this.piecesOf(entry) : undefined
-      // Without a stat, the next look reads it again, and nothing of ours is put over it before.
-      const layout = pieces === undefined ? undefined : packLayout(pieces)
-      this.setDisk(entry.path, { applied, stat: undefined, drift: undefined }, layout)
-    }
-    if (unsure.length > 0) this.#intents.putOwnTail(next, unsure)
-  }
-
-  /**
-   * Notes what a feed said while the index is being made anew under a directory that has content: the first look adopts
-   * whichever of these versions it finds (A4). Call in the transaction that ingests them.
-   */
-  noteTold(feed: number, next: number, entries: readonly Entry[]): void {
-    if (!this.#intents.isScanned) this.#intents.putTold(feed, next, entries)
-  }
-
-  /** Whether the own feed had said this before the index began. */
-  #isFromBefore({ author, version }: Entry): boolean {
-    return counterOf(version, author) <= (this.feeds.byWriter(author)?.before.counter ?? 0)
-  }
-
-  /** To be called when the first whole look at the disk since the start has ended: earlier intents are used up. */
-  clearRecoveredIntents(): void {
-    this.#intents.clearRecovered()
   }
 
   /** To be called when the whole disk was looked at for the first time since the start, files still written to aside. */
@@ -392,10 +282,6 @@ export class ShareIndex {
     return place === undefined || row === undefined ? undefined : { ...place, row }
   }
 
-  #settleContext(labelOf: (writer: WriterId) => string): SettleContext {
-    return { headsAt: (path) => this.heads(path), labelOf }
-  }
-
   /** A drift that the share has come to agree with is none any more. */
   #withoutDrift(path: RelPath, share: Effective, row: DiskRow | undefined): DiskRow | undefined {
     if (row?.drift === undefined || !sameFact(row.drift.fact, share.fact)) return row
@@ -410,13 +296,17 @@ export class ShareIndex {
 
   #refreshWith(path: RelPath, share: Effective, before: DiskRow | undefined): void {
     const row = this.#withoutDrift(path, share, before)
-    const step = dueStep(this.#options, path, share, row)
+    const step = this.#due(path, share, row)
     if (step.type === 'adopt' && row !== undefined && this.#isDiskUnsure) return this.#wanted.hold(path)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
       this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
     }
     this.#wanted.set(path, step)
+  }
+
+  #due(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
+    return dueStep(this.#options, path, share, row, this.#disk.holdsDriftBelow(path))
   }
 
   #noteHeld({ feed, index }: PieceRef, held: boolean): void {

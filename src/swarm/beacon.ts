@@ -1,11 +1,10 @@
 // Finds members on the local network (X6): one small multicast datagram per share, to one hop, from every allowed
 // interface: a few at start, one a minute after, and again when the interfaces change. A datagram that belongs to one
 // of our shares is answered by dialling its sender over TCP, never by another datagram, so the beacon amplifies nothing.
+// An open invite is announced the same way, but more often, because somebody is waiting for it; who holds one listens.
 import { randomBytes } from 'node:crypto'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
-import type { ShareId } from '../core/ids.js'
-import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { decodeBeacon, encodeBeacon, isFrom, NONCE_BYTES } from './beacon-packet.js'
 import type { Endpoint } from './endpoint.js'
@@ -18,6 +17,8 @@ export const BEACON_PORT = 37_104
 /** After start or a change: one datagram can be lost, and some access points lose many. */
 const EAGER_AFTER_MS: readonly number[] = [0, 1_000, 4_000]
 const REPEAT_MS = 60_000
+/** The same for an invite. */
+const REPEAT_OFTEN_MS = 5_000
 /** How often the list of interfaces is looked at. */
 const LOOK_MS = 15_000
 /** Datagrams looked at in a second: each costs three keyed hashes a share. */
@@ -32,15 +33,26 @@ export interface BeaconOptions {
   readonly beaconPort?: number
   /** Names or addresses; undefined: all but loopback. */
   readonly interfaces?: readonly string[]
-  readonly onFound: (share: ShareId, endpoint: Endpoint) => void
+  readonly onFound: (id: string, endpoint: Endpoint) => void
   readonly log: Log
 }
+
+/** What is announced, listened for, or both. */
+export interface BeaconSubject {
+  /** What onFound names it by. */
+  readonly id: string
+  readonly beaconKey: Buffer
+  readonly pace: BeaconPace
+}
+
+/** How often something is announced; 'never': only listened for. */
+export type BeaconPace = 'minutely' | 'often' | 'never'
 
 export class LanBeacon {
   readonly #options: BeaconOptions
   readonly #port: number
   readonly #log: Log
-  readonly #shares = new Map<ShareId, ShareKeys>()
+  readonly #subjects = new Map<string, BeaconSubject>()
   readonly #ownNonces = new Set<string>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #look: NodeJS.Timeout | undefined
@@ -64,16 +76,17 @@ export class LanBeacon {
     this.#lookAround()
     this.#look = setInterval(() => this.#lookAround(), LOOK_MS)
     this.#look.unref()
-    this.#repeat()
+    this.#repeat('minutely', REPEAT_MS)
+    this.#repeat('often', REPEAT_OFTEN_MS)
   }
 
-  addShare(keys: ShareKeys): void {
-    this.#shares.set(keys.shareId, keys)
-    if (this.#receiver !== undefined) this.#announceEagerly([keys])
+  add(subject: BeaconSubject): void {
+    this.#subjects.set(subject.id, subject)
+    if (this.#receiver !== undefined) this.#announceEagerly([subject])
   }
 
-  removeShare(share: ShareId): void {
-    this.#shares.delete(share)
+  remove(id: string): void {
+    this.#subjects.delete(id)
   }
 
   close(): void {
@@ -157,25 +170,25 @@ export class LanBeacon {
         sender.emit('error', err)
         return
       }
-      this.#announceEagerly([...this.#shares.values()], address)
+      this.#announceEagerly([...this.#subjects.values()], address)
     })
   }
 
-  #announceEagerly(shares: readonly ShareKeys[], address?: string): void {
-    for (const afterMs of EAGER_AFTER_MS) this.#later(afterMs, () => this.#announce(shares, address))
+  #announceEagerly(subjects: readonly BeaconSubject[], address?: string): void {
+    for (const afterMs of EAGER_AFTER_MS) this.#later(afterMs, () => this.#announce(subjects, address))
   }
 
-  #repeat(): void {
+  #repeat(pace: BeaconPace, everyMs: number): void {
     // Jitter, so that machines that were switched on together do not speak together for ever.
-    this.#later(REPEAT_MS * (0.8 + Math.random() * 0.4), () => {
-      this.#announce([...this.#shares.values()])
-      this.#repeat()
+    this.#later(everyMs * (0.8 + Math.random() * 0.4), () => {
+      this.#announce([...this.#subjects.values()].filter((subject) => subject.pace === pace))
+      this.#repeat(pace, everyMs)
     })
   }
 
-  #announce(shares: readonly ShareKeys[], address?: string): void {
-    for (const { shareId, beaconKey } of shares) {
-      if (!this.#shares.has(shareId)) continue
+  #announce(subjects: readonly BeaconSubject[], address?: string): void {
+    for (const { id, beaconKey, pace } of subjects) {
+      if (pace === 'never' || !this.#subjects.has(id)) continue
       for (const [from, sender] of this.#senders) {
         if (address !== undefined && address !== from) continue
         const nonce = randomBytes(NONCE_BYTES)
@@ -194,9 +207,9 @@ export class LanBeacon {
     if (beacon === undefined || this.#ownNonces.has(beacon.nonce.toString('hex'))) return
     if (!isNear(sender.address, this.#interfaces)) return
     const nowMs = Date.now()
-    for (const { shareId, beaconKey } of this.#shares.values()) {
+    for (const { id, beaconKey } of this.#subjects.values()) {
       if (!isFrom(beacon, beaconKey, nowMs)) continue
-      this.#options.onFound(shareId, { host: sender.address, port: beacon.port })
+      this.#options.onFound(id, { host: sender.address, port: beacon.port })
       return
     }
   }

@@ -20,6 +20,14 @@ export interface DhtFinderOptions {
   readonly log: Log
 }
 
+/** Whether one is found under a topic, looks others up there, or both. */
+export type DhtPart = 'both' | 'announce' | 'look'
+
+interface Joined {
+  readonly session: DiscoverySession
+  readonly part: DhtPart
+}
+
 /** A lookup again, after a TCP connection ended, at most so often. */
 const REFRESH_WAIT_MS = 5_000
 /** Lookups after a join: of two that join at once neither finds the other in the first, and the next is 10 min away. */
@@ -31,7 +39,7 @@ export class DhtFinder {
   readonly #dht: HyperDHT
   readonly #swarm: Hyperswarm
   readonly #log: Log
-  readonly #sessions = new Map<string, DiscoverySession>()
+  readonly #sessions = new Map<string, Joined>()
   readonly #hushed = new Set<DeviceId>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #lonely: NodeJS.Timeout
@@ -55,23 +63,23 @@ export class DhtFinder {
     this.#lonely.unref()
   }
 
-  /** Announces a topic and looks it up, now and every ten minutes or so. Nothing waits for the result. */
-  join(topic: Buffer): void {
+  /** Announces a topic, looks it up, or both, now and every ten minutes or so. Nothing waits for the result. */
+  join(topic: Buffer, part: DhtPart = 'both'): void {
     const key = topic.toString('hex')
     if (this.#sessions.has(key)) return
-    this.#sessions.set(key, this.#swarm.join(topic, { server: true, client: true }))
+    this.#sessions.set(key, { session: this.#swarm.join(topic, modeOf(part)), part })
     for (const afterMs of EAGER_AFTER_MS)
       this.#later(afterMs * (0.75 + Math.random() / 2), () => {
-        const session = this.#sessions.get(key)
-        if (session !== undefined) this.#refresh(session)
+        const joined = this.#sessions.get(key)
+        if (joined !== undefined) this.#refresh(joined)
       })
   }
 
   leave(topic: Buffer): void {
     const key = topic.toString('hex')
-    const session = this.#sessions.get(key)
+    const joined = this.#sessions.get(key)
     this.#sessions.delete(key)
-    session?.destroy().catch((err: unknown) => this.#log.debug({ err }, 'cannot leave a DHT topic'))
+    joined?.session.destroy().catch((err: unknown) => this.#log.debug({ err }, 'cannot leave a DHT topic'))
   }
 
   /**
@@ -108,11 +116,13 @@ export class DhtFinder {
   }
 
   #refreshAll(): void {
-    for (const session of this.#sessions.values()) this.#refresh(session)
+    for (const joined of this.#sessions.values()) this.#refresh(joined)
   }
 
-  #refresh(session: DiscoverySession): void {
-    session.refresh().catch((err: unknown) => this.#log.debug({ err }, 'cannot ask the DHT again'))
+  #refresh({ session, part }: Joined): void {
+    session
+      .refresh(modeOf(part))
+      .catch((err: unknown) => this.#log.debug({ err }, 'cannot ask the DHT again'))
   }
 
   #later(afterMs: number, action: () => void): void {
@@ -123,4 +133,8 @@ export class DhtFinder {
     timer.unref()
     this.#timers.add(timer)
   }
+}
+
+function modeOf(part: DhtPart): { server: boolean; client: boolean } {
+  return { server: part !== 'look', client: part !== 'announce' }
 }

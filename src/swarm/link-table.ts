@@ -106,10 +106,10 @@ export class LinkTable {
 
 /** Where others may reach the device at the other end, as far as we can vouch for it. */
 export function vouchedEndpoint(link: Link): Endpoint | undefined {
-  // A UDX peer sits behind a NAT hole of ours alone.
-  if (link.transport !== 'tcp') return undefined
+  // A UDX peer sits behind a NAT hole of ours alone; one with the port 0 is not here to stay.
+  if (link.transport !== 'tcp' || link.hello.port === 0) return undefined
   if (link.role === 'initiator') return link.remote
-  return link.hello.port === 0 ? undefined : { host: link.remote.host, port: link.hello.port }
+  return { host: link.remote.host, port: link.hello.port }
 }
 
 function factsOf(link: Link): LinkFacts {

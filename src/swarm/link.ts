@@ -5,7 +5,7 @@
 //
 //   L1  Stages only go forward: noise, gate, hello, ready, closed.
 //   L2  The initiator says nothing of a share but the proof for the one it dialled for; the responder answers only a
-//       proof that holds.
+//       proof that holds. A guest (guest.ts) goes from the gate to a door of its own, and never further here.
 //   L3  'close' is emitted exactly once, at once, whoever closes; nothing is emitted after it.
 //   L4  Every stream has an error handler, and no error leaves the connection it belongs to.
 import { EventEmitter } from 'node:events'
@@ -17,6 +17,7 @@ import type { Log } from '../ports/log.js'
 import type { Transport } from './dedupe.js'
 import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from './endpoint.js'
 import { FrameGuard } from './frame-guard.js'
+import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } from './guest.js'
 import {
   decodeGate,
   decodeHello,
@@ -57,6 +58,8 @@ export interface LinkOptions {
   /** Why a device is not welcome, once its key is known; undefined: it is. */
   readonly refuse: (device: DeviceId) => string | undefined
   readonly hello: Hello
+  /** Responder: who takes guests. */
+  readonly door?: GuestDoor
   readonly timings: LinkTimings
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
@@ -73,9 +76,9 @@ interface LinkEvents {
   close: [reason: string]
 }
 
-type Stage = 'noise' | 'gate' | 'hello' | 'ready' | 'closed'
+type Stage = 'noise' | 'gate' | 'guest' | 'hello' | 'ready' | 'closed'
 
-export class Link extends EventEmitter<LinkEvents> {
+export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   readonly stream: NoiseSecretStream
   readonly transport: Transport
   readonly role: Role
@@ -96,6 +99,7 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #log: Log
   #stage: Stage = 'noise'
   #guard: FrameGuard | undefined
+  #talk: GuestTalk | undefined
   #timer: NodeJS.Timeout | undefined
   #device: DeviceId | undefined
   #gateShare: ShareId | undefined
@@ -205,6 +209,11 @@ export class Link extends EventEmitter<LinkEvents> {
       this.#offers?.send(encodeOffers(ids.slice(at, at + MAX_OFFERS)))
   }
 
+  /** For GuestLink: sends one frame of a guest's conversation. */
+  send(frame: Buffer): void {
+    if (this.#stage === 'guest') this.stream.write(frame)
+  }
+
   /** A share is proven on its channel: the connection may stay. */
   keep(): void {
     clearTimeout(this.#timer)
@@ -251,9 +260,24 @@ export class Link extends EventEmitter<LinkEvents> {
   #onFrame = (frame: Buffer): void => {
     // An empty frame is a keepalive.
     if (frame.length === 0) return
-    if (this.#stage === 'gate') this.#onGate(frame)
+    if (this.#stage === 'guest') this.#talk?.onFrame(frame)
+    else if (this.#stage === 'gate' && frame[0] === GUEST_GATE_VERSION) this.#onGuest(frame)
+    else if (this.#stage === 'gate') this.#onGate(frame)
     else if (this.#stage === 'hello') this.#onHello(frame)
     else if (this.#stage === 'noise') this.#end('frame before the handshake was done')
+  }
+
+  #onGuest(frame: Buffer): void {
+    const { door } = this.#options
+    if (door === undefined || this.role === 'initiator') {
+      this.#end('no guests are expected')
+      return
+    }
+    this.#stage = 'guest'
+    const talk = door.enter(frame, this)
+    if (typeof talk === 'string') this.#end(talk)
+    else if (this.isClosed) talk.onClose()
+    else this.#talk = talk
   }
 
   #onGate(frame: Buffer): void {
@@ -339,6 +363,7 @@ export class Link extends EventEmitter<LinkEvents> {
     clearTimeout(this.#timer)
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()
+    this.#talk?.onClose()
     this.#log.debug({ peer: this.address, transport: this.transport, stage, reason }, 'connection ended')
     this.emit('close', reason)
     this.removeAllListeners()

@@ -17,6 +17,7 @@ const LABELS = {
   channel: 'shoal channel v1',
   share: 'shoal share v1',
   grade: 'shoal grade v1',
+  invite: 'shoal invite v1',
 } as const
 
 function prove(
@@ -52,6 +53,11 @@ export function shareProof(authKey: Buffer, role: Role, handshakeHash: Buffer): 
 /** Proof of the read grade in the handshake of a share's channel. Key: ShareKeys.read.stateKey. */
 export function gradeProof(stateKey: Buffer, role: Role, handshakeHash: Buffer): Buffer {
   return prove('grade', stateKey, role, handshakeHash)
+}
+
+/** Proof that `role` knows an invite's code. Key: InviteKeys.authKey. */
+export function inviteProof(authKey: Buffer, role: Role, handshakeHash: Buffer): Buffer {
+  return prove('invite', authKey, role, handshakeHash)
 }
 
 /** Constant-time comparison; false for other lengths. */

@@ -12,12 +12,11 @@ import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
-import { LanBeacon } from './beacon.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
-import { DhtFinder } from './dht.js'
-import { type DhtNode, runDhtNode } from './dht-node.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
+import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
+import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
@@ -41,6 +40,10 @@ export interface SwarmOptions {
   readonly bootstrap?: readonly string[]
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
+  readonly isPassing?: boolean
+  /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
+  readonly door?: GuestDoor
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
 }
@@ -76,12 +79,10 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #book: AddressBook
   readonly #table: LinkTable
   readonly #dialer: Dialer
+  readonly #finders: Finders
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
-  #beacon: LanBeacon | undefined
-  #dht: DhtFinder | undefined
-  #dhtNode: DhtNode | undefined
   #turn = 0
 
   constructor(options: SwarmOptions) {
@@ -110,29 +111,20 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onSocket: (socket, target, done) => this.#onDialled(socket, target, done),
       onFailure: ({ key }, err) => this.#log.debug({ address: key, reason: err.message }, 'cannot connect'),
     })
+    this.#finders = this.#makeFinders()
   }
 
   /** Listens and starts looking; resolves as soon as it listens. @throws ShoalError PORT_IN_USE, IO */
   async start(): Promise<{ port: number }> {
-    const { listenHost, listeningPort, bootstrap = [], dhtNode = false } = this.#options
+    const { listenHost, listeningPort } = this.#options
     if (this.#state !== 'new') throw new ShoalError('INTERNAL', 'cannot start the swarm twice')
-    const nodes = bootstrap.map(endpointOf)
-    const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
     this.#state = 'running'
     try {
       const onSocket = (socket: Socket): void => this.#onSocket(socket)
       this.#listener = await TcpListener.open(listenHost, listeningPort, onSocket, this.#log)
       this.#port = this.#listener.port
-      if (dhtNode)
-        this.#dhtNode = await runDhtNode({
-          host: host ?? '0.0.0.0',
-          port: this.#port,
-          bootstrap: nodes,
-          log: this.#log,
-        })
+      await this.#finders.start(this.#port)
       if (!this.#isRunning) throw new ShoalError('INTERNAL', 'the swarm was stopped while it started')
-      this.#startBeacon()
-      if (nodes.length > 0) this.#startDht(nodes, host)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -150,10 +142,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   async #close(): Promise<void> {
     this.#state = 'stopped'
     this.#dialer.stop()
-    this.#beacon?.close()
     this.#bans.clear()
     this.#connections.close()
-    await Promise.all([this.#listener?.close(), this.#dht?.close(), this.#dhtNode?.close()])
+    await Promise.all([this.#listener?.close(), this.#finders.close()])
   }
 
   get #isRunning(): boolean {
@@ -168,14 +159,23 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const members = new ShareMembers(keys, this.#shareHost)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
-    if (options.searchLan) this.#beacon?.addShare(keys)
-    if (options.useDht) this.#dht?.join(keys.topic)
+    const role = this.#options.isPassing === true ? 'passing' : 'member'
+    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
     for (const link of this.#table.allSelected()) {
       members.attach(link)
       link.offer(offersOf([members], link))
     }
     this.#dialer.wake()
     return members
+  }
+
+  /** Lets guests find this device by a point that only they know, until leave(point.id). */
+  host(point: MeetingPoint, ways: SearchWays): void {
+    this.#finders.add(point, ways, 'host')
+  }
+
+  leave(id: string): void {
+    this.#finders.remove(id)
   }
 
   readonly #view: DeviceView = {
@@ -196,29 +196,19 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
   }
 
-  #startBeacon(): void {
-    const { interfaces, beaconPort } = this.#options
-    this.#beacon = new LanBeacon({
-      listeningPort: this.#port,
+  #makeFinders(): Finders {
+    const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
+    return new Finders({
+      device,
+      bootstrap: bootstrap.map(endpointOf),
+      dhtNode,
+      ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
-      onFound: (share, endpoint) => this.#onBeacon(share, endpoint),
-      log: this.#log,
-    })
-    for (const { options } of this.#shares.values())
-      if (options.searchLan) this.#beacon.addShare(options.keys)
-    void this.#beacon.start()
-  }
-
-  #startDht(bootstrap: readonly Endpoint[], host: string | undefined): void {
-    this.#dht = new DhtFinder({
-      device: this.#options.device,
-      bootstrap,
-      ...(host === undefined ? {} : { host }),
+      onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
-      log: this.#log,
+      log,
     })
-    for (const { options } of this.#shares.values()) if (options.useDht) this.#dht.join(options.keys.topic)
   }
 
   #onSocket(socket: Socket): void {
@@ -268,11 +258,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
   }
 
+  get #helloPort(): number {
+    return this.#options.isPassing === true ? 0 : this.#port
+  }
+
   #linkOptions(): ReturnType<ConnectionsOptions['common']> {
     return {
       shares: () => this.#members().map(({ keys }) => keys),
       refuse: (device) => this.#refuse(device),
-      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#port },
+      hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#helloPort },
+      ...(this.#options.door === undefined ? {} : { door: this.#options.door }),
       timings: this.#timings,
       now,
       log: this.#log,
@@ -292,12 +287,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     }
     if (key !== undefined) this.#book.connected(key, link.device)
     if (link.transport === 'udx' && this.#table.selected(link.device)?.transport === 'tcp')
-      this.#dht?.hush(link.device, true)
+      this.#finders.hush(link.device, true)
     this.#table.add(link)
   }
 
   #onSelected(link: Link): void {
-    if (link.transport === 'tcp') this.#dht?.hush(link.device, true)
+    if (link.transport === 'tcp') this.#finders.hush(link.device, true)
     let messages = 0
     link.on('offers', (ids) => {
       if (++messages > MAX_OFFER_MESSAGES) link.close('too many offers')
@@ -329,12 +324,13 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #onLost(link: Link, lastedMs: number, reason: string): void {
     this.#log.debug({ device: link.device, address: link.address, reason }, 'lost a device')
     this.#book.lost(link.device, lastedMs, now())
-    if (!this.#bans.has(link.device)) this.#dht?.hush(link.device, false)
+    if (!this.#bans.has(link.device)) this.#finders.hush(link.device, false)
     this.#dialer.wake()
   }
 
-  #onBeacon(share: ShareId, endpoint: Endpoint): void {
-    if (!this.#shares.has(share)) return
+  #onBeacon(id: string, endpoint: Endpoint): void {
+    const share = [...this.#shares.keys()].find((each) => each === id)
+    if (share === undefined) return
     this.#book.hear(share, endpoint, now())
     this.#dialer.wake()
   }
@@ -354,21 +350,18 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#log.warn({ device, reason, forMs }, 'refusing a device for a while')
     this.#bans.add(device, forMs)
     this.#table.closeDevice(device, reason)
-    this.#dht?.hush(device, true)
+    this.#finders.hush(device, true)
   }
 
   #onBanEnded(device: DeviceId): void {
-    this.#dht?.hush(device, false)
+    this.#finders.hush(device, false)
     this.#dialer.wake()
   }
 
   #removeShare(share: ShareId): void {
-    const entry = this.#shares.get(share)
-    if (entry === undefined) return
-    this.#shares.delete(share)
+    if (!this.#shares.delete(share)) return
     this.#book.removeShare(share)
-    this.#beacon?.removeShare(share)
-    if (entry.options.useDht) this.#dht?.leave(entry.options.keys.topic)
+    this.#finders.remove(share)
   }
 
   #members(): ShareMembers[] {

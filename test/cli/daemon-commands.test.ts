@@ -7,7 +7,7 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { FakeBackend, member, share, status } from '../control/fake-backend.js'
+import { FAKE_INVITE, FakeBackend, invite, member, share, status } from '../control/fake-backend.js'
 import { shoal } from './transcript.js'
 
 let folder: string
@@ -122,6 +122,12 @@ describe('shoal status', () => {
       report: share({ members: [member('nas'), member('phone', { connected: false, digestEqual: true })] }),
       exit: 3,
       says: 'unreachable: phone (70686f6e)',
+    },
+    {
+      name: "a reader's own changes are named: exit 2",
+      report: share({ grade: 'read', drift: 2, members: [member('nas', { digestEqual: false })] }),
+      exit: 2,
+      says: 'behind: this device, with 2 changes of its own (shoal drift), nas',
     },
     {
       name: 'this device is behind: exit 2',
@@ -261,5 +267,90 @@ describe('other commands to the daemon', () => {
     const { exit, err } = await shoal(['scan', config])
     assert.equal(exit, 75)
     assert.match(err, /^cannot scan \/a: it is halted\nhint: read haltReason in shoal status/)
+  })
+})
+
+describe('shoal invite', () => {
+  it('prints the code alone, and what to do with it on standard error', async () => {
+    const { exit, out, err } = await shoal(['invite', config, join(folder, 'b'), '--grade', 'read'])
+    assert.deepEqual([exit, out], [0, `${FAKE_INVITE}\n`])
+    assert.match(
+      err,
+      /follow \/data\/photos;\nit works once, until 2026-11-21T18:02:03Z, .* \(invite 3f2a9c01\)/,
+    )
+    assert.match(err, /port 44444\.\n$/)
+    assert.deepEqual(backend.calls, ['invite 1 read 86400000'])
+  })
+
+  it('takes a life, a grade and --json', async () => {
+    const lives: [string, number][] = [
+      ['30s', 30_000],
+      ['90m', 5_400_000],
+      ['24h', 86_400_000],
+      ['7d', 604_800_000],
+    ]
+    for (const [text, lifeMs] of lives) {
+      const argv = ['invite', config, join(folder, 'a'), '--grade=write', `--expires=${text}`, '--json']
+      const { exit, out, err } = await shoal(argv)
+      assert.deepEqual([exit, err], [0, ''])
+      const { invite: code, port, grade } = JSON.parse(out) as Record<string, unknown>
+      assert.deepEqual([code, port, grade], [FAKE_INVITE, 44444, 'write'])
+      assert.equal(backend.calls.pop(), `invite 0 write ${lifeMs}`)
+    }
+  })
+
+  it('lists and revokes', async () => {
+    assert.equal((await shoal(['invite', config, '--list'])).out, 'no invites\n')
+    const closedAt = '2026-11-20T19:00:00.000Z'
+    backend.inviteList = [
+      invite({ wrongTries: 2 }),
+      invite({ state: 'used', grade: 'write', closedAt, usedBy: '10.0.0.7:5123', confirmed: true }),
+      invite({ state: 'used', closedAt, usedBy: '10.0.0.8:1', confirmed: false }),
+      invite({ state: 'ended', closedAt, wrongTries: 10 }),
+    ]
+    const { out } = await shoal(['invite', config, '--list'])
+    assert.equal(
+      out,
+      `INVITE    FOLDER        GRADE  STATE                                                     UNTIL                 WRONG TRIES
+3f2a9c01  /data/photos  read   open                                                      2026-11-21T18:02:03Z  2
+3f2a9c01  /data/photos  write  used 2026-11-20T19:00:00Z from 10.0.0.7:5123              2026-11-21T18:02:03Z  0
+3f2a9c01  /data/photos  read   used 2026-11-20T19:00:00Z from 10.0.0.8:1, not confirmed  2026-11-21T18:02:03Z  0
+3f2a9c01  /data/photos  read   ended 2026-11-20T19:00:00Z                                2026-11-21T18:02:03Z  10
+`,
+    )
+    assert.deepEqual(
+      JSON.parse((await shoal(['invite', config, '--list', '--json'])).out),
+      backend.inviteList,
+    )
+    assert.equal((await shoal(['invite', config, '--revoke', '3f2a9c01'])).exit, 0)
+    assert.deepEqual(backend.calls, ['revoke 3f2a9c01'])
+  })
+
+  const wrong: [string, string[], RegExp][] = [
+    ['no grade', [], /say which: --grade read/],
+    ['two things at once', ['--grade', 'read', '--list'], /say which/],
+    ['no folder of two', ['--grade', 'read'], /has 2 folders: name the one to invite to/],
+    ['a folder to list', ['/data', '--list'], /a folder is named for a new invite only/],
+    ['a blind invite', ['--grade', 'blind'], /Allowed choices are write, read/],
+    [
+      'a life that is none',
+      ['--grade', 'read', '--expires', 'soon'],
+      /expected a time such as 30m, 24h or 7d/,
+    ],
+    ['an id that is none', ['--revoke', FAKE_INVITE], /expected the id of an invite/],
+  ]
+  for (const [name, more, message] of wrong)
+    it(`refuses ${name}: exit 64`, async () => {
+      const { exit, err, out } = await shoal(['invite', config, ...more])
+      assert.deepEqual([exit, out], [64, ''])
+      assert.match(err, message)
+      assert.ok(!err.includes(FAKE_INVITE))
+      assert.deepEqual(backend.calls, [])
+    })
+
+  it('a code where a folder belongs is not quoted', async () => {
+    const { exit, err } = await shoal(['invite', config, FAKE_INVITE, '--grade', 'read'])
+    assert.equal(exit, 66)
+    assert.ok(!err.includes(FAKE_INVITE), err)
   })
 })

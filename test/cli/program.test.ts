@@ -34,7 +34,21 @@ describe('the command line', () => {
     for (const argv of [['--help'], ['-h'], ['help']]) {
       const { exit, out, err } = await shoal(argv)
       assert.deepEqual([exit, err], [0, ''])
-      for (const name of ['run', 'secret', 'status', 'scan', 'peers', 'conflicts', 'drift', 'approve', 'dht'])
+      for (const name of [
+        'share',
+        'join',
+        'preview',
+        'run',
+        'secret',
+        'status',
+        'scan',
+        'peers',
+        'conflicts',
+        'drift',
+        'approve',
+        'invite',
+        'dht',
+      ])
         assert.match(out, new RegExp(`^  ${name}\\b`, 'm'))
       assert.match(out, /Examples:\n {2}\$ /)
       for (const line of out.split('\n')) assert.ok(line.length <= 100, line)

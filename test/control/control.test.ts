@@ -12,7 +12,7 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { FakeBackend, share, status } from './fake-backend.js'
+import { FAKE_INVITE, FakeBackend, invite, share, status } from './fake-backend.js'
 
 const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
 
@@ -30,6 +30,7 @@ describe('controlHandler', () => {
       ['POST /v1/scan', {}],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],
+      ['GET /v1/invites', []],
       ['POST /v1/stop', {}],
     ]
     for (const [call, body] of calls) {
@@ -51,6 +52,14 @@ describe('controlHandler', () => {
       assert.deepEqual(await code('POST', '/v1/approve', body), [400, 'USAGE'])
     for (const body of ['', '{', '{"device": "nas"}', `{"device": "${'A'.repeat(64)}"}`])
       assert.deepEqual(await code('POST', '/v1/forget', body), [400, 'USAGE'])
+    const lives = ['0', '-1', '1.5', '"1h"', 'null'].map(
+      (life) => `{"share": 0, "grade": "read", "lifeMs": ${life}}`,
+    )
+    const others = ['{"share": 0, "grade": "blind", "lifeMs": 1}', '{"grade": "read", "lifeMs": 1}']
+    for (const body of ['', '{', ...lives, ...others])
+      assert.deepEqual(await code('POST', '/v1/invites', body), [400, 'USAGE'])
+    for (const body of ['', '{"id": "3F2A9C01"}', '{"id": "3f2a9c0"}'])
+      assert.deepEqual(await code('POST', '/v1/invites/revoke', body), [400, 'USAGE'])
   })
 
   it('turns every failure into an error report without secrets', async () => {
@@ -107,9 +116,14 @@ describe('the control socket', () => {
     await client.approve()
     await client.approve(1)
     await client.forget('b'.repeat(64))
+    backend.inviteList = [invite()]
+    assert.deepEqual(await client.invites(), backend.inviteList)
+    const made = await client.invite({ share: 1, grade: 'write', lifeMs: 1000 })
+    assert.deepEqual(made, { ...invite({ grade: 'write' }), invite: FAKE_INVITE, port: 44444 })
+    await client.revokeInvite('3f2a9c01')
     await client.stop()
     const calls = ['status', 'scan', 'settle', 'approve undefined', 'approve 1', `forget ${'b'.repeat(64)}`]
-    assert.deepEqual(backend.calls, [...calls, 'stop'])
+    assert.deepEqual(backend.calls, [...calls, 'invite 1 write 1000', 'revoke 3f2a9c01', 'stop'])
   })
 
   it('has mode 0600 and is gone after close', async () => {

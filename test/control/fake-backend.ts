@@ -3,13 +3,18 @@ import type { ControlBackend } from '../../src/control/handler.js'
 import type {
   ConflictReport,
   DriftReport,
+  InviteReport,
+  InviteRequest,
   MemberReport,
+  NewInviteReport,
   PeerReport,
   ShareReport,
   StatusReport,
 } from '../../src/control/schema.js'
 
 const SELF = 'a'.repeat(64)
+/** What an invite's code looks like. */
+export const FAKE_INVITE = 'p7q2x-9vcmd-5k3tf-8w6gy-jn4az-r0hsu'
 
 export function member(name: string, changes: Partial<MemberReport> = {}): MemberReport {
   return {
@@ -50,6 +55,22 @@ export function status(...shares: ShareReport[]): StatusReport {
   return { device: SELF, name: 'laptop', version: '0.1.0', pid: 4121, shares }
 }
 
+export function invite(changes: Partial<InviteReport> = {}): InviteReport {
+  return {
+    id: '3f2a9c01',
+    dir: '/data/photos',
+    grade: 'read',
+    state: 'open',
+    createdAt: '2026-11-20T18:02:03.000Z',
+    expiresAt: '2026-11-21T18:02:03.000Z',
+    wrongTries: 0,
+    closedAt: null,
+    usedBy: null,
+    confirmed: null,
+    ...changes,
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -58,6 +79,7 @@ export class FakeBackend implements ControlBackend {
   peerList: PeerReport[] = []
   conflictList: ConflictReport[] = []
   driftList: DriftReport[] = []
+  inviteList: InviteReport[] = []
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -95,6 +117,21 @@ export class FakeBackend implements ControlBackend {
 
   async forget(device: string): Promise<void> {
     this.calls.push(`forget ${device}`)
+    await this.work()
+  }
+
+  async invites(): Promise<InviteReport[]> {
+    return this.inviteList
+  }
+
+  async invite({ share: at, grade, lifeMs }: InviteRequest): Promise<NewInviteReport> {
+    this.calls.push(`invite ${at} ${grade} ${lifeMs}`)
+    await this.work()
+    return { ...invite({ grade }), invite: FAKE_INVITE, port: 44444 }
+  }
+
+  async revokeInvite(id: string): Promise<void> {
+    this.calls.push(`revoke ${id}`)
     await this.work()
   }
 

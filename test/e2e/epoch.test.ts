@@ -196,6 +196,33 @@ test('section 9: a deleted index is built anew: nothing is announced again, fetc
   })
 })
 
+test('A4: killed before its first look after the loss of its index, a device still hears the others out first', async () => {
+  await withWorld({}, async (world) => {
+    const [anna, ben] = await twoNodes(world)
+    await ben.stop()
+    for (let i = 0; i < 20; i++) anna.write(`a/f${i}`, `anna's ${i}, edited meanwhile`)
+    fs.rmSync(anna.at('b/f6'))
+    await anna.client.settle()
+    await anna.stop()
+    const before = (await ben.feedLengths()).ben!
+    copy(ben.storage, `${ben.storage}.old`)
+    // Nobody is there to be heard, so the first look waits a while. Should the kill come after that, it is done again.
+    do {
+      copy(`${ben.storage}.old`, ben.storage)
+      fs.rmSync(path.join(ben.storage, 'index'), { recursive: true })
+      await ben.start()
+      await ben.kill()
+    } while ((await ben.feedLengths()).ben! > before)
+    await anna.start()
+    await ben.start()
+    await assertSound([anna, ben])
+    assert.equal(ben.read('a/f3'), "anna's 3, edited meanwhile")
+    assert.equal((await ben.feedLengths()).ben, before, 'what all knew was not announced again')
+    assert.equal(ben.exists('b/f6'), false)
+    await assertAlive([anna, ben])
+  })
+})
+
 test('section 9: a deleted storage joins again as a new device, by content, without transfer', async () => {
   await withWorld({}, async (world) => {
     const [anna, ben] = await twoNodes(world)

@@ -1,10 +1,9 @@
 // How devices find each other: known hosts only between neighbours, a private DHT, the local network; and the lifetime of
 // a daemon as scripts see it.
 import assert from 'node:assert/strict'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { test } from 'node:test'
 import { converged, eventually, type TestNode, type World, withWorld } from '../support/daemons.js'
+import { privateDht } from '../support/dht.js'
 import { assertEqualTrees } from '../support/trees.js'
 
 async function peersOf(node: TestNode): Promise<string[]> {
@@ -56,19 +55,6 @@ test('a chain passes on what it does not make itself: content of a, over b, to c
     assert.equal(a.read('from-c'), 'c')
   })
 })
-
-/** Starts `shoal dht` nodes, each knowing the ones before; their addresses. */
-async function privateDht(world: World, count: number): Promise<string[]> {
-  const addresses: string[] = []
-  for (let i = 0; i < count; i++) {
-    const known = addresses.flatMap((address) => ['--bootstrap', address])
-    const child: ChildProcess = world.spawn(['dht', '--listen', '127.0.0.1:0', ...known])
-    child.stderr!.resume()
-    const [line] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string]
-    addresses.push(line.trim())
-  }
-  return addresses
-}
 
 test('devices find each other in a private DHT, without known_hosts', async () => {
   await withWorld({}, async (world) => {

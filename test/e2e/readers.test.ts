@@ -80,6 +80,45 @@ test("a reader's changes are drift: listed, never announced, kept until the shar
   })
 })
 
+test("a reader's own file keeps a folder that the share deleted, as drift, until it goes", async () => {
+  await withWorld({}, async (world) => {
+    const [a] = (await world.start(['a'])) as [TestNode]
+    const reader = await world.node('reader', { grade: 'read' })
+    await reader.start()
+    for (const name of ['gone/f', 'gone/deep/f', 'file/f', 'kept/f']) a.write(name, `share's ${name}`)
+    await converged([a, reader])
+    reader.write('gone/deep/own', 'made by the reader')
+    reader.write('file/own', 'also made by the reader')
+    await reader.client.settle()
+    a.remove('gone')
+    a.remove('file')
+    a.write('file', 'a file now')
+    a.write('last', 'said after it')
+    await eventually('the reader has nothing left to do', async () => {
+      const { state, needFiles } = await reader.share()
+      return reader.exists('last') && !reader.exists('gone/deep/f') && needFiles === 0 && state === 'idle'
+    })
+    const paths = async (): Promise<string[]> => (await reader.client.drift()).map(({ path }) => path).sort()
+    assert.deepEqual(await paths(), ['file/own', 'gone/deep/own'])
+    assert.equal(reader.read('gone/deep/own'), 'made by the reader')
+    assert.equal(reader.exists('gone/f'), false)
+    const { exit, out } = await world.run(['status', reader.configFile, '--wait', '--timeout', '1'])
+    assert.equal(exit, 2)
+    assert.match(out, /2 changes of its own/)
+
+    // It stays so over a restart, and ends with what caused it.
+    await reader.restart()
+    await reader.client.scan()
+    assert.equal((await reader.share()).state, 'idle')
+    assert.deepEqual(await paths(), ['file/own', 'gone/deep/own'])
+    reader.remove('gone/deep/own')
+    reader.remove('file/own')
+    await converged([a, reader])
+    assertEqualTrees([a.dir, reader.dir])
+    assert.equal((await reader.share()).drift, 0)
+  })
+})
+
 test("overwrite_changes puts the share's state back and archives the reader's version", async () => {
   await withWorld({}, async (world) => {
     const [a] = (await world.start(['a'])) as [TestNode]

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { ENDGAME_AFTER_MS } from '../../src/core/picker.js'
 import { RateLimit } from '../../src/exchange/rate-limit.js'
-import { type TestPeer, testDevice, until } from '../support/streams.js'
+import { type TestPeer, testDevice } from '../support/streams.js'
+import { until } from '../support/until.js'
 import { makePiece, Net, range, wantedPiece, writer } from './support.js'
 
 let net: Net

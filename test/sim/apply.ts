@@ -91,7 +91,7 @@ function mustWait(node: SimNode, { path, step }: Task): boolean {
   }
   if (node.inFlight.has(path) || node.inFlight.has(parentOf(path) as RelPath)) return true
   if (!node.rules.waitsForContent || step.type === 'metadata') return false
-  if (node.index.holdsLoser(path)) return true
+  if (node.index.conflicts.holdsLoser(path)) return true
   const before = currentFact(node.index.disk(path))
   if (before.type !== 'file') return false
   let staged = 0
@@ -109,7 +109,7 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   tasks.sort((a, b) => phaseOf(a.step, depthOf(a.path)) - phaseOf(b.step, depthOf(b.path)))
   const directories = directoriesTouched(node, tasks)
   const paths = [...tasks.map(({ path }) => path), ...directories.keys()]
-  const batch = node.nextBatch++
+  let batch = 0
   const rows = new Map(tasks.map(({ path }) => [path, index.disk(path)]))
   if (rules.notesIntents) {
     const intents = tasks.map((task) => ({
@@ -122,7 +122,7 @@ function* commit(node: SimNode, tasks: Task[]): Work {
         ? []
         : [{ path, version: index.applied(path).version, fact }]
     })
-    index.transaction(() => index.putIntents(batch, [...intents, ...touched]))
+    batch = index.transaction(() => index.recovery.begin([...intents, ...touched]))
   }
   guard.startCommit(paths)
   node.world.log(
@@ -193,7 +193,7 @@ function record(
         undefined,
       )
     }
-    index.clearIntents(batch)
+    index.recovery.clear(batch)
   })
 }
 

@@ -81,7 +81,6 @@ export class SimNode {
   progress = 0
   /** It lost its index once: what it then announces again is no invention. */
   isAmnesiac = false
-  nextBatch = 1
   crashes = 0
   readonly #works = new Map<WorkName, Work>()
 
@@ -114,7 +113,7 @@ export class SimNode {
     this.isNew = true
     this.inFlight.clear()
     if (this.feed !== undefined) this.#takeOverTail(this.feed)
-    this.recovered = this.index.intents()
+    this.recovered = this.index.recovery.intents()
   }
 
   /** The process is gone between two steps: disk and database stay as they are. */
@@ -241,7 +240,7 @@ export class SimNode {
       const record = this.decoded(feed, i)
       this.index.transaction(() => {
         this.#ingest(feed, record, i + 1)
-        if (this.rules.recoversTail) this.index.noteOwnTail(i + 1, record.entries)
+        if (this.rules.recoversTail) this.index.recovery.noteOwnTail(i + 1, record.entries)
       })
     }
   }

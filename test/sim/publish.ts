@@ -26,10 +26,10 @@ export interface Publication {
 /** Settles every conflict that is known (V4, V5, V6). */
 export function* settleOnce(node: SimNode): Work {
   if (node.feed === undefined) return
-  for (const path of node.world.random.shuffled(node.index.unsettled())) {
+  for (const path of node.world.random.shuffled([...node.index.conflicts.unsettled])) {
     yield* exclusively(node, function* () {
       const list: Publication[] = []
-      for (const draft of node.rules.settled(node.index.settlement(path, node.labelOf))) {
+      for (const draft of node.rules.settled(node.index.conflicts.settlement(path, node.labelOf))) {
         const pieces = draft.fact.type === 'file' ? node.index.piecesOfContent(path, draft.fact.content) : []
         if (pieces === undefined) return
         list.push({ draft, pieces, found: undefined })
@@ -107,7 +107,9 @@ function inOrder(found: readonly Publication[]): Publication[] {
 
 function withRescued(node: SimNode, one: Publication): Publication[] {
   const copies: Publication[] = []
-  for (const copy of node.index.rescued(one.draft, node.feed!.writer, node.labelOf) ?? [undefined]) {
+  for (const copy of node.index.conflicts.rescued(one.draft, node.feed!.writer, node.labelOf) ?? [
+    undefined,
+  ]) {
     const pieces =
       copy?.fact.type === 'file' ? node.index.piecesOfContent(one.draft.path, copy.fact.content) : []
     if (copy === undefined || pieces === undefined) return []

@@ -45,7 +45,7 @@ export function* scanOnce(node: SimNode): Work {
     node.isNew = false
     node.world.log(node, () => 'forgets what it was about to do before it started')
     node.recovered = new Map()
-    node.index.transaction(() => node.index.clearRecoveredIntents())
+    node.index.transaction(() => node.index.recovery.useUp())
   }
 }
 

@@ -55,7 +55,7 @@ function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<stri
       if (!ghosts.has(path) && !isHeldUp(node, path))
         yield `${name}${node.options.isWriter ? '' : ' (reader)'} still wants ${path}: ${node.index.step(path).type}`
     }
-    for (const path of node.index.unsettled()) yield `${name} has an unsettled conflict at ${path}`
+    for (const path of node.index.conflicts.unsettled) yield `${name} has an unsettled conflict at ${path}`
     yield* soundIndex(node)
   }
   yield* noLostBytes(nodes, accounts)

@@ -94,7 +94,7 @@ describe('gone versions', () => {
     say(index, mine, content)
     const theirs = contentOf([5])
     say(index, { ...fileBy(OTHER, [[OTHER, 1]], theirs), mtimeUs: 0 }, theirs)
-    assert.ok(index.isUnsettled(F))
+    assert.ok(index.conflicts.unsettled.has(F))
     assert.equal(goneVersion(index, F, OWN), undefined)
   })
 

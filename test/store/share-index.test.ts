@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { TreeDigest } from '../../src/core/digest.js'
-import { type Entry, isLive } from '../../src/core/entry.js'
-import { ABSENT, factOf, fingerprint } from '../../src/core/fact.js'
+import type { Entry } from '../../src/core/entry.js'
+import { ABSENT, fingerprint } from '../../src/core/fact.js'
 import { type Heads, NO_HEADS, viewOf } from '../../src/core/merge.js'
 import { parentOf, type RelPath } from '../../src/core/path.js'
 import { effective } from '../../src/core/tree.js'
@@ -69,7 +69,7 @@ function check(scene: Scene, isLooked: boolean): void {
       losers.length > 0 || (winner !== undefined && winner.type !== 'directory' && hasLiveChild(heads, at))
     )
   })
-  assert.deepEqual(new Set(index.unsettled()), new Set(unsettled))
+  assert.deepEqual(new Set(index.conflicts.unsettled), new Set(unsettled))
   checkPieces(scene, held)
 }
 
@@ -99,10 +99,10 @@ function checkReopened(scene: Scene): void {
   const again = scene.open()
   assert.deepEqual(again.counts, scene.index.counts)
   assert.deepEqual(again.digest(), scene.index.digest())
-  assert.deepEqual(new Set(again.unsettled()), new Set(scene.index.unsettled()))
+  assert.deepEqual(new Set(again.conflicts.unsettled), new Set(scene.index.conflicts.unsettled))
   assert.deepEqual(new Set(again.drifted()), new Set(scene.index.drifted()))
   assert.deepEqual(again.feeds.all(), scene.index.feeds.all())
-  assert.deepEqual(new Set(again.conflictCopies()), new Set(scene.index.conflictCopies()))
+  assert.deepEqual(new Set(again.conflicts.copies), new Set(scene.index.conflicts.copies))
 }
 
 const OPTIONS = { overwriteDrift: false, isIgnored: NEVER }
@@ -173,115 +173,6 @@ describe('the index of a share', () => {
       index.ingest(index.feeds.byWriter(writer(1))!, { header, announcements: other, entries: [] }, 2),
     )
     assert.match(again[0]!.detail, /announced twice/)
-  })
-
-  it('A4, A5 what the own tail says was on the disk is applied, unless the feed said it before the index began', () => {
-    const scene = new Scene(1, new MemoryDatabase())
-    // Of this one's own feed, one block was there already when the index began.
-    const renewed = (): ShareIndex => {
-      const index = new ShareIndex(new MemoryDatabase(), 'x-', OPTIONS)
-      index.feeds.add(scene.index.feeds.byWriter(writer(1))!, 1)
-      return index
-    }
-    const content = contentOf([1])
-    const entry = (counter: number, at: string, more: object): Entry =>
-      ({
-        path: path(at),
-        version: [[writer(1), counter]],
-        author: writer(1),
-        origin: writer(1),
-        extra: [],
-        mtimeUs: 1,
-        ...more,
-      }) as unknown as Entry
-    const fileOf = {
-      type: 'file',
-      mode: 0o644,
-      size: content.size,
-      content: content.id,
-      pieces: [{ first: 0, count: 1 }],
-    }
-    const entries = [
-      entry(1, 'mine', fileOf),
-      entry(2, 'mine.conflict-20260101-000000-box', fileOf),
-      entry(3, 'folder', { type: 'directory', mode: 0o755 }),
-    ]
-    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
-    const takeTail = (index: ShareIndex): void =>
-      index.transaction(() => {
-        const announcements = [{ first: 0, pieces: content.pieces }]
-        index.ingest(index.feeds.byWriter(writer(1))!, { header, announcements, entries }, 1)
-        index.noteOwnTail(1, entries)
-      })
-    const behind = renewed()
-    takeTail(behind)
-    // The disk may have been lost with the old index, so nothing is taken for granted.
-    assert.deepEqual(behind.applied(path('mine')).fact, ABSENT)
-    assert.deepEqual([...behind.intents().keys()], ['mine', 'mine.conflict-20260101-000000-box', 'folder'])
-    behind.transaction(() => behind.clearRecoveredIntents())
-    assert.equal(behind.intents().size, 0)
-    // Killed in its first look at the disk, an index that began with its feed does know what it announced.
-    const known = scene.index
-    takeTail(known)
-    const live = entries[0]!
-    assert.deepEqual(known.applied(path('mine')).fact, isLive(live) ? factOf(live) : ABSENT)
-    assert.equal(known.disk(path('mine'))!.stat, undefined)
-    assert.ok(known.pieces.isHeld(content.pieces[0]!.id))
-    // What a settlement makes, this disk may never have held.
-    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box'])
-    assert.equal(known.applied(path('folder')).fact.type, 'directory')
-    // Nor a directory in the place of a file.
-    const displaced = entry(4, 'mine', { type: 'directory', mode: 0o755 })
-    known.transaction(() => known.noteOwnTail(2, [displaced]))
-    assert.deepEqual([...known.intents().keys()], ['mine.conflict-20260101-000000-box', 'mine'])
-  })
-
-  it('V5 a version that lost an open conflict is held where it lies', () => {
-    const index = new Scene(1, new MemoryDatabase()).index
-    const [mine, theirs] = [contentOf([1]), contentOf([2])]
-    const said = (by: number, content: typeof mine, mtimeUs: number): Entry => ({
-      type: 'file',
-      path: path('f'),
-      version: [[writer(by), 1]],
-      author: writer(by),
-      origin: writer(by),
-      extra: [],
-      mode: 0o644,
-      mtimeUs,
-      size: content.size,
-      content: content.id,
-      pieces: [{ first: 0, count: 1 }],
-    })
-    const header = { kind: 'delta', timeMs: 0, view: [], checkpoint: undefined } as const
-    const take = (by: number, content: typeof mine, mtimeUs: number): Entry => {
-      const entry = said(by, content, mtimeUs)
-      const announcements = [{ first: 0, pieces: content.pieces }]
-      index.transaction(() =>
-        index.ingest(index.feeds.byWriter(writer(by))!, { header, announcements, entries: [entry] }, 1),
-      )
-      return entry
-    }
-    const own = take(1, mine, 1)
-    assert.ok(isLive(own))
-    index.transaction(() =>
-      index.setDisk(
-        path('f'),
-        { applied: { version: own.version, fact: factOf(own) }, stat: undefined, drift: undefined },
-        mine.layout,
-      ),
-    )
-    assert.equal(index.holdsLoser(path('f')), false)
-    take(2, theirs, 2)
-    assert.equal(index.step(path('f')).type, 'write')
-    assert.equal(index.holdsLoser(path('f')), true)
-    const drafts = index.settlement(path('f'), () => 'box')
-    assert.equal(drafts.length, 2)
-    const rescued = index.rescued({ ...drafts[1]!, fact: ABSENT }, writer(1), () => 'box')
-    assert.equal(
-      rescued?.length,
-      1,
-      "the unseen version is kept, the one on the disk is the user's to delete",
-    )
   })
 
   it('V1 a version that looks like the one applied is not taken for it before the disk was looked at', () => {

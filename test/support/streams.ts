@@ -83,12 +83,3 @@ function wrap(isInitiator: boolean, socket: net.Socket, keyPair: KeyPair): Noise
   stream.on('error', () => {}) // 'close' follows, and tells
   return stream
 }
-
-/** Polls for what no event announces; rejects after the deadline with what was waited for. */
-export async function until(what: string, condition: () => boolean, deadlineMs = 20_000): Promise<void> {
-  const end = performance.now() + deadlineMs
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`timed out waiting until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}

@@ -10,6 +10,8 @@ export type Tree = ReadonlyMap<string, string>
 export interface TreeOptions {
   /** Leave out modification times. */
   readonly withoutTimes?: boolean
+  /** Leave out the set-user-id and set-group-id bits of files, which daemons that run as root withhold. */
+  readonly withoutSetid?: boolean
   /** Paths to leave out, with what lies below them. */
   readonly except?: (path: string) => boolean
 }
@@ -63,7 +65,8 @@ function walk(directory: Buffer, prefix: string, tree: Map<string, string>, opti
     } else if (stat.isSymbolicLink()) {
       tree.set(path, `symlink ${JSON.stringify(fs.readlinkSync(full))}${time}`)
     } else if (stat.isFile()) {
-      tree.set(path, `file ${mode} ${stat.size} ${contentOf(full)}${time}`)
+      const kept = (stat.mode & (options.withoutSetid === true ? 0o1777 : 0o7777)).toString(8)
+      tree.set(path, `file ${kept} ${stat.size} ${contentOf(full)}${time}`)
     } else tree.set(path, `other ${mode}`)
   }
 }

@@ -9,7 +9,8 @@ import { BEACON_GROUP } from '../../src/swarm/beacon.js'
 import { BEACON_BYTES, decodeBeacon, isFrom } from '../../src/swarm/beacon-packet.js'
 import { runDhtNode } from '../../src/swarm/dht-node.js'
 import { formatEndpoint } from '../../src/swarm/endpoint.js'
-import { type Node, next, peerOf, shareKeys, startNode, until } from './support.js'
+import { until } from '../support/until.js'
+import { type Node, next, peerOf, shareKeys, startNode } from './support.js'
 
 /** A port that nothing else on this machine is likely to beacon on. */
 const testPort = (): number => randomInt(20_000, 32_000)
@@ -36,7 +37,7 @@ test('X6: what the beacon says changes each time and names neither topic nor key
   const packets: Buffer[] = []
   ear.on('message', (packet) => packets.push(packet))
   const node = await startNode(t, keys!, { searchLan: true, interfaces: ['lo'], beaconPort })
-  await until(() => packets.length >= 2, 'two beacons')
+  await until('two beacons', () => packets.length >= 2)
   const [first, second] = packets
   assert.equal(first!.length, BEACON_BYTES)
   assert.notDeepEqual(first!.subarray(1, 17), second!.subarray(1, 17))
@@ -50,7 +51,7 @@ test('X6: what the beacon says changes each time and names neither topic nor key
   ear.setMulticastInterface('127.0.0.1')
   for (const packet of [first!, first!.subarray(0, 20), Buffer.alloc(BEACON_BYTES, 1), Buffer.alloc(0)])
     ear.send(packet, beaconPort, BEACON_GROUP)
-  await until(() => packets.length >= before + 4, 'our own datagrams')
+  await until('our own datagrams', () => packets.length >= before + 4)
   assert.equal(node.share.peers().length, 0)
 })
 
@@ -83,7 +84,7 @@ test('X6: two devices find each other by topic in a private DHT of three nodes',
 
   // X5, D3: being reachable over TCP as well, they move there, and the UDX connection does not come back.
   const isTcp = (node: Node): boolean => node.share.peers()[0]?.transport === 'tcp'
-  await until(() => isTcp(a) && isTcp(b), 'TCP takes over')
+  await until('TCP takes over', () => isTcp(a) && isTcp(b))
   const [atA] = a.share.peers()
   const [atB] = b.share.peers()
   const states = next(atA!, 'states')

@@ -9,7 +9,8 @@ import type { ShareKeys } from '../../src/core/secret.js'
 import { type Log, silentLog } from '../../src/ports/log.js'
 import { encodeGate, encodeHello } from '../../src/swarm/messages.js'
 import { channelId, gateProof } from '../../src/swarm/proof.js'
-import { freshDevice, type Node, next, peerOf, shareKeys, startNode, until } from './support.js'
+import { until } from '../support/until.js'
+import { freshDevice, type Node, next, peerOf, shareKeys, startNode } from './support.js'
 
 /** Noise XX without payload, as a responder sends it: one message of 96 bytes and the stream's header of 56. */
 const RESPONDER_HANDSHAKE_BYTES = 3 + 96 + 3 + 56
@@ -112,7 +113,7 @@ test('X1: a member of another share gets no further, and a proof made for one co
   assert.equal(swapped.received().length, RESPONDER_HANDSHAKE_BYTES)
 
   honest.stream.write(encodeGate(proof))
-  await until(() => honest.received().length > RESPONDER_HANDSHAKE_BYTES, 'an answer to the right proof')
+  await until('an answer to the right proof', () => honest.received().length > RESPONDER_HANDSHAKE_BYTES)
 })
 
 test('X1: a listener without the secret learns one random proof, and cannot send it back', async (t) => {
@@ -135,8 +136,8 @@ test('X1: a listener without the secret learns one random proof, and cannot send
   const { log, list } = reasons()
   const node = await startNode(t, keys!, { knownHosts: [`127.0.0.1:${port}`], log })
   node.swarm.addShare({ keys: shareKeys('read')[0]!, knownHosts: [], searchLan: false, useDht: false })
-  await until(() => gates.length >= 2, 'two dials')
-  await until(() => list.includes('no share proven'), 'the reflected proof is refused')
+  await until('two dials', () => gates.length >= 2)
+  await until('the reflected proof is refused', () => list.includes('no share proven'))
   assert.ok(gates.every(({ length }) => length === 33))
   assert.notDeepEqual(gates[0], gates[1])
   assert.equal(node.share.peers().length, 0)
@@ -154,7 +155,7 @@ test('X1: who knows one share cannot forge another one on the same connection', 
   const frames: Buffer[] = []
   member.stream.on('data', (frame: Buffer) => frames.push(frame))
   member.stream.write(encodeGate(gateProof(one!.authKey, 'initiator', hash)))
-  await until(() => frames.length === 2, 'gate and hello')
+  await until('gate and hello', () => frames.length === 2)
   member.stream.removeAllListeners('data')
   const mux = new Protomux(member.stream)
   mux.pair({ protocol: 'shoal/link/1' }, () => {
@@ -219,8 +220,8 @@ test('X6: sockets that prove nothing are few: the oldest make way', async (t) =>
     for (const socket of sockets) socket.destroy()
   })
   await until(
-    () => list.filter((reason) => reason.startsWith('too many connections')).length >= 12,
     'all but eight are cut off',
+    () => list.filter((reason) => reason.startsWith('too many connections')).length >= 12,
   )
   await stillServes(t, keys!, node)
 })
@@ -250,7 +251,7 @@ test('F7: a hostile member costs its connection, not the process', async (t) => 
     const frames: Buffer[] = []
     member.stream.on('data', (frame: Buffer) => frames.push(frame))
     member.stream.write(encodeGate(gateProof(keys!.authKey, 'initiator', member.stream.handshakeHash!)))
-    await until(() => frames.length === 2, 'gate and hello')
+    await until('gate and hello', () => frames.length === 2)
     member.stream.write(encodeHello({ instance: randomBytes(16).toString('hex'), name: 'x', port: 0 }))
     member.stream.write(attack)
     await member.closed

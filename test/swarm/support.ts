@@ -77,12 +77,3 @@ export async function peerOf(share: ShareSwarm, timeoutMs = 8_000): Promise<Shar
   const [peer] = await next(share, 'peer', timeoutMs)
   return peer as SharePeer
 }
-
-/** Waits for a condition that nothing announces. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 8_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`timed out: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}

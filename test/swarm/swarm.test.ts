@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShoalError } from '../../src/core/error.js'
 import { silentLog } from '../../src/ports/log.js'
+import { until } from '../support/until.js'
 import {
   devicesInOrder,
   freshDevice,
@@ -11,7 +12,6 @@ import {
   shareKeys,
   startable,
   startNode,
-  until,
 } from './support.js'
 
 interface Clone {
@@ -55,7 +55,7 @@ test('X6: A-B-C becomes a mesh by the addresses that members tell', async (t) =>
   const a = await startNode(t, keys!, { knownHosts: [b.host] })
   const c = await startNode(t, keys!, { knownHosts: [b.host] })
   const all = [a, b, c]
-  await until(() => all.every(({ share }) => share.peers().length === 2), 'every node has two peers')
+  await until('every node has two peers', () => all.every(({ share }) => share.peers().length === 2))
   const known = a.share.known()
   assert.ok(known.some(({ port }) => port === c.port))
 })
@@ -88,7 +88,7 @@ test('X5: dials that cross collapse into one connection, and each side has one p
     searchLan: false,
     useDht: false,
   })
-  await until(() => a.share.peers().length === 1 && b.share.peers().length === 1, 'one peer each')
+  await until('one peer each', () => a.share.peers().length === 1 && b.share.peers().length === 1)
   // Both ends mean the same connection, and what is sent over it arrives.
   const [atA] = a.share.peers()
   const [atB] = b.share.peers()
@@ -150,7 +150,7 @@ test('a peer that falls silent is gone after the time-out, and an idle one that 
   const a = await startNode(t, keys!, { timings: { keepAliveMs: 40, deadPeerMs: 250 } })
   const mute = await startNode(t, keys!, { knownHosts: [a.host], timings: { keepAliveMs: 0 } })
   const live = await startNode(t, keys!, { knownHosts: [a.host], timings: { keepAliveMs: 40 } })
-  await until(() => a.share.peers().length === 2, 'two peers')
+  await until('two peers', () => a.share.peers().length === 2)
   const of = (node: Node) => a.share.peers().find(({ instance }) => instance === node.swarm.instance)!
   let isLiveLost = false
   of(live).on('close', () => {
@@ -191,7 +191,7 @@ test('F4: meeting ourselves is noticed and harmless', async (t) => {
   b.share.learn([{ device: freshDevice().device, host: '127.0.0.1', port: a.port }])
   const own = await startNode(t, second, { log, knownHosts: [] })
   own.swarm.addShare({ keys: keys!, knownHosts: [own.host], searchLan: false, useDht: false })
-  await until(() => isMet, 'meeting ourselves')
+  await until('meeting ourselves', () => isMet)
   assert.equal(clones, 0)
   assert.equal(own.share.peers().length, 0)
 })

@@ -7,6 +7,7 @@ import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
+import type { IndexChanges } from '../../store/share-index.js'
 import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
@@ -15,6 +16,7 @@ import { Parked } from './parked.js'
 import type { PieceExchange } from './piece-exchange.js'
 import { Sourcing } from './sourcing.js'
 import { keyedToken } from './token.js'
+import { Unavailable } from './unavailable.js'
 import { WantedCursor } from './wanted-cursor.js'
 import { WholeTasks } from './whole-tasks.js'
 
@@ -58,7 +60,7 @@ export class Applier {
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
   readonly #parked = new Parked()
-  readonly #unavailable = new Set<RelPath>()
+  readonly #unavailable = new Unavailable()
   /** Staged tasks whose commit would take away the last local copy of what another path still needs (P3). */
   readonly #deferred = new Set<ApplyTask>()
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
@@ -124,14 +126,15 @@ export class Applier {
     return this.#active.size >= FEW_ACTIVE
   }
 
-  /** Paths whose step may have changed. */
-  note(paths: ReadonlySet<RelPath>): void {
-    if (paths.size === 0) return
-    for (const path of paths) {
+  /** Paths whose step may have changed, and pieces that this disk has come to hold. */
+  note({ wanted, held }: IndexChanges): void {
+    for (const path of wanted) {
       this.#unavailable.delete(path)
       this.#parked.delete(path)
     }
-    if (paths.size <= FRESH_CHANGES) for (const path of paths) this.#fresh.add(path)
+    const paths = [...wanted, ...this.#unavailable.take(held)]
+    if (paths.length === 0) return
+    if (paths.length <= FRESH_CHANGES) for (const path of paths) this.#fresh.add(path)
     else this.#cursor.startOver()
     this.wake()
   }
@@ -275,10 +278,8 @@ export class Applier {
 
   #startWrite(task: ApplyTask): void {
     const looks = this.#sourcing.look(task)
-    if (this.#active.size >= FEW_ACTIVE && !this.#sourcing.canGet(task, looks)) {
-      this.#unavailable.add(task.path)
-      return
-    }
+    const missing = this.#active.size < FEW_ACTIVE ? undefined : this.#sourcing.missingOf(task, looks)
+    if (missing !== undefined) return this.#unavailable.add(task.path, missing)
     this.#active.set(task.path, task)
     // fill() pumps once for all that it has started.
     this.#sourcing.start(task, looks, this.#leftovers.delete(task.token))
@@ -306,7 +307,7 @@ export class Applier {
   #mustWait({ path, step }: ApplyTask, row: DiskRow | undefined): boolean {
     if (step.type === 'metadata') return false
     const { index } = this.#context
-    if (this.#waitsForChildren(path, step, row) || index.holdsLoser(path)) return true
+    if (this.#waitsForChildren(path, step, row) || index.conflicts.holdsLoser(path)) return true
     const fact = currentFact(row)
     if (fact.type !== 'file') return false
     return index.isContentWanted(fact.content, this.#whole.countOf(fact.content))

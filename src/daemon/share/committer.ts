@@ -7,6 +7,7 @@ import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
+import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
@@ -50,14 +51,11 @@ export class Committer {
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
-  #batch: number
 
   constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
     this.#events = events
     this.#nowMs = nowMs
-    // Above every batch of an earlier run, whose intents are read until the first scan has ended.
-    this.#batch = nowMs() * 1000
   }
 
   get isBusy(): boolean {
@@ -140,12 +138,8 @@ export class Committer {
     if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
     const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
-    const batch = this.#batch++
-    index.transaction(() =>
-      index.putIntents(batch, [
-        ...planned.map(({ task }) => intentOf(task)),
-        ...this.#timeIntents(directories),
-      ]),
+    const batch = index.transaction(() =>
+      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
     )
     guard.startCommit(paths)
     try {
@@ -199,7 +193,8 @@ export class Committer {
     }
     switch (step.type) {
       case 'write': {
-        const { mode, mtimeUs, size } = step.fact
+        const { mtimeUs, size } = step.fact
+        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
         return {
           task,
           row,
@@ -215,8 +210,11 @@ export class Committer {
       case 'remove':
         return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
-        const mode = step.fact.type === 'symlink' ? {} : { mode: step.fact.mode }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: step.fact.mtimeUs, expect }] }
+        const { fact } = step
+        const held = row?.stat?.mode
+        const mode =
+          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
+        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
   }
@@ -258,7 +256,7 @@ export class Committer {
         after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
       this.#setAllTimes(directories, results.slice(at))
-      index.clearIntents(batch)
+      index.recovery.clear(batch)
     })
     for (const act of after) act()
   }

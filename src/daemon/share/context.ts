@@ -20,6 +20,8 @@ export interface ShareContext {
   readonly pieceKeys: PieceKeys
   /** Whether this device may publish: it holds the write secret. */
   readonly isWriter: boolean
+  /** Files get no set-user-id or set-group-id bit here: the daemon runs as root (core/setid.ts). */
+  readonly withholdsSetid: boolean
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
   isIgnored(path: RelPath, isDirectory: boolean): boolean

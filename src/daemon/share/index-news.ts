@@ -2,8 +2,7 @@
 // the applier (paths with something to do), the members (our state) and the settler. Collected, so that many transactions
 // cost one round.
 import type { WriterId } from '../../core/ids.js'
-import type { RelPath } from '../../core/path.js'
-import type { ShareIndex } from '../../store/share-index.js'
+import type { IndexChanges, ShareIndex } from '../../store/share-index.js'
 
 export interface IndexNewsOptions {
   readonly index: Pick<ShareIndex, 'drain' | 'feeds'>
@@ -14,8 +13,8 @@ export interface IndexNewsOptions {
     have(writer: WriterId, indices: readonly number[]): void
     lost(writer: WriterId, indices: readonly number[]): void
   }
-  /** Paths that have something to do now. */
-  readonly onWanted: (paths: ReadonlySet<RelPath>) => void
+  /** Paths that have something to do now, and what this disk has come to hold. */
+  readonly onChanges: (changes: IndexChanges) => void
   /** Once a round, after all else. */
   readonly onRound: () => void
 }
@@ -45,19 +44,19 @@ export class IndexNews {
   }
 
   #tell(): void {
-    const { index, exchange, isOpen, onWanted, onRound } = this.#o
-    const { wanted, held } = index.drain()
+    const { index, exchange, isOpen, onChanges, onRound } = this.#o
+    const changes = index.drain()
     for (const { number, writer, pieceCount } of index.feeds.all()) {
       if (!isOpen(writer)) continue
       exchange.grow(writer, pieceCount)
-      const changes = held.get(number)
-      if (changes === undefined) continue
+      const held = changes.held.get(number)
+      if (held === undefined) continue
       const indices = (isHeld: boolean): number[] =>
-        [...changes].filter(([, is]) => is === isHeld).map(([i]) => i)
+        [...held].filter(([, is]) => is === isHeld).map(([i]) => i)
       exchange.have(writer, indices(true))
       exchange.lost(writer, indices(false))
     }
-    onWanted(wanted)
+    onChanges(changes)
     onRound()
   }
 }

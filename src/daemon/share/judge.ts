@@ -6,9 +6,11 @@ import { sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
+import { withWithheld } from '../../core/setid.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
+import { currentFact } from './current-fact.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 
@@ -35,7 +37,7 @@ export class Judge {
     if (this.#recovered !== undefined) return
     const { index } = this.#context
     this.#recovered = new Map()
-    for (const [path, intents] of index.intents())
+    for (const [path, intents] of index.recovery.intents())
       this.#recovered.set(path, { intents, stat: index.disk(path)?.stat })
   }
 
@@ -45,13 +47,13 @@ export class Judge {
     this.#context.index.transaction(() => this.#context.index.noteLooked())
     for (const path of this.#recovered.keys()) if (!isLeft(path)) this.#recovered.delete(path)
     this.#areUsedUp = this.#recovered.size === 0
-    if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.clearRecoveredIntents())
+    if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.recovery.useUp())
   }
 
   /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
   judge(
     path: RelPath,
-    observed: Fact,
+    seen: Fact,
     stat: DiskStat | undefined,
     pieces: readonly PieceInfo[] | undefined,
   ): Publication | undefined {
@@ -60,14 +62,11 @@ export class Judge {
     problems.clear('scan', path)
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
-    const outcome = judge({
-      path,
-      observed,
-      applied,
-      share: index.effective(path),
-      intents: this.#takeIntents(path, row?.stat),
-      writer: this.#context.isWriter,
-    })
+    const share = index.effective(path)
+    const intents = this.#takeIntents(path, row?.stat)
+    const known = [...intents.map(({ fact }) => fact), share.fact]
+    const observed = withWithheld(seen, currentFact(row), row?.stat, known, this.#context.withholdsSetid)
+    const outcome = judge({ path, observed, applied, share, intents, writer: this.#context.isWriter })
     const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
     switch (outcome.type) {
       case 'unchanged':
@@ -108,6 +107,6 @@ export class Judge {
    */
   #isGivenUp(path: RelPath, { fact }: Applied, observed: Fact): boolean {
     if (fact.type !== 'file' || sameFactContent(fact, observed) || !this.#context.isWriter) return false
-    return this.#context.index.isLosing(path, fact.content)
+    return this.#context.index.conflicts.isLosing(path, fact.content)
   }
 }

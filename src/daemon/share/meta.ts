@@ -41,6 +41,16 @@ export class ShareMeta {
     this.#table.put(key('addresses'), addresses)
   }
 
+  /** Whether a new epoch was taken (F4) and the whole disk not looked at since: peers have to be heard before it is. */
+  get isNewEpoch(): boolean {
+    return this.#table.get(key('new-epoch')) === true
+  }
+
+  set isNewEpoch(isNew: boolean) {
+    if (isNew) this.#table.put(key('new-epoch'), true)
+    else if (this.isNewEpoch) this.#table.remove(key('new-epoch'))
+  }
+
   /** Whether a writer of ours has said again what a lost feed had said (F4). */
   isReadopted(own: WriterId, lost: WriterId): boolean {
     return this.#table.get(key(`readopted-${own}-${lost}`)) === true

@@ -1,4 +1,7 @@
-// Problems with single paths (A6): kept, shown and retried, while the share goes on.
+// Problems with single paths (A6): kept, shown and retried, while the share goes on. Some are not kept but follow from
+// the index.
+import type { RelPath } from '../../core/path.js'
+import type { DiskRow } from '../../store/rows.js'
 
 export interface Problem {
   readonly path: string
@@ -11,15 +14,25 @@ export interface Problem {
 /** Who found a problem; each source replaces only what it said itself. */
 export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share'
 
+/** Problems that stand elsewhere and are only shown here. */
+export interface Standing {
+  readonly size: number
+  list(limit: number): Problem[]
+}
+
+const NONE: Standing = { size: 0, list: () => [] }
+
 /** More than these are counted, not listed: a status answer must stay readable. */
 const MAX_PROBLEMS = 10_000
 
 export class ProblemBook {
   readonly #problems = new Map<string, Problem>()
   readonly #nowMs: () => number
+  readonly #standing: Standing
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, standing: Standing = NONE) {
     this.#nowMs = nowMs
+    this.#standing = standing
   }
 
   set(source: ProblemSource, path: string, code: string, detail: string): void {
@@ -52,10 +65,30 @@ export class ProblemBook {
   }
 
   get size(): number {
-    return this.#problems.size
+    return this.#problems.size + this.#standing.size
   }
 
   list(): Problem[] {
-    return [...this.#problems.values()]
+    const own = [...this.#problems.values()]
+    return [...own, ...this.#standing.list(MAX_PROBLEMS - own.length)]
+  }
+}
+
+/** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
+export function withheldProblems(index: {
+  readonly withheld: ReadonlySet<RelPath>
+  disk(path: RelPath): DiskRow | undefined
+}): Standing {
+  const detail =
+    'not set-user-id or set-group-id here: a daemon that runs as root sets neither, and a disk may refuse them'
+  return {
+    get size() {
+      return index.withheld.size
+    },
+    list: (limit) =>
+      [...index.withheld].slice(0, limit).map((path) => {
+        const sinceMs = Math.trunc(index.disk(path)?.stat?.ctimeMs ?? 0)
+        return { path, code: 'SETID_WITHHELD', detail, sinceMs }
+      }),
   }
 }

@@ -204,7 +204,7 @@ export class Publisher {
       return []
     }
     const copies: Publication[] = []
-    for (const copy of index.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
+    for (const copy of index.conflicts.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
       const pieces = copy?.fact.type === 'file' ? index.piecesOfContent(draft.path, copy.fact.content) : []
       if (copy === undefined || pieces === undefined) {
         this.#options.onPostponed(draft.path)

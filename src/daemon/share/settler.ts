@@ -64,7 +64,7 @@ export class Settler {
   /** There may be something to settle; call it with everything that comes in. */
   soon(): void {
     const { index, mayPublish, fail } = this.#options
-    if (this.#stopped || !index.hasUnsettled || !mayPublish()) return
+    if (this.#stopped || index.conflicts.unsettled.size === 0 || !mayPublish()) return
     const now = performance.now()
     this.#latestMs = Math.min(this.#latestMs, now + LATEST_MS)
     clearTimeout(this.#timer)
@@ -157,8 +157,8 @@ export class Settler {
     for (;;) {
       const list: Publication[] = []
       const taken = new Set<RelPath>()
-      for (const path of index.unsettled().slice(0, BATCH)) {
-        const drafts = index.settlement(path, labelOf)
+      for (const path of [...index.conflicts.unsettled].slice(0, BATCH)) {
+        const drafts = index.conflicts.settlement(path, labelOf)
         // Two names that were shortened alike: the second would bury the first, so it has to see it first.
         if (drafts.some((draft) => taken.has(draft.path))) continue
         for (const draft of drafts) taken.add(draft.path)

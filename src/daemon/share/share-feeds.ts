@@ -60,7 +60,6 @@ export class ShareFeeds {
   readonly #open = new Map<WriterId, { feed: Feed; follower: Follower }>()
   #publisher: Publisher | undefined
   #ownWriter: WriterId | undefined
-  #isNewEpoch = false
   #stopped = false
 
   constructor(options: ShareFeedsOptions) {
@@ -75,11 +74,6 @@ export class ShareFeeds {
   /** The writer that this device is now; undefined on a reader. */
   get ownWriter(): WriterId | undefined {
     return this.#ownWriter
-  }
-
-  /** Whether this device writes into a new feed since its storage was moved, restored or lost in part (F4). */
-  get isNewEpoch(): boolean {
-    return this.#isNewEpoch
   }
 
   /** Whether all of these lengths are taken over; what can no longer be followed does not count. */
@@ -201,19 +195,22 @@ export class ShareFeeds {
   }
 
   async #useOwn(feed: OwnFeed, epoch: number): Promise<void> {
-    const { identity, keys, index, nowMs, deviceName } = this.#o
+    const { identity, keys, index, meta, nowMs, deviceName } = this.#o
     const { device } = identity.device
     const body = { shareId: keys.shareId, feedKey: feed.key, device, deviceName, epoch }
     const certificate = signCertificate(body, keys.write!.signingSecretKey)
     const opened = openCertificate(certificate, keys.shareId, keys.publicKey)
     invariant(opened.type === 'ok', 'an own certificate is valid')
     const isOurs = (other: IndexFeed): boolean => other.device === device && other.writer !== feed.writer
-    this.#isNewEpoch = index.feeds.byWriter(feed.writer) === undefined && index.feeds.all().some(isOurs)
+    // Noted before the feed is known, and until the disk was looked at: a crash in between changes nothing.
+    if (index.feeds.byWriter(feed.writer) === undefined && index.feeds.all().some(isOurs))
+      meta.isNewEpoch = true
     const row = index.feeds.add({ ...opened.value, key: feed.key, certificate }, feed.length)
     this.#addToExchange(row, feed)
     const onTaken = (entries: readonly Entry[], next: number): void => {
-      if (this.#o.isBehindDisk && next <= row.before.length) index.noteTold(row.number, next, entries)
-      else index.noteOwnTail(next, entries)
+      if (this.#o.isBehindDisk && next <= row.before.length)
+        index.recovery.noteTold(row.number, next, entries)
+      else index.recovery.noteOwnTail(next, entries)
     }
     const follower = this.#followerOf(row, feed, onTaken, true)
     this.#open.set(feed.writer, { feed, follower })
@@ -321,7 +318,7 @@ export class ShareFeeds {
       return feed.close()
     }
     const follower = this.#followerOf(row, feed, (entries, next) => {
-      if (this.#o.isBehindDisk) index.noteTold(row.number, next, entries)
+      if (this.#o.isBehindDisk) index.recovery.noteTold(row.number, next, entries)
     })
     this.#open.set(row.writer, { feed, follower })
     this.#addToExchange(row, feed)

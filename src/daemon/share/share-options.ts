@@ -11,6 +11,8 @@ export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
+  readonly withholdsSetid: boolean
   readonly overwriteChanges: boolean
   readonly rescanIntervalMs: number
   readonly deviceName: string

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
-import type { DeviceId } from '../../core/ids.js'
+import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -19,7 +19,7 @@ import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ProblemBook } from './problems.js'
+import { ProblemBook, withheldProblems } from './problems.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
@@ -57,7 +57,7 @@ export class Share {
   #halted: string | undefined
   #stopped = false
   #rescanTimer: NodeJS.Timeout | undefined
-  /** The index knew nothing of this share, which is new here or lost its index, and the directory has content. */
+  /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
   readonly #isBehindDisk: boolean
   readonly #onFatal: (thrown: unknown) => void
   #swarm: ShareSwarm | undefined
@@ -70,11 +70,11 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
-    this.problems = new ProblemBook(nowMs)
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
+    this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -90,10 +90,9 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
-    const isNewIndex = this.#meta.root === undefined
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
-    this.#isBehindDisk = fault === undefined && isNewIndex && this.#root.hasContent
+    this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
     this.#hearing = new Hearing({
       index: this.index,
       members: this.members,
@@ -131,7 +130,7 @@ export class Share {
       index: this.index,
       isOpen: (writer) => this.#feeds.isOpen(writer),
       exchange: this.exchange,
-      onWanted: (paths) => this.#applier.note(paths),
+      onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
         this.members.changed()
         this.#settler.soon()
@@ -142,6 +141,10 @@ export class Share {
 
   get dir(): string {
     return this.#o.dir
+  }
+
+  get shareId(): ShareId {
+    return this.#o.keys.shareId
   }
 
   get grade(): 'write' | 'read' {
@@ -155,7 +158,7 @@ export class Share {
   get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
     if (this.#halted !== undefined) return 'halted'
     if (this.#scanner.isScanningAll) return 'scanning'
-    const isSettling = this.#feeds.mayPublish && this.index.hasUnsettled
+    const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
   }
 
@@ -181,7 +184,7 @@ export class Share {
     if (this.#o.rescanIntervalMs > 0) {
       this.#rescanTimer = setInterval(() => this.#rescanAll(), this.#o.rescanIntervalMs)
     }
-    if (this.#halted === undefined && (this.#isBehindDisk || this.#feeds.isNewEpoch)) {
+    if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
       void this.#hearing.listen().finally(() => this.#scanner.letGo())
     }
@@ -226,7 +229,7 @@ export class Share {
 
   /** Conflict copies in the tree and the paths they belong to. */
   conflicts(): { path: RelPath; copy: RelPath }[] {
-    return [...this.index.conflictCopies()].map((copy) => ({ path: originalOf(copy), copy }))
+    return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
   }
 
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
@@ -235,7 +238,7 @@ export class Share {
   }
 
   get conflictCount(): number {
-    return this.index.conflictCopies().size
+    return this.index.conflicts.copies.size
   }
 
   async stop(): Promise<void> {
@@ -258,7 +261,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash } = this.#o
+    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -269,6 +272,7 @@ export class Share {
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
       archive: useSyncTrash,
+      withholdsSetid,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
@@ -278,6 +282,7 @@ export class Share {
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
+        this.#meta.isNewEpoch = false
         this.members.changed()
         this.#applier.wake()
       },

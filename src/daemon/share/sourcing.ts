@@ -45,9 +45,9 @@ export class Sourcing {
     return task.parts.map(({ piece }) => this.#index.pieces.look(piece.id))
   }
 
-  /** Whether every piece is on this disk, in the archive, or at some connected peer. */
-  canGet(task: ApplyTask, looks: readonly PieceLook[]): boolean {
-    return task.parts.every(({ piece }, i) => this.#canGetPiece(piece.id, looks[i]!))
+  /** The first piece that is neither on this disk, nor in the archive, nor at some connected peer. */
+  missingOf(task: ApplyTask, looks: readonly PieceLook[]): PieceRef | undefined {
+    return looks.find((look, i) => !this.#canGetPiece(task.parts[i]!.piece.id, look))?.refs[0]
   }
 
   /** Starts with a task; `isLeftover` if an earlier try left its staged file (A4). Call pump() after starting some. */

@@ -2,6 +2,7 @@
 // batches, bulk bytes in one transferred buffer. A task's parts are staged by one job at a time.
 import type { DeviceId } from '../../core/ids.js'
 import { SIV_BYTES } from '../../core/piece.js'
+import { modeToSet } from '../../core/setid.js'
 import type { StageFileJob, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
@@ -153,7 +154,7 @@ export class Stager {
     taken: readonly PendingPart[][],
     byteLength: number,
   ): Promise<void> {
-    const { pool, root, pieceKeys } = this.#context
+    const { pool, root, pieceKeys, withholdsSetid } = this.#context
     const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
     const packed = Buffer.from(room)
     let at = 0
@@ -176,7 +177,7 @@ export class Stager {
         begin: !task.begun,
         final: task.missing === parts.length,
         parts,
-        mode: fact.mode,
+        mode: modeToSet(fact, withholdsSetid),
         mtimeUs: fact.mtimeUs,
       }
     })

@@ -89,6 +89,21 @@ test('a commit that failed is looked at: it may have been done all the same (NOT
   assert.ok(bench.index.isWanted(at('d/a')))
 })
 
+test('P3: what was set aside because nobody had it is tried again when its content comes to this disk', async (t) => {
+  const bench = newApplierBench(t)
+  bench.exchange.hasAll = false
+  // So many wait for a peer that no more are begun.
+  for (let i = 0; i < 256; i++) await bench.say(`a${i}`, [1])
+  await bench.say('b', [8, 9])
+  await bench.run(600)
+  await bench.have('c', [9])
+  await bench.run(600)
+  assert.ok(!bench.isInStep('b'), 'one piece of it is still missing')
+  await bench.have('d', [8, 7])
+  await bench.run(600)
+  assert.ok(bench.isInStep('b'))
+})
+
 test('A4: what an earlier run had staged is looked at, and only the rest is fetched', async (t) => {
   const token = tokenOf('a', [1, 2])
   const bench = newApplierBench(t, { leftovers: [token] })

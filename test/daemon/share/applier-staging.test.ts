@@ -10,14 +10,12 @@ import { parsePath } from '../../../src/core/path.js'
 import { contentIdOf, SIV_BYTES } from '../../../src/core/piece.js'
 import { Applier } from '../../../src/daemon/share/applier.js'
 import type { ShareContext } from '../../../src/daemon/share/context.js'
-import { DiskGuard } from '../../../src/daemon/share/disk-guard.js'
 import type { PieceExchange } from '../../../src/daemon/share/piece-exchange.js'
-import { ProblemBook } from '../../../src/daemon/share/problems.js'
 import type { FolderPool } from '../../../src/folder/pool.js'
 import type { StageJob } from '../../../src/folder/stage-job.js'
-import { silentLog } from '../../../src/ports/log.js'
-import { MemoryDatabase } from '../../../src/store/memory.js'
-import { ShareIndex } from '../../../src/store/share-index.js'
+import type { ShareIndex } from '../../../src/store/share-index.js'
+import { until } from '../../support/until.js'
+import { newBench, newIndex } from './support.js'
 
 const KEY = Buffer.alloc(32, 1)
 const WRITER = writerIdOf(KEY)
@@ -65,18 +63,8 @@ function tell(index: ShareIndex, counter: number, mtimeUs: number): void {
   })
 }
 
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  for (let turn = 0; !isTrue(); turn++) {
-    assert.ok(turn < 2000, what)
-    await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-}
-
 test('A2: a staged file is put together by one task at a time, also when only its time changes meanwhile', async () => {
-  const index = new ShareIndex(new MemoryDatabase(), 's:', { overwriteDrift: false, isIgnored: () => false })
-  const device = deviceIdFromKey(KEY)
-  const row = { writer: WRITER, key: KEY, device, deviceName: 'one', epoch: 0 }
-  index.feeds.add({ ...row, certificate: Buffer.alloc(0) })
+  const index = newIndex()
   const begun: StageJob[] = []
   const pool = {
     takeRoom: (bytes: number) => new ArrayBuffer(bytes),
@@ -86,27 +74,8 @@ test('A2: a staged file is put together by one task at a time, also when only it
       return new Promise(() => undefined)
     },
   }
-  const context: ShareContext = {
-    root: '/nowhere',
-    index,
-    pool: pool as unknown as FolderPool,
-    guard: new DiskGuard(),
-    problems: new ProblemBook(() => 0),
-    log: silentLog,
-    pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
-    isWriter: true,
-    archive: true,
-    isIgnored: () => false,
-    onIgnoreRules: () => undefined,
-    publish: async () => undefined,
-    watch: async () => undefined,
-    rootIdentity: () => undefined,
-    checkRoot: async () => undefined,
-    halt: assert.fail,
-    haltReason: () => undefined,
-    onFullScan: () => undefined,
-    fail: assert.fail,
-  }
+  const { context: common } = newBench({ index })
+  const context: ShareContext = { ...common, pool: pool as unknown as FolderPool, fail: assert.fail }
   const peers = new Peers()
   const applier = new Applier({
     context,
@@ -121,12 +90,12 @@ test('A2: a staged file is put together by one task at a time, also when only it
   })
   try {
     tell(index, 1, 1000)
-    applier.note(index.drain().wanted)
+    applier.note(index.drain())
     await until('both pieces are asked for', () => peers.asked.length === 2)
     peers.deliver(PIECES[0]!.id)
     await until('a worker has begun the file', () => begun.length === 1)
     tell(index, 2, 2000)
-    applier.note(index.drain().wanted)
+    applier.note(index.drain())
     await new Promise((resolve) => setTimeout(resolve, 20))
     for (const { id } of PIECES) peers.deliver(id)
     // Longer than any batch waits to be started.

@@ -206,7 +206,7 @@ test('V5: a version that lost a conflict nobody has settled is not replaced', as
       disk: undefined,
     },
   ])
-  assert.ok(bench.index.holdsLoser(at('a')))
+  assert.ok(bench.index.conflicts.holdsLoser(at('a')))
   await bench.runOnline(600)
   assert.deepEqual(bench.disk.nodes.get('a')!.chunks, [1])
   assert.deepEqual(bench.pool.commits, [])

@@ -268,7 +268,9 @@ export interface ApplyBench extends Bench {
   taskAt(path: string, fresh?: boolean): ApplyTask
 }
 
-export function newApplyBench(o: { archive?: boolean; isWriter?: boolean } = {}): ApplyBench {
+export function newApplyBench(
+  o: { archive?: boolean; isWriter?: boolean; withholdsSetid?: boolean } = {},
+): ApplyBench {
   const inner = newBench({ isWriter: o.isWriter ?? true })
   const { index, disk } = inner
   const pool = new FakePool(disk)
@@ -277,6 +279,7 @@ export function newApplyBench(o: { archive?: boolean; isWriter?: boolean } = {})
     ...inner.context,
     pool: pool as unknown as ShareContext['pool'],
     archive: o.archive ?? true,
+    withholdsSetid: o.withholdsSetid ?? false,
     fail: (thrown) => failures.push(thrown),
   }
   const factOf = (what: readonly number[] | 'directory' | 'gone'): Fact =>
@@ -350,7 +353,7 @@ export function newApplierBench(
     onQuiet: () => quiet.count++,
   })
   const step = async (): Promise<void> => {
-    applier.note(base.index.drain().wanted)
+    applier.note(base.index.drain())
     await clock.advance(10)
   }
   const bench: ApplierBench = Object.assign(base, {

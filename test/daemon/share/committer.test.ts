@@ -66,7 +66,10 @@ test('A4: intents are noted before the pool is called, and gone once results are
   await bench.say('b', 'gone')
   let noted: unknown
   bench.pool.beforeCommit = () => {
-    noted = [...bench.index.intents()].map(([path, list]) => [path, list.map(({ fact }) => fact.type)])
+    noted = [...bench.index.recovery.intents()].map(([path, list]) => [
+      path,
+      list.map(({ fact }) => fact.type),
+    ])
     assert.equal(bench.index.disk(at('a')), undefined)
   }
   await commit(bench, told, 'a', 'b')
@@ -75,7 +78,7 @@ test('A4: intents are noted before the pool is called, and gone once results are
     ['b', ['absent']],
   ])
   assert.deepEqual(told.events, ['done a', 'done b'])
-  assert.equal(bench.index.intents().size, 0)
+  assert.equal(bench.index.recovery.intents().size, 0)
   assert.ok(bench.isInStep('a'))
   assert.deepEqual(bench.index.applied(at('b')).fact, ABSENT)
 })
@@ -84,13 +87,13 @@ test('A4: intents are cleared in the very transaction that records the results',
   const bench = newApplyBench()
   const told = committerOf(bench)
   await bench.say('a', [2])
-  bench.index.clearIntents = () => {
+  bench.index.recovery.clear = () => {
     throw new Error('crash')
   }
   await commit(bench, told, 'a')
   assert.equal((bench.failures[0] as Error).message, 'crash')
   assert.equal(bench.index.disk(at('a')), undefined, 'the record is undone with the clearing')
-  assert.deepEqual([...bench.index.intents().keys()], ['a'])
+  assert.deepEqual([...bench.index.recovery.intents().keys()], ['a'])
   assert.deepEqual(told.events, [])
 })
 
@@ -103,7 +106,23 @@ test('A4: when the pool fails, intents stay', async () => {
   }
   await commit(bench, told, 'a')
   assert.equal(bench.failures.length, 1)
-  assert.deepEqual([...bench.index.intents().keys()], ['a'])
+  assert.deepEqual([...bench.index.recovery.intents().keys()], ['a'])
+})
+
+test('A4: a clock that went back makes no batch overwrite the intents of an earlier run', async () => {
+  const bench = newApplyBench()
+  await bench.say('a', [2])
+  await bench.say('b', [3])
+  bench.pool.beforeCommit = () => {
+    throw new Error('the process died')
+  }
+  await commit(bench, committerOf(bench), 'a')
+  // The next run's clock shows the very same moment.
+  bench.pool.beforeCommit = () => undefined
+  const told = committerOf(bench)
+  await commit(bench, told, 'b')
+  assert.deepEqual(told.events, ['done b'])
+  assert.deepEqual([...bench.index.recovery.intents().keys()], ['a'])
 })
 
 test('V1: what a newer version of the user has replaced is not put over it', async () => {
@@ -124,7 +143,7 @@ test('V1: what a newer version of the user has replaced is not put over it', asy
   await flush()
   assert.deepEqual(told.events, ['stale a'])
   assert.deepEqual(bench.pool.commits, [])
-  assert.equal(bench.index.intents().size, 0)
+  assert.equal(bench.index.recovery.intents().size, 0)
 })
 
 test('what is held back or dropped is not committed', async () => {
@@ -162,7 +181,7 @@ test('A3: what was changed meanwhile is reported, and nothing is recorded', asyn
   assert.deepEqual(told.events, ['changed a'])
   assert.deepEqual(bench.index.disk(at('a')), before)
   assert.deepEqual(bench.disk.nodes.get('a')!.chunks, [7])
-  assert.equal(bench.index.intents().size, 0)
+  assert.equal(bench.index.recovery.intents().size, 0)
 })
 
 test('A3: nothing is put into a directory that the index does not know', async () => {
@@ -301,7 +320,7 @@ test('A9: the time of a directory that a batch disturbs is put back, and known',
   await bench.say('d/a', [2])
   let noted: unknown
   bench.pool.beforeCommit = () => {
-    noted = bench.index
+    noted = bench.index.recovery
       .intents()
       .get(at('d'))
       ?.map(({ fact }) => fact)
@@ -372,7 +391,7 @@ test('A5: a root that is not to be trusted halts the share before anything is no
   assert.equal(bench.halted, 'the marker is missing')
   assert.deepEqual(told.events, ['HALTED a'])
   assert.deepEqual(bench.pool.commits, [])
-  assert.equal(bench.index.intents().size, 0)
+  assert.equal(bench.index.recovery.intents().size, 0)
 })
 
 test('A5: the pool is told which directory the root must be', async () => {
@@ -401,3 +420,23 @@ test('A9: paths are guarded against a look at the disk for as long as the batch 
   state()
   assert.deepEqual(states, [false, false, true, true, true, true])
 })
+
+for (const withholdsSetid of [true, false])
+  test(`set-user-id bits are ${withholdsSetid ? 'withheld from files, and count as applied' : 'carried'}`, async () => {
+    const bench = newApplyBench({ withholdsSetid })
+    const told = committerOf(bench)
+    const modes = (batch: number): (number | undefined)[] =>
+      bench.pool.commits[batch]!.map((job) => ('mode' in job ? job.mode : undefined))
+    await bench.have('old', [1])
+    await bench.tell('new', { ...fileFact([2]), mode: 0o6755 })
+    await bench.tell('old', { ...fileFact([1]), mode: 0o4711 })
+    await bench.tell('d', { ...directoryFact(), mode: 0o2775 })
+    await commit(bench, told, 'd', 'new', 'old')
+    assert.deepEqual(jobsOf(bench), ['mkdir d', 'file new', 'metadata old', 'directory d'])
+    assert.deepEqual(
+      modes(0),
+      withholdsSetid ? [0o2775, 0o755, 0o711, undefined] : [0o2775, 0o6755, 0o4711, undefined],
+    )
+    for (const path of ['new', 'old', 'd']) assert.equal(bench.index.step(at(path)).type, 'none', path)
+    assert.deepEqual([...bench.index.withheld].sort(), withholdsSetid ? ['new', 'old'] : [])
+  })

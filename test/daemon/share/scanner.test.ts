@@ -125,7 +125,7 @@ async function interrupted(bench: Bench): Promise<{ v2: ReturnType<typeof fileFa
   )
   await bench.tell('f', v2)
   const { version } = index.effective(at('f'))
-  index.transaction(() => index.putIntents(1, [{ path: at('f'), version, fact: v2 }]))
+  index.transaction(() => index.recovery.begin([{ path: at('f'), version, fact: v2 }]))
   await bench.tell('f', fileFact([3]))
   return { v2 }
 }

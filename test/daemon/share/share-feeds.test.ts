@@ -52,6 +52,7 @@ interface Run {
   readonly index: ShareIndex
   readonly store: FeedStore
   readonly identity: Identity
+  readonly meta: ShareMeta
   readonly problems: ProblemBook
   readonly peers: Set<SharePeer>
   readonly failures: unknown[]
@@ -93,24 +94,25 @@ async function start(device: Device, options: RunOptions = {}): Promise<Run> {
     return feed
   }
   const tail: Run['tail'] = []
-  const noteOwnTail = index.noteOwnTail.bind(index)
-  index.noteOwnTail = (next, entries) => {
+  const noteOwnTail = index.recovery.noteOwnTail.bind(index.recovery)
+  index.recovery.noteOwnTail = (next, entries) => {
     tail.push([next, ...entries.map((entry) => entry.path)])
     noteOwnTail(next, entries)
   }
   const told: Run['told'] = []
-  const noteTold = index.noteTold.bind(index)
-  index.noteTold = (feed, next, entries) => {
+  const noteTold = index.recovery.noteTold.bind(index.recovery)
+  index.recovery.noteTold = (feed, next, entries) => {
     told.push([next, ...entries.map((entry) => entry.path)])
     noteTold(feed, next, entries)
   }
+  const meta = new ShareMeta(device.database, 's:')
   const feeds = new ShareFeeds({
     keys: SHARE as ShareKeys & { readonly read: ReadKeys },
     identity,
     deviceName: 'box',
     store,
     index,
-    meta: new ShareMeta(device.database, 's:'),
+    meta,
     exchange: { addFeed: () => undefined } as unknown as ShareFeedsOptions['exchange'],
     problems,
     log: silentLog,
@@ -133,6 +135,7 @@ async function start(device: Device, options: RunOptions = {}): Promise<Run> {
   const run: Run = {
     feeds,
     index,
+    meta,
     store,
     identity,
     problems,
@@ -241,7 +244,7 @@ test('A4, F5: what was appended and not taken over before a crash is taken over 
   const third = await start(device)
   assert.deepEqual(third.tail, [])
   assert.equal(third.own[0]!.length, 3)
-  assert.equal(third.feeds.isNewEpoch, false)
+  assert.equal(third.meta.isNewEpoch, false)
   await third.stop()
 })
 
@@ -270,7 +273,7 @@ test('F4: an own feed that is shorter than what was taken over from it gives way
   fs.rmSync(path.join(device.directory, 'cores'), { recursive: true })
   const second = await start(device)
   assert.equal(second.identity.epochOf(SHARE.shareId), 1)
-  assert.equal(second.feeds.isNewEpoch, true)
+  assert.equal(second.meta.isNewEpoch, true)
   assert.notEqual(second.feeds.ownWriter, before)
   assert.ok(second.feeds.isOpen(before), 'the old feed is followed, others may have more of it')
   await second.until(() => authorOf(second, 'b') === second.feeds.ownWriter)
@@ -280,6 +283,7 @@ test('F4: an own feed that is shorter than what was taken over from it gives way
   const own = second.feeds.ownWriter
   await second.stop()
   const third = await start(device)
+  assert.equal(third.meta.isNewEpoch, true, 'until the disk was looked at, also by another process')
   await third.feeds.publish([made('c')])
   assert.equal(third.feeds.ownWriter, own)
   assert.equal(third.own[0]!.length, length + 1)
@@ -300,7 +304,7 @@ for (const reason of ['longer', 'conflict'] as const)
     await run.until(() => run.rescans === 1)
     assert.equal(run.feeds.mayPublish, true)
     assert.notEqual(run.feeds.ownWriter, before)
-    assert.equal(run.feeds.isNewEpoch, true)
+    assert.equal(run.meta.isNewEpoch, true)
     assert.ok(!knows(run, 'lost'), 'the scan that is asked for finds it again')
     assert.equal(run.feeds.isOpen(before), reason === 'longer')
     assert.equal(run.index.feeds.byWriter(before)?.closed, reason === 'conflict')

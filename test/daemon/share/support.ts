@@ -223,6 +223,7 @@ export function newBench(
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
     archive: true,
+    withholdsSetid: false,
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {

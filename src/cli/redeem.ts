@@ -1,0 +1,40 @@
+// What was given to `shoal join` is a secret, or an invite that the member who made it exchanges for one.
+import { isInvite } from '../core/invite.js'
+import { untilInterrupted } from './interrupt.js'
+import type { CliIo } from './io.js'
+import { formatCount, printable } from './text.js'
+
+/** Where to look for the member that made an invite. */
+export interface RedeemWays {
+  /** "host:port" each. */
+  readonly knownHosts: readonly string[]
+  /** "host:port" each. */
+  readonly bootstrap: readonly string[]
+  readonly searchLan: boolean
+  /** Seconds. */
+  readonly timeout: number
+}
+
+export interface Redeemed {
+  /** The text of a secret, not parsed yet. */
+  readonly secret: string
+  /** What the inviting member calls the share. */
+  readonly name?: string
+  /** "host:port" where the inviting member was met. */
+  readonly knownHost?: string
+}
+
+/** The secret that a text stands for; undefined after Ctrl-C. Throws INVITE_FAILED, CONFIG_INVALID. */
+export async function redeem(io: CliIo, text: string, ways: RedeemWays): Promise<Redeemed | undefined> {
+  if (!isInvite(text)) return { secret: text }
+  const { timeout, ...where } = ways
+  io.err(`looking for the device that made the invite, for up to ${formatCount(timeout, 'second')}\n`)
+  const { redeemInvite } = await import('../invite/redeem.js')
+  const redeemed = await untilInterrupted((signal) =>
+    redeemInvite(text, { ...where, timeoutMs: timeout * 1000, signal }),
+  )
+  if (redeemed === undefined) return undefined
+  const { secret, grade, name, deviceName, knownHost } = redeemed
+  io.err(`${printable(deviceName)} gave the ${grade} secret of ${printable(name)}; the invite is used up\n`)
+  return { secret, ...(name !== '' && { name }), ...(knownHost !== undefined && { knownHost }) }
+}

@@ -1,0 +1,235 @@
+// What `shoal share` and `shoal join` do to a disk: see that a folder is free to become a share, write the configuration,
+// make the storage and the marker. Promises: nothing is made unless everything that can be checked before is right; a
+// file that is there is never replaced; a folder that is in a share, holds one, or is another configuration's is refused.
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Config, parseConfig } from '../config/config.js'
+import { folderOverlaps } from '../config/folders.js'
+import { newConfigText } from '../config/new-config.js'
+import { readConfig } from '../config/secrets.js'
+import { ShoalError } from '../core/error.js'
+import type { ShareId } from '../core/ids.js'
+import { OWN_DIR } from '../core/path.js'
+import { keysOf } from '../core/secret.js'
+import { findMarker, prepareOwnDir, writeMarker } from '../folder/marker.js'
+import type { NewShare, NewShareOptions } from './new-share-types.js'
+
+interface Checked {
+  /** The folder with links followed. */
+  readonly dir: string
+  readonly exists: boolean
+  readonly text: string
+}
+
+/** Whether makeShare could make it; changes nothing. Throws as makeShare. */
+export async function checkShare(options: NewShareOptions): Promise<Checked> {
+  const { config, configFile, isJoining } = options
+  if (exists(configFile)) throw alreadyThere(configFile)
+  checkStorage(config.storagePath)
+  const dir = realFolder(config.dir, isJoining)
+  const text = newConfigText({ ...config, dir: dir.real })
+  checkText(text, configFile)
+  await checkOthers(dir.real, config.storagePath, options.configFolders)
+  if (dir.exists) checkMarkers(dir.real, isJoining ? keysOf(config.secret).shareId : undefined)
+  else checkAbove(dir.real)
+  return { dir: dir.real, exists: dir.exists, text }
+}
+
+/** Makes a share on this machine. Throws EXISTS, SHARE_UNUSABLE, STORAGE_UNUSABLE, CONFIG_INVALID, IO. */
+export async function makeShare(options: NewShareOptions): Promise<NewShare> {
+  const { config, configFile, nowMs } = options
+  const checked = await checkShare(options)
+  const { dir } = checked
+  const hadContent = checked.exists && fs.readdirSync(dir).some((name) => name !== OWN_DIR)
+  makeFolder(config.storagePath, 0o700, 'STORAGE_UNUSABLE')
+  // Before the marker: a configuration without one is a first start, a marker without a configuration a lost share.
+  writeNew(configFile, checked.text)
+  try {
+    if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE')
+    prepareOwnDir(dir)
+    if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
+  } catch (thrown) {
+    fs.unlinkSync(configFile)
+    throw thrown
+  }
+  return { dir, hadContent }
+}
+
+function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {
+  try {
+    const real = fs.realpathSync(dir)
+    if (!fs.statSync(real).isDirectory()) throw new ShoalError('SHARE_UNUSABLE', `${dir} is no folder`)
+    fs.accessSync(real, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
+    return { real, exists: true }
+  } catch (cause) {
+    if (cause instanceof ShoalError) throw cause
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOENT') throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${message}`, { cause })
+    if (!mayBeMade) throw new ShoalError('SHARE_UNUSABLE', `there is no folder ${dir}`, { cause })
+    return { real: path.join(realPlace(path.dirname(dir)), path.basename(dir)), exists: false }
+  }
+}
+
+/** A path with the links of what exists of it followed. */
+function realPlace(folder: string): string {
+  try {
+    return fs.realpathSync(folder)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOENT' || folder === path.dirname(folder))
+      throw new ShoalError('SHARE_UNUSABLE', `cannot use ${folder}: ${message}`, { cause })
+    return path.join(realPlace(path.dirname(folder)), path.basename(folder))
+  }
+}
+
+/** What is written must be what the daemon takes without a word. */
+function checkText(text: string, configFile: string): void {
+  const { warnings } = parseConfig(text, configFile)
+  if (warnings.length > 0)
+    throw new ShoalError('CONFIG_INVALID', warnings.map((each) => each.text).join('\n'))
+}
+
+function checkStorage(storagePath: string): void {
+  if (exists(path.join(storagePath, 'identity.json')) || exists(path.join(storagePath, 'lock')))
+    throw new ShoalError(
+      'EXISTS',
+      `${storagePath} is the storage of another configuration: choose another --name, or another --storage`,
+    )
+}
+
+/** Whether a configuration of this machine has the folder, one above or one below it, or the same storage. */
+async function checkOthers(dir: string, storagePath: string, folders: readonly string[]): Promise<void> {
+  for (const file of folders.flatMap(configsIn)) {
+    let other: Config
+    try {
+      other = (await readConfig(file)).config
+    } catch (thrown) {
+      // Not readable by us, or broken: it says nothing about folders, and the markers are still looked at.
+      if (thrown instanceof ShoalError) continue
+      throw thrown
+    }
+    const position = { line: 1, column: 1 }
+    const own = { dir, position } as Config['shares'][number]
+    const apart = async (shares: Config['shares'], storage: string): Promise<boolean> =>
+      (await folderOverlaps({ ...other, shares, storagePath: storage })).length === 0
+    const clash = async (what: string): Promise<never> => {
+      throw new ShoalError('SHARE_UNUSABLE', `${dir} ${what} of ${file}`)
+    }
+    if (other.storagePath === storagePath)
+      throw new ShoalError('EXISTS', `${storagePath} is the storage of ${file}: choose another --storage`)
+    if (!(await apart([own], other.storagePath))) await clash('contains the storage')
+    for (const share of other.shares)
+      if (!(await apart([own, { ...share, position }], storagePath)))
+        await clash(`is, contains or lies in the folder ${share.dir}`)
+  }
+}
+
+function configsIn(folder: string): string[] {
+  try {
+    return fs
+      .readdirSync(folder)
+      .filter((name) => name.endsWith('.conf'))
+      .map((name) => path.join(folder, name))
+  } catch {
+    // There is none, or it is not ours to read: then its markers speak for it.
+    return []
+  }
+}
+
+/** A5: the markers of shares in, above and below a folder. `own`: the share whose marker may be there. */
+function checkMarkers(dir: string, own: ShareId | undefined): void {
+  const here = findMarker(dir)
+  if (here.type === 'present' && here.shareId !== own)
+    throw new ShoalError(
+      'SHARE_UNUSABLE',
+      own === undefined ? `${dir} is a share already` : `${dir} is another share already`,
+    )
+  if (here.type === 'garbled' || here.type === 'own-dir-unsafe' || here.type === 'root-gone')
+    throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${here.detail}`)
+  checkAbove(dir)
+  const below = shareBelow(dir)
+  if (below !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} contains a share, ${below}`)
+}
+
+function checkAbove(dir: string): void {
+  for (let above = path.dirname(dir); ; above = path.dirname(above)) {
+    // One that may not be looked into may well be a share.
+    if (['present', 'garbled'].includes(findMarker(above).type))
+      throw new ShoalError('SHARE_UNUSABLE', `${dir} lies in a share, ${above}`)
+    if (above === path.dirname(above)) break
+  }
+}
+
+/** The first share below a folder, on its own file system, links not followed: all that a share would carry. */
+function shareBelow(dir: string): string | undefined {
+  const { dev } = fs.statSync(dir)
+  const stack = [dir]
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    for (const entry of entriesOf(at)) {
+      if (!entry.isDirectory()) continue
+      const folder = path.join(at, entry.name)
+      if (entry.name === OWN_DIR) {
+        if (at !== dir && ['present', 'garbled'].includes(findMarker(at).type)) return at
+        continue
+      }
+      if (fs.lstatSync(folder, { throwIfNoEntry: false })?.dev === dev) stack.push(folder)
+    }
+  }
+  return undefined
+}
+
+function entriesOf(folder: string): fs.Dirent[] {
+  try {
+    return fs.readdirSync(folder, { withFileTypes: true })
+  } catch {
+    // Gone meanwhile, or not readable: the daemon will say so, and could carry nothing of it.
+    return []
+  }
+}
+
+function makeFolder(folder: string, mode: number, code: 'STORAGE_UNUSABLE' | 'SHARE_UNUSABLE'): void {
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode })
+    if (mode === 0o700) fs.chmodSync(folder, mode)
+  } catch (cause) {
+    throw new ShoalError(code, `cannot make ${folder}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Writes a file whole and durably, mode 0600; never over one that is there. */
+function writeNew(file: string, text: string): void {
+  const folder = path.dirname(file)
+  const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}`)
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o755 })
+    const fd = fs.openSync(temporary, 'wx', 0o600)
+    try {
+      fs.writeFileSync(fd, text)
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+    // Unlike a rename, a link takes no name that is taken.
+    fs.linkSync(temporary, file)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw alreadyThere(file)
+    throw new ShoalError('IO', `cannot write ${file}: ${(cause as Error).message}`, { cause })
+  } finally {
+    fs.rmSync(temporary, { force: true })
+  }
+  const fd = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function exists(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined
+}
+
+function alreadyThere(file: string): ShoalError {
+  return new ShoalError('EXISTS', `${file} is there already: choose another --name, or another --config`)
+}
