@@ -90,6 +90,8 @@ export function reasonToDrop(path, target) {
   }
   if (extname(name) === '.node' && isForeign(name, target)) return 'prebuilds of other platforms'
   if (SIDE_FOLDERS.has(parts[0]) && parts.length > 1) return 'tests, examples, documents'
+  // .npmignore, .eslintrc and their like.
+  if (name.startsWith('.')) return 'tests, examples, documents'
   if (SOURCES.has(extname(name)) || /^(CMakeLists\.txt|Makefile|configure)$/.test(name)) return 'C sources'
   if (PAGES.has(extname(name)) || /^(readme|changelog|history|authors)$/i.test(name))
     return 'source maps, types, pages'
