@@ -1,6 +1,7 @@
 // Installs, runs, upgrades, removes and purges the package in clean Debians that have no network (npm run test:deb, which
-// builds it first): a minimal one without systemd, and one that is booted in a container. They are made by debootstrap and kept in build/cache; this machine is not changed, apart from
-// debootstrap and systemd-container being installed where they are missing. Arguments: the Debian releases to test in (bookworm).
+// builds it first): a minimal one without systemd, and one that is booted in a container. They are made by debootstrap and
+// kept in build/cache; this machine is not changed, apart from debootstrap and systemd-container being installed where they
+// are missing. Arguments: the Debian releases to test in (bookworm).
 // Where it cannot run, it says why and ends with exit code 0.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
