@@ -71,7 +71,8 @@ function fail(io: CliIo, error: ShoalError): number {
   return exit
 }
 
-function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
+/** The whole command line; exported for what is generated from it (man page, completion). */
+export function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
   const program = new Command('shoal')
     .description('Keeps a directory the same on many machines, peer to peer, encrypted end to end.')
     .version(PACKAGE_VERSION, '-V, --version', 'print the version')

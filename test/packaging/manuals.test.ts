@@ -1,0 +1,125 @@
+// The man pages and the completion are made from the program and the pages: each command and key is there, the sources
+// are sound roff and sound bash, and bash completes with them.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { after, before, describe, it } from 'node:test'
+import { makeProgram } from '../../src/cli/program.js'
+import { repository } from '../support/repository.js'
+
+interface CommandRow {
+  readonly path: string
+  readonly options: readonly { readonly long: string }[]
+}
+interface Generators {
+  commandTree(command: unknown): CommandRow
+  allCommands(tree: CommandRow): readonly CommandRow[]
+  bashCompletion(tree: CommandRow): string
+  shoalPage(tree: CommandRow, page: string, when: { date: string; version: string }): string
+  configPage(page: string, when: { date: string; version: string }): string
+  markdown(source: string): { readonly intro: string }
+  plain(text: string): string
+}
+
+const WHEN = { date: '2026-01-02', version: '1.2.3' }
+const read = (path: string): string => readFileSync(new URL(path, repository), 'utf8')
+
+let scratch: string
+let make: Generators
+let tree: CommandRow
+before(async () => {
+  scratch = mkdtempSync(join(tmpdir(), 'shoal-manuals-'))
+  const modules = ['command-tree', 'completion', 'pages', 'roff']
+  const parts = await Promise.all(
+    modules.map((name) => import(new URL(`scripts/manuals/${name}.mjs`, repository).href)),
+  )
+  make = Object.assign({}, ...parts) as Generators
+  const io = { out: () => {}, err: () => {}, stdin: Readable.from([]), env: {} }
+  tree = make.commandTree(makeProgram(io, () => {}))
+})
+after(() => rmSync(scratch, { recursive: true }))
+
+const shoalPage = (): string => make.shoalPage(tree, read('docs/cli.md'), WHEN)
+const configPage = (): string => make.configPage(read('docs/configuration.md'), WHEN)
+
+describe('man pages', () => {
+  it('shoal(1) has every command with its options, and the exit codes', () => {
+    const page = shoalPage().replaceAll('\\-', '-')
+    const commands = make.allCommands(tree)
+    assert.ok(commands.length > 10, `only ${commands.length} commands`)
+    for (const { path, options } of commands) {
+      assert.ok(page.includes(path), path)
+      for (const { long } of options)
+        assert.ok(page.includes(`\\fB${long}`) || page.includes(`, ${long}`), `${path} ${long}`)
+    }
+    assert.match(page, /^\.SH "EXIT CODES"$/m)
+    assert.match(page, /CONFIG_INVALID/)
+  })
+
+  it('shoal.conf(5) has every key of docs/configuration.md as a paragraph of its own', () => {
+    const page = configPage()
+    const keys = [...read('docs/configuration.md').matchAll(/^\| `(\w+)` \|/gm)].map(([, key]) => key)
+    assert.ok(keys.length >= 16, `only ${keys.length} keys`)
+    for (const key of keys) assert.ok(page.includes(`.TP\n\\fB${key}\\fR\n`), key)
+  })
+
+  it('no text is taken for a request or an escape', () => {
+    assert.equal(
+      make.plain(".so /etc/passwd\n'br\n\\fB a-b `c`"),
+      "\\&.so /etc/passwd\n\\&'br\n\\efB a\\-b \\(gac\\(ga",
+    )
+    assert.equal(make.markdown('a\n`.TH`\n').intro, '.PP\na\n\\fB\\&.TH\\fR')
+  })
+
+  for (const [command, argv] of [
+    ['mandoc', ['-T', 'lint', '-W', 'warning']],
+    ['groff', ['-man', '-ww', '-Kutf8', '-Tutf8', '-z']],
+  ] as const)
+    it(`${command} has nothing to say about them`, (t) => {
+      for (const [name, text] of [
+        ['shoal.1', shoalPage()],
+        ['shoal.conf.5', configPage()],
+      ] as const) {
+        const file = join(scratch, name)
+        writeFileSync(file, text)
+        const { error, stdout, stderr } = spawnSync(command, [...argv, file], { encoding: 'utf8' })
+        if (error !== undefined) return t.skip(`${command} is not installed`)
+        assert.equal(stdout + stderr, '')
+      }
+    })
+})
+
+describe('bash completion', () => {
+  const cases: readonly { words: string; expect: readonly string[] }[] = [
+    { words: 'shoal sta', expect: ['status'] },
+    { words: 'shoal secret ', expect: ['new', 'show'] },
+    { words: 'shoal secret new --gr', expect: ['--grade'] },
+    { words: 'shoal secret new --grade ', expect: ['write', 'read', 'blind'] },
+    { words: 'shoal secret new --grade = re', expect: ['read'] },
+    { words: 'shoal run --log-level si', expect: ['silent'] },
+    { words: 'shoal run --log-level silent x.co', expect: ['x.conf'] },
+    { words: 'shoal status ./x', expect: ['./x.conf'] },
+    { words: 'shoal approve x.conf su', expect: ['sub'] },
+    { words: 'shoal status --timeout ', expect: [] },
+    { words: 'shoal nonsense ', expect: [] },
+    { words: 'shoal help sca', expect: ['scan'] },
+  ]
+  it('is registered for shoal, and completes', (t) => {
+    const file = join(scratch, 'shoal.bash')
+    writeFileSync(file, make.bashCompletion(tree))
+    const script = `set -u; . ./shoal.bash; complete -p shoal; touch x.conf; mkdir -p sub
+      for line in "$@"; do
+        read -ra COMP_WORDS <<<"$line"; [[ $line != *' ' ]] || COMP_WORDS+=('')
+        COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _shoal; echo "$line:\${COMPREPLY[*]}"
+      done`
+    const lines = cases.map(({ words }) => words)
+    const run = spawnSync('bash', ['-c', script, 'bash', ...lines], { cwd: scratch, encoding: 'utf8' })
+    if (run.error !== undefined) return t.skip('bash is not installed')
+    const expected = cases.map(({ words, expect }) => `${words}:${expect.join(' ')}`)
+    assert.deepEqual(run.stdout.trimEnd().split('\n'), ['complete -F _shoal shoal', ...expected], run.stderr)
+    assert.equal(run.stderr, '')
+  })
+})
