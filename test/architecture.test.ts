@@ -22,6 +22,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   config: ['core/'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
+  // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
+  supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
     'control/',
@@ -40,11 +42,20 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/log-file',
     'daemon/preview/report',
     'daemon/new-share-types',
+    'daemon/sd-notify',
+    'supervisor/client',
+    'supervisor/defaults',
+    'supervisor/log-lines',
+    'supervisor/place',
+    'supervisor/report',
   ],
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
-  cli: ['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'invite/redeem'],
+  cli: [
+    ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['supervisor/supervisor', 'invite/redeem'],
+  ],
 }
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

@@ -5,7 +5,7 @@ import { type ConfigWarning, warningOf } from '../config/config.js'
 import { type LoadedConfig, loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import type { RunsAs } from '../instance/drop.js'
-import { enterInstance } from '../instance/enter.js'
+import { type EnterOptions, enterInstance } from '../instance/enter.js'
 import { glance } from '../instance/glance.js'
 import { checkConfigFile } from '../instance/place.js'
 import { type Instance, resolveInstance } from '../instance/resolve.js'
@@ -27,8 +27,8 @@ export class ConfigSource {
   files: readonly string[]
 
   /** Becomes the configuration's user, for good; see enterInstance. */
-  static async enter(configFile: string): Promise<ConfigSource> {
-    return new ConfigSource(configFile, await enterInstance(configFile))
+  static async enter(configFile: string, options?: EnterOptions): Promise<ConfigSource> {
+    return new ConfigSource(configFile, await enterInstance(configFile, options))
   }
 
   private constructor(

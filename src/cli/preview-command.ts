@@ -1,7 +1,7 @@
 // `shoal preview`: says what joining would do, without doing it (src/daemon/preview).
-import { loadSecrets, readConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import type { Comparison, PreviewPath, PreviewReport, SharePreview, Tally } from '../daemon/preview/report.js'
+import { ConfigSource } from './config-source.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
 import { formatBytes, formatCount, formatJson, formatTable, printable } from './text.js'
@@ -22,9 +22,9 @@ export async function previewCommand(
   configFile: string,
   options: PreviewCommandOptions,
 ): Promise<number> {
-  const read = await readConfig(configFile)
-  const { config } = await loadSecrets(read.config)
-  for (const { text, isNote } of read.warnings) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
+  const source = await ConfigSource.enter(configFile, { leavesStorage: true })
+  const { config, remarks } = await source.first()
+  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
   if (config.shares.length === 0) throw new ShoalError('USAGE', `${configFile} has no folder to compare`)
   const { preview } = await import('../daemon/preview/preview.js')
   const paths: PreviewPath[] = []

@@ -23,6 +23,7 @@ import type { CliIo } from './io.js'
 import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
 import { secretNew, secretShow } from './secret-commands.js'
 import { addShareCommands } from './share-commands.js'
+import { addSupervisorCommands } from './supervisor-commands.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
@@ -92,6 +93,7 @@ function makeProgram(io: CliIo, setExit: (code: number) => void): Command {
   addConfigCommands(program, io, setExit)
   addInvite(program, io, setExit)
   addDht(program, io, setExit)
+  addSupervisorCommands(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
 }

@@ -8,6 +8,7 @@ import type { Log } from '../ports/log.js'
 import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
 import { type Running, untilSignalled } from './lifetime.js'
+import { watchSupervisor } from './supervised.js'
 
 /** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
 export async function runCommand(
@@ -15,6 +16,7 @@ export async function runCommand(
   configFile: string,
   options: { readonly logLevel: LogLevel; readonly logFile?: string },
 ): Promise<number> {
+  const supervised = watchSupervisor(io.env)
   const source = await ConfigSource.enter(configFile)
   const { config, remarks } = await source.first()
   for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
@@ -33,6 +35,7 @@ export async function runCommand(
       },
       environment: io.env,
     })
+    supervised.ready(service.port)
     const reload = (): Promise<void> => {
       logFile?.reopen()
       return service.reload()
@@ -88,7 +91,7 @@ export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
 }
 
 /** Going on after a bug could do harm; what is on disk is safe at any instant (A4). */
-function endOnBugs(log: Log): void {
+export function endOnBugs(log: Log): void {
   process.on('uncaughtException', (err) => {
     log.error({ err }, 'stopping at once after an unexpected error')
     process.exit(70)

@@ -137,12 +137,14 @@ function limited(method: string, signal: AbortSignal | undefined): AbortSignal |
   return signal === undefined ? timeout : AbortSignal.any([signal, timeout])
 }
 
-interface Answer {
+/** What came over the socket. */
+export interface Answer {
   readonly status: number
   readonly text: string
 }
 
-function send(
+/** One request to a socket, one answer. Rejects with what the socket says. */
+export function send(
   socketPath: string,
   method: string,
   path: string,
@@ -170,7 +172,8 @@ function send(
   })
 }
 
-function parseJson(text: string): unknown {
+/** Undefined if it is not JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -179,7 +182,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function errorOf(value: unknown): ShoalError {
+/** What an answer with a status of 400 or more says. */
+export function errorOf(value: unknown): ShoalError {
   const parsed = errorReport.safeParse(value)
   if (!parsed.success) return misunderstood('an error')
   const { code, message } = parsed.data.error

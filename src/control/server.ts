@@ -5,7 +5,13 @@ import { chmod, lstat, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { ShoalError } from '../core/error.js'
 import type { Log } from '../ports/log.js'
-import { type ControlBackend, type ControlResponse, controlHandler, errorResponse } from './handler.js'
+import {
+  type ControlBackend,
+  type ControlRequest,
+  type ControlResponse,
+  controlHandler,
+  errorResponse,
+} from './handler.js'
 import { type SocketAddress, socketAddress } from './socket.js'
 
 /** The largest request is a few bytes. */
@@ -24,7 +30,15 @@ export async function serveControl(options: {
   readonly log: Log
 }): Promise<ControlServer> {
   const { storagePath, backend, log } = options
-  const handle = controlHandler(backend, log)
+  return serveRequests(storagePath, controlHandler(backend, log), log)
+}
+
+/** Serves a function from requests to responses on `<folder>/shoal.sock`. STORAGE_UNUSABLE, as above. */
+export async function serveRequests(
+  folder: string,
+  handle: (request: ControlRequest) => Promise<ControlResponse>,
+  log: Log,
+): Promise<ControlServer> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
     answer(request, response, handle).catch((err: unknown) => {
       log.debug({ err }, 'a control client went away')
@@ -34,12 +48,12 @@ export async function serveControl(options: {
   const unusable = (cause: unknown): ShoalError =>
     cause instanceof ShoalError
       ? cause
-      : new ShoalError('STORAGE_UNUSABLE', `cannot listen in ${storagePath}: ${messageOf(cause)}`, { cause })
-  const address = await socketAddress(storagePath).catch((cause: unknown) => {
+      : new ShoalError('STORAGE_UNUSABLE', `cannot listen in ${folder}: ${messageOf(cause)}`, { cause })
+  const address = await socketAddress(folder).catch((cause: unknown) => {
     throw unusable(cause)
   })
   try {
-    await removeStale(address.path, storagePath)
+    await removeStale(address.path, folder)
     await listen(server, address.path)
     // The folder has mode 0700, so nobody gets between these two lines. A umask would hold for every thread.
     await chmod(address.path, 0o600)
@@ -54,7 +68,7 @@ export async function serveControl(options: {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  handle: (request: { method: string; path: string; body: string }) => Promise<ControlResponse>,
+  handle: (request: ControlRequest) => Promise<ControlResponse>,
 ): Promise<void> {
   const body = await bodyOf(request)
   const result =

@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'SHARE_UNUSABLE'
   | 'SHARE_HALTED'
   | 'PORT_IN_USE'
+  | 'SUPERVISOR_RUNNING'
+  | 'SUPERVISOR_UNREACHABLE'
   | 'DAEMON_UNREACHABLE'
   | 'NOT_FOUND'
   | 'EXISTS'
@@ -77,6 +79,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     hint: 'read haltReason in shoal status, then run: shoal approve CONFIG',
   },
   PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
+  SUPERVISOR_RUNNING: { exit: 75, status: 409, hint: 'see shoal ps; stop it with: shoal down' },
+  SUPERVISOR_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal up DIR' },
   DAEMON_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal run CONFIG' },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },

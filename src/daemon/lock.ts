@@ -36,6 +36,12 @@ export function lockStorage(storagePath: string): StorageLock {
   return held(fd)
 }
 
+/** Creates a file if need be (mode 0600) and locks it; or the pid that holds it. Throws what the file system says. */
+export function lockFile(file: string): StorageLock | { readonly holder: string } {
+  const fd = fs.openSync(file, 'a+', 0o600)
+  return tryLock(fd) ? held(fd) : { holder: holderIn(fd) }
+}
+
 /**
  * Locks a shared directory. Undefined if it has no folder of ours yet, or none that can be locked: what is wrong with it
  * is for the share to say, and not every file system has locks. SHARE_UNUSABLE if another daemon has it.

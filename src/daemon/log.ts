@@ -36,7 +36,10 @@ export function makeLog(level: LogLevel = 'info', sink: LogSink = standardError(
 }
 
 function standardError(): LogSink {
-  return pino.destination({ dest: 2, sync: true })
+  const destination = pino.destination({ dest: 2, sync: true })
+  // A reader that is gone must not end what is logged about.
+  destination.on('error', () => undefined)
+  return destination
 }
 
 function printable(fields: LogFields): Record<string, unknown> {

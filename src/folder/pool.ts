@@ -2,7 +2,6 @@
 // sealing, staging, committing. One call is one task on one thread, so callers cut their work into batches and keep a
 // few of them running. What is transferred in is gone for the caller; what comes out belongs to the caller.
 import { availableParallelism } from 'node:os'
-import { Piscina } from 'piscina'
 import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
@@ -11,19 +10,15 @@ import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
-import type { PriorityData } from './priority.js'
 import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
+import { Threads } from './threads.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
 /** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
 const MOST_THREADS = 4
-/** A worker takes tens of milliseconds to start, so one that was of use is kept this long. */
-const IDLE_TIMEOUT_MS = 60_000
-/** A batch that runs at close() is let finish, at most this long; a crash there is safe too (A4). */
-const CLOSE_TIMEOUT_MS = 5_000
 
 export interface FolderPoolOptions {
   /** Worker threads at most, at least 1; by default one a processor, up to four. */
@@ -33,6 +28,8 @@ export interface FolderPoolOptions {
    * machine; see priority.ts. They are started when there is something to do and end when there is not. Default: no.
    */
   readonly lowPriority?: boolean
+  /** Milliseconds without a task after which threads end; default 20 s. */
+  readonly idleMs?: number
 }
 
 /** Jobs that nobody waits for: what the disk has to say. Bringing files here and serving them is what people see. */
@@ -49,16 +46,23 @@ export interface PiecesRead {
 }
 
 export class FolderPool {
-  readonly #piscina: Piscina
-  /** For what can wait; the same one if nothing has to. */
-  readonly #patient: Piscina
+  readonly #threads: Threads
+  /** For what can wait; the same ones if nothing has to. */
+  readonly #patient: Threads
   readonly #rooms = new Rooms()
 
   constructor(options: FolderPoolOptions = {}) {
     const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
-    this.#piscina = makePiscina(1, threads, { lowPriority: false })
+    const { idleMs } = options
+    const onRest = (): void => this.#rooms.clear()
+    this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest })
     this.#patient =
-      options.lowPriority === true ? makePiscina(0, threads, { lowPriority: true }) : this.#piscina
+      options.lowPriority === true ? new Threads({ threads, lowPriority: true, idleMs }) : this.#threads
+  }
+
+  /** Whether threads are there, idle or at work. */
+  get hasThreads(): boolean {
+    return this.#threads.areThere || this.#patient.areThere
   }
 
   /** An array buffer of at least so many bytes to pack pieces into for stage(). */
@@ -160,8 +164,8 @@ export class FolderPool {
   ): Promise<JobResult<Name>> {
     const task: Task<Name> = { job, payload }
     try {
-      const piscina = LOW_PRIORITY.has(job) ? this.#patient : this.#piscina
-      return await piscina.run(task, { transferList: [...transfer] })
+      const threads = LOW_PRIORITY.has(job) ? this.#patient : this.#threads
+      return (await threads.run(task, [...transfer])) as JobResult<Name>
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause)
       throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
@@ -170,21 +174,6 @@ export class FolderPool {
 
   /** Lets running batches finish, rejects those that wait, ends the threads. */
   async close(): Promise<void> {
-    await Promise.all([...new Set([this.#piscina, this.#patient])].map((one) => one.close({ force: true })))
+    await Promise.all([...new Set([this.#threads, this.#patient])].map((each) => each.close()))
   }
-}
-
-function makePiscina(minThreads: number, maxThreads: number, workerData: PriorityData): Piscina {
-  const piscina = new Piscina({
-    filename: new URL('./worker.js', import.meta.url).href,
-    minThreads,
-    maxThreads,
-    idleTimeout: IDLE_TIMEOUT_MS,
-    closeTimeout: CLOSE_TIMEOUT_MS,
-    resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
-    workerData,
-  })
-  // Emitted when close() runs into its timeout; the threads are ended all the same.
-  piscina.on('error', () => undefined)
-  return piscina
 }

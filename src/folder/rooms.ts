@@ -19,6 +19,11 @@ export class Rooms {
   give(room: ArrayBuffer): void {
     if (room.byteLength === ROOM_BYTES && this.#idle.length < MAX_KEPT) this.#idle.push(room)
   }
+
+  /** Lets all that lie idle go. */
+  clear(): void {
+    this.#idle.length = 0
+  }
 }
 
 /** Not zeroed: what is read of it was written before. */

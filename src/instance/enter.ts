@@ -20,12 +20,21 @@ export interface Entered {
   readonly opened: OpenedConfig
 }
 
+export interface EnterOptions {
+  readonly accounts?: Accounts
+  /** Makes nothing, for who only looks. */
+  readonly leavesStorage?: boolean
+}
+
 /**
  * Becomes the instance of a configuration file, for good. Call it before anything else is started. Throws
  * CONFIG_UNREADABLE, CONFIG_INVALID (name, tags, user or group), FILE_EXPOSED, WRONG_USER; the process must end then, as
  * it may have changed half-way.
  */
-export async function enterInstance(fileName: string, accounts?: Accounts): Promise<Entered> {
+export async function enterInstance(
+  fileName: string,
+  { accounts, leavesStorage = false }: EnterOptions = {},
+): Promise<Entered> {
   const isRoot = process.geteuid!() === 0
   const opened = await openConfig(fileName)
   const instance = resolveInstance(opened.fileName, opened.text, accounts, undefined, opened.parts)
@@ -36,7 +45,7 @@ export async function enterInstance(fileName: string, accounts?: Accounts): Prom
     .map((file) => checkConfigFile(file, instance.uid, holdsSecret, isRoot).isRoots)
     .every((each) => each)
   // A path that a user wrote is none that root should make for it.
-  if (isRoot && isRoots && storagePath !== undefined) makeStorage(storagePath, instance)
+  if (isRoot && isRoots && !leavesStorage && storagePath !== undefined) makeStorage(storagePath, instance)
   const runsAs = become(instance, isRoots, capabilitiesFor(opened))
   mustReadItself(instance)
   if (storagePath !== undefined) checkStorage(storagePath, instance)
