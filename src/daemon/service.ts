@@ -79,6 +79,7 @@ class DaemonService implements Service {
 
   async begin(): Promise<void> {
     await this.#watch.start()
+    await this.#catchUp()
     // Not awaited: systemd's slowness is no reason to be late.
     void this.#notifier?.ready()
   }
@@ -105,6 +106,20 @@ class DaemonService implements Service {
     this.#watch.stop()
     void this.#notifier?.stopping()
     await this.#daemon.stop()
+  }
+
+  /** What has changed between the reading that the daemon started with and the first look is no change to a later look. */
+  async #catchUp(): Promise<void> {
+    let now: Config<Secret>
+    try {
+      now = (await this.#o.reread()).config
+    } catch (thrown) {
+      // Whoever changes it next hears of it; and one that only root may read was read as root.
+      this.#log.debug({ err: thrown }, 'the configuration cannot be read again')
+      return
+    }
+    this.adjust(now)
+    this.#o.onConfig?.(now)
   }
 
   async #reload(): Promise<void> {
