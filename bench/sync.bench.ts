@@ -1,8 +1,8 @@
 // How long does a second machine take to get a tree, beside rsync -a and cp -a of the same tree in the same run, and how
 // long does a single change take afterwards?
 //   npm run bench -- sync [FILES,FILES...] [MEAN_BYTES] [SEED]      default 10000,100000 14500 2
-// Two daemons on this machine over known_hosts on loopback, in /dev/shm where there is one. The trees are compared by
-// content at the end; a difference fails the run, a time never does.
+// Two daemons on this machine over known_hosts on loopback, in $BENCH_DIR, or /dev/shm where there is one. The trees are
+// compared by content at the end; a difference fails the run, a time never does.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -16,7 +16,8 @@ const DEADLINE_MS = 20 * 60_000
 const CHANGES = 50
 
 const [sizesText = '10000,100000', meanText = '14500', seedText = '2'] = process.argv.slice(2)
-const base = fs.mkdtempSync(path.join(fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir(), 'shoal-bench-'))
+const place = process.env.BENCH_DIR ?? (fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir())
+const base = fs.mkdtempSync(path.join(place, 'shoal-bench-'))
 try {
   console.log(
     `node ${process.version}, ${os.cpus().length} x ${os.cpus()[0]?.model}, in ${path.dirname(base)}`,
