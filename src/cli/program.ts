@@ -24,6 +24,7 @@ import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-comm
 import { secretNew, secretShow } from './secret-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
+import { printable } from './text.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
@@ -63,7 +64,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 
 function fail(io: CliIo, error: ShoalError): number {
   const { exit, hint } = meaningOf(error.code)
-  io.err(`${redactSecrets(error.message)}\n`)
+  // It may be the answer of a daemon of another user's, and lines are all it may draw.
+  io.err(`${redactSecrets(error.message).split('\n').map(printable).join('\n')}\n`)
   if (hint !== '') io.err(`hint: ${hint}\n`)
   if (io.env.SHOAL_DEBUG !== undefined && io.env.SHOAL_DEBUG !== '')
     for (let at: unknown = error; at instanceof Error; at = at.cause)

@@ -64,7 +64,7 @@ export async function passLines(
   let rest: Buffer = Buffer.alloc(0)
   const pass = async (lines: readonly Buffer[]): Promise<void> => {
     const texts = lines.map((line) => line.toString('utf8').replace(/\r$/, '')).filter((line) => line !== '')
-    for (const text of texts) if (!isJson(text)) onText(redactSecrets(text))
+    for (const text of texts) if (fieldsOf(text) === undefined) onText(redactSecrets(text))
     if (texts.length > 0) await sink.write(texts.map((text) => labelled(text, instance)).join(''))
   }
   try {
@@ -82,7 +82,10 @@ export async function passLines(
 /** A line of a daemon's log with the name of its instance in front; one that is no JSON as the text of a line. */
 export function labelled(line: string, instance: string, now: () => Date = () => new Date()): string {
   const label = `{"instance":${JSON.stringify(instance)},`
-  if (isJson(line)) return `${label}${line.slice(1)}\n`
+  const own = fieldsOf(line)
+  // Of two fields of one name readers believe the last: no daemon is to speak for another.
+  if (own !== undefined && 'instance' in own) return `${JSON.stringify({ ...own, instance })}\n`
+  if (own !== undefined) return `${label}${line.slice(1)}\n`
   const text = redactSecrets(line)
   const [, kind, message] = /^(?:(warning|note|hint): )?(.*)$/s.exec(text)!
   const level = kind === undefined ? 'error' : kind === 'warning' ? 'warn' : 'info'
@@ -90,13 +93,13 @@ export function labelled(line: string, instance: string, now: () => Date = () =>
   return `${label}${JSON.stringify(fields).slice(1)}\n`
 }
 
-function isJson(line: string): boolean {
-  if (!line.startsWith('{"') || !line.endsWith('}')) return false
+/** Undefined if it is no JSON. */
+function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!line.startsWith('{"') || !line.endsWith('}')) return undefined
   try {
-    JSON.parse(line)
-    return true
+    return JSON.parse(line) as Record<string, unknown>
   } catch {
-    return false
+    return undefined
   }
 }
 

@@ -26,6 +26,12 @@ async function spawned(argv: string[], stdin = ''): Promise<Transcript> {
 }
 
 describe('the command line', () => {
+  it('lets no text of a failure draw on the terminal', async () => {
+    const { err } = await shoal(['status', '/nowhere/\u001b[2Ja.conf'])
+    assert.match(err, /\/nowhere\/\\u\{1b\}\[2Ja\.conf: no such file\n/)
+    assert.ok(!err.includes('\u001b'))
+  })
+
   it('--version', async () => {
     assert.deepEqual(await shoal(['--version']), { exit: 0, out: `${PACKAGE_VERSION}\n`, err: '' })
   })

@@ -112,3 +112,11 @@ test('log lines: what is written at once comes out one after the other', async (
     fs.rmSync(folder, { recursive: true })
   }
 })
+
+test('log lines: no daemon speaks for another', () => {
+  for (const line of ['{"instance":"root","msg":"x"}', '{"msg":"x","inst\\u0061nce":"root"}']) {
+    const written = labelled(line, 'www')
+    assert.deepEqual(JSON.parse(written), { instance: 'www', msg: 'x' })
+    assert.ok(!written.includes('root'), 'for readers that take the first of two')
+  }
+})
