@@ -14,6 +14,7 @@ import { derive } from '../core/keys.js'
 import { NONCE_BYTES } from '../core/seal.js'
 import { deriveSecret, formatSecret, keysOf, type Secret } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
+import { hostGroup } from '../swarm/endpoint.js'
 import type { MeetingPoint, SearchWays } from '../swarm/finders.js'
 import type { GuestDoor, GuestLink, GuestTalk } from '../swarm/guest.js'
 import { inviteProof, sameProof } from '../swarm/proof.js'
@@ -178,7 +179,7 @@ export class InviteHost implements GuestDoor {
   enter(frame: Buffer, link: GuestLink): GuestTalk | string {
     const gate = decodeInviteGate(frame)
     if (gate.type === 'violation') return `bad invite gate: ${gate.detail}`
-    if (this.#isClosed || !this.#tries.take()) return 'too many tries at invites'
+    if (this.#isClosed || !this.#tries.take(hostGroup(link.remote.host))) return 'too many tries at invites'
     this.#dropExpired()
     const record = this.#open().find(({ name }) => name === gate.value.name)
     const keys = record === undefined ? undefined : this.#keys.get(record.id)

@@ -2,6 +2,7 @@
 // an invite and proves it (docs/design.md, "Invites"). What is said after it is up to the door that was put up for
 // guests; the connection stays in the lobby, under its limits and its deadline, until it is closed.
 import type { DeviceId } from '../core/ids.js'
+import type { Endpoint } from './endpoint.js'
 
 /** First byte of a guest's first frame. */
 export const GUEST_GATE_VERSION = 2
@@ -10,7 +11,8 @@ export const GUEST_GATE_VERSION = 2
 export interface GuestLink {
   /** What Noise has shown of the other end; proves no more than that it holds this key. */
   readonly deviceSeen: DeviceId | undefined
-  /** "host:port" of the other end. */
+  readonly remote: Endpoint
+  /** `remote` as text. */
   readonly address: string
   /** 64 bytes; both ends have the same, and no other connection has it. */
   readonly handshakeHash: Buffer

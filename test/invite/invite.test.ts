@@ -13,6 +13,7 @@ import { silentLog } from '../../src/ports/log.js'
 import { BEACON_GROUP } from '../../src/swarm/beacon.js'
 import { runDhtNode } from '../../src/swarm/dht-node.js'
 import { formatEndpoint } from '../../src/swarm/endpoint.js'
+import type { GuestLink } from '../../src/swarm/guest.js'
 import { until } from '../support/until.js'
 import { next, peerOf, startNode } from '../swarm/support.js'
 import { freshSecret, guessAt, type Inviter, MemoryFile, startInviter, textOf, tryOnce } from './support.js'
@@ -145,16 +146,26 @@ test('I4: who does not know its name cannot end an invite', async (t) => {
   assert.equal((await redeem(text, { knownHosts: [inviter.address] })).grade, 'read')
 })
 
-test('I4: tries are looked at one a second after a burst, whoever makes them', async (t) => {
+test('I4: tries are looked at one a second after a burst, of each host; others are not kept out', async (t) => {
   const inviter = await startInviter(t)
   const { text } = inviter.host.create(0, 'read', DAY)
   const { name } = inviteKeysOf(parseInvite(text))
   const gate = encodeInviteGate({ name: name ^ 1, proof: Buffer.alloc(32) })
-  const link = { deviceSeen: undefined, address: 'x', handshakeHash: Buffer.alloc(64), send() {}, close() {} }
-  const answers = Array.from({ length: 40 }, () => inviter.host.enter(gate, link))
+  const linkOf = (host: string): GuestLink => ({
+    deviceSeen: undefined,
+    remote: { host, port: 1 },
+    address: 'x',
+    handshakeHash: Buffer.alloc(64),
+    send() {},
+    close() {},
+  })
+  const answers = Array.from({ length: 40 }, () => inviter.host.enter(gate, linkOf('192.0.2.7')))
   assert.equal(answers.filter((answer) => answer === 'no invite proven').length, 20)
   assert.ok(answers.slice(20).every((answer) => answer === 'too many tries at invites'))
-  // The right one waits its turn: refused at first, asked again.
+  assert.equal(inviter.host.enter(gate, linkOf('192.0.2.8')), 'no invite proven')
+  // Of the same network as far as an address says, which whoever has one has all of.
+  const sixes = Array.from({ length: 40 }, (_, at) => inviter.host.enter(gate, linkOf(`2001:db8::${at + 1}`)))
+  assert.equal(sixes.filter((answer) => answer === 'no invite proven').length, 20)
   assert.equal((await redeem(text, { knownHosts: [inviter.address] })).grade, 'read')
 })
 

@@ -159,12 +159,12 @@ describe('the frames of an invite', () => {
   })
 })
 
-it('tries are a burst, then one a second, and no more are saved up', () => {
+it('tries are a burst, then one a second of a host, and no more are saved up', () => {
   let nowMs = 0
   const limit = new TryLimit(() => nowMs)
   const taken = (): number => {
     let count = 0
-    while (limit.take()) count++
+    while (limit.take('a')) count++
     return count
   }
   assert.equal(taken(), 20)
@@ -174,4 +174,15 @@ it('tries are a burst, then one a second, and no more are saved up', () => {
   assert.equal(taken(), 3)
   nowMs += 3_600_000
   assert.equal(taken(), 20)
+})
+
+it('tries of many hosts are ten times those of one, however many there are', () => {
+  let nowMs = 0
+  const limit = new TryLimit(() => nowMs)
+  let host = 0
+  const taken = (): number =>
+    Array.from({ length: 3000 }, () => limit.take(`host ${host++}`)).filter((isTaken) => isTaken).length
+  assert.equal(taken(), 200)
+  nowMs += 1_000
+  assert.equal(taken(), 10)
 })
