@@ -7,10 +7,11 @@ import path from 'node:path'
 import { configCollisions, type InstanceConfig, linkedCollisions } from '../config/collisions.js'
 import type { Config, ParsedConfig } from '../config/config.js'
 import { parseOpened } from '../config/secrets.js'
-import { openConfig } from '../config/source.js'
+import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { parseInstanceName } from '../instance/name.js'
+import { checkConfigFile } from '../instance/place.js'
 import { resolveInstance } from '../instance/resolve.js'
 import { withoutSecrets } from './blank.js'
 
@@ -32,6 +33,8 @@ export interface FoundConfig {
 
 /** With what is needed only until all are compared. */
 interface ReadConfig extends FoundConfig {
+  /** Only root could have written it. */
+  readonly isRoots?: boolean
   readonly config?: Config
   readonly positionOf?: ParsedConfig['positionOf']
 }
@@ -100,6 +103,7 @@ async function read(file: string): Promise<Partial<ReadConfig>> {
     return {
       config,
       positionOf,
+      isRoots: isRoots(opened),
       storagePath,
       ...(userFrom !== 'starter' && { user }),
       ...(bind !== undefined && { bind }),
@@ -109,7 +113,20 @@ async function read(file: string): Promise<Partial<ReadConfig>> {
   }
 }
 
-/** Both of two that collide are at fault: which one is meant cannot be told. */
+/** Who else could have written it says its daemon, as its user; here it only has no say about others. */
+function isRoots({ files }: OpenedConfig): boolean {
+  try {
+    return files.every((file) => checkConfigFile(file, 0, false, true).isRoots)
+  } catch {
+    // Somebody else could have written it, or it has gone.
+    return false
+  }
+}
+
+/**
+ * Both of two that collide are at fault: which one is meant cannot be told. But where one is root's and the other a
+ * user's, root's runs: no user is to keep it from that by claiming what is root's to give.
+ */
 async function withCollisions(found: readonly ReadConfig[]): Promise<FoundConfig[]> {
   const readable = found.flatMap((each, at): { at: number; instance: InstanceConfig }[] =>
     each.config === undefined
@@ -130,11 +147,15 @@ async function withCollisions(found: readonly ReadConfig[]): Promise<FoundConfig
   const collisions = [...configCollisions(instances), ...(await linkedCollisions(instances))]
   const faults = new Map<number, string[]>()
   for (const { first, second, text } of collisions)
-    for (const index of [first, second]) {
+    for (const [index, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       const { at } = readable[index]!
+      if (found[at]!.isRoots === true && found[readable[other]!.at]!.isRoots !== true) continue
       faults.set(at, [...(faults.get(at) ?? []), text])
     }
-  return found.map(({ config: _config, positionOf: _positionOf, ...each }, at) => {
+  return found.map(({ config: _config, positionOf: _positionOf, isRoots: _isRoots, ...each }, at) => {
     const texts = faults.get(at)
     return texts === undefined ? each : { ...each, fault: [...new Set(texts)].join('\n') }
   })

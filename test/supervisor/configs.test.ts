@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { findConfigs, printOf } from '../../src/supervisor/configs.js'
+import { account, needsUser } from '../support/privileges.js'
 
 let folder = ''
 beforeEach(() => {
@@ -94,6 +95,22 @@ for (const [what, changes, share, expected] of COLLISIONS)
     // Nothing collides with what is not to run.
     assert.deepEqual(await faults((name) => name !== 'b'), { 'a.conf': undefined, 'c.conf': undefined })
   })
+
+test("configs: what a user claims does not keep root's from running", {
+  skip: needsUser('www-data'),
+}, async () => {
+  fs.chmodSync(folder, 0o755)
+  write('root.conf', { listening_port: 23456 })
+  write('mine.www-data.conf', { listening_port: 23456 })
+  const file = path.join(folder, 'mine.www-data.conf')
+  const { uid, gid } = account('www-data')!
+  // As long as both are root's, root is asked which one is meant.
+  assert.match((await faults())['root.conf']!, /listening_port: is 23456/)
+  fs.chownSync(file, uid, gid)
+  const found = await faults()
+  assert.equal(found['root.conf'], undefined)
+  assert.match(found['mine.www-data.conf']!, /listening_port: is 23456/)
+})
 
 test('configs: two files of one name are both refused', async () => {
   write('a.conf')
