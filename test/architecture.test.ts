@@ -26,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
-    'control/',
+    ...['control/', 'instance/'],
   ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [

@@ -31,13 +31,13 @@ export function identify({ fileName, text, parts, files }: OpenedConfig): Identi
   const { storagePath, holdsSecret } = glance(text, fileName)
   const checks = [
     ...files.map((file) => () => void checkConfigFile(file, instance.uid, holdsSecret, isRoot)),
-    ...(storagePath === undefined ? [] : [() => checkStorage(storagePath, instance)]),
+    ...(storagePath === undefined ? [] : [() => checkStorage(storagePath, instance, isRoot)]),
   ]
   return {
     name: instance.name,
     runsAs: runsAs(instance),
     ...(instance.bind !== undefined && { bind: instance.bind }),
-    errors: checks.flatMap(refusalOf),
+    errors: checks.flatMap((check) => refusalOf(check, instance.uid)),
     notes: [
       ...instance.notes.map((note) => problemText(fileName, note)),
       ...(isRoot || instance.uid === process.geteuid?.()
@@ -55,7 +55,7 @@ function runsAs({ user, group, umask, nice }: Instance): string {
   ].join(', ')
 }
 
-function refusalOf(check: () => void): string[] {
+function refusalOf(check: () => void, uid: number): string[] {
   try {
     check()
     return []
@@ -63,6 +63,8 @@ function refusalOf(check: () => void): string[] {
     if (error instanceof ShoalError && error.code === 'FILE_EXPOSED') return [error.message]
     // A path that cannot be looked at by who asks says nothing of who runs it.
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return []
+    if (error instanceof ShoalError && error.code === 'STORAGE_UNUSABLE')
+      return uid === process.geteuid?.() ? [error.message] : []
     throw error
   }
 }

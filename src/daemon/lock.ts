@@ -36,9 +36,10 @@ export function lockStorage(storagePath: string): StorageLock {
   return held(fd)
 }
 
-/** Creates a file if need be (mode 0600) and locks it; or the pid that holds it. Throws what the file system says. */
+/** Creates a file if need be (mode 0600) and locks it; or the pid that holds it. Throws what the file system says, and for a link. */
 export function lockFile(file: string): StorageLock | { readonly holder: string } {
-  const fd = fs.openSync(file, 'a+', 0o600)
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants
+  const fd = fs.openSync(file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
   return tryLock(fd) ? held(fd) : { holder: holderIn(fd) }
 }
 

@@ -13,6 +13,10 @@ import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { keysOf } from '../core/secret.js'
 import { findMarker, prepareOwnDir, writeMarker } from '../folder/marker.js'
+import { asUser } from '../instance/as-user.js'
+import { mustBeStarter } from '../instance/drop.js'
+import { type Instance, resolveInstance } from '../instance/resolve.js'
+import { checkStorage, makeStorage } from '../instance/storage.js'
 import type { NewShare, NewShareOptions } from './new-share-types.js'
 
 interface Checked {
@@ -20,35 +24,45 @@ interface Checked {
   readonly dir: string
   readonly exists: boolean
   readonly text: string
+  /** As whom it is going to run. */
+  readonly instance: Instance
 }
 
 /** Whether makeShare could make it; changes nothing. Throws as makeShare. */
 export async function checkShare(options: NewShareOptions): Promise<Checked> {
   const { config, configFile, isJoining } = options
   if (exists(configFile)) throw alreadyThere(configFile)
-  checkStorage(config.storagePath)
+  checkUnused(config.storagePath)
   const dir = realFolder(config.dir, isJoining)
   const text = newConfigText({ ...config, dir: dir.real })
   checkText(text, configFile)
+  const instance = resolveInstance(configFile, text)
+  if (process.geteuid!() !== 0) mustBeStarter(instance)
+  checkStorage(config.storagePath, instance, process.geteuid!() === 0)
   await checkOthers(dir.real, config.storagePath, options.configFolders)
   if (dir.exists) checkMarkers(dir.real, isJoining ? keysOf(config.secret).shareId : undefined)
   else checkAbove(dir.real)
-  return { dir: dir.real, exists: dir.exists, text }
+  return { dir: dir.real, exists: dir.exists, text, instance }
 }
 
-/** Makes a share on this machine. Throws EXISTS, SHARE_UNUSABLE, STORAGE_UNUSABLE, CONFIG_INVALID, IO. */
+/**
+ * Makes a share on this machine, all but the configuration as its user's. Throws EXISTS, SHARE_UNUSABLE,
+ * STORAGE_UNUSABLE, FILE_EXPOSED, CONFIG_INVALID, WRONG_USER, IO.
+ */
 export async function makeShare(options: NewShareOptions): Promise<NewShare> {
   const { config, configFile, nowMs } = options
   const checked = await checkShare(options)
-  const { dir } = checked
+  const { dir, instance } = checked
   const hadContent = checked.exists && fs.readdirSync(dir).some((name) => name !== OWN_DIR)
-  makeFolder(config.storagePath, 0o700, 'STORAGE_UNUSABLE')
+  makeFolder(config.storagePath, 0o700, 'STORAGE_UNUSABLE', instance)
   // Before the marker: a configuration without one is a first start, a marker without a configuration a lost share.
   writeNew(configFile, checked.text)
   try {
-    if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE')
-    prepareOwnDir(dir)
-    if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
+    if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE', instance)
+    asUser(instance, () => {
+      prepareOwnDir(dir)
+      if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
+    })
   } catch (thrown) {
     fs.unlinkSync(configFile)
     throw thrown
@@ -90,7 +104,7 @@ function checkText(text: string, configFile: string): void {
     throw new ShoalError('CONFIG_INVALID', warnings.map((each) => each.text).join('\n'))
 }
 
-function checkStorage(storagePath: string): void {
+function checkUnused(storagePath: string): void {
   if (exists(path.join(storagePath, 'identity.json')) || exists(path.join(storagePath, 'lock')))
     throw new ShoalError(
       'EXISTS',
@@ -188,10 +202,16 @@ function entriesOf(folder: string): fs.Dirent[] {
   }
 }
 
-function makeFolder(folder: string, mode: number, code: 'STORAGE_UNUSABLE' | 'SHARE_UNUSABLE'): void {
+/** Makes a folder of the user's if it is not there; one that is stays as it is. */
+function makeFolder(
+  folder: string,
+  mode: number,
+  code: 'STORAGE_UNUSABLE' | 'SHARE_UNUSABLE',
+  instance: Instance,
+): void {
   try {
-    fs.mkdirSync(folder, { recursive: true, mode })
-    if (mode === 0o700) fs.chmodSync(folder, mode)
+    if (process.geteuid!() === 0) makeStorage(folder, instance, mode & 0o755)
+    asUser(instance, () => fs.mkdirSync(folder, { recursive: true, mode }))
   } catch (cause) {
     throw new ShoalError(code, `cannot make ${folder}: ${(cause as Error).message}`, { cause })
   }

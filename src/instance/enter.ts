@@ -48,7 +48,7 @@ export async function enterInstance(
   if (isRoot && isRoots && !leavesStorage && storagePath !== undefined) makeStorage(storagePath, instance)
   const runsAs = become(instance, isRoots, capabilitiesFor(opened))
   mustReadItself(instance)
-  if (storagePath !== undefined) checkStorage(storagePath, instance)
+  if (storagePath !== undefined) checkStorage(storagePath, instance, isRoot)
   return { instance, runsAs, opened }
 }
 

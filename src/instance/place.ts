@@ -48,17 +48,8 @@ export function checkConfigFile(
   if (fault !== undefined) throw exposed(fault)
   const place = placeOf(file.path)
   if (place.end?.identity !== file.identity) throw exposed(`${file.path} was changed while it was read`)
-  // An ordinary user only opens what is open to it; what lies further up is root's business.
-  const folder = place.steps.findLast(({ type }) => type === 'folder')
-  let isClosed = false
-  for (const step of place.steps) {
-    if (isRoot || step === folder) {
-      const change = changeable(step, uid, isClosed)
-      if (change !== undefined) throw exposed(`${file.path} can be exchanged by other users: ${change}`)
-    }
-    // Below a folder that others cannot enter, what they may write is out of their reach; a link leads out again.
-    isClosed = step.type !== 'link' && (isClosed || (step.mode & ENTER_BITS) === 0)
-  }
+  const change = exchangeable(place, uid, isRoot)
+  if (change !== undefined) throw exposed(`${file.path} can be exchanged by other users: ${change}`)
   const isRootsPlace = file.links === 1 && place.steps.every((step) => step.uid === 0)
   // Through a link or a hard link of its own, a user could have root read a secret of root's for it.
   if (isRoot && uid !== 0 && file.uid === 0 && !isRootsPlace)
@@ -66,6 +57,23 @@ export function checkConfigFile(
       `${file.path} belongs to root but lies where the user it runs as decides which file that is: chown ${uid} ${file.path}, or move it to a folder of root's`,
     )
   return { isRoots: isRootsPlace && file.uid === 0 }
+}
+
+/**
+ * How others than root and `uid` could put something else at a path, with what to do; undefined: they cannot. Unless
+ * `isRoot` only the folder it lies in counts: what lies further up is root's business, and open to an ordinary user as
+ * it is.
+ */
+export function exchangeable({ steps }: Place, uid: number, isRoot: boolean): string | undefined {
+  const folder = steps.findLast(({ type }) => type === 'folder')
+  let isClosed = false
+  for (const step of steps) {
+    const change = isRoot || step === folder ? changeable(step, uid, isClosed) : undefined
+    if (change !== undefined) return change
+    // Below a folder that others cannot enter, what they may write is out of their reach; a link leads out again.
+    isClosed = step.type !== 'link' && (isClosed || (step.mode & ENTER_BITS) === 0)
+  }
+  return undefined
 }
 
 /** Walks a path as the kernel would. Throws what the system says where it cannot be looked at. */

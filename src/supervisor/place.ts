@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { octal } from '../config/open.js'
 import { ShoalError } from '../core/error.js'
+import { exchangeable, placeOf } from '../instance/place.js'
 
 /** The folders of the package, and of what came before it. */
 export const SYSTEM_FOLDERS: readonly string[] = ['/etc/shoal', '/etc/btsync']
@@ -35,6 +37,17 @@ export function stateFolderOf(
   const runtime = env.XDG_RUNTIME_DIR
   if (runtime !== undefined && path.isAbsolute(runtime)) return path.join(runtime, 'shoal', key)
   return path.join(real, '.up')
+}
+
+/** Why others than who runs this could use the socket in a state folder, or have the lock be another file. */
+export function stateFault(folder: string): string | undefined {
+  const uid = process.geteuid!()
+  const stat = fs.statSync(folder)
+  if (stat.uid !== uid) return `it belongs to another user (uid ${stat.uid})`
+  if ((stat.mode & 0o077) !== 0)
+    return `others have rights to it (mode ${octal(stat.mode & 0o7777)}): chmod 700 ${folder}`
+  const change = exchangeable(placeOf(folder), uid, uid === 0)
+  return change === undefined ? undefined : `others can exchange it: ${change}`
 }
 
 /** The file that AUTOSTART is read from; undefined: there is none, or the folder is nobody's but the caller's. */

@@ -11,6 +11,7 @@ import { type FoundConfig, findConfigs } from './configs.js'
 import { type Autostart, isWanted } from './defaults.js'
 import { Instance } from './instance.js'
 import type { LineSink } from './log-lines.js'
+import { stateFault } from './place.js'
 import type { InstanceReport, SupervisorReport } from './report.js'
 import { controlHandlerOf } from './requests.js'
 
@@ -223,6 +224,8 @@ function lock({ folder, stateFolder }: SupervisorOptions): StorageLock {
   let locked: ReturnType<typeof lockFile>
   try {
     fs.mkdirSync(stateFolder, { recursive: true, mode: 0o700 })
+    const fault = stateFault(stateFolder)
+    if (fault !== undefined) throw new Error(fault)
     locked = lockFile(path.join(stateFolder, 'lock'))
   } catch (cause) {
     const why = (cause as Error).message

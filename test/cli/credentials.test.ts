@@ -146,6 +146,30 @@ function refusals(makeOne: () => Runner): void {
     assertEnded(await shoalRun(runner, file), 78, ACCEPTED)
   })
 
+  it('refuses a storage path that others could put another in the place of', async () => {
+    const runner = makeOne()
+    const open = path.join(folder, 'open')
+    makeFolder(open)
+    if (IS_ROOT) fs.chownSync(open, runner.uid, 0)
+    const file = config(runner)
+    const text = JSON.stringify({
+      storage_path: 'open/store',
+      shared_folders: [{ secret: 'no secret', dir: 's' }],
+    })
+    fs.writeFileSync(file, text)
+    fs.chmodSync(open, 0o757)
+    const message = /storage_path .*open\/store can be exchanged by other users: .*: chmod go-w .*open$/m
+    // Before it is there others could make it, and after that exchange it.
+    assertEnded(await shoalRun(runner, file), 77, message)
+    fs.mkdirSync(path.join(open, 'store'), { mode: 0o700 })
+    if (IS_ROOT) fs.chownSync(path.join(open, 'store'), runner.uid, 0)
+    assertEnded(await shoalRun(runner, file), 77, message)
+    for (const mode of [0o1757, 0o755]) {
+      fs.chmodSync(open, mode)
+      assertEnded(await shoalRun(runner, file), 78, ACCEPTED)
+    }
+  })
+
   it('refuses a configuration of another user', { skip: needsUser(THIRD) }, async () => {
     const runner = makeOne()
     const file = config(runner, { owner: account(THIRD), mode: 0o644, secret: { file: 'x' } })
@@ -290,6 +314,15 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
     fs.writeFileSync(file, text)
     assert.equal((await shoalRun(root, file)).exit, 78)
     assert.deepEqual(fs.readdirSync(aim), [])
+  })
+
+  it('says of a storage path that its user cannot list that it is of no use', async () => {
+    const store = path.join(folder, 'store')
+    fs.mkdirSync(store, { mode: 0 })
+    fs.chownSync(store, other!.uid, other!.gid)
+    const ended = await shoalRun(root, config(root, { name }))
+    assert.deepEqual([ended.exit, ended.out], [74, ''])
+    assert.match(ended.err, /^cannot use storage path .*store: permission denied$/m)
   })
 
   it('is not held up by a pipe that nobody writes', async () => {

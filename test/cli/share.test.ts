@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 import { loadSecrets, readConfig } from '../../src/config/secrets.js'
 import { deriveSecret, formatSecret, keysOf, parseSecret, writeSecretOf } from '../../src/core/secret.js'
 import { findMarker } from '../../src/folder/marker.js'
+import { account, needsUser } from '../support/privileges.js'
 import { shoal, type Transcript } from './transcript.js'
 
 const write = writeSecretOf(Buffer.alloc(32, 3))
@@ -218,6 +219,87 @@ describe('shoal share', () => {
     const { exit } = await shoal(['share', dir, ...places()])
     assert.equal(exit, 74)
     assert.equal(fs.existsSync(join(folder, 'conf', 'it.conf')), false)
+  })
+})
+
+describe('shoal share, whose it is', () => {
+  it('refuses a storage with rights for others, or a place for it that they can write, and leaves it as it is', async () => {
+    const open = join(folder, 'open')
+    fs.chmodSync(folder, 0o755)
+    fs.mkdirSync(open)
+    for (const [mode, storage] of [
+      [0o1777, open],
+      [0o777, join(open, 'below')],
+    ] as const) {
+      fs.chmodSync(open, mode)
+      const { exit, err } = await shoal([
+        'share',
+        dir,
+        '--config',
+        join(folder, 'it.conf'),
+        '--storage',
+        storage,
+      ])
+      assert.deepEqual([exit, fs.statSync(open).mode & 0o7777, fs.readdirSync(open)], [77, mode, []], err)
+      assert.equal(fs.existsSync(join(folder, 'it.conf')), false)
+    }
+  })
+
+  it('refuses a file name that names no user', async () => {
+    const { exit, err } = await shoal(['share', dir, ...places('it.nosuchuser')])
+    assert.equal(exit, 78)
+    assert.match(err, /there is no user "nosuchuser"/)
+    assert.deepEqual(all(), ['My Photos'])
+  })
+
+  it('makes all but the configuration as the user whom its name says', {
+    skip: needsUser('www-data'),
+  }, async () => {
+    const { uid, gid } = account('www-data')!
+    fs.chmodSync(folder, 0o755)
+    fs.chownSync(dir, uid, gid)
+    const file = join(folder, 'conf', 'it.www-data.conf')
+    const storage = join(folder, 'state', 'it')
+    const { exit, err } = await shoal(['share', dir, '--config', file, '--storage', storage])
+    assert.deepEqual([exit, err], [0, ''])
+    for (const each of [storage, join(dir, '.shoal'), join(dir, '.shoal', 'marker.json')]) {
+      const stat = fs.lstatSync(each)
+      assert.deepEqual([each, stat.uid, stat.gid], [each, uid, gid])
+    }
+    assert.equal(fs.statSync(file).uid, 0)
+    const check = await shoal(['check', file])
+    assert.deepEqual([check.exit, check.err], [0, ''], check.out)
+    // A folder that is not there is made where only root can.
+    const joined = join(folder, 'made')
+    fs.writeFileSync(join(folder, 'key'), `${W}\n`, { mode: 0o600 })
+    const more = [
+      '--config',
+      join(folder, 'conf', 'two.www-data.conf'),
+      '--storage',
+      join(folder, 'state', 'two'),
+    ]
+    const join2 = await shoal(['join', joined, ...more, '--secret-file', join(folder, 'key')])
+    assert.deepEqual([join2.exit, join2.err], [0, ''])
+    assert.deepEqual([fs.statSync(joined).uid, markerOf(joined)], [uid, idOf(W)])
+  })
+
+  it('follows no link of that user to where only root may write', {
+    skip: needsUser('www-data'),
+  }, async () => {
+    const { uid, gid } = account('www-data')!
+    fs.chmodSync(folder, 0o755)
+    fs.chownSync(dir, uid, gid)
+    const theirs = join(folder, 'theirs')
+    fs.mkdirSync(theirs)
+    fs.chownSync(theirs, uid, gid)
+    const aim = join(folder, 'aim')
+    fs.mkdirSync(aim)
+    fs.symlinkSync(aim, join(theirs, 'way'))
+    const file = join(folder, 'it.www-data.conf')
+    const { exit } = await shoal(['share', dir, '--config', file, '--storage', join(theirs, 'way', 'store')])
+    assert.notEqual(exit, 0)
+    assert.deepEqual(fs.readdirSync(aim), [])
+    assert.equal(fs.existsSync(file), false)
   })
 })
 
