@@ -10,7 +10,6 @@
 //   L4  Every stream has an error handler, and no error leaves the connection it belongs to.
 import { EventEmitter } from 'node:events'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
-import type { Channel, Message } from 'protomux'
 import { type DeviceId, deviceIdFromKey, type ShareId } from '../core/ids.js'
 import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
@@ -18,26 +17,10 @@ import type { Transport } from './dedupe.js'
 import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from './endpoint.js'
 import { FrameGuard } from './frame-guard.js'
 import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } from './guest.js'
-import {
-  decodeClock,
-  decodeGate,
-  decodeHello,
-  decodeOffers,
-  encodeClock,
-  encodeGate,
-  encodeHello,
-  encodeOffers,
-  type Hello,
-  MAX_OFFERS,
-} from './messages.js'
-import { bytesEncoding, GuardedMux } from './mux.js'
-import { gateProof, otherRole, PROOF_BYTES, type Role, sameProof } from './proof.js'
-
-const LINK_PROTOCOL = 'shoal/link/1'
-/** A clock that is put right shows within this time. */
-const CLOCK_EVERY_MS = 600_000
-/** A varint of a time; devices that know no such message skip it. */
-const MAX_CLOCK_BYTES = 8
+import { LinkChannel } from './link-channel.js'
+import { decodeGate, decodeHello, encodeGate, encodeHello, type Hello } from './messages.js'
+import { GuardedMux } from './mux.js'
+import { gateProof, otherRole, type Role, sameProof } from './proof.js'
 
 export interface LinkTimings {
   /** From the first byte to ready, and from ready to a proven share channel. Default 10 s. */
@@ -113,11 +96,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   #gateShare: ShareId | undefined
   #hello: Hello | undefined
   #mux: GuardedMux | undefined
-  #channel: Channel<null> | undefined
-  #offers: Message<Buffer> | undefined
-  #clock: Message<Buffer> | undefined
-  #clockTimer: NodeJS.Timeout | undefined
-  #clockAheadMs: number | undefined
+  #channel: LinkChannel | undefined
   #isSelected = false
 
   constructor(options: LinkOptions) {
@@ -187,7 +166,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
   get clockAheadMs(): number | undefined {
-    return this.#clockAheadMs
+    return this.#channel?.clockAheadMs
   }
 
   /** Set once ready. */
@@ -213,7 +192,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   /** The other end chooses: go along when it does. */
   awaitSelection(): void {
-    this.mux.pair({ protocol: LINK_PROTOCOL }, () => {
+    LinkChannel.awaitOther(this.mux, () => {
       this.#openChannel()
       this.#markSelected()
     })
@@ -221,8 +200,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   /** Asks the other side for more shares in common. The caller pads the list, so that its length says nothing. */
   offer(ids: readonly Buffer[]): void {
-    for (let at = 0; at < ids.length; at += MAX_OFFERS)
-      this.#offers?.send(encodeOffers(ids.slice(at, at + MAX_OFFERS)))
+    this.#channel?.offer(ids)
   }
 
   /** For GuestLink: sends one frame of a guest's conversation. */
@@ -338,47 +316,16 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   }
 
   #openChannel(): void {
-    if (this.#channel !== undefined) return
-    const channel = this.mux.createChannel<null>({
-      protocol: LINK_PROTOCOL,
-      onclose: () => this.#end('the other side closed its link channel'),
+    this.#channel ??= LinkChannel.open({
+      mux: this.mux,
+      wallNow: this.#options.wallNow ?? Date.now,
+      onOffers: (ids) => {
+        if (this.#isSelected && !this.isClosed) this.emit('offers', ids)
+      },
+      onEnd: (reason) => this.#end(reason),
     })
-    if (channel === null) return
-    this.#channel = channel
-    this.#offers = channel.addMessage({
-      encoding: bytesEncoding(8 + MAX_OFFERS * PROOF_BYTES, 'offers'),
-      onmessage: (bytes) => this.#onOffers(bytes),
-    })
-    this.#clock = channel.addMessage({
-      encoding: bytesEncoding(MAX_CLOCK_BYTES, 'clock'),
-      onmessage: (bytes) => this.#onClock(bytes),
-    })
-    channel.open()
-    this.#tellClock()
-    this.#clockTimer = setInterval(() => this.#tellClock(), CLOCK_EVERY_MS)
-  }
-
-  get #wallNow(): () => number {
-    return this.#options.wallNow ?? Date.now
-  }
-
-  #tellClock(): void {
-    if (!this.isClosed) this.#clock?.send(encodeClock(this.#wallNow()))
-  }
-
-  #onClock(bytes: Buffer): void {
-    const clock = decodeClock(bytes)
-    if (clock.type === 'violation') this.#end(`bad clock: ${clock.detail}`)
-    else this.#clockAheadMs = clock.value - this.#wallNow()
-  }
-
-  #onOffers(bytes: Buffer): void {
-    const offers = decodeOffers(bytes)
-    if (offers.type === 'violation') {
-      this.#end(`bad offers: ${offers.detail}`)
-      return
-    }
-    if (this.#isSelected && !this.isClosed) this.emit('offers', offers.value)
+    // What the other end sent before may have ended the connection while ours was opened.
+    if (this.isClosed) this.#channel?.stop()
   }
 
   #markSelected(): void {
@@ -397,7 +344,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     const stage = this.#stage
     this.#stage = 'closed'
     clearTimeout(this.#timer)
-    clearInterval(this.#clockTimer)
+    this.#channel?.stop()
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()
     this.#talk?.onClose()
