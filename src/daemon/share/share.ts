@@ -21,12 +21,14 @@ import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
+import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import type { ShareOptions, ShareSettings } from './share-options.js'
+import { SharePeers } from './share-peers.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -53,17 +55,16 @@ export class Share {
   readonly #applier: Applier
   readonly #watcher: Watcher
   readonly #hearing: Hearing
+  readonly #peers: SharePeers
   readonly #news: IndexNews
   readonly #keeper: ArchiveKeeper
+  readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
-  readonly #peers = new Set<SharePeer>()
   #halted: string | undefined
   #stopped = false
-  #rescanTimer: NodeJS.Timeout | undefined
   /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
   readonly #isBehindDisk: boolean
   readonly #onFatal: (thrown: unknown) => void
-  #swarm: ShareSwarm | undefined
 
   constructor(options: ShareOptions, onFatal: (thrown: unknown) => void) {
     const { keys, dir, nowMs, database } = options
@@ -102,6 +103,14 @@ export class Share {
       members: this.members,
       feeds: () => this.#feeds,
       isStopped: () => this.#stopped,
+    })
+    this.#peers = new SharePeers({
+      meta: this.#meta,
+      exchange: this.exchange,
+      members: this.members,
+      hearing: this.#hearing,
+      feeds: () => this.#feeds,
+      context: this.#context,
     })
     this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
@@ -178,7 +187,7 @@ export class Share {
   }
 
   get peers(): readonly SharePeer[] {
-    return [...this.#peers]
+    return [...this.#peers.connected]
   }
 
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
@@ -196,7 +205,7 @@ export class Share {
       this.#rescanAll()
     })
     this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
-    this.#setRescanTimer()
+    this.#rescanTimer.every(this.#settings.rescanIntervalMs)
     if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
       void this.#hearing.listen().finally(() => this.#scanner.letGo())
@@ -212,21 +221,17 @@ export class Share {
     const before = this.#settings
     this.#settings = settings
     if (this.#stopped) return
-    if (settings.rescanIntervalMs !== before.rescanIntervalMs) this.#setRescanTimer()
+    this.#rescanTimer.every(settings.rescanIntervalMs)
     if (settings.trashTtlDays !== before.trashTtlDays) this.#keeper.ttlDays = settings.trashTtlDays
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
   join(swarm: ShareSwarm): void {
-    this.#swarm = swarm
-    const known = this.#meta.addresses
-    if (known !== undefined) swarm.learn(known)
-    swarm.on('peer', (peer) => this.#onPeer(peer))
-    for (const peer of swarm.peers()) this.#onPeer(peer)
+    this.#peers.join(swarm)
   }
 
   setKnownHosts(hosts: readonly string[]): void {
-    this.#swarm?.setKnownHosts(hosts)
+    this.#peers.setKnownHosts(hosts)
   }
 
   async scan(): Promise<void> {
@@ -271,11 +276,10 @@ export class Share {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    clearInterval(this.#rescanTimer)
+    this.#rescanTimer.stop()
     this.#settler.stop()
     this.#news.stop()
-    this.#rememberAddresses()
-    await this.#swarm?.close()
+    await this.#peers.close()
     this.members.stop()
     this.exchange.close()
     this.#pieces.stop()
@@ -334,7 +338,7 @@ export class Share {
       log: this.#log,
       nowMs,
       isBehindDisk: this.#isBehindDisk,
-      peers: () => this.#peers,
+      peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
@@ -383,43 +387,8 @@ export class Share {
     if (this.#ignore.load()) this.#rescanAll()
   }
 
-  #setRescanTimer(): void {
-    clearInterval(this.#rescanTimer)
-    const { rescanIntervalMs } = this.#settings
-    this.#rescanTimer =
-      rescanIntervalMs > 0 ? setInterval(() => this.#rescanAll(), rescanIntervalMs) : undefined
-  }
-
   #rescanAll(): void {
     void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown))
-  }
-
-  #onPeer(peer: SharePeer): void {
-    this.#log.info(
-      { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
-      'peer connected',
-    )
-    this.#peers.add(peer)
-    peer.on('close', (reason) => {
-      this.#peers.delete(peer)
-      this.members.seen(peer.device)
-      this.#log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
-    })
-    peer.on('certificates', (list) => {
-      void this.#feeds.receive(peer, list).catch((thrown) => this.#fail(thrown))
-    })
-    peer.on('states', (list) => {
-      this.members.receive(peer, list)
-      this.#hearing.note(peer.device)
-    })
-    this.exchange.attach(peer)
-    this.#feeds.greet(peer)
-    this.members.greet(peer)
-    this.#rememberAddresses()
-  }
-
-  #rememberAddresses(): void {
-    if (this.#swarm !== undefined) this.#meta.addresses = this.#swarm.known()
   }
 
   #fail(thrown: unknown): void {

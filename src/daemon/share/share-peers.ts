@@ -1,0 +1,82 @@
+// The peers that a share is connected to: they come and go with the swarm, each is greeted by all parts that speak to
+// peers, and where they were met is remembered for the next start.
+import type { Exchange } from '../../exchange/exchange.js'
+import type { SharePeer } from '../../swarm/share-channel.js'
+import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { ShareContext } from './context.js'
+import type { Hearing } from './hearing.js'
+import type { Members } from './members.js'
+import type { ShareMeta } from './meta.js'
+import type { ShareFeeds } from './share-feeds.js'
+
+export interface SharePeersOptions {
+  readonly meta: ShareMeta
+  readonly exchange: Exchange
+  readonly members: Members
+  readonly hearing: Hearing
+  readonly feeds: () => ShareFeeds
+  readonly context: Pick<ShareContext, 'log' | 'fail'>
+}
+
+export class SharePeers {
+  readonly #o: SharePeersOptions
+  readonly #connected = new Set<SharePeer>()
+  #swarm: ShareSwarm | undefined
+
+  constructor(options: SharePeersOptions) {
+    this.#o = options
+  }
+
+  /** Those connected now, and no copy. */
+  get connected(): ReadonlySet<SharePeer> {
+    return this.#connected
+  }
+
+  /** Takes part in the swarm; peers come and go from now on. */
+  join(swarm: ShareSwarm): void {
+    this.#swarm = swarm
+    const known = this.#o.meta.addresses
+    if (known !== undefined) swarm.learn(known)
+    swarm.on('peer', (peer) => this.#onPeer(peer))
+    for (const peer of swarm.peers()) this.#onPeer(peer)
+  }
+
+  setKnownHosts(hosts: readonly string[]): void {
+    this.#swarm?.setKnownHosts(hosts)
+  }
+
+  async close(): Promise<void> {
+    this.#rememberAddresses()
+    await this.#swarm?.close()
+  }
+
+  #onPeer(peer: SharePeer): void {
+    const { exchange, members, hearing, feeds, context } = this.#o
+    const { log, fail } = context
+    log.info(
+      { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
+      'peer connected',
+    )
+    this.#connected.add(peer)
+    peer.on('close', (reason) => {
+      this.#connected.delete(peer)
+      members.seen(peer.device)
+      log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
+    })
+    peer.on('certificates', (list) => {
+      void feeds().receive(peer, list).catch(fail)
+    })
+    peer.on('states', (list) => {
+      members.receive(peer, list)
+      hearing.note(peer.device)
+    })
+    exchange.attach(peer)
+    feeds().greet(peer)
+    members.greet(peer)
+    this.#rememberAddresses()
+  }
+
+  #rememberAddresses(): void {
+    if (this.#swarm !== undefined) this.#o.meta.addresses = this.#swarm.known()
+  }
+}
