@@ -69,6 +69,7 @@ export async function shareCommand(io: CliIo, dir: string, options: PlaceOptions
     `\n${formatTable([
       ['configuration', `${places.config} (it holds the write secret)`],
       ['storage', places.storage],
+      ['runs as', made.runsAs],
       ['next, here', next],
       ['then elsewhere', 'shoal join DIR   (it asks for one of the secrets above)'],
     ])}`,
@@ -102,6 +103,7 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
       ['grade', secret.grade],
       ['configuration', `${places.config} (it holds the secret)`],
       ['storage', places.storage],
+      ['runs as', made.runsAs],
       ['see first', `${preview}   (what joining would do, without doing it)`],
       ['next', next],
     ]),

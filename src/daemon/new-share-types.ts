@@ -15,6 +15,8 @@ export interface NewShareOptions {
 export interface NewShare {
   /** The folder with links followed, which is what the configuration says. */
   readonly dir: string
+  /** The user that its daemon will run as. */
+  readonly runsAs: string
   /** Whether anything but our own was in the folder. */
   readonly hadContent: boolean
 }

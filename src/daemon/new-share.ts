@@ -67,7 +67,7 @@ export async function makeShare(options: NewShareOptions): Promise<NewShare> {
     fs.unlinkSync(configFile)
     throw thrown
   }
-  return { dir, hadContent }
+  return { dir, runsAs: instance.user, hadContent }
 }
 
 function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {

@@ -260,8 +260,9 @@ describe('shoal share, whose it is', () => {
     fs.chownSync(dir, uid, gid)
     const file = join(folder, 'conf', 'it.www-data.conf')
     const storage = join(folder, 'state', 'it')
-    const { exit, err } = await shoal(['share', dir, '--config', file, '--storage', storage])
+    const { exit, out, err } = await shoal(['share', dir, '--config', file, '--storage', storage])
     assert.deepEqual([exit, err], [0, ''])
+    assert.match(out, /^runs as +www-data$/m)
     for (const each of [storage, join(dir, '.shoal'), join(dir, '.shoal', 'marker.json')]) {
       const stat = fs.lstatSync(each)
       assert.deepEqual([each, stat.uid, stat.gid], [each, uid, gid])

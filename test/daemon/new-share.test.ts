@@ -81,7 +81,8 @@ test('a configuration that cannot be read stops nobody', async () => {
   other('a')
   fs.writeFileSync(join(folder, 'conf', 'broken.conf'), '{')
   fs.writeFileSync(join(folder, 'conf', 'notes.txt'), 'a')
-  assert.deepEqual(await make('b'), { dir: join(folder, 'b'), hadContent: false })
+  const { dir, hadContent } = await make('b')
+  assert.deepEqual([dir, hadContent], [join(folder, 'b'), false])
 })
 
 test('of two that are made at once, only one is written', async () => {
