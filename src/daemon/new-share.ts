@@ -13,6 +13,7 @@ import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { keysOf } from '../core/secret.js'
 import { findMarker, prepareOwnDir, writeMarker } from '../folder/marker.js'
+import { lockDirectory } from './lock.js'
 import type { NewShare, NewShareOptions } from './new-share-types.js'
 
 interface Checked {
@@ -48,12 +49,25 @@ export async function makeShare(options: NewShareOptions): Promise<NewShare> {
   try {
     if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE')
     prepareOwnDir(dir)
-    if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
+    markAs(dir, keysOf(config.secret).shareId, nowMs())
   } catch (thrown) {
     fs.unlinkSync(configFile)
     throw thrown
   }
   return { dir, hadContent }
+}
+
+/** Puts the marker into a folder, unless it is there. Another one may have come since the folder was looked at. */
+function markAs(dir: string, shareId: ShareId, nowMs: number): void {
+  const lock = lockDirectory(dir)
+  try {
+    const found = findMarker(dir)
+    if (found.type === 'absent') writeMarker(dir, shareId, nowMs)
+    else if (found.type !== 'present' || found.shareId !== shareId)
+      throw new ShoalError('SHARE_UNUSABLE', `${dir} has just become another share`)
+  } finally {
+    lock?.release()
+  }
 }
 
 function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {
