@@ -6,6 +6,7 @@ import os from 'node:os'
 import {
   type ArchiveLedger,
   advanceLedger,
+  archiveDayEndMs,
   isDayExpired,
   NEW_LEDGER,
   noteArchiveDays,
@@ -190,7 +191,10 @@ export class ArchiveKeeper {
     const listed = new Set(days)
     // A folder that a commit makes meanwhile is noted at its end.
     const isDayThere = (day: string): boolean =>
-      listed.has(day) || this.#inUse.has(day) || (this.#ledger.days[day] ?? -1) >= sinceMs
+      archiveDayEndMs(day) === undefined ||
+      listed.has(day) ||
+      this.#inUse.has(day) ||
+      (this.#ledger.days[day] ?? -1) >= sinceMs
     for (let after: Buffer | undefined; this.#target() !== undefined; await this.#rest()) {
       after = this.#o.forgetPieces(isDayThere, after)
       if (after === undefined) return
