@@ -26,7 +26,8 @@ interface Checked {
 /** Whether makeShare could make it; changes nothing. Throws as makeShare. */
 export async function checkShare(options: NewShareOptions): Promise<Checked> {
   const { config, configFile, isJoining } = options
-  if (exists(configFile)) throw alreadyThere(configFile)
+  // Beside its parts, a file would be one configuration with them, and in their way (config/source.ts).
+  for (const file of [configFile, `${configFile}.d`]) if (exists(file)) throw alreadyThere(file)
   checkStorage(config.storagePath)
   const dir = realFolder(config.dir, isJoining)
   const text = newConfigText({ ...config, dir: dir.real })
@@ -139,12 +140,11 @@ async function checkOthers(dir: string, storagePath: string, folders: readonly s
   }
 }
 
+/** NAME.conf, also where only NAME.conf.d is there. */
 function configsIn(folder: string): string[] {
   try {
-    return fs
-      .readdirSync(folder)
-      .filter((name) => name.endsWith('.conf'))
-      .map((name) => path.join(folder, name))
+    const names = fs.readdirSync(folder).flatMap((name) => /^(.*\.conf)(?:\.d)?$/s.exec(name)?.[1] ?? [])
+    return [...new Set(names)].map((name) => path.join(folder, name))
   } catch {
     // There is none, or it is not ours to read: then its markers speak for it.
     return []

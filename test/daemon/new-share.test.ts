@@ -78,6 +78,19 @@ test('the storage of another configuration is refused, as place and as content',
   })
 })
 
+test('a configuration in parts counts as one, and is not joined by a file of its name', async () => {
+  other('a')
+  const parts = join(folder, 'conf', 'it.conf.d')
+  fs.mkdirSync(parts)
+  fs.renameSync(join(folder, 'conf', 'other.conf'), join(parts, '10-all.part'))
+  await assert.rejects(make('b'), { code: 'EXISTS', message: /it\.conf\.d is there already/ })
+  await assert.rejects(make('a', false, 'new'), {
+    code: 'SHARE_UNUSABLE',
+    message: /lies in the folder .*it\.conf$/,
+  })
+  assert.deepEqual(fs.readdirSync(join(folder, 'conf')), ['it.conf.d'])
+})
+
 test('a configuration that cannot be read stops nobody', async () => {
   other('a')
   fs.writeFileSync(join(folder, 'conf', 'broken.conf'), '{')
