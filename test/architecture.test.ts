@@ -15,7 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   feed: ['core/', 'ports/'],
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
-  folder: ['core/', 'ports/'],
+  folder: ['core/', 'ports/', 'control/package-version'],
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],

@@ -17,6 +17,7 @@ import { asUser } from '../instance/as-user.js'
 import { mustBeStarter } from '../instance/drop.js'
 import { type Instance, resolveInstance } from '../instance/resolve.js'
 import { checkStorage, makeStorage } from '../instance/storage.js'
+import { lockDirectory } from './lock.js'
 import type { NewShare, NewShareOptions } from './new-share-types.js'
 
 interface Checked {
@@ -31,7 +32,8 @@ interface Checked {
 /** Whether makeShare could make it; changes nothing. Throws as makeShare. */
 export async function checkShare(options: NewShareOptions): Promise<Checked> {
   const { config, configFile, isJoining } = options
-  if (exists(configFile)) throw alreadyThere(configFile)
+  // Beside its parts, a file would be one configuration with them, and in their way (config/source.ts).
+  for (const file of [configFile, `${configFile}.d`]) if (exists(file)) throw alreadyThere(file)
   checkUnused(config.storagePath)
   const dir = realFolder(config.dir, isJoining)
   const text = newConfigText({ ...config, dir: dir.real })
@@ -61,13 +63,26 @@ export async function makeShare(options: NewShareOptions): Promise<NewShare> {
     if (!checked.exists) makeFolder(dir, 0o777, 'SHARE_UNUSABLE', instance)
     asUser(instance, () => {
       prepareOwnDir(dir)
-      if (findMarker(dir).type === 'absent') writeMarker(dir, keysOf(config.secret).shareId, nowMs())
+      markAs(dir, keysOf(config.secret).shareId, nowMs())
     })
   } catch (thrown) {
     fs.unlinkSync(configFile)
     throw thrown
   }
   return { dir, runsAs: instance.user, hadContent }
+}
+
+/** Puts the marker into a folder, unless it is there. Another one may have come since the folder was looked at. */
+function markAs(dir: string, shareId: ShareId, nowMs: number): void {
+  const lock = lockDirectory(dir)
+  try {
+    const found = findMarker(dir)
+    if (found.type === 'absent') writeMarker(dir, shareId, nowMs)
+    else if (found.type !== 'present' || found.shareId !== shareId)
+      throw new ShoalError('SHARE_UNUSABLE', `${dir} has just become another share`)
+  } finally {
+    lock?.release()
+  }
 }
 
 function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {
@@ -139,12 +154,11 @@ async function checkOthers(dir: string, storagePath: string, folders: readonly s
   }
 }
 
+/** NAME.conf, also where only NAME.conf.d is there. */
 function configsIn(folder: string): string[] {
   try {
-    return fs
-      .readdirSync(folder)
-      .filter((name) => name.endsWith('.conf'))
-      .map((name) => path.join(folder, name))
+    const names = fs.readdirSync(folder).flatMap((name) => /^(.*\.conf)(?:\.d)?$/s.exec(name)?.[1] ?? [])
+    return [...new Set(names)].map((name) => path.join(folder, name))
   } catch {
     // There is none, or it is not ours to read: then its markers speak for it.
     return []

@@ -32,17 +32,20 @@ export interface Pruned {
   readonly faults: readonly Fault[]
 }
 
-/** The day folders of a share's archive, in order; whatever else lies there is not named. */
+/** The day folders of a share's archive, in order; whatever else lies there is not named. `isThere`: the archive is. */
 export function listArchiveDays(target: PruneTarget): {
   readonly days: readonly string[]
+  readonly isThere: boolean
   readonly faults: readonly Fault[]
 } {
   let days: string[] = []
+  let isThere = false
   const faults = withRoot(target, (root) => {
     const names = root.readdir(ARCHIVE_DIR).map(String)
     days = names.filter((name) => archiveDayEndMs(name) !== undefined).sort()
+    isThere = true
   })
-  return { days, faults }
+  return { days, isThere, faults }
 }
 
 /** Prunes one directory; see Pruned. */

@@ -1,9 +1,12 @@
 // Threads for folder jobs that are there only while there is something to do. One costs some 8 MiB, and most daemons idle
 // most of the time: they start with the first task and all end when there has been none for a while (docs/decisions/
 // 0019-idle-memory.md).
+// They are loaded from the disk each time, where an upgrade may have put another version since: each is told which one it
+// is to be, and does nothing if it is not (worker.ts).
 // A whole Piscina at a time, and not its own minThreads of 0: with none to keep, it would start no thread for the tasks
 // that wait behind one whose thread died.
 import { Piscina } from 'piscina'
+import { PACKAGE_VERSION } from '../control/package-version.js'
 import type { PriorityData } from './priority.js'
 
 /** A worker takes tens of milliseconds to start, so those that were of use are kept this long. */
@@ -11,12 +14,20 @@ const IDLE_TIMEOUT_MS = 20_000
 /** A batch that runs at close() is let finish, at most this long; a crash there is safe too (A4). */
 const CLOSE_TIMEOUT_MS = 5_000
 
+/** What a thread is started with. */
+export interface ThreadData extends PriorityData {
+  /** Of the program that asks for its work. */
+  readonly version: string
+}
+
 export interface ThreadsOptions {
   /** At most, at least 1. */
   readonly threads: number
   readonly lowPriority: boolean
   /** Milliseconds without a task after which all threads end; default 20 s. */
   readonly idleMs?: number | undefined
+  /** For tests: of the program that this is; default: its own. */
+  readonly version?: string
   /** They have ended for want of tasks. */
   readonly onRest?: () => void
 }
@@ -40,7 +51,7 @@ export class Threads {
     return this.#piscina !== undefined
   }
 
-  /** Runs a task of worker.ts. Rejects if it throws, or its thread dies, or at close(). */
+  /** Runs a task of worker.ts. Rejects if it throws, or its thread dies or is another version's, or at close(). */
   async run(task: unknown, transferList: ArrayBuffer[]): Promise<unknown> {
     if (this.#isClosed) throw new Error('the pool is closed')
     clearTimeout(this.#idleTimer)
@@ -66,7 +77,8 @@ export class Threads {
   }
 
   #start(): Piscina {
-    const workerData: PriorityData = { lowPriority: this.#options.lowPriority }
+    const { lowPriority, version = PACKAGE_VERSION } = this.#options
+    const workerData: ThreadData = { lowPriority, version }
     const piscina = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
       minThreads: 1,

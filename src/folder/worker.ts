@@ -3,6 +3,7 @@
 // and never send a small view of a large buffer (the whole of it would be copied). Bulk bytes are not copied but
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
+import { PACKAGE_VERSION } from '../control/package-version.js'
 import {
   listArchiveDays,
   type Pruned,
@@ -27,6 +28,7 @@ import {
 import { type PackedPieces, type ReadPiecesPayload, readPiecesBatch } from './serve.js'
 import { stageBatch } from './stage.js'
 import type { StagePayload, StageResult } from './stage-job.js'
+import type { ThreadData } from './threads.js'
 
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {
@@ -107,6 +109,10 @@ lowerPriority(Piscina.workerData)
 
 /** Piscina's entry point. */
 export default function perform(task: Task): unknown {
+  const { version } = Piscina.workerData as ThreadData
+  // What a job means may differ, and this is where users' files are changed.
+  if (version !== PACKAGE_VERSION)
+    throw new Error(`version ${version} runs, but version ${PACKAGE_VERSION} is installed by now: restart it`)
   const job = jobs[task.job] as (payload: unknown) => unknown
   const result = job(task.payload)
   if (!(result instanceof Moved)) return result

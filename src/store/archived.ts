@@ -1,8 +1,9 @@
 // Where in the archive pieces were put last (P3). A hint only: what lies there may be gone since, and whoever copies it
-// verifies it as always (P1).
+// verifies it as always (P1). But what is known to be gone must be forgotten: a conflict copy is promised (V5), and a
+// version that was lost is not taken back (gone.ts), as long as its content is thought to lie here.
 import { SIV_BYTES } from '../core/piece.js'
 import { type Layout, unpackLayout } from './pieces.js'
-import type { Database, Table } from './tables.js'
+import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Table } from './tables.js'
 
 export interface ArchivedPlace {
   /** Below the archive. */
@@ -30,5 +31,15 @@ export class ArchivedTable {
   placeOf(id: Buffer): ArchivedPlace | undefined {
     const row = this.#table.get(id)
     return row === undefined ? undefined : { path: row[0], offset: row[1] }
+  }
+
+  /**
+   * Of at most `limit` pieces after a key, forgets those whose day folder is not there. Returns the key to go on after, or
+   * undefined when those were the last.
+   */
+  forget(isDayThere: (day: string) => boolean, after: Buffer | undefined, limit: number): Buffer | undefined {
+    const rows = this.#table.range(after === undefined ? FIRST_KEY : keyAfter(after), AFTER_LAST_KEY, limit)
+    for (const { key, value } of rows) if (!isDayThere(value[0].split('/', 1)[0]!)) this.#table.remove(key)
+    return rows.length < limit ? undefined : rows.at(-1)!.key
   }
 }

@@ -195,6 +195,11 @@ export class ShareIndex {
     return this.#archived.placeOf(id)
   }
 
+  /** Forgets pieces in the archive's day folders that are not there any more; see ArchivedTable.forget. */
+  forgetArchived(isDayThere: (day: string) => boolean, after?: Buffer, limit = 1024): Buffer | undefined {
+    return this.#archived.forget(isDayThere, after, limit)
+  }
+
   /** Takes over one record of a feed (F1, F2); `next` is the block after it. */
   ingest(feed: IndexFeed, record: FeedRecord, next: number): Refusal[] {
     const refusals: Refusal[] = []

@@ -5,9 +5,10 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { formatSecret, keysOf, writeSecretOf } from '../../src/core/secret.js'
 import { makeShare } from '../../src/daemon/new-share.js'
 import type { NewShare } from '../../src/daemon/new-share-types.js'
+import { findMarker } from '../../src/folder/marker.js'
 
 const secret = writeSecretOf(Buffer.alloc(32, 5))
 
@@ -18,20 +19,20 @@ beforeEach(() => {
 })
 afterEach(() => fs.rmSync(folder, { recursive: true }))
 
-function make(dir: string, isJoining = false): Promise<NewShare> {
+function make(dir: string, isJoining = false, name = 'it', own = secret): Promise<NewShare> {
   return makeShare({
     config: {
-      name: 'it',
+      name,
       madeBy: 'share',
-      secret,
+      secret: own,
       dir: join(folder, dir),
-      storagePath: join(folder, 'state', 'it'),
+      storagePath: join(folder, 'state', name),
       port: 0,
       knownHosts: [],
       bootstrap: [],
       searchLan: true,
     },
-    configFile: join(folder, 'conf', 'it.conf'),
+    configFile: join(folder, 'conf', `${name}.conf`),
     configFolders: [join(folder, 'none'), join(folder, 'conf')],
     isJoining,
     nowMs: () => 0,
@@ -77,6 +78,19 @@ test('the storage of another configuration is refused, as place and as content',
   })
 })
 
+test('a configuration in parts counts as one, and is not joined by a file of its name', async () => {
+  other('a')
+  const parts = join(folder, 'conf', 'it.conf.d')
+  fs.mkdirSync(parts)
+  fs.renameSync(join(folder, 'conf', 'other.conf'), join(parts, '10-all.part'))
+  await assert.rejects(make('b'), { code: 'EXISTS', message: /it\.conf\.d is there already/ })
+  await assert.rejects(make('a', false, 'new'), {
+    code: 'SHARE_UNUSABLE',
+    message: /lies in the folder .*it\.conf$/,
+  })
+  assert.deepEqual(fs.readdirSync(join(folder, 'conf')), ['it.conf.d'])
+})
+
 test('a configuration that cannot be read stops nobody', async () => {
   other('a')
   fs.writeFileSync(join(folder, 'conf', 'broken.conf'), '{')
@@ -88,6 +102,21 @@ test('a configuration that cannot be read stops nobody', async () => {
 test('of two that are made at once, only one is written', async () => {
   const results = await Promise.allSettled([make('a'), make('b')])
   assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+})
+
+test('a folder that becomes two shares at once is only the one whose marker it has', async () => {
+  const secrets = { one: secret, two: writeSecretOf(Buffer.alloc(32, 7)) }
+  const results = await Promise.allSettled([
+    make('a', false, 'one', secrets.one),
+    make('a', false, 'two', secrets.two),
+  ])
+  assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
+  const [left] = fs.readdirSync(join(folder, 'conf'))
+  assert.deepEqual(fs.readdirSync(join(folder, 'conf')), [left])
+  const marker = findMarker(join(folder, 'a'))
+  assert.ok(marker.type === 'present')
+  const name = left === 'one.conf' ? 'one' : 'two'
+  assert.equal(marker.shareId, keysOf(secrets[name]).shareId)
 })
 
 test('a folder to be made in a share is refused', async () => {

@@ -4,6 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { FolderPool } from '../../src/folder/pool.js'
+import { Threads } from '../../src/folder/threads.js'
 
 async function threadsGone(pool: FolderPool): Promise<void> {
   while (pool.hasThreads) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -38,6 +39,22 @@ test('pool: threads that are at work do not end however long it takes', async ()
     assert.equal(results.length, 40)
   } finally {
     await pool.close()
+    fs.rmSync(root, { recursive: true })
+  }
+})
+
+test('pool: threads that come back from another version of the program do nothing', async () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-pool-'))
+  // As the daemon of an earlier version finds them after an upgrade.
+  const threads = new Threads({ threads: 1, lowPriority: false, version: '0.0.1' })
+  try {
+    fs.mkdirSync(path.join(root, '.shoal', 'staging'), { recursive: true })
+    fs.writeFileSync(path.join(root, '.shoal', 'staging', 'left'), 'x')
+    const task = { job: 'cleanStaging', payload: { root, keepTokens: [] } }
+    await assert.rejects(threads.run(task, []), /version 0\.0\.1 runs, but .* is installed/)
+    assert.deepEqual(fs.readdirSync(path.join(root, '.shoal', 'staging')), ['left'])
+  } finally {
+    await threads.close()
     fs.rmSync(root, { recursive: true })
   }
 })

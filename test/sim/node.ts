@@ -226,6 +226,12 @@ export class SimNode {
     )
   }
 
+  /** As the archive's keeper does it. */
+  prune(): void {
+    this.disk.archive.clear()
+    this.index.transaction(() => this.index.forgetArchived(() => false))
+  }
+
   /** Whether the archive holds a chunk where the index says. */
   holdsArchived(id: Buffer): boolean {
     const place = this.index.archivedPlaceOf(id)

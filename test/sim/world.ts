@@ -38,6 +38,8 @@ export function runHistory(options: HistoryOptions): Outcome {
 
 export class World implements Surroundings {
   readonly random: Random
+  /** Of its own, so that a seed's history is otherwise the same. */
+  readonly #pruning: Random
   readonly nodes: readonly SimNode[]
   readonly accounts: Accounts = new Accounts()
   readonly #seed: number
@@ -59,6 +61,7 @@ export class World implements Surroundings {
     this.#seed = seed
     this.#verbose = verbose
     this.random = new Random(seed)
+    this.#pruning = new Random(seed + 0x51ed270b)
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
@@ -122,6 +125,7 @@ export class World implements Surroundings {
   run(): Outcome {
     const operations = 4 + this.random.below(28)
     const calm = this.random.next()
+    const prunes = this.#pruning.chance(0.3)
     for (let left = operations; left > 0; ) {
       this.#tick()
       if (this.random.chance(0.06 + calm * 0.12)) {
@@ -130,6 +134,7 @@ export class World implements Surroundings {
       } else this.#agentSteps()
       if (this.random.chance(0.02)) this.#part()
       if (this.random.chance(0.015)) this.#trouble()
+      if (prunes && this.#pruning.chance(0.05)) this.#prune()
     }
     this.#heal()
     const meant = this.isSolo ? factsOf(this.nodes[0]!) : undefined
@@ -214,6 +219,14 @@ export class World implements Surroundings {
       this.log(node, () => 'crashes')
       node.crash()
     }
+  }
+
+  /** A long time has passed for what lies in one archive, and its keeper removes it. */
+  #prune(): void {
+    const node = this.#pruning.pick(this.nodes)!
+    if (!node.isUp || node.isBusy('apply') || node.disk.archive.size === 0) return
+    this.log(node, () => 'prunes its archive')
+    node.prune()
   }
 
   #heal(): void {

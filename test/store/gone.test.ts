@@ -78,7 +78,7 @@ describe('gone versions', () => {
       )
       assert.equal(goneVersion(index, F, OWN), undefined)
       index.transaction(() => {
-        if (archives) index.noteArchived(at, 'somewhere')
+        if (archives) index.noteArchived(at, '2020-02-02/somewhere')
         index.setDisk(
           at,
           { applied: { ...applied, fact: ABSENT }, stat: undefined, drift: undefined },
@@ -86,6 +86,10 @@ describe('gone versions', () => {
         )
       })
       assert.equal(goneVersion(index, F, OWN) === undefined, archives)
+      index.transaction(() => index.forgetArchived((day) => day === '2020-02-02'))
+      assert.equal(goneVersion(index, F, OWN) === undefined, archives)
+      index.transaction(() => index.forgetArchived((day) => day === '2020-02-03'))
+      assert.notEqual(goneVersion(index, F, OWN), undefined, 'what the keeper removed from the archive is')
     }
   })
 

@@ -6,6 +6,7 @@ import os from 'node:os'
 import {
   type ArchiveLedger,
   advanceLedger,
+  archiveDayEndMs,
   isDayExpired,
   NEW_LEDGER,
   noteArchiveDays,
@@ -42,6 +43,8 @@ export interface ArchiveKeeperOptions {
   readonly rootIdentity: () => RootIdentity | undefined
   /** Why nothing must be done now, or undefined. */
   readonly haltReason: () => string | undefined
+  /** Tells the index which day folders are there, some rows at a time (ShareIndex.forgetArchived). */
+  readonly forgetPieces: (isDayThere: (day: string) => boolean, after?: Buffer) => Buffer | undefined
   /** Default: this machine's. */
   readonly uptime?: () => Uptime
   /** Between two calls; for tests. */
@@ -60,6 +63,8 @@ export class ArchiveKeeper {
   #pass: Promise<void> | undefined
   #passedAtMs = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  /** Until fewer days count. */
+  #lowering: NodeJS.Timeout | undefined
   #pause: { timer: NodeJS.Timeout; end: () => void } | undefined
   #stopped = false
 
@@ -76,11 +81,21 @@ export class ArchiveKeeper {
     this.#tick()
   }
 
-  /** From now on; 0: keeps everything. */
+  /**
+   * From now on if more is kept, else after an hour without another change: half a number that was being typed, or a key
+   * that was gone for a moment, must not cost what the whole one keeps. 0: keeps everything.
+   */
   set ttlDays(days: number) {
-    this.#ttlDays = days
-    this.#passedAtMs = Number.NEGATIVE_INFINITY
-    if (this.#timer !== undefined) this.#tick()
+    clearTimeout(this.#lowering)
+    if (keepsMore(days, this.#ttlDays)) {
+      this.#ttlDays = days
+      return
+    }
+    this.#lowering = setTimeout(() => {
+      this.#ttlDays = days
+      this.#passedAtMs = Number.NEGATIVE_INFINITY
+      if (this.#timer !== undefined) this.#tick()
+    }, TICK_MS).unref()
   }
 
   /**
@@ -114,6 +129,7 @@ export class ArchiveKeeper {
     if (this.#stopped) return
     this.#stopped = true
     clearInterval(this.#timer)
+    clearTimeout(this.#lowering)
     this.#pause?.end()
     await this.#pass
     this.#save()
@@ -161,6 +177,27 @@ export class ArchiveKeeper {
     if (removed > 0) {
       problems.clear('archive', '')
       log.info({ removed, olderThanDays: this.#ttlDays }, 'removed old versions from the archive')
+    }
+    await this.#forgetPieces()
+  }
+
+  /** What lay in folders that are gone, by us or by hand, is not to be had from the archive any more (P3). */
+  async #forgetPieces(): Promise<void> {
+    const target = this.#target()
+    if (target === undefined) return
+    const sinceMs = this.#advance().totalMs
+    const { days, isThere, faults } = await this.#o.pool.listArchiveDays(target)
+    if (!isThere || faults.length > 0) return
+    const listed = new Set(days)
+    // A folder that a commit makes meanwhile is noted at its end.
+    const isDayThere = (day: string): boolean =>
+      archiveDayEndMs(day) === undefined ||
+      listed.has(day) ||
+      this.#inUse.has(day) ||
+      (this.#ledger.days[day] ?? -1) >= sinceMs
+    for (let after: Buffer | undefined; this.#target() !== undefined; await this.#rest()) {
+      after = this.#o.forgetPieces(isDayThere, after)
+      if (after === undefined) return
     }
   }
 
@@ -253,6 +290,11 @@ export class ArchiveKeeper {
       this.#pause = { timer, end }
     })
   }
+}
+
+/** Whether these days keep at least what the others keep. */
+function keepsMore(days: number, others: number): boolean {
+  return days === 0 || (others !== 0 && days >= others)
 }
 
 /** The archive's folder for what is put there at an instant (folder/archive.ts). */

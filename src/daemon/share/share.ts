@@ -160,6 +160,8 @@ export class Share {
       ttlDays: this.#settings.trashTtlDays,
       rootIdentity: () => this.#root.identity,
       haltReason: this.#context.haltReason,
+      forgetPieces: (isDayThere, after) =>
+        this.index.transaction(() => this.index.forgetArchived(isDayThere, after)),
     })
   }
 

@@ -62,7 +62,7 @@ class World {
     const world = this
     const pool: ArchiveKeeperOptions['pool'] = {
       listArchiveDays: async () => {
-        return { days: [...new Set(this.versions.map(({ day }) => day))].sort(), faults: [] }
+        return { days: [...new Set(this.versions.map(({ day }) => day))].sort(), isThere: true, faults: [] }
       },
       pruneArchive: async ({ directory, time, limit }) => {
         await Promise.resolve()
@@ -101,6 +101,7 @@ class World {
       ttlDays: this.ttlDays,
       rootIdentity: () => ({ dev: 1, ino: 1, markerIno: 1 }),
       haltReason: () => undefined,
+      forgetPieces: () => undefined,
       uptime: () => ({ bootId: `boot ${this.boot}`, uptimeMs: this.trueMs - this.bootedAtMs }),
       pauseMs: 0,
     })
@@ -202,9 +203,49 @@ test('0 days: nothing ever goes', async () => {
   world.trueMs += 1000 * DAY
   await world.keeper.prune()
   assert.equal(world.versions.length, 1)
-  world.keeper.ttlDays = 1
+  world.ttlDays = 1
+  world.crash()
   await world.keeper.prune()
   assert.equal(world.versions.length, 0)
+})
+
+test('fewer days count after an hour without another change, more at once', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  const world = new World()
+  world.ttlDays = 365
+  world.crash()
+  world.keeper.start()
+  await world.archive()
+  world.trueMs += 100 * DAY
+  const prune = async (): Promise<void> => {
+    let isOver = false
+    void world.keeper.prune().then(() => {
+      isOver = true
+    })
+    while (!isOver) {
+      await new Promise((resolve) => setImmediate(resolve))
+      // Its pauses.
+      t.mock.timers.tick(1)
+    }
+  }
+  const removedAfter = async (minutes: number): Promise<number> => {
+    t.mock.timers.tick(minutes * 60_000)
+    await prune()
+    return world.removed.length
+  }
+  // What an editor that saves by itself may write on the way from 365 to 300.
+  for (const days of [36, 3, 30, 300]) {
+    world.keeper.ttlDays = days
+    assert.equal(await removedAfter(59), 0)
+  }
+  assert.equal(await removedAfter(24 * 60), 0, 'the last one is meant, and keeps it')
+  world.keeper.ttlDays = 30
+  assert.equal(await removedAfter(59), 0)
+  world.keeper.ttlDays = 0
+  assert.equal(await removedAfter(24 * 60), 0, 'taken back in time')
+  world.keeper.ttlDays = 30
+  assert.equal(await removedAfter(61), 1, 'meant after all')
+  await world.keeper.stop()
 })
 
 test('a commit into a folder waits for the call at work there, and ends the removal', async () => {
