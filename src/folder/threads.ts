@@ -17,8 +17,10 @@ export interface ThreadsOptions {
   readonly lowPriority: boolean
   /** Milliseconds without a task after which all threads end; default 20 s. */
   readonly idleMs?: number | undefined
-  /** They have ended for want of tasks. */
+  /** They are about to end for want of tasks. */
   readonly onRest?: () => void
+  /** They have ended so. */
+  readonly onRested?: (() => void) | undefined
 }
 
 export class Threads {
@@ -89,5 +91,6 @@ export class Threads {
     const before = this.#ending
     // Nothing runs on them, so that ending them loses nothing and takes a moment.
     this.#ending = piscina.destroy().then(() => before)
+    void this.#ending.then(this.#options.onRested)
   }
 }
