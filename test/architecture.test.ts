@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['core/', 'ports/'],
   config: ['core/'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
-  instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
+  instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
