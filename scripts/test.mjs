@@ -7,6 +7,13 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 
+/** Those that take longest go first, longest before, lest the run ends with one of them on a machine that is idle else. */
+const LONGEST = [
+  ...['e2e/crash', 'e2e/bulk', 'e2e/epoch', 'e2e/conflicts', 'e2e/halt', 'e2e/supervisor', 'e2e/mesh'],
+  ...['e2e/keys', 'preview/preview', 'e2e/attack', 'e2e/readers', 'e2e/durability', 'packaging/pack', 'demo'],
+  ...['cli/credentials', 'e2e/joining', 'e2e/convergence', 'e2e/names', 'folder/commit-slip', 'e2e/'],
+]
+
 const root = fileURLToPath(new URL('../dist/test', import.meta.url))
 const wanted = process.argv.slice(2)
 const files = readdirSync(root, { recursive: true })
@@ -15,11 +22,17 @@ const files = readdirSync(root, { recursive: true })
     (name) =>
       name.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => name.includes(part))),
   )
-  .sort()
+  .sort((a, b) => rankOf(a) - rankOf(b) || (a < b ? -1 : 1))
 if (files.length === 0) {
   console.error(`no test file under dist/test matches ${wanted.join(' ')}`)
   process.exit(1)
 }
+
+function rankOf(file) {
+  const at = LONGEST.findIndex((part) => file.includes(part))
+  return at < 0 ? LONGEST.length : at
+}
+
 let passed = 0
 let failed = 0
 let skipped = 0

@@ -18,7 +18,7 @@ export type {
 export { type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
 export { type ErrorCode, ShoalError } from './core/error.js'
 export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'
-export { type LogLevel, makeLog } from './daemon/log.js'
+export { makeLog } from './daemon/log.js'
 export {
   makeSecret,
   type NodeOptions,
@@ -27,4 +27,4 @@ export {
   type ShoalNode,
   startNode,
 } from './daemon/node.js'
-export type { Log } from './ports/log.js'
+export type { Log, LogLevel } from './ports/log.js'

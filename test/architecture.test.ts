@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['core/', 'ports/'],
   config: ['core/'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
-  instance: ['core/', 'config/config', 'config/json', 'config/open', 'config/source'],
+  instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
@@ -57,6 +57,8 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
     ...['supervisor/supervisor', 'invite/redeem'],
   ],
 }
+/** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */
+const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 
@@ -116,6 +118,18 @@ test('no cycles', () => {
   }
   for (const name of files) visit(name, [])
   assert.deepEqual(cycles, [])
+})
+
+test('a command starts with no package that it may not need', () => {
+  const reached = new Set<string>()
+  const visit = (name: string): void => {
+    if (reached.has(name)) return
+    reached.add(name)
+    for (const { target, isLazy, isType } of importsOf(name, sources.get(name) ?? ''))
+      if (!isLazy && !isType) visit(target.startsWith('src/') ? target.slice('src/'.length) : target)
+  }
+  visit(START.file)
+  assert.deepEqual([...reached].filter((name) => !sources.has(name)).sort(), START.packages)
 })
 
 test('core is pure: no I/O, clock, randomness, promises or logging', () => {

@@ -8,7 +8,8 @@ import {
   type InstanceConfig,
   linkedCollisions,
 } from '../config/collisions.js'
-import type { Config, ConfigWarning, ShareConfig } from '../config/config.js'
+import type { Config, ShareConfig } from '../config/config.js'
+import type { ConfigWarning } from '../config/problems.js'
 import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'

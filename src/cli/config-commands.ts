@@ -1,12 +1,9 @@
 // `shoal check` and `shoal config`: what can be said of configurations without running them. Their answers go to standard
 // output, problems included: they are what was asked for. Exit code 1: something would not run.
+// What they do is imported only when it is done.
 import type { Command } from 'commander'
-import { sampleConfig } from '../config/sample.js'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
-import { checkConfigs, formatReport } from './check.js'
-import { identify } from './identity.js'
-import { formatImport, importReport } from './import.js'
 import type { CliIo } from './io.js'
 import { formatJson } from './text.js'
 
@@ -22,6 +19,8 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
     .option('--json', 'print JSON')
     .addHelpText('after', '\nThe exit code is 0 if all would run, 1 if one would not.')
     .action(async (files: string[], options: { json?: boolean }) => {
+      const { checkConfigs, formatReport } = await import('./check.js')
+      const { identify } = await import('./identity.js')
       const reports = await checkConfigs(files, identify)
       io.out(redactPieces(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n')))
       setExit(reports.every(({ ok }) => ok) ? 0 : 1)
@@ -30,7 +29,7 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
   config
     .command('sample')
     .description('print a configuration with comments, to fill in')
-    .action(() => io.out(sampleConfig()))
+    .action(async () => io.out((await import('../config/sample.js')).sampleConfig()))
   config
     .command('import')
     .description(
@@ -40,6 +39,8 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
     .option('--json', 'print JSON')
     .addHelpText('after', '\nThe exit code is 0 if all work as they are, 1 if one does not.')
     .action(async (directory: string, options: { json?: boolean }) => {
+      const { formatImport, importReport } = await import('./import.js')
+      const { identify } = await import('./identity.js')
       const report = await importReport(directory, identify)
       io.out(redactPieces(options.json === true ? formatJson(report) : formatImport(report)))
       setExit(report.ok ? 0 : 1)

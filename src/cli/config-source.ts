@@ -1,8 +1,8 @@
 // The configuration of the daemon that this process is: read once, on the way into its instance (src/instance), and again
 // whenever it changes, by then as the user it runs as, who may find that it can no longer be read. Read again, it is
 // believed as little as the first time.
-import { type ConfigWarning, warningOf } from '../config/config.js'
-import { type LoadedConfig, loadSecrets, parseOpened } from '../config/secrets.js'
+import { type ConfigWarning, warningOf } from '../config/problems.js'
+import type { LoadedConfig } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import type { RunsAs } from '../instance/drop.js'
 import { type EnterOptions, enterInstance } from '../instance/enter.js'
@@ -65,6 +65,8 @@ export class ConfigSource {
   }
 
   async #load(opened: OpenedConfig, instance: Instance): Promise<SourcedConfig> {
+    // Only now: whoever is refused need not wait for it, and no more than must be runs as root.
+    const { loadSecrets, parseOpened } = await import('../config/secrets.js')
     const read = parseOpened(opened)
     const { config } = await loadSecrets(read.config)
     const secrets = read.config.shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : []))

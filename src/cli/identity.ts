@@ -1,6 +1,6 @@
 // As whom a configuration would run, and what of its files and storage path would keep it from running: what src/instance
 // refuses, said without becoming anybody.
-import { problemText } from '../config/config.js'
+import { problemText } from '../config/problems.js'
 import type { OpenedConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import { glance } from '../instance/glance.js'

@@ -14,8 +14,6 @@ export interface InviteOptions extends JsonOption {
   readonly revoke?: string
 }
 
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
 /** Makes an invite for the share of a folder, or the only one; or lists, or revokes. The exit code. */
 export async function inviteCommand(
   io: CliIo,
@@ -54,12 +52,6 @@ export async function inviteCommand(
     io.err(explanation(made))
   }
   return 0
-}
-
-/** Reads "90m", "24h", "7d", "30s". Undefined if it is anything else; limits are the daemon's. */
-export function parseLife(text: string): number | undefined {
-  const match = /^(\d{1,9})([smhd])$/.exec(text)
-  return match === null ? undefined : Number(match[1]) * UNITS[match[2]!]!
 }
 
 function explanation({ grade, dir, expiresAt, id, port }: NewInviteReport): string {

@@ -1,27 +1,18 @@
 // The command line: commands, options, help, and how a failure is told. Promises: exit codes from the table in
 // core/error.ts (docs/cli.md lists them); the message of a failure on standard error and its hint on the line below; a
-// stack only if SHOAL_DEBUG is set; no secret in any of it.
+// stack only if SHOAL_DEBUG is set; no secret in any of it. Of the commands only the one that is run is imported, so that
+// each starts quickly and takes little memory (test/architecture.test.ts).
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
-import { GRADES, type Grade } from '../core/secret.js'
+import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
-import { LOG_LEVELS, type LogLevel } from '../daemon/log.js'
+import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
-import {
-  approveCommand,
-  conflictsCommand,
-  driftCommand,
-  forgetCommand,
-  type JsonOption,
-  peersCommand,
-  scanCommand,
-  statusCommand,
-} from './daemon-commands.js'
-import { type InviteOptions, inviteCommand, parseLife } from './invite-commands.js'
+import type { JsonOption } from './daemon-commands.js'
+import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
-import { dhtCommand, type HostPort, parseHostPort, runCommand } from './run-commands.js'
-import { secretNew, secretShow } from './secret-commands.js'
+import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { printable } from './text.js'
@@ -42,6 +33,9 @@ Examples:
   $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
+
+/** The commands that ask a daemon. */
+const queries = () => import('./daemon-commands.js')
 
 /** Runs one command line (without node and script); resolves with the exit code, never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
@@ -117,7 +111,7 @@ function addRun(program: Command, io: CliIo, setExit: (code: number) => void): v
     .addOption(logLevelOption())
     .option('--log-file <file>', 'log to a file instead, set aside as FILE.old when it has reached log_size')
     .action(async (config: string, options: { logLevel: LogLevel; logFile?: string }) =>
-      setExit(await runCommand(io, config, options)),
+      setExit(await (await import('./run-commands.js')).runCommand(io, config, options)),
     )
 }
 
@@ -131,7 +125,9 @@ function addSecret(program: Command, io: CliIo): void {
     .description('make a share: print its secrets, from write to blind')
     .addOption(new Option('--grade <grade>', 'print only this one').choices(GRADES))
     .addOption(jsonOption())
-    .action((options: JsonOption & { grade?: Grade }) => secretNew(io, options))
+    .action(async (options: JsonOption & { grade?: Grade }) =>
+      (await import('./secret-commands.js')).secretNew(io, options),
+    )
   secret
     .command('show')
     .description('print the secrets that a secret gives: its own grade and those below')
@@ -144,8 +140,8 @@ function addSecret(program: Command, io: CliIo): void {
 Grades: write (read, change, and let others in), read (follow without changing), blind (keep and
 serve the encrypted data). Write secrets of BitTorrent Sync (A..., D...) are understood as well.`,
     )
-    .action((file: string | undefined, options: JsonOption & { grade?: Grade }) =>
-      secretShow(io, file, options),
+    .action(async (file: string | undefined, options: JsonOption & { grade?: Grade }) =>
+      (await import('./secret-commands.js')).secretShow(io, file, options),
     )
   secret.allowExcessArguments()
 }
@@ -168,28 +164,36 @@ With --wait the exit code is 0 if all are in sync, 2 if this device or one that 
 behind when the time is up, or a share is halted, and 3 if only unreachable ones may be behind.`,
     )
     .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
-      setExit(await statusCommand(io, config, options)),
+      setExit(await (await queries()).statusCommand(io, config, options)),
     )
   query('scan', 'look through all folders now; returns when the changes found are announced').action(
-    async (config: string) => setExit(await scanCommand(io, config)),
+    async (config: string) => setExit(await (await queries()).scanCommand(io, config)),
   )
   query('peers', 'list the connections')
     .addOption(jsonOption())
-    .action(async (config: string, options: JsonOption) => setExit(await peersCommand(io, config, options)))
+    .action(async (config: string, options: JsonOption) =>
+      setExit(await (await queries()).peersCommand(io, config, options)),
+    )
   query('forget', 'drop a member that will not come back, until it is heard of again')
     .argument('<device>', 'its name, or the first 8 or more digits of its id, as shoal status shows them')
-    .action(async (config: string, device: string) => setExit(await forgetCommand(io, config, device)))
+    .action(async (config: string, device: string) =>
+      setExit(await (await queries()).forgetCommand(io, config, device)),
+    )
   query('conflicts', 'list the conflict copies: both sides of every double edit')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) =>
-      setExit(await conflictsCommand(io, config, options)),
+      setExit(await (await queries()).conflictsCommand(io, config, options)),
     )
   query('drift', "list what a reader's disk holds that the share does not say")
     .addOption(jsonOption())
-    .action(async (config: string, options: JsonOption) => setExit(await driftCommand(io, config, options)))
+    .action(async (config: string, options: JsonOption) =>
+      setExit(await (await queries()).driftCommand(io, config, options)),
+    )
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
-    .action(async (config: string, dir: string | undefined) => setExit(await approveCommand(io, config, dir)))
+    .action(async (config: string, dir: string | undefined) =>
+      setExit(await (await queries()).approveCommand(io, config, dir)),
+    )
 }
 
 function addInvite(program: Command, io: CliIo, setExit: (code: number) => void): void {
@@ -212,7 +216,7 @@ function addInvite(program: Command, io: CliIo, setExit: (code: number) => void)
     .option('--revoke <id>', 'end an open invite, or forget a closed one')
     .addOption(jsonOption())
     .action(async (config: string, dir: string | undefined, options: InviteOptions) =>
-      setExit(await inviteCommand(io, config, dir, options)),
+      setExit(await (await import('./invite-commands.js')).inviteCommand(io, config, dir, options)),
     )
 }
 
@@ -232,7 +236,7 @@ function addDht(program: Command, io: CliIo, setExit: (code: number) => void): v
     )
     .addOption(logLevelOption())
     .action(async (options: { listen: HostPort; bootstrap?: HostPort[]; logLevel: LogLevel }) =>
-      setExit(await dhtCommand(io, options)),
+      setExit(await (await import('./run-commands.js')).dhtCommand(io, options)),
     )
 }
 

@@ -1,13 +1,11 @@
-// The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is, so that
-// every other command starts quickly.
-
-import { ShoalError } from '../core/error.js'
-import { type LogLevel, makeLog } from '../daemon/log.js'
+// The commands that stay: the daemon and the stand-alone DHT node. What they run is imported only when it is.
+import { makeLog } from '../daemon/log.js'
 import { LogFile } from '../daemon/log-file.js'
-import type { Log } from '../ports/log.js'
+import type { Log, LogLevel } from '../ports/log.js'
 import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
 import { type Running, untilSignalled } from './lifetime.js'
+import type { HostPort } from './option-values.js'
 import { watchSupervisor } from './supervised.js'
 
 /** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
@@ -74,20 +72,6 @@ export async function dhtCommand(
     }
   }, log)
   return 0
-}
-
-export interface HostPort {
-  readonly host: string
-  readonly port: number
-}
-
-/** Reads "host:port" or "[IPv6]:port"; `leastPort` is 0 where any free port will do. Throws USAGE. */
-export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
-  const match = /^(?:\[([0-9a-f:.%\w]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text)
-  const port = Number(match?.[3])
-  if (match === null || port < leastPort || port > 65_535)
-    throw new ShoalError('USAGE', 'expected HOST:PORT, or [IPv6]:PORT')
-  return { host: match[1] ?? match[2]!, port }
 }
 
 /** Going on after a bug could do harm; what is on disk is safe at any instant (A4). */

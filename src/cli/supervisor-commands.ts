@@ -1,36 +1,10 @@
-// The commands for many daemons at once: up starts and supervises them, down and ps ask the one that does.
-import fs from 'node:fs/promises'
+// The commands for many daemons at once, as far as the command line goes; supervise.ts does what they say, imported only
+// then.
 import { type Command, Option } from 'commander'
-import { ControlClient } from '../control/client.js'
-import { ShoalError } from '../core/error.js'
-import { LOG_LEVELS, type LogLevel, makeLog } from '../daemon/log.js'
-import { Notifier, notifyEnvironment } from '../daemon/sd-notify.js'
-import { SupervisorClient } from '../supervisor/client.js'
-import { AUTOSTART_ALL, type Autostart, parseAutostart } from '../supervisor/defaults.js'
-import { FileSink } from '../supervisor/log-lines.js'
-import { defaultsFileOf, folderOf, stateFolderOf } from '../supervisor/place.js'
+import { LOG_LEVELS } from '../ports/log.js'
 import type { JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'
-import { untilSignalled } from './lifetime.js'
-import { askDaemons, formatInstances } from './ps-text.js'
-import { endOnBugs } from './run-commands.js'
-import { formatJson } from './text.js'
-
-interface PlaceOptions {
-  readonly dir?: string
-  readonly state?: string
-}
-
-interface UpOptions {
-  readonly only?: readonly string[]
-  readonly state?: string
-  readonly defaults?: string
-  readonly logLevel: LogLevel
-}
-
-const STANDARD_ERROR = 2
-/** Above the grace that a daemon has, after which it is ended by force (supervisor/plan.ts). */
-const FORCE_EXIT_MS = 15_000
+import type { PlaceOptions, UpOptions } from './supervise.js'
 
 export function addSupervisorCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
   const state = (): Option =>
@@ -55,7 +29,7 @@ A configuration that is wrong, or that collides with another one, is not run; th
 reads the folder again: new ones are started, those that are gone stopped, changed ones told.`,
     )
     .action(async (folder: string | undefined, options: UpOptions) =>
-      setExit(await upCommand(io, folder, options)),
+      setExit(await (await import('./supervise.js')).upCommand(io, folder, options)),
     )
   program
     .command('down')
@@ -63,101 +37,16 @@ reads the folder again: new ones are started, those that are gone stopped, chang
     .argument('[name...]', 'instances; none: all, and shoal up with them')
     .addOption(dir())
     .addOption(state())
-    .action(async (names: string[], options: PlaceOptions) => setExit(await downCommand(io, names, options)))
+    .action(async (names: string[], options: PlaceOptions) =>
+      setExit(await (await import('./supervise.js')).downCommand(io, names, options)),
+    )
   program
     .command('ps')
     .description('list the daemons that shoal up runs')
     .addOption(new Option('--json', 'print JSON'))
     .addOption(dir())
     .addOption(state())
-    .action(async (options: PlaceOptions & JsonOption) => setExit(await psCommand(io, options)))
-}
-
-async function upCommand(io: CliIo, given: string | undefined, options: UpOptions): Promise<number> {
-  const folder = folderOf(given)
-  const stateFolder = stateFolderOf(folder, options.state, io.env)
-  const autostart = await readAutostart(defaultsFileOf(folder, options.defaults))
-  const sink = new FileSink(STANDARD_ERROR)
-  const log = makeLog(options.logLevel, { write: (line) => void sink.write(line) })
-  // What is printed last must be out before the process ends.
-  endOnBugs(makeLog(options.logLevel))
-  const { Supervisor } = await import('../supervisor/supervisor.js')
-  const environment = notifyEnvironment(io.env)
-  let status = ''
-  const notifier =
-    environment === undefined
-      ? undefined
-      : new Notifier({ environment, log, isHealthy: async () => true, status: async () => status })
-  try {
-    await untilSignalled(
-      async () => {
-        const supervisor = await Supervisor.start({
-          folder,
-          stateFolder,
-          autostart,
-          only: options.only ?? [],
-          args: ['--log-level', options.logLevel],
-          sink,
-          log,
-          onSettled: (text) => {
-            status = text
-            log.info({ folder, status }, 'ready')
-            void notifier?.ready()
-          },
-        })
-        return {
-          stopped: supervisor.stopped.then(() => supervisor.close()),
-          stop: () => {
-            void notifier?.stopping()
-            return supervisor.stop()
-          },
-          reload: async () => {
-            void notifier?.reloading()
-            await supervisor.reload()
-            await notifier?.ready()
-          },
-        }
-      },
-      log,
-      process,
-      FORCE_EXIT_MS,
+    .action(async (options: PlaceOptions & JsonOption) =>
+      setExit(await (await import('./supervise.js')).psCommand(io, options)),
     )
-  } finally {
-    await sink.write('')
-  }
-  return 0
-}
-
-/** Nothing to stop is no failure: what was asked for is so. */
-async function downCommand(io: CliIo, names: readonly string[], options: PlaceOptions): Promise<number> {
-  const { client, folder } = supervisorOf(io, options)
-  try {
-    await client.down(names)
-  } catch (error) {
-    const isNone = error instanceof ShoalError && error.code === 'SUPERVISOR_UNREACHABLE'
-    if (!isNone || names.length > 0 || !/is not running$/.test(error.message)) throw error
-    io.err(`shoal up of ${folder} is not running\n`)
-  }
-  return 0
-}
-
-async function psCommand(io: CliIo, options: PlaceOptions & JsonOption): Promise<number> {
-  const { client } = supervisorOf(io, options)
-  const report = await client.report()
-  const instances = await askDaemons(report.instances, (storagePath) => new ControlClient(storagePath))
-  io.out(options.json === true ? formatJson({ ...report, instances }) : formatInstances(instances))
-  return 0
-}
-
-function supervisorOf(io: CliIo, { dir, state }: PlaceOptions): { client: SupervisorClient; folder: string } {
-  const folder = folderOf(dir)
-  return { client: new SupervisorClient(stateFolderOf(folder, state, io.env), folder), folder }
-}
-
-async function readAutostart(file: string | undefined): Promise<Autostart> {
-  if (file === undefined) return AUTOSTART_ALL
-  const text = await fs.readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new ShoalError('CONFIG_UNREADABLE', `cannot read ${file}: ${(cause as Error).message}`, { cause })
-  })
-  return parseAutostart(text, file)
 }

@@ -7,7 +7,6 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { redactPieces, redactSecrets } from '../core/secret-redact.js'
 import { overlaps, unsafeAsks, unwise } from './checks.js'
 import {
   formatKey,
@@ -18,23 +17,16 @@ import {
   parsePositionedJson,
   type TextPart,
 } from './json.js'
+import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
 import type { ConfigShape } from './root-keys.js'
 import { checkShape } from './shape.js'
 import type { FolderDefaults, ShareShape } from './share-keys.js'
-import { byBytes } from './source.js'
 
 export type { Position } from './json.js'
 
 /** What the format calls kB and MB. */
 const KB = 1024
 const MB = 1024 * KB
-/** More in one message is a file that is none. */
-const MAX_PROBLEMS = 100
-/** No key of the format comes near. */
-const MAX_KEY_SHOWN = 80
-/** Runs that words with "_" between them do not have, and secrets do: 20 of any kind, or 10 of BitTorrent Sync's. */
-const SECRET_LIKE = /[0-9A-Za-z]{20,}|[A-Z2-7]{10,}/g
-
 /** A secret that stands in a file of its own; the path is absolute. */
 export interface SecretFile {
   readonly file: string
@@ -96,18 +88,6 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly position: Position
 }
 
-/** Something that has no effect or is unwise. `text` is ready to print: FILE:LINE:COLUMN: key: what. */
-export interface ConfigWarning {
-  readonly position: Position
-  readonly key: string
-  readonly message: string
-  readonly text: string
-  /** Nothing is wrong or lost: a key with nothing left to do, for one. */
-  readonly isNote: boolean
-  /** It asks for what a later version will do. */
-  readonly isNotYet: boolean
-}
-
 /** What parseConfig makes of a text. */
 export interface ParsedConfig {
   readonly config: Config
@@ -138,26 +118,6 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     warnings: warnings.map((warning) => warningOf(fileName, warning)),
     positionOf: (path) => json.positionOf(path),
   }
-}
-
-/** One error for all that is wrong, in the order of the file; of very many, the first. */
-export function configError(fileName: string, problems: readonly Problem[]): ShoalError {
-  const ordered = inOrder(problems)
-  const lines = ordered.slice(0, MAX_PROBLEMS).map((problem) => problemText(fileName, problem))
-  const next = ordered[MAX_PROBLEMS]
-  if (next !== undefined) {
-    const message = `and ${ordered.length - MAX_PROBLEMS} more from here on`
-    lines.push(problemText(fileName, { position: next.position, key: '', message }))
-  }
-  const code = problems.every(({ notYet }) => notYet === true) ? 'NOT_YET' : 'CONFIG_INVALID'
-  return new ShoalError(code, lines.join('\n'))
-}
-
-/** A warning in its printed form. */
-export function warningOf(fileName: string, problem: Problem): ConfigWarning {
-  const { position, message, isNote = false, notYet = false } = problem
-  const key = printableKey(problem.key)
-  return { position, key, message, text: problemText(fileName, problem), isNote, isNotYet: notYet }
 }
 
 /** Shares that are the same share twice: one device has one feed in a share, so one folder. */
@@ -265,23 +225,4 @@ function secretOf(
   problems.push({ position: json.positionOf(path), key: formatKey(path), ...result })
   // Only stands in until the problem just noted is thrown.
   return { file: '' }
-}
-
-/** FILE:LINE:COLUMN: key: what, with nothing in it that could be a secret's. */
-export function problemText(fileName: string, { position, key, message }: Problem): string {
-  const { file = fileName, line, column } = position
-  const what = redactPieces(message)
-  return `${file}:${line}:${column}: ${key === '' ? '' : `${printableKey(key)}: `}${what}`
-}
-
-/** A key as it may be shown: a file may hold anything as a key, even a secret, whole or damaged. */
-function printableKey(key: string): string {
-  return redactSecrets(JSON.stringify(key.slice(0, MAX_KEY_SHOWN)).slice(1, -1)).replace(SECRET_LIKE, '[...]')
-}
-
-function inOrder(problems: readonly Problem[]): Problem[] {
-  return [...problems].sort(({ position: a }, { position: b }) =>
-    // Parts are joined in this order.
-    a.file !== b.file ? byBytes(a.file ?? '', b.file ?? '') : a.line - b.line || a.column - b.column,
-  )
 }

@@ -5,7 +5,6 @@ import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
 import {
   type Config,
-  configError,
   type ParsedConfig,
   parseConfig,
   type SecretFile,
@@ -16,6 +15,7 @@ import {
 import { folderOverlaps } from './folders.js'
 import type { Problem } from './json.js'
 import { exposure, type OpenedText, openText, reason } from './open.js'
+import { configError } from './problems.js'
 import { type OpenedConfig, openConfig } from './source.js'
 
 /** A configuration whose secrets are all read. */

@@ -14,13 +14,11 @@
 import { bech32m } from '@scure/base'
 import { btsyncWriteSeed } from './btsync.js'
 import { ShoalError } from './error.js'
+import { GRADES, type Grade } from './grade.js'
 import { type ShareId, shareIdFromBytes } from './ids.js'
 import { derive, guarded, KEY_BYTES, signingKeyPairOf } from './keys.js'
 
-/** What a secret lets its holder do, strongest first. */
-export type Grade = 'write' | 'read' | 'blind'
-
-export const GRADES: readonly Grade[] = ['write', 'read', 'blind']
+export { GRADES, type Grade }
 
 /** One share at one grade. Prints as "[write secret]" wherever it is logged. */
 export interface Secret {

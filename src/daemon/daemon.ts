@@ -211,7 +211,12 @@ class Daemon implements RunningDaemon {
       for (const lock of locks) lock.release()
     })
     try {
-      const pool = new FolderPool({ lowPriority: this.#config.diskLowPriority })
+      const pool = new FolderPool({
+        lowPriority: this.#config.diskLowPriority,
+        // V8 collects what a burst of work has left when there is more work, which may be a day later. Where bin/shoal
+        // has not given the flag, it may wait (docs/decisions/0019).
+        onRested: () => globalThis.gc?.(),
+      })
       closing.push(() => pool.close())
       const database = openIndex(path.join(storagePath, 'index'))
       closing.push(() => database.close())

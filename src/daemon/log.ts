@@ -3,10 +3,7 @@
 // blanked by name, and bytes are never printed, only their length.
 import { pino } from 'pino'
 import { redactSecrets } from '../core/secret-redact.js'
-import type { Log, LogFields } from '../ports/log.js'
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+import type { Log, LogFields, LogLevel } from '../ports/log.js'
 
 /** Takes finished lines, each with its line end. */
 export interface LogSink {

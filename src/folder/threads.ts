@@ -28,8 +28,10 @@ export interface ThreadsOptions {
   readonly idleMs?: number | undefined
   /** For tests: of the program that this is; default: its own. */
   readonly version?: string
-  /** They have ended for want of tasks. */
+  /** They are about to end for want of tasks. */
   readonly onRest?: () => void
+  /** They have ended so. */
+  readonly onRested?: (() => void) | undefined
 }
 
 export class Threads {
@@ -101,5 +103,6 @@ export class Threads {
     const before = this.#ending
     // Nothing runs on them, so that ending them loses nothing and takes a moment.
     this.#ending = piscina.destroy().then(() => before)
+    void this.#ending.then(this.#options.onRested)
   }
 }

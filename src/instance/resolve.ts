@@ -2,8 +2,8 @@
 // beat the name. Nothing is changed and nothing is refused for want of rights: `shoal check` tells about instances of
 // other users too. Who runs one asks drop.ts.
 import { basename } from 'node:path'
-import { configError } from '../config/config.js'
 import type { Problem, TextPart } from '../config/json.js'
+import { configError } from '../config/problems.js'
 import { ShoalError } from '../core/error.js'
 import { type Accounts, type Group, systemAccounts, type User } from './accounts.js'
 import { type InstanceName, type ParsedName, parseInstanceName } from './name.js'

@@ -3,6 +3,10 @@
 // Callers promise: a message is a fixed sentence (lower case, no full stop), what varies stands in the fields, and
 // neither ever holds a secret, a key or the contents of a user's file.
 
+/** Least to be told, most first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
 /** What varies in a log line. An Error belongs under `err`. */
 export type LogFields = Readonly<Record<string, unknown>>
 
