@@ -20,6 +20,16 @@ until_is() {
   done
 }
 
+pid_of() { shoal ps | awk -v name="$1" '$1 == name && $3 == "running" { print $4 }'; }
+until_runs() {
+  tries=0
+  until [ -n "$(pid_of "$1")" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || { shoal ps; return 1; }
+    sleep 1
+  done
+}
+
 check 'installs' dpkg -i "$older"
 check 'the target is there for the next start, and now' equal "$(systemctl is-enabled shoal.target) $(systemctl is-active shoal.target)" 'enabled active'
 check 'systemd finds no fault that it is not too old for' equal \
@@ -50,11 +60,12 @@ check 'and another' until_is shoal@b.service ActiveState active
 check 'one that cannot work has failed' until_is shoal@broken.service ActiveState failed
 check 'and is not tried again' equal "$(property shoal@broken.service NRestarts) $(property shoal@broken.service ExecMainStatus)" '0 78'
 check 'they come in sync' settled a
-check 'with the mode bits that hardening might have forbidden' equal "$(stat -c %a /home/b/one)" 4755
+check 'as root without the bits that change who runs a file' equal "$(stat -c %a /home/b/one)" 755
 check 'a daemon of another user is ready' until_is shoal@web.www-data.service ActiveState active
 check 'and is that user' equal "$(ps_user shoal@web.www-data.service)" www-data
 check 'and is in sync' settled web.www-data
 check 'and so are its files' equal "$(stat -c %U /srv/web/one /var/lib/shoal/web | uniq)" www-data
+check 'with the mode bits that hardening might have forbidden' equal "$(stat -c %a /srv/web/one)" 4755
 check 'a reload is taken' systemctl reload shoal@a.service
 check 'and done' until_is shoal@a.service ActiveState active
 check 'and ends nothing' equal "$(property shoal@a.service NRestarts)" 0
@@ -90,7 +101,32 @@ check 'each other' equal "$(cat /home/b/two)" two
 systemctl disable --quiet shoal.target
 check 'a second upgrade' dpkg -i "$newer"
 check 'leaves what is disabled disabled' equal "$(systemctl is-enabled shoal.target)" disabled
-systemctl enable --quiet shoal.target
+
+# The other way to run them: one service for all, in place of the target.
+check 'shoal-up takes over' systemctl start shoal-up.service
+check 'from the target' equal "$(property shoal.target ActiveState) $(property shoal@a.service ActiveState)" 'inactive inactive'
+check 'all that can run do' equal "$(shoal ps | awk '$3 == "running" { print $1 ":" $2 }' | sort | tr '\n' ' ')" 'a:root b:root idle:root web:www-data '
+check 'the one that cannot is told of' equal "$(shoal ps | awk '$1 == "broken" { print $3 }' | head -n 1)" failed
+echo three >/etc/shared/three
+check 'and they sync' settled web.www-data
+check 'each other' equal "$(stat -c %U /srv/web/three)" www-data
+kill -9 "$(pid_of b)"
+check 'a killed daemon is started again' until_runs b
+check 'a reload is taken' systemctl reload shoal-up.service
+check 'and done' until_is shoal-up.service ActiveState active
+before=$(property shoal-up.service MainPID)
+check 'a third upgrade' dpkg -i "$newer"
+check 'what ran is running' until_is shoal-up.service ActiveState active
+check 'as a new process' not equal "$(property shoal-up.service MainPID)" "$before"
+check 'with all daemons' until_runs b
+systemctl kill --kill-who=main --signal=KILL shoal-up.service
+check 'shoal up itself is started again' until_is shoal-up.service NRestarts 1
+check 'with all daemons, again' until_runs web
+check 'shoal down is no failure' shoal down
+check 'after which none runs' until_is shoal-up.service ActiveState inactive
+check 'for sure' not pidof /usr/lib/shoal/node
+systemctl enable --quiet --now shoal.target
+check 'and the target is back' until_is shoal@a.service ActiveState active
 
 # With nothing but configurations that cannot work, installing works.
 check 'is removed' dpkg -r shoal

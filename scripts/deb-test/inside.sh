@@ -20,6 +20,16 @@ stop() {
   eval "pid=\$pid_$1"
   kill "$pid" && wait "$pid"
 }
+# The state of an instance, the last word of it, as shoal ps shows it.
+state_of() { shoal ps | awk -v name="$1" '$1 == name { print $3 == "not" ? $4 : $3; exit }'; }
+until_is() {
+  tries=0
+  until [ "$(state_of "$1")" = "$2" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || { shoal ps; return 1; }
+    sleep 1
+  done
+}
 equal "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ')" lo >/dev/null || { echo 'not ok - there is a network'; exit 1; }
 files >/root/before
 files >/root/before # now with itself in it
@@ -75,11 +85,18 @@ if shoal help | grep -q '^  up '; then
   stop b
   shoal up /etc/shoal >/root/up.log 2>&1 &
   pid_up=$!
+  check 'shoal up heeds AUTOSTART' until_is b running
+  check 'and leaves the other' until_is a autostarted
+  stop up
+  sed -i 's/^AUTOSTART=.*/AUTOSTART="all"/' /etc/default/shoal
+  shoal up >/root/up.log 2>&1 &
+  pid_up=$!
   check 'shoal up runs them all' settled a
   stop up
   check 'and ends with its signal' equal "$?" 0
   start a
   start b
+  check 'each can be run by itself again' settled a
 fi
 stop a
 check 'a daemon ends with its signal' equal "$?" 0

@@ -15,13 +15,18 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
   program
     .command('check')
     .description('say what configurations would do, and everything wrong with them, without running them')
-    .argument('<config...>', 'configuration files; several are also checked against each other')
+    .argument(
+      '<config...>',
+      'configuration files, or folders of them; several are also checked against each other',
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nThe exit code is 0 if all would run, 1 if one would not.')
     .action(async (files: string[], options: { json?: boolean }) => {
       const { checkConfigs, formatReport } = await import('./check.js')
       const { identify } = await import('./identity.js')
-      const reports = await checkConfigs(files, identify)
+      const { configFilesOf } = await import('./import.js')
+      const named = (await Promise.all(files.map(configFilesOf))).flat()
+      const reports = await checkConfigs(named, identify)
       io.out(redactPieces(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n')))
       setExit(reports.every(({ ok }) => ok) ? 0 : 1)
     })

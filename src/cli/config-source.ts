@@ -4,6 +4,7 @@
 import { type ConfigWarning, warningOf } from '../config/problems.js'
 import type { LoadedConfig } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
+import { ShoalError } from '../core/error.js'
 import type { RunsAs } from '../instance/drop.js'
 import { type EnterOptions, enterInstance } from '../instance/enter.js'
 import { glance } from '../instance/glance.js'
@@ -22,6 +23,7 @@ export class ConfigSource {
   readonly runsAs: RunsAs
   readonly #configFile: string
   readonly #instance: Instance
+  readonly #storageFault: string | undefined
   #opened: OpenedConfig
   /** All that the configuration is read from, and the folder of its parts, to be looked at for changes. */
   files: readonly string[]
@@ -33,18 +35,21 @@ export class ConfigSource {
 
   private constructor(
     configFile: string,
-    { instance, runsAs, opened }: Awaited<ReturnType<typeof enterInstance>>,
+    { instance, runsAs, opened, storageFault }: Awaited<ReturnType<typeof enterInstance>>,
   ) {
     this.#configFile = configFile
     this.#instance = instance
     this.#opened = opened
+    this.#storageFault = storageFault
     this.runsAs = runsAs
     this.files = filesOf(opened)
   }
 
-  /** What was read on the way in. Throws as parseOpened and loadSecrets. */
-  first(): Promise<SourcedConfig> {
-    return this.#load(this.#opened, this.#instance)
+  /** What was read on the way in. Throws as parseOpened and loadSecrets, and STORAGE_UNUSABLE. */
+  async first(): Promise<SourcedConfig> {
+    const loaded = await this.#load(this.#opened, this.#instance)
+    if (this.#storageFault !== undefined) throw new ShoalError('STORAGE_UNUSABLE', this.#storageFault)
+    return loaded
   }
 
   /**

@@ -3,12 +3,12 @@ import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { readConfig } from '../config/secrets.js'
 import { ControlClient } from '../control/client.js'
-import type { MemberReport } from '../control/schema.js'
+import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
 import type { CliIo } from './io.js'
 import { formatStatus } from './status-text.js'
-import { formatBytes, formatJson, formatTable, printable } from './text.js'
+import { formatBytes, formatDuration, formatJson, formatTable, printable } from './text.js'
 
 /** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
 const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
@@ -80,35 +80,34 @@ export async function forgetCommand(io: CliIo, configFile: string, named: string
 export async function peersCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
   const { client } = await connect(configFile)
   const peers = await client.peers()
-  const rows = peers.map((peer) => [
-    peer.dir,
+  const now = Date.now()
+  const cells = (peer: PeerReport): string[] => [
     peer.name,
-    peer.device.slice(0, 16),
+    peer.device.slice(0, 8),
     peer.grade,
     `${peer.transport} ${peer.address}`,
     peer.initiator ? 'out' : 'in',
-    peer.connectedAt,
+    // Not below zero where the clock was put back since.
+    formatDuration(Math.max(0, Math.floor((now - Date.parse(peer.connectedAt)) / 1000))),
     formatBytes(peer.receivedBytes),
     formatBytes(peer.sentBytes),
-  ])
-  const headings = ['FOLDER', 'NAME', 'DEVICE', 'GRADE', 'ADDRESS', 'DIALLED', 'SINCE', 'RECEIVED', 'SENT']
-  printList(io, options, peers, [headings, ...rows], 'no peers are connected')
+  ]
+  const headings = ['NAME', 'DEVICE', 'GRADE', 'ADDRESS', 'DIALLED', 'UP', 'RECEIVED', 'SENT']
+  printList(io, options, peers, headings, cells, 'no peers are connected')
   return 0
 }
 
 export async function conflictsCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
   const { client } = await connect(configFile)
   const conflicts = await client.conflicts()
-  const rows = conflicts.map(({ dir, path, copy }) => [dir, path, copy])
-  printList(io, options, conflicts, [['FOLDER', 'PATH', 'COPY'], ...rows], 'no conflicts')
+  printList(io, options, conflicts, ['PATH', 'COPY'], ({ path, copy }) => [path, copy], 'no conflicts')
   return 0
 }
 
 export async function driftCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
   const { client } = await connect(configFile)
   const drift = await client.drift()
-  const rows = drift.map(({ dir, path, kind }) => [dir, kind, path])
-  printList(io, options, drift, [['FOLDER', 'CHANGE', 'PATH'], ...rows], 'no drift')
+  printList(io, options, drift, ['CHANGE', 'PATH'], ({ path, kind }) => [kind, path], 'no drift')
   return 0
 }
 
@@ -141,15 +140,22 @@ export function shareAt(config: Config, dir: string): number {
   return at
 }
 
-function printList(
+/** A table for each folder below its name: paths are long, and beside them nothing else would fit a terminal. */
+function printList<T extends { readonly dir: string }>(
   io: CliIo,
   { json }: JsonOption,
-  list: readonly unknown[],
-  rows: readonly (readonly string[])[],
+  list: readonly T[],
+  headings: readonly string[],
+  cells: (each: T) => readonly string[],
   none: string,
 ): void {
-  if (json === true) io.out(formatJson(list))
-  else io.out(list.length === 0 ? `${none}\n` : formatTable(rows))
+  if (json === true) return io.out(formatJson(list))
+  if (list.length === 0) return io.out(`${none}\n`)
+  const tables = [...new Set(list.map(({ dir }) => dir))].map((dir) => {
+    const rows = list.filter((each) => each.dir === dir).map(cells)
+    return `${printable(dir)}\n${formatTable([headings, ...rows], '  ')}`
+  })
+  io.out(tables.join('\n'))
 }
 
 function formatVerdict({ type, because, notCounted }: Verdict): string {

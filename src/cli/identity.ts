@@ -1,12 +1,13 @@
 // As whom a configuration would run, and what of its files and storage path would keep it from running: what src/instance
 // refuses, said without becoming anybody.
+import type { FileFacts } from '../config/open.js'
 import { problemText } from '../config/problems.js'
 import type { OpenedConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import { glance } from '../instance/glance.js'
 import { checkConfigFile } from '../instance/place.js'
 import { type Instance, resolveInstance } from '../instance/resolve.js'
-import { checkStorage } from '../instance/storage.js'
+import { checkStorage, missingStorageFault } from '../instance/storage.js'
 
 /** As whom a configuration runs. */
 export interface Identity {
@@ -29,15 +30,26 @@ export function identify({ fileName, text, parts, files }: OpenedConfig): Identi
   const instance = resolveInstance(fileName, text, undefined, undefined, parts)
   const isRoot = process.geteuid?.() === 0
   const { storagePath, holdsSecret } = glance(text, fileName)
+  let isRoots = isRoot
+  const checkFile = (file: FileFacts): void => {
+    isRoots = checkConfigFile(file, instance.uid, holdsSecret, isRoot).isRoots && isRoots
+  }
   const checks = [
-    ...files.map((file) => () => void checkConfigFile(file, instance.uid, holdsSecret, isRoot)),
+    ...files.map((file) => () => checkFile(file)),
     ...(storagePath === undefined ? [] : [() => checkStorage(storagePath, instance, isRoot)]),
   ]
+  const errors = checks.flatMap((check) => refusalOf(check, instance.uid))
+  // Somebody else's may be started by root, of whom nobody here knows what it can make.
+  const isStarter = isRoot || instance.uid === process.geteuid?.()
+  if (isStarter && errors.length === 0 && storagePath !== undefined) {
+    const fault = missingStorageFault(storagePath, instance, { isRoots, startedByRoot: isRoot })
+    if (fault !== undefined) errors.push(fault)
+  }
   return {
     name: instance.name,
     runsAs: runsAs(instance),
     ...(instance.bind !== undefined && { bind: instance.bind }),
-    errors: checks.flatMap((check) => refusalOf(check, instance.uid)),
+    errors,
     notes: [
       ...instance.notes.map((note) => problemText(fileName, note)),
       ...(isRoot || instance.uid === process.geteuid?.()

@@ -1,6 +1,6 @@
 // What `shoal config import` says of an installation of BitTorrent Sync's Debian package: for each configuration whether it
 // would run here as it is, and what to do where not. Nothing is started, made or changed.
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import { type ConfigReport, checkConfigs, formatReport, type Identify } from './check.js'
@@ -43,7 +43,7 @@ const BY_KIND: Readonly<Record<string, string>> = {
  * Throws CONFIG_UNREADABLE, or NOT_FOUND if it holds no configuration.
  */
 export async function importReport(directory: string, identify: Identify): Promise<ImportReport> {
-  const files = (await namesIn(directory)).map((name) => join(directory, name))
+  const files = (await configNamesIn(directory)).map((name) => join(directory, name))
   const reports = await checkConfigs(files, identify)
   const configs = await Promise.all(
     reports.map(async (report) => ({ ...report, todo: await todoOf(report) })),
@@ -79,8 +79,11 @@ function todoLines(todo: readonly string[], indent: string): string {
   return todo.map((text) => `${indent}to do: ${printable(text)}\n`).join('')
 }
 
-/** The names to check, each instance's once, in the order of their names. */
-async function namesIn(directory: string): Promise<string[]> {
+/**
+ * The configurations of a folder, each instance's once, in the order of their names. Throws CONFIG_UNREADABLE, or
+ * NOT_FOUND if there are none.
+ */
+async function configNamesIn(directory: string): Promise<string[]> {
   const found = await readdir(directory, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     const why =
       cause.code === 'ENOENT'
@@ -99,6 +102,17 @@ async function namesIn(directory: string): Promise<string[]> {
       `${directory} holds no file that ends in .conf and no folder that ends in .conf.d`,
     )
   return [...names].sort()
+}
+
+/** A file as it is; of a folder, other than one of parts, the configurations in it. */
+export async function configFilesOf(path: string): Promise<string[]> {
+  const isFolder = await stat(path).then(
+    (stats) => stats.isDirectory(),
+    // What is wrong with it is for the check to say.
+    () => false,
+  )
+  if (!isFolder || /\.conf\.d\/*$/.test(path)) return [path]
+  return (await configNamesIn(path)).map((name) => join(path, name))
 }
 
 async function todoOf({ errors, shares, storagePath, file }: ConfigReport): Promise<string[]> {

@@ -84,15 +84,13 @@ function formatComparison(comparison: Comparison, grade: 'write' | 'read'): stri
   const table = formatTable(
     [
       ['', 'FILES', 'FOLDERS', 'LINKS', 'SIZE', 'JOINING WOULD'],
-      row('same', same, 'leave them as they are; times become those of the share'),
+      row('same', same, "leave them; times become the share's"),
       row('only here', onlyHere, isWriter ? 'send them to all members' : 'leave them here, listed as drift'),
       row('only there', onlyThere, 'fetch them'),
       row(
         'different',
         different,
-        isWriter
-          ? "keep both contents, the older as a conflict copy; take the share's permissions"
-          : 'replace them; with use_sync_trash the archive keeps what is here',
+        isWriter ? 'keep both, the older as a conflict copy' : 'replace them; archived if use_sync_trash',
       ),
     ],
     '  ',

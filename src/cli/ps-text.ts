@@ -2,7 +2,7 @@
 // may ask it.
 import type { ControlClient } from '../control/client.js'
 import type { InstanceReport } from '../supervisor/report.js'
-import { formatBytes, formatTable } from './text.js'
+import { formatBytes, formatDuration, formatTable } from './text.js'
 
 export interface ShareState {
   readonly dir: string
@@ -54,22 +54,9 @@ export function formatInstances(instances: readonly InstanceWithShares[]): strin
   return formatTable([headings, ...rows]) + (reasons.length === 0 ? '' : `\n${formatTable(reasons)}`)
 }
 
-/** "59s", "4m 10s", "3h 2m", "12d 5h" */
-export function formatDuration(seconds: number): string {
-  const [s, m, h, d] = [
-    seconds % 60,
-    Math.floor(seconds / 60) % 60,
-    Math.floor(seconds / 3600) % 24,
-    Math.floor(seconds / 86_400),
-  ]
-  if (d > 0) return `${d}d ${h}h`
-  if (h > 0) return `${h}h ${m}m`
-  return m > 0 ? `${m}m ${s}s` : `${s}s`
-}
-
 function stateText({ state, retryInSeconds }: InstanceReport): string {
   if (state === 'not-autostarted') return 'not autostarted'
-  if (state === 'waiting') return `waiting ${retryInSeconds ?? 0}s to restart`
+  if (state === 'waiting') return `restart in ${retryInSeconds ?? 0}s`
   return state
 }
 

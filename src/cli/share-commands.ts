@@ -5,11 +5,12 @@ import { ShoalError } from '../core/error.js'
 import type { CliIo } from './io.js'
 import { parseHostPort } from './option-values.js'
 import type { PreviewCommandOptions } from './preview-command.js'
-import type { JoinOptions, PlaceOptions } from './share.js'
+import type { JoinOptions, ShareOptions } from './share.js'
 
 const DEFAULT_PREVIEW_SECONDS = 30
 const DEFAULT_INVITE_SECONDS = 120
 const MAX_SECONDS = 86_400
+const NO_SEARCH_LAN = 'do not look for members on the local network, now or later'
 
 /** Adds the commands of this file. */
 export function addShareCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
@@ -18,10 +19,12 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
       .command('share')
       .description('make a share of a folder: write a configuration for it and print its secrets')
       .argument('<dir>', 'the folder'),
-  ).action(async (dir: string, options: PlaceOptions, command: Command) => {
-    await checkArguments(command)
-    setExit(await (await import('./share.js')).shareCommand(io, dir, options))
-  })
+  )
+    .option('--no-search-lan', NO_SEARCH_LAN)
+    .action(async (dir: string, options: ShareOptions, command: Command) => {
+      await checkArguments(command)
+      setExit(await (await import('./share.js')).shareCommand(io, dir, options))
+    })
   withPlaces(
     program
       .command('join')
@@ -29,7 +32,7 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
       .argument('<dir>', 'the folder; made if it is not there, and what it holds already is adopted')
       .option('--secret-file <file>', 'read the secret from a file; -: from standard input')
       .addOption(hostOption('--known-host <host:port>', 'a member whose address does not change'))
-      .option('--no-search-lan', 'do not look for members on the local network')
+      .option('--no-search-lan', NO_SEARCH_LAN)
       .addOption(
         new Option('--timeout <seconds>', 'with an invite: how long to look for the device that made it')
           .default(DEFAULT_INVITE_SECONDS)

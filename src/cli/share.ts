@@ -1,7 +1,7 @@
 // What `shoal share` and `shoal join` do and say. What they do to the disk is in src/daemon/new-share.ts.
 import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { secretOrFault } from '../config/config.js'
 import { nameOfFolder } from '../config/new-config.js'
 import { type Asker, configFolderOf, configFoldersOf, stateFolderOf } from '../config/places.js'
@@ -24,14 +24,16 @@ export interface PlaceOptions {
   readonly json?: boolean
 }
 
-export interface JoinOptions extends PlaceOptions {
+export interface ShareOptions extends PlaceOptions {
+  readonly searchLan: boolean
+}
+
+export interface JoinOptions extends ShareOptions {
   readonly secretFile?: string
   readonly knownHost?: readonly string[]
   readonly bootstrap?: readonly string[]
   /** Seconds, for an invite. */
   readonly timeout: number
-  /** Only for an invite: the configuration has its own key. */
-  readonly searchLan: boolean
 }
 
 type Places = Required<Pick<PlaceOptions, 'name' | 'config' | 'storage'>>
@@ -47,7 +49,7 @@ const WHO = {
 } as const
 
 /** Makes a share of a folder: writes its configuration, makes its marker, prints its secrets. */
-export async function shareCommand(io: CliIo, dir: string, options: PlaceOptions): Promise<number> {
+export async function shareCommand(io: CliIo, dir: string, options: ShareOptions): Promise<number> {
   const secret = writeSecretOf(randomBytes(KEY_BYTES))
   const { places, made } = await make(io, 'share', dir, secret, options)
   const next = `shoal run ${quoted(places.config)}`
@@ -64,6 +66,7 @@ export async function shareCommand(io: CliIo, dir: string, options: PlaceOptions
       ['storage', places.storage],
       ['runs as', made.runsAs],
       ['next, here', next],
+      ['or with others', upCommand(places.config)],
       ['then elsewhere', 'shoal join DIR   (it asks for one of the secrets above)'],
     ])}`,
   )
@@ -97,8 +100,9 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
       ['configuration', `${places.config} (it holds the secret)`],
       ['storage', places.storage],
       ['runs as', made.runsAs],
-      ['see first', `${preview}   (what joining would do, without doing it)`],
+      ['see first', preview],
       ['next', next],
+      ['or with others', upCommand(places.config)],
     ]),
   )
   if (made.hadContent)
@@ -186,6 +190,11 @@ function secretOf(text: string): Secret {
   const found = secretOrFault(text)
   if ('grade' in found) return found
   throw new ShoalError(found.notYet === true ? 'NOT_YET' : 'SECRET_INVALID', found.message)
+}
+
+/** What runs it together with all configurations beside it. */
+function upCommand(configFile: string): string {
+  return `shoal up ${quoted(dirname(configFile))}`
 }
 
 /** A word as a shell takes it. */

@@ -35,6 +35,19 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`
 }
 
+/** "59s", "4m 10s", "3h 2m", "12d 5h" */
+export function formatDuration(seconds: number): string {
+  const [s, m, h, d] = [
+    seconds % 60,
+    Math.floor(seconds / 60) % 60,
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 86_400),
+  ]
+  if (d > 0) return `${d}d ${h}h`
+  if (h > 0) return `${h}h ${m}m`
+  return m > 0 ? `${m}m ${s}s` : `${s}s`
+}
+
 /** "1 file", "2 files" */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`

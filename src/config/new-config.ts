@@ -49,7 +49,7 @@ export function newConfigText(config: NewConfig): string {
       ? '  // Nodes of a private DHT (shoal dht), for members whose addresses change; then "use_dht": true below.\n  // "bootstrap": ["host:port"],'
       : `  // Nodes of a private DHT (shoal dht), for members whose addresses change.\n  "bootstrap": ${list(bootstrap)},`
   return `// ${name}, made by "shoal ${madeBy}". Keep this file to yourself (mode 0600): it holds a secret.
-// All keys are in docs/configuration.md.
+// All keys: man shoal.conf, or docs/configuration.md.
 {
   // What other members see this device as; the host's name unless given.
   // "device_name": "laptop",

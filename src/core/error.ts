@@ -66,7 +66,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     status: 409,
     hint: 'stop the other daemon, or give this one its own storage_path',
   },
-  STORAGE_UNUSABLE: { exit: 74, status: 500, hint: 'check that storage_path exists and is writable' },
+  STORAGE_UNUSABLE: {
+    exit: 74,
+    status: 500,
+    hint: 'storage_path must be a folder that the user it runs as can write to',
+  },
   PID_FILE_UNUSABLE: {
     exit: 73,
     status: 500,
@@ -79,9 +83,21 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     hint: 'read haltReason in shoal status, then run: shoal approve CONFIG',
   },
   PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
-  SUPERVISOR_RUNNING: { exit: 75, status: 409, hint: 'see shoal ps; stop it with: shoal down' },
-  SUPERVISOR_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal up DIR' },
-  DAEMON_UNREACHABLE: { exit: 69, status: 503, hint: 'start it with: shoal run CONFIG' },
+  SUPERVISOR_RUNNING: {
+    exit: 75,
+    status: 409,
+    hint: 'see it with shoal ps, stop it with shoal down (of a folder: --dir FOLDER)',
+  },
+  SUPERVISOR_UNREACHABLE: {
+    exit: 69,
+    status: 503,
+    hint: 'start it with: shoal up DIR; only the user who runs one sees it',
+  },
+  DAEMON_UNREACHABLE: {
+    exit: 69,
+    status: 503,
+    hint: 'start it with: shoal run CONFIG; of one that shoal up runs, shoal ps says more',
+  },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },

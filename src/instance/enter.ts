@@ -11,13 +11,15 @@ import { become, mustBeStarter, type RunsAs } from './drop.js'
 import { glance } from './glance.js'
 import { checkConfigFile } from './place.js'
 import { type Instance, resolveInstance } from './resolve.js'
-import { checkStorage, makeStorage } from './storage.js'
+import { checkStorage, makeStorage, missingStorageFault } from './storage.js'
 
 /** An instance whose user this process now runs as. */
 export interface Entered {
   readonly instance: Instance
   readonly runsAs: RunsAs
   readonly opened: OpenedConfig
+  /** Why its storage path will not be made; undefined: nothing stands against it. What is wrong with the text goes first. */
+  readonly storageFault: string | undefined
 }
 
 export interface EnterOptions {
@@ -49,7 +51,11 @@ export async function enterInstance(
   const runsAs = become(instance, isRoots, capabilitiesFor(opened))
   mustReadItself(instance)
   if (storagePath !== undefined) checkStorage(storagePath, instance, isRoot)
-  return { instance, runsAs, opened }
+  const storageFault =
+    storagePath === undefined || leavesStorage
+      ? undefined
+      : missingStorageFault(storagePath, instance, { isRoots, startedByRoot: isRoot })
+  return { instance, runsAs, opened, storageFault }
 }
 
 /** What is loaded from here on is loaded by the user. */

@@ -80,6 +80,13 @@ export class Instance {
     this.#feed(this.#refusal(found.fault))
   }
 
+  /** What it waits for may have come: tries again now what would be tried later. */
+  hurry(): void {
+    const { type } = this.phase
+    if ((type === 'waiting' || type === 'failed') && this.#found.fault === undefined)
+      this.#feed({ type: 'changed' })
+  }
+
   report(): InstanceReport {
     const { phase, restarts } = this.#machine
     const now = performance.now()

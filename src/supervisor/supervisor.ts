@@ -80,9 +80,12 @@ export class Supervisor {
     return supervisor
   }
 
-  /** Reads the folder again: starts what is new, stops what is gone, tells what has changed. */
-  reload(): Promise<void> {
-    return this.#read(() => true)
+  /** Reads the folder again: starts what is new or waits for its next try, stops what is gone, tells what has changed. */
+  async reload(): Promise<void> {
+    await this.#read(() => true)
+    if (this.#isStopping) return
+    for (const instance of this.#instances.values())
+      if (!this.#vanished.has(instance.found.file)) instance.hurry()
   }
 
   report(): SupervisorReport {

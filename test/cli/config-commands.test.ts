@@ -99,6 +99,21 @@ describe('shoal check', () => {
     assert.deepEqual((await readdir(root)).sort(), ['here', 'www.conf'])
   })
 
+  it('looks at all configurations of a folder', async () => {
+    await put('a.conf', conf('a', [share(W, 'a')]))
+    await put('b.conf', '{')
+    await put('notes.txt', 'nothing of ours')
+    const { exit, answer } = await json<ConfigReport[]>('check', root)
+    assert.equal(exit, 1)
+    assert.deepEqual(
+      answer.map(({ file, ok }) => [file, ok]),
+      [
+        ['a.conf', true],
+        ['b.conf', false],
+      ],
+    )
+  })
+
   it('says everything wrong of each file, and the rest of the others', async () => {
     await put('key', R)
     const files = [

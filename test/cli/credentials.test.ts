@@ -302,6 +302,41 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
     assert.deepEqual([uid, gid, mode & 0o7777], [other!.uid, other!.gid, 0o700])
   })
 
+  it('says why it does not make a storage path, and so does check', async () => {
+    const own = config(root, { name, owner: other })
+    const fresh = (await runToEnd(process.execPath, [MAIN, 'secret', 'new', '--grade', 'write'])).out.trim()
+    const write = (storage: string): void =>
+      fs.writeFileSync(
+        own,
+        JSON.stringify({
+          ...{ storage_path: storage, listen_host: '127.0.0.1' },
+          shared_folders: [{ secret: fresh, dir: 'share', search_lan: false }],
+        }),
+      )
+    const check = (): Promise<Ended> => runToEnd(process.execPath, [MAIN, 'check', own])
+    write('store')
+    const why =
+      /store is missing, and www-data has no right to make it in .* \(root makes it only for a configuration that is root's, not one that www-data could have written\): install -d -o www-data -m 700 .*store$/m
+    assertEnded(await shoalRun(root, own), 74, why)
+    assert.match((await check()).out, why)
+    // Where it can, it is let.
+    const theirs = path.join(folder, 'theirs')
+    makeFolder(theirs)
+    fs.chownSync(theirs, other!.uid, other!.gid)
+    write('theirs/store')
+    assert.doesNotMatch((await check()).out, /error/)
+    // A file of root's, and a way that is not.
+    fs.chownSync(own, 0, 0)
+    write('store')
+    assert.doesNotMatch((await check()).out, /error/)
+    fs.symlinkSync(folder, path.join(folder, 'way'))
+    write('way/store')
+    const way = /\(root makes it only where all folders above are root's, without links\): install -d/
+    assertEnded(await shoalRun(root, own), 74, way)
+    assert.match((await check()).out, way)
+    assert.equal(fs.existsSync(path.join(folder, 'store')), false)
+  })
+
   it('makes nothing as root where the user could put something in the way', async () => {
     const theirs = path.join(folder, 'theirs')
     const aim = path.join(folder, 'aim')

@@ -190,7 +190,7 @@ describe('shoal status', () => {
 
   it('without a daemon: exit 69, with --wait as well', async () => {
     await server.close()
-    const expected = `the daemon of storage path ${join(folder, 'store')} is not running\nhint: start it with: shoal run CONFIG\n`
+    const expected = `the daemon of storage path ${join(folder, 'store')} is not running\nhint: start it with: shoal run CONFIG; of one that shoal up runs, shoal ps says more\n`
     for (const more of [[], ['--wait', '--timeout', '0']])
       assert.deepEqual(await shoal(['status', config, ...more]), { exit: 69, out: '', err: expected })
   })
@@ -257,13 +257,20 @@ describe('other commands to the daemon', () => {
           transport: 'tcp',
           address: '10.0.0.2:5',
         },
-        ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1e7, sentBytes: 0 },
+        // By a clock that was put back since: the only age that is the same whenever this runs.
+        ...{ initiator: true, connectedAt: '9999-11-20T18:02:03.000Z', receivedBytes: 1e7, sentBytes: 0 },
       } as const,
     ]
+    backend.peerList.push({ ...backend.peerList[0]!, dir: '/b', name: 'tablet', initiator: false })
     assert.equal(
       (await shoal(['peers', config])).out,
-      `FOLDER  NAME  DEVICE            GRADE  ADDRESS         DIALLED  SINCE                     RECEIVED  SENT
-/a      nas   bbbbbbbbbbbbbbbb  read   tcp 10.0.0.2:5  out      2026-11-20T18:02:03.000Z  9.5 MiB   0 B
+      `/a
+  NAME  DEVICE    GRADE  ADDRESS         DIALLED  UP  RECEIVED  SENT
+  nas   bbbbbbbb  read   tcp 10.0.0.2:5  out      0s  9.5 MiB   0 B
+
+/b
+  NAME    DEVICE    GRADE  ADDRESS         DIALLED  UP  RECEIVED  SENT
+  tablet  bbbbbbbb  read   tcp 10.0.0.2:5  in       0s  9.5 MiB   0 B
 `,
     )
     assert.deepEqual(JSON.parse((await shoal(['peers', config, '--json'])).out), backend.peerList)
@@ -275,10 +282,10 @@ describe('other commands to the daemon', () => {
     backend.conflictList = [{ dir: '/a', path: 'x.txt', copy: 'x.conflict-20261120-180203-nas.txt' }]
     backend.driftList = [{ dir: '/a', path: 'y', kind: 'deleted' }]
     const conflicts = await shoal(['conflicts', config])
-    assert.equal(conflicts.out, 'FOLDER  PATH   COPY\n/a      x.txt  x.conflict-20261120-180203-nas.txt\n')
+    assert.equal(conflicts.out, '/a\n  PATH   COPY\n  x.txt  x.conflict-20261120-180203-nas.txt\n')
     assert.deepEqual(await shoal(['drift', config]), {
       exit: 0,
-      out: 'FOLDER  CHANGE   PATH\n/a      deleted  y\n',
+      out: '/a\n  CHANGE   PATH\n  deleted  y\n',
       err: '',
     })
     assert.deepEqual(JSON.parse((await shoal(['conflicts', config, '--json'])).out), backend.conflictList)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { loadSecrets, readConfig } from '../../src/config/secrets.js'
 import { deriveSecret, formatSecret, keysOf, parseSecret, writeSecretOf } from '../../src/core/secret.js'
@@ -67,6 +67,7 @@ describe('shoal share', () => {
     )
     assert.equal(markerOf(dir), idOf(w!))
     assert.ok(out.includes(`shoal run ${file}\n`))
+    assert.ok(out.includes(`shoal up ${dirname(file)}\n`))
     assert.match(out, /write secret, for your own devices/)
   })
 
@@ -89,6 +90,11 @@ describe('shoal share', () => {
       [idOf(text!), idOf(text!), idOf(text!)],
     )
     assert.equal(next, `shoal run ${config}`)
+  })
+
+  it('keeps off the local network when told to', async () => {
+    assert.equal((await shoal(['share', dir, ...places(), '--no-search-lan'])).exit, 0)
+    assert.match(configText(), /"search_lan": false,/)
   })
 
   it('takes the folder that a link leads to', async () => {

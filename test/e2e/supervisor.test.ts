@@ -305,3 +305,19 @@ test(
       assert.deepEqual(processesOf(fleet.folder), [])
     }),
 )
+
+test('shoal up: SIGHUP tries at once what would be tried later', needsProc, () =>
+  withFleet(async (fleet) => {
+    const dir = path.join(fleet.root, 'shares', 'a')
+    fleet.write('a', { shared_folders: [{ secret: { file: 'a.secret' }, dir, search_lan: false }] })
+    const supervisor = fleet.up()
+    await fleet.counts({ failed: 1 })
+    // What was missing lies in another file; by itself it would be tried in five minutes.
+    const secret = formatSecret(writeSecretOf(crypto.getRandomValues(Buffer.alloc(32))))
+    fs.writeFileSync(path.join(fleet.folder, 'a.secret'), `${secret}\n`, { mode: 0o600 })
+    supervisor.kill('SIGHUP')
+    await fleet.counts({ running: 1 })
+    await fleet.client.down([])
+    assert.equal(await exitOf(supervisor), 0)
+  }),
+)
