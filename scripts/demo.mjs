@@ -371,8 +371,10 @@ function printTable() {
     )
 }
 
+let isStopped = false
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, () => {
+    isStopped = true
     console.error(`stopped by ${signal}`)
     void cleanUp().finally(() => process.exit(130))
   })
@@ -389,8 +391,11 @@ try {
   console.log(`\nall three trees are the same (${((performance.now() - started) / 1000).toFixed(0)} s)`)
 } catch (error) {
   process.exitCode = 1
-  console.error(error instanceof Different ? error.message : (error.stack ?? error))
-  if (processes !== undefined) console.error(processes.logs(MEMBERS))
+  // What fails once everything is being stopped fails because of that.
+  if (!isStopped) {
+    console.error(error instanceof Different ? error.message : (error.stack ?? error))
+    if (processes !== undefined) console.error(processes.logs(MEMBERS))
+  }
 } finally {
   await cleanUp()
 }

@@ -5,22 +5,11 @@ import { parseArgs } from 'node:util'
 import { PLANTS, TRUE_RULES } from './rules.js'
 import { runHistory } from './world.js'
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    count: { type: 'string' },
-    plant: { type: 'string' },
-    verbose: { type: 'boolean', default: false },
-    all: { type: 'boolean', default: false },
-  },
-})
+const values = parsed()
 const first = Number(values.seed ?? 1)
 const count = Number(values.count ?? (values.seed === undefined ? 2000 : 1))
 const rules = values.plant === undefined ? TRUE_RULES : PLANTS[values.plant]
-if (rules === undefined || !Number.isSafeInteger(first) || !Number.isSafeInteger(count)) {
-  console.error(`usage: sim [--seed N] [--count N] [--verbose] [--plant ${Object.keys(PLANTS).join('|')}]`)
-  process.exit(64)
-}
+if (rules === undefined || !Number.isSafeInteger(first) || !Number.isSafeInteger(count)) endWithUsage()
 const startedMs = performance.now()
 let steps = 0
 let failed = 0
@@ -45,3 +34,27 @@ console.log(
   `${count} histories, ${steps} steps in ${seconds.toFixed(1)} s (${Math.round(count / seconds)} histories a second), ${failed} failed`,
 )
 process.exit(failed === 0 ? 0 : 1)
+
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        seed: { type: 'string' },
+        count: { type: 'string' },
+        plant: { type: 'string' },
+        verbose: { type: 'boolean', default: false },
+        all: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    console.error((error as Error).message)
+    return endWithUsage()
+  }
+}
+
+function endWithUsage(): never {
+  console.error(
+    `usage: sim [--seed N] [--count N] [--verbose] [--all] [--plant ${Object.keys(PLANTS).join('|')}]`,
+  )
+  process.exit(64)
+}
