@@ -15,7 +15,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const MIRROR = 'http://deb.debian.org/debian'
 /** The loopback interface is down in a new network namespace; /proc is the new PID namespace's own. */
 const ENTER =
   'set -e; ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"'
@@ -60,7 +59,9 @@ export function cleanDebian(cache, suite, name, packages) {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-debootstrap-'))
   try {
     const include = packages.length === 0 ? [] : [`--include=${packages.join(',')}`]
-    const made = run('debootstrap', ['--variant=minbase', ...include, suite, folder, MIRROR], {
+    // From the mirror that debootstrap knows, or another one if told.
+    const mirror = process.env.DEBIAN_MIRROR === undefined ? [] : [process.env.DEBIAN_MIRROR]
+    const made = run('debootstrap', ['--variant=minbase', ...include, suite, folder, ...mirror], {
       stdio: 'pipe',
     })
     if (made.status !== 0) {
