@@ -64,6 +64,7 @@ export async function findConfigs(
 
 /** What tells whether a configuration changed: the identities, sizes and times of its files. */
 export async function printOf(file: string): Promise<string> {
+  // What cannot be looked at is a state like others; reading the configuration will say what is wrong.
   const parts = await fs.readdir(`${file}.d`).catch(() => [])
   const files = [file, ...parts.sort().map((part) => path.join(`${file}.d`, part))]
   const prints = await Promise.all(

@@ -1,12 +1,15 @@
 // One supervised daemon: its state machine (plan.ts) joined to a process and to timers. It does what the machine says and
 // nothing of its own.
 import { readFileSync } from 'node:fs'
+import { fileLookup, systemAccounts } from '../instance/accounts.js'
 import type { Log } from '../ports/log.js'
 import { type Child, startChild } from './child.js'
 import { type FoundConfig, printOf } from './configs.js'
 import type { LineSink } from './log-lines.js'
 import { type Event, hasProcess, IDLE, type Machine, type Phase, step, wakesAtMs } from './plan.js'
 import type { InstanceReport, InstanceState } from './report.js'
+
+const localAccounts = systemAccounts(fileLookup('/etc'))
 
 export interface InstanceOptions {
   /** Further arguments of `shoal run`. */
@@ -197,12 +200,12 @@ function look(pid: number): { user: string; rssBytes: number | null } | undefine
   }
 }
 
+/** From the file alone: asking a directory service would hold up all the others. */
 function userNameOf(uid: string): string {
   try {
-    const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
-    const found = lines.map((line) => line.split(':')).find((fields) => fields[2] === uid)
-    return found?.[0] ?? uid
+    return localAccounts.user(uid)?.name ?? uid
   } catch {
+    // No such file: its number tells as much.
     return uid
   }
 }

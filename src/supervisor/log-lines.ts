@@ -99,6 +99,7 @@ function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
   try {
     return JSON.parse(line) as Record<string, unknown>
   } catch {
+    // A line that only looks like one of the log's.
     return undefined
   }
 }
