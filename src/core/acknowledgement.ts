@@ -1,17 +1,19 @@
 // A person's word that one drift is known and meant, signed by the device that it is on (docs/design.md,
 // "Acknowledgement v1"). It holds for exactly one drifted state (drift.ts): any other change of the path is drift again.
-// Paths and reasons stand in it in the clear, so it travels only within what is sealed for the share.
+// Reasons stand in it in the clear, so it travels only within what is sealed for the share.
 //
 //   magic "DA" (2), format version 1 (1)
 //   device (32): its Ed25519 public key
-//   length, path; state (32)
+//   state (32)
 //   made, until (uint each): milliseconds since 1970
 //   length, reason in UTF-8
-//   signature (64), Ed25519 by the device over label, share id (32) and all bytes before
+//   signature (64), Ed25519 by the device over label, share id (32), length and path, and all bytes before
+//
+// Share and path are not contained: who opens one knows which they must be.
 import { ByteReader, ByteWriter } from './bytes.js'
 import { invariant } from './error.js'
 import { type DeviceId, deviceIdFromKey, HASH_BYTES, type ShareId } from './ids.js'
-import { MAX_PATH_BYTES, parsePath, type RelPath } from './path.js'
+import type { RelPath } from './path.js'
 import { MAX_TIME_MS } from './record-public.js'
 import { isSignedBy, labelBytes, SIGNATURE_BYTES, sign } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
@@ -20,7 +22,7 @@ import { type Decoded, decoding, Malformed } from './violation.js'
 export const MAX_REASON_BYTES = 512
 /** No acknowledgement is longer. */
 export const MAX_ACKNOWLEDGEMENT_BYTES: number =
-  3 + 2 * HASH_BYTES + 2 + MAX_PATH_BYTES + 2 * 8 + 2 + MAX_REASON_BYTES + SIGNATURE_BYTES
+  3 + 2 * HASH_BYTES + 2 * 8 + 2 + MAX_REASON_BYTES + SIGNATURE_BYTES
 
 export interface Acknowledgement {
   readonly device: DeviceId
@@ -52,17 +54,20 @@ export function signAcknowledgement(
     .raw(MAGIC)
     .u8(FORMAT)
     .raw(Buffer.from(device, 'hex'))
-    .text(path)
     .raw(state)
     .uint(madeMs)
     .uint(untilMs)
     .text(reason)
     .finish()
-  return Buffer.concat([body, sign(signedParts(shareId, body), deviceSecretKey)])
+  return Buffer.concat([body, sign(signedParts(shareId, path, body), deviceSecretKey)])
 }
 
-/** Checks and reads an acknowledgement; whose it may be is the caller's to check. */
-export function openAcknowledgement(bytes: Buffer, shareId: ShareId): Decoded<Acknowledgement> {
+/** Checks and reads an acknowledgement of a path; whose it may be is the caller's to check. */
+export function openAcknowledgement(
+  bytes: Buffer,
+  path: RelPath,
+  shareId: ShareId,
+): Decoded<Acknowledgement> {
   return decoding(() => {
     if (bytes.length > MAX_ACKNOWLEDGEMENT_BYTES)
       throw new Malformed('too-long', `acknowledgement of ${bytes.length} bytes`)
@@ -71,7 +76,6 @@ export function openAcknowledgement(bytes: Buffer, shareId: ShareId): Decoded<Ac
     const format = reader.u8()
     if (format !== FORMAT) throw new Malformed('bad-format', `acknowledgement of format ${format}`)
     const publicKey = reader.take(HASH_BYTES)
-    const path = parsePath(reader.text(MAX_PATH_BYTES, 'path'))
     const state = Buffer.from(reader.take(HASH_BYTES))
     const madeMs = reader.uint()
     const untilMs = reader.uintUpTo(MAX_TIME_MS, 'end of an acknowledgement')
@@ -82,7 +86,7 @@ export function openAcknowledgement(bytes: Buffer, shareId: ShareId): Decoded<Ac
     const body = bytes.subarray(0, bytes.length - reader.left)
     const signature = reader.take(SIGNATURE_BYTES)
     reader.end()
-    if (!isSignedBy(signedParts(shareId, body), signature, publicKey))
+    if (!isSignedBy(signedParts(shareId, path, body), signature, publicKey))
       throw new Malformed('bad-signature', 'acknowledgement is not signed by its device')
     return { device: deviceIdFromKey(publicKey), path, state, reason, madeMs, untilMs }
   })
@@ -101,6 +105,6 @@ export function reasonFault(text: string): string | undefined {
   return Buffer.byteLength(text) > MAX_REASON_BYTES ? `is longer than ${MAX_REASON_BYTES} bytes` : undefined
 }
 
-function signedParts(shareId: ShareId, body: Buffer): Buffer[] {
-  return [LABEL, Buffer.from(shareId, 'hex'), body]
+function signedParts(shareId: ShareId, path: RelPath, body: Buffer): Buffer[] {
+  return [LABEL, Buffer.from(shareId, 'hex'), new ByteWriter().text(path).finish(), body]
 }

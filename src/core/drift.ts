@@ -12,16 +12,16 @@ import { labelBytes } from './seal.js'
  * added at the end. 'link': with which other names a file is one.
  */
 export const DRIFT_KINDS = [
-  'missing',
-  'extra',
-  'type',
   'content',
   'mode',
   'owner',
   'acl',
   'xattr',
-  'link',
+  'extra',
+  'missing',
+  'type',
   'mtime',
+  'link',
 ] as const
 
 export type DriftKind = (typeof DRIFT_KINDS)[number]
@@ -33,17 +33,6 @@ const KIND_OF_TAG: ReadonlyMap<number, DriftKind> = new Map([
   [3, 'xattr'],
   [4, 'link'],
 ])
-
-/** One drifted path, as its node lists and reports it. */
-export interface DriftItem {
-  readonly path: RelPath
-  /** Not empty; in the order of DRIFT_KINDS. */
-  readonly kinds: readonly DriftKind[]
-  /** When drift was first noticed there, by the device's clock; milliseconds since 1970. */
-  readonly sinceMs: number
-  /** See driftState. */
-  readonly state: Buffer
-}
 
 /**
  * All that is different of a path; none for what does not count as drift. A path that is missing, extra or of another type

@@ -56,7 +56,7 @@ describe('kinds of drift', () => {
 
   it('are numbered by their place, for ever', () => {
     assert.deepEqual(DRIFT_KINDS.slice(0, 10), [
-      ...['missing', 'extra', 'type', 'content', 'mode', 'owner', 'acl', 'xattr', 'link', 'mtime'],
+      ...['content', 'mode', 'owner', 'acl', 'xattr', 'extra', 'missing', 'type', 'mtime', 'link'],
     ])
   })
 })
