@@ -18,6 +18,7 @@ import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
@@ -42,6 +43,8 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  /** What is done about a reader's own changes. */
+  readonly drift: LocalDrift
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -75,8 +78,9 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.drift = this.#makeDrift(prefix)
     this.index = new ShareIndex(database, prefix, {
-      overwriteDrift: options.overwriteChanges,
+      overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
     this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
@@ -136,6 +140,7 @@ export class Share {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
         this.#news.tellSoon()
       },
+      onFailed: (path, code, detail) => this.drift.noteFailed(path, code, detail),
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -195,6 +200,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    this.drift.start(this.index)
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -279,6 +285,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.drift.stop()
     this.#settler.stop()
     this.#news.stop()
     await this.#peers.close()
@@ -317,6 +324,7 @@ export class Share {
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
         this.members.changed()
@@ -324,6 +332,16 @@ export class Share {
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  #makeDrift(prefix: string): LocalDrift {
+    const { database, nowMs, drift: rules } = this.#o
+    return new LocalDrift({
+      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
+      log: this.#log,
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -367,6 +385,7 @@ export class Share {
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
         ...this.index.counts,
+        drift: this.drift.open,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
