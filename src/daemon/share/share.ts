@@ -21,6 +21,7 @@ import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
+import { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -42,6 +43,7 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly reports: Reports = new Reports()
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
