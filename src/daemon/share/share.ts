@@ -20,6 +20,7 @@ import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
+import { ownDrift } from './own-drift.js'
 import { ProblemBook, withheldProblems } from './problems.js'
 import { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
@@ -43,7 +44,7 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
-  readonly reports: Reports = new Reports()
+  readonly reports: Reports
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -97,6 +98,7 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
+    this.reports = this.#makeReports(prefix)
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -110,6 +112,7 @@ export class Share {
       meta: this.#meta,
       exchange: this.exchange,
       members: this.members,
+      reports: this.reports,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -147,7 +150,7 @@ export class Share {
       exchange: this.exchange,
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
-        this.members.changed()
+        this.#tellMembers()
         this.#settler.soon()
       },
     })
@@ -285,6 +288,7 @@ export class Share {
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
@@ -321,7 +325,7 @@ export class Share {
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.members.changed()
+        this.#tellMembers()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
@@ -365,6 +369,7 @@ export class Share {
       nonce: () => randomBytes(24),
       log: this.#log,
       peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
@@ -373,6 +378,30 @@ export class Share {
         problems: this.problems.size,
       }),
     })
+  }
+
+  #makeReports(prefix: string): Reports {
+    const { keys, identity, database, nowMs } = this.#o
+    const reports = new Reports({
+      database,
+      prefix,
+      own: identity.device,
+      shareId: keys.shareId,
+      stateKey: keys.read.stateKey,
+      nowMs,
+      nonce: () => randomBytes(24),
+      log: this.#log,
+      isReady: () => this.#scanner.hasScanned,
+      nameOf: (device) => this.members.nameOf(device),
+    })
+    reports.provide('drift', () => ownDrift(this.index))
+    return reports
+  }
+
+  /** What this device holds, or could report of it, may have changed. */
+  #tellMembers(): void {
+    this.members.changed()
+    this.reports.changed()
   }
 
   #halt(reason: string): void {
