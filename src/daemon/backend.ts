@@ -87,7 +87,7 @@ export class DaemonBackend implements ControlBackend {
     const shares = await this.#shares()
     return shares.flatMap((share) =>
       share.index.drifted().map((path) => {
-        const what = share.index.disk(path)?.drift?.what
+        const [what] = share.index.disk(path)?.drift?.kinds ?? []
         const kind = what === 'extra' ? 'added' : what === 'missing' ? 'deleted' : 'changed'
         return { dir: share.dir, path, kind }
       }),

@@ -1,17 +1,18 @@
 // The shapes of rows, packed as arrays: half a million paths are kept, and field names in each row would double them.
 // A path is not repeated in its row, it is the key. Private to the store; a change of a shape changes STORE_FORMAT.
+import { DRIFT_KINDS, type DriftKind } from '../core/drift.js'
 import type { Entry, Extra } from '../core/entry.js'
 import { NO_EXTRA } from '../core/entry.js'
 import { ABSENT, type Fact } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
-import type { Applied, DriftKind, Intent } from '../core/local.js'
+import type { Applied, Intent } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import type { RelPath } from '../core/path.js'
 import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 5
+export const STORE_FORMAT = 6
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0
@@ -148,7 +149,9 @@ export interface DiskRow {
 }
 
 export interface Drift {
-  readonly what: DriftKind
+  /** All that differs. */
+  readonly kinds: readonly DriftKind[]
+  /** When the path was first found to differ, milliseconds since 1970. */
   readonly sinceMs: number
   readonly fact: Fact
 }
@@ -171,7 +174,7 @@ export function packDiskRow(row: DiskRow): unknown[] {
           stat.nlink,
         ]
   const packed: unknown[] = [packVersion(row.applied.version), packFact(row.applied.fact), packedStat]
-  if (drift !== undefined) packed.push(drift.what, drift.sinceMs, packFact(drift.fact))
+  if (drift !== undefined) packed.push(packKinds(drift.kinds), drift.sinceMs, packFact(drift.fact))
   return packed
 }
 
@@ -182,9 +185,22 @@ export function unpackDiskRow(row: unknown[]): DiskRow {
     stat: stat === 0 ? undefined : unpackStatRow(stat),
     drift:
       row.length > 3
-        ? { what: row[3] as DriftKind, sinceMs: row[4] as number, fact: unpackFact(row[5] as PackedFact) }
+        ? {
+            kinds: unpackKinds(row[3] as number),
+            sinceMs: row[4] as number,
+            fact: unpackFact(row[5] as PackedFact),
+          }
         : undefined,
   }
+}
+
+/** A bit each. */
+function packKinds(kinds: readonly DriftKind[]): number {
+  return kinds.reduce((bits, kind) => bits | (1 << DRIFT_KINDS.indexOf(kind)), 0)
+}
+
+function unpackKinds(bits: number): DriftKind[] {
+  return DRIFT_KINDS.filter((_, at) => (bits & (1 << at)) !== 0)
 }
 
 function unpackStatRow(stat: number[]): DiskStat {
