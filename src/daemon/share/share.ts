@@ -2,6 +2,7 @@
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
+import { fitDrift } from '../../core/drift-section.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
@@ -394,7 +395,7 @@ export class Share {
       isReady: () => this.#scanner.hasScanned,
       nameOf: (device) => this.members.nameOf(device),
     })
-    reports.provide('drift', () => ownDrift(this.index))
+    reports.provide('drift', () => fitDrift(ownDrift(this.index)))
     return reports
   }
 
