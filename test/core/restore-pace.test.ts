@@ -8,7 +8,10 @@ const HOUR = 3_600_000
 const START = 1_760_000_000_000
 
 /** When a job that changes a path every `everyMs` is undone, within `spanMs`. */
-function restores(everyMs: number, spanMs: number): { readonly at: number[]; readonly pace: RestorePace | undefined } {
+function restores(
+  everyMs: number,
+  spanMs: number,
+): { readonly at: number[]; readonly pace: RestorePace | undefined } {
   const at: number[] = []
   let pace: RestorePace | undefined
   let freeMs = START
