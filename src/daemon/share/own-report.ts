@@ -20,8 +20,8 @@ export interface OwnReportOptions {
   readonly shareId: ShareId
   readonly stateKey: Buffer
   readonly nowMs: () => number
-  /** Milliseconds of a clock that never goes back; default: performance.now. */
-  readonly monotonicMs?: () => number
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonicMs: () => number
   readonly nonce: () => Buffer
   /** Whether what the parts say is true already: after the first look at the disk. */
   readonly isReady: () => boolean
@@ -40,7 +40,6 @@ const RENEW_MS = 3_600_000
 
 export class OwnReport {
   readonly #o: OwnReportOptions
-  readonly #clock: () => number
   readonly #parts: Parts = {}
   readonly #allowance = new Allowance(BURST, REFILL_MS)
   #sequence: number
@@ -52,7 +51,6 @@ export class OwnReport {
   /** `lastSequence` is that of its newest report of earlier runs. */
   constructor(options: OwnReportOptions, lastSequence: number | undefined) {
     this.#o = options
-    this.#clock = options.monotonicMs ?? (() => performance.now())
     this.#sequence = lastSequence ?? 0
   }
 
@@ -68,7 +66,7 @@ export class OwnReport {
   /** What a part says may have changed. */
   changed(): void {
     if (this.#timer !== undefined || this.#stopped) return
-    const waitMs = Math.max(PAUSE_MS, this.#allowance.waitMs(this.#clock()))
+    const waitMs = Math.max(PAUSE_MS, this.#allowance.waitMs(this.#o.monotonicMs()))
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#publish()
@@ -91,7 +89,7 @@ export class OwnReport {
   }
 
   #publish(): void {
-    const { own, shareId, stateKey, nowMs, nonce, isReady, onSigned } = this.#o
+    const { own, shareId, stateKey, nowMs, monotonicMs, nonce, isReady, onSigned } = this.#o
     if (this.#stopped || !isReady()) return
     const sections = { drift: this.#parts.drift?.(), releases: this.#parts.releases?.(), other: [] }
     const said = sectionsBytes(sections)
@@ -105,7 +103,7 @@ export class OwnReport {
       ...sections,
     }
     const bytes = sealReport(report, own.secretKey, stateKey, shareId, nonce())
-    this.#allowance.spend(1 + bytes.length / BYTES_PER_REPORT, this.#clock())
+    this.#allowance.spend(1 + bytes.length / BYTES_PER_REPORT, monotonicMs())
     this.#renewTimer ??= setTimeout(() => this.#renew(), RENEW_MS)
     onSigned(bytes, report)
   }

@@ -70,15 +70,18 @@ export class ReportCourier {
   readonly #own: DeviceId
   readonly #shelf: ReportShelf
   readonly #log: Log
+  readonly #clock: () => number
   readonly #sessions = new Map<ReportPeer, Session>()
   readonly #asked = new Map<DeviceId, Asked>()
   readonly #timers = new Map<Work, NodeJS.Timeout>()
   #stopped = false
 
-  constructor(own: DeviceId, shelf: ReportShelf, log: Log) {
+  /** `clock` is in milliseconds and never goes back. */
+  constructor(own: DeviceId, shelf: ReportShelf, log: Log, clock: () => number) {
     this.#own = own
     this.#shelf = shelf
     this.#log = log
+    this.#clock = clock
   }
 
   /** A peer has come: tells it what there is. */
@@ -102,7 +105,8 @@ export class ReportCourier {
     this.#sessions.delete(peer)
     for (const [device, asked] of this.#asked) {
       asked.others.delete(session)
-      if (asked.of.delete(session) && asked.of.size === 0) this.#askNext(device, asked)
+      if (asked.of.delete(session) && (asked.of.size === 0 || asked.others.size > 0))
+        this.#askNext(device, asked)
     }
   }
 
@@ -173,7 +177,7 @@ export class ReportCourier {
     const asked = this.#asked.get(device)
     const isAsked = asked?.of.has(session) === true
     const isOwn = device === session.peer.device
-    const isWelcome = isAsked || (isOwn && session.allowance.take(performance.now()))
+    const isWelcome = isAsked || (isOwn && session.allowance.take(this.#clock()))
     const outcome = isWelcome ? this.#shelf.take(bytes, session.peer.device) : 'refused'
     if (!isWelcome) this.#log.debug({ peer: session.peer.device, device }, 'report that nobody asked for')
     if (isOwn)
@@ -194,7 +198,7 @@ export class ReportCourier {
     this.#asked.set(device, {
       of: new Map([[session, sequence]]),
       others: new Map(),
-      sinceMs: performance.now(),
+      sinceMs: this.#clock(),
     })
     session.toAsk.add(device)
     this.#soon('ask', ASK_MS)
@@ -217,13 +221,13 @@ export class ReportCourier {
     const [session, sequence] = next
     asked.others.delete(session)
     asked.of.set(session, sequence)
-    asked.sinceMs = performance.now()
+    asked.sinceMs = this.#clock()
     session.toAsk.add(device)
     this.#soon('ask', ASK_MS)
   }
 
   #sweep(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#clock()
     for (const [device, asked] of this.#asked) {
       const ageMs = nowMs - asked.sinceMs
       if (asked.others.size > 0 ? ageMs >= ANOTHER_MS : ageMs >= FORGET_MS) this.#askNext(device, asked)

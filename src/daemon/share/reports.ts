@@ -77,6 +77,7 @@ export class Reports {
         take: (bytes, from) => this.#take(bytes, from),
       },
       log,
+      options.monotonicMs,
     )
   }
 

@@ -390,6 +390,7 @@ export class Share {
       shareId: keys.shareId,
       stateKey: keys.read.stateKey,
       nowMs,
+      monotonicMs: () => performance.now(),
       nonce: () => randomBytes(24),
       log: this.#log,
       isReady: () => this.#scanner.hasScanned,
