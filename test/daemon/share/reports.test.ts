@@ -317,7 +317,8 @@ test('what another process with the own key has signed is outbid', () => {
   a.drift('f')
   net.advance(SOON_MS)
   // The storage was put back: its sequence is low, and others have a higher one.
-  const high = reportOf(a.keys, net.nowMs + 1_000_000, ['of the other process'])
+  const sequence = net.nowMs + 1_000_000
+  const high = reportOf(a.keys, sequence, ['of the other process'])
   const twin = net.node('twin', a.keys)
   twin.isReady = false
   const { ends } = connect(twin, b)
@@ -327,7 +328,7 @@ test('what another process with the own key has signed is outbid', () => {
   connect(b, c)
   net.advance(SOON_MS)
   assert.equal(c.knows(a), 'f')
-  assert.ok(b.reports.of(a.device)!.report.sequence > net.nowMs + 1_000_000)
+  assert.ok(b.reports.of(a.device)!.report.sequence > sequence)
 })
 
 test('sections are what their owners say, and listeners hear of news', () => {
