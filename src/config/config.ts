@@ -5,9 +5,10 @@
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { overlaps, unsafeAsks, unwise } from './checks.js'
+import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
 import {
   formatKey,
   type KeyPath,
@@ -82,6 +83,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
+  readonly drift: readonly DriftRule[]
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -108,7 +111,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
   const { shape } = checked
-  const problems: Problem[] = unsafeAsks(shape, json)
+  const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
   problems.push(...overlaps(config, json), ...sameShares(config))
   if (problems.length > 0) throw configError(fileName, problems)
@@ -206,6 +209,7 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    drift: shape.drift,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }

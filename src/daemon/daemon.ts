@@ -7,6 +7,7 @@ import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
+import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
@@ -158,8 +159,9 @@ class Daemon implements RunningDaemon {
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(settings)
-      const { knownHosts } = this.#config.shares[i]!
-      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+      const config = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
+      if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
     }
     return plan
   }
@@ -295,9 +297,10 @@ class Daemon implements RunningDaemon {
   }
 
   #makeShare(
-    { dir, secret, useSyncTrash, overwriteChanges }: ShareConfig<Secret>,
+    share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
+    const { dir, secret, useSyncTrash } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -306,7 +309,7 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
-      overwriteChanges,
+      drift: driftRules(share),
       deviceName,
       settings: shareSettings(this.#config),
       pool,
@@ -349,6 +352,10 @@ class Daemon implements RunningDaemon {
 
 function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
   return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
+}
+
+function driftRules({ overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  return overwriteChanges ? RESTORE_ALL : drift
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

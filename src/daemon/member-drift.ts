@@ -11,7 +11,7 @@ import { ownDrift } from './share/own-drift.js'
 import type { Share } from './share/share.js'
 
 /** Share has these. */
-export type DriftingShare = Pick<Share, 'dir' | 'shareId' | 'index' | 'members' | 'reports' | 'peers'>
+export type DriftingShare = Pick<Share, 'dir' | 'shareId' | 'drift' | 'members' | 'reports' | 'peers'>
 
 /** This device first, then all members by name. */
 export function memberDrift(
@@ -20,7 +20,7 @@ export function memberDrift(
   nowMs: number,
 ): MemberDriftReport[] {
   const members = share.members.all().map((member) => ofMember(share, member, nowMs))
-  const items = ownDrift(share.index)
+  const items = ownDrift(share.drift)
   const { total, open, items: listed } = fitDrift(items)
   const here = { total, open, items: listed.map((item) => ofItem(share, own.device, item, nowMs)) }
   return [

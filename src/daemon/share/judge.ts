@@ -82,7 +82,7 @@ export class Judge {
       case 'drift': {
         const sinceMs = row?.drift?.sinceMs ?? Date.now()
         const { kinds } = outcome
-        this.#context.log.info({ path, kinds }, 'drift')
+        if (row?.drift?.kinds.join() !== kinds.join()) this.#context.log.info({ path, kinds }, 'drift')
         index.setDisk(path, { applied, stat, drift: { kinds, sinceMs, fact: observed } }, layout)
         return undefined
       }

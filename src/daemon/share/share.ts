@@ -2,7 +2,6 @@
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
-import { fitDrift } from '../../core/drift-section.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
@@ -19,11 +18,11 @@ import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ownDrift } from './own-drift.js'
 import { ProblemBook, withheldProblems } from './problems.js'
-import { Reports } from './reports.js'
+import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -32,6 +31,7 @@ import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import type { ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -46,6 +46,8 @@ export class Share {
   readonly exchange: Exchange
   readonly members: Members
   readonly reports: Reports
+  /** What is done about a reader's own changes. */
+  readonly drift: LocalDrift
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -79,8 +81,9 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.drift = this.#makeDrift(prefix)
     this.index = new ShareIndex(database, prefix, {
-      overwriteDrift: options.overwriteChanges,
+      overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
     this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
@@ -99,7 +102,11 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
-    this.reports = this.#makeReports(prefix)
+    this.reports = makeReports(options, prefix, this.#log, {
+      members: this.members,
+      drift: this.drift,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -142,6 +149,7 @@ export class Share {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
         this.#news.tellSoon()
       },
+      onFailed: (path, code, detail) => this.drift.noteFailed(path, code, detail),
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -201,6 +209,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    this.drift.start(this.index)
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -285,6 +294,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.drift.stop()
     this.#settler.stop()
     this.#news.stop()
     await this.#peers.close()
@@ -324,6 +334,7 @@ export class Share {
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
         this.#tellMembers()
@@ -331,6 +342,16 @@ export class Share {
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  #makeDrift(prefix: string): LocalDrift {
+    const { database, nowMs, drift: rules } = this.#o
+    return new LocalDrift({
+      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
+      log: this.#log,
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -375,29 +396,11 @@ export class Share {
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
         ...this.index.counts,
+        drift: this.drift.open,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
     })
-  }
-
-  #makeReports(prefix: string): Reports {
-    const { keys, identity, database, nowMs } = this.#o
-    const reports = new Reports({
-      database,
-      prefix,
-      own: identity.device,
-      shareId: keys.shareId,
-      stateKey: keys.read.stateKey,
-      nowMs,
-      monotonicMs: () => performance.now(),
-      nonce: () => randomBytes(24),
-      log: this.#log,
-      isReady: () => this.#scanner.hasScanned,
-      nameOf: (device) => this.members.nameOf(device),
-    })
-    reports.provide('drift', () => fitDrift(ownDrift(this.index)))
-    return reports
   }
 
   /** What this device holds, or could report of it, may have changed. */
