@@ -12,7 +12,7 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { FAKE_INVITE, FakeBackend, invite, share, status } from './fake-backend.js'
+import { FAKE_INVITE, FakeBackend, invite, memberDrift, share, status } from './fake-backend.js'
 
 const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
 
@@ -112,6 +112,8 @@ describe('the control socket', () => {
     assert.deepEqual(await client.peers(), backend.peerList)
     assert.deepEqual(await client.conflicts(), [])
     assert.deepEqual(await client.drift(), backend.driftList)
+    backend.memberDriftList = [memberDrift('nas')]
+    assert.deepEqual(await client.driftOfAll(), backend.memberDriftList)
     await client.scan()
     await client.settle()
     await client.approve()

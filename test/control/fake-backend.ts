@@ -75,6 +75,22 @@ export function invite(changes: Partial<InviteReport> = {}): InviteReport {
   }
 }
 
+export function memberDrift(name: string, changes: Partial<MemberDriftReport> = {}): MemberDriftReport {
+  const { device } = member(name)
+  const item = {
+    path: 'etc/hosts',
+    what: ['content', 'mode'],
+    since: '2026-11-20T18:02:03.000Z',
+    restore: null,
+    acknowledged: null,
+  }
+  return {
+    ...{ dir: '/data/photos', device, name, isHere: false, asOf: null, isListed: true },
+    ...{ total: 1, open: 1, items: [item] },
+    ...changes,
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
