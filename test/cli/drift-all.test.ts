@@ -22,8 +22,8 @@ test('every member with its paths; what is old says from when, and what is not l
       total: 42,
       open: 41,
       items: [
-        { ...ITEM, path: 'a\u001b', restore: { times: 3, notBefore: null } },
-        { ...ITEM, acknowledged: { reason: 'known', at: AS_OF, until: '2026-12-01T00:00:00.000Z' } },
+        { ...ITEM, path: 'a\u001b', restores: 3 },
+        { ...ITEM, acknowledgement: { reason: 'known', since: AS_OF, until: '2026-12-01T00:00:00.000Z' } },
       ],
     }),
     memberDrift('web2', { asOf: AS_OF }),
@@ -36,7 +36,7 @@ test('every member with its paths; what is old says from when, and what is not l
   assert.equal(
     text,
     `/data/photos
-  NODE                              PATH       CHANGE                            SINCE                 ACKNOWLEDGED
+  NODE                              PATH       WHAT                              SINCE                 ACKNOWLEDGED
   web1                              a\\u{1b}    content, mode (restored 3 times)  2026-11-20T18:02:03Z  -
   web1                              etc/hosts  content, mode                     2026-11-20T18:02:03Z  known (until 2026-12-01T00:00:00Z)
   web2, as of 2026-11-19T08:00:00Z  etc/hosts  content, mode                     2026-11-20T18:02:03Z  -

@@ -68,10 +68,12 @@ test('a report of a member that is connected is told as it is, else with the tim
   assert.deepEqual(told.items, [
     {
       path: 'a',
-      what: ['content', 'mode'],
+      kinds: ['content', 'mode'],
       since: new Date(NOW - 60_000).toISOString(),
-      restore: null,
-      acknowledged: null,
+      policy: 'report',
+      restores: 0,
+      nextRestore: null,
+      acknowledgement: null,
     },
   ])
   const old = ofMember(share({ drift, isCurrent: false }))
@@ -98,7 +100,7 @@ test('a word counts if the device itself has signed it for that path, until it e
   ]
   for (const [name, bytes, counts] of cases) {
     const told = ofMember(share({ drift: fitDrift([item('a', bytes), item('open')]) }))
-    assert.equal(told.items[0]!.acknowledged?.reason, counts ? 'known' : undefined, name)
+    assert.equal(told.items[0]!.acknowledgement?.reason, counts ? 'known' : undefined, name)
     assert.deepEqual([told.total, told.open], [2, counts ? 1 : 2], name)
   }
 })

@@ -12,7 +12,7 @@ async function told(by: TestNode, of: TestNode): Promise<MemberDriftReport | und
 }
 
 function pathsOf(report: MemberDriftReport | undefined): string {
-  return (report?.items ?? []).map(({ path, what }) => `${path}:${what.join('+')}`).join(' ')
+  return (report?.items ?? []).map(({ path, kinds }) => `${path}:${kinds.join('+')}`).join(' ')
 }
 
 async function toldPaths(by: TestNode, of: TestNode, paths: string): Promise<MemberDriftReport> {
