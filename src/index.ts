@@ -14,6 +14,8 @@ export type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftItem,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,

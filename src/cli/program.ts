@@ -202,11 +202,20 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
   drift
     .helpCommand(false)
     .argument('[path...]', 'only these and what lies below them, as they are listed or as whole paths')
-    .option('--archive-extra', 'move the files that the share does not have to the archive')
+    .addOption(
+      new Option('--archive-extra', 'move the files that the share does not have to the archive').conflicts(
+        'all',
+      ),
+    )
+    .option('--all', 'of all members of the folders, by what they have reported')
     .addOption(jsonOption())
     .addHelpText('after', '\nThe exit code is 1 if there is drift that is not acknowledged.')
-    .action(async (config: string, paths: string[], options: DriftOptions) =>
-      setExit(await (await commands()).driftCommand(io, config, paths, options)),
+    .action(async (config: string, paths: string[], { all, ...options }: DriftOptions & { all?: boolean }) =>
+      setExit(
+        all === true
+          ? await (await import('./drift-all.js')).driftAllCommand(io, config, paths, options)
+          : await (await commands()).driftCommand(io, config, paths, options),
+      ),
     )
   drift
     .command('acknowledge')

@@ -18,6 +18,8 @@ import {
   type InviteReport,
   type InviteRequest,
   inviteReports,
+  type MemberDriftReport,
+  memberDriftReports,
   type NewInviteReport,
   newInviteReport,
   nothing,
@@ -60,6 +62,11 @@ export class ControlClient {
 
   drift(options: CallOptions = {}): Promise<readonly DriftReport[]> {
     return this.#call('GET', '/v1/drift', driftReports, options)
+  }
+
+  /** What all members have reported of their own drift. */
+  driftOfAll(options: CallOptions = {}): Promise<readonly MemberDriftReport[]> {
+    return this.#call('GET', '/v1/drift/all', memberDriftReports, options)
   }
 
   /** Says that a drift is meant, until the time is up or it is another one. NOT_FOUND, USAGE. */

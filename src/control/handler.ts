@@ -19,6 +19,7 @@ import {
   type InviteReport,
   type InviteRequest,
   inviteRequest,
+  type MemberDriftReport,
   type NewInviteReport,
   type PeerReport,
   revokeRequest,
@@ -32,6 +33,8 @@ export interface ControlBackend {
   peers(): Promise<PeerReport[]>
   conflicts(): Promise<ConflictReport[]>
   drift(): Promise<DriftReport[]>
+  /** What all members have reported of themselves. */
+  driftOfAll(): Promise<MemberDriftReport[]>
   /** Says that a drift is meant. NOT_FOUND: no such share, or no drift there; USAGE: the reason or how long it holds. */
   acknowledge(request: AcknowledgeRequest): Promise<DriftReport>
   /** NOT_FOUND: nothing was said of that path. */
@@ -91,6 +94,7 @@ export function controlHandler(
     ['GET /v1/peers', () => backend.peers()],
     ['GET /v1/conflicts', () => backend.conflicts()],
     ['GET /v1/drift', () => backend.drift()],
+    ['GET /v1/drift/all', () => backend.driftOfAll()],
     [
       'POST /v1/drift/acknowledge',
       async (body) => backend.acknowledge(parseBody(acknowledgeRequest, body, SAID)),

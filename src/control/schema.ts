@@ -78,6 +78,8 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest. */
   readonly digestEqual: boolean
+  /** Paths on its disk that differ from the share, by its newest signed state. */
+  readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
   /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
@@ -150,6 +152,37 @@ export interface ArchiveExtraReport {
     readonly code: string
     readonly detail: string
   }[]
+}
+
+/** GET /v1/drift/all: one for each member of each share, this device among them, by what it has reported itself. */
+export interface MemberDriftReport {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  /** This device. */
+  readonly isHere: boolean
+  /** When all this was surely so last, ISO 8601; null: it is so now. */
+  readonly asOf: string | null
+  /** False: it says how much, not what (an earlier version); `items` is empty then. */
+  readonly isListed: boolean
+  /** All paths that differ, and those of them that nobody has acknowledged. */
+  readonly total: number
+  readonly open: number
+  /** By path; fewer than `total` if they are too many for a report. */
+  readonly items: readonly MemberDriftItem[]
+}
+
+/** As in DriftReport, by the member's own word. */
+export interface MemberDriftItem {
+  readonly path: string
+  /** Also 'other': the member's version knows a kind that this one does not. */
+  readonly kinds: readonly string[]
+  readonly since: string
+  readonly policy: 'report' | 'restore'
+  readonly restores: number
+  readonly nextRestore: string | null
+  /** Null also if it has ended, or the member did not sign it. */
+  readonly acknowledgement: AcknowledgementReport | null
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -254,6 +287,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   digestEqual: z.boolean(),
   lastSeen: z.string().nullable(),
   // A daemon of an earlier version says nothing of these.
+  drift: count.default(0),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),
 })
@@ -337,6 +371,30 @@ export const archiveExtraReport: z.ZodType<ArchiveExtraReport> = z.looseObject({
   moved: z.array(z.looseObject({ dir: z.string(), path: z.string(), to: z.string().nullable() })),
   left: z.array(z.looseObject({ dir: z.string(), path: z.string(), code: z.string(), detail: z.string() })),
 })
+
+const memberDriftItem: z.ZodType<MemberDriftItem> = z.looseObject({
+  path: z.string(),
+  kinds: z.array(z.string()),
+  since: z.string(),
+  policy: z.enum(['report', 'restore']),
+  restores: count,
+  nextRestore: z.string().nullable(),
+  acknowledgement: z.looseObject({ reason: z.string(), since: z.string(), until: z.string() }).nullable(),
+})
+
+export const memberDriftReports: z.ZodType<readonly MemberDriftReport[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    device: z.string(),
+    name: z.string(),
+    isHere: z.boolean(),
+    asOf: z.string().nullable(),
+    isListed: z.boolean(),
+    total: count,
+    open: count,
+    items: z.array(memberDriftItem),
+  }),
+)
 
 const inviteShape = {
   id: z.string(),

@@ -13,6 +13,7 @@ import type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,
@@ -26,6 +27,7 @@ import { pathFault, type RelPath } from '../core/path.js'
 import { ARCHIVE_DIR } from '../folder/marker.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
+import { memberDrift } from './member-drift.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
 import type { DriftItem } from './share/local-drift.js'
 import type { Share } from './share/share.js'
@@ -122,6 +124,12 @@ export class DaemonBackend implements ControlBackend {
     return { moved: results.flatMap(({ moved }) => moved), left: results.flatMap(({ left }) => left) }
   }
 
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    const shares = await this.#shares()
+    const own = { device: this.#view.device(), name: this.#view.name }
+    return shares.flatMap((share) => memberDrift(share, own, Date.now()))
+  }
+
   async scan(): Promise<void> {
     const shares = await this.#shares()
     await Promise.all(shares.map((share) => share.scan()))
@@ -146,7 +154,10 @@ export class DaemonBackend implements ControlBackend {
     const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
     if (silent.length === 0)
       throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
-    for (const { members } of silent) members.forget(device as DeviceId)
+    for (const { members, reports } of silent) {
+      members.forget(device as DeviceId)
+      reports.forget(device as DeviceId)
+    }
   }
 
   async invites(): Promise<InviteReport[]> {
@@ -289,6 +300,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
+      drift: state.drift,
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,

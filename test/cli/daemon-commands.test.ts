@@ -42,7 +42,7 @@ describe('shoal status', () => {
         share({
           problems,
           members: [
-            member('nas', { grade: 'read' }),
+            member('nas', { grade: 'read', drift: 3 }),
             member('phone', { connected: false, address: null, transport: null }),
           ],
         }),
@@ -73,9 +73,9 @@ describe('shoal status', () => {
   drift      0
   problems   1
     a\\u{1b}[2J  EACCES  permission denied
-  MEMBER  DEVICE    GRADE  STATE        ADDRESS             LAST SEEN
-  nas     6e617300  read   in sync      tcp 127.0.0.1:4444  2026-11-20T18:02:03Z
-  phone   70686f6e  write  unreachable  -                   2026-11-20T18:02:03Z
+  MEMBER  DEVICE    GRADE  STATE        DRIFT  ADDRESS             LAST SEEN
+  nas     6e617300  read   in sync      3      tcp 127.0.0.1:4444  2026-11-20T18:02:03Z
+  phone   70686f6e  write  unreachable  0      -                   2026-11-20T18:02:03Z
 
 /b
   grade      write

@@ -12,7 +12,7 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { drift, FAKE_INVITE, FakeBackend, invite, share, status } from './fake-backend.js'
+import { drift, FAKE_INVITE, FakeBackend, invite, memberDrift, share, status } from './fake-backend.js'
 
 const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
 
@@ -27,6 +27,7 @@ describe('controlHandler', () => {
       ['GET /v1/peers', []],
       ['GET /v1/conflicts', backend.conflictList],
       ['GET /v1/drift', []],
+      ['GET /v1/drift/all', []],
       ['POST /v1/scan', {}],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],
@@ -141,6 +142,8 @@ describe('the control socket', () => {
     assert.deepEqual(await client.peers(), backend.peerList)
     assert.deepEqual(await client.conflicts(), [])
     assert.deepEqual(await client.drift(), backend.driftList)
+    backend.memberDriftList = [memberDrift('nas')]
+    assert.deepEqual(await client.driftOfAll(), backend.memberDriftList)
     assert.deepEqual(await client.archiveExtra({ share: 1, paths: ['x', 'y'] }), backend.extraReport)
     assert.deepEqual(await client.archiveExtra(), backend.extraReport)
     const said = await client.acknowledgeDrift({ share: 0, path: 'f', reason: 'meant', lifeMs: 1000 })

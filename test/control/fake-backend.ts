@@ -9,6 +9,7 @@ import type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,
@@ -29,6 +30,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     transport: 'tcp',
     address: '127.0.0.1:4444',
     digestEqual: true,
+    drift: 0,
     lastSeen: '2026-11-20T18:02:03.000Z',
     expired: false,
     clockAheadMs: null,
@@ -93,6 +95,24 @@ export function invite(changes: Partial<InviteReport> = {}): InviteReport {
   }
 }
 
+export function memberDrift(name: string, changes: Partial<MemberDriftReport> = {}): MemberDriftReport {
+  const { device } = member(name)
+  const item = {
+    path: 'etc/hosts',
+    kinds: ['content', 'mode'],
+    since: '2026-11-20T18:02:03.000Z',
+    policy: 'report' as const,
+    restores: 0,
+    nextRestore: null,
+    acknowledgement: null,
+  }
+  return {
+    ...{ dir: '/data/photos', device, name, isHere: false, asOf: null, isListed: true },
+    ...{ total: 1, open: 1, items: [item] },
+    ...changes,
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -101,6 +121,7 @@ export class FakeBackend implements ControlBackend {
   peerList: PeerReport[] = []
   conflictList: ConflictReport[] = []
   driftList: DriftReport[] = []
+  memberDriftList: MemberDriftReport[] = []
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   /** Awaited by scan, settle and approve. */
@@ -121,6 +142,10 @@ export class FakeBackend implements ControlBackend {
 
   async drift(): Promise<DriftReport[]> {
     return this.driftList
+  }
+
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    return this.memberDriftList
   }
 
   async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {

@@ -22,6 +22,7 @@ import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
+import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -30,6 +31,7 @@ import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import type { ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -43,6 +45,7 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly reports: Reports
   /** What is done about a reader's own changes. */
   readonly drift: LocalDrift
   readonly #o: ShareOptions
@@ -99,6 +102,11 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
+    this.reports = makeReports(options, prefix, this.#log, {
+      members: this.members,
+      drift: this.drift,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -112,6 +120,7 @@ export class Share {
       meta: this.#meta,
       exchange: this.exchange,
       members: this.members,
+      reports: this.reports,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -150,7 +159,7 @@ export class Share {
       exchange: this.exchange,
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
-        this.members.changed()
+        this.#tellMembers()
         this.#settler.soon()
       },
     })
@@ -290,6 +299,7 @@ export class Share {
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
@@ -327,7 +337,7 @@ export class Share {
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.members.changed()
+        this.#tellMembers()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
@@ -381,6 +391,7 @@ export class Share {
       nonce: () => randomBytes(24),
       log: this.#log,
       peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
@@ -390,6 +401,12 @@ export class Share {
         problems: this.problems.size,
       }),
     })
+  }
+
+  /** What this device holds, or could report of it, may have changed. */
+  #tellMembers(): void {
+    this.members.changed()
+    this.reports.changed()
   }
 
   #halt(reason: string): void {
