@@ -1,6 +1,7 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
 import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import { hookState } from './hooks-text.js'
 import { formatBytes, formatCount, formatTable, printable } from './text.js'
 
 /** Longer lists of problems are for --json. */
@@ -38,9 +39,19 @@ function formatShare(share: ShareReport): string {
     ['digest', share.digest.slice(0, 16)],
     ['conflicts', String(share.conflicts)],
     ['drift', String(share.drift)],
+    ...formatHooks(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
+}
+
+/** Those that have something to do. */
+function formatHooks({ hooks }: ShareReport): [string, string][] {
+  const busy = hooks.filter(({ state }) => state !== 'idle')
+  if (hooks.length === 0) return []
+  const rest = hooks.length - busy.length
+  const states = busy.map((hook) => `${hook.number} ${hookState(hook)}`)
+  return [['hooks', [...(rest > 0 ? [`${rest} idle`] : []), ...states].join('; ')]]
 }
 
 function formatProblems({ problems }: ShareReport): string {

@@ -6,8 +6,10 @@
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
+import type { HookSpec } from '../core/hook.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import { overlaps, unsafeAsks, unwise } from './checks.js'
+import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
   type KeyPath,
@@ -82,6 +84,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** What is run after changes. */
+  readonly onChange: readonly HookSpec[]
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -206,8 +210,20 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
+  }
+}
+
+function hookOf({ settle, timeout, retry, cwd, own_changes, ...hook }: HookShape, base: string): HookSpec {
+  return {
+    ...hook,
+    settleMs: settle,
+    timeoutMs: timeout,
+    retry: { times: retry.times, waitMs: retry.wait },
+    ownChanges: own_changes,
+    cwd: cwd === undefined ? undefined : resolve(base, cwd),
   }
 }
 

@@ -1,6 +1,7 @@
 // The keys of an entry of shared_folders, and those of folder_defaults, which are the same under BitTorrent Sync's
 // other names for them.
 import { z } from 'zod'
+import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { flag, hosts, path, text, whole, wrong } from './values.js'
 
@@ -14,6 +15,7 @@ export interface ShareShape {
   readonly use_sync_trash?: boolean | undefined
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
+  readonly on_change: readonly HookShape[]
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
 }
@@ -70,6 +72,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.default(false),
     { type: 'flag' },
     'with a read secret: put back what was changed here',
+  ),
+  on_change: works(
+    hooks.default([]),
+    { type: 'list of hooks' },
+    'programs to run after changes of others have been brought here, below',
   ),
   use_relay_server: notYet(
     flag.optional(),

@@ -7,6 +7,7 @@ import { PACKAGE_VERSION } from '../control/package-version.js'
 import type {
   ConflictReport,
   DriftReport,
+  HookReport,
   InviteReport,
   InviteRequest,
   MemberReport,
@@ -18,6 +19,7 @@ import type {
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import type { HookView } from '../hooks/hook.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
@@ -128,6 +130,13 @@ export class DaemonBackend implements ControlBackend {
     for (const { members } of silent) members.forget(device as DeviceId)
   }
 
+  async runHooks(hook?: number): Promise<void> {
+    const shares = await this.#shares()
+    const isKnown = shares.some((share) => share.hooks.views().some(({ number }) => number === hook))
+    if (hook !== undefined && !isKnown) throw new ShoalError('NOT_FOUND', `there is no hook ${hook}`)
+    await Promise.all(shares.map((share) => share.hooks.ask(hook)))
+  }
+
   async invites(): Promise<InviteReport[]> {
     const shares = await this.#shares()
     return (this.#view.invites()?.list() ?? []).map((record) => inviteReport(record, shares))
@@ -212,8 +221,22 @@ function shareReport(
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
+    hooks: share.hooks.views().map(hookReport),
     members: memberReports(share, limits, nowMs),
   }
+}
+
+function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
+  return {
+    ...view,
+    waitsFor: waitsFor ?? null,
+    dueInMs: dueInMs ?? null,
+    last: last === undefined ? null : runReport(last),
+  }
+}
+
+function runReport({ atMs, count, ...run }: HookView['last'] & object): HookReport['last'] {
+  return { at: new Date(atMs).toISOString(), ...run, paths: count }
 }
 
 function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {

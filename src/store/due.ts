@@ -11,6 +11,8 @@ export interface IndexOptions {
   readonly overwriteDrift: boolean
   /** Paths that the share's ignore rules leave out on every node. */
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
+  /** Hears of each path that comes to be wanted, or no longer is. Called inside transactions. */
+  readonly onWanted?: (path: RelPath, isWanted: boolean) => void
 }
 
 /**

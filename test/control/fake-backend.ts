@@ -44,6 +44,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     needBytes: 0,
     conflicts: 0,
     drift: 0,
+    hooks: [],
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
@@ -96,6 +97,10 @@ export class FakeBackend implements ControlBackend {
 
   async conflicts(): Promise<ConflictReport[]> {
     return this.conflictList
+  }
+
+  async runHooks(hook?: number): Promise<void> {
+    this.calls.push(hook === undefined ? 'hooks' : `hooks ${hook}`)
   }
 
   async drift(): Promise<DriftReport[]> {

@@ -226,6 +226,7 @@ export function newBench(
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
     withholdsSetid: false,
+    noteChange: () => undefined,
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
