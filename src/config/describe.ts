@@ -36,6 +36,9 @@ const SECTIONS: Readonly<Record<Section, Readonly<Record<string, z.ZodType>>>> =
   webui: WEBUI,
 }
 
+/** Lists that may be one text. */
+const ONE_OR_MORE: readonly z.core.$ZodType[] = [hosts, HOOK.match]
+
 /** A text of a row without Markdown: no backquotes, and links by their words. */
 export function plainText(text: string): string {
   return text.replaceAll('`', '').replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
@@ -60,7 +63,7 @@ export function configJsonSchema(): Record<string, unknown> {
     override: ({ zodSchema, jsonSchema }) => {
       const info = infoOf(zodSchema)
       if (info !== undefined) jsonSchema.description = descriptionOf(info)
-      if ((zodSchema as z.core.$ZodType) === hosts || infoOf(zodSchema) === infoOf(HOOK.match)) {
+      if (ONE_OR_MORE.includes(zodSchema)) {
         const { type, items } = jsonSchema
         delete jsonSchema.type
         delete jsonSchema.items
