@@ -64,10 +64,9 @@ export function configJsonSchema(): Record<string, unknown> {
       const info = infoOf(zodSchema)
       if (info !== undefined) jsonSchema.description = descriptionOf(info)
       if (ONE_OR_MORE.includes(zodSchema)) {
-        const { type, items } = jsonSchema
-        delete jsonSchema.type
-        delete jsonSchema.items
-        Object.assign(jsonSchema, { anyOf: [{ type, items }, { type: 'string' }] })
+        const { description, ...list } = { ...jsonSchema }
+        for (const key of Object.keys(list)) delete jsonSchema[key]
+        Object.assign(jsonSchema, { anyOf: [list, { type: 'string' }] })
       }
     },
   })
