@@ -54,13 +54,13 @@ describe('docs/shoal.schema.json', () => {
       string,
       { items?: unknown }
     >
-    const folder = shared_folders?.items as { properties?: Record<string, unknown> }
+    const folder = shared_folders?.items as { properties: Record<string, unknown> }
     const keys = {
       root: described(schema).filter((key) => !key.includes('.')),
       webui: described(webui),
       folder_defaults: described(folder_defaults),
       shared_folders: described(shared_folders?.items),
-      on_change: described((folder.properties?.on_change as { items: unknown }).items),
+      on_change: described((folder.properties.on_change as { items: unknown }).items),
     }
     for (const [section, names] of Object.entries(keys))
       assert.deepEqual(
