@@ -23,11 +23,13 @@ export interface HookTally {
 /** Notes a line: how many paths, the paths, and the numbers found in all files of the batch. */
 const SCRIPT = `#!/bin/sh
 paths=$(tr '\\0' ' ')
-numbers=$(cat "$SHOAL_DIR"/batch/* | sort -u | tr '\\n' ' ')
+numbers=$(for file in "$SHOAL_DIR"/batch/*; do head -n 1 "$file"; done | sort -u | tr '\\n' ' ')
 echo "$SHOAL_COUNT|$paths|$numbers" >> "$1"
 `
 
 const FILES = 6
+/** Files that have not changed for so long are read without further waiting (A8). */
+const AT_REST_MS = 50
 
 /** One run of the hook as it noted it. */
 export interface NotedRun {
@@ -105,22 +107,27 @@ async function playRound(
   { writer, reader }: { readonly writer: TestNode; readonly reader: TestNode },
   random: () => number,
 ): Promise<string> {
-  const size = random() < 0.3 ? 300_000 : 0
-  for (let i = 0; i < FILES; i++) {
-    // What follows the number is no line of the hook's: numbers are all it looks at.
-    const filler = size === 0 ? '' : `${' '.repeat(size + i)}`
-    writer.write(`batch/f${i}`, `${round}\n`)
-    if (filler !== '') writer.write(`filler/g${i}`, `${round}${filler}`)
-  }
+  await writeAtOnce(writer, (i) => `${round}\n${'x'.repeat(random() < 0.2 ? 300_000 + i : 0)}`)
   await writer.client.settle()
   const dice = random()
   if (dice < 0.5) return 'quiet'
-  const delayMs = Math.floor(random() * 500)
+  const delayMs = Math.floor(random() * 700)
   await pause(delayMs)
   const victim = dice < 0.9 ? reader : writer
   await victim.kill()
   await victim.start()
   return `${victim.name} killed after ${delayMs} ms`
+}
+
+/**
+ * Writes all files of a batch while the daemon sleeps: it finds them together, and so publishes them together. However slow
+ * the machine is, there is no half of a batch that lasts for longer than `settle`.
+ */
+async function writeAtOnce(node: TestNode, contentOf: (i: number) => string): Promise<void> {
+  process.kill(node.pid, 'SIGSTOP')
+  for (let i = 0; i < FILES; i++) node.write(`batch/f${i}`, contentOf(i))
+  await pause(AT_REST_MS)
+  process.kill(node.pid, 'SIGCONT')
 }
 
 async function isIdle(node: TestNode): Promise<boolean> {
