@@ -79,8 +79,8 @@ export class Hook {
   #wanted = 0
   #run: Run | undefined
   #running: Promise<void> | undefined
-  /** A run that an earlier process left is being ended. */
-  #isClearing = false
+  /** Not before start(), and not while a run that an earlier process left is being ended. */
+  #mayRun = false
   #isWoken = false
   #isStopped = false
   #timer: NodeJS.Timeout | undefined
@@ -110,13 +110,9 @@ export class Hook {
   /** Ends what an earlier process left behind, and runs from now on. */
   start(): void {
     const { left } = this.#rows
-    if (left === undefined || !isThere(left)) return this.wakeSoon()
-    this.#isClearing = true
+    if (left === undefined || !isThere(left)) return this.#begin()
     this.#host.log.warn({ hook: this.#number, pid: left.pid }, 'ending a hook that an earlier process began')
-    void endGroup(left.pid).then(() => {
-      this.#isClearing = false
-      this.wakeSoon()
-    })
+    void endGroup(left.pid).then(() => this.#begin())
   }
 
   get number(): number {
@@ -218,7 +214,12 @@ export class Hook {
     const around =
       isRunning || pending === 0 ? { halted: undefined, isReady: true, isBehind: false } : this.#host.around()
     const due = dueOf(this.#batch, this.#spec, { ...around, wanted: this.#wanted }, performance.now())
-    return due.type === 'run' && this.#isClearing ? { type: 'wait', for: 'start' } : due
+    return due.type === 'run' && !this.#mayRun ? { type: 'wait', for: 'start' } : due
+  }
+
+  #begin(): void {
+    this.#mayRun = true
+    this.wakeSoon()
   }
 
   #start(): void {
