@@ -50,7 +50,7 @@ function formatHooks({ hooks }: ShareReport): [string, string][] {
   const busy = hooks.filter(({ state }) => state !== 'idle')
   if (hooks.length === 0) return []
   const rest = hooks.length - busy.length
-  const states = busy.map((hook) => `${hook.number} ${hookState(hook)}`)
+  const states = busy.map((hook) => `hook ${hook.number} ${hookState(hook)}`)
   return [['hooks', [...(rest > 0 ? [`${rest} idle`] : []), ...states].join('; ')]]
 }
 
