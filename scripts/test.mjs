@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url'
 const LONGEST = [
   ...['e2e/crash', 'e2e/bulk', 'e2e/epoch', 'e2e/conflicts', 'e2e/halt', 'e2e/supervisor', 'e2e/mesh'],
   'e2e/drift',
-  ...['e2e/keys', 'preview/preview', 'e2e/attack', 'e2e/readers', 'e2e/durability', 'packaging/pack', 'demo'],
+  ...['e2e/hook-batches', 'e2e/keys', 'preview/preview', 'e2e/attack', 'e2e/readers', 'e2e/durability'],
+  ...['packaging/pack', 'demo'],
   ...['cli/credentials', 'e2e/joining', 'e2e/convergence', 'e2e/names', 'folder/commit-slip', 'e2e/'],
 ]
 

@@ -93,6 +93,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addConfigCommands(program, io, setExit)
+  addHooks(program, io, setExit)
   addInvite(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
@@ -233,6 +234,30 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
     .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
       setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),
     )
+}
+
+function addHooks(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  const hooks = program
+    .command('hooks')
+    .description('list what is run after changes (on_change), and how it went')
+    .argument('<config>', 'configuration file of the daemon')
+    .addOption(jsonOption())
+    .action(async (config: string, options: JsonOption) =>
+      setExit(await (await import('./hooks-command.js')).hooksCommand(io, config, options)),
+    )
+  hooks
+    .command('run')
+    .description('run now what is pending or has failed, once all of it is there; exit code 1 if a run fails')
+    .argument('<config>', 'configuration file of the daemon')
+    .argument('[number]', 'only this hook, by its number in the list', (text: string) => {
+      if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('expected the number of a hook')
+      return Number(text)
+    })
+    .addOption(jsonOption())
+    .action(async (config: string, number: number | undefined, _options: JsonOption, command: Command) => {
+      const options: JsonOption = command.optsWithGlobals()
+      setExit(await (await import('./hooks-command.js')).hooksRunCommand(io, config, number, options))
+    })
 }
 
 function addInvite(program: Command, io: CliIo, setExit: (code: number) => void): void {

@@ -1,6 +1,7 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
 import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import { hookState } from './hooks-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
@@ -38,6 +39,7 @@ function formatShare(share: ShareReport): string {
     ['digest', share.digest.slice(0, 16)],
     ['conflicts', String(share.conflicts)],
     ...formatDrift(share),
+    ...formatHooks(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
@@ -54,6 +56,15 @@ function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
   if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
   if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
   return lines
+}
+
+/** Those that have something to do. */
+function formatHooks({ hooks }: ShareReport): [string, string][] {
+  const busy = hooks.filter(({ state }) => state !== 'idle')
+  if (hooks.length === 0) return []
+  const rest = hooks.length - busy.length
+  const states = busy.map((hook) => `hook ${hook.number} ${hookState(hook)}`)
+  return [['hooks', [...(rest > 0 ? [`${rest} idle`] : []), ...states].join('; ')]]
 }
 
 function formatProblems({ problems }: ShareReport): string {

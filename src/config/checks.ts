@@ -84,9 +84,9 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
-  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift }, at) => {
-    const warn = (key: string, message: string, isNote = false): void => {
-      const path = ['shared_folders', at, key]
+  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift, onChange }, at) => {
+    const warn = (key: string | KeyPath, message: string, isNote = false): void => {
+      const path = ['shared_folders', at, key].flat()
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
     if (useDht && config.bootstrap.length === 0)
@@ -100,6 +100,12 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
       )
+    for (const [hookAt, { run }] of onChange.entries())
+      if (isAbsolute(run[0]!) && config.shares.some((share) => isWithin(run[0]!, share.dir)))
+        warn(
+          ['on_change', hookAt, 'run'],
+          'is a program in a shared folder, so everyone who can write there can have anything run here',
+        )
     for (const [other, share] of config.shares.entries())
       if ('file' in share.secret && isWithin(share.secret.file, dir))
         warn(

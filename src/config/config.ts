@@ -7,8 +7,10 @@ import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
+import type { HookSpec } from '../core/hook.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
+import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
   type KeyPath,
@@ -85,6 +87,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly overwriteChanges: boolean
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
+  /** What is run after changes. */
+  readonly onChange: readonly HookSpec[]
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -210,8 +214,20 @@ function shareOf(
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
     drift: shape.drift,
+    onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
+  }
+}
+
+function hookOf({ settle, timeout, retry, cwd, own_changes, ...hook }: HookShape, base: string): HookSpec {
+  return {
+    ...hook,
+    settleMs: settle,
+    timeoutMs: timeout,
+    retry: { times: retry.times, waitMs: retry.wait },
+    ownChanges: own_changes,
+    cwd: cwd === undefined ? undefined : resolve(base, cwd),
   }
 }
 

@@ -2,6 +2,7 @@
 // a JSON schema for editors. `npm run docs` writes the last two; a test says when that was forgotten.
 import { z } from 'zod'
 import { driftRules, POLICIES } from './drift-rules.js'
+import { HOOK } from './hook-keys.js'
 import { infoOf, type KeyInfo } from './key-info.js'
 import { ROOT } from './root-keys.js'
 import { CONFIG } from './shape.js'
@@ -9,8 +10,8 @@ import { FOLDER_DEFAULTS, SHARE } from './share-keys.js'
 import { hosts } from './values.js'
 import { WEBUI } from './webui-keys.js'
 
-/** An object of the file: the root, an entry of shared_folders, or one that the root holds. */
-export type Section = 'root' | 'shared_folders' | 'folder_defaults' | 'webui'
+/** An object of the file: the root, an entry of shared_folders or of its on_change, or one that the root holds. */
+export type Section = 'root' | 'shared_folders' | 'on_change' | 'folder_defaults' | 'webui'
 
 /** One key, in words. Words hold Markdown's backquotes and links (plainText), and no line breaks. */
 export interface KeyRow {
@@ -31,9 +32,13 @@ export interface KeyRow {
 const SECTIONS: Readonly<Record<Section, Readonly<Record<string, z.ZodType>>>> = {
   root: ROOT,
   shared_folders: SHARE,
+  on_change: HOOK,
   folder_defaults: FOLDER_DEFAULTS,
   webui: WEBUI,
 }
+
+/** Lists that may be one text. */
+const ONE_OR_MORE: readonly z.core.$ZodType[] = [hosts, HOOK.match]
 
 /** A text of a row without Markdown: no backquotes, and links by their words. */
 export function plainText(text: string): string {
@@ -65,11 +70,10 @@ export function configJsonSchema(): Record<string, unknown> {
         delete jsonSchema.items
         Object.assign(jsonSchema, { anyOf: [{ enum: [...POLICIES] }, { type, items }] })
       }
-      if ((zodSchema as z.core.$ZodType) === hosts) {
-        const { type, items } = jsonSchema
-        delete jsonSchema.type
-        delete jsonSchema.items
-        Object.assign(jsonSchema, { anyOf: [{ type, items }, { type: 'string' }] })
+      if (ONE_OR_MORE.includes(zodSchema)) {
+        const { description, ...list } = { ...jsonSchema }
+        for (const key of Object.keys(list)) delete jsonSchema[key]
+        Object.assign(jsonSchema, { anyOf: [list, { type: 'string' }] })
       }
     },
   })

@@ -17,6 +17,7 @@ const VALUES: Readonly<Record<string, string>> = {
   max_file_size_for_versioning: '1000',
   interfaces: '["eth0"]',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
+  on_change: '[{ "match": "postfix/**", "run": ["systemctl", "reload", "postfix"] }]',
 }
 /** Keys that stand in the sample itself. */
 const SHOWN: ReadonlySet<string> = new Set([

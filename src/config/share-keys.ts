@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DriftRule } from '../core/drift-rules.js'
 import { driftRules } from './drift-rules.js'
+import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { flag, hosts, path, text, whole, wrong } from './values.js'
 
@@ -17,6 +18,7 @@ export interface ShareShape {
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
   readonly drift: readonly DriftRule[]
+  readonly on_change: readonly HookShape[]
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
 }
@@ -78,6 +80,11 @@ export const SHARE: Keys<ShareShape> = {
     driftRules.default([]),
     { type: '`"report"`, `"restore"` or a list of rules', default: '`"report"`' },
     'with a read secret: what is done about changes made here; see [Read-only folders](#read-only-folders)',
+  ),
+  on_change: works(
+    hooks.default([]),
+    { type: 'list of hooks' },
+    'programs to run after changes of others have been brought here, below',
   ),
   use_relay_server: notYet(
     flag.optional(),

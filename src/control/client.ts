@@ -104,6 +104,11 @@ export class ControlClient {
     await this.#call('POST', '/v1/forget', nothing, options, { device })
   }
 
+  /** Runs what is pending of one hook, or of all; resolves when that is done or has to wait. NOT_FOUND. */
+  async runHooks(hook?: number, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/hooks/run', nothing, options, { hook })
+  }
+
   /** The invites that have not expired, oldest first. */
   invites(options: CallOptions = {}): Promise<readonly InviteReport[]> {
     return this.#call('GET', '/v1/invites', inviteReports, options)

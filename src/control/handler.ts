@@ -23,6 +23,7 @@ import {
   type NewInviteReport,
   type PeerReport,
   revokeRequest,
+  runHooksRequest,
   type StatusReport,
   withdrawRequest,
 } from './schema.js'
@@ -52,6 +53,8 @@ export interface ControlBackend {
    * connected; NOT_FOUND: no such member.
    */
   forget(device: string): Promise<void>
+  /** Runs what is pending of one hook, or of all; resolves when that is done or has to wait. NOT_FOUND: no such hook. */
+  runHooks(hook?: number): Promise<void>
   /** Those that have not expired, oldest first. */
   invites(): Promise<InviteReport[]>
   /** Makes an invite. NOT_FOUND: no such share; SECRET_GRADE; USAGE: its life, or too many are open. */
@@ -108,6 +111,7 @@ export function controlHandler(
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],
     ['POST /v1/forget', async (body) => backend.forget(deviceOf(body))],
+    ['POST /v1/hooks/run', async (body) => backend.runHooks(hookOf(body))],
     ['GET /v1/invites', () => backend.invites()],
     ['POST /v1/invites', async (body) => backend.invite(parseBody(inviteRequest, body, INVITE))],
     ['POST /v1/invites/revoke', async (body) => backend.revokeInvite(inviteOf(body))],
@@ -136,6 +140,10 @@ export function errorResponse(error: ShoalError): ControlResponse {
 function shareOf(body: string): number | undefined {
   const what = '{"share": place in the configuration, from 0}'
   return parseBody(approveRequest, body, what).share
+}
+
+function hookOf(body: string): number | undefined {
+  return parseBody(runHooksRequest, body, '{"hook": its number, from 1}').hook
 }
 
 function deviceOf(body: string): string {

@@ -41,6 +41,8 @@ export interface ShareReport {
   /** Content moved since the daemon started. */
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** Programs that are run after changes (`on_change`), in the order of the configuration. */
+  readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
 }
@@ -56,6 +58,40 @@ export interface DriftDetail {
   readonly waiting: number
   /** When the first of these is put back, ISO 8601; null: none waits. */
   readonly nextRestore: string | null
+}
+
+/** What is run after changes, and how it stands. */
+export interface HookReport {
+  /** From 1, over all shares of the configuration. */
+  readonly number: number
+  readonly match: readonly string[]
+  readonly run: readonly string[]
+  readonly ownChanges: boolean
+  readonly state: 'idle' | 'settling' | 'waiting' | 'running' | 'retrying' | 'failed'
+  /** Paths whose change no run that did well was told of; those of a run under way aside. */
+  readonly pending: number
+  /** Of a waiting one, what it waits for: "3 paths, e.g. postfix/main.cf"; or null. */
+  readonly waitsFor: string | null
+  /** Until it runs, if only time is missing; or null. */
+  readonly dueInMs: number | null
+  /** Null: it never ran. */
+  readonly last: HookRunReport | null
+}
+
+export interface HookRunReport {
+  /** When it began, ISO 8601. */
+  readonly at: string
+  readonly durationMs: number
+  /** 'stopped': ended because the daemon stopped; it is run again. */
+  readonly result: 'done' | 'failed' | 'timeout' | 'stopped' | 'not-started'
+  readonly exit: number | null
+  readonly signal: string | null
+  /** Why it did not start, or null. */
+  readonly reason: string | null
+  /** How many it was told of. */
+  readonly paths: number
+  /** The last lines that it printed. */
+  readonly output: string
 }
 
 /** A problem with one path (A6): kept, shown and retried. */
@@ -224,6 +260,11 @@ export interface ApproveRequest {
   readonly share?: number | undefined
 }
 
+/** POST /v1/hooks/run: run what is pending, of one hook or of all. */
+export interface RunHooksRequest {
+  readonly hook?: number | undefined
+}
+
 /** POST /v1/forget: drop a silent member until it is heard of again. */
 export interface ForgetRequest {
   /** Device id, 64 hex digits. */
@@ -303,6 +344,29 @@ const driftDetail: z.ZodType<DriftDetail> = z.looseObject({
 /** What a daemon of an earlier version would say. */
 const NO_DETAIL: DriftDetail = { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null }
 
+const hook: z.ZodType<HookReport> = z.looseObject({
+  number: count,
+  match: z.array(z.string()),
+  run: z.array(z.string()),
+  ownChanges: z.boolean(),
+  state: z.enum(['idle', 'settling', 'waiting', 'running', 'retrying', 'failed']),
+  pending: count,
+  waitsFor: z.string().nullable(),
+  dueInMs: z.number().nullable(),
+  last: z
+    .looseObject({
+      at: z.string(),
+      durationMs: count,
+      result: z.enum(['done', 'failed', 'timeout', 'stopped', 'not-started']),
+      exit: z.number().nullable(),
+      signal: z.string().nullable(),
+      reason: z.string().nullable(),
+      paths: count,
+      output: z.string(),
+    })
+    .nullable(),
+})
+
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
   grade,
@@ -319,6 +383,8 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   digest: z.string(),
   receivedBytes: count,
   sentBytes: count,
+  // A daemon of an earlier version has none.
+  hooks: z.array(hook).default([]),
   members: z.array(member),
 })
 
@@ -423,6 +489,10 @@ export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
 
 export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
+})
+
+export const runHooksRequest: z.ZodType<RunHooksRequest> = z.strictObject({
+  hook: z.int().positive().optional(),
 })
 
 export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({

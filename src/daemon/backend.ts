@@ -11,6 +11,7 @@ import type {
   ConflictReport,
   DriftPath,
   DriftReport,
+  HookReport,
   InviteReport,
   InviteRequest,
   MemberDriftReport,
@@ -25,6 +26,7 @@ import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
 import { pathFault, type RelPath } from '../core/path.js'
 import { ARCHIVE_DIR } from '../folder/marker.js'
+import type { HookView } from '../hooks/hook.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
 import { memberDrift } from './member-drift.js'
@@ -160,6 +162,13 @@ export class DaemonBackend implements ControlBackend {
     }
   }
 
+  async runHooks(hook?: number): Promise<void> {
+    const shares = await this.#shares()
+    const isKnown = shares.some((share) => share.hooks.views().some(({ number }) => number === hook))
+    if (hook !== undefined && !isKnown) throw new ShoalError('NOT_FOUND', `there is no hook ${hook}`)
+    await Promise.all(shares.map((share) => share.hooks.ask(hook)))
+  }
+
   async invites(): Promise<InviteReport[]> {
     const shares = await this.#shares()
     return (this.#view.invites()?.list() ?? []).map((record) => inviteReport(record, shares))
@@ -282,8 +291,22 @@ function shareReport(
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
+    hooks: share.hooks.views().map(hookReport),
     members: memberReports(share, limits, nowMs),
   }
+}
+
+function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
+  return {
+    ...view,
+    waitsFor: waitsFor ?? null,
+    dueInMs: dueInMs ?? null,
+    last: last === undefined ? null : runReport(last),
+  }
+}
+
+function runReport({ atMs, count, ...run }: HookView['last'] & object): HookReport['last'] {
+  return { at: new Date(atMs).toISOString(), ...run, paths: count }
 }
 
 function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {

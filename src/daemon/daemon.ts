@@ -12,6 +12,7 @@ import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
+import { HookSlots } from '../hooks/slots.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { openLmdb } from '../store/lmdb.js'
@@ -25,7 +26,7 @@ import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
-import type { ShareSettings } from './share/share-options.js'
+import type { ShareHooks, ShareSettings } from './share/share-options.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -78,6 +79,7 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #hookSlots = new HookSlots()
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -159,6 +161,7 @@ class Daemon implements RunningDaemon {
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(settings)
+      share.setHooks(hooksAt(this.#config, i))
       const config = this.#config.shares[i]!
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
       if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
@@ -230,10 +233,10 @@ class Daemon implements RunningDaemon {
       if (isStrange) await this.#newEpochs(opened.store)
       const invites = openInvites(this.#config, this.#identity, this.#log)
       const swarm = this.#makeSwarm(invites)
-      const own = shares.map((share) => {
+      const own = shares.map((share, at) => {
         const lock = lockDirectory(share.dir)
         if (lock !== undefined) locks.push(lock)
-        const made = this.#makeShare(share, { pool, database, feeds: opened.store, swarm })
+        const made = this.#makeShare(share, at, { pool, database, feeds: opened.store, swarm })
         // A new one has its folder, and so its lock, only now.
         const late = lock === undefined ? lockDirectory(share.dir) : undefined
         if (late !== undefined) locks.push(late)
@@ -243,6 +246,8 @@ class Daemon implements RunningDaemon {
       closing.push(() => Promise.all(own.map((share) => share.stop())))
       closing.push(() => swarm.stop())
       closing.push(async () => invites.close())
+      // Begins first, as it may take a while; the shares wait for its end.
+      closing.push(async () => void Promise.all(own.map((share) => share.hooks.stop())))
       for (const share of own) await share.start()
       const { port } = await swarm.start()
       this.#keepPort(port)
@@ -298,6 +303,7 @@ class Daemon implements RunningDaemon {
 
   #makeShare(
     share: ShareConfig<Secret>,
+    at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
     const { dir, secret, useSyncTrash } = share
@@ -312,6 +318,8 @@ class Daemon implements RunningDaemon {
       drift: driftRules(share),
       deviceName,
       settings: shareSettings(this.#config),
+      hooks: hooksAt(this.#config, at),
+      hookSlots: this.#hookSlots,
       pool,
       database,
       feeds,
@@ -356,6 +364,11 @@ function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Co
 
 function driftRules({ overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
   return overwriteChanges ? RESTORE_ALL : drift
+}
+
+function hooksAt({ shares }: Config, at: number): ShareHooks {
+  const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
+  return { specs: shares[at]!.onChange, before }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

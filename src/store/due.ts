@@ -14,6 +14,8 @@ export interface IndexOptions {
   readonly overwriteDrift: boolean | ((path: RelPath, row: DiskRow) => boolean)
   /** Paths that the share's ignore rules leave out on every node. */
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
+  /** Hears of each path that comes to be wanted, or no longer is. Called inside transactions. */
+  readonly onWanted?: (path: RelPath, isWanted: boolean) => void
 }
 
 /** Whether what a reader did to a path is to be undone now. */

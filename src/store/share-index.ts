@@ -82,7 +82,7 @@ export class ShareIndex {
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
-    this.#wanted = new WantedTable(database, prefix)
+    this.#wanted = new WantedTable(database, prefix, options.onWanted)
     this.#archived = new ArchivedTable(database, prefix)
   }
 
@@ -181,6 +181,11 @@ export class ShareIndex {
 
   isWanted(path: RelPath): boolean {
     return this.#wanted.has(path)
+  }
+
+  /** All wanted paths, in key order. */
+  allWanted(): Generator<RelPath> {
+    return this.#wanted.all()
   }
 
   /**

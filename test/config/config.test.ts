@@ -66,6 +66,7 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           drift: [],
+          onChange: [],
           useRelay: true,
           position: { line: 1, column: 47 },
         },

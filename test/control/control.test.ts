@@ -31,6 +31,7 @@ describe('controlHandler', () => {
       ['POST /v1/scan', {}],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],
+      ['POST /v1/hooks/run', {}],
       ['GET /v1/invites', []],
       ['POST /v1/stop', {}],
     ]
@@ -38,7 +39,7 @@ describe('controlHandler', () => {
       const [method, path] = call.split(' ') as [string, string]
       assert.deepEqual(await handle({ method, path }), { status: 200, body }, call)
     }
-    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'stop'])
+    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'hooks', 'stop'])
   })
 
   it('refuses calls that there are not, and bodies that are not understood', async () => {
@@ -51,6 +52,8 @@ describe('controlHandler', () => {
     assert.deepEqual(await code('POST', '/v1/status'), [404, 'NOT_FOUND'])
     for (const body of ['{', '[]', '{"share": -1}', '{"share": "0"}', '{"other": 1}'])
       assert.deepEqual(await code('POST', '/v1/approve', body), [400, 'USAGE'])
+    for (const body of ['{', '{"hook": 0}', '{"hook": "1"}', '{"share": 1}'])
+      assert.deepEqual(await code('POST', '/v1/hooks/run', body), [400, 'USAGE'])
     for (const body of ['', '{', '{"device": "nas"}', `{"device": "${'A'.repeat(64)}"}`])
       assert.deepEqual(await code('POST', '/v1/forget', body), [400, 'USAGE'])
     const lives = ['0', '-1', '1.5', '"1h"', 'null'].map(
@@ -154,6 +157,8 @@ describe('the control socket', () => {
     await client.approve()
     await client.approve(1)
     await client.forget('b'.repeat(64))
+    await client.runHooks()
+    await client.runHooks(2)
     backend.inviteList = [invite()]
     assert.deepEqual(await client.invites(), backend.inviteList)
     const made = await client.invite({ share: 1, grade: 'write', lifeMs: 1000 })
@@ -171,6 +176,8 @@ describe('the control socket', () => {
       'approve undefined',
       'approve 1',
       `forget ${'b'.repeat(64)}`,
+      'hooks',
+      'hooks 2',
     ]
     assert.deepEqual(backend.calls, [...calls, 'invite 1 write 1000', 'revoke 3f2a9c01', 'stop'])
   })

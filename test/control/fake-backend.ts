@@ -51,6 +51,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     conflicts: 0,
     drift: 0,
     driftDetail: { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null },
+    hooks: [],
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
@@ -138,6 +139,10 @@ export class FakeBackend implements ControlBackend {
 
   async conflicts(): Promise<ConflictReport[]> {
     return this.conflictList
+  }
+
+  async runHooks(hook?: number): Promise<void> {
+    this.calls.push(hook === undefined ? 'hooks' : `hooks ${hook}`)
   }
 
   async drift(): Promise<DriftReport[]> {

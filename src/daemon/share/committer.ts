@@ -313,6 +313,7 @@ export class Committer {
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    this.#context.noteChange(task.path, 'share')
   }
 
   #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {

@@ -1,4 +1,5 @@
 // What the parts of one running share have in common. Made once by share.ts; the parts see only this.
+import type { ChangedBy } from '../../core/hook.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceKeys } from '../../core/piece.js'
 import type { RootIdentity } from '../../folder/marker.js'
@@ -30,6 +31,8 @@ export interface ShareContext {
   /** Before a commit of this instant: see ArchiveKeeper.use. */
   useArchive(atMs: number): Promise<() => void>
   isIgnored(path: RelPath, isDirectory: boolean): boolean
+  /** A path of this disk was changed, which hooks may be for. Call inside the transaction that notes it. */
+  noteChange(path: RelPath, by: ChangedBy): void
   /** The ignore file was seen with new content. */
   onIgnoreRules(): void
   /** Publishes in the own feed; resolves when durable. Nothing to do for an empty list. */

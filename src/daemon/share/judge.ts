@@ -8,6 +8,7 @@ import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { withWithheld } from '../../core/setid.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
+import { compareVersions } from '../../core/version.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
@@ -78,6 +79,9 @@ export class Judge {
           return { draft, pieces: pieces ?? [], disk: { stat } }
         }
         index.setDisk(path, { applied: outcome.applied, stat, drift: undefined }, layout)
+        // Put there by a process that died before it noted that, unless a user has done the same.
+        if (!this.#areUsedUp && compareVersions(outcome.applied.version, applied.version) !== 'equal')
+          this.#context.noteChange(path, 'share')
         return undefined
       case 'drift': {
         const sinceMs = row?.drift?.sinceMs ?? Date.now()

@@ -7,6 +7,7 @@ import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
+import { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -29,7 +30,8 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
-import type { ShareOptions, ShareSettings } from './share-options.js'
+import { HookGate, hookProblems } from './share-hooks.js'
+import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReports } from './share-reports.js'
 
@@ -48,6 +50,7 @@ export class Share {
   readonly reports: Reports
   /** What is done about a reader's own changes. */
   readonly drift: LocalDrift
+  readonly hooks: Hooks
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -85,6 +88,7 @@ export class Share {
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
+      onWanted: (path, isWanted) => this.hooks.noteWanted(path, isWanted),
     })
     this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
@@ -161,8 +165,10 @@ export class Share {
       onRound: () => {
         this.#tellMembers()
         this.#settler.soon()
+        this.hooks.wake()
       },
     })
+    this.hooks = this.#makeHooks(prefix)
     this.#watcher = new Watcher(dir, { log: this.#log })
     this.#keeper = new ArchiveKeeper({
       root: dir,
@@ -231,6 +237,7 @@ export class Share {
     this.#news.tellSoon()
     this.#applier.wake()
     this.#keeper.start()
+    this.hooks.start()
   }
 
   /** New settings, from now on. */
@@ -240,6 +247,11 @@ export class Share {
     if (this.#stopped) return
     this.#rescanTimer.every(settings.rescanIntervalMs)
     if (settings.trashTtlDays !== before.trashTtlDays) this.#keeper.ttlDays = settings.trashTtlDays
+  }
+
+  /** Other hooks, from now on. */
+  setHooks({ specs, before }: ShareHooks): void {
+    this.hooks.set(specs, before)
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -303,6 +315,7 @@ export class Share {
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
+      this.hooks.stop(),
       this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
@@ -327,6 +340,7 @@ export class Share {
       useArchive: (atMs) => this.#keeper.use(atMs),
       withholdsSetid,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
+      noteChange: (path, by) => this.hooks.noteChange(path, by),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
@@ -371,8 +385,37 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
+      onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
+      fail: (thrown) => this.#fail(thrown),
+    })
+  }
+
+  #makeHooks(prefix: string): Hooks {
+    const { dir, keys, hooks, hookSlots, database, nowMs } = this.#o
+    const gate = new HookGate({
+      index: this.index,
+      members: this.members,
+      peers: () => this.#peers.connected,
+      feeds: () => this.#feeds,
+      hasScanned: () => this.#scanner.hasScanned && !this.#scanner.isScanningAll,
+      haltReason: this.#context.haltReason,
+    })
+    return new Hooks({
+      ...hooks,
+      dir,
+      share: keys.shareId.slice(0, 16),
+      database,
+      prefix,
+      log: this.#log,
+      slots: hookSlots,
+      nowMs,
+      environment: process.env,
+      around: () => gate.around(),
+      wanted: () => this.index.allWanted(),
+      tell: hookProblems(this.problems),
+      transaction: (body) => this.index.transaction(body),
       fail: (thrown) => this.#fail(thrown),
     })
   }

@@ -484,3 +484,30 @@ for (const withholdsSetid of [true, false])
     for (const path of ['new', 'old', 'd']) assert.equal(bench.index.step(at(path)).type, 'none', path)
     assert.deepEqual([...bench.index.withheld].sort(), withholdsSetid ? ['new', 'old'] : [])
   })
+
+test('hooks hear of what was done, in the transaction that notes it, and of nothing else', async () => {
+  const bench = newApplyBench()
+  const told = committerOf(bench)
+  await bench.have('gone', [1])
+  await bench.have('old', [1])
+  await bench.have('refused', [1])
+  await bench.tell('gone', ABSENT)
+  await bench.tell('old', { ...fileFact([1]), mode: 0o600 })
+  await bench.tell('refused', fileFact([3]))
+  await bench.tell('d', directoryFact())
+  await bench.tell('d/new', fileFact([2]))
+  bench.pool.answers.set('refused', { result: { status: 'changed' } })
+  const states: string[] = []
+  const noteChange: typeof bench.context.noteChange = (path, by) => {
+    states.push(
+      `${by} ${path}: ${bench.index.step(path).type}, intents ${bench.index.recovery.intents().size > 0}`,
+    )
+  }
+  Object.assign(bench.context, { noteChange })
+  await commit(bench, told, 'd', 'd/new', 'gone', 'old', 'refused')
+  // The intents go with the same transaction, after it.
+  assert.deepEqual(
+    states.sort(),
+    ['d/new', 'd', 'gone', 'old'].map((path) => `share ${path}: none, intents true`),
+  )
+})

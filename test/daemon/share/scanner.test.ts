@@ -470,3 +470,20 @@ test('directories that a listing job left, because it had become large, are look
     assert.deepEqual(paths(bench).slice(6), ['c/f'])
   })
 })
+
+test('hooks hear of what an earlier process put there, in the first look; later the same is a user doing it himself', async () => {
+  const bench = newBench()
+  await interrupted(bench)
+  bench.disk.file('f', [2])
+  await bench.tell('g', fileFact([5]))
+  bench.disk.file('g', [5])
+  bench.disk.file('own', [6])
+  await scanning(bench, async (scanner) => {
+    assert.deepEqual([...bench.changed].sort(), ['share f', 'share g', 'user own'])
+    await bench.tell('later', fileFact([7]))
+    bench.disk.file('later', [7])
+    await scanner.fullScan()
+    assert.equal(bench.index.step(at('later')).type, 'none', 'it was adopted')
+    assert.equal(bench.changed.length, 3)
+  })
+})

@@ -182,6 +182,8 @@ export interface Bench {
   readonly problems: ProblemBook
   /** All that was given to publish, in order; the empty notices left out. */
   readonly published: Publication[]
+  /** What hooks hear of, as "share a". */
+  readonly changed: string[]
   /** How often somebody was told that there may be news without anything to publish. */
   notices: number
   halted: string | undefined
@@ -206,6 +208,7 @@ export function newBench(
   const own = new Publisher(index.feeds.byWriter(ME)!, {
     ...common,
     feed,
+    onOwnChange: (path) => bench.changed.push(`user ${path}`),
     onPostponed: (path) => bench.postponed.push(path),
   })
   const theirs = new Publisher(index.feeds.byWriter(OTHER)!, {
@@ -227,6 +230,7 @@ export function newBench(
     useArchive: async () => () => undefined,
     onDriftEnded: () => undefined,
     withholdsSetid: false,
+    noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
@@ -253,6 +257,7 @@ export function newBench(
     feed,
     problems,
     published: [],
+    changed: [],
     notices: 0,
     halted: undefined,
     rootFault: undefined,
