@@ -61,6 +61,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   searchLan: { key: 'search_lan', live: false, show: plain },
   useDht: { key: 'use_dht', live: false, show: plain },
   useSyncTrash: { key: 'use_sync_trash', live: false, show: plain },
+  sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
 }
 

@@ -24,6 +24,8 @@ export interface ShareOptions {
   /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
   readonly overwriteChanges: boolean
+  /** Whether blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
   readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity

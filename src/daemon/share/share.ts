@@ -295,7 +295,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, sparse, withholdsSetid } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -306,6 +306,7 @@ export class Share {
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
       archive: useSyncTrash,
+      sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),
       withholdsSetid,

@@ -154,7 +154,7 @@ export class Stager {
     taken: readonly PendingPart[][],
     byteLength: number,
   ): Promise<void> {
-    const { pool, root, pieceKeys, withholdsSetid } = this.#context
+    const { pool, root, pieceKeys, withholdsSetid, sparse } = this.#context
     const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
     const packed = Buffer.from(room)
     let at = 0
@@ -181,7 +181,7 @@ export class Stager {
         mtimeUs: fact.mtimeUs,
       }
     })
-    const results = await pool.stage(root, pieceKeys, jobs, room)
+    const results = await pool.stage(root, pieceKeys, jobs, room, undefined, sparse)
     for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
   }
 
