@@ -24,7 +24,10 @@ export interface Undressed {
   readonly name?: string
 }
 
-/** Part of a result that is 'done', only if something could not be set. The stat of the result tells owner and mode. */
+/**
+ * Part of a result that is 'done', only if something could not be set, or shows otherwise than it was set (an ACL that the
+ * kernel found to say no more than the mode): then `undressed` may be empty. The stat of the result tells owner and mode.
+ */
 export interface Shown {
   readonly undressed: readonly Undressed[]
   /** The attributes in the scope that it has now, packed; undefined if the file system has none or they cannot be read. */
