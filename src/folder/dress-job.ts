@@ -1,6 +1,8 @@
 // What a file, directory or symlink is to get besides content, mode and time, and what is answered of it: plain values
 // that cross to the worker and back. Part of a commit or stage job.
 
+import type { AttributeScope } from '../core/raw-attributes.js'
+
 /** Owner, group and attributes to set. What is absent is left as it is. */
 export interface Dress {
   /** Numbers of this node. */
@@ -11,6 +13,8 @@ export interface Dress {
    * removed. Not for symlinks, which have none.
    */
   readonly attributes?: Buffer
+  /** The part of the scope that `attributes` is about, if not all of it; the rest is left as it is. */
+  readonly about?: AttributeScope
   /** The mode to set where the ACL among `attributes` cannot be: without it, the group's bits would mean the mask (acl(5)). */
   readonly modeWithoutAcl?: number
 }

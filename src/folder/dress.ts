@@ -66,7 +66,7 @@ export class Dresser {
     if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress))
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
-    const attributes = dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes)
+    const attributes = dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, dress)
     try {
       const isWorn = attributes?.isWorn ?? true
       if (wearer.isSeen && !(isWorn && isOwner(before, dress))) {
@@ -82,18 +82,18 @@ export class Dresser {
       const meant = hasAcl ? finalMode : (dress.modeWithoutAcl ?? finalMode)
       const given = hasOwner || !before.isFile() ? meant : meant & ~SETID_BITS
       if ((fs.fstatSync(wearer.fd).mode & PERMISSIONS) !== given) chmod(wearer, given)
-      return this.#shown(wearer, before.dev, undressed, isWorn ? undefined : dress.attributes)
+      return this.#shown(wearer, before.dev, undressed, isWorn ? undefined : dress)
     } finally {
       attributes?.close()
     }
   }
 
   /** Whether it still has the attributes that this dress left it with; yes if that cannot be told. */
-  isWearing(wearer: Wearer, { attributes }: Dress, shown: Shown | undefined): boolean {
-    const expected = shown === undefined ? attributes && this.#inScope(attributes) : shown.attributes
-    if (expected === undefined) return true
+  isWearing(wearer: Wearer, dress: Dress, shown: Shown | undefined): boolean {
     const now = this.attributesOf(wearer, fs.fstatSync(wearer.fd).dev)
-    return now === undefined || isEqual(now, expected)
+    if (now === undefined) return true
+    if (shown === undefined) return this.#isAsSet(now, dress)
+    return shown.attributes === undefined || isEqual(now, shown.attributes)
   }
 
   /** Attributes as they are, for restoring them; undefined if they cannot be told. */
@@ -102,23 +102,34 @@ export class Dresser {
     return Buffer.isBuffer(read) ? read : undefined
   }
 
-  #open(wearer: Wearer, wanted: Buffer): OpenAttributes {
+  #open(wearer: Wearer, wanted: Buffer, dress: Dress): OpenAttributes {
     const fd = wearer.isHandle ? openHandle(wearer.fd) : wearer.fd
-    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(wanted), this.#isInScope)
+    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(asBuffer(wanted)), this.#aboutOf(dress))
   }
 
-  #inScope(attributes: Buffer): Buffer {
-    if (attributes.length === 0) return attributes
-    return packRaw(unpackRaw(attributes).filter(([name]) => this.#isInScope(name)))
+  /** Which names a dress is about. */
+  #aboutOf({ about }: Dress): (name: string) => boolean {
+    if (about === undefined) return this.#isInScope
+    const isInPart = inScope(about)
+    return (name) => isInPart(name) && this.#isInScope(name)
   }
 
-  /** `set`: the attributes that it was given just now, if any. */
-  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set?: Buffer): Shown | undefined {
+  /** Whether attributes are, as far as a dress is about them, what it sets. */
+  #isAsSet(now: Buffer, dress: Dress): boolean {
+    const { attributes } = dress
+    if (attributes === undefined || (now.length === 0 && attributes.length === 0)) return true
+    const isAbout = this.#aboutOf(dress)
+    const part = (all: Buffer): Buffer => packRaw(unpackRaw(all).filter(([name]) => isAbout(name)))
+    return isEqual(part(now), part(asBuffer(attributes)))
+  }
+
+  /** `set`: what it was given just now, if that changed any attribute. */
+  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set?: Dress): Shown | undefined {
     if (undressed.length === 0 && set === undefined) return undefined
     const attributes = this.attributesOf(wearer, dev)
     if (undressed.length > 0) return { undressed, attributes }
     // The kernel keeps no ACL that says what the mode says, and another mode is another mask.
-    const isKept = attributes === undefined || isEqual(attributes, this.#inScope(set!))
+    const isKept = attributes === undefined || this.#isAsSet(attributes, set!)
     return isKept ? undefined : { undressed, attributes }
   }
 }
@@ -134,8 +145,19 @@ export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean
     a?.uid === b?.uid &&
     a?.gid === b?.gid &&
     a?.modeWithoutAcl === b?.modeWithoutAcl &&
+    isSameScope(a?.about, b?.about) &&
     (a?.attributes === undefined ? b?.attributes === undefined : isEqual(a.attributes, b?.attributes))
   )
+}
+
+function isSameScope(a: AttributeScope | undefined, b: AttributeScope | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return a.acls === b.acls && a.xattrs.length === b.xattrs.length && a.xattrs.every((x, i) => x === b.xattrs[i])
+}
+
+/** What has crossed threads as a Buffer has become a plain array of bytes. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {

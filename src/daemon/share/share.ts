@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -13,14 +14,15 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
-import type { ShareContext } from './context.js'
+import type { DressesAnew, ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
+import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ProblemBook, withheldProblems } from './problems.js'
+import { ProblemBook } from './problems.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -60,6 +62,8 @@ export class Share {
   readonly #keeper: ArchiveKeeper
   readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
+  /** What is carried of metadata is other than at the last look at everything. */
+  #dressesAnew: DressesAnew = 'nothing'
   #halted: string | undefined
   #stopped = false
   /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
@@ -79,7 +83,8 @@ export class Share {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
-    this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
+    this.#dressesAnew = this.#dressesAnewFrom(options.metadata)
+    this.problems = new ProblemBook(nowMs, metadataProblems(this.index, options.metadata))
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -295,7 +300,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, sparse, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, sparse, metadata } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -309,7 +314,9 @@ export class Share {
       sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),
-      withholdsSetid,
+      metadata,
+      isOwn: (writer) => writer === this.#feeds.ownWriter,
+      dressesAnew: () => this.#dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
@@ -320,11 +327,21 @@ export class Share {
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
+        this.#meta.dressing = dressingOf(this.#o.metadata)
+        this.#dressesAnew = 'nothing'
         this.members.changed()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  /** What has to be looked at again, as it is dressed otherwise from now on. */
+  #dressesAnewFrom(metadata: Metadata): DressesAnew {
+    const before = this.#meta.dressing
+    const now = dressingOf(metadata)
+    if (before?.scope !== now.scope) return 'all'
+    return before.owners !== now.owners || isAnybodyNew(this.index, metadata) ? 'owners' : 'nothing'
   }
 
   #makeFeeds(): ShareFeeds {

@@ -2,10 +2,10 @@
 // batches, bulk bytes in one transferred buffer. A task's parts are staged by one job at a time.
 import type { DeviceId } from '../../core/ids.js'
 import { SIV_BYTES } from '../../core/piece.js'
-import { modeToSet } from '../../core/setid.js'
 import type { StageFileJob, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { scopeOf } from './dressing.js'
 import { Gather } from './gather.js'
 
 /** One batch at most; two or three of them keep the workers busy. */
@@ -154,7 +154,7 @@ export class Stager {
     taken: readonly PendingPart[][],
     byteLength: number,
   ): Promise<void> {
-    const { pool, root, pieceKeys, withholdsSetid, sparse } = this.#context
+    const { pool, root, pieceKeys, metadata, sparse } = this.#context
     const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
     const packed = Buffer.from(room)
     let at = 0
@@ -177,11 +177,11 @@ export class Stager {
         begin: !task.begun,
         final: task.missing === parts.length,
         parts,
-        mode: modeToSet(fact, withholdsSetid),
+        ...metadata.dress(fact, true),
         mtimeUs: fact.mtimeUs,
       }
     })
-    const results = await pool.stage(root, pieceKeys, jobs, room, undefined, sparse)
+    const results = await pool.stage(root, pieceKeys, jobs, room, scopeOf(metadata), sparse)
     for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
   }
 
