@@ -46,9 +46,9 @@ const NO_RELAY = 'there is no relay; one of two devices must be able to reach th
 const isTrue = (value: boolean | undefined): boolean => value === true
 
 const OWNERS_BY = '`"name"`, `"number"` or `"ignore"`'
-const OWNERS_DEFAULT = '`"name"` for a daemon that runs as root, else `"ignore"`'
+const OWNERS_DEFAULT = 'by who the daemon runs as: root `"name"`, others `"ignore"`'
 const ACCOUNT_MAP = 'object of names'
-const ACLS_DEFAULT = '`true` for a daemon that runs as root, else `false`'
+const ACLS_DEFAULT = 'by who the daemon runs as: root `true`, others `false`'
 const XATTR_PATTERNS = 'list of patterns, `*` for any characters'
 
 export const SHARE: Keys<ShareShape> = {

@@ -37,3 +37,22 @@ export interface Shown {
   /** The attributes in the scope that it has now, packed; undefined if the file system has none or they cannot be read. */
   readonly attributes: Buffer | undefined
 }
+/** Whether two dresses are the same. */
+export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean {
+  return (
+    a?.uid === b?.uid &&
+    a?.gid === b?.gid &&
+    a?.modeWithoutAcl === b?.modeWithoutAcl &&
+    isSameScope(a?.about, b?.about) &&
+    (a?.attributes === undefined
+      ? b?.attributes === undefined
+      : b?.attributes !== undefined && Buffer.compare(a.attributes, b.attributes) === 0)
+  )
+}
+
+function isSameScope(a: AttributeScope | undefined, b: AttributeScope | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b
+  return (
+    a.acls === b.acls && a.xattrs.length === b.xattrs.length && a.xattrs.every((x, i) => x === b.xattrs[i])
+  )
+}

@@ -66,7 +66,8 @@ export class Dresser {
     if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress))
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
-    const attributes = dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, dress)
+    const attributes =
+      dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, dress)
     try {
       const isWorn = attributes?.isWorn ?? true
       if (wearer.isSeen && !(isWorn && isOwner(before, dress))) {
@@ -137,22 +138,6 @@ export class Dresser {
 /** Whether the owner wanted is the one it has. */
 export function isOwner(stat: { readonly uid: number; readonly gid: number }, { uid, gid }: Dress): boolean {
   return (uid === undefined || uid === stat.uid) && (gid === undefined || gid === stat.gid)
-}
-
-/** Whether two dresses are the same. */
-export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean {
-  return (
-    a?.uid === b?.uid &&
-    a?.gid === b?.gid &&
-    a?.modeWithoutAcl === b?.modeWithoutAcl &&
-    isSameScope(a?.about, b?.about) &&
-    (a?.attributes === undefined ? b?.attributes === undefined : isEqual(a.attributes, b?.attributes))
-  )
-}
-
-function isSameScope(a: AttributeScope | undefined, b: AttributeScope | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return a.acls === b.acls && a.xattrs.length === b.xattrs.length && a.xattrs.every((x, i) => x === b.xattrs[i])
 }
 
 /** What has crossed threads as a Buffer has become a plain array of bytes. */

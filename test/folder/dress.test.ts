@@ -8,8 +8,8 @@ import { ACL_ACCESS, ACL_DEFAULT } from '../../src/core/raw-attributes.js'
 import { mtimeUsOf } from '../../src/core/stat.js'
 import type { BatchProbe } from '../../src/folder/commit.js'
 import type { CommitJob, CommitResult } from '../../src/folder/commit-job.js'
-import { isSameDress } from '../../src/folder/dress.js'
-import type { Dress } from '../../src/folder/dress-job.js'
+import { type Dress, isSameDress } from '../../src/folder/dress-job.js'
+import { FolderPool } from '../../src/folder/pool.js'
 import { stageBatch } from '../../src/folder/stage.js'
 import { packStageJobs, type StagedAs, type StageFileJob } from '../../src/folder/stage-job.js'
 import { mounted } from '../support/mounts.js'
@@ -576,6 +576,38 @@ dressed('a file system that says yes to an owner and does nothing is found out',
   )
   assert.deepEqual(shown?.undressed, [{ what: 'owner', code: 'ENOTSUP' }])
   assert.equal(stat?.mode, 0o755)
+})
+
+test('dresses cross threads, to staging and to commits', { skip: NEEDS_ATTRIBUTES }, async () => {
+  const share = new Share()
+  const pool = new FolderPool({ threads: 1 })
+  try {
+    const attributes = packed({ 'user.a': 'one', 'user.left': 'x' })
+    const about = { acls: false, xattrs: ['user.a'] }
+    const file = { type: 'file', token: token(1), size: 0, mode: 0o640, mtimeUs: TIME_US } as const
+    const dress = { attributes, about }
+    const job: StageFileJob = { ...file, begin: true, final: true, parts: [], dress }
+    const [result] = await pool.stage(share.root, KEYS, [job], undefined, ALL)
+    assert.deepEqual(attributesAt(share.at(`.shoal/staging/${token(1)}`)), { 'user.a': 'one' })
+    const options = { archive: true, atMs: 0, scope: ALL }
+    const expect = { type: 'absent' } as const
+    const staged = result!.staged!
+    const [committed] = await pool.commit(
+      share.root,
+      [{ ...file, path: path('f'), dress, staged, expect }],
+      options,
+    )
+    assert.deepEqual(done(committed!).stat, share.stat('f'))
+    const again: CommitJob = {
+      ...{ type: 'metadata', path: path('f'), mtimeUs: TIME_US, expect: share.expect('f') },
+      dress: { attributes: packed({ 'user.b': 'two' }) },
+    }
+    assert.equal(done((await pool.commit(share.root, [again], options))[0]!).shown, undefined)
+    assert.deepEqual(attributesAt(share.at('f')), { 'user.b': 'two' })
+  } finally {
+    await pool.close()
+    share.remove()
+  }
 })
 
 test('a file system without ACLs: the mode is the one without, and all of it is said', (context) => {

@@ -5,6 +5,8 @@ import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
+import { type Dress, isSameDress } from '../../folder/dress-job.js'
+import type { StagedAs } from '../../folder/stage-job.js'
 import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
@@ -38,10 +40,31 @@ export interface ApplyTask {
   /** One stage job of a task at a time: two threads must not make one staged file. */
   staging: boolean
   readonly pending: PendingPart[]
+  /** The staged file is whole and has got this. */
+  staged: Staged | undefined
   /** In the hands of a worker that commits it: its staged file must be left alone until the outcome is known. */
   committing: boolean
   /** Given up; results that still come are thrown away. */
   dropped: boolean
+}
+
+/** What a staged file was given, and what came of it. */
+export interface Staged {
+  readonly job: {
+    readonly mode: number | undefined
+    readonly mtimeUs: number | undefined
+    readonly dress: Dress | undefined
+  }
+  readonly as: StagedAs
+}
+
+/** What staging answered, if it gave a task's file just this; then the commit need not look at it again. */
+export function stagedWith(
+  { staged }: ApplyTask,
+  { mode, mtimeUs, dress }: Staged['job'],
+): { readonly staged?: StagedAs } {
+  if (staged === undefined || staged.job.mode !== mode || staged.job.mtimeUs !== mtimeUs) return {}
+  return isSameDress(staged.job.dress, dress) ? { staged: staged.as } : {}
 }
 
 /** A part with a source, waiting to be staged. */
@@ -80,6 +103,7 @@ export function taskOf(
     begun: false,
     staging: false,
     pending: [],
+    staged: undefined,
     committing: false,
     dropped: false,
   }

@@ -12,7 +12,7 @@ import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
+import { type ApplyTask, isSameStep, resultOf, stagedWith } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { dressedRow, scopeOf } from './dressing.js'
 import { Gather } from './gather.js'
@@ -216,7 +216,13 @@ export class Committer {
           task,
           row,
           dress,
-          jobs: [...first, { type: 'file', path, token: task.token, size, ...set, mtimeUs, expect, ...slip }],
+          jobs: [
+            ...first,
+            {
+              ...{ type: 'file', path, token: task.token, size, ...set, mtimeUs, expect },
+              ...{ ...stagedWith(task, { mode: set.mode, mtimeUs, dress }), ...slip },
+            },
+          ],
         }
       }
       case 'symlink': {

@@ -182,7 +182,7 @@ export class Stager {
       }
     })
     const results = await pool.stage(root, pieceKeys, jobs, room, scopeOf(metadata), sparse)
-    for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
+    for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, jobs[i]!, results[i]!)
   }
 
   #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {
@@ -190,7 +190,12 @@ export class Stager {
     return { type: 'place', path: pending.path, inArchive: pending.inArchive, offset: pending.offset, length }
   }
 
-  #finish(task: ApplyTask, taken: readonly PendingPart[], result: StageResult): void {
+  #finish(
+    task: ApplyTask,
+    taken: readonly PendingPart[],
+    { mode, mtimeUs, dress }: StageFileJob,
+    result: StageResult,
+  ): void {
     task.staging = false
     this.#releaseAll(taken)
     this.#leave(task)
@@ -209,6 +214,7 @@ export class Stager {
       taken[i]!.part.state = 'staged'
       task.missing--
     }
+    if (result.staged !== undefined) task.staged = { job: { mode, mtimeUs, dress }, as: result.staged }
     for (const i of result.wrong) this.#retry(task, taken[i]!)
     for (const i of result.missing) this.#retry(task, taken[i]!)
     if (task.missing === 0) this.#events.onStaged(task)
