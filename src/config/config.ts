@@ -82,6 +82,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Whether blocks of zeros become holes. */
+  readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** How owners are carried; absent: as who the daemon runs as allows. */
@@ -222,6 +224,7 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),
     ...(ownerMap !== undefined && { ownerMap }),

@@ -65,6 +65,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   ownerMap: { key: 'owner_map', live: false, show: plain },
   acls: { key: 'acls', live: false, show: plain },
   xattrs: { key: 'xattrs', live: false, show: plain },
+  sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
 }
 

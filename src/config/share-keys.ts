@@ -14,6 +14,7 @@ export interface ShareShape {
   readonly use_sync_trash?: boolean | undefined
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
+  readonly sparse: boolean
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
   readonly owners?: OwnersBy | undefined
@@ -107,6 +108,11 @@ export const SHARE: Keys<ShareShape> = {
     xattrPatterns.optional(),
     { type: XATTR_PATTERNS, default: '`[]`' },
     'carry extended attributes whose name matches one of these: `["user.*"]`; only those of `user.` can be carried',
+  ),
+  sparse: works(
+    flag.default(true),
+    { type: 'flag' },
+    'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
   ),
   use_relay_server: notYet(
     flag.optional(),

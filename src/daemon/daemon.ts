@@ -302,7 +302,7 @@ class Daemon implements RunningDaemon {
     share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, overwriteChanges } = share
+    const { dir, secret, useSyncTrash, overwriteChanges, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -312,6 +312,7 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       overwriteChanges,
+      sparse,
       deviceName,
       settings: shareSettings(this.#config),
       pool,

@@ -11,6 +11,8 @@ export interface Dress {
    * removed. Not for symlinks, which have none.
    */
   readonly attributes?: Buffer
+  /** The part of the scope that `attributes` is about, if not all of it: the rest is left as it is. */
+  readonly about?: { readonly acls: boolean; readonly xattrs: boolean }
   /** The mode to set where the ACL among `attributes` cannot be: without it, the group's bits would mean the mask (acl(5)). */
   readonly modeWithoutAcl?: number
 }

@@ -63,10 +63,11 @@ export class Dresser {
     const before = fs.fstatSync(wearer.fd)
     const oldMode = before.mode & PERMISSIONS
     const finalMode = mode ?? oldMode
-    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress))
+    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress), {})
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
-    const attributes = dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes)
+    const attributes =
+      dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, this.#meantBy(dress))
     try {
       const isWorn = attributes?.isWorn ?? true
       if (wearer.isSeen && !(isWorn && isOwner(before, dress))) {
@@ -82,18 +83,19 @@ export class Dresser {
       const meant = hasAcl ? finalMode : (dress.modeWithoutAcl ?? finalMode)
       const given = hasOwner || !before.isFile() ? meant : meant & ~SETID_BITS
       if ((fs.fstatSync(wearer.fd).mode & PERMISSIONS) !== given) chmod(wearer, given)
-      return this.#shown(wearer, before.dev, undressed, isWorn ? undefined : dress.attributes)
+      return this.#shown(wearer, before.dev, undressed, isWorn ? {} : dress)
     } finally {
       attributes?.close()
     }
   }
 
   /** Whether it still has the attributes that this dress left it with; yes if that cannot be told. */
-  isWearing(wearer: Wearer, { attributes }: Dress, shown: Shown | undefined): boolean {
-    const expected = shown === undefined ? attributes && this.#inScope(attributes) : shown.attributes
+  isWearing(wearer: Wearer, dress: Dress, shown: Shown | undefined): boolean {
+    const isMeant = this.#meantBy(dress)
+    const expected = shown === undefined ? dress.attributes : shown.attributes
     if (expected === undefined) return true
     const now = this.attributesOf(wearer, fs.fstatSync(wearer.fd).dev)
-    return now === undefined || isEqual(now, expected)
+    return now === undefined || isEqual(only(isMeant, now), only(isMeant, expected))
   }
 
   /** Attributes as they are, for restoring them; undefined if they cannot be told. */
@@ -102,25 +104,32 @@ export class Dresser {
     return Buffer.isBuffer(read) ? read : undefined
   }
 
-  #open(wearer: Wearer, wanted: Buffer): OpenAttributes {
+  #open(wearer: Wearer, wanted: Buffer, isMeant: (name: string) => boolean): OpenAttributes {
     const fd = wearer.isHandle ? openHandle(wearer.fd) : wearer.fd
-    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(wanted), this.#isInScope)
+    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(wanted), isMeant)
   }
 
-  #inScope(attributes: Buffer): Buffer {
-    if (attributes.length === 0) return attributes
-    return packRaw(unpackRaw(attributes).filter(([name]) => this.#isInScope(name)))
+  #meantBy({ about }: Dress): (name: string) => boolean {
+    if (about === undefined) return this.#isInScope
+    return (name) => (isAcl(name) ? about.acls : about.xattrs) && this.#isInScope(name)
   }
 
-  /** `set`: the attributes that it was given just now, if any. */
-  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set?: Buffer): Shown | undefined {
-    if (undressed.length === 0 && set === undefined) return undefined
+  /** `set`: what it was given just now. */
+  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set: Dress): Shown | undefined {
+    if (undressed.length === 0 && set.attributes === undefined) return undefined
     const attributes = this.attributesOf(wearer, dev)
     if (undressed.length > 0) return { undressed, attributes }
     // The kernel keeps no ACL that says what the mode says, and another mode is another mask.
-    const isKept = attributes === undefined || isEqual(attributes, this.#inScope(set!))
+    const isMeant = this.#meantBy(set)
+    const isKept =
+      attributes === undefined || isEqual(only(isMeant, attributes), only(isMeant, set.attributes!))
     return isKept ? undefined : { undressed, attributes }
   }
+}
+
+function only(isMeant: (name: string) => boolean, attributes: Buffer): Buffer {
+  if (attributes.length === 0) return attributes
+  return packRaw(unpackRaw(attributes).filter(([name]) => isMeant(name)))
 }
 
 /** Whether the owner wanted is the one it has. */
@@ -134,6 +143,8 @@ export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean
     a?.uid === b?.uid &&
     a?.gid === b?.gid &&
     a?.modeWithoutAcl === b?.modeWithoutAcl &&
+    a?.about?.acls === b?.about?.acls &&
+    a?.about?.xattrs === b?.about?.xattrs &&
     (a?.attributes === undefined ? b?.attributes === undefined : isEqual(a.attributes, b?.attributes))
   )
 }

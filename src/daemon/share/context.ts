@@ -35,6 +35,8 @@ export interface ShareContext {
   dressesAnew(): DressesAnew
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
+  /** Blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
   /** Larger files are not kept in the archive (`max_file_size_for_versioning`); Infinity: no limit. */
   maxVersionedBytes(): number
   /** Before a commit of this instant: see ArchiveKeeper.use. */

@@ -25,6 +25,8 @@ export interface ShareOptions {
   /** Owners, ACLs and extended attributes: what is carried of them. */
   readonly metadata: Metadata
   readonly overwriteChanges: boolean
+  /** Whether blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
   readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity

@@ -236,6 +236,7 @@ export function newBench(
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
     archive: true,
+    sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
     metadata: metadataOf(),
