@@ -89,11 +89,6 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'flag' },
     'with a read secret: put back what was changed here',
   ),
-  sparse: works(
-    flag.default(true),
-    { type: 'flag' },
-    'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
-  ),
   owners: works(
     ownersBy.optional(),
     { type: OWNERS_BY, default: OWNERS_DEFAULT },
@@ -113,6 +108,11 @@ export const SHARE: Keys<ShareShape> = {
     xattrPatterns.optional(),
     { type: XATTR_PATTERNS, default: '`[]`' },
     'carry extended attributes whose name matches one of these: `["user.*"]`; only those of `user.` can be carried',
+  ),
+  sparse: works(
+    flag.default(true),
+    { type: 'flag' },
+    'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
   ),
   use_relay_server: notYet(
     flag.optional(),

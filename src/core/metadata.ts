@@ -87,7 +87,7 @@ export interface LocalDress {
   /** Packed; all that the path is to have of the names that `about` allows, or the node's scope. */
   readonly attributes?: Buffer
   /** The part of the scope that `attributes` is about, if not all of it. */
-  readonly about?: AttributeScope
+  readonly about?: { readonly acls: boolean; readonly xattrs: boolean }
   readonly modeWithoutAcl?: number
 }
 
@@ -115,6 +115,11 @@ export class Metadata {
   constructor(rules: MetadataRules, mapping: OwnerMapping) {
     this.rules = rules
     this.mapping = mapping
+  }
+
+  /** The same on a disk that can hold only part of the scope. */
+  within(scope: AttributeScope): Metadata {
+    return new Metadata({ ...this.rules, scope }, this.mapping)
   }
 
   /** What to keep of an observation for the next look. */
@@ -239,14 +244,17 @@ export class Metadata {
   shownAfter(dress: LocalDress | undefined, before: Buffer | undefined, isNew: boolean): Buffer | undefined {
     const { scope } = this.rules
     if (dress?.attributes === undefined) return isNew ? undefined : before
-    const now = packShown(unpackRaw(dress.attributes), dress.about ?? scope)
-    if (dress.about === undefined || before === undefined || now === undefined) return now
+    const { about } = dress
+    const looked =
+      about === undefined ? scope : { acls: about.acls, xattrs: about.xattrs ? scope.xattrs : [] }
+    const now = packShown(unpackRaw(dress.attributes), looked)
+    if (about === undefined || before === undefined || now === undefined) return now
     // Half of it was left alone.
     const old = unpackShown(before)
-    const isLeft = (name: string): boolean => (isAclName(name) ? !dress.about!.acls : dress.about!.acls)
+    const isLeft = (name: string): boolean => (isAclName(name) ? !about.acls : !about.xattrs)
     const kept = [...old.marks].filter(([name]) => isLeft(name))
     const marks = [...unpackShown(now).marks, ...kept].sort(([a], [b]) => (a < b ? -1 : 1))
-    const flags = now[0]! | (before[0]! & (dress.about.acls ? 2 : 1))
+    const flags = now[0]! | before[0]!
     return marks.length === 0 ? Buffer.of(flags) : Buffer.concat([Buffer.of(flags), packRaw(marks)])
   }
 
@@ -555,9 +563,7 @@ export class Metadata {
     raw.sort(([a], [b]) => (a < b ? -1 : 1))
     const attributes = raw.length === 0 ? NO_ATTRIBUTES : packRaw(raw)
     const isWhole = isAcl === scope.acls && isXattrs === scope.xattrs.length > 0
-    return isWhole
-      ? { attributes }
-      : { attributes, about: { acls: isAcl, xattrs: isXattrs ? scope.xattrs : [] } }
+    return isWhole ? { attributes } : { attributes, about: { acls: isAcl, xattrs: isXattrs } }
   }
 
   readonly #interned = new Map<string, Buffer>()

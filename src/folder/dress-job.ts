@@ -1,8 +1,6 @@
 // What a file, directory or symlink is to get besides content, mode and time, and what is answered of it: plain values
 // that cross to the worker and back. Part of a commit or stage job.
 
-import type { AttributeScope } from '../core/raw-attributes.js'
-
 /** Owner, group and attributes to set. What is absent is left as it is. */
 export interface Dress {
   /** Numbers of this node. */
@@ -13,8 +11,8 @@ export interface Dress {
    * removed. Not for symlinks, which have none.
    */
   readonly attributes?: Buffer
-  /** The part of the scope that `attributes` is about, if not all of it; the rest is left as it is. */
-  readonly about?: AttributeScope
+  /** The part of the scope that `attributes` is about, if not all of it: the rest is left as it is. */
+  readonly about?: { readonly acls: boolean; readonly xattrs: boolean }
   /** The mode to set where the ACL among `attributes` cannot be: without it, the group's bits would mean the mask (acl(5)). */
   readonly modeWithoutAcl?: number
 }
@@ -36,23 +34,4 @@ export interface Shown {
   readonly undressed: readonly Undressed[]
   /** The attributes in the scope that it has now, packed; undefined if the file system has none or they cannot be read. */
   readonly attributes: Buffer | undefined
-}
-/** Whether two dresses are the same. */
-export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean {
-  return (
-    a?.uid === b?.uid &&
-    a?.gid === b?.gid &&
-    a?.modeWithoutAcl === b?.modeWithoutAcl &&
-    isSameScope(a?.about, b?.about) &&
-    (a?.attributes === undefined
-      ? b?.attributes === undefined
-      : b?.attributes !== undefined && Buffer.compare(a.attributes, b.attributes) === 0)
-  )
-}
-
-function isSameScope(a: AttributeScope | undefined, b: AttributeScope | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return (
-    a.acls === b.acls && a.xattrs.length === b.xattrs.length && a.xattrs.every((x, i) => x === b.xattrs[i])
-  )
 }

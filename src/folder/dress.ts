@@ -63,11 +63,11 @@ export class Dresser {
     const before = fs.fstatSync(wearer.fd)
     const oldMode = before.mode & PERMISSIONS
     const finalMode = mode ?? oldMode
-    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress))
+    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress), {})
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
     const attributes =
-      dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, dress)
+      dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, this.#meantBy(dress))
     try {
       const isWorn = attributes?.isWorn ?? true
       if (wearer.isSeen && !(isWorn && isOwner(before, dress))) {
@@ -83,7 +83,7 @@ export class Dresser {
       const meant = hasAcl ? finalMode : (dress.modeWithoutAcl ?? finalMode)
       const given = hasOwner || !before.isFile() ? meant : meant & ~SETID_BITS
       if ((fs.fstatSync(wearer.fd).mode & PERMISSIONS) !== given) chmod(wearer, given)
-      return this.#shown(wearer, before.dev, undressed, isWorn ? undefined : dress)
+      return this.#shown(wearer, before.dev, undressed, isWorn ? {} : dress)
     } finally {
       attributes?.close()
     }
@@ -91,10 +91,11 @@ export class Dresser {
 
   /** Whether it still has the attributes that this dress left it with; yes if that cannot be told. */
   isWearing(wearer: Wearer, dress: Dress, shown: Shown | undefined): boolean {
+    const isMeant = this.#meantBy(dress)
+    const expected = shown === undefined ? dress.attributes : shown.attributes
+    if (expected === undefined) return true
     const now = this.attributesOf(wearer, fs.fstatSync(wearer.fd).dev)
-    if (now === undefined) return true
-    if (shown === undefined) return this.#isAsSet(now, dress)
-    return shown.attributes === undefined || isEqual(now, shown.attributes)
+    return now === undefined || isEqual(only(isMeant, now), only(isMeant, expected))
   }
 
   /** Attributes as they are, for restoring them; undefined if they cannot be told. */
@@ -103,46 +104,37 @@ export class Dresser {
     return Buffer.isBuffer(read) ? read : undefined
   }
 
-  #open(wearer: Wearer, wanted: Buffer, dress: Dress): OpenAttributes {
+  #open(wearer: Wearer, wanted: Buffer, isMeant: (name: string) => boolean): OpenAttributes {
     const fd = wearer.isHandle ? openHandle(wearer.fd) : wearer.fd
-    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(asBuffer(wanted)), this.#aboutOf(dress))
+    return new OpenAttributes(fd, wearer.isHandle, unpackRaw(wanted), isMeant)
   }
 
-  /** Which names a dress is about. */
-  #aboutOf({ about }: Dress): (name: string) => boolean {
+  #meantBy({ about }: Dress): (name: string) => boolean {
     if (about === undefined) return this.#isInScope
-    const isInPart = inScope(about)
-    return (name) => isInPart(name) && this.#isInScope(name)
+    return (name) => (isAcl(name) ? about.acls : about.xattrs) && this.#isInScope(name)
   }
 
-  /** Whether attributes are, as far as a dress is about them, what it sets. */
-  #isAsSet(now: Buffer, dress: Dress): boolean {
-    const { attributes } = dress
-    if (attributes === undefined || (now.length === 0 && attributes.length === 0)) return true
-    const isAbout = this.#aboutOf(dress)
-    const part = (all: Buffer): Buffer => packRaw(unpackRaw(all).filter(([name]) => isAbout(name)))
-    return isEqual(part(now), part(asBuffer(attributes)))
-  }
-
-  /** `set`: what it was given just now, if that changed any attribute. */
-  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set?: Dress): Shown | undefined {
-    if (undressed.length === 0 && set === undefined) return undefined
+  /** `set`: what it was given just now. */
+  #shown(wearer: Wearer, dev: number, undressed: readonly Undressed[], set: Dress): Shown | undefined {
+    if (undressed.length === 0 && set.attributes === undefined) return undefined
     const attributes = this.attributesOf(wearer, dev)
     if (undressed.length > 0) return { undressed, attributes }
     // The kernel keeps no ACL that says what the mode says, and another mode is another mask.
-    const isKept = attributes === undefined || this.#isAsSet(attributes, set!)
+    const isMeant = this.#meantBy(set)
+    const isKept =
+      attributes === undefined || isEqual(only(isMeant, attributes), only(isMeant, set.attributes!))
     return isKept ? undefined : { undressed, attributes }
   }
+}
+
+function only(isMeant: (name: string) => boolean, attributes: Buffer): Buffer {
+  if (attributes.length === 0) return attributes
+  return packRaw(unpackRaw(attributes).filter(([name]) => isMeant(name)))
 }
 
 /** Whether the owner wanted is the one it has. */
 export function isOwner(stat: { readonly uid: number; readonly gid: number }, { uid, gid }: Dress): boolean {
   return (uid === undefined || uid === stat.uid) && (gid === undefined || gid === stat.gid)
-}
-
-/** What has crossed threads as a Buffer has become a plain array of bytes. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {

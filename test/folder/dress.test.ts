@@ -8,7 +8,7 @@ import { ACL_ACCESS, ACL_DEFAULT } from '../../src/core/raw-attributes.js'
 import { mtimeUsOf } from '../../src/core/stat.js'
 import type { BatchProbe } from '../../src/folder/commit.js'
 import type { CommitJob, CommitResult } from '../../src/folder/commit-job.js'
-import { type Dress, isSameDress } from '../../src/folder/dress-job.js'
+import type { Dress } from '../../src/folder/dress-job.js'
 import { FolderPool } from '../../src/folder/pool.js'
 import { stageBatch } from '../../src/folder/stage.js'
 import { packStageJobs, type StagedAs, type StageFileJob } from '../../src/folder/stage-job.js'
@@ -582,8 +582,8 @@ test('dresses cross threads, to staging and to commits', { skip: NEEDS_ATTRIBUTE
   const share = new Share()
   const pool = new FolderPool({ threads: 1 })
   try {
-    const attributes = packed({ 'user.a': 'one', 'user.left': 'x' })
-    const about = { acls: false, xattrs: ['user.a'] }
+    const attributes = packed({ 'user.a': 'one', [ACL_ACCESS]: ACL_640 })
+    const about = { acls: false, xattrs: true }
     const file = { type: 'file', token: token(1), size: 0, mode: 0o640, mtimeUs: TIME_US } as const
     const dress = { attributes, about }
     const job: StageFileJob = { ...file, begin: true, final: true, parts: [], dress }
@@ -710,21 +710,4 @@ dressed('a copy into the archive keeps owner, attributes, mode and time', (share
   }
   const link = done(share.commitOne(job, { without })).archived
   assert.deepEqual(owner(share, `.shoal/archive/${link}`), [ALICE, STAFF])
-})
-
-test('dresses are the same by what they say', () => {
-  assert.equal(isSameDress(undefined, undefined), true)
-  assert.equal(isSameDress({ uid: 1 }, { uid: 1 }), true)
-  assert.equal(isSameDress({ uid: 1 }, { uid: 2 }), false)
-  assert.equal(isSameDress({ uid: 1 }, {}), false)
-  assert.equal(isSameDress({ attributes: packed({}) }, {}), false)
-  assert.equal(
-    isSameDress({ attributes: packed({ 'user.a': 'x' }) }, { attributes: packed({ 'user.a': 'x' }) }),
-    true,
-  )
-  assert.equal(
-    isSameDress({ attributes: packed({ 'user.a': 'x' }) }, { attributes: packed({ 'user.a': 'y' }) }),
-    false,
-  )
-  assert.equal(isSameDress({ modeWithoutAcl: 0o600 }, {}), false)
 })

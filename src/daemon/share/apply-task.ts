@@ -5,7 +5,6 @@ import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
-import { type Dress, isSameDress } from '../../folder/dress-job.js'
 import type { StagedAs } from '../../folder/stage-job.js'
 import { keyedToken } from './token.js'
 
@@ -40,31 +39,12 @@ export interface ApplyTask {
   /** One stage job of a task at a time: two threads must not make one staged file. */
   staging: boolean
   readonly pending: PendingPart[]
-  /** The staged file is whole and has got this. */
-  staged: Staged | undefined
+  /** What the staged file was given and has, if it is whole. */
+  staged: { readonly set: string; readonly as: StagedAs } | undefined
   /** In the hands of a worker that commits it: its staged file must be left alone until the outcome is known. */
   committing: boolean
   /** Given up; results that still come are thrown away. */
   dropped: boolean
-}
-
-/** What a staged file was given, and what came of it. */
-export interface Staged {
-  readonly job: {
-    readonly mode: number | undefined
-    readonly mtimeUs: number | undefined
-    readonly dress: Dress | undefined
-  }
-  readonly as: StagedAs
-}
-
-/** What staging answered, if it gave a task's file just this; then the commit need not look at it again. */
-export function stagedWith(
-  { staged }: ApplyTask,
-  { mode, mtimeUs, dress }: Staged['job'],
-): { readonly staged?: StagedAs } {
-  if (staged === undefined || staged.job.mode !== mode || staged.job.mtimeUs !== mtimeUs) return {}
-  return isSameDress(staged.job.dress, dress) ? { staged: staged.as } : {}
 }
 
 /** A part with a source, waiting to be staged. */

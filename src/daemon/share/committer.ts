@@ -12,9 +12,9 @@ import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import { type ApplyTask, isSameStep, resultOf, stagedWith } from './apply-task.js'
+import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
-import { dressedRow, scopeOf } from './dressing.js'
+import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import { archiveChoice } from './versioning.js'
 
@@ -212,18 +212,11 @@ export class Committer {
         const { mtimeUs, size } = step.fact
         const set = metadata.dress(step.fact, true)
         const { dress } = set
-        return {
-          task,
-          row,
-          dress,
-          jobs: [
-            ...first,
-            {
-              ...{ type: 'file', path, token: task.token, size, ...set, mtimeUs, expect },
-              ...{ ...stagedWith(task, { mode: set.mode, mtimeUs, dress }), ...slip },
-            },
-          ],
-        }
+        // Not asked for again what staging has done already, unless it is other by now.
+        const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+        const staged = isStaged ? { staged: task.staged!.as } : {}
+        const file = { type: 'file', path, token: task.token, size, ...set, ...staged, mtimeUs } as const
+        return { task, row, dress, jobs: [...first, { ...file, expect, ...slip }] }
       }
       case 'symlink': {
         const { target, mtimeUs } = step.fact

@@ -45,14 +45,14 @@ const CODES: readonly (readonly [Lack, string])[] = [
 ]
 
 /** Problems that follow from the index: files without their set-id bits, each, and one for each kind of lack. */
-export function metadataProblems(index: LackingIndex, metadata: Metadata): Standing {
+export function metadataProblems(index: LackingIndex, metadata: () => Metadata): Standing {
   const kinds = (): (readonly [Lack, string])[] => CODES.filter(([what]) => index.lacking(what).count > 0)
   return {
     get size() {
       return kinds().length + index.withheld.size
     },
     list: (limit) => {
-      const lines = kinds().map(([what, code]) => lineOf(index, metadata, what, code))
+      const lines = kinds().map(([what, code]) => lineOf(index, metadata(), what, code))
       return [...lines, ...withheldProblems(index, limit - lines.length)].slice(0, Math.max(limit, 0))
     },
   }

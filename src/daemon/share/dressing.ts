@@ -14,6 +14,30 @@ export function scopeOf({ rules }: Metadata): AttributeScope | undefined {
   return isScopeEmpty(rules.scope) ? undefined : rules.scope
 }
 
+/** Equal for what sets the same. */
+export function setKey(set: {
+  readonly mode: number
+  readonly mtimeUs: number
+  readonly dress?: LocalDress
+}): string {
+  const { mode, mtimeUs, dress } = set
+  const attributes = dress?.attributes?.toString('latin1')
+  return JSON.stringify([
+    mode,
+    mtimeUs,
+    dress?.uid,
+    dress?.gid,
+    dress?.about,
+    dress?.modeWithoutAcl,
+    attributes,
+  ])
+}
+
+/** What came from another thread is no Buffer any more. */
+function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
+  return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
 /** The marks and lacks of a path after a commit. `isNew`: it has another inode now. */
 export function dressedRow(
   metadata: Metadata,
@@ -25,7 +49,7 @@ export function dressedRow(
 ): Pick<DiskRow, 'shown' | 'lacks'> {
   if (fact.type === 'absent' || stat === undefined) return {}
   if (shown !== undefined) {
-    const now = { stat, attributes: shown.attributes }
+    const now = { stat, attributes: asBuffer(shown.attributes) }
     return { shown: metadata.shownOf(now), lacks: metadata.lacks(fact, now) }
   }
   // All of it was set, so that only an account can be missing here.

@@ -1,6 +1,7 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
+import { isScopeEmpty } from '../../core/attribute-scope.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
@@ -63,6 +64,7 @@ export class Share {
   readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
   /** What is carried of metadata is other than at the last look at everything. */
+  #metadata: Metadata
   #dressesAnew: DressesAnew = 'nothing'
   #halted: string | undefined
   #stopped = false
@@ -83,8 +85,11 @@ export class Share {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
-    this.#dressesAnew = this.#dressesAnewFrom(options.metadata)
-    this.problems = new ProblemBook(nowMs, metadataProblems(this.index, options.metadata))
+    this.#metadata = options.metadata
+    this.problems = new ProblemBook(
+      nowMs,
+      metadataProblems(this.index, () => this.#metadata),
+    )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -200,6 +205,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    await this.#findAttributeSupport()
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -300,7 +306,8 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, sparse, metadata } = this.#o
+    const { dir, pool, keys, useSyncTrash, sparse } = this.#o
+    const metadata = (): Metadata => this.#metadata
     return {
       root: dir,
       index: this.index,
@@ -314,7 +321,9 @@ export class Share {
       sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),
-      metadata,
+      get metadata() {
+        return metadata()
+      },
       isOwn: (writer) => writer === this.#feeds.ownWriter,
       dressesAnew: () => this.#dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
@@ -327,13 +336,30 @@ export class Share {
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.#meta.dressing = dressingOf(this.#o.metadata)
+        this.#meta.dressing = dressingOf(this.#metadata)
         this.#dressesAnew = 'nothing'
         this.members.changed()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  /** A file system that cannot hold what is to be carried says so once; the rest is carried all the same. */
+  async #findAttributeSupport(): Promise<void> {
+    const { dir, pool, metadata } = this.#o
+    const { scope } = metadata.rules
+    if (!isScopeEmpty(scope) && this.#halted === undefined) {
+      const support = await pool.attributeSupport(dir, scope).catch(() => scope)
+      this.#metadata = metadata.within(support)
+      const without = [
+        ...(scope.acls && !support.acls ? ['ACLs'] : []),
+        ...(support.xattrs.length < scope.xattrs.length ? ['extended attributes'] : []),
+      ].join(' and ')
+      const detail = `this file system holds no ${without}: they are left to the other members; turn them off here, or move the folder`
+      if (without !== '') this.problems.set('share', 'attributes', 'ATTRIBUTES_UNSUPPORTED', detail)
+    }
+    this.#dressesAnew = this.#dressesAnewFrom(this.#metadata)
   }
 
   /** What has to be looked at again, as it is dressed otherwise from now on. */

@@ -5,7 +5,7 @@ import { SIV_BYTES } from '../../core/piece.js'
 import type { StageFileJob, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
-import { scopeOf } from './dressing.js'
+import { scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 
 /** One batch at most; two or three of them keep the workers busy. */
@@ -158,6 +158,7 @@ export class Stager {
     const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
     const packed = Buffer.from(room)
     let at = 0
+    const sets = tasks.map((task) => metadata.dress(fileFactOf(task)!, true))
     const jobs = tasks.map((task, i): StageFileJob => {
       const fact = fileFactOf(task)!
       const parts = taken[i]!.map((pending): StageFileJob['parts'][number] => {
@@ -177,12 +178,17 @@ export class Stager {
         begin: !task.begun,
         final: task.missing === parts.length,
         parts,
-        ...metadata.dress(fact, true),
+        ...sets[i]!,
         mtimeUs: fact.mtimeUs,
       }
     })
     const results = await pool.stage(root, pieceKeys, jobs, room, scopeOf(metadata), sparse)
-    for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, jobs[i]!, results[i]!)
+    for (const [i, task] of tasks.entries()) {
+      const { staged: as } = results[i]!
+      const { mtimeUs } = jobs[i]!
+      if (as !== undefined) task.staged = { set: setKey({ ...sets[i]!, mtimeUs: mtimeUs! }), as }
+      this.#finish(task, taken[i]!, results[i]!)
+    }
   }
 
   #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {
@@ -190,12 +196,7 @@ export class Stager {
     return { type: 'place', path: pending.path, inArchive: pending.inArchive, offset: pending.offset, length }
   }
 
-  #finish(
-    task: ApplyTask,
-    taken: readonly PendingPart[],
-    { mode, mtimeUs, dress }: StageFileJob,
-    result: StageResult,
-  ): void {
+  #finish(task: ApplyTask, taken: readonly PendingPart[], result: StageResult): void {
     task.staging = false
     this.#releaseAll(taken)
     this.#leave(task)
@@ -214,7 +215,6 @@ export class Stager {
       taken[i]!.part.state = 'staged'
       task.missing--
     }
-    if (result.staged !== undefined) task.staged = { job: { mode, mtimeUs, dress }, as: result.staged }
     for (const i of result.wrong) this.#retry(task, taken[i]!)
     for (const i of result.missing) this.#retry(task, taken[i]!)
     if (task.missing === 0) this.#events.onStaged(task)
