@@ -63,7 +63,10 @@ export class Dresser {
     const before = fs.fstatSync(wearer.fd)
     const oldMode = before.mode & PERMISSIONS
     const finalMode = mode ?? oldMode
-    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress), {})
+    if (before.isSymbolicLink()) {
+      const undressed = setOwner(wearer, before, dress)
+      return undressed.length === 0 ? undefined : { undressed, attributes: undefined }
+    }
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
     const attributes =

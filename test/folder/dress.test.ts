@@ -532,6 +532,21 @@ unprivileged('a file whose owner could not be set gets no set-user-id and no set
   assert.equal(done(share.commitOne(own)).stat?.mode, 0o4711)
 })
 
+unprivileged('a symlink whose owner could not be set is there all the same', (share) => {
+  const expect = { type: 'absent' } as const
+  const job: CommitJob = {
+    type: 'symlink',
+    path: path('l'),
+    target: 'nowhere',
+    mtimeUs: 1,
+    expect,
+    dress: { uid: 0 },
+  }
+  const { shown, stat } = done(share.commitOne(job))
+  assert.deepEqual(shown, { undressed: [{ what: 'owner', code: 'EPERM' }], attributes: undefined })
+  assert.deepEqual(stat, share.stat('l'))
+})
+
 unprivileged(
   'what an owner may set without root is set: the mode, ACLs, attributes, of files that are read-only, too',
   (share) => {
