@@ -64,7 +64,7 @@ export function judge(look: LocalLook): LocalOutcome {
       origin: undefined,
       was:
         observed.type === 'absent' && applied.fact.type === 'directory'
-          ? { mode: applied.fact.mode, mtimeUs: applied.fact.mtimeUs }
+          ? { mode: applied.fact.mode, mtimeUs: applied.fact.mtimeUs, extra: applied.fact.extra }
           : undefined,
     },
   }

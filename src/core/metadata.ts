@@ -150,15 +150,16 @@ export class Metadata {
 
   /**
    * What a path holds in the words of a fact that it may be: what this disk shows just as if that had been put there is
-   * as that says. What the fact does not state is not asked for.
+   * as that says. What the fact does not state is not asked for. `isNew`: nobody has looked at this content here before, so
+   * that what it lacks may never have been set; later, its lack is somebody's change.
    */
-  as(seen: LiveFact, now: Observation, fact: LiveFact): LiveFact {
+  as(seen: LiveFact, now: Observation, fact: LiveFact, isNew: boolean): LiveFact {
     if (seen.type !== fact.type) return withExtra(seen, this.#allOf(seen, now))
     const disk = this.#diskOf(now)
     let extra = fact.extra
     const { owners, mayChown, scope } = this.rules
     for (const [tag, value] of fact.extra) {
-      if (tag === OWNER_TAG && owners && mayChown && !this.#isOwner(value, now.stat))
+      if (tag === OWNER_TAG && owners && (mayChown || !isNew) && !this.#isOwner(value, now.stat))
         extra = withTag(extra, tag, this.#ownerValue(now.stat))
       if (disk.raw === undefined || seen.type === 'symlink') continue
       if (tag === ACL_TAG && scope.acls && !this.#isAcl(value, fact, disk.raw))
@@ -168,7 +169,7 @@ export class Metadata {
     }
     if (seen.type === 'symlink' || fact.type === 'symlink') return withExtra(seen, extra)
     const isPut =
-      seen.mode === fact.mode || (seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, fact))
+      seen.mode === fact.mode || (isNew && seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, fact))
     return { ...seen, mode: isPut ? fact.mode : seen.mode, extra }
   }
 

@@ -10,7 +10,7 @@ export type Accounts = Partial<Record<AccountKind, Record<string, number>>>
 export function accountsOf(accounts: Accounts): AccountNames {
   return {
     nameOf: (kind, id) => Object.entries(accounts[kind] ?? {}).find(([, number]) => number === id)?.[0] ?? '',
-    numberOf: (kind, name) => accounts[kind]?.[name],
+    numberOf: (kind, name) => new Map(Object.entries(accounts[kind] ?? {})).get(name),
   }
 }
 

@@ -65,12 +65,13 @@ export class Judge {
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
+    const isNew = row?.stat === undefined || !sameFactContent(seen, currentFact(row))
     const isThere = seen.type !== 'absent' && now !== undefined
     const observed = isThere ? this.#merged(seen, now, row, share, intents) : seen
     const outcome = judge({
       path,
       observed,
-      ...(isThere ? { seenAs: (fact) => metadata.as(seen, now, fact) } : {}),
+      ...(isThere ? { seenAs: (fact) => metadata.as(seen, now, fact, isNew) } : {}),
       applied,
       share,
       intents,

@@ -158,6 +158,9 @@ export class Look {
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
     this.#judgeDirectories(directories)
+    // Judged all the same; what is amiss with them stays so.
+    if (listing.faults.some(({ code }) => code === 'ATTRIBUTES_LEFT'))
+      problems.replaceChildren('scan', listing.path, listing.faults)
     for (const [path, row] of rows) {
       const fact = currentFact(row)
       if (fact.type === 'absent' || faulty.has(nameOf(path))) continue
@@ -289,6 +292,8 @@ export class Look {
         const { fact, pieces } = factOfHashed(result)
         const publication = this.#parts.judge.judge(path, fact, observationOf(result), pieces)
         if (publication !== undefined) this.#found.push(publication)
+        const fault = result.status === 'ok' ? result.attributesFault : undefined
+        if (fault !== undefined) problems.set('scan', path, fault.code, fault.detail)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
       }
