@@ -55,6 +55,8 @@ export interface ShareSettings {
     | 'report'
     | 'restore'
     | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  /** Default true. */
+  readonly sparse?: boolean
 }
 
 export interface NodeOptions {

@@ -5,9 +5,9 @@
 import { conflictPathAt } from '../../core/conflict.js'
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
+import type { LocalDress } from '../../core/metadata.js'
 import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
-import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { isOldNews } from '../../store/due.js'
@@ -15,6 +15,7 @@ import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import { archiveChoice } from './versioning.js'
 
@@ -43,6 +44,8 @@ export interface CommitterEvents {
 interface Planned {
   readonly task: ApplyTask
   readonly row: DiskRow | undefined
+  /** How the path is to look afterwards. */
+  readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
   /** It puts back what a reader changed; undefined: nobody changed it. */
   readonly isRestore?: boolean | undefined
@@ -160,10 +163,12 @@ export class Committer {
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
       const expectRoot = this.#context.rootIdentity()
+      const scope = scopeOf(this.#context.metadata)
       const options = {
         archive: this.#context.archive,
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
+        ...(scope === undefined ? {} : { scope }),
       }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
@@ -200,7 +205,7 @@ export class Committer {
       : row?.stat === undefined
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
-    const { archive, maxVersionedBytes, index } = this.#context
+    const { archive, maxVersionedBytes, index, metadata } = this.#context
     const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
@@ -209,27 +214,39 @@ export class Committer {
     switch (step.type) {
       case 'write': {
         const { mtimeUs, size } = step.fact
-        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
-        return {
-          task,
-          row,
-          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
-        }
+        const set = metadata.dress(step.fact, true)
+        const { dress } = set
+        // Not asked for again what staging has done already, unless it is other by now.
+        const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+        const staged = isStaged ? { staged: task.staged!.as } : {}
+        const file = { type: 'file', path, token: task.token, size, ...set, ...staged, mtimeUs } as const
+        return { task, row, dress, jobs: [...first, { ...file, expect, ...slip }] }
       }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
-        return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
+        const { dress } = metadata.dress(step.fact, true)
+        const set = dress === undefined ? {} : { dress }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [...first, { type: 'symlink', path, target, mtimeUs, ...set, expect, ...slip }],
+        }
       }
-      case 'mkdir':
-        return { task, row, jobs: [{ type: 'mkdir', path, mode: step.fact.mode, expect, ...slip }] }
+      case 'mkdir': {
+        const set = metadata.dress(step.fact, true)
+        return { task, row, dress: set.dress, jobs: [{ type: 'mkdir', path, ...set, expect, ...slip }] }
+      }
       case 'remove':
-        return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
+        return { task, row, dress: undefined, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
-        const held = row?.stat?.mode
-        const mode =
-          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
+        const { mode, dress } = metadata.dress(fact, false, row?.stat?.mode)
+        const set = {
+          ...(fact.type === 'symlink' ? {} : { mode }),
+          ...(dress === undefined ? {} : { dress }),
+        }
+        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
   }
@@ -276,10 +293,11 @@ export class Committer {
     for (const act of after) act()
   }
 
-  #outcome({ task, row, isRestore }: Planned, result: CommitResult): () => void {
+  #outcome(plan: Planned, result: CommitResult): () => void {
+    const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
-        this.#setDone(task, result)
+        this.#setDone(plan, result)
         if (row !== undefined && isRestore !== undefined)
           this.#context.onDriftEnded({ path: task.path, row, isRestore, archived: result.archived })
         const { slipped, problem, stat } = result
@@ -301,8 +319,9 @@ export class Committer {
     }
   }
 
-  #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
-    const { index } = this.#context
+  #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
+    const { index, metadata } = this.#context
+    const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
@@ -312,7 +331,13 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    const isNew = task.step.type !== 'metadata'
+    const dressed = dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
+    index.setDisk(
+      task.path,
+      { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined },
+      layout,
+    )
     this.#context.noteChange(task.path, 'share')
   }
 
@@ -327,10 +352,12 @@ export class Committer {
     const { index } = this.#context
     const row = index.disk(path)
     if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mode, mtimeUs } = row.applied.fact
+    const { mtimeUs } = row.applied.fact
+    const { mode, uid, gid } = row.stat ?? { ...stat, mode: row.applied.fact.mode }
     // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
     if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
+    const isOurs = stat.mode === mode && stat.uid === uid && stat.gid === gid
+    if (isOurs && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
   }
 
   /** Those directories that are to have another time by now than was set. */

@@ -1,5 +1,6 @@
 // A disk and feeds in memory for tests of the parts of one share: the real index, publisher and guard around a folder
 // pool that a test controls. Nothing here waits or touches a file.
+
 import { EventEmitter } from 'node:events'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import type { Fact } from '../../../src/core/fact.js'
@@ -17,6 +18,7 @@ import { silentLog } from '../../../src/ports/log.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import { ShareIndex } from '../../../src/store/share-index.js'
 import { contentOf } from '../../sim/contents.js'
+import { metadataOf } from '../../support/metadata.js'
 
 export const ENTRY_KEY: Buffer = Buffer.alloc(32, 2)
 export const KEYS: readonly Buffer[] = [1, 2].map((n) => Buffer.alloc(32, n))
@@ -126,7 +128,18 @@ export class FakeDisk {
 
   #put(path: string, type: DiskStat['type'], chunks: readonly number[], over: Partial<DiskStat>): void {
     const times = { mtimeMs: LONG_AGO_MS, ctimeMs: LONG_AGO_MS + this.#ino }
-    const stat = { type, mode: 0o644, size: 0, ...times, ino: this.#ino++, dev: 1, nlink: 1, ...over }
+    const stat = {
+      type,
+      mode: 0o644,
+      size: 0,
+      ...times,
+      ino: this.#ino++,
+      dev: 1,
+      nlink: 1,
+      uid: 0,
+      gid: 0,
+      ...over,
+    }
     this.nodes.set(path, { type, stat, chunks })
   }
 
@@ -172,7 +185,7 @@ export class FakeDisk {
   }
 }
 
-const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1 }
+const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1, uid: 0, gid: 0 }
 
 export interface Bench {
   readonly context: ShareContext
@@ -226,11 +239,14 @@ export function newBench(
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
     archive: true,
+    sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
     onDriftEnded: () => undefined,
-    withholdsSetid: false,
     noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
+    metadata: metadataOf(),
+    isOwn: () => true,
+    dressesAnew: () => 'nothing',
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
