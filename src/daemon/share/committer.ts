@@ -15,6 +15,7 @@ import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
+import type { Shortcuts } from './shortcuts.js'
 import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
@@ -47,14 +48,16 @@ interface Planned {
 
 export class Committer {
   readonly #context: ShareContext
+  readonly #shortcuts: Shortcuts
   readonly #events: CommitterEvents
   readonly #nowMs: () => number
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
 
-  constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
+  constructor(context: ShareContext, shortcuts: Shortcuts, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
+    this.#shortcuts = shortcuts
     this.#events = events
     this.#nowMs = nowMs
   }
@@ -112,7 +115,9 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      planned.push(this.#plan(task, row))
+      const plan = this.#plan(task, row)
+      if (plan === undefined) this.#events.onChanged(task)
+      else planned.push(plan)
     }
     return planned
   }
@@ -148,7 +153,8 @@ export class Committer {
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
-    const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
+    const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
+    const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
       index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
     )
@@ -180,7 +186,8 @@ export class Committer {
     return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned {
+  /** Undefined if the task's shortcut is none any more. */
+  #plan(task: ApplyTask, row: DiskRow | undefined): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -201,6 +208,10 @@ export class Committer {
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
+    }
+    if (task.via !== undefined) {
+      const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
+      return jobs === undefined ? undefined : { task, row, jobs: [...first, ...jobs] }
     }
     switch (step.type) {
       case 'write': {
@@ -243,10 +254,13 @@ export class Committer {
       }
     }
     for (const { task } of planned) {
-      const parent = parentOf(task.path)
-      if (parent === '' || task.step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
-      const fact = index.disk(parent)?.applied.fact
-      if (fact?.type === 'directory') wanted.set(parent, fact)
+      if (task.step.type === 'metadata' && task.via === undefined) continue
+      for (const path of [task.path, ...this.#shortcuts.touchedBy(task)]) {
+        const parent = parentOf(path)
+        if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
+        const fact = index.disk(parent)?.applied.fact
+        if (fact?.type === 'directory') wanted.set(parent, fact)
+      }
     }
     return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
   }
@@ -307,6 +321,7 @@ export class Committer {
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    if (task.via !== undefined) this.#shortcuts.setDone(task, result)
   }
 
   #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
