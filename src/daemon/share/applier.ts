@@ -81,7 +81,7 @@ export class Applier {
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const mustWait = this.#mustWait(task, row)
+        const mustWait = this.#shortcuts.isTaken(task.path) || this.#mustWait(task, row)
         if (mustWait) this.#deferred.add(task)
         return mustWait
       },
@@ -298,6 +298,7 @@ export class Applier {
     const { path, step, via } = task
     this.#finish(task)
     this.#noteDone(path, step.type === 'remove')
+    if (via !== undefined) this.#sourcing.discard(task)
     if (via?.type === 'move') {
       // What was to remove the old name has nothing to do any more.
       const removal = this.#active.get(via.from)
@@ -324,6 +325,7 @@ export class Applier {
     if (task.via === undefined) return false
     this.#shortcuts.noteFailed(task)
     this.#options.rescan([parentOf(task.path), parentOf(task.via.from)])
+    if (task.begun) this.#leftovers.add(task.token)
     this.#drop(task)
     this.#fresh.add(task.path)
     this.wake()

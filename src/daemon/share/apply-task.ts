@@ -36,8 +36,8 @@ export interface ApplyTask {
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
   readonly token: string
-  /** The content comes this way, and nothing is staged. */
-  readonly via?: Shortcut
+  /** The content comes this way, and nothing is staged; or it was found when it was to be committed, and no matter. */
+  via?: Shortcut
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number

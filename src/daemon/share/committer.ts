@@ -213,10 +213,13 @@ export class Committer {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
     }
-    if (task.via !== undefined) {
-      const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
-      return jobs === undefined ? undefined : { task, row, jobs: [...first, ...jobs] }
+    const via = task.via ?? this.#shortcuts.findLate(task, row)
+    const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
+    if (via !== undefined && shortcut !== undefined) {
+      task.via = via
+      return { task, row, jobs: [...first, ...shortcut] }
     }
+    if (task.via !== undefined) return undefined
     switch (step.type) {
       case 'write': {
         const { mtimeUs, size } = step.fact

@@ -44,7 +44,7 @@ export class Moves {
     row: DiskRow | undefined,
     pieces: readonly PieceInfo[],
   ): Shortcut | undefined {
-    if (pieces.length === 0 || isTaken(row)) return undefined
+    if (pieces.length === 0 || isOccupied(row)) return undefined
     const { index } = this.#context
     const places = index.pieces.placesOf(pieces[0]!.id, MAX_SOURCES)
     const leaving = places.flatMap((place) =>
@@ -60,12 +60,16 @@ export class Moves {
     this.#taken.clear()
   }
 
+  isTaken(path: RelPath): boolean {
+    return this.#taken.has(path)
+  }
+
   /** Undefined if it is no rename any more. */
   jobsOf(from: RelPath, task: ApplyTask): readonly CommitJob[] | undefined {
     const { path } = task
     const fact = fileFactOf(task)
     const source = fact === undefined || this.#taken.has(from) ? undefined : this.#source(from, fact)
-    if (source === undefined || isTaken(this.#context.index.disk(path))) return undefined
+    if (source === undefined || isOccupied(this.#context.index.disk(path))) return undefined
     this.#taken.add(from)
     this.#sources.set(task, source)
     const slipName = slipNameOf(from, source.stat)
@@ -95,6 +99,6 @@ export class Moves {
   }
 }
 
-function isTaken(row: DiskRow | undefined): boolean {
+function isOccupied(row: DiskRow | undefined): boolean {
   return row?.stat !== undefined || currentFact(row).type !== 'absent'
 }

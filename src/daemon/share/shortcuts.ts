@@ -37,6 +37,21 @@ export class Shortcuts {
     return this.#moves.find(path, fact, row, pieces)
   }
 
+  /**
+   * The same for a task that is about to be committed, staged or not: meanwhile the file may have come to lie at an old
+   * name, and the word that this is to go.
+   */
+  findLate({ path, step, parts }: ApplyTask, row: DiskRow | undefined): Shortcut | undefined {
+    if (step.type !== 'write' || parts.length === 0 || this.#failed.has(keyOf(path, step.fact)))
+      return undefined
+    return this.#moves.find(path, step.fact, row, [parts[0]!.piece])
+  }
+
+  /** Whether the batch being planned takes this path away already. */
+  isTaken(path: RelPath): boolean {
+    return this.#moves.isTaken(path)
+  }
+
   /** A task's shortcut did not work out: its path is written the ordinary way, as long as it is to hold this. */
   noteFailed({ path, step }: ApplyTask): void {
     if (step.type !== 'write') return
