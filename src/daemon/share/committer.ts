@@ -117,8 +117,10 @@ export class Committer {
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
       const plan = this.#plan(task, row)
-      if (plan === undefined) this.#events.onChanged(task)
-      else planned.push(plan)
+      if (plan !== undefined) planned.push(plan)
+      // Another task of the batch moves that file: what there is by then is looked at anew.
+      else if (task.via?.type === 'move') this.#events.onStale(task)
+      else this.#events.onChanged(task)
     }
     return planned
   }
@@ -213,9 +215,9 @@ export class Committer {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
     }
-    const via = task.via ?? this.#shortcuts.findLate(task, row)
-    const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
-    if (via !== undefined && shortcut !== undefined) {
+    for (const via of [task.via, this.#shortcuts.findLate(task, row)]) {
+      const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
+      if (via === undefined || shortcut === undefined) continue
       task.via = via
       return { task, row, jobs: [...first, ...shortcut] }
     }

@@ -240,8 +240,8 @@ export class Look {
     await this.#publishFound(HASH_FILES)
   }
 
-  /** It cannot be read yet (A8). */
-  #later({ path, stat }: Candidate, delayMs: number): void {
+  /** It cannot be read yet (A8), or has another name again. */
+  #later({ path, stat }: Pick<Candidate, 'path' | 'stat'>, delayMs: number): void {
     this.#parts.missing.noteUnread(stat, delayMs)
     this.#parts.markDirty([parentOf(path)], delayMs)
   }
@@ -267,7 +267,7 @@ export class Look {
       case 'changed':
         return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
-        return this.#parts.markDirty([parentOf(path)])
+        return this.#later(candidate, 0)
       case 'failed':
         return problems.set('scan', path, result.code, result.detail)
     }
@@ -278,7 +278,9 @@ export class Look {
     if (!isEnd && this.#parts.missing.mayBeMost()) return
     const news = this.#found
     this.#found = []
-    const found = await withOldNames(this.#context, this.#parts.missing, news, this.#moment)
+    const { missing } = this.#parts
+    const { publications: found, movedOn } = await withOldNames(this.#context, missing, news, this.#moment)
+    for (const { draft, disk } of movedOn) this.#later({ path: draft.path, stat: disk!.stat! }, 0)
     await this.#context.publish(found)
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context

@@ -12,34 +12,50 @@ import type { Publication } from './publisher.js'
 /** Files of one content looked at; more of them are no mail. */
 const MAX_PLACES = 8
 
-/** `found` with the removals of old names, each right behind the new one. What is halted meanwhile gets none. */
+export interface Renames {
+  /** What was found, with the removals of old names, each right behind the new one. */
+  readonly publications: readonly Publication[]
+  /** What has no longer the new name either: it is on its way to yet another one, or back. */
+  readonly movedOn: readonly Publication[]
+}
+
+/** Looks for the old names of what a look has found. If the share has to halt, nothing is to be published. */
 export async function withOldNames(
   context: ShareContext,
   missing: Missing,
   found: readonly Publication[],
   moment: Moment,
-): Promise<Publication[]> {
-  const candidates = found.map((publication) => oldNamesOf(context, publication, moment))
-  const paths = [...new Set(candidates.flat())]
-  if (paths.length === 0) return [...found]
-  const { pool, root, index } = context
+): Promise<Renames> {
+  const oldNames = found.map((publication) => oldNamesOf(context, publication, moment))
+  const renamed = found.flatMap(({ draft }, i) => (oldNames[i]!.length > 0 ? [draft.path] : []))
+  if (renamed.length === 0) return { publications: found, movedOn: [] }
+  const { pool, root, index, guard } = context
+  // New names come last: one that is there then was there, or not yet, when the old one was looked for.
+  const paths = [...new Set([...oldNames.flat(), ...renamed])]
   const answers = await pool.confirmMissing(root, paths, context.rootIdentity())
   const halt = await context.checkRoot()
   if (halt !== undefined) {
     context.halt(halt)
-    return []
+    return { publications: [], movedOn: [] }
   }
-  const gone = new Set(paths.filter((path, i) => answers[i] && !context.guard.isDisturbed(path, moment)))
-  return index.transaction(() =>
+  const gone = new Set(paths.filter((_, i) => answers[i]))
+  const movedOn: Publication[] = []
+  const publications = index.transaction(() =>
     found.flatMap((publication, i) => {
-      const left = candidates[i]!.filter((path) => gone.has(path))
+      const { path } = publication.draft
+      if (gone.has(path) && oldNames[i]!.length > 0) {
+        movedOn.push(publication)
+        return []
+      }
+      const left = oldNames[i]!.filter((name) => gone.has(name) && !guard.isDisturbed(name, moment))
       if (left.length === 0) return [publication]
-      const oldName = closestName(publication.draft.path, left)
+      const oldName = closestName(path, left)
       gone.delete(oldName)
       const removal = missing.take(oldName)
       return removal === undefined ? [publication] : [publication, { ...removal, followsNewName: true }]
     }),
   )
+  return { publications, movedOn }
 }
 
 /** Paths that held this very file when the index last knew. */
