@@ -6,7 +6,6 @@ import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
-import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
 import type { ApplierOptions } from './applier-options.js'
 import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
@@ -81,9 +80,10 @@ export class Applier {
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const mustWait = this.#shortcuts.isTaken(task.path) || this.#mustWait(task, row)
-        if (mustWait) this.#deferred.add(task)
-        return mustWait
+        const isHeld =
+          this.#shortcuts.isTaken(task.path) || mustWait(this.#context.index, this.#whole, task, row)
+        if (isHeld) this.#deferred.add(task)
+        return isHeld
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
@@ -286,12 +286,9 @@ export class Applier {
 
   /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
-    if (this.#mustWait(task, this.#context.index.disk(task.path))) this.#deferred.add(task)
+    const { index } = this.#context
+    if (mustWait(index, this.#whole, task, index.disk(task.path))) this.#deferred.add(task)
     else this.#committer.add(task)
-  }
-
-  #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
-    return mustWait(this.#context.index, this.#whole, task, row)
   }
 
   #done(task: ApplyTask): void {
