@@ -307,6 +307,7 @@ class Job {
     const { path } = this.#task
     const seen = disk.tree.get(from)
     if (rules.checksMoved && (seen?.type !== 'file' || !sameStat(seen.stat, stat))) return
+    const before = seen?.stat
     if (rules.checksMoved && disk.tree.has(path)) return
     if (this.#random.chance(0.3)) yield
     const inode = disk.tree.get(from)
@@ -319,7 +320,7 @@ class Job {
       if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from)
       return
     }
-    const { size, mtimeMs, mode } = seen.stat
+    const { size, mtimeMs, mode } = before!
     const isOurs = now?.stat.size === size && now.stat.mtimeMs === mtimeMs && now.stat.mode === mode
     this.result = isOurs ? now!.stat : 'touched'
   }
