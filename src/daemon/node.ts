@@ -50,6 +50,8 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
+  /** Default true. */
+  readonly sparse?: boolean
 }
 
 export interface NodeOptions {

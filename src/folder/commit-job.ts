@@ -4,6 +4,7 @@ import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
 import type { Dress, Shown } from './dress-job.js'
 import type { Fault } from './safefs.js'
+import type { StagedAs } from './stage-job.js'
 
 /**
  * What must be at the path, or nothing is done. A file or symlink must match in every field of sameStat; a directory in
@@ -32,6 +33,8 @@ export type CommitJob =
       readonly mode: number
       readonly mtimeUs: number
       readonly dress?: Dress
+      /** What staging answered, if it was given the very same mode, time and dress: then it is not looked at again. */
+      readonly staged?: StagedAs
     })
   | (Displacing & {
       readonly type: 'symlink'

@@ -4,15 +4,16 @@
 
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
+import type { LocalDress } from '../../core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
-import { modeToSet } from '../../core/setid.js'
-import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { noteTimes, overtakenTimes } from './directory-times.js'
+import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import type { Shortcuts } from './shortcuts.js'
 import { slipNameOf } from './slip-name.js'
@@ -43,6 +44,8 @@ export interface CommitterEvents {
 interface Planned {
   readonly task: ApplyTask
   readonly row: DiskRow | undefined
+  /** How the path is to look afterwards. */
+  readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
 }
 
@@ -168,18 +171,20 @@ export class Committer {
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
       const expectRoot = this.#context.rootIdentity()
+      const scope = scopeOf(this.#context.metadata)
       const options = {
         archive: this.#context.archive,
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
+        ...(scope === undefined ? {} : { scope }),
       }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
-      const overtaken = this.#overtaken(directories)
+      const overtaken = overtakenTimes(index, directories)
       if (overtaken.size > 0) {
         const again = await pool.commit(root, timeJobs(overtaken), options)
-        index.transaction(() => this.#setAllTimes([...overtaken.keys()], again))
+        index.transaction(() => noteTimes(index, [...overtaken.keys()], again))
       }
     } finally {
       guard.endCommit(paths)
@@ -209,7 +214,7 @@ export class Committer {
       : row?.stat === undefined
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
-    const { archive, maxVersionedBytes, index } = this.#context
+    const { archive, maxVersionedBytes, index, metadata } = this.#context
     const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
@@ -219,33 +224,45 @@ export class Committer {
       const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
       if (via === undefined || shortcut === undefined) continue
       task.via = via
-      return { task, row, jobs: [...first, ...shortcut] }
+      return { task, row, dress: undefined, jobs: [...first, ...shortcut] }
     }
     if (task.via !== undefined) return undefined
     switch (step.type) {
       case 'write': {
         const { mtimeUs, size } = step.fact
-        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
-        return {
-          task,
-          row,
-          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
-        }
+        const set = metadata.dress(step.fact, true)
+        const { dress } = set
+        // Not asked for again what staging has done already, unless it is other by now.
+        const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+        const staged = isStaged ? { staged: task.staged!.as } : {}
+        const file = { type: 'file', path, token: task.token, size, ...set, ...staged, mtimeUs } as const
+        return { task, row, dress, jobs: [...first, { ...file, expect, ...slip }] }
       }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
-        return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
+        const { dress } = metadata.dress(step.fact, true)
+        const set = dress === undefined ? {} : { dress }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [...first, { type: 'symlink', path, target, mtimeUs, ...set, expect, ...slip }],
+        }
       }
-      case 'mkdir':
-        return { task, row, jobs: [{ type: 'mkdir', path, mode: step.fact.mode, expect, ...slip }] }
+      case 'mkdir': {
+        const set = metadata.dress(step.fact, true)
+        return { task, row, dress: set.dress, jobs: [{ type: 'mkdir', path, ...set, expect, ...slip }] }
+      }
       case 'remove':
-        return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
+        return { task, row, dress: undefined, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
-        const held = row?.stat?.mode
-        const mode =
-          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
+        const { mode, dress } = metadata.dress(fact, false, row?.stat?.mode)
+        const set = {
+          ...(fact.type === 'symlink' ? {} : { mode }),
+          ...(dress === undefined ? {} : { dress }),
+        }
+        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
   }
@@ -284,21 +301,22 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, jobs } of planned) {
-        const own = results.slice(at, at + jobs.length)
-        at += jobs.length
-        after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      for (const plan of planned) {
+        const own = results.slice(at, at + plan.jobs.length)
+        at += plan.jobs.length
+        after.push(this.#outcome(plan, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
-      this.#setAllTimes(directories, results.slice(at))
+      noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
     })
     for (const act of after) act()
   }
 
-  #outcome(task: ApplyTask, result: CommitResult): () => void {
+  #outcome(plan: Planned, result: CommitResult): () => void {
+    const { task } = plan
     switch (result.status) {
       case 'done': {
-        this.#setDone(task, result)
+        this.#setDone(plan, result)
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
@@ -318,8 +336,9 @@ export class Committer {
     }
   }
 
-  #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
-    const { index } = this.#context
+  #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
+    const { index, metadata } = this.#context
+    const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
@@ -329,36 +348,16 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    const isNew = task.step.type !== 'metadata'
+    const dressed =
+      this.#shortcuts.dressOf(task) ??
+      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
+    index.setDisk(
+      task.path,
+      { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined },
+      layout,
+    )
     if (task.via !== undefined) this.#shortcuts.setDone(task, result)
-  }
-
-  #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
-    directories.forEach((path, i) => {
-      const result = results[i]!
-      if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
-    })
-  }
-
-  #setTimes(path: RelPath, stat: DiskStat): void {
-    const { index } = this.#context
-    const row = index.disk(path)
-    if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mode, mtimeUs } = row.applied.fact
-    // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
-    if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
-  }
-
-  /** Those directories that are to have another time by now than was set. */
-  #overtaken(directories: ReadonlyMap<RelPath, DirectoryFact>): Map<RelPath, DirectoryFact> {
-    const overtaken = new Map<RelPath, DirectoryFact>()
-    for (const [path, { mtimeUs }] of directories) {
-      const row = this.#context.index.disk(path)
-      const fact = row?.drift === undefined ? row?.applied.fact : undefined
-      if (fact?.type === 'directory' && fact.mtimeUs !== mtimeUs) overtaken.set(path, fact)
-    }
-    return overtaken
   }
 }
 

@@ -25,6 +25,8 @@ const MAX_SOURCES = 8
 interface Source {
   readonly stat: DiskStat
   readonly version: Version
+  /** What is known of the file's attributes. */
+  readonly dress: Pick<DiskRow, 'shown' | 'lacks'>
 }
 
 export class Moves {
@@ -81,6 +83,10 @@ export class Moves {
     return { path: from, version: this.#sources.get(task)!.version, fact: ABSENT }
   }
 
+  dressOf(task: ApplyTask): Pick<DiskRow, 'shown' | 'lacks'> {
+    return this.#sources.get(task)!.dress
+  }
+
   /** Notes that the old name is gone; the new one must have been noted before, lest its pieces seem lost in between. */
   setDone(from: RelPath, task: ApplyTask): void {
     const { version } = this.#sources.get(task)!
@@ -95,7 +101,8 @@ export class Moves {
     const { step, share, row } = index.need(path)
     if (step.type !== 'remove' || row?.stat?.type !== 'file' || row.drift !== undefined) return undefined
     if (!sameFact(row.applied.fact, fact) || index.conflicts.holdsLoser(path)) return undefined
-    return { stat: row.stat, version: share.version }
+    const { shown, lacks = 0 } = row
+    return { stat: row.stat, version: share.version, dress: { shown, lacks } }
   }
 }
 

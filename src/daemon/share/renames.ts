@@ -2,7 +2,11 @@
 // is gone. Others can then give their own file the new name (moves.ts) instead of having it twice, or not at all, for as
 // long as a missing name is held back (missing.ts). It is a rename when the very inode, with the content that the index
 // knows of it, has the new name, and the old name is confirmed to be missing.
+import type { Fact } from '../../core/fact.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
+import type { DiskStat } from '../../core/stat.js'
+import type { ShareIndex } from '../../store/share-index.js'
 import type { ShareContext } from './context.js'
 import type { Moment } from './disk-guard.js'
 import type { Missing } from './missing.js'
@@ -60,18 +64,29 @@ export async function withOldNames(
 
 /** Paths that held this very file when the index last knew. */
 function oldNamesOf(
-  { index, guard, isIgnored }: ShareContext,
+  context: ShareContext,
   { draft, disk, pieces }: Publication,
   moment: Moment,
-): RelPath[] {
-  const { fact, path: newName } = draft
-  const stat = disk?.stat
+): readonly RelPath[] {
+  const { guard, isIgnored } = context
+  const names = namesOfInode(context.index, draft.path, draft.fact, disk?.stat, pieces)
+  return names.filter(
+    (path) => path !== IGNORE_FILE && !isIgnored(path, false) && !guard.isDisturbed(path, moment),
+  )
+}
+
+/** Other paths that hold a file's very inode with its content `pieces`, as far as the index knows. */
+export function namesOfInode(
+  index: ShareIndex,
+  newName: RelPath,
+  fact: Fact,
+  stat: DiskStat | undefined,
+  pieces: readonly PieceInfo[],
+): readonly RelPath[] {
   if (fact.type !== 'file' || stat === undefined || pieces.length === 0) return []
   return index.pieces.placesOf(pieces[0]!.id, MAX_PLACES).flatMap(({ path }) => {
-    if (path === newName || path === IGNORE_FILE) return []
-    const row = index.disk(path)
+    const row = path === newName ? undefined : index.disk(path)
     if (row?.stat?.ino !== stat.ino || row.drift !== undefined) return []
-    if (row.applied.fact.type !== 'file' || !row.applied.fact.content.equals(fact.content)) return []
-    return isIgnored(path, false) || guard.isDisturbed(path, moment) ? [] : [path]
+    return row.applied.fact.type === 'file' && row.applied.fact.content.equals(fact.content) ? [path] : []
   })
 }

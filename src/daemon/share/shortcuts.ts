@@ -83,6 +83,11 @@ export class Shortcuts {
     return via?.type === 'move' ? [this.#moves.intentOf(via.from, task)] : []
   }
 
+  /** What the file of a finished task shows of its attributes, if it brought that along; undefined: it was dressed. */
+  dressOf(task: ApplyTask): Pick<DiskRow, 'shown' | 'lacks'> | undefined {
+    return task.via?.type === 'move' ? this.#moves.dressOf(task) : undefined
+  }
+
   /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself. */
   setDone(task: ApplyTask, _result: CommitResult & { readonly status: 'done' }): void {
     const { via } = task

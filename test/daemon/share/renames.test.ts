@@ -1,8 +1,10 @@
 // Both halves of a rename are published together, whatever comes of the file meanwhile; and only when it is one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Extra, sameExtra } from '../../../src/core/entry.js'
 import { Scanner } from '../../../src/daemon/share/scanner.js'
-import { at, type Bench, newBench } from './support.js'
+import { contentOf } from '../../sim/contents.js'
+import { at, type Bench, fileFact, newBench } from './support.js'
 
 /** Calls of publish, as "+new -old". */
 async function published(
@@ -65,6 +67,24 @@ test('the directory of the new name is looked at first: the old one goes along a
     await look(scanner, 'new')
   })
   assert.deepEqual(calls, ['+cur/1:2, -new/1'])
+})
+
+test('what the share says of the file and this disk does not show goes along to the new name', async () => {
+  const bench = newBench()
+  const { index, disk } = bench
+  const extra: Extra = [[200, Buffer.from('of a later version')]]
+  await bench.tell('new/1', { ...fileFact([1]), extra })
+  disk.directory('new')
+  disk.file('new/1', [1])
+  const { version, fact } = index.effective(at('new/1'))
+  const row = { applied: { version, fact }, stat: disk.stat('new/1'), drift: undefined }
+  index.transaction(() => index.setDisk(at('new/1'), row, contentOf([1]).layout))
+  await published(bench, async (scanner) => {
+    disk.move('new/1', 'new/1:2,S')
+    await look(scanner, 'new')
+  })
+  const { fact: now } = index.effective(at('new/1:2,S'))
+  assert.ok(now.type === 'file' && sameExtra(now.extra, extra))
 })
 
 test('A8: while the file cannot be read under its new name, the old one is not said to be gone', async () => {
