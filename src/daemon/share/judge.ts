@@ -15,6 +15,7 @@ import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
+import { namesOfInode } from './renames.js'
 
 /** What an earlier run was about to do at a path, and what the index said of the disk when that was found out. */
 interface Recovered {
@@ -68,7 +69,14 @@ export class Judge {
     const intents = this.#takeIntents(path, row?.stat)
     const isNew = row?.stat === undefined || !sameFactContent(seen, currentFact(row))
     const isThere = seen.type !== 'absent' && now !== undefined
-    const observed = isThere ? this.#merged(seen, now, row, share, intents) : seen
+    // Under its new name, a file is to look as it was to look under the old one: not all of that may show here.
+    const oldName =
+      currentFact(row).type === 'absent' && Array.isArray(pieces)
+        ? namesOfInode(index, path, seen, now?.stat, pieces)[0]
+        : undefined
+    const held = oldName === undefined ? row : index.disk(oldName)
+    const meant = oldName === undefined ? share : index.effective(oldName)
+    const observed = isThere ? this.#merged(seen, now, held, meant, intents) : seen
     const outcome = judge({
       path,
       observed,
