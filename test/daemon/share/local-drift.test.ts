@@ -43,7 +43,7 @@ interface Bench {
   undo(path: string, archived?: string): void
   step(path: string): string
   pass(ms: number): void
-  again(rules?: readonly DriftRule[]): Bench
+  again(rules?: readonly DriftRule[], device?: typeof DEVICE): Bench
 }
 
 function newBench(t: TestContext, rules: readonly DriftRule[]): Bench {
@@ -51,10 +51,15 @@ function newBench(t: TestContext, rules: readonly DriftRule[]): Bench {
   return benchOn(t, new MemoryDatabase(), rules)
 }
 
-function benchOn(t: TestContext, database: MemoryDatabase, rules: readonly DriftRule[]): Bench {
+function benchOn(
+  t: TestContext,
+  database: MemoryDatabase,
+  rules: readonly DriftRule[],
+  device: typeof DEVICE = DEVICE,
+): Bench {
   let changes = 0
   const drift: LocalDrift = new LocalDrift({
-    ...{ database, prefix: 's:', shareId: SHARE, device: DEVICE, rules, log: silentLog },
+    ...{ database, prefix: 's:', shareId: SHARE, device, rules, log: silentLog },
     nowMs: () => Date.now(),
     onChange: () => changes++,
     mustRun: () => undefined,
@@ -93,9 +98,9 @@ function benchOn(t: TestContext, database: MemoryDatabase, rules: readonly Drift
       t.mock.timers.tick(1)
       t.mock.timers.tick(ms - 1)
     },
-    again: (now = rules) => {
+    again: (now = rules, other = device) => {
       drift.stop()
-      return benchOn(t, database, now)
+      return benchOn(t, database, now, other)
     },
   }
 }
@@ -179,6 +184,15 @@ test('an acknowledgement holds for one state, until its time is up, over a resta
   after.pass(60)
   assert.deepEqual([after.step('f'), after.drift.open, after.drift.summary().acknowledged], ['remove', 1, 0])
   assert.throws(() => after.drift.withdraw(at('f')), { code: 'NOT_FOUND' })
+})
+
+test('what another identity of this device has said is not its word (F4)', (t) => {
+  const bench = newBench(t, RESTORE_ALL)
+  bench.find('f', fileFact([1]))
+  bench.drift.acknowledge(at('f'), 'why', DAY)
+  const other = bench.again(RESTORE_ALL, deviceKeysOf(Buffer.alloc(32, 3)))
+  assert.deepEqual([other.step('f'), other.drift.open], ['remove', 1])
+  assert.equal(other.again(RESTORE_ALL, DEVICE).drift.open, 1)
 })
 
 test('extra files are told to go as they are: one that is changed meanwhile is left', async (t) => {
