@@ -63,7 +63,7 @@ test('what can change live is told in the units of the file', () => {
 })
 
 test('hooks change live, and what they run is not shown', () => {
-  const hooks = (word: string): object => ({
+  const hooks = (word: string): Record<string, unknown> => ({
     on_change: [{ match: 'a', run: ['x', word], env: { KEY: word } }],
   })
   const plan = planReload(config({}, [hooks('one')]), config({}, [hooks('two')]))
