@@ -1,6 +1,8 @@
 // A hook: a program that is run after files of a share have changed here (`on_change`). What it is and what it is for, and
 // which of its patterns has the last word on a path.
 
+import type { RelPath } from './path.js'
+
 /** A hook as the configuration has it. */
 export interface HookSpec {
   /** Patterns in gitignore's language, `!` before those that take out again; not empty. */
@@ -36,11 +38,15 @@ export function concerns(hook: Pick<HookSpec, 'ownChanges'>, by: ChangedBy, matc
   return matches && (by === 'share' || hook.ownChanges)
 }
 
-/**
- * Whether patterns match a path, given for each of them whether it takes out and whether it matches the path or a directory
- * above it: the last that matches decides. Unlike in gitignore, what lies below a matched directory can be taken out.
- */
-export function lastMatch(patterns: readonly { readonly takesOut: boolean; matches(): boolean }[]): boolean {
-  for (let i = patterns.length - 1; i >= 0; i--) if (patterns[i]!.matches()) return !patterns[i]!.takesOut
-  return false
+/** One of a hook's patterns. */
+export interface HookPattern {
+  /** It began with "!". */
+  readonly takesOut: boolean
+  /** Whether it matches a path, or a directory above it. */
+  matches(path: RelPath): boolean
+}
+
+/** Whether patterns match a path: the last that does decides. Unlike gitignore's, they take out below what they match. */
+export function lastMatch(patterns: readonly HookPattern[], path: RelPath): boolean {
+  return patterns.findLast((pattern) => pattern.matches(path))?.takesOut === false
 }

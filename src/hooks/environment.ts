@@ -1,6 +1,8 @@
 // What a hook's program finds in its environment: as little as programs need, what the hook sets, and what it is called
 // for. Nothing else of the daemon's own, which may hold what is nobody's business.
 
+import { RUN_VARIABLE } from './group.js'
+
 /** What a hook is called for. */
 export interface HookCall {
   /** Of the hook in the configuration, from 1. */
@@ -11,6 +13,8 @@ export interface HookCall {
   readonly share: string
   /** Changed paths. */
   readonly count: number
+  /** What the run's processes are known by. */
+  readonly word: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -23,7 +27,7 @@ const PASSED = ['HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ', 'T
 export function hookEnvironment(
   own: Environment,
   env: Readonly<Record<string, string>>,
-  { number, dir, share, count }: HookCall,
+  { number, dir, share, count, word }: HookCall,
 ): Record<string, string> {
   const passed = Object.entries(own).filter(
     (entry): entry is [string, string] =>
@@ -37,6 +41,7 @@ export function hookEnvironment(
     SHOAL_DIR: dir,
     SHOAL_SHARE: share,
     SHOAL_COUNT: String(count),
+    [RUN_VARIABLE]: word,
   }
 }
 

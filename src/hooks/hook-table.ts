@@ -11,6 +11,7 @@ import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Row, type Tabl
 /** Bytes that a hook is named by. */
 export const HOOK_ID_BYTES = 8
 const CHUNK = 4096
+const CHUNK_CHARACTERS = 1 << 16
 
 /** What is kept of a run. */
 export interface LastRun {
@@ -27,16 +28,11 @@ export interface LastRun {
   readonly output: string
 }
 
-/** A process as it can be found again (group.ts). */
-interface Mark {
-  readonly pid: number
-  readonly started: string
-}
-
 interface StateRow {
   readonly done: number
   readonly last?: LastRun
-  readonly running?: Mark
+  /** The word that its processes are known by (group.ts). */
+  readonly running?: string
 }
 
 type StoredRow = StateRow | number
@@ -111,8 +107,8 @@ export class HookRows {
     return this.#state.last
   }
 
-  /** The run that was under way when the process before this one died. */
-  get left(): Mark | undefined {
+  /** The word of the run that was under way when the process before this one died. */
+  get left(): string | undefined {
     return this.#runNumber === 0 ? this.#state.running : undefined
   }
 
@@ -129,22 +125,23 @@ export class HookRows {
     return true
   }
 
-  /** A run begins: its paths, each ended by a NUL, in the order of their bytes. */
-  begin(): { readonly input: Buffer; readonly count: number } {
+  /** A run begins, known by a word: its paths, each ended by a NUL, in the order of their bytes. */
+  begin(word: string): { readonly input: Buffer; readonly count: number } {
     this.#runNumber = this.#number++
     this.#runCount = this.#count
     this.#count = 0
     this.#overtaken = 0
-    const parts: Buffer[] = []
-    const nul = Buffer.of(0)
-    for (const { key, value } of this.#walk())
-      if (value > this.#state.done) parts.push(Buffer.from(key.subarray(this.#pathPrefix.length)), nul)
-    return { input: Buffer.concat(parts), count: this.#runCount }
-  }
-
-  /** The run has a process. */
-  noteRunning(running: Mark): void {
-    this.#put({ ...this.#state, running })
+    this.#put({ ...this.#state, running: word })
+    const chunks: Buffer[] = []
+    let text = ''
+    for (const path of this.pending()) {
+      text += `${path}\0`
+      // Half a million small buffers would take more than all of their bytes.
+      if (text.length < CHUNK_CHARACTERS) continue
+      chunks.push(Buffer.from(text))
+      text = ''
+    }
+    return { input: Buffer.concat([...chunks, Buffer.from(text)]), count: this.#runCount }
   }
 
   /** The run has ended; returns how many of its paths are pending again besides those that have changed since. */

@@ -1,6 +1,7 @@
 // One hook of a running share: keeps its batch (core/hook-batch.ts) in step with its rows, runs its program when that is
 // due, and tells how it went. Instants of the batch are those of performance.now().
 
+import { randomUUID } from 'node:crypto'
 import { type ChangedBy, concerns, type HookSpec } from '../core/hook.js'
 import {
   askToRun,
@@ -16,7 +17,7 @@ import {
 import type { RelPath } from '../core/path.js'
 import type { Log } from '../ports/log.js'
 import { hookEnvironment } from './environment.js'
-import { endGroup, isThere } from './group.js'
+import { endProcesses, processesOf } from './group.js'
 import type { HookRows, LastRun } from './hook-table.js'
 import { Patterns } from './patterns.js'
 import { type Run, type RunResult, startRun } from './runner.js'
@@ -110,9 +111,10 @@ export class Hook {
   /** Ends what an earlier process left behind, and runs from now on. */
   start(): void {
     const { left } = this.#rows
-    if (left === undefined || !isThere(left)) return this.#begin()
-    this.#host.log.warn({ hook: this.#number, pid: left.pid }, 'ending a hook that an earlier process began')
-    void endGroup(left.pid).then(() => this.#begin())
+    const pids = left === undefined ? [] : processesOf(left)
+    if (left === undefined || pids.length === 0) return this.#begin()
+    this.#host.log.warn({ hook: this.#number, pids }, 'ending a hook that an earlier process began')
+    void endProcesses(left).then(() => this.#begin())
   }
 
   get number(): number {
@@ -237,10 +239,11 @@ export class Hook {
   async #runOnce(): Promise<void> {
     const { host, number } = { host: this.#host, number: this.#number }
     const { run: argv, cwd = host.dir, env, timeoutMs } = this.#spec
-    const { input, count } = this.#rows.begin()
+    const word = randomUUID()
+    const { input, count } = this.#rows.begin(word)
     this.#batch = beginRun(this.#batch)
     const atMs = host.nowMs()
-    const call = { number, dir: host.dir, share: host.share, count }
+    const call = { number, dir: host.dir, share: host.share, count, word }
     host.log.info({ hook: number, program: argv[0], paths: count }, 'running a hook')
     this.#run = startRun({
       argv,
@@ -250,7 +253,6 @@ export class Hook {
       timeoutMs,
       onLine: (stream, line) => host.log.info({ hook: number, stream, line }, 'hook output'),
     })
-    if (this.#run.mark !== undefined) this.#rows.noteRunning(this.#run.mark)
     const result = await this.#run.ended
     this.#run = undefined
     this.#ended(lastRunOf(result, atMs, count), result.unlogged)

@@ -2,7 +2,7 @@
 // matches a path, or all below a directory it matches; the last pattern that matches decides (core/hook.ts). Names compare
 // with case. Promises: never throws for a path; memory does not grow with the number of paths asked about.
 import ignore from 'ignore'
-import { lastMatch } from '../core/hook.js'
+import { type HookPattern, lastMatch } from '../core/hook.js'
 import type { RelPath } from '../core/path.js'
 
 /** As in folder/ignore.ts: the library remembers every path it was asked about, so it is replaced now and then. */
@@ -19,9 +19,7 @@ export class Patterns {
 
   /** Whether they match a path; whether a directory lies there does not matter, as it may be gone. */
   match(path: RelPath): boolean {
-    return lastMatch(
-      this.#patterns.map((pattern) => ({ takesOut: pattern.takesOut, matches: () => pattern.matches(path) })),
-    )
+    return lastMatch(this.#patterns, path)
   }
 }
 
@@ -39,7 +37,7 @@ export function patternFault(text: string): string | undefined {
   }
 }
 
-class Pattern {
+class Pattern implements HookPattern {
   readonly takesOut: boolean
   readonly #body: string
   #engine: ReturnType<typeof ignore>

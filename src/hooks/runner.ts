@@ -3,7 +3,7 @@
 // purpose when it ends by itself is let be. A program that does not read its input, or prints without end, is no failure.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
-import { endGroup, GRACE_MS, markOf, type ProcessMark } from './group.js'
+import { endGroup, GRACE_MS } from './group.js'
 import { HookOutput, type OutputName } from './output.js'
 
 /** Outputs that others still hold open are waited for so long after the program's own end. */
@@ -36,8 +36,8 @@ export interface RunResult {
 
 /** A program that runs. */
 export interface Run {
-  /** Undefined if it did not start, or that cannot be told here. */
-  readonly mark: ProcessMark | undefined
+  /** Undefined if it did not start. It leads a group of its own. */
+  readonly pid: number | undefined
   /** Never rejects. */
   readonly ended: Promise<RunResult>
   /** Ends it after `patienceMs`, unless it has ended by then. */
@@ -94,7 +94,7 @@ export function startRun(request: RunRequest): Run {
     for (const timer of timers) clearTimeout(timer)
   })
   return {
-    mark: pid === undefined ? undefined : markOf(pid),
+    pid,
     ended,
     stop: (patienceMs, grace) => {
       if (pid !== undefined && !hasEnded) timers.push(setTimeout(() => end('stopped', grace), patienceMs))
@@ -107,7 +107,7 @@ function notStarted(
   reason: string,
 ): Run {
   const ended = Promise.resolve(result({ type: 'not-started', exit: null, signal: null, reason }))
-  return { mark: undefined, ended, stop: () => undefined }
+  return { pid: undefined, ended, stop: () => undefined }
 }
 
 /** Resolves when all outputs are read, or have had their time. */

@@ -71,7 +71,7 @@ describe('docs/shoal.schema.json', () => {
 
   it('takes the sample and every example', () => {
     assert.ok(accepts(parse(sampleConfig())))
-    for (const folder of ['examples/three-servers/', 'examples/btsync/'])
+    for (const folder of ['examples/three-servers/', 'examples/btsync/', 'examples/hooks/'])
       for (const name of readdirSync(new URL(folder, repository)))
         assert.ok(accepts(parse(read(folder + name))), folder + name)
   })

@@ -16,6 +16,7 @@ import {
   retryWaitMs,
   type Surroundings,
 } from '../../src/core/hook-batch.js'
+import { parsePath } from '../../src/core/path.js'
 
 const POLICY: HookPolicy = { settleMs: 2000, retry: { times: 2, waitMs: 5000 } }
 const FREE: Surroundings = { halted: undefined, isReady: true, wanted: 0, isBehind: false }
@@ -321,11 +322,11 @@ describe('the last pattern that matches decides', () => {
   ]
   // "+" matches, "!" matches and takes out, "." and "-" do not match, the latter one that would take out.
   for (const [text, expected] of cases)
-    it(`"${text}": ${expected}`, () =>
-      assert.equal(
-        lastMatch(
-          [...text].map((c) => ({ takesOut: c === '!' || c === '-', matches: () => '+!'.includes(c) })),
-        ),
-        expected,
-      ))
+    it(`"${text}": ${expected}`, () => {
+      const patterns = [...text].map((c) => ({
+        takesOut: c === '!' || c === '-',
+        matches: (path: string) => path === 'a/b' && '+!'.includes(c),
+      }))
+      assert.equal(lastMatch(patterns, parsePath('a/b')), expected)
+    })
 })

@@ -90,10 +90,10 @@ test('failures are in status and shoal hooks; changed settings are taken over; s
     )
   }))
 
-test('own changes count where that is asked for; a hook that runs when the daemon stops is run again', () =>
+test('own changes count where that is asked for; a hook that runs when the daemon ends is run again, never twice at once', () =>
   withWorld({}, async (world) => {
     const log = path.join(world.root, 'log')
-    const slow = { match: 'slow', run: ['sh', '-c', `echo began >> ${log}; sleep 1000`], settle: '0ms' }
+    const slow = { match: 'slow', run: ['sh', '-c', `echo $$ >> ${log}; sleep 1000`], settle: '0ms' }
     const own = path.join(world.root, 'own')
     const hooks = [
       { ...slow, own_changes: true },
@@ -106,5 +106,22 @@ test('own changes count where that is asked for; a hook that runs when the daemo
     await eventually('it began', () => fs.existsSync(log))
     assert.equal(await node!.stop(), 0)
     await node!.start()
-    await eventually('it began again', () => fs.readFileSync(log, 'utf8') === 'began\nbegan\n')
+    const pids = (): number[] => fs.readFileSync(log, 'utf8').split('\n').filter(Boolean).map(Number)
+    await eventually('it began again', () => pids().length === 2)
+    assert.equal(isThere(pids()[0]!), false)
+    // One that a killed daemon has left is ended before it runs again.
+    await node!.kill()
+    assert.equal(isThere(pids()[1]!), true)
+    await node!.start()
+    await eventually('it began once more', () => pids().length === 3)
+    assert.equal(isThere(pids()[1]!), false)
   }))
+
+function isThere(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')
+  } catch {
+    return false
+  }
+}

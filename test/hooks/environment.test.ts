@@ -6,7 +6,7 @@ import { it } from 'node:test'
 import { hookEnvironment, searchPath } from '../../src/hooks/environment.js'
 import { programFault } from '../../src/hooks/program.js'
 
-const CALL = { number: 2, dir: '/srv/etc', share: 'abcd', count: 7 }
+const CALL = { number: 2, dir: '/srv/etc', share: 'abcd', count: 7, word: 'once' }
 
 it('passes on what programs need, and nothing else of the daemon', () => {
   const own = {
@@ -31,6 +31,7 @@ it('passes on what programs need, and nothing else of the daemon', () => {
     SHOAL_DIR: '/srv/etc',
     SHOAL_SHARE: 'abcd',
     SHOAL_COUNT: '7',
+    SHOAL_RUN: 'once',
   })
 })
 

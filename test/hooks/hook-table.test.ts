@@ -24,7 +24,7 @@ describe('rows of a hook', () => {
     const rows = new HookTable(new MemoryDatabase(), 's:').rows(ID)
     const added = ['b', 'a/z', 'a', 'ä', 'b', 'B'].map((path) => rows.add(parsePath(path)))
     assert.deepEqual(added, [true, true, true, true, false, true])
-    const { input, count } = rows.begin()
+    const { input, count } = rows.begin('word')
     assert.deepEqual([names(input), count], [['B', 'a', 'a/z', 'b', 'ä'], 5])
   })
 
@@ -32,13 +32,13 @@ describe('rows of a hook', () => {
     const rows = new HookTable(new MemoryDatabase(), 's:').rows(ID)
     rows.add(parsePath('a'))
     rows.add(parsePath('b'))
-    rows.begin()
+    rows.begin('word')
     assert.deepEqual(
       [rows.add(parsePath('b')), rows.add(parsePath('b')), rows.add(parsePath('c'))],
       [true, false, true],
     )
     assert.equal(rows.end(last('done', 2)), 0)
-    assert.deepEqual([rows.count, names(rows.begin().input)], [2, ['b', 'c']])
+    assert.deepEqual([rows.count, names(rows.begin('word').input)], [2, ['b', 'c']])
   })
 
   it('keeps several hooks apart, and finds those that are unknown', () => {
@@ -77,7 +77,7 @@ describe('rows of a hook', () => {
             assert.equal(rows.add(each.path), !open.has(each.path))
             open.add(each.path)
           } else if (each.type === 'begin' && running === undefined && open.size > 0) {
-            const { input, count } = rows.begin()
+            const { input, count } = rows.begin('word')
             assert.deepEqual([names(input), count], [[...open].sort(), open.size])
             running = new Set(open)
             open.clear()

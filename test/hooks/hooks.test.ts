@@ -2,13 +2,13 @@
 // an earlier process left.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { HookSpec } from '../../src/core/hook.js'
 import { parsePath, type RelPath } from '../../src/core/path.js'
-import { markOf } from '../../src/hooks/group.js'
 import type { HookView } from '../../src/hooks/hook.js'
 import { HookTable } from '../../src/hooks/hook-table.js'
 import { Hooks, type HooksOptions } from '../../src/hooks/hooks.js'
@@ -260,14 +260,14 @@ describe('hooks', () => {
   })
 
   it('that an earlier process began are ended before they run again', async () => {
-    const sleeper = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+    const env = { PATH: process.env.PATH, SHOAL_RUN: randomUUID() }
+    const sleeper = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore', env })
     const gone = new Promise<void>((resolve) => sleeper.once('exit', () => resolve()))
     const spec = noting('log')
     change(hooksOf(spec), 'a')
     const [id] = new HookTable(database, 's:').ids()
     const rows = new HookTable(database, 's:').rows(id!)
-    rows.begin()
-    rows.noteRunning(markOf(sleeper.pid!)!)
+    rows.begin(env.SHOAL_RUN)
     const hooks = hooksOf(spec)
     hooks.start()
     await gone
