@@ -29,6 +29,8 @@ export interface ReportShelf {
   wants(device: DeviceId, sequence: number): boolean
   /** Checks a report and keeps it if it is new; `from` brought it. */
   take(bytes: Buffer, from: DeviceId): 'new' | 'known' | 'refused'
+  /** Runs what takes several as one. */
+  together(body: () => void): void
 }
 
 interface Session {
@@ -159,10 +161,12 @@ export class ReportCourier {
   onReports(peer: ReportPeer, list: readonly Buffer[]): void {
     const session = this.#sessions.get(peer)
     if (session === undefined) return
-    for (const bytes of list) {
-      const device = claimedReporter(bytes)
-      if (device !== undefined) this.#onReport(session, device, bytes)
-    }
+    this.#shelf.together(() => {
+      for (const bytes of list) {
+        const device = claimedReporter(bytes)
+        if (device !== undefined) this.#onReport(session, device, bytes)
+      }
+    })
   }
 
   stop(): void {
