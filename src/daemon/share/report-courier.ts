@@ -184,8 +184,10 @@ export class ReportCourier {
     const isWelcome = isAsked || (isOwn && session.allowance.take(this.#clock()))
     const outcome = isWelcome ? this.#shelf.take(bytes, session.peer.device) : 'refused'
     if (!isWelcome) this.#log.debug({ peer: session.peer.device, device }, 'report that nobody asked for')
-    if (isOwn)
-      session.ownSequence = outcome === 'refused' ? Number.MAX_SAFE_INTEGER : this.#shelf.sequenceOf(device)
+    // What it said last is not here: until it says something new, nobody can tell whether that is still so (C3).
+    if (isOwn && outcome === 'refused') session.ownSequence = Number.MAX_SAFE_INTEGER
+    else if (isOwn && (outcome === 'new' || session.ownSequence === undefined))
+      session.ownSequence = this.#shelf.sequenceOf(device)
     if (outcome === 'new') {
       for (const other of this.#sessions.values()) if (other !== session) other.toTell.add(device)
       this.#soon('tell', TELL_MS)
