@@ -354,7 +354,9 @@ function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Co
   return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
 }
 
-function driftRules({ overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+/** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
+function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  if (secret.grade === 'write') return []
   return overwriteChanges ? RESTORE_ALL : drift
 }
 

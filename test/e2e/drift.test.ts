@@ -179,6 +179,14 @@ test('restore: a tree that is deleted comes back, while the daemon runs and whil
     assert.deepEqual(snapshot(reader.dir), before)
     assert.deepEqual(snapshot(writer.dir), before)
     assert.equal((await reader.share()).drift, 0)
+
+    // With the marker gone, that may be a disk that is not mounted: a person says that it is not (A5).
+    fs.rmSync(reader.dir, { recursive: true })
+    await eventually('it halts', async () => (await reader.share()).state === 'halted')
+    fs.mkdirSync(reader.dir)
+    await reader.client.approve()
+    await converged([writer, reader])
+    assert.deepEqual(snapshot(reader.dir), before)
   })
 })
 
