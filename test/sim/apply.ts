@@ -298,9 +298,12 @@ class Job {
     if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
     if (old === undefined) disk.put(path, inode, 'agent')
     else yield* this.#exchange(inode, old)
+    const made = inode.stat
     if (step.type === 'mkdir' && this.#random.chance(0.3)) yield
     if (this.#task.content !== undefined) disk.staging.delete(tokenOf(path, this.#task.content))
-    this.result = disk.tree.get(path) === inode ? inode.stat : undefined
+    // A mode that a user has set at once is not what we gave it.
+    const isAsMade = isSameDress(made, inode.stat)
+    this.result = disk.tree.get(path) === inode ? (isAsMade ? inode.stat : made) : undefined
   }
 
   get #random() {

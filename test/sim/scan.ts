@@ -184,7 +184,7 @@ class Look {
     const { wardrobe, isWriter } = this.#node.options
     const { metadata } = wardrobe
     const intents = this.#node.recovered.get(path) ?? []
-    const isOurs = share.entry === undefined || share.entry.origin === this.#node.feed?.writer
+    const isOurs = share.entry !== undefined && share.entry.origin === this.#node.feed?.writer
     const now = stat === undefined ? undefined : { stat, attributes }
     const looked =
       fact.type === 'absent' || now === undefined

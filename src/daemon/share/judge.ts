@@ -122,7 +122,7 @@ export class Judge {
       held: currentFact(row),
       was: { stat: row?.stat, shown: row?.shown },
       applied: row?.applied.fact ?? ABSENT,
-      isOurs: share.entry === undefined || this.#context.isOwn(share.entry.origin),
+      isOurs: share.entry !== undefined && this.#context.isOwn(share.entry.origin),
     })
   }
 
