@@ -62,6 +62,7 @@ export class Judge {
     const { index, problems } = this.#context
     this.#readiness.noteQuiet(path)
     problems.clear('scan', path)
+    problems.clear('attributes', path)
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
