@@ -6,39 +6,13 @@
 //
 // `shown` is what the disk showed then: its stat, and the marks of its attributes (shown.ts). What is not carried or
 // cannot be observed comes from the wish. Numbers and names of accounts are told apart in owners.ts. Pure.
-import {
-  formatAcl,
-  isMinimal,
-  localAccess,
-  localDefault,
-  modeWithout,
-  parseAcl,
-  type RawAcl,
-  sharedEntries,
-} from './acl.js'
-import { isXattrInScope } from './attribute-scope.js'
-import {
-  ACL_TAG,
-  type AccessAcl,
-  type Acl,
-  compareBytes,
-  type DefaultAcl,
-  decodeAcl,
-  decodeOwner,
-  decodeXattrs,
-  encodeAcl,
-  encodeOwner,
-  encodeXattrs,
-  NO_ACL,
-  OWNER_TAG,
-  type Owner,
-  tagOf,
-  withTag,
-  XATTRS_TAG,
-  type Xattrs,
-} from './attributes.js'
+import { modeWithout } from './acl.js'
+import { AttributeWishes, sameMark } from './attribute-wishes.js'
+import { ACL_TAG, decodeXattrs, OWNER_TAG, tagOf, withTag, XATTRS_TAG } from './attributes.js'
 import { type Extra, NO_EXTRA } from './entry.js'
 import { type Fact, type LiveFact, sameFactContent } from './fact.js'
+import { Interned } from './interned.js'
+import { OwnerWishes } from './owner-wishes.js'
 import type { OwnerMapping } from './owners.js'
 import {
   ACL_ACCESS,
@@ -49,7 +23,7 @@ import {
   unpackRaw,
 } from './raw-attributes.js'
 import { modeToSet } from './setid.js'
-import { isAclName, marksOf, packShown, type ShownAttributes, unpackShown } from './shown.js'
+import { isAclName, marksOf, packShown, unpackShown } from './shown.js'
 import type { DiskStat } from './stat.js'
 
 /** What a node carries, and what it may. */
@@ -98,8 +72,6 @@ export type Lack = 'owner' | 'account' | 'acl' | 'xattrs'
 const NO_ATTRIBUTES: Buffer = Buffer.alloc(0)
 const MODE_CLASSES = [0o700, 0o070, 0o007, 0o4000, 0o2000, 0o1000]
 const SETID_BITS = 0o6000
-/** Distinct values that are remembered; then all are forgotten. */
-const CACHED = 4096
 
 interface Disk {
   readonly stat: DiskStat
@@ -109,12 +81,15 @@ interface Disk {
 export class Metadata {
   readonly rules: MetadataRules
   readonly mapping: OwnerMapping
-  readonly #owners = new Map<string, Owner | undefined>()
-  readonly #extras = new Map<string, Extra>()
+  readonly #owners: OwnerWishes
+  readonly #attributes: AttributeWishes
+  readonly #extras = new Interned<Extra>()
 
   constructor(rules: MetadataRules, mapping: OwnerMapping) {
     this.rules = rules
     this.mapping = mapping
+    this.#owners = new OwnerWishes(mapping)
+    this.#attributes = new AttributeWishes(rules.scope, mapping)
   }
 
   /** The same on a disk that can hold only part of the scope. */
@@ -142,7 +117,14 @@ export class Metadata {
   ): LiveFact {
     if (held.type !== seen.type) return withExtra(seen, this.#allOf(seen, now))
     const isSame = sameFactContent(seen, held)
-    const extra = this.#mergedExtra(seen, now, held.extra, was, stating, known)
+    const extra = this.#mergedExtra(
+      seen,
+      now,
+      held.extra,
+      was.stat === undefined ? this.#meant(held, now) : was,
+      stating,
+      known,
+    )
     if (seen.type === 'symlink' || held.type === 'symlink') return withExtra(seen, extra)
     const mode = this.#mergedMode(seen, held, was.stat, isSame)
     return { ...seen, mode, extra }
@@ -159,13 +141,17 @@ export class Metadata {
     let extra = fact.extra
     const { owners, mayChown, scope } = this.rules
     for (const [tag, value] of fact.extra) {
-      if (tag === OWNER_TAG && owners && (mayChown || !isNew) && !this.#isOwner(value, now.stat))
-        extra = withTag(extra, tag, this.#ownerValue(now.stat))
+      if (tag === OWNER_TAG && owners && (mayChown || !isNew) && !this.#owners.isWorn(value, now.stat))
+        extra = withTag(extra, tag, this.#owners.valueOf(now.stat))
       if (disk.raw === undefined || seen.type === 'symlink') continue
-      if (tag === ACL_TAG && scope.acls && !this.#isAcl(value, fact, disk.raw))
-        extra = withTag(extra, tag, this.#mergedAcl(seen, disk.raw, value, true, true, []) ?? value)
-      if (tag === XATTRS_TAG && scope.xattrs.length > 0 && !this.#isXattrs(value, disk.raw))
-        extra = withTag(extra, tag, this.#mergedXattrs(disk.raw, value, undefined) ?? value)
+      if (tag === ACL_TAG && scope.acls && !this.#attributes.isAcl(value, fact, disk.raw))
+        extra = withTag(
+          extra,
+          tag,
+          this.#attributes.mergedAcl(seen, disk.raw, value, true, true, []) ?? value,
+        )
+      if (tag === XATTRS_TAG && scope.xattrs.length > 0 && !this.#attributes.isXattrs(value, disk.raw))
+        extra = withTag(extra, tag, this.#attributes.mergedXattrs(disk.raw, value, undefined) ?? value)
     }
     if (seen.type === 'symlink' || fact.type === 'symlink') return withExtra(seen, extra)
     const isPut =
@@ -180,13 +166,13 @@ export class Metadata {
     heldMode = 0,
   ): { readonly mode: number; readonly dress?: LocalDress } {
     const { owners, scope, withholdsSetid } = this.rules
-    const owner = owners ? this.#ownerOf(fact.extra) : undefined
+    const owner = owners ? this.#owners.of(fact.extra) : undefined
     const user = owner === undefined ? undefined : this.mapping.local('user', owner.user)
     const group = owner === undefined ? undefined : this.mapping.local('group', owner.group)
     const chown = user === undefined || group === undefined ? {} : { uid: user.id, gid: group.id }
     if (fact.type === 'symlink') return owner === undefined ? { mode: 0 } : { mode: 0, dress: chown }
     const isSure = user?.isSure === true && group?.isSure === true
-    const acl = this.#aclOf(fact.extra)
+    const acl = this.#attributes.aclOf(fact.extra)
     const held = isNew ? 0 : heldMode
     // A file that becomes somebody else's must not keep bits that it had as another's, unless they are wished.
     const setid = modeToSet(
@@ -207,7 +193,7 @@ export class Metadata {
 
   /** Whether this node has both accounts that a fact's owner names, or no owner is carried. */
   isOwnerKnown(fact: LiveFact): boolean {
-    const owner = this.rules.owners ? this.#ownerOf(fact.extra) : undefined
+    const owner = this.rules.owners ? this.#owners.of(fact.extra) : undefined
     if (owner === undefined) return true
     return this.mapping.local('user', owner.user).isSure && this.mapping.local('group', owner.group).isSure
   }
@@ -219,7 +205,7 @@ export class Metadata {
     const { owners, scope } = this.rules
     for (const [tag, value] of fact.extra) {
       if (tag === OWNER_TAG && owners) {
-        const owner = this.#decodedOwner(value)
+        const owner = this.#owners.decoded(value)
         if (owner === undefined) lacks |= LACKS.owner
         else {
           const user = this.mapping.local('user', owner.user)
@@ -230,12 +216,14 @@ export class Metadata {
       }
       if (fact.type === 'symlink' || value.length === 0) continue
       if (tag === ACL_TAG && scope.acls) {
-        if (now.attributes === undefined || !this.#isAcl(value, fact, unpackRaw(now.attributes)))
+        if (now.attributes === undefined || !this.#attributes.isAcl(value, fact, unpackRaw(now.attributes)))
           lacks |= LACKS.acl
       }
       if (tag === XATTRS_TAG && scope.xattrs.length > 0) {
-        const isHere = now.attributes !== undefined && this.#isXattrs(value, unpackRaw(now.attributes))
-        if (!isHere && (now.attributes !== undefined || this.#hasXattrInScope(value))) lacks |= LACKS.xattrs
+        const isHere =
+          now.attributes !== undefined && this.#attributes.isXattrs(value, unpackRaw(now.attributes))
+        if (!isHere && (now.attributes !== undefined || this.#attributes.hasXattrInScope(value)))
+          lacks |= LACKS.xattrs
       }
     }
     return lacks
@@ -259,90 +247,46 @@ export class Metadata {
     return marks.length === 0 ? Buffer.of(flags) : Buffer.concat([Buffer.of(flags), packRaw(marks)])
   }
 
-  // --- owners ---
-
-  #ownerOf(extra: Extra): Owner | undefined {
-    const value = tagOf(extra, OWNER_TAG)
-    return value === undefined ? undefined : this.#decodedOwner(value)
-  }
-
-  #decodedOwner(value: Buffer): Owner | undefined {
-    const key = value.toString('latin1')
-    const known = this.#owners.get(key)
-    if (known !== undefined || this.#owners.has(key)) return known
-    if (this.#owners.size >= CACHED) this.#owners.clear()
-    const owner = decodeOwner(value)
-    this.#owners.set(key, owner)
-    return owner
-  }
-
-  /** Whether a file that was given this owner here would look so. */
-  #isOwner(value: Buffer, stat: DiskStat): boolean {
-    const owner = this.#decodedOwner(value)
-    return (
-      owner !== undefined &&
-      this.mapping.local('user', owner.user).id === stat.uid &&
-      this.mapping.local('group', owner.group).id === stat.gid
-    )
-  }
-
-  #ownerValue({ uid, gid }: DiskStat): Buffer {
-    return this.#intern(
-      encodeOwner({ user: this.mapping.shared('user', uid), group: this.mapping.shared('group', gid) }),
-    )
-  }
-
-  #mergedOwner(
-    stat: DiskStat,
-    before: Buffer | undefined,
-    was: DiskStat | undefined,
-    stating: Stating,
-    known: readonly Fact[],
-  ): Buffer | undefined {
-    const isUser = was !== undefined && was.uid !== stat.uid
-    const isGroup = was !== undefined && was.gid !== stat.gid
-    const isChanged = isUser || isGroup
-    if (before === undefined ? stating !== 'all' && !(stating === 'changed' && isChanged) : !isChanged)
-      return before
-    for (const fact of known) {
-      const value = 'extra' in fact ? tagOf(fact.extra, OWNER_TAG) : undefined
-      if (value !== undefined && this.#isOwner(value, stat)) return value
-    }
-    const owner = before === undefined ? undefined : this.#decodedOwner(before)
-    if (owner === undefined || (isUser && isGroup)) return this.#ownerValue(stat)
-    return encodeOwner({
-      user: isUser ? this.mapping.shared('user', stat.uid) : owner.user,
-      group: isGroup ? this.mapping.shared('group', stat.gid) : owner.group,
-    })
-  }
-
-  // --- all of them ---
-
   #diskOf({ stat, attributes }: Observation): Disk {
     return { stat, raw: attributes === undefined ? undefined : unpackRaw(attributes) }
   }
 
   /** What a path that nobody has said anything of yet shows. */
   #allOf(seen: LiveFact, now: Observation): Extra {
-    const { owners, scope } = this.rules
+    const { owners } = this.rules
     const hasAttributes = seen.type !== 'symlink' && now.attributes !== undefined
-    const isPlain = !hasAttributes || now.attributes!.length === 0
-    const key = `${owners ? `${now.stat.uid}:${now.stat.gid}` : ''}|${hasAttributes}`
-    const known = isPlain ? this.#extras.get(key) : undefined
-    if (known !== undefined) return known
-    let extra: Extra = NO_EXTRA
-    if (owners) extra = withTag(extra, OWNER_TAG, this.#ownerValue(now.stat))
-    if (hasAttributes) {
-      const raw = unpackRaw(now.attributes!)
-      if (scope.acls) extra = withTag(extra, ACL_TAG, this.#mergedAcl(seen, raw, undefined, true, true, []))
-      if (scope.xattrs.length > 0)
-        extra = withTag(extra, XATTRS_TAG, this.#mergedXattrs(raw, undefined, undefined))
+    const isPlain = !hasAttributes || now.attributes.length === 0
+    const owner = owners ? this.#owners.valueOf(now.stat) : undefined
+    const make = (): Extra => {
+      const extra = owner === undefined ? NO_EXTRA : withTag(NO_EXTRA, OWNER_TAG, owner)
+      return hasAttributes ? this.#withAttributes(extra, seen, unpackRaw(now.attributes)) : extra
     }
-    if (isPlain) {
-      if (this.#extras.size >= CACHED) this.#extras.clear()
-      this.#extras.set(key, extra)
-    }
+    return isPlain ? this.#extras.of(`${hasAttributes}${owner?.toString('latin1')}`, make) : make()
+  }
+
+  #withAttributes(before: Extra, seen: LiveFact, raw: RawAttributes): Extra {
+    const { acls, xattrs } = this.rules.scope
+    let extra = before
+    if (acls)
+      extra = withTag(extra, ACL_TAG, this.#attributes.mergedAcl(seen, raw, undefined, true, true, []))
+    if (xattrs.length > 0)
+      extra = withTag(extra, XATTRS_TAG, this.#attributes.mergedXattrs(raw, undefined, undefined))
     return extra
+  }
+
+  /**
+   * What a path must have shown of which nobody has noted that: what it was to show. Where this process may give no file
+   * away, nobody can tell.
+   */
+  #meant(held: LiveFact, { stat }: Observation): Shown {
+    const { mayChown, scope } = this.rules
+    const { dress } = this.dress(held, false)
+    const owner = mayChown ? { uid: dress?.uid ?? stat.uid, gid: dress?.gid ?? stat.gid } : {}
+    const attributes = dress?.attributes
+    const { acls, xattrs } = dress?.about ?? { acls: true, xattrs: true }
+    const looked = { acls: acls && scope.acls, xattrs: xattrs ? scope.xattrs : [] }
+    const shown = attributes === undefined ? undefined : packShown(unpackRaw(attributes), looked)
+    return { stat: { ...stat, ...owner }, shown }
   }
 
   #mergedExtra(
@@ -357,7 +301,7 @@ export class Metadata {
     let extra = held
     if (owners) {
       const before = tagOf(held, OWNER_TAG)
-      extra = withTag(extra, OWNER_TAG, this.#mergedOwner(now.stat, before, was.stat, stating, known))
+      extra = withTag(extra, OWNER_TAG, this.#owners.merged(now.stat, before, was.stat, stating, known))
     }
     if (seen.type === 'symlink' || now.attributes === undefined) return extra
     if (!scope.acls && scope.xattrs.length === 0) return extra
@@ -375,136 +319,21 @@ export class Metadata {
           ? isToState(stating, shown.acls ? access || inherited : isAny)
           : access || inherited
       ) {
-        const value = this.#mergedAcl(seen, raw, before, access, inherited, known)
+        const value = this.#attributes.mergedAcl(seen, raw, before, access, inherited, known)
         extra = value === undefined ? extra : withTag(extra, ACL_TAG, value)
       }
     }
     if (scope.xattrs.length > 0) {
       const before = tagOf(held, XATTRS_TAG)
-      const names = [...marks.keys(), ...shown.marks.keys()].filter((name) => this.#isXattr(name))
+      const names = [...marks.keys(), ...shown.marks.keys()].filter((name) => this.#attributes.isXattr(name))
       const isAnyChanged = shown.xattrs && names.some(isChanged)
       const isAny = names.some((name) => marks.has(name))
       if (before === undefined ? isToState(stating, shown.xattrs ? isAnyChanged : isAny) : isAnyChanged) {
-        const value = this.#mergedXattrs(raw, before, before === undefined ? undefined : shown)
+        const value = this.#attributes.mergedXattrs(raw, before, before === undefined ? undefined : shown)
         extra = value === undefined ? extra : withTag(extra, XATTRS_TAG, value)
       }
     }
     return extra
-  }
-
-  // --- ACLs ---
-
-  #aclOf(extra: Extra): Acl | undefined {
-    const value = tagOf(extra, ACL_TAG)
-    return value === undefined ? undefined : decodeAcl(value)
-  }
-
-  /** The ACL to state: the named parts as they are on the disk, the others as they were. Undefined: it is too large. */
-  #mergedAcl(
-    seen: LiveFact,
-    raw: RawAttributes,
-    before: Buffer | undefined,
-    access: boolean,
-    inherited: boolean,
-    known: readonly Fact[],
-  ): Buffer | undefined {
-    const old = before === undefined ? undefined : decodeAcl(before)
-    const found = new Map(raw)
-    const all = old === undefined
-    const others = known.flatMap((fact) => ('extra' in fact ? (this.#aclOf(fact.extra) ?? []) : []))
-    const acl: Acl = {
-      access:
-        access || all ? this.#accessFrom(found.get(ACL_ACCESS), [old ?? NO_ACL, ...others]) : old.access,
-      default:
-        seen.type === 'directory' && (inherited || all)
-          ? this.#defaultFrom(found.get(ACL_DEFAULT), [old ?? NO_ACL, ...others])
-          : old?.default,
-    }
-    const value = encodeAcl(acl)
-    return value === undefined ? undefined : this.#intern(value)
-  }
-
-  #accessFrom(blob: Buffer | undefined, known: readonly Acl[]): AccessAcl | undefined {
-    const found = blob === undefined ? undefined : parseAcl(blob)
-    if (found === undefined || isMinimal(found)) return undefined
-    const mode = (found.owner << 6) | ((found.mask ?? found.group) << 3) | found.other
-    for (const { access } of known) {
-      if (access !== undefined && isSameAcl(found, localAccess(access, mode, this.mapping))) return access
-    }
-    const entries = sharedEntries(found.entries, known[0]?.access?.entries ?? [], this.mapping)
-    return { group: found.group, entries }
-  }
-
-  #defaultFrom(blob: Buffer | undefined, known: readonly Acl[]): DefaultAcl | undefined {
-    const found = blob === undefined ? undefined : parseAcl(blob)
-    if (found === undefined) return undefined
-    for (const { default: acl } of known) {
-      if (acl !== undefined && isSameAcl(found, localDefault(acl, this.mapping))) return acl
-    }
-    const { owner, group, other } = found
-    const entries = sharedEntries(found.entries, known[0]?.default?.entries ?? [], this.mapping)
-    // A system that takes named entries without a mask shows one nevertheless.
-    const mask = found.mask ?? (entries.length > 0 ? 7 : undefined)
-    return { owner, group, other, mask, entries }
-  }
-
-  /** Whether a file that was given this ACL here would look so, the rights aside that follow from its mode. */
-  #isAcl(value: Buffer, fact: LiveFact, raw: RawAttributes): boolean {
-    const acl = decodeAcl(value)
-    if (acl === undefined) return false
-    const marks = new Map(marksOf(raw))
-    const wanted = new Map(marksOf(this.#rawAcl(acl, fact, 0)))
-    return [ACL_ACCESS, ACL_DEFAULT].every((name) => sameMark(marks.get(name), wanted.get(name)))
-  }
-
-  #rawAcl(acl: Acl, fact: LiveFact, mode: number): [string, Buffer][] {
-    const raw: [string, Buffer][] = []
-    if (acl.access !== undefined)
-      raw.push([ACL_ACCESS, formatAcl(localAccess(acl.access, mode, this.mapping))])
-    if (acl.default !== undefined && fact.type === 'directory')
-      raw.push([ACL_DEFAULT, formatAcl(localDefault(acl.default, this.mapping))])
-    return raw
-  }
-
-  // --- extended attributes ---
-
-  #isXattr(name: string): boolean {
-    return !isAclName(name) && isXattrInScope(this.rules.scope, name)
-  }
-
-  #hasXattrInScope(value: Buffer): boolean {
-    return decodeXattrs(value)?.some(([name]) => this.#isXattr(name)) ?? true
-  }
-
-  #isXattrs(value: Buffer, raw: RawAttributes): boolean {
-    const wanted = decodeXattrs(value)?.filter(([name]) => this.#isXattr(name))
-    const found = raw.filter(([name]) => this.#isXattr(name))
-    return (
-      wanted !== undefined &&
-      wanted.length === found.length &&
-      wanted.every(([name, bytes]) => found.some(([other, has]) => other === name && has.equals(bytes)))
-    )
-  }
-
-  /** Those to state: in the scope what changed since `shown` (all: undefined), others as before. Undefined: too large. */
-  #mergedXattrs(
-    raw: RawAttributes,
-    before: Buffer | undefined,
-    shown: ShownAttributes | undefined,
-  ): Buffer | undefined {
-    const result = new Map<string, Buffer>(before === undefined ? [] : (decodeXattrs(before) ?? []))
-    const marks = new Map(marksOf(raw))
-    const found = new Map(raw)
-    const names = new Set([...result.keys(), ...found.keys(), ...(shown?.marks.keys() ?? [])])
-    for (const name of names) {
-      if (!this.#isXattr(name)) continue
-      if (shown !== undefined && sameMark(marks.get(name), shown.marks.get(name))) continue
-      const value = found.get(name)
-      if (value === undefined) result.delete(name)
-      else result.set(name, value)
-    }
-    const sorted: Xattrs = [...result].sort(([a], [b]) => compareBytes(a, b))
-    return encodeXattrs(sorted)
   }
 
   // --- modes ---
@@ -538,7 +367,7 @@ export class Metadata {
 
   /** The mode that a fact has where its ACL cannot be. */
   #plainMode(fact: LiveFact & { readonly mode: number }): number {
-    const access = this.#aclOf(fact.extra)?.access
+    const access = this.#attributes.aclOf(fact.extra)?.access
     return access === undefined ? fact.mode : modeWithout(access, fact.mode)
   }
 
@@ -551,32 +380,20 @@ export class Metadata {
 
   #attributesFor(fact: LiveFact, mode: number, isNew: boolean): LocalDress {
     const { scope } = this.rules
-    const acl = scope.acls ? this.#aclOf(fact.extra) : undefined
+    const acl = scope.acls ? this.#attributes.aclOf(fact.extra) : undefined
     const value = scope.xattrs.length > 0 ? tagOf(fact.extra, XATTRS_TAG) : undefined
     const xattrs = value === undefined ? undefined : decodeXattrs(value)
     const isAcl = scope.acls && (acl !== undefined || isNew)
     const isXattrs = scope.xattrs.length > 0 && (xattrs !== undefined || isNew)
     if (!isAcl && !isXattrs) return {}
     const raw: (readonly [string, Buffer])[] = [
-      ...(acl === undefined ? [] : this.#rawAcl(acl, fact, mode)),
-      ...(xattrs ?? []).filter(([name]) => this.#isXattr(name)),
+      ...(acl === undefined ? [] : this.#attributes.rawAcl(acl, fact, mode)),
+      ...(xattrs ?? []).filter(([name]) => this.#attributes.isXattr(name)),
     ]
     raw.sort(([a], [b]) => (a < b ? -1 : 1))
     const attributes = raw.length === 0 ? NO_ATTRIBUTES : packRaw(raw)
     const isWhole = isAcl === scope.acls && isXattrs === scope.xattrs.length > 0
     return isWhole ? { attributes } : { attributes, about: { acls: isAcl, xattrs: isXattrs } }
-  }
-
-  readonly #interned = new Map<string, Buffer>()
-
-  /** One buffer for equal values: half a million paths have few owners. */
-  #intern(value: Buffer): Buffer {
-    const key = value.toString('latin1')
-    const known = this.#interned.get(key)
-    if (known !== undefined) return known
-    if (this.#interned.size >= CACHED) this.#interned.clear()
-    this.#interned.set(key, value)
-    return value
   }
 }
 
@@ -586,12 +403,4 @@ function withExtra(fact: LiveFact, extra: Extra): LiveFact {
 
 function isToState(stating: Stating, isChanged: boolean): boolean {
   return stating === 'all' || (stating === 'changed' && isChanged)
-}
-
-function sameMark(a: Buffer | undefined, b: Buffer | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : a.equals(b)
-}
-
-function isSameAcl(a: RawAcl, b: RawAcl): boolean {
-  return formatAcl(a).equals(formatAcl(b))
 }
