@@ -174,7 +174,9 @@ test('where no hole can be punched, zeros are written', (context) => {
     const again = fs.openSync(file, 'r+')
     new SparseFile(again, false, true).writeZeros(4 * BLOCK - 5, 5)
     fs.closeSync(again)
-    assert.ok(fs.readFileSync(file).equals(Buffer.concat([Buffer.from('xxxxx'), Buffer.alloc(4 * BLOCK - 5)])))
+    assert.ok(
+      fs.readFileSync(file).equals(Buffer.concat([Buffer.from('xxxxx'), Buffer.alloc(4 * BLOCK - 5)])),
+    )
   } finally {
     disk.remove()
   }
