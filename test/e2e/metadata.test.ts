@@ -159,7 +159,7 @@ cast('what a poorer node changes takes nothing from the others', async ({ anna, 
   assert.deepEqual(await problems(plain), ['OWNER_NOT_SET', 'SETID_WITHHELD'])
   assert.deepEqual(
     (await problems(poor)).filter((code) => code !== 'OWNER_UNKNOWN'),
-    ['ACL_NOT_SET', 'XATTR_NOT_SET'],
+    ['ATTRIBUTES_UNSUPPORTED'],
   )
 
   fs.appendFileSync(plain.at('web/index.html'), ', edited by nobody')
