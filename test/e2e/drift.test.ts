@@ -1,58 +1,16 @@
-// What becomes of a reader's own changes, with real daemons: how soon they are noticed and what is said of them, undone
-// by policy and at a pace that makes no loop, acknowledged, moved to the archive. Never is anything of them lost.
+// What becomes of a reader's own changes, with real daemons: how soon they are noticed and what is said of them, and that
+// they are undone by policy and at a pace that makes no loop, or replaced by what is newer. Never is anything lost of them.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import type { DriftReport } from '../../src/control/schema.js'
-import { converged, eventually, type TestNode, type World, withWorld } from '../support/daemons.js'
+import { converged, eventually } from '../support/daemons.js'
 import { assertEqualTrees, snapshot } from '../support/trees.js'
+import { archived, driftAt, hasArchived, listed, setPace, withReader } from './drift-kit.js'
 
-/** Generous: the issue's limits are 2 and 5 seconds on a machine that does nothing else; what was measured is printed. */
+/** Generous: the limits that we mean are 2 and 5 seconds on a machine that does nothing else; what it took is printed. */
 const NOTICED_MS = 20_000
-
-interface Pair {
-  readonly world: World
-  readonly writer: TestNode
-  readonly reader: TestNode
-}
-
-/** A writer with some files and a reader that has them. */
-async function withReader(
-  share: Readonly<Record<string, unknown>>,
-  files: readonly string[],
-  body: (pair: Pair) => Promise<void>,
-): Promise<void> {
-  await withWorld({}, async (world) => {
-    const [writer] = (await world.start(['writer'])) as [TestNode]
-    for (const name of files) writer.write(name, `share's ${name}`)
-    const reader = await world.node('reader', { grade: 'read', share })
-    await reader.start()
-    await converged([writer, reader])
-    await body({ world, writer, reader })
-  })
-}
-
-/** All contents in a node's archive, by path within it. */
-function archived(node: TestNode): Map<string, string> {
-  const archive = node.at('.shoal/archive')
-  const names = fs.readdirSync(archive, { recursive: true, encoding: 'utf8' })
-  const files = names.filter((name) => fs.lstatSync(`${archive}/${name}`).isFile())
-  return new Map(files.map((name) => [name, fs.readFileSync(`${archive}/${name}`, 'utf8')]))
-}
-
-function hasArchived(node: TestNode, content: string): boolean {
-  return [...archived(node).values()].includes(content)
-}
-
-async function driftAt(node: TestNode, path: string): Promise<DriftReport | undefined> {
-  return (await node.client.drift()).find((item) => item.path === path)
-}
-
-/** Drift as "what path" lines. */
-async function listed(node: TestNode): Promise<string[]> {
-  return (await node.client.drift()).map(({ path, kinds }) => `${path}: ${kinds.join(', ')}`).sort()
-}
 
 test('a change on a reader is listed at once, with all that differs and since when, until it is put back', async (t) => {
   const names = ['sed', 'mode', 'both', 'touched', 'gone', 'type', 'open'].map((name) => `d/${name}`)
@@ -192,24 +150,30 @@ test('restore: a tree that is deleted comes back, while the daemon runs and whil
 
 test('restore: a path that is changed again and again waits ever longer, also over a crash', async () => {
   await withReader({ drift: 'restore' }, ['f', 'g'], async ({ world, reader }) => {
-    const isBack = (): boolean => reader.read('f') === "share's f"
+    // The second time it waits a second, the third time two.
     for (let round = 1; round <= 3; round++) {
       reader.write('f', `by the job, ${round}`)
-      await eventually(`round ${round} is undone`, isBack)
+      await eventually(`round ${round} is undone`, () => reader.read('f') === "share's f")
     }
+    assert.equal((await reader.share()).driftDetail.restored, 3)
+    // As if it had gone on like this: nobody waits for minutes here.
+    await reader.stop()
+    assert.equal(await setPace(reader, 'f', 9), 3)
+    await reader.start()
+
     reader.write('f', 'by the job, 4')
     const held = await eventually('it is held back', async () => {
       const item = await driftAt(reader, 'f')
       return item?.nextRestore === null ? undefined : item
     })
-    assert.equal(held.restores, 3)
+    assert.equal(held.restores, 9)
     const { driftDetail } = await reader.share()
     assert.deepEqual(
       [driftDetail.restored, driftDetail.waiting, driftDetail.nextRestore],
       [3, 1, held.nextRestore],
     )
     const { out } = await world.run(['drift', reader.configFile])
-    assert.match(out, /content +\S+ +f +restored 3 times, next at /)
+    assert.match(out, /content +\S+ +f +restored 9 times, next at /)
     assert.match(
       (await world.run(['status', reader.configFile])).out,
       /restored +3 times; 1 path held back, the next at/,
@@ -217,18 +181,13 @@ test('restore: a path that is changed again and again waits ever longer, also ov
 
     await reader.kill()
     await reader.start()
-    await eventually('it is undone when its time has come', isBack)
-    reader.write('f', 'by the job, 5')
-    const again = await eventually('it is held back again', async () => {
-      const item = await driftAt(reader, 'f')
-      return item?.nextRestore === null ? undefined : item
-    })
-    assert.equal(again.restores, 4, 'the pace is that of before the crash')
     // Another path has a pace of its own.
     reader.write('g', 'by hand')
     await eventually('the other one is undone at once', () => reader.read('g') === "share's g")
-    assert.equal(reader.read('f'), 'by the job, 5')
-    for (let round = 1; round <= 4; round++) assert.ok(hasArchived(reader, `by the job, ${round}`))
+    const after = await driftAt(reader, 'f')
+    assert.deepEqual([after?.restores, typeof after?.nextRestore], [9, 'string'])
+    assert.equal(reader.read('f'), 'by the job, 4')
+    for (let round = 1; round <= 3; round++) assert.ok(hasArchived(reader, `by the job, ${round}`))
   })
 })
 
@@ -288,161 +247,5 @@ test('report: a newer version takes the path, and what was there is archived, lo
     assert.deepEqual([drift, driftDetail.replaced, driftDetail.restored], [0, 4, 0])
     // What was not drift is not kept: the archive is off.
     assert.equal(archived(reader).size, 3)
-  })
-})
-
-test('acknowledged drift is listed apart and left alone, as long as it is that very one and its time is not up', async () => {
-  await withReader(
-    { drift: [{ match: 'r/**', policy: 'restore' }] },
-    ['f', 'g', 'r/f'],
-    async ({ world, reader }) => {
-      const run = (...args: string[]): ReturnType<World['run']> => world.run(['drift', ...args])
-      reader.write('f', 'meant')
-      reader.remove('g')
-      await eventually('both are listed', async () => (await listed(reader)).length === 2)
-      const reason = 'ticket 4711: waits for the new release'
-      const said = await run(
-        'acknowledge',
-        reader.configFile,
-        'f',
-        'g',
-        '--reason',
-        reason,
-        '--expires',
-        '2d',
-      )
-      assert.equal(said.exit, 0, said.err)
-      const plain = await run(reader.configFile)
-      assert.equal(plain.exit, 0, plain.out)
-      assert.match(plain.out, /ACKNOWLEDGED[\s\S]*ticket 4711/)
-      const counts = async (): Promise<number[]> => {
-        const { drift, driftDetail } = await reader.share()
-        return [drift, driftDetail.acknowledged]
-      }
-      assert.deepEqual(await counts(), [0, 2])
-
-      // It is kept over a crash, and is void for any other change.
-      await reader.kill()
-      await reader.start()
-      await reader.client.scan()
-      assert.deepEqual(await counts(), [0, 2])
-      assert.equal((await driftAt(reader, 'f'))?.acknowledgement?.reason, reason)
-      reader.write('f', 'another change')
-      await eventually('another change is drift', async () => (await counts())[0] === 1)
-      assert.equal((await run(reader.configFile)).exit, 1)
-      const unknown = await run('acknowledge', reader.configFile, 'none', '--reason', 'r')
-      assert.equal(unknown.exit, 66)
-      const empty = await run('acknowledge', reader.configFile, 'f', '--reason', ' ')
-      assert.equal(empty.exit, 64)
-
-      // It ends by itself, and when it is taken back.
-      await reader.client.acknowledgeDrift({ share: 0, path: 'f', reason, lifeMs: 1 })
-      await eventually('its time is up', async () => (await counts())[0] === 1)
-      await reader.logged(/"path":"f".*"the acknowledgement of drift has ended"/)
-      assert.equal((await run('acknowledge', reader.configFile, 'g', '--withdraw')).exit, 0)
-      assert.deepEqual(await counts(), [2, 0])
-      assert.equal((await run('acknowledge', reader.configFile, 'g', '--withdraw')).exit, 66)
-
-      // What would be restored is not, for as long as it is acknowledged. Changed twice, so that it waits a second.
-      for (const text of ['one', 'two']) {
-        reader.write('r/f', text)
-        await eventually('undone', () => reader.read('r/f') === "share's r/f")
-      }
-      reader.write('r/f', 'three')
-      await eventually('held back', async () => (await driftAt(reader, 'r/f'))?.nextRestore)
-      await reader.client.acknowledgeDrift({ share: 0, path: 'r/f', reason, lifeMs: 3_600_000 })
-      const restored = (await reader.share()).driftDetail.restored
-      // Its time would come, and that of a path beside it does.
-      reader.write('r/other', 'made here')
-      await eventually(
-        'the other one is undone',
-        async () => (await reader.share()).driftDetail.restored > restored,
-      )
-      assert.equal(reader.read('r/f'), 'three')
-      await reader.client.withdrawDrift({ share: 0, path: 'r/f' })
-      await eventually('undone in the end', () => reader.read('r/f') === "share's r/f")
-      assert.ok(hasArchived(reader, 'three'))
-    },
-  )
-})
-
-test('extra files go to the archive when told to, each as it was listed, and nothing else does', async () => {
-  await withReader({}, ['.shoalignore', 'kept/f'], async ({ world, writer, reader }) => {
-    writer.write('.shoalignore', 'ignored\n')
-    await converged([writer, reader])
-    const outside = `${world.root}/outside`
-    fs.mkdirSync(outside)
-    fs.writeFileSync(`${outside}/precious`, 'not ours')
-    reader.write('new/a/1', 'one')
-    reader.write('new/a/2', 'two')
-    reader.write('new/b', 'three')
-    reader.write('mine/x', 'four')
-    reader.write('mine/ignored', 'never looked at')
-    fs.symlinkSync(outside, reader.at('new/link'))
-    reader.write('kept/f', 'edited, not extra')
-    await eventually('all are listed', async () => (await listed(reader)).length === 8)
-
-    const some = await world.run(['drift', reader.configFile, 'new/a', '--archive-extra'])
-    assert.equal(some.exit, 0, some.out + some.err)
-    assert.match(some.out, /^new\/a\/1 -> \.shoal\/archive\/[\d-]+\/new\/a\/1$/m)
-    assert.match(some.out, /^new\/a: removed, it was empty$/m)
-    assert.equal(reader.exists('new/a'), false)
-    assert.equal(reader.exists('new/b'), true)
-
-    // What is acknowledged is left, and so is the folder that it lies in.
-    await reader.client.acknowledgeDrift({ share: 0, path: 'new/b', reason: 'meant', lifeMs: 3_600_000 })
-    const rest = await world.run(['drift', reader.configFile, '--archive-extra', '--json'])
-    assert.equal(rest.exit, 1)
-    const { moved, left } = JSON.parse(rest.out)
-    assert.deepEqual(moved.map(({ path }: { path: string }) => path).sort(), ['mine/x', 'new/link'])
-    assert.deepEqual(left.map(({ path, code }: { path: string; code: string }) => `${path} ${code}`).sort(), [
-      'mine ENOTEMPTY',
-      'new NOT_EMPTY',
-    ])
-    assert.equal(fs.readFileSync(`${outside}/precious`, 'utf8'), 'not ours')
-    assert.equal(reader.read('mine/ignored'), 'never looked at')
-    assert.equal(reader.read('kept/f'), 'edited, not extra')
-    for (const content of ['one', 'two', 'four']) assert.ok(hasArchived(reader, content), content)
-    assert.deepEqual(await listed(reader), ['kept/f: content', 'mine: extra', 'new/b: extra', 'new: extra'])
-    // Named itself, it goes.
-    const named = await reader.client.archiveExtra({ share: 0, paths: ['new/b'] })
-    assert.deepEqual(
-      named.moved.map(({ path }) => path),
-      ['new/b'],
-    )
-  })
-})
-
-test('a crash while extra files go to the archive loses none of them, and the rest stays drift', async () => {
-  await withReader({}, ['f'], async ({ reader }) => {
-    const extras = Array.from({ length: 400 }, (_, i) => `new/${i % 10}/${i}`)
-    for (const name of extras) reader.write(name, `content of ${name}`)
-    for (let round = 0; round < 3; round++) {
-      await eventually('all that is left is listed', async () => {
-        const left = extras.filter((name) => reader.exists(name))
-        const paths = new Set((await reader.client.drift()).map(({ path }) => path))
-        return left.every((name) => paths.has(name))
-      })
-      const call = reader.client.archiveExtra().catch(() => undefined)
-      if (round < 2) {
-        await eventually('some have gone', () => archived(reader).size > round * 100)
-        await reader.kill()
-        await call
-        const kept = new Set(archived(reader).values())
-        for (const name of extras) {
-          const content = `content of ${name}`
-          assert.ok(kept.has(content) || (reader.exists(name) && reader.read(name) === content), name)
-        }
-        await reader.start()
-        await reader.client.scan()
-      } else {
-        const report = await call
-        assert.deepEqual(report?.left, [])
-      }
-    }
-    assert.equal(reader.exists('new'), false)
-    const kept = new Set(archived(reader).values())
-    assert.ok(extras.every((name) => kept.has(`content of ${name}`)))
-    assert.equal((await reader.share()).drift, 0)
   })
 })
