@@ -114,7 +114,7 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest. */
   readonly digestEqual: boolean
-  /** Paths on its disk that differ from the share, by its newest signed state. */
+  /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
