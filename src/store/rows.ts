@@ -12,7 +12,7 @@ import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 6
+export const STORE_FORMAT = 7
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0
