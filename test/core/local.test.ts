@@ -25,7 +25,7 @@ const share = (fact: Fact, version: Version = v1): Effective => ({ fact, version
 const intend = (fact: Fact, version: Version): Intent[] => [{ fact, version }]
 const publish = (fact: Fact, base: Version = v1, was?: { mode: number; mtimeUs: number }): LocalOutcome => ({
   type: 'publish',
-  draft: { path: path('f'), base, fact, origin: undefined, was },
+  draft: { path: path('f'), base, fact, origin: undefined, was: was && { ...was, extra: [] } },
 })
 const adopt = (fact: Fact, version: Version): LocalOutcome => ({ type: 'adopt', applied: { fact, version } })
 

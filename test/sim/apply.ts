@@ -250,7 +250,7 @@ function resultOf({ step }: Task): LiveFact | undefined {
 /** Whether a path is as the index says. What is done inside a directory moves its times, so these say nothing. */
 function isUntouched(now: DiskStat, expected: DiskStat): boolean {
   if (expected.type !== 'directory') return sameStat(now, expected)
-  return now.type === 'directory' && now.ino === expected.ino && now.mode === expected.mode
+  return now.type === 'directory' && now.ino === expected.ino && isSameDress(now, expected)
 }
 
 /** One path on the disk: looked at, exchanged, looked at again (A2, A3). */

@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import type { Fact } from '../../../src/core/fact.js'
 import { deviceIdFromKey, type WriterId, writerIdOf } from '../../../src/core/ids.js'
+import type { Metadata } from '../../../src/core/metadata.js'
 import { nameOf, parentOf, type RelPath } from '../../../src/core/path.js'
 import { encodeRecord, type FeedRecord } from '../../../src/core/record.js'
 import { type DiskStat, packStat, STAT_FIELDS } from '../../../src/core/stat.js'
@@ -217,7 +218,13 @@ export interface Bench {
 }
 
 export function newBench(
-  o: { isWriter?: boolean; index?: ShareIndex; isIgnored?: ShareContext['isIgnored'] } = {},
+  o: {
+    isWriter?: boolean
+    index?: ShareIndex
+    isIgnored?: ShareContext['isIgnored']
+    metadata?: Metadata
+    dressesAnew?: ShareContext['dressesAnew']
+  } = {},
 ): Bench {
   const index = o.index ?? newIndex()
   const disk = new FakeDisk()
@@ -251,9 +258,9 @@ export function newBench(
     useArchive: async () => () => undefined,
     onDriftEnded: () => undefined,
     noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
-    metadata: metadataOf(),
-    isOwn: () => true,
-    dressesAnew: () => 'nothing',
+    metadata: o.metadata ?? metadataOf(),
+    isOwn: (writer) => writer === ME,
+    dressesAnew: o.dressesAnew ?? (() => 'nothing'),
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
