@@ -117,7 +117,14 @@ export class Metadata {
   ): LiveFact {
     if (held.type !== seen.type) return withExtra(seen, this.#allOf(seen, now))
     const isSame = sameFactContent(seen, held)
-    const extra = this.#mergedExtra(seen, now, held.extra, was, stating, known)
+    const extra = this.#mergedExtra(
+      seen,
+      now,
+      held.extra,
+      was.stat === undefined ? this.#meant(held, now) : was,
+      stating,
+      known,
+    )
     if (seen.type === 'symlink' || held.type === 'symlink') return withExtra(seen, extra)
     const mode = this.#mergedMode(seen, held, was.stat, isSame)
     return { ...seen, mode, extra }
@@ -265,6 +272,21 @@ export class Metadata {
     if (xattrs.length > 0)
       extra = withTag(extra, XATTRS_TAG, this.#attributes.mergedXattrs(raw, undefined, undefined))
     return extra
+  }
+
+  /**
+   * What a path must have shown of which nobody has noted that: what it was to show. Where this process may give no file
+   * away, nobody can tell.
+   */
+  #meant(held: LiveFact, { stat }: Observation): Shown {
+    const { mayChown, scope } = this.rules
+    const { dress } = this.dress(held, false)
+    const owner = mayChown ? { uid: dress?.uid ?? stat.uid, gid: dress?.gid ?? stat.gid } : {}
+    const attributes = dress?.attributes
+    const { acls, xattrs } = dress?.about ?? { acls: true, xattrs: true }
+    const looked = { acls: acls && scope.acls, xattrs: xattrs ? scope.xattrs : [] }
+    const shown = attributes === undefined ? undefined : packShown(unpackRaw(attributes), looked)
+    return { stat: { ...stat, ...owner }, shown }
   }
 
   #mergedExtra(

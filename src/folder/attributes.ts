@@ -2,6 +2,7 @@
 // "has none" from "cannot be told", since taking the second for the first would strip every other node's files.
 import fs from 'node:fs'
 import { getAttrSync, listAttrsSync } from 'fs-native-extensions'
+import { MAX_XATTRS_BYTES } from '../core/attributes.js'
 import {
   ACL_ACCESS,
   ACL_DEFAULT,
@@ -9,7 +10,6 @@ import {
   packRaw,
   type RawAttributes,
 } from '../core/raw-attributes.js'
-import { MAX_EXTRA_BYTES } from '../core/record-entries.js'
 import { codeOf, type Fault, faultOf } from './safefs.js'
 
 /**
@@ -19,7 +19,7 @@ import { codeOf, type Fault, faultOf } from './safefs.js'
 export type ReadAttributes = Buffer | undefined | Fault
 
 /** Most bytes of one file's attributes, packed; the rest of an entry's extra is for owners, and for names in ACLs. */
-export const MAX_ATTRIBUTES_BYTES: number = MAX_EXTRA_BYTES - 8 * 1024
+export const MAX_ATTRIBUTES_BYTES: number = MAX_XATTRS_BYTES
 
 const NONE: Buffer = Buffer.alloc(0)
 const TOO_LARGE: Fault = {

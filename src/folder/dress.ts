@@ -63,7 +63,10 @@ export class Dresser {
     const before = fs.fstatSync(wearer.fd)
     const oldMode = before.mode & PERMISSIONS
     const finalMode = mode ?? oldMode
-    if (before.isSymbolicLink()) return this.#shown(wearer, before.dev, setOwner(wearer, before, dress), {})
+    if (before.isSymbolicLink()) {
+      const undressed = setOwner(wearer, before, dress)
+      return undressed.length === 0 ? undefined : { undressed, attributes: undefined }
+    }
     const lent = dress.attributes === undefined ? 0 : lentTo(before)
     if (lent !== 0) chmod(wearer, oldMode | lent)
     const attributes =
@@ -135,18 +138,6 @@ function only(isMeant: (name: string) => boolean, attributes: Buffer): Buffer {
 /** Whether the owner wanted is the one it has. */
 export function isOwner(stat: { readonly uid: number; readonly gid: number }, { uid, gid }: Dress): boolean {
   return (uid === undefined || uid === stat.uid) && (gid === undefined || gid === stat.gid)
-}
-
-/** Whether two dresses are the same. */
-export function isSameDress(a: Dress | undefined, b: Dress | undefined): boolean {
-  return (
-    a?.uid === b?.uid &&
-    a?.gid === b?.gid &&
-    a?.modeWithoutAcl === b?.modeWithoutAcl &&
-    a?.about?.acls === b?.about?.acls &&
-    a?.about?.xattrs === b?.about?.xattrs &&
-    (a?.attributes === undefined ? b?.attributes === undefined : isEqual(a.attributes, b?.attributes))
-  )
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {

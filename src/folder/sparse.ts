@@ -44,18 +44,17 @@ export class SparseFile {
     let at = 0
     while (at < bytes.length) {
       const zerosEnd = endOfRun(bytes, at, offset, true)
-      if (zerosEnd > at) this.#leave(bytes, at, zerosEnd, offset)
+      if (zerosEnd > at) this.#leave(offset + at, offset + zerosEnd)
       at = endOfRun(bytes, zerosEnd, offset, false)
       if (at > zerosEnd) this.#write(bytes, zerosEnd, at, offset)
     }
     this.#reach(offset + bytes.length)
   }
 
-  /** The same for so many zeros. */
+  /** The same for so many zeros; only of a file that is to have holes. */
   writeZeros(length: number, offset: number): void {
-    if (this.#isSparse && (this.#isFresh || offset >= this.#size)) return this.#reach(offset + length)
-    for (let done = 0; done < length; done += BLOCK_BYTES)
-      this.write(ZEROS.subarray(0, Math.min(BLOCK_BYTES, length - done)), offset + done)
+    this.#leave(offset, offset + length)
+    this.#reach(offset + length)
   }
 
   #write(bytes: Buffer, from: number, to: number, offset: number): void {
@@ -63,15 +62,16 @@ export class SparseFile {
     this.#size = Math.max(this.#size, offset + to)
   }
 
-  /** Zeros that need not be written, unless something else may be there: from a crash, say. */
-  #leave(bytes: Buffer, from: number, to: number, offset: number): void {
-    const end = Math.min(offset + to, this.#size)
-    if (this.#isFresh || end <= offset + from) return
+  /** Zeros from here to there need not be written, unless something else may be there: from a crash, say. */
+  #leave(from: number, to: number): void {
+    const end = Math.min(to, this.#size)
+    if (this.#isFresh || end <= from) return
     try {
-      trimSync(this.#fd, offset + from, end - offset - from)
+      trimSync(this.#fd, from, end - from)
     } catch (thrown) {
       if (!isUnsupported(thrown)) throw thrown
-      this.#write(bytes, from, to, offset)
+      for (let at = from; at < end; at += BLOCK_BYTES)
+        this.#write(ZEROS, 0, Math.min(BLOCK_BYTES, end - at), at)
     }
   }
 

@@ -161,7 +161,7 @@ class Stager {
 
   #noteZeros(plaintext: Buffer, { sealedLength }: StagePart, idIndex: number): void {
     // Most contents differ from zeros in their first bytes.
-    if (plaintext.length === 0 || plaintext[0] !== 0 || !isZeros(plaintext)) return
+    if (!this.#isSparse || plaintext.length === 0 || plaintext[0] !== 0 || !isZeros(plaintext)) return
     this.#zeros = { id: Buffer.from(this.#idAt(idIndex)), sealedLength }
   }
 

@@ -8,8 +8,8 @@ import { ACL_ACCESS, ACL_DEFAULT } from '../../src/core/raw-attributes.js'
 import { mtimeUsOf } from '../../src/core/stat.js'
 import type { BatchProbe } from '../../src/folder/commit.js'
 import type { CommitJob, CommitResult } from '../../src/folder/commit-job.js'
-import { isSameDress } from '../../src/folder/dress.js'
 import type { Dress } from '../../src/folder/dress-job.js'
+import { FolderPool } from '../../src/folder/pool.js'
 import { stageBatch } from '../../src/folder/stage.js'
 import { packStageJobs, type StagedAs, type StageFileJob } from '../../src/folder/stage-job.js'
 import { mounted } from '../support/mounts.js'
@@ -532,6 +532,21 @@ unprivileged('a file whose owner could not be set gets no set-user-id and no set
   assert.equal(done(share.commitOne(own)).stat?.mode, 0o4711)
 })
 
+unprivileged('a symlink whose owner could not be set is there all the same', (share) => {
+  const expect = { type: 'absent' } as const
+  const job: CommitJob = {
+    type: 'symlink',
+    path: path('l'),
+    target: 'nowhere',
+    mtimeUs: 1,
+    expect,
+    dress: { uid: 0 },
+  }
+  const { shown, stat } = done(share.commitOne(job))
+  assert.deepEqual(shown, { undressed: [{ what: 'owner', code: 'EPERM' }], attributes: undefined })
+  assert.deepEqual(stat, share.stat('l'))
+})
+
 unprivileged(
   'what an owner may set without root is set: the mode, ACLs, attributes, of files that are read-only, too',
   (share) => {
@@ -576,6 +591,38 @@ dressed('a file system that says yes to an owner and does nothing is found out',
   )
   assert.deepEqual(shown?.undressed, [{ what: 'owner', code: 'ENOTSUP' }])
   assert.equal(stat?.mode, 0o755)
+})
+
+test('dresses cross threads, to staging and to commits', { skip: NEEDS_ATTRIBUTES }, async () => {
+  const share = new Share()
+  const pool = new FolderPool({ threads: 1 })
+  try {
+    const attributes = packed({ 'user.a': 'one', [ACL_ACCESS]: ACL_640 })
+    const about = { acls: false, xattrs: true }
+    const file = { type: 'file', token: token(1), size: 0, mode: 0o640, mtimeUs: TIME_US } as const
+    const dress = { attributes, about }
+    const job: StageFileJob = { ...file, begin: true, final: true, parts: [], dress }
+    const [result] = await pool.stage(share.root, KEYS, [job], undefined, ALL)
+    assert.deepEqual(attributesAt(share.at(`.shoal/staging/${token(1)}`)), { 'user.a': 'one' })
+    const options = { archive: true, atMs: 0, scope: ALL }
+    const expect = { type: 'absent' } as const
+    const staged = result!.staged!
+    const [committed] = await pool.commit(
+      share.root,
+      [{ ...file, path: path('f'), dress, staged, expect }],
+      options,
+    )
+    assert.deepEqual(done(committed!).stat, share.stat('f'))
+    const again: CommitJob = {
+      ...{ type: 'metadata', path: path('f'), mtimeUs: TIME_US, expect: share.expect('f') },
+      dress: { attributes: packed({ 'user.b': 'two' }) },
+    }
+    assert.equal(done((await pool.commit(share.root, [again], options))[0]!).shown, undefined)
+    assert.deepEqual(attributesAt(share.at('f')), { 'user.b': 'two' })
+  } finally {
+    await pool.close()
+    share.remove()
+  }
 })
 
 test('a file system without ACLs: the mode is the one without, and all of it is said', (context) => {
@@ -678,21 +725,4 @@ dressed('a copy into the archive keeps owner, attributes, mode and time', (share
   }
   const link = done(share.commitOne(job, { without })).archived
   assert.deepEqual(owner(share, `.shoal/archive/${link}`), [ALICE, STAFF])
-})
-
-test('dresses are the same by what they say', () => {
-  assert.equal(isSameDress(undefined, undefined), true)
-  assert.equal(isSameDress({ uid: 1 }, { uid: 1 }), true)
-  assert.equal(isSameDress({ uid: 1 }, { uid: 2 }), false)
-  assert.equal(isSameDress({ uid: 1 }, {}), false)
-  assert.equal(isSameDress({ attributes: packed({}) }, {}), false)
-  assert.equal(
-    isSameDress({ attributes: packed({ 'user.a': 'x' }) }, { attributes: packed({ 'user.a': 'x' }) }),
-    true,
-  )
-  assert.equal(
-    isSameDress({ attributes: packed({ 'user.a': 'x' }) }, { attributes: packed({ 'user.a': 'y' }) }),
-    false,
-  )
-  assert.equal(isSameDress({ modeWithoutAcl: 0o600 }, {}), false)
 })

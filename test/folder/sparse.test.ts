@@ -144,6 +144,11 @@ test('A4: what a crash left where zeros belong is not kept', () => {
   assert.deepEqual(resume(content, length), [1])
   assert.equal(stage(content, length, [0], { begin: false }).failed, undefined)
   assert.ok(fs.readFileSync(staged()).equals(content))
+  // The same where one piece of zeros follows the other.
+  const zeros = contentOf('a.......')
+  fs.writeFileSync(staged(), contentOf('axxxxx'), { mode: 0o600 })
+  assert.equal(stage(zeros, BLOCK, [1, 2, 3, 4, 5, 6, 7], { begin: false }).failed, undefined)
+  assert.ok(fs.readFileSync(staged()).equals(zeros))
 })
 
 test('A4: holes of a leftover are the pieces of zeros that they stand for', () => {
@@ -165,6 +170,13 @@ test('where no hole can be punched, zeros are written', (context) => {
     new SparseFile(fd, false, true).write(contentOf('a..b'), 0)
     fs.closeSync(fd)
     assert.ok(fs.readFileSync(file).equals(contentOf('a..b')))
+    fs.writeFileSync(file, contentOf('xxxx'))
+    const again = fs.openSync(file, 'r+')
+    new SparseFile(again, false, true).writeZeros(4 * BLOCK - 5, 5)
+    fs.closeSync(again)
+    assert.ok(
+      fs.readFileSync(file).equals(Buffer.concat([Buffer.from('xxxxx'), Buffer.alloc(4 * BLOCK - 5)])),
+    )
   } finally {
     disk.remove()
   }

@@ -3,7 +3,8 @@
 // a path was judged, or changed by us, for the first time since: later, the same content is the user's doing.
 import { ABSENT, type Fact, type LiveFact, sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
-import { LACKS, type Observation, type Stating } from '../../core/metadata.js'
+import { LACKS, type Observation } from '../../core/metadata.js'
+import { type Looked, lookedAt } from '../../core/metadata-look.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
@@ -59,15 +60,14 @@ export class Judge {
     now: Observation | undefined,
     pieces: readonly PieceInfo[] | Layout | undefined,
   ): Publication | undefined {
-    const { index, problems, metadata } = this.#context
+    const { index, problems } = this.#context
     this.#readiness.noteQuiet(path)
     problems.clear('scan', path)
+    problems.clear('attributes', path)
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
-    const isNew = row?.stat === undefined || !sameFactContent(seen, currentFact(row))
-    const isThere = seen.type !== 'absent' && now !== undefined
     // Under its new name, a file is to look as it was to look under the old one: not all of that may show here.
     const oldName =
       currentFact(row).type === 'absent' && Array.isArray(pieces)
@@ -75,11 +75,13 @@ export class Judge {
         : undefined
     const held = oldName === undefined ? row : index.disk(oldName)
     const meant = oldName === undefined ? share : index.effective(oldName)
-    const observed = isThere ? this.#merged(seen, now, held, meant, intents) : seen
+    const looked =
+      seen.type === 'absent' || now === undefined ? undefined : this.#look(seen, now, held, meant, intents)
+    const observed = looked?.observed ?? seen
     const outcome = judge({
       path,
       observed,
-      ...(isThere ? { seenAs: (fact) => metadata.as(seen, now, fact, isNew) } : {}),
+      ...(looked === undefined ? {} : { seenAs: looked.seenAs }),
       applied,
       share,
       intents,
@@ -116,22 +118,21 @@ export class Judge {
   }
 
   /** What a path holds, told from what it was to hold: an attribute that this disk cannot show is not gone. */
-  #merged(
+  #look(
     seen: LiveFact,
     now: Observation,
     row: DiskRow | undefined,
     share: Effective,
     intents: readonly Intent[],
-  ): LiveFact {
+  ): Looked {
     const { metadata, isWriter } = this.#context
-    const held = currentFact(row)
-    const was = { stat: row?.stat, shown: row?.shown }
-    const known = [...intents.map(({ fact }) => fact), share.fact, row?.applied.fact ?? ABSENT]
-    // Who made the content knows how it is meant to look; others may have been given anything by their own system.
-    const isOurs = share.entry === undefined || this.#context.isOwn(share.entry.origin)
-    const isNew = !sameFactContent(seen, held)
-    const stating: Stating = !isWriter ? 'stated' : isOurs || isNew ? 'all' : 'changed'
-    return metadata.merged(seen, now, held, was, stating, known)
+    return lookedAt(metadata, {
+      ...{ seen, now, share, intents, isWriter },
+      held: currentFact(row),
+      was: { stat: row?.stat, shown: row?.shown },
+      applied: row?.applied.fact ?? ABSENT,
+      isOurs: share.entry !== undefined && this.#context.isOwn(share.entry.origin),
+    })
   }
 
   /** What to remember of a path beside what it is to hold. */

@@ -301,7 +301,7 @@ export class Look {
         const publication = this.#parts.judge.judge(path, fact, observationOf(result), pieces)
         if (publication !== undefined) this.#found.push(publication)
         const fault = result.status === 'ok' ? result.attributesFault : undefined
-        if (fault !== undefined) problems.set('scan', path, fault.code, fault.detail)
+        if (fault !== undefined) problems.set('attributes', path, fault.code, fault.detail)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
       }
