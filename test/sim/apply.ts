@@ -2,7 +2,7 @@
 // about to be done, exchange each path against what is there, put the times of directories back, and record all of it in
 // one transaction. A crash or a user may come between any two steps.
 
-import { ABSENT, type DirectoryFact, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
+import { ABSENT, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
 import type { LocalDress, Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf } from '../../src/core/plan.js'
@@ -13,6 +13,7 @@ import { bytesOf, type Inode, noted } from './disk.js'
 import { type Move, moveOf, pathsOf, type Task, withMoves } from './moves.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
 import { currentFact } from './scan.js'
+import { directoriesTouched } from './touched.js'
 import { attributesSeen, BARE, dressing } from './wardrobe.js'
 
 interface Done {
@@ -186,6 +187,7 @@ function record(
           applied: { version: task.version, fact },
           stat: stat === 'gone' || stat === 'touched' ? undefined : stat,
           ...(stat === 'gone' || stat === 'touched' ? {} : dressedAs(node, fact, { stat, attributes })),
+          ...(stat === 'touched' ? {} : task.move?.dress),
           drift: undefined,
         },
         layout,
@@ -213,25 +215,6 @@ function record(
     }
     index.recovery.clear(batch)
   })
-}
-
-/** Directories whose times the batch disturbs or sets, deepest first. */
-function directoriesTouched(node: SimNode, tasks: readonly Task[]): Map<RelPath, DirectoryFact> {
-  const wanted = new Map<RelPath, DirectoryFact>()
-  const gone = new Set<RelPath>()
-  for (const { step, path } of tasks) {
-    if (step.type === 'remove' && step.was === 'directory') gone.add(path)
-    if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory')
-      wanted.set(path, step.fact)
-  }
-  for (const task of tasks)
-    for (const path of task.step.type === 'metadata' ? [] : pathsOf(task)) {
-      const parent = parentOf(path)
-      if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
-      const fact = node.index.disk(parent)?.applied.fact
-      if (fact?.type === 'directory') wanted.set(parent, fact)
-    }
-  return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
 }
 
 function dressedAs(node: SimNode, fact: Fact, now: Observation): Pick<DiskRow, 'shown' | 'lacks'> {
@@ -353,9 +336,9 @@ class Job {
       if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from)
       return
     }
-    const { size, mtimeMs, mode } = before!
-    const isOurs = now?.stat.size === size && now.stat.mtimeMs === mtimeMs && now.stat.mode === mode
-    this.result = isOurs ? now!.stat : 'touched'
+    const { size, mtimeMs } = before!
+    const isWritten = now?.stat.size !== size || now.stat.mtimeMs !== mtimeMs
+    this.result = now === undefined || isWritten || !isSameDress(now.stat, before!) ? 'touched' : now.stat
   }
 
   *#remove(there: Inode | undefined): Work {

@@ -5,6 +5,7 @@ import { parentOf, type RelPath } from '../../src/core/path.js'
 import type { Step } from '../../src/core/plan.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import type { Version } from '../../src/core/version.js'
+import type { DiskRow } from '../../src/store/rows.js'
 import type { Content } from './contents.js'
 import { type SimNode, tokenOf } from './node.js'
 import { currentFact } from './scan.js'
@@ -23,6 +24,8 @@ export interface Move {
   readonly stat: DiskStat
   /** What its absence stands for. */
   readonly version: Version
+  /** What is known of its attributes. */
+  readonly dress: Pick<DiskRow, 'shown' | 'lacks'>
 }
 
 /** The tasks that are renames as such, without the removals that those include, and what was staged for none. */
@@ -52,7 +55,8 @@ export function moveOf(node: SimNode, { path, step, content }: Task): Move | und
       return []
     if (!sameFact(need.row.applied.fact, step.fact) || index.conflicts.holdsLoser(from)) return []
     if (node.inFlight.has(from) || node.inFlight.has(parentOf(from) as RelPath)) return []
-    return [{ from, stat: need.row.stat, version: need.share.version }]
+    const { stat, shown, lacks = 0 } = need.row
+    return [{ from, stat, version: need.share.version, dress: { shown, lacks } }]
   })
   return index.isContentWanted(step.fact.content, leaving.length) ? undefined : leaving[0]
 }

@@ -356,7 +356,7 @@ export class Committer {
     const stat = fact.type === 'absent' ? undefined : result.stat
     const isNew = task.step.type !== 'metadata'
     const dressed =
-      this.#shortcuts.dressOf(task) ??
+      (stat === undefined ? undefined : this.#shortcuts.dressOf(task)) ??
       dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
     index.setDisk(
       task.path,
