@@ -1,12 +1,14 @@
-// What hooks (src/hooks) need to know of their share before they run: whether all that is known to be published has been
-// read, so that no batch is taken for whole when its end is still to come.
+// The hooks (src/hooks) of a share, and what they need to know of it before they run: whether all that is known to be
+// published has been read, so that no batch is taken for whole when its end is still to come.
 import type { FeedView } from '../../core/record-public.js'
-import type { HooksOptions } from '../../hooks/hooks.js'
+import { Hooks, type HooksOptions } from '../../hooks/hooks.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import type { ShareContext } from './context.js'
 import type { Members } from './members.js'
 import type { ProblemBook } from './problems.js'
 import type { ShareFeeds } from './share-feeds.js'
+import type { ShareOptions } from './share-options.js'
 
 /** After a start with members, peers have so long to come and say what is new. */
 const MEET_MS = 10_000
@@ -70,8 +72,39 @@ export class HookGate {
   }
 }
 
+/** What a share has for its hooks. */
+export interface HookParts extends Omit<HookGateOptions, 'haltReason'> {
+  readonly index: ShareIndex
+  readonly problems: ProblemBook
+  readonly context: Pick<ShareContext, 'log' | 'haltReason' | 'fail'>
+}
+
+/** The hooks of a share; nothing runs before they are started. */
+export function makeHooks(options: ShareOptions, prefix: string, parts: HookParts): Hooks {
+  const { dir, keys, hooks, hookSlots, database, nowMs } = options
+  const { index, context } = parts
+  const { log, haltReason, fail } = context
+  const gate = new HookGate({ ...parts, haltReason })
+  return new Hooks({
+    ...hooks,
+    dir,
+    share: keys.shareId.slice(0, 16),
+    database,
+    prefix,
+    log,
+    slots: hookSlots,
+    nowMs,
+    environment: process.env,
+    around: () => gate.around(),
+    wanted: () => index.allWanted(),
+    tell: tellProblems(parts.problems),
+    transaction: (body) => index.transaction(body),
+    fail,
+  })
+}
+
 /** Failures of hooks, among the problems of their share. */
-export function hookProblems(problems: ProblemBook): HooksOptions['tell'] {
+function tellProblems(problems: ProblemBook): HooksOptions['tell'] {
   return (hook, problem) => {
     if (problem === undefined) problems.clear('hook', hook)
     else problems.set('hook', hook, 'HOOK_FAILED', `${problem}; see shoal hooks`)

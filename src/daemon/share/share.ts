@@ -9,7 +9,7 @@ import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
-import { Hooks } from '../../hooks/hooks.js'
+import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -33,7 +33,7 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
-import { HookGate, hookProblems } from './share-hooks.js'
+import { makeHooks } from './share-hooks.js'
 import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReports } from './share-reports.js'
@@ -178,7 +178,15 @@ export class Share {
         this.hooks.wake()
       },
     })
-    this.hooks = this.#makeHooks(prefix)
+    this.hooks = makeHooks(options, prefix, {
+      index: this.index,
+      members: this.members,
+      problems: this.problems,
+      context: this.#context,
+      peers: () => this.#peers.connected,
+      feeds: () => this.#feeds,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     this.#watcher = new Watcher(dir, { log: this.#log })
     this.#keeper = new ArchiveKeeper({
       root: dir,
@@ -432,34 +440,6 @@ export class Share {
       onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
-      fail: (thrown) => this.#fail(thrown),
-    })
-  }
-
-  #makeHooks(prefix: string): Hooks {
-    const { dir, keys, hooks, hookSlots, database, nowMs } = this.#o
-    const gate = new HookGate({
-      index: this.index,
-      members: this.members,
-      peers: () => this.#peers.connected,
-      feeds: () => this.#feeds,
-      hasScanned: () => this.#scanner.hasScanned && !this.#scanner.isScanningAll,
-      haltReason: this.#context.haltReason,
-    })
-    return new Hooks({
-      ...hooks,
-      dir,
-      share: keys.shareId.slice(0, 16),
-      database,
-      prefix,
-      log: this.#log,
-      slots: hookSlots,
-      nowMs,
-      environment: process.env,
-      around: () => gate.around(),
-      wanted: () => this.index.allWanted(),
-      tell: hookProblems(this.problems),
-      transaction: (body) => this.index.transaction(body),
       fail: (thrown) => this.#fail(thrown),
     })
   }
