@@ -7,12 +7,15 @@ import { suffixedName, takeFirstFree } from './archive-name.js'
 import type { Dresser } from './dress.js'
 import { codeOf, isUnsupported, type SafeRoot } from './safefs.js'
 
+/** System calls that not every file system has. */
+export type SpecialCall = 'exchange' | 'link' | 'noreplace'
+
 /** For tests; the worker uses none of it. */
 export interface CommitProbe {
   /** Called between any two system calls that change something; may throw to stand for a crash. */
   readonly step?: (name: string, path: string) => void
   /** System calls to do without, as on FAT or a network file system. */
-  readonly without?: readonly ('exchange' | 'link')[]
+  readonly without?: readonly SpecialCall[]
 }
 
 export class Bench {
@@ -56,12 +59,18 @@ export class Bench {
     this.root.exchange(one, other)
   }
 
+  /** A rename to a name that must be free; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#demand('noreplace')
+    this.root.renameToFree(from, to)
+  }
+
   /** The entries of the directory that a path lies in have changed. */
   touchParent(path: RelPath): void {
     this.directories.add(parentOf(path))
   }
 
-  #demand(call: 'exchange' | 'link'): void {
+  #demand(call: SpecialCall): void {
     if (this.#probe.without?.includes(call))
       throw Object.assign(new Error(`ENOTSUP: no ${call}`), { code: 'ENOTSUP' })
   }

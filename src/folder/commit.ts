@@ -7,11 +7,12 @@
 // single system call, whatever the user does in between.
 import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
-import { pathFault } from '../core/path.js'
+import { pathFault, type RelPath } from '../core/path.js'
 import { type DiskStat, mtimeUsOf, sameStat, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
+import { commitMove } from './commit-move.js'
 import {
   commitDirectory,
   commitDirectoryEnd,
@@ -204,8 +205,7 @@ function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged
   } catch (thrown) {
     if (codeOf(thrown) !== 'EACCES') return refused(thrown)
     try {
-      const paths = job.type === 'displace' ? [job.path, job.to] : [job.path]
-      return withUnlockedParents(bench.root, paths, thrown, () => perform(bench, job, staged))
+      return withUnlockedParents(bench.root, pathsOf(job), thrown, () => perform(bench, job, staged))
     } catch (again) {
       return refused(again)
     }
@@ -230,6 +230,8 @@ function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Stage
       return commitDirectoryEnd(bench, job)
     case 'displace':
       return commitDisplace(bench, job)
+    case 'move':
+      return commitMove(bench, job)
     default:
       return assertNever(job)
   }
@@ -237,11 +239,19 @@ function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Stage
 
 /** The caller's types say this already; a mistake here would write into our own folder or out of the share. */
 function checkJob(job: CommitJob): void {
-  const fault = pathFault(job.path) ?? (job.type === 'displace' ? pathFault(job.to) : undefined)
-  if (fault !== undefined) throw new PathFault('BAD_PATH', fault)
+  for (const path of pathsOf(job)) {
+    const fault = pathFault(path)
+    if (fault !== undefined) throw new PathFault('BAD_PATH', fault)
+  }
   if (!('slipName' in job) || job.slipName === undefined) return
   if (job.slipName.includes('/') || pathFault(job.slipName) !== undefined)
     throw new PathFault('BAD_PATH', 'slipName is not a name')
+}
+
+/** The names that a job is about. */
+function pathsOf(job: CommitJob): RelPath[] {
+  if (job.type === 'displace') return [job.path, job.to]
+  return job.type === 'move' ? [job.from, job.path] : [job.path]
 }
 
 function refused(thrown: unknown): CommitResult {

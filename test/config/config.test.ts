@@ -65,6 +65,8 @@ describe('parseConfig', () => {
           useDht: false,
           useSyncTrash: true,
           overwriteChanges: false,
+          drift: [],
+          onChange: [],
           sparse: true,
           useRelay: true,
           position: { line: 1, column: 47 },

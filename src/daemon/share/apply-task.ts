@@ -21,6 +21,12 @@ export interface TaskPart {
   notIn: 'nowhere' | 'places' | 'archive'
 }
 
+/** How a file comes to its path without its content being gathered: from another path of this disk (shortcuts.ts). */
+export interface Shortcut {
+  readonly type: 'link' | 'move'
+  readonly from: RelPath
+}
+
 export interface ApplyTask {
   readonly path: RelPath
   /** Changes only to another mode or time of the same content, and not any more when the file is staged whole. */
@@ -31,6 +37,8 @@ export interface ApplyTask {
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
   readonly token: string
+  /** The content comes this way, and nothing is staged; or it was found when it was to be committed, and no matter. */
+  via?: Shortcut
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number
@@ -65,6 +73,7 @@ export function taskOf(
   version: Version,
   fresh: boolean,
   pieces: readonly PieceInfo[],
+  via?: Shortcut,
 ): ApplyTask {
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
@@ -78,6 +87,7 @@ export function taskOf(
     version,
     fresh,
     token: step.type === 'write' ? keyedToken(path, step.fact.content) : '',
+    ...(via === undefined ? {} : { via }),
     parts,
     missing: parts.length,
     begun: false,

@@ -2,20 +2,22 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { conflictPathAt } from '../../core/conflict.js'
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import type { LocalDress } from '../../core/metadata.js'
-import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import { depthOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
-import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
+import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { noteTimes, overtakenTimes } from './directory-times.js'
 import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
+import type { Shortcuts } from './shortcuts.js'
+import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
@@ -46,18 +48,22 @@ interface Planned {
   /** How the path is to look afterwards. */
   readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
+  /** It puts back what a reader changed; undefined: nobody changed it. */
+  readonly isRestore?: boolean | undefined
 }
 
 export class Committer {
   readonly #context: ShareContext
+  readonly #shortcuts: Shortcuts
   readonly #events: CommitterEvents
   readonly #nowMs: () => number
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
 
-  constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
+  constructor(context: ShareContext, shortcuts: Shortcuts, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
+    this.#shortcuts = shortcuts
     this.#events = events
     this.#nowMs = nowMs
   }
@@ -99,6 +105,7 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
+    this.#shortcuts.startBatch()
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -115,7 +122,12 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      planned.push(this.#plan(task, row))
+      const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
+      const plan = this.#plan(task, row)
+      if (plan !== undefined) planned.push({ ...plan, isRestore })
+      // Another task of the batch moves that file: what there is by then is looked at anew.
+      else if (task.via?.type === 'move') this.#events.onStale(task)
+      else this.#events.onChanged(task)
     }
     return planned
   }
@@ -151,9 +163,13 @@ export class Committer {
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
-    const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
+    const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
+    const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
-      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
+      index.recovery.begin([
+        ...planned.flatMap(({ task }) => [intentOf(task), ...this.#shortcuts.intentsOf(task)]),
+        ...this.#timeIntents(directories),
+      ]),
     )
     guard.startCommit(paths)
     try {
@@ -169,10 +185,10 @@ export class Committer {
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
-      const overtaken = this.#overtaken(directories)
+      const overtaken = overtakenTimes(index, directories)
       if (overtaken.size > 0) {
         const again = await pool.commit(root, timeJobs(overtaken), options)
-        index.transaction(() => this.#setAllTimes([...overtaken.keys()], again))
+        index.transaction(() => noteTimes(index, [...overtaken.keys()], again))
       }
     } finally {
       guard.endCommit(paths)
@@ -185,7 +201,8 @@ export class Committer {
     return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned {
+  /** Undefined if the task's shortcut is none any more. */
+  #plan(task: ApplyTask, row: DiskRow | undefined): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -207,6 +224,13 @@ export class Committer {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
     }
+    for (const via of [task.via, this.#shortcuts.findLate(task, row)]) {
+      const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
+      if (via === undefined || shortcut === undefined) continue
+      task.via = via
+      return { task, row, dress: undefined, jobs: [...first, ...shortcut] }
+    }
+    if (task.via !== undefined) return undefined
     switch (step.type) {
       case 'write': {
         const { mtimeUs, size } = step.fact
@@ -260,10 +284,13 @@ export class Committer {
       }
     }
     for (const { task } of planned) {
-      const parent = parentOf(task.path)
-      if (parent === '' || task.step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
-      const fact = index.disk(parent)?.applied.fact
-      if (fact?.type === 'directory') wanted.set(parent, fact)
+      if (task.step.type === 'metadata' && task.via === undefined) continue
+      for (const path of [task.path, ...this.#shortcuts.touchedBy(task)]) {
+        const parent = parentOf(path)
+        if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
+        const fact = index.disk(parent)?.applied.fact
+        if (fact?.type === 'directory') wanted.set(parent, fact)
+      }
     }
     return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
   }
@@ -278,22 +305,24 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const plan of planned) {
-        const own = results.slice(at, at + plan.jobs.length)
-        at += plan.jobs.length
-        after.push(this.#outcome(plan, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      for (const each of planned) {
+        const own = results.slice(at, at + each.jobs.length)
+        at += each.jobs.length
+        after.push(this.#outcome(each, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
-      this.#setAllTimes(directories, results.slice(at))
+      noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
     })
     for (const act of after) act()
   }
 
   #outcome(plan: Planned, result: CommitResult): () => void {
-    const { task } = plan
+    const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
         this.#setDone(plan, result)
+        if (row !== undefined && isRestore !== undefined)
+          this.#context.onDriftEnded({ path: task.path, row, isRestore, archived: result.archived })
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
@@ -326,42 +355,16 @@ export class Committer {
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
     const isNew = task.step.type !== 'metadata'
-    const dressed = dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
+    const dressed =
+      (stat === undefined ? undefined : this.#shortcuts.dressOf(task)) ??
+      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
     index.setDisk(
       task.path,
       { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined },
       layout,
     )
-  }
-
-  #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
-    directories.forEach((path, i) => {
-      const result = results[i]!
-      if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
-    })
-  }
-
-  #setTimes(path: RelPath, stat: DiskStat): void {
-    const { index } = this.#context
-    const row = index.disk(path)
-    if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mtimeUs } = row.applied.fact
-    const { mode, uid, gid } = row.stat ?? { ...stat, mode: row.applied.fact.mode }
-    // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
-    if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    const isOurs = stat.mode === mode && stat.uid === uid && stat.gid === gid
-    if (isOurs && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
-  }
-
-  /** Those directories that are to have another time by now than was set. */
-  #overtaken(directories: ReadonlyMap<RelPath, DirectoryFact>): Map<RelPath, DirectoryFact> {
-    const overtaken = new Map<RelPath, DirectoryFact>()
-    for (const [path, { mtimeUs }] of directories) {
-      const row = this.#context.index.disk(path)
-      const fact = row?.drift === undefined ? row?.applied.fact : undefined
-      if (fact?.type === 'directory' && fact.mtimeUs !== mtimeUs) overtaken.set(path, fact)
-    }
-    return overtaken
+    this.#context.noteChange(task.path, 'share')
+    if (task.via !== undefined) this.#shortcuts.setDone(task, result)
   }
 }
 
@@ -377,9 +380,4 @@ function phase(task: ApplyTask): number {
 function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
   const fact: LiveFact | undefined = resultOf(task)
   return { path: task.path, version: task.version, fact: fact ?? ABSENT }
-}
-
-/** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
-function slipNameOf(path: RelPath, stat: DiskStat): string {
-  return nameOf(conflictPathAt(path, mtimeUsOf(stat), 'local'))
 }

@@ -21,6 +21,7 @@ import type { Judge } from './judge.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
+import { withOldNames } from './renames.js'
 
 export type Directory = RelPath | ''
 
@@ -28,6 +29,8 @@ export type Directory = RelPath | ''
 const SCAN_BATCH = 64
 const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
+/** On a reader, larger files are not read while somebody has them open for writing: each look would read all of them. */
+const OPEN_CHECK_BYTES = 16 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
 
@@ -249,7 +252,7 @@ export class Look {
 
   #hash(candidate: Candidate): void {
     const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
-    if ('waitMs' in ready) return this.#parts.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if ('waitMs' in ready) return this.#later(candidate, ready.waitMs)
     if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
       this.#flushHash()
     }
@@ -270,7 +273,9 @@ export class Look {
     const { pool, root, pieceKeys, index } = this.#context
     const jobs = batch.map(({ path, stat }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
-      return { path, openCheck: 'openCheck' in ready && ready.openCheck }
+      // A reader announces nothing half-written (A8), and has to notice soon.
+      const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
+      return { path, openCheck: isChecked && 'openCheck' in ready && ready.openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     index.transaction(() => {
@@ -279,8 +284,15 @@ export class Look {
     await this.#publishFound(HASH_FILES)
   }
 
-  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+  /** It cannot be read yet (A8), or has another name again. */
+  #later({ path, stat }: Pick<Candidate, 'path' | 'stat'>, delayMs: number): void {
+    this.#parts.missing.noteUnread(stat, delayMs)
+    this.#parts.markDirty([parentOf(path)], delayMs)
+  }
+
+  #judgeHashed(candidate: Candidate, result: HashResult): void {
     const { index, problems } = this.#context
+    const { path, seen } = candidate
     const row = index.disk(path)?.stat
     const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
     if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
@@ -299,9 +311,9 @@ export class Look {
       }
       case 'busy':
       case 'changed':
-        return this.#parts.markDirty([parentOf(path)], this.#parts.readiness.noteRestless(path))
+        return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
-        return this.#parts.markDirty([parentOf(path)])
+        return this.#later(candidate, 0)
       case 'failed':
         return problems.set('scan', path, result.code, result.detail)
     }
@@ -310,8 +322,11 @@ export class Look {
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#parts.missing.mayBeMost()) return
-    const found = this.#found
+    const news = this.#found
     this.#found = []
+    const { missing } = this.#parts
+    const { publications: found, movedOn } = await withOldNames(this.#context, missing, news, this.#moment)
+    for (const { draft, disk } of movedOn) this.#later({ path: draft.path, stat: disk!.stat! }, 0)
     await this.#context.publish(found)
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context

@@ -31,6 +31,8 @@ export interface Publication {
   readonly noted?: Applied
   /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
   readonly settles?: RelPath
+  /** For a deletion: the file has a new name, which is what was to be published before this; the two stay together. */
+  readonly followsNewName?: boolean
 }
 
 /** The part of an own feed (src/feed) that publishing needs. */
@@ -47,6 +49,8 @@ export interface PublisherOptions {
   readonly nowMs: () => number
   readonly nonce: () => Buffer
   readonly labelOf: (writer: WriterId) => string
+  /** A change found on this disk was published. Called inside the transaction that notes it. */
+  readonly onOwnChange?: (path: RelPath) => void
   /** A change that cannot be published now and has to be looked at again later. */
   readonly onPostponed: (path: RelPath) => void
   /** Called after every transaction that took over own records. */
@@ -167,6 +171,7 @@ export class Publisher {
     while (next.at(-1)?.settles !== undefined && this.#queue[0]?.settles === next.at(-1)?.settles) {
       next.push(this.#queue.shift()!)
     }
+    if (this.#queue[0]?.followsNewName) next.push(this.#queue.shift()!)
     for (const publication of next) {
       const { settles, draft } = publication
       if (settles !== undefined) {
@@ -228,6 +233,7 @@ export class Publisher {
   #setDisk({ draft, pieces, disk }: Publication): void {
     if (disk === undefined) return
     const { index } = this.#options
+    this.#options.onOwnChange?.(draft.path)
     // What we put there while it was being appended must not be forgotten (A3, A9): it is looked at again.
     if (this.#rows.get(draft.path) !== statKey(index.disk(draft.path)?.stat))
       return this.#options.onPostponed(draft.path)

@@ -133,7 +133,7 @@ describe('a look at the disk of a node that carries owners', () => {
     for (const path of ['stated', 'unstated']) changed(bench, path, { uid: 1006 })
     await look(bench)
     assert.deepEqual(bench.index.drifted(), ['stated'])
-    assert.equal(bench.index.disk(at('stated'))?.drift?.what, 'metadata')
+    assert.deepEqual(bench.index.disk(at('stated'))?.drift?.kinds, ['owner'])
     // Put back by hand, it has not any more.
     changed(bench, 'stated', { uid: 1005 })
     await look(bench)

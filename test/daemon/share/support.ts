@@ -123,6 +123,13 @@ export class FakeDisk {
       if (name === path || name.startsWith(`${path}/`)) this.nodes.delete(name)
   }
 
+  /** As rename(2) does to a free name. */
+  move(from: string, to: string): void {
+    const { type, stat, chunks } = this.nodes.get(from)!
+    this.nodes.delete(from)
+    this.#put(to, type, chunks, { ...stat, ctimeMs: LONG_AGO_MS + this.#ino })
+  }
+
   stat(path: string): DiskStat {
     return this.nodes.get(path)!.stat
   }
@@ -196,6 +203,8 @@ export interface Bench {
   readonly problems: ProblemBook
   /** All that was given to publish, in order; the empty notices left out. */
   readonly published: Publication[]
+  /** What hooks hear of, as "share a". */
+  readonly changed: string[]
   /** How often somebody was told that there may be news without anything to publish. */
   notices: number
   halted: string | undefined
@@ -226,6 +235,7 @@ export function newBench(
   const own = new Publisher(index.feeds.byWriter(ME)!, {
     ...common,
     feed,
+    onOwnChange: (path) => bench.changed.push(`user ${path}`),
     onPostponed: (path) => bench.postponed.push(path),
   })
   const theirs = new Publisher(index.feeds.byWriter(OTHER)!, {
@@ -246,6 +256,8 @@ export function newBench(
     sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
+    onDriftEnded: () => undefined,
+    noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
     metadata: o.metadata ?? metadataOf(),
     isOwn: (writer) => writer === ME,
     dressesAnew: o.dressesAnew ?? (() => 'nothing'),
@@ -275,6 +287,7 @@ export function newBench(
     feed,
     problems,
     published: [],
+    changed: [],
     notices: 0,
     halted: undefined,
     rootFault: undefined,
