@@ -21,8 +21,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['core/', 'ports/'],
   // Programs run after changes; what is pending is kept among the share's tables.
   hooks: ['core/', 'ports/', 'store/tables'],
-  // What a pattern of a hook is, is said where it is matched.
-  config: ['core/', 'hooks/patterns'],
+  // What a pattern is, the folder knows; what one of a hook is, is said where it is matched.
+  config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.

@@ -5,10 +5,11 @@
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { overlaps, unsafeAsks, unwise } from './checks.js'
+import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
 import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
@@ -22,7 +23,7 @@ import {
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
 import type { ConfigShape } from './root-keys.js'
 import { checkShape } from './shape.js'
-import type { FolderDefaults, ShareShape } from './share-keys.js'
+import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
 
 export type { Position } from './json.js'
 
@@ -84,10 +85,22 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
+  readonly drift: readonly DriftRule[]
   /** What is run after changes. */
   readonly onChange: readonly HookSpec[]
+  /** Whether blocks of zeros become holes. */
+  readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
+  /** How owners are carried; absent: as who the daemon runs as allows. */
+  readonly owners?: OwnersBy
+  /** Accounts of the share that go by another name here. */
+  readonly ownerMap?: Readonly<Record<string, string>>
+  /** Carry POSIX ACLs; absent: as who the daemon runs as allows. */
+  readonly acls?: boolean
+  /** Patterns of extended attributes to carry. */
+  readonly xattrs?: readonly string[]
   /** Of the share's object in the file. */
   readonly position: Position
 }
@@ -112,7 +125,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
   const { shape } = checked
-  const problems: Problem[] = unsafeAsks(shape, json)
+  const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
   problems.push(...overlaps(config, json), ...sameShares(config))
   if (problems.length > 0) throw configError(fileName, problems)
@@ -190,6 +203,10 @@ function folderDefaults({ folder_defaults: within, ...shape }: ConfigShape): Fol
     use_lan_broadcast: within?.use_lan_broadcast ?? shape['folder_defaults.use_lan_broadcast'],
     use_dht: within?.use_dht ?? shape['folder_defaults.use_dht'],
     delete_to_trash: within?.delete_to_trash ?? shape['folder_defaults.delete_to_trash'],
+    owners: within?.owners ?? shape['folder_defaults.owners'],
+    owner_map: within?.owner_map ?? shape['folder_defaults.owner_map'],
+    acls: within?.acls ?? shape['folder_defaults.acls'],
+    xattrs: within?.xattrs ?? shape['folder_defaults.xattrs'],
     use_relay: within?.use_relay ?? shape['folder_defaults.use_relay'],
   }
 }
@@ -202,6 +219,10 @@ function shareOf(
   json: PositionedJson,
   problems: Problem[],
 ): ShareConfig {
+  const owners = shape.owners ?? defaults.owners
+  const ownerMap = shape.owner_map ?? defaults.owner_map
+  const acls = shape.acls ?? defaults.acls
+  const xattrs = shape.xattrs ?? defaults.xattrs
   return {
     secret: secretOf(shape, at, base, json, problems),
     dir: resolve(base, shape.dir),
@@ -210,8 +231,14 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    drift: shape.drift,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
+    sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
+    ...(owners !== undefined && { owners }),
+    ...(ownerMap !== undefined && { ownerMap }),
+    ...(acls !== undefined && { acls }),
+    ...(xattrs !== undefined && { xattrs }),
     position: json.positionOf(['shared_folders', at]),
   }
 }

@@ -1,5 +1,6 @@
 // The composition root: one daemon for one configuration. Takes the storage path's lock, opens what lies there, puts the
 // shares into the swarm, serves the control socket, and takes all of it down again in order.
+
 import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -7,11 +8,13 @@ import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
+import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
 import { HookSlots } from '../hooks/slots.js'
+import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { openLmdb } from '../store/lmdb.js'
@@ -26,6 +29,7 @@ import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
 import type { ShareHooks, ShareSettings } from './share/share-options.js'
+import { metadataFor } from './share-metadata.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -119,6 +123,7 @@ class Daemon implements RunningDaemon {
   }
 
   #openedIdentity: Identity | undefined
+  readonly #accounts = new AccountCache(() => performance.now())
 
   async start(): Promise<void> {
     const { storagePath, pidFile } = this.#config
@@ -161,8 +166,9 @@ class Daemon implements RunningDaemon {
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(settings)
       share.setHooks(hooksAt(this.#config, i))
-      const { knownHosts } = this.#config.shares[i]!
-      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+      const config = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
+      if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
     }
     return plan
   }
@@ -300,10 +306,11 @@ class Daemon implements RunningDaemon {
   }
 
   #makeShare(
-    { dir, secret, useSyncTrash, overwriteChanges }: ShareConfig<Secret>,
+    share: ShareConfig<Secret>,
     at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
+    const { dir, secret, useSyncTrash, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -312,7 +319,8 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
-      overwriteChanges,
+      drift: driftRules(share),
+      sparse,
       deviceName,
       settings: shareSettings(this.#config),
       hooks: hooksAt(this.#config, at),
@@ -326,7 +334,7 @@ class Daemon implements RunningDaemon {
         ...options,
         keys: { ...keys, read },
         identity: this.#identity,
-        withholdsSetid: process.geteuid?.() === 0,
+        metadata: metadataFor(share, this.#accounts),
         instance: swarm.instance,
         log: this.#log,
         nowMs: Date.now,
@@ -357,6 +365,12 @@ class Daemon implements RunningDaemon {
 
 function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
   return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
+}
+
+/** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
+function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  if (secret.grade === 'write') return []
+  return overwriteChanges ? RESTORE_ALL : drift
 }
 
 function hooksAt({ shares }: Config, at: number): ShareHooks {

@@ -50,6 +50,13 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
+  /** With a read secret: what is done about changes made here. Default: 'report'. */
+  readonly drift?:
+    | 'report'
+    | 'restore'
+    | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  /** Default true. */
+  readonly sparse?: boolean
 }
 
 export interface NodeOptions {

@@ -4,14 +4,18 @@ import { nameOf, parentOf, type RelPath } from '../core/path.js'
 import { type DiskStat, sameStat } from '../core/stat.js'
 import type { Archive } from './archive.js'
 import { suffixedName, takeFirstFree } from './archive-name.js'
+import type { Dresser } from './dress.js'
 import { codeOf, isUnsupported, type SafeRoot } from './safefs.js'
+
+/** System calls that not every file system has. */
+export type SpecialCall = 'exchange' | 'link' | 'noreplace'
 
 /** For tests; the worker uses none of it. */
 export interface CommitProbe {
   /** Called between any two system calls that change something; may throw to stand for a crash. */
   readonly step?: (name: string, path: string) => void
   /** System calls to do without, as on FAT or a network file system. */
-  readonly without?: readonly ('exchange' | 'link')[]
+  readonly without?: readonly SpecialCall[]
 }
 
 export class Bench {
@@ -22,10 +26,18 @@ export class Bench {
   readonly directories: Set<string>
   /** Files and directories whose own mode or time has changed. */
   readonly inodes: Set<string> = new Set()
+  readonly dresser: Dresser
   readonly #probe: CommitProbe
 
-  constructor(root: SafeRoot, archive: Archive, directories: Set<string>, probe: CommitProbe) {
+  constructor(
+    root: SafeRoot,
+    archive: Archive,
+    directories: Set<string>,
+    dresser: Dresser,
+    probe: CommitProbe,
+  ) {
     this.root = root
+    this.dresser = dresser
     this.archive = archive
     this.directories = directories
     this.#probe = probe
@@ -47,12 +59,18 @@ export class Bench {
     this.root.exchange(one, other)
   }
 
+  /** A rename to a name that must be free; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#demand('noreplace')
+    this.root.renameToFree(from, to)
+  }
+
   /** The entries of the directory that a path lies in have changed. */
   touchParent(path: RelPath): void {
     this.directories.add(parentOf(path))
   }
 
-  #demand(call: 'exchange' | 'link'): void {
+  #demand(call: SpecialCall): void {
     if (this.#probe.without?.includes(call))
       throw Object.assign(new Error(`ENOTSUP: no ${call}`), { code: 'ENOTSUP' })
   }
@@ -62,8 +80,13 @@ export class Bench {
 export function isAsExpected(now: DiskStat, expected: DiskStat): boolean {
   // A directory's times change with everything in it; what counts is that it is this one, and with these permissions.
   if (expected.type === 'directory')
-    return now.type === 'directory' && now.ino === expected.ino && now.mode === expected.mode
+    return now.type === 'directory' && now.ino === expected.ino && isSameMetadata(now, expected)
   return sameStat(now, expected)
+}
+
+/** Mode and owner: what a user may have changed without a trace in size, time or inode. */
+function isSameMetadata(a: DiskStat, b: DiskStat): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
 }
 
 /**
@@ -86,7 +109,7 @@ export function isTouched(now: DiskStat | undefined, expected: DiskStat): boolea
  */
 export function statOfOurs(bench: Bench, path: string, ours: DiskStat): DiskStat | undefined {
   const now = bench.root.lstat(path)
-  return now === undefined || isTouched(now, ours) || now.mode !== ours.mode ? undefined : now
+  return now === undefined || isTouched(now, ours) || !isSameMetadata(now, ours) ? undefined : now
 }
 
 /**

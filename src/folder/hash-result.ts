@@ -1,6 +1,14 @@
 // The result of hashing a batch, and its packed form between threads: a few arrays that change hands, instead of a few
 // small objects and buffers per file that would each be copied and collected.
 import { type DiskStat, packStat, STAT_FIELDS, unpackStat } from '../core/stat.js'
+import {
+  buffersOfAttributes,
+  type PackedAttributes,
+  packAttributes,
+  unpackAttributes,
+} from './attribute-pack.js'
+import type { ReadAttributes } from './attributes.js'
+import type { Fault } from './safefs.js'
 
 /** What hashing one path found. */
 export type HashResult =
@@ -13,6 +21,10 @@ export type HashResult =
       readonly pieces: Buffer
       /** Sealed length of each piece, bytes. */
       readonly lengths: Uint32Array
+      /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
+      readonly attributes?: Buffer | undefined
+      /** They are there and cannot be carried (ATTRIBUTES_TOO_LARGE, ATTRIBUTE_NAME, ...); then `attributes` is undefined. */
+      readonly attributesFault?: Fault | undefined
     }
   | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
   /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */
@@ -40,15 +52,20 @@ export interface PackedHashes {
   readonly ids: Uint8Array<ArrayBuffer>
   /** Targets of symlinks, code and detail of failures, in job order. */
   readonly texts: readonly string[]
+  /** Of each 'ok' job; undefined if none was asked for. */
+  readonly attributes: PackedAttributes | undefined
 }
 
 /** The array buffers to transfer. */
 export function buffersOfHashes(packed: PackedHashes): ArrayBuffer[] {
-  const { statuses, stats, counts, lengths, ids } = packed
-  return [statuses.buffer, stats.buffer, counts.buffer, lengths.buffer, ids.buffer]
+  const { statuses, stats, counts, lengths, ids, attributes } = packed
+  const own = [statuses.buffer, stats.buffer, counts.buffer, lengths.buffer, ids.buffer]
+  return [...own, ...buffersOfAttributes(attributes)]
 }
 
-export function packHashes(results: readonly HashResult[]): PackedHashes {
+/** `withAttributes`: whether they were asked for. */
+export function packHashes(results: readonly HashResult[], withAttributes = false): PackedHashes {
+  const read: ReadAttributes[] = []
   let pieces = 0
   let ok = 0
   for (const result of results)
@@ -63,6 +80,7 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
     lengths: new Uint32Array(pieces),
     ids: new Uint8Array((ok + pieces) * ID_BYTES),
     texts: [] as string[],
+    attributes: undefined as PackedAttributes | undefined,
   }
   let piece = 0
   let id = 0
@@ -74,6 +92,7 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
       packed.lengths.set(result.lengths, piece)
       packed.ids.set(result.content, id)
       packed.ids.set(result.pieces, id + ID_BYTES)
+      if (withAttributes) read.push(result.attributes ?? result.attributesFault)
       piece += result.lengths.length
       id += ID_BYTES + result.pieces.length
     } else if (result.status === 'symlink') {
@@ -81,6 +100,7 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
       packed.texts.push(result.target)
     } else if (result.status === 'failed') packed.texts.push(result.code, result.detail)
   }
+  if (withAttributes) packed.attributes = packAttributes(read)
   return packed
 }
 
@@ -90,6 +110,8 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
   let piece = 0
   let id = 0
   let text = 0
+  let ok = 0
+  const read = packed.attributes === undefined ? [] : unpackAttributes(packed.attributes)
   const idsAt = (count: number): Buffer => {
     const view = Buffer.from(ids.buffer, ids.byteOffset + id, count * ID_BYTES)
     id += count * ID_BYTES
@@ -101,12 +123,18 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
       case 'ok': {
         const count = counts[index]!
         piece += count
+        const attributes = read[ok++]
         return {
           status,
           stat: unpackStat(stats, index),
           content: idsAt(1),
           pieces: idsAt(count),
           lengths: lengths.subarray(piece - count, piece),
+          ...(attributes === undefined
+            ? {}
+            : Buffer.isBuffer(attributes)
+              ? { attributes }
+              : { attributesFault: attributes }),
         }
       }
       case 'symlink':

@@ -8,7 +8,9 @@
 import fs from 'node:fs'
 import { type ChunkPlan, chunkPlanFor, nextCut } from '../core/chunker.js'
 import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { AttributeReader, isWide } from './attributes.js'
 import { type HashResult, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
@@ -29,6 +31,8 @@ export interface HashPayload {
   readonly sivKey: Uint8Array
   readonly pieceKey: Uint8Array
   readonly jobs: readonly HashJob[]
+  /** Attributes to read of files; none unless told. */
+  readonly scope?: AttributeScope
 }
 
 /** Read from large files at a time beyond the longest piece. Fewer bytes mean more moving of what is left over. */
@@ -54,7 +58,8 @@ export function hashBatch(payload: HashPayload): PackedHashes {
     return packHashes(payload.jobs.map(() => failed))
   }
   try {
-    const { jobs } = payload
+    const { jobs, scope } = payload
+    const attributes = isWide(scope) ? new AttributeReader(scope) : undefined
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
     const results: HashResult[] = new Array(jobs.length)
     const found = jobs.map((job) => look(root, job.path))
@@ -68,7 +73,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       else if (busy.has(index)) results[index] = { status: 'busy' }
       else {
         const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
-        if (waitMs <= 0) results[index] = hashOne(root, keys, jobs[index]!.path, stat)
+        if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!.path, stat)
         else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
         else {
           fresh.push(index)
@@ -77,8 +82,8 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       }
     }
     pause(settledAtMs - Date.now())
-    for (const index of fresh) results[index] = hashFresh(root, keys, jobs[index]!.path)
-    return packHashes(results)
+    for (const index of fresh) results[index] = hashFresh(root, keys, attributes, jobs[index]!.path)
+    return packHashes(results, attributes !== undefined)
   } finally {
     root.close()
   }
@@ -106,19 +111,30 @@ function busyOf(jobs: readonly HashJob[], found: readonly (DiskStat | HashResult
 }
 
 /** A file that had just changed: it has paused, so if it still looks fresh it is being written. */
-function hashFresh(root: SafeRoot, keys: PieceKeys, path: string): HashResult {
+function hashFresh(
+  root: SafeRoot,
+  keys: PieceKeys,
+  attributes: AttributeReader | undefined,
+  path: string,
+): HashResult {
   const stat = look(root, path)
   if ('status' in stat) return stat
   if (stat.type === 'file' && unsettledMs(stat, Date.now()) > 0) return CHANGED
-  return hashOne(root, keys, path, stat)
+  return hashOne(root, keys, attributes, path, stat)
 }
 
 /** `before` is the stat of the path just now. */
-function hashOne(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+function hashOne(
+  root: SafeRoot,
+  keys: PieceKeys,
+  attributes: AttributeReader | undefined,
+  path: string,
+  before: DiskStat,
+): HashResult {
   try {
     switch (before.type) {
       case 'file':
-        return hashFile(root, keys, path, before)
+        return hashFile(root, keys, attributes, path, before)
       case 'symlink':
         return readSymlink(root, path, before)
       case 'directory':
@@ -131,7 +147,13 @@ function hashOne(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat
   }
 }
 
-function hashFile(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+function hashFile(
+  root: SafeRoot,
+  keys: PieceKeys,
+  reader: AttributeReader | undefined,
+  path: string,
+  before: DiskStat,
+): HashResult {
   const fd = openToRead(root, path)
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
@@ -139,12 +161,18 @@ function hashFile(root: SafeRoot, keys: PieceKeys, path: string, before: DiskSta
     const plan = chunkPlanFor(before.size)
     const read =
       before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)
+    const attributes = reader?.of(fd, before.dev)
     if (read === undefined || !sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
     const after = root.lstat(path)
     if (after === undefined || !sameStat(before, after)) return CHANGED
     const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
     const content = contentIdOfPacked(pieces)
-    return { status: 'ok', stat: after, content, pieces, lengths: Uint32Array.from(read.lengths) }
+    const lengths = Uint32Array.from(read.lengths)
+    const had =
+      attributes === undefined || Buffer.isBuffer(attributes)
+        ? { attributes }
+        : { attributesFault: attributes }
+    return { status: 'ok', stat: after, content, pieces, lengths, ...had }
   } finally {
     fs.closeSync(fd)
   }

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
@@ -12,6 +13,7 @@ import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
 import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
+import { withAttributes } from './scan-attributes.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
 import { Threads } from './threads.js'
@@ -77,14 +79,18 @@ export class FolderPool {
   /**
    * Puts verified pieces into staged files, looks at leftovers, discards (see stage.ts). One result a job, in order.
    * `bytes` holds the sealed pieces that 'bytes' sources point into and is transferred: the caller must own all of it.
+   * `scope`: what the dresses are about; `sparse`: whether blocks of zeros become holes.
    */
   async stage(
     root: string,
     keys: PieceKeys,
     jobs: readonly StageJob[],
     bytes: ArrayBuffer = new ArrayBuffer(0),
+    scope?: AttributeScope,
+    sparse = true,
   ): Promise<StageResult[]> {
-    const payload = packStageJobs(root, keys, jobs, bytes)
+    const options = scope === undefined ? { sparse } : { sparse, scope }
+    const payload = packStageJobs(root, keys, jobs, bytes, options)
     const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
     this.#rooms.give(staged.bytes)
     return staged.results
@@ -121,12 +127,20 @@ export class FolderPool {
    * Lists directories with the stats of what is in them (see scan.ts). One result a directory, in order. With
    * `expectRoot`, nothing is read where the root is another directory (A5).
    */
-  scan(
+  async scan(
     root: string,
     directories: readonly (RelPath | '')[],
     expectRoot?: RootIdentity,
+    scope?: AttributeScope,
   ): Promise<ScannedDirectory[]> {
-    return this.run('scan', { root, directories, expectRoot })
+    const payload = { root, directories, expectRoot, ...(scope === undefined ? {} : { scope }) }
+    const { results, attributes } = await this.run('scan', payload)
+    return withAttributes(results, attributes)
+  }
+
+  /** The part of a scope that the file system of the root can hold. Rejects if the root cannot be opened. */
+  attributeSupport(root: string, scope: AttributeScope): Promise<AttributeScope> {
+    return this.run('attributeSupport', { root, scope })
   }
 
   /** For each path whether there certainly is nothing of that name; false where that cannot be told. */
@@ -138,10 +152,17 @@ export class FolderPool {
    * Reads files and symlinks for announcing (see hash.ts). One result a job, in order; its buffers are views of the
    * batch's. A batch with a file that changed less than some 10 ms ago takes as much longer.
    */
-  async hash(root: string, keys: PieceKeys, jobs: readonly HashJob[]): Promise<HashResult[]> {
+  async hash(
+    root: string,
+    keys: PieceKeys,
+    jobs: readonly HashJob[],
+    scope?: AttributeScope,
+  ): Promise<HashResult[]> {
     const sivKey = Uint8Array.from(keys.sivKey)
     const pieceKey = Uint8Array.from(keys.pieceKey)
-    return unpackHashes(await this.run('hash', { root, sivKey, pieceKey, jobs }))
+    return unpackHashes(
+      await this.run('hash', { root, sivKey, pieceKey, jobs, ...(scope === undefined ? {} : { scope }) }),
+    )
   }
 
   /**

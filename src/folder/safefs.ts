@@ -10,6 +10,7 @@
 import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
 import { type DiskStat, statOf } from '../core/stat.js'
+import { renameToFree } from './free-rename.js'
 
 /** O_PATH of Linux on every processor that node runs on; node:fs does not name it. */
 const O_PATH = 0o10000000
@@ -178,6 +179,13 @@ export class SafeRoot {
     this.forget(to)
   }
 
+  /** As rename(2), but EEXIST if anything has the name `to`; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#both(from, to, renameToFree)
+    this.forget(from)
+    this.forget(to)
+  }
+
   /** Swaps two names in one step, whatever they are; see isUnsupported. */
   exchange(one: string, other: string): void {
     this.#both(one, other, swapSync)
@@ -276,7 +284,7 @@ export function setMode(handle: number, mode: number): void {
   fs.chmodSync(`/proc/self/fd/${handle}`, mode)
 }
 
-/** Both times of what a handle stands for, which must not be a symlink; `time` as from utimesTime(). */
+/** Both times of what a handle stands for, a symlink too; `time` as from utimesTime(). */
 export function setTimes(handle: number, time: string): void {
   fs.utimesSync(`/proc/self/fd/${handle}`, time, time)
 }

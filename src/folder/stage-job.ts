@@ -1,7 +1,9 @@
 // What can be asked of the staging area and what it answers: plain values, and how a batch of them is packed to cross to
 // a worker without copying more than it must.
 import type { PieceKeys } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
+import type { Dress, Shown } from './dress-job.js'
 import type { Fault } from './safefs.js'
 
 /** Where the bytes of one piece are. */
@@ -45,6 +47,16 @@ export interface StageFileJob {
   /** If known, both are set already here when the file is complete, which spares the commit half of its calls. */
   readonly mode?: number
   readonly mtimeUs?: number
+  /** With them; the commit is asked for the same again. */
+  readonly dress?: Dress
+}
+
+/** A staged file that has got its mode, time and dress. */
+export interface StagedAs {
+  /** What it was like then; as long as it is, nothing needs to be done to it again. */
+  readonly stat: DiskStat
+  /** Only if the dress could not be set whole. */
+  readonly shown?: Shown
 }
 
 export type StageJob =
@@ -67,6 +79,8 @@ export interface StageResult {
   readonly wrong: readonly number[]
   /** The place does not hold it (any more), or cannot be read. */
   readonly missing: readonly number[]
+  /** The file is complete and has all that it was to get. */
+  readonly staged?: StagedAs
   /**
    * What stopped the job: ENOSPC, EIO, ...; OWN_DIR_UNUSABLE (the staging area is not there); STAGED_GONE (see `begin`);
    * PIECE_UNOPENABLE (it is the piece asked for, yet not sealed under this share's keys: its writer's fault, not the
@@ -81,6 +95,10 @@ export interface StagePayload {
   readonly sivKey: Uint8Array
   readonly pieceKey: Uint8Array
   readonly jobs: readonly StageJob[]
+  /** The attributes that dresses are about; none unless told. */
+  readonly scope?: AttributeScope
+  /** Whether blocks of zeros become holes; they do unless told. */
+  readonly sparse?: boolean
   /** 32 bytes for each part of each job, in order. */
   readonly ids: Uint8Array<ArrayBuffer>
   readonly bytes: ArrayBuffer
@@ -90,12 +108,16 @@ export interface StagePayload {
 export const ID_BYTES = 32
 const NO_ID: Buffer = Buffer.alloc(0)
 
+/** What holds for all jobs of a batch. */
+export type StageOptions = Pick<StagePayload, 'scope' | 'sparse'>
+
 /** Prepares a batch for the worker. RangeError for an id that is not 32 bytes long. */
 export function packStageJobs(
   root: string,
   keys: PieceKeys,
   jobs: readonly StageJob[],
   bytes: ArrayBuffer,
+  { scope, sparse }: StageOptions = {},
 ): StagePayload {
   let count = 0
   for (const job of jobs) if (job.type !== 'discard') count += job.parts.length
@@ -121,6 +143,8 @@ export function packStageJobs(
     jobs: packed,
     ids,
     bytes,
+    ...(scope === undefined ? {} : { scope }),
+    ...(sparse === undefined ? {} : { sparse }),
   }
 }
 

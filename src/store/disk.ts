@@ -6,6 +6,7 @@
 // held exactly when a row's layout has it.
 import { TreeDigest } from '../core/digest.js'
 import { type Fact, fingerprint } from '../core/fact.js'
+import { LACKS, type Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
@@ -20,6 +21,16 @@ const NO_LAYOUT: Layout = Buffer.alloc(0)
 /** A packed DiskRow, then the layout: none (0), inline (bytes) or in the other table (1). */
 type StoredRow = [row: unknown[], layout: 0 | 1 | Buffer]
 
+/** Paths that lack something of what the share says of them. */
+export interface Lacking {
+  readonly count: number
+  /** Some of them. */
+  readonly examples: ReadonlySet<RelPath>
+}
+
+const LACK_NAMES = ['owner', 'account', 'acl', 'xattrs'] as const
+const EXAMPLES = 16
+
 export class DiskTable {
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
@@ -27,26 +38,39 @@ export class DiskTable {
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
   readonly #withheld = new Set<RelPath>()
-  /** How many paths below a directory hold what only a reader put there. */
+  readonly #lacking = new Map<Lack, { count: number; examples: Set<RelPath> }>(
+    LACK_NAMES.map((what) => [what, { count: 0, examples: new Set() }]),
+  )
+  /** Paths that hold what only a reader put there, and that stays. */
+  readonly #staying = new Set<RelPath>()
+  /** How many of them are below a directory. */
   readonly #driftBelow = new Map<RelPath, number>()
+  readonly #stays: (path: RelPath, row: DiskRow) => boolean
   readonly #onDriftBelow: (directory: RelPath) => void
   #files = 0
   #bytes = 0
 
-  /** `onDriftBelow` is called when a directory comes to hold drift below it, or none any more. */
+  /**
+   * `stays` says whether a reader's change is left as it is (recount), `onDriftBelow` is called when a directory comes to
+   * hold such ones below it, or none any more.
+   */
   constructor(
     database: Database,
     prefix: string,
     pieces: PieceTables,
+    stays: (path: RelPath, row: DiskRow) => boolean,
     onDriftBelow: (directory: RelPath) => void,
   ) {
     this.#rows = database.table(`${prefix}disk`)
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
+    this.#stays = stays
     this.#onDriftBelow = onDriftBelow
     for (const { path, row } of this.all()) {
       this.#count(path, row, 1)
-      if (isLiveDrift(row)) this.#countAbove(path, 1)
+      if (!isLiveDrift(row) || !stays(path, row)) continue
+      this.#staying.add(path)
+      this.#countAbove(path, 1)
     }
   }
 
@@ -67,7 +91,11 @@ export class DiskTable {
     return this.#withheld
   }
 
-  /** Whether something below a directory is a reader's own. */
+  lacking(what: Lack): Lacking {
+    return this.#lacking.get(what)!
+  }
+
+  /** Whether something below a directory is a reader's own, and stays. */
   holdsDriftBelow(directory: RelPath): boolean {
     return this.#driftBelow.has(directory)
   }
@@ -116,7 +144,7 @@ export class DiskTable {
       else if (stored?.[1] === 1) this.#layouts.remove(key)
       this.#pieces.movePlaces(path, before, after, SIV_BYTES)
     }
-    this.#tellAbove(path, isLiveDrift(was), isLiveDrift(row))
+    this.#tellAbove(path, row)
   }
 
   remove(path: RelPath): void {
@@ -129,7 +157,7 @@ export class DiskTable {
     if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
     if (stored[1] === 1) this.#layouts.remove(key)
     this.#rows.remove(key)
-    this.#tellAbove(path, isLiveDrift(was), false)
+    this.#tellAbove(path, undefined)
   }
 
   #layoutOf(key: Buffer, stored: StoredRow | undefined): Layout | undefined {
@@ -137,8 +165,16 @@ export class DiskTable {
     return stored[1] === 1 ? this.#layouts.get(key) : stored[1]
   }
 
-  #tellAbove(path: RelPath, was: boolean, is: boolean): void {
-    if (was === is) return
+  /** Whether a reader's change stays may be another by now. */
+  recount(path: RelPath): void {
+    this.#tellAbove(path, this.get(path))
+  }
+
+  #tellAbove(path: RelPath, row: DiskRow | undefined): void {
+    const is = row !== undefined && isLiveDrift(row) && this.#stays(path, row)
+    if (is === this.#staying.has(path)) return
+    if (is) this.#staying.add(path)
+    else this.#staying.delete(path)
     for (const directory of this.#countAbove(path, is ? 1 : -1)) this.#onDriftBelow(directory)
   }
 
@@ -165,6 +201,7 @@ export class DiskTable {
       if (sign === 1) this.#withheld.add(path)
       else this.#withheld.delete(path)
     }
+    if (row.lacks !== undefined && row.lacks !== 0) this.#countLacks(path, row.lacks, sign)
     if (sign === 1) this.#digest.add(fingerprint(path, fact))
     else this.#digest.remove(fingerprint(path, fact))
     if (fact.type === 'file') {
@@ -172,11 +209,21 @@ export class DiskTable {
       this.#bytes += sign * fact.size
     }
   }
+
+  #countLacks(path: RelPath, lacks: number, sign: 1 | -1): void {
+    for (const what of LACK_NAMES) {
+      if ((lacks & LACKS[what]) === 0) continue
+      const lacking = this.#lacking.get(what)!
+      lacking.count += sign
+      if (sign === -1) lacking.examples.delete(path)
+      else if (lacking.examples.size < EXAMPLES) lacking.examples.add(path)
+    }
+  }
 }
 
 /** Whether a row stands for something that only a reader put there. */
-function isLiveDrift(row: DiskRow | undefined): boolean {
-  return row?.drift !== undefined && row.drift.fact.type !== 'absent'
+function isLiveDrift({ drift }: DiskRow): boolean {
+  return drift !== undefined && drift.fact.type !== 'absent'
 }
 
 /** What the disk really holds. */

@@ -11,6 +11,7 @@ import type { Entry } from '../core/entry.js'
 import { ABSENT, sameFact } from '../core/fact.js'
 import { type Applied, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
+import type { Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
 import type { Step } from '../core/plan.js'
@@ -19,8 +20,8 @@ import { type Effective, withAncestors } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
-import { DiskTable } from './disk.js'
-import { dueStep, type IndexOptions } from './due.js'
+import { DiskTable, type Lacking } from './disk.js'
+import { dueStep, type IndexOptions, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
@@ -77,7 +78,8 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
-    this.#disk = new DiskTable(database, prefix, this.pieces, (directory) => this.refresh(directory))
+    const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
+    this.#disk = new DiskTable(database, prefix, this.pieces, stays, (directory) => this.refresh(directory))
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
@@ -143,9 +145,27 @@ export class ShareIndex {
     return [...this.#disk.drifted]
   }
 
+  /**
+   * Works out anew what is to be done about a reader's changes of these paths, or of all: whether they are to be undone may
+   * be another by now.
+   */
+  refreshDrift(paths: Iterable<RelPath> = this.drifted()): void {
+    const due = new Set<RelPath>()
+    for (const path of paths) {
+      this.#disk.recount(path)
+      for (const at of withAncestors(path)) due.add(at)
+    }
+    for (const path of due) this.refresh(path)
+  }
+
   /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
   get withheld(): ReadonlySet<RelPath> {
     return this.#disk.withheld
+  }
+
+  /** How many paths lack something of what the share says of them, and a few of them. */
+  lacking(what: Lack): Lacking {
+    return this.#disk.lacking(what)
   }
 
   /** What is to be done at a path now. */
@@ -296,8 +316,8 @@ export class ShareIndex {
   #withoutDrift(path: RelPath, share: Effective, row: DiskRow | undefined): DiskRow | undefined {
     if (row?.drift === undefined || !sameFact(row.drift.fact, share.fact)) return row
     const agreed = {
+      ...row,
       applied: { version: share.version, fact: share.fact },
-      stat: row.stat,
       drift: undefined,
     }
     this.#disk.set(path, agreed, this.layout(path))
@@ -310,7 +330,7 @@ export class ShareIndex {
     if (step.type === 'adopt' && row !== undefined && this.#isDiskUnsure) return this.#wanted.hold(path)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
-      this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
+      this.#disk.set(path, { stat: undefined, drift: undefined, ...row, applied }, this.layout(path))
     }
     this.#wanted.set(path, step)
   }

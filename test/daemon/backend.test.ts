@@ -45,6 +45,7 @@ function share(clockAheadMs: number | undefined): Share {
     grade: 'write',
     state: 'idle',
     conflictCount: 0,
+    drift: { summary: () => ({ open: 0, acknowledged: 0, restored: 0, replaced: 0, waiting: 0 }) },
     index: { counts: {}, digest: () => DIGEST },
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },

@@ -8,6 +8,7 @@ import { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { User } from './user.js'
 import { factsOf, verdictOf } from './verdict.js'
+import { BARE, userDresses, wardrobeOf } from './wardrobe.js'
 
 export interface HistoryOptions {
   readonly seed: number
@@ -40,6 +41,8 @@ export class World implements Surroundings {
   readonly random: Random
   /** Of its own, so that a seed's history is otherwise the same. */
   readonly #pruning: Random
+  /** The same, for metadata; undefined in histories without. */
+  readonly #dressing: Random | undefined
   readonly nodes: readonly SimNode[]
   readonly accounts: Accounts = new Accounts()
   readonly #seed: number
@@ -51,6 +54,8 @@ export class World implements Surroundings {
   readonly #labels = new Map<WriterId, string>()
   /** Only the first device's user does anything: then all must end as that disk is, conflict copies and all else aside. */
   readonly isSolo: boolean
+  /** Most of what users do is to rename, and little at a time, so that the names are known elsewhere. */
+  readonly isMoving: boolean
   /** Pairs that cannot reach each other. */
   #parted = new Set<string>()
   #nowUs = START_US
@@ -62,10 +67,13 @@ export class World implements Surroundings {
     this.#verbose = verbose
     this.random = new Random(seed)
     this.#pruning = new Random(seed + 0x51ed270b)
+    const dressing = new Random(seed + 0x2d83cdac)
+    this.#dressing = dressing.chance(0.4) ? dressing : undefined
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
     this.isSolo = this.random.chance(0.15)
+    this.isMoving = seed % 7 === 0 || seed % 7 === 4
     const encodes = this.random.chance(0.05)
     this.nodes = NAMES.slice(0, count).map((name, i) => {
       const isWriter = i < count - readers
@@ -81,8 +89,9 @@ export class World implements Surroundings {
       }
       const skewUs = this.random.chance(0.5) ? 0 : (this.random.below(7200) - 3600) * 1e6
       const overwritesDrift = this.random.chance(0.5)
+      const wardrobe = this.#dressing === undefined ? BARE : wardrobeOf(this.#dressing, i)
       const node: SimNode = new SimNode(
-        { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules },
+        { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules, wardrobe },
         this,
         ledger,
         i,
@@ -128,7 +137,7 @@ export class World implements Surroundings {
     const prunes = this.#pruning.chance(0.3)
     for (let left = operations; left > 0; ) {
       this.#tick()
-      if (this.random.chance(0.06 + calm * 0.12)) {
+      if (this.random.chance((0.06 + calm * 0.12) * (this.isMoving ? 0.4 : 1))) {
         this.#userSteps()
         left--
       } else this.#agentSteps()
@@ -151,6 +160,10 @@ export class World implements Surroundings {
 
   #userSteps(): void {
     const one = this.isSolo ? this.#users[0]! : this.random.pick(this.#users)!
+    if (this.#dressing?.chance(0.5)) {
+      const did = userDresses(this.#dressing, one.node.disk, one.node.options.wardrobe)
+      if (did !== undefined) this.log(one.node, () => `USER ${did}`)
+    }
     one.work ??= one.user.does()
     if (one.work.next().done) one.work = undefined
   }

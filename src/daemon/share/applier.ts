@@ -6,17 +6,17 @@ import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
-import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
+import type { ApplierOptions } from './applier-options.js'
 import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
-import { currentFact } from './current-fact.js'
 import { Parked } from './parked.js'
-import type { PieceExchange } from './piece-exchange.js'
+import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
 import { keyedToken } from './token.js'
 import { Unavailable } from './unavailable.js'
+import { mustWait, waitsForChildren } from './wait-rules.js'
 import { WantedCursor } from './wanted-cursor.js'
 import { WholeTasks } from './whole-tasks.js'
 
@@ -34,28 +34,12 @@ const RECHECK_MS = 250
 /** Tasks looked at in one round; the others come next. */
 const RECHECK_TASKS = 128
 
-export interface ApplierOptions {
-  readonly context: ShareContext
-  readonly exchange: PieceExchange
-  readonly nowMs: () => number
-  /** Tokens found in the staging area at start. */
-  readonly leftovers: readonly string[]
-  /** The disk was found changed: look at these directories (A3). */
-  readonly rescan: (directories: readonly (RelPath | '')[]) => void
-  /** False until the disk was looked through once: what is there already must not be fetched (P3). */
-  readonly isDiskKnown: () => boolean
-  readonly onApplied: (path: RelPath) => void
-  /** A directory was put there, which nobody watches yet. */
-  readonly onMade: (directory: RelPath) => void
-  /** Nothing is on its way any more. */
-  readonly onQuiet: () => void
-}
-
 export class Applier {
   readonly #options: ApplierOptions
   readonly #context: ShareContext
   readonly #sourcing: Sourcing
   readonly #committer: Committer
+  readonly #shortcuts: Shortcuts
   readonly #cursor: WantedCursor
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
@@ -88,24 +72,32 @@ export class Applier {
       },
       rescan: (directory) => this.#options.rescan([directory]),
     })
-    this.#committer = new Committer(this.#context, options.nowMs, {
+    this.#shortcuts = new Shortcuts(this.#context)
+    this.#committer = new Committer(this.#context, this.#shortcuts, options.nowMs, {
       onStale: (task) => {
         this.#giveUp(task, this.#context.index.step(task.path))
         this.#fresh.add(task.path)
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const mustWait = this.#mustWait(task, row)
-        if (mustWait) this.#deferred.add(task)
-        return mustWait
+        const isHeld =
+          this.#shortcuts.isTaken(task.path) || mustWait(this.#context.index, this.#whole, task, row)
+        if (isHeld) this.#deferred.add(task)
+        return isHeld
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
+        if (this.#fallsBack(task)) return
         this.#options.rescan([parentOf(task.path)])
         this.#park(task, 1)
       },
-      onBlocked: (task, code) => this.#blocked(task, code),
+      onBlocked: (task, code) => {
+        // A directory that is missing above the path is no fault of the shortcut.
+        if (code === 'PARENT_MISSING' || code === 'HALTED' || !this.#fallsBack(task))
+          this.#blocked(task, code)
+      },
       onFailed: (task, code, detail) => {
+        if (this.#fallsBack(task)) return
         if (task.begun) this.#leftovers.add(task.token)
         this.#failed(task, code, detail)
         // It may have been done all the same (NOT_DURABLE).
@@ -240,7 +232,7 @@ export class Applier {
         this.#overtaken.add(path)
         return
       }
-      if (isSameContent(active, step) && !this.#whole.has(active)) {
+      if (active.via === undefined && isSameContent(active, step) && !this.#whole.has(active)) {
         active.step = step as ActiveStep
         active.version = share.version
         return
@@ -253,7 +245,7 @@ export class Applier {
       return
     }
     if (step.type !== 'write') {
-      if (this.#waitsForChildren(path, step, row)) return
+      if (waitsForChildren(index, path, step, row)) return
       const task = taskOf(path, step, share.version, fresh, [])
       this.#active.set(path, task)
       this.#offer(task)
@@ -264,16 +256,14 @@ export class Applier {
     if (pieces === undefined) {
       return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
     }
+    const via = this.#shortcuts.find(path, step.fact, row, pieces)
+    if (via !== undefined) {
+      const task = taskOf(path, step, share.version, fresh, pieces, via)
+      this.#active.set(path, task)
+      return this.#offer(task)
+    }
     const small = step.fact.size <= FRESH_BYTES
     this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
-  }
-
-  /** A directory that has to go first loses what lies in it; its last child brings it back here. */
-  #waitsForChildren(path: RelPath, step: ActiveStep, row: DiskRow | undefined): boolean {
-    const { index } = this.#context
-    if (step.type === 'mkdir' || currentFact(row).type !== 'directory' || step.type === 'metadata')
-      return false
-    return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
   }
 
   #startWrite(task: ApplyTask): void {
@@ -296,36 +286,47 @@ export class Applier {
 
   /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
-    if (this.#mustWait(task, this.#context.index.disk(task.path))) this.#deferred.add(task)
+    const { index } = this.#context
+    if (mustWait(index, this.#whole, task, index.disk(task.path))) this.#deferred.add(task)
     else this.#committer.add(task)
   }
 
-  /**
-   * Whether this must wait: for what lies in a directory to go, for another path to copy content that this would destroy
-   * (P3), or for a conflict copy to be made of it (V5).
-   */
-  #mustWait({ path, step }: ApplyTask, row: DiskRow | undefined): boolean {
-    if (step.type === 'metadata') return false
-    const { index } = this.#context
-    if (this.#waitsForChildren(path, step, row) || index.conflicts.holdsLoser(path)) return true
-    const fact = currentFact(row)
-    if (fact.type !== 'file') return false
-    return index.isContentWanted(fact.content, this.#whole.countOf(fact.content))
+  #done(task: ApplyTask): void {
+    const { path, step, via } = task
+    this.#finish(task)
+    this.#noteDone(path, step.type === 'remove')
+    if (via !== undefined) this.#sourcing.discard(task)
+    if (via?.type === 'move') {
+      // What was to remove the old name has nothing to do any more.
+      const removal = this.#active.get(via.from)
+      if (removal !== undefined) this.#drop(removal)
+      this.#noteDone(via.from, true)
+    }
+    if (step.type === 'mkdir') this.#options.onMade(path)
+    this.wake()
   }
 
-  #done(task: ApplyTask): void {
-    this.#finish(task)
-    this.#parked.delete(task.path)
-    this.#context.problems.clear('apply', task.path)
-    const parent = parentOf(task.path)
+  #noteDone(path: RelPath, isRemoved: boolean): void {
+    this.#parked.delete(path)
+    this.#context.problems.clear('apply', path)
+    const parent = parentOf(path)
     // The last thing in a directory that has to go, or that a file is to replace.
-    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
-      this.#fresh.add(parent)
+    if (isRemoved && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
     const waiting = parent === '' ? undefined : this.#active.get(parent)
     if (waiting !== undefined && this.#deferred.delete(waiting)) this.#offer(waiting)
-    if (task.step.type === 'mkdir') this.#options.onMade(task.path)
-    this.#options.onApplied(task.path)
+    this.#options.onApplied(path)
+  }
+
+  /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */
+  #fallsBack(task: ApplyTask): boolean {
+    if (task.via === undefined) return false
+    this.#shortcuts.noteFailed(task)
+    this.#options.rescan([parentOf(task.path), parentOf(task.via.from)])
+    if (task.begun) this.#leftovers.add(task.token)
+    this.#drop(task)
+    this.#fresh.add(task.path)
     this.wake()
+    return true
   }
 
   #blocked(task: ApplyTask, code: string): void {
@@ -340,11 +341,13 @@ export class Applier {
     if (this.#park(task, 1) < TELL_AFTER_TRIES) return
     const detail = code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
   }
 
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
     this.#drop(task)
     this.#parked.park(task.path, 4, performance.now())
     this.wake()

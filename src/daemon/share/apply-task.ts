@@ -5,6 +5,7 @@ import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
+import type { StagedAs } from '../../folder/stage-job.js'
 import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
@@ -20,6 +21,12 @@ export interface TaskPart {
   notIn: 'nowhere' | 'places' | 'archive'
 }
 
+/** How a file comes to its path without its content being gathered: from another path of this disk (shortcuts.ts). */
+export interface Shortcut {
+  readonly type: 'link' | 'move'
+  readonly from: RelPath
+}
+
 export interface ApplyTask {
   readonly path: RelPath
   /** Changes only to another mode or time of the same content, and not any more when the file is staged whole. */
@@ -30,6 +37,8 @@ export interface ApplyTask {
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
   readonly token: string
+  /** The content comes this way, and nothing is staged; or it was found when it was to be committed, and no matter. */
+  via?: Shortcut
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number
@@ -38,6 +47,8 @@ export interface ApplyTask {
   /** One stage job of a task at a time: two threads must not make one staged file. */
   staging: boolean
   readonly pending: PendingPart[]
+  /** What the staged file was given and has, if it is whole. */
+  staged: { readonly set: string; readonly as: StagedAs } | undefined
   /** In the hands of a worker that commits it: its staged file must be left alone until the outcome is known. */
   committing: boolean
   /** Given up; results that still come are thrown away. */
@@ -62,6 +73,7 @@ export function taskOf(
   version: Version,
   fresh: boolean,
   pieces: readonly PieceInfo[],
+  via?: Shortcut,
 ): ApplyTask {
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
@@ -75,11 +87,13 @@ export function taskOf(
     version,
     fresh,
     token: step.type === 'write' ? keyedToken(path, step.fact.content) : '',
+    ...(via === undefined ? {} : { via }),
     parts,
     missing: parts.length,
     begun: false,
     staging: false,
     pending: [],
+    staged: undefined,
     committing: false,
     dropped: false,
   }

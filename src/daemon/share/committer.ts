@@ -2,19 +2,22 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { conflictPathAt } from '../../core/conflict.js'
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
-import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import type { LocalDress } from '../../core/metadata.js'
+import { depthOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
-import { modeToSet } from '../../core/setid.js'
-import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
+import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { noteTimes, overtakenTimes } from './directory-times.js'
+import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
+import type { Shortcuts } from './shortcuts.js'
+import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
@@ -42,19 +45,25 @@ export interface CommitterEvents {
 interface Planned {
   readonly task: ApplyTask
   readonly row: DiskRow | undefined
+  /** How the path is to look afterwards. */
+  readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
+  /** It puts back what a reader changed; undefined: nobody changed it. */
+  readonly isRestore?: boolean | undefined
 }
 
 export class Committer {
   readonly #context: ShareContext
+  readonly #shortcuts: Shortcuts
   readonly #events: CommitterEvents
   readonly #nowMs: () => number
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
 
-  constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
+  constructor(context: ShareContext, shortcuts: Shortcuts, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
+    this.#shortcuts = shortcuts
     this.#events = events
     this.#nowMs = nowMs
   }
@@ -96,6 +105,7 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
+    this.#shortcuts.startBatch()
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -112,7 +122,12 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      planned.push(this.#plan(task, row))
+      const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
+      const plan = this.#plan(task, row)
+      if (plan !== undefined) planned.push({ ...plan, isRestore })
+      // Another task of the batch moves that file: what there is by then is looked at anew.
+      else if (task.via?.type === 'move') this.#events.onStale(task)
+      else this.#events.onChanged(task)
     }
     return planned
   }
@@ -148,26 +163,32 @@ export class Committer {
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
     const directories = this.#directoriesTouched(planned)
-    const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
+    const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
+    const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
-      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
+      index.recovery.begin([
+        ...planned.flatMap(({ task }) => [intentOf(task), ...this.#shortcuts.intentsOf(task)]),
+        ...this.#timeIntents(directories),
+      ]),
     )
     guard.startCommit(paths)
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
       const expectRoot = this.#context.rootIdentity()
+      const scope = scopeOf(this.#context.metadata)
       const options = {
         archive: this.#context.archive,
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
+        ...(scope === undefined ? {} : { scope }),
       }
       const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
-      const overtaken = this.#overtaken(directories)
+      const overtaken = overtakenTimes(index, directories)
       if (overtaken.size > 0) {
         const again = await pool.commit(root, timeJobs(overtaken), options)
-        index.transaction(() => this.#setAllTimes([...overtaken.keys()], again))
+        index.transaction(() => noteTimes(index, [...overtaken.keys()], again))
       }
     } finally {
       guard.endCommit(paths)
@@ -180,7 +201,8 @@ export class Committer {
     return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned {
+  /** Undefined if the task's shortcut is none any more. */
+  #plan(task: ApplyTask, row: DiskRow | undefined): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -196,36 +218,55 @@ export class Committer {
       : row?.stat === undefined
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
-    const { archive, maxVersionedBytes, index } = this.#context
+    const { archive, maxVersionedBytes, index, metadata } = this.#context
     const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
     }
+    for (const via of [task.via, this.#shortcuts.findLate(task, row)]) {
+      const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
+      if (via === undefined || shortcut === undefined) continue
+      task.via = via
+      return { task, row, dress: undefined, jobs: [...first, ...shortcut] }
+    }
+    if (task.via !== undefined) return undefined
     switch (step.type) {
       case 'write': {
         const { mtimeUs, size } = step.fact
-        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
-        return {
-          task,
-          row,
-          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
-        }
+        const set = metadata.dress(step.fact, true)
+        const { dress } = set
+        // Not asked for again what staging has done already, unless it is other by now.
+        const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+        const staged = isStaged ? { staged: task.staged!.as } : {}
+        const file = { type: 'file', path, token: task.token, size, ...set, ...staged, mtimeUs } as const
+        return { task, row, dress, jobs: [...first, { ...file, expect, ...slip }] }
       }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
-        return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
+        const { dress } = metadata.dress(step.fact, true)
+        const set = dress === undefined ? {} : { dress }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [...first, { type: 'symlink', path, target, mtimeUs, ...set, expect, ...slip }],
+        }
       }
-      case 'mkdir':
-        return { task, row, jobs: [{ type: 'mkdir', path, mode: step.fact.mode, expect, ...slip }] }
+      case 'mkdir': {
+        const set = metadata.dress(step.fact, true)
+        return { task, row, dress: set.dress, jobs: [{ type: 'mkdir', path, ...set, expect, ...slip }] }
+      }
       case 'remove':
-        return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
+        return { task, row, dress: undefined, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
-        const held = row?.stat?.mode
-        const mode =
-          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
+        const { mode, dress } = metadata.dress(fact, false, row?.stat?.mode)
+        const set = {
+          ...(fact.type === 'symlink' ? {} : { mode }),
+          ...(dress === undefined ? {} : { dress }),
+        }
+        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
   }
@@ -243,10 +284,13 @@ export class Committer {
       }
     }
     for (const { task } of planned) {
-      const parent = parentOf(task.path)
-      if (parent === '' || task.step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
-      const fact = index.disk(parent)?.applied.fact
-      if (fact?.type === 'directory') wanted.set(parent, fact)
+      if (task.step.type === 'metadata' && task.via === undefined) continue
+      for (const path of [task.path, ...this.#shortcuts.touchedBy(task)]) {
+        const parent = parentOf(path)
+        if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
+        const fact = index.disk(parent)?.applied.fact
+        if (fact?.type === 'directory') wanted.set(parent, fact)
+      }
     }
     return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
   }
@@ -261,21 +305,24 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, jobs } of planned) {
-        const own = results.slice(at, at + jobs.length)
-        at += jobs.length
-        after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      for (const each of planned) {
+        const own = results.slice(at, at + each.jobs.length)
+        at += each.jobs.length
+        after.push(this.#outcome(each, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
-      this.#setAllTimes(directories, results.slice(at))
+      noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
     })
     for (const act of after) act()
   }
 
-  #outcome(task: ApplyTask, result: CommitResult): () => void {
+  #outcome(plan: Planned, result: CommitResult): () => void {
+    const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
-        this.#setDone(task, result)
+        this.#setDone(plan, result)
+        if (row !== undefined && isRestore !== undefined)
+          this.#context.onDriftEnded({ path: task.path, row, isRestore, archived: result.archived })
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
@@ -295,8 +342,9 @@ export class Committer {
     }
   }
 
-  #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
-    const { index } = this.#context
+  #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
+    const { index, metadata } = this.#context
+    const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
@@ -306,36 +354,17 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    const isNew = task.step.type !== 'metadata'
+    const dressed =
+      (stat === undefined ? undefined : this.#shortcuts.dressOf(task)) ??
+      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
+    index.setDisk(
+      task.path,
+      { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined },
+      layout,
+    )
     this.#context.noteChange(task.path, 'share')
-  }
-
-  #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
-    directories.forEach((path, i) => {
-      const result = results[i]!
-      if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
-    })
-  }
-
-  #setTimes(path: RelPath, stat: DiskStat): void {
-    const { index } = this.#context
-    const row = index.disk(path)
-    if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mode, mtimeUs } = row.applied.fact
-    // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
-    if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
-  }
-
-  /** Those directories that are to have another time by now than was set. */
-  #overtaken(directories: ReadonlyMap<RelPath, DirectoryFact>): Map<RelPath, DirectoryFact> {
-    const overtaken = new Map<RelPath, DirectoryFact>()
-    for (const [path, { mtimeUs }] of directories) {
-      const row = this.#context.index.disk(path)
-      const fact = row?.drift === undefined ? row?.applied.fact : undefined
-      if (fact?.type === 'directory' && fact.mtimeUs !== mtimeUs) overtaken.set(path, fact)
-    }
-    return overtaken
+    if (task.via !== undefined) this.#shortcuts.setDone(task, result)
   }
 }
 
@@ -351,9 +380,4 @@ function phase(task: ApplyTask): number {
 function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
   const fact: LiveFact | undefined = resultOf(task)
   return { path: task.path, version: task.version, fact: fact ?? ABSENT }
-}
-
-/** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
-function slipNameOf(path: RelPath, stat: DiskStat): string {
-  return nameOf(conflictPathAt(path, mtimeUsOf(stat), 'local'))
 }

@@ -1,15 +1,19 @@
 // One look at some directories, or from them downwards at the whole tree: list them, compare with what the index knows of
 // the disk, hash what is new, have it judged, publish. Changes found in it are published together, so that a rename
 // moves no content (P3). What was changed by ourselves since the look began is left to the next one (A9, DiskGuard).
+
+import { isScopeEmpty } from '../../core/attribute-scope.js'
 import { NO_EXTRA } from '../../core/entry.js'
-import type { Fact } from '../../core/fact.js'
+import type { Fact, LiveFact } from '../../core/fact.js'
+import type { Observation } from '../../core/metadata.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
+import type { AttributeScope } from '../../core/raw-attributes.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
 import type { DiskRow } from '../../store/rows.js'
-import type { ShareContext } from './context.js'
+import type { DressesAnew, ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Moment } from './disk-guard.js'
 import { splitPieces } from './hashed.js'
@@ -17,6 +21,7 @@ import type { Judge } from './judge.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
+import { withOldNames } from './renames.js'
 
 export type Directory = RelPath | ''
 
@@ -24,6 +29,8 @@ export type Directory = RelPath | ''
 const SCAN_BATCH = 64
 const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
+/** On a reader, larger files are not read while somebody has them open for writing: each look would read all of them. */
+const OPEN_CHECK_BYTES = 16 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
 
@@ -32,6 +39,10 @@ interface Candidate {
   readonly stat: DiskStat
   /** The row that the listing was compared with: if it is another one by the time of judging, look again. */
   readonly seen: DiskStat | undefined
+  /** Of a directory: its attributes in the scope, packed. */
+  readonly attributes?: Buffer | undefined
+  /** Judged as this, without reading it. */
+  readonly unread?: LiveFact
 }
 
 /** What a look shares with those before and after it. */
@@ -56,6 +67,9 @@ export class Look {
   /** Directories judged in this look, as they were then: each is in two listings, its parent's and its own. */
   readonly #judged = new Map<RelPath, DiskStat>()
   readonly #moment: Moment
+  /** What is carried is new: also what is untouched is looked at. */
+  readonly #dressesAnew: DressesAnew
+  readonly #scope: AttributeScope | undefined
   readonly #jobs = new Set<Promise<void>>()
   #found: Publication[] = []
   #hashing: Candidate[] = []
@@ -67,6 +81,9 @@ export class Look {
     this.#context = parts.context
     this.#deep = deep
     this.#moment = parts.context.guard.startLook()
+    this.#dressesAnew = parts.context.dressesAnew()
+    const { scope } = parts.context.metadata.rules
+    this.#scope = isScopeEmpty(scope) ? undefined : scope
   }
 
   async run(directories: readonly Directory[]): Promise<void> {
@@ -93,7 +110,7 @@ export class Look {
   }
 
   #list(batch: readonly Directory[]): Promise<ScannedDirectory[]> {
-    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity())
+    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity(), this.#scope)
   }
 
   /** Compares one listing with the index; returns directories to look into as well. */
@@ -119,7 +136,7 @@ export class Look {
     const below: Directory[] = []
     const directories: Candidate[] = []
     if (listing.path !== '' && listing.stat !== undefined)
-      this.#addItself(directories, listing.path, listing.stat)
+      this.#addItself(directories, listing.path, { stat: listing.stat, attributes: listing.attributes })
     for (let i = 0; i < listing.names.length; i++) {
       const path = childPath(listing.path, listing.names[i]!)
       if (path === undefined) continue
@@ -130,14 +147,23 @@ export class Look {
       if (this.#context.isIgnored(path, isDirectory)) continue
       this.#parts.missing.noteFound(path, row)
       if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
-      if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
+      const isSame = row?.stat !== undefined && sameStat(row.stat, stat)
+      if (isSame && this.#dressesAnew === 'nothing') continue
       if (this.#isDisturbed(path)) continue
+      const unread = isSame && !isDirectory ? this.#unread(path, row, stat) : undefined
+      if (unread !== undefined) {
+        directories.push(unread)
+        continue
+      }
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
-      const candidate = { path, stat, seen: row?.stat }
+      const candidate = { path, stat, seen: row?.stat, attributes: listing.childAttributes?.get(i) }
       if (!isDirectory) this.#hash(candidate)
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
     this.#judgeDirectories(directories)
+    // Judged all the same; what is amiss with them stays so.
+    if (listing.faults.some(({ code }) => code === 'ATTRIBUTES_LEFT'))
+      problems.replaceChildren('scan', listing.path, listing.faults)
     for (const [path, row] of rows) {
       const fact = currentFact(row)
       if (fact.type === 'absent' || faulty.has(nameOf(path))) continue
@@ -148,11 +174,11 @@ export class Look {
   }
 
   /** A directory's own time moves with the names in it, and of that its parent's watch says nothing. */
-  #addItself(directories: Candidate[], path: RelPath, stat: DiskStat): void {
+  #addItself(directories: Candidate[], path: RelPath, { stat, attributes }: Observation): void {
     const row = this.#context.index.disk(path)
     if (this.#wasJudged(path, stat) || currentFact(row).type !== 'directory') return
-    if (row?.stat !== undefined && sameStat(row.stat, stat)) return
-    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat })
+    if (row?.stat !== undefined && sameStat(row.stat, stat) && this.#dressesAnew === 'nothing') return
+    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat, attributes })
   }
 
   /**
@@ -195,13 +221,30 @@ export class Look {
     return true
   }
 
+  /** Another owner is told from the stat alone: then a file or link that nobody touched is not read again. */
+  #unread(path: RelPath, row: DiskRow, stat: DiskStat): Candidate | undefined {
+    const fact = currentFact(row)
+    const isToRead = fact.type === 'file' && this.#scope !== undefined && this.#dressesAnew === 'all'
+    if (fact.type === 'absent' || isToRead) return undefined
+    const mtimeUs = mtimeUsOf(stat)
+    const unread: LiveFact =
+      fact.type === 'symlink' ? { ...fact, mtimeUs } : { ...fact, mtimeUs, mode: stat.mode }
+    return { path, stat, seen: row.stat, unread }
+  }
+
   #judgeDirectories(candidates: readonly Candidate[]): void {
     if (candidates.length === 0) return
     this.#context.index.transaction(() => {
-      for (const { path, stat } of candidates) {
-        this.#judged.set(path, stat)
-        const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
-        const publication = this.#parts.judge.judge(path, fact, stat, undefined)
+      for (const { path, stat, attributes, unread } of candidates) {
+        if (unread === undefined) this.#judged.set(path, stat)
+        const fact: LiveFact = unread ?? directoryFact(stat)
+        const layout = unread === undefined ? undefined : this.#context.index.layout(path)
+        const publication = this.#parts.judge.judge(
+          path,
+          fact,
+          { stat, attributes, isUnread: unread !== undefined },
+          layout,
+        )
         if (publication !== undefined) this.#found.push(publication)
       }
     })
@@ -209,7 +252,7 @@ export class Look {
 
   #hash(candidate: Candidate): void {
     const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
-    if ('waitMs' in ready) return this.#parts.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if ('waitMs' in ready) return this.#later(candidate, ready.waitMs)
     if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
       this.#flushHash()
     }
@@ -230,17 +273,26 @@ export class Look {
     const { pool, root, pieceKeys, index } = this.#context
     const jobs = batch.map(({ path, stat }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
-      return { path, openCheck: 'openCheck' in ready && ready.openCheck }
+      // A reader announces nothing half-written (A8), and has to notice soon.
+      const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
+      return { path, openCheck: isChecked && 'openCheck' in ready && ready.openCheck }
     })
-    const results = await pool.hash(root, pieceKeys, jobs)
+    const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     index.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })
     await this.#publishFound(HASH_FILES)
   }
 
-  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+  /** It cannot be read yet (A8), or has another name again. */
+  #later({ path, stat }: Pick<Candidate, 'path' | 'stat'>, delayMs: number): void {
+    this.#parts.missing.noteUnread(stat, delayMs)
+    this.#parts.markDirty([parentOf(path)], delayMs)
+  }
+
+  #judgeHashed(candidate: Candidate, result: HashResult): void {
     const { index, problems } = this.#context
+    const { path, seen } = candidate
     const row = index.disk(path)?.stat
     const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
     if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
@@ -250,16 +302,18 @@ export class Look {
       case 'ok':
       case 'symlink': {
         const { fact, pieces } = factOfHashed(result)
-        const publication = this.#parts.judge.judge(path, fact, result.stat, pieces)
+        const publication = this.#parts.judge.judge(path, fact, observationOf(result), pieces)
         if (publication !== undefined) this.#found.push(publication)
+        const fault = result.status === 'ok' ? result.attributesFault : undefined
+        if (fault !== undefined) problems.set('attributes', path, fault.code, fault.detail)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
       }
       case 'busy':
       case 'changed':
-        return this.#parts.markDirty([parentOf(path)], this.#parts.readiness.noteRestless(path))
+        return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
-        return this.#parts.markDirty([parentOf(path)])
+        return this.#later(candidate, 0)
       case 'failed':
         return problems.set('scan', path, result.code, result.detail)
     }
@@ -268,8 +322,11 @@ export class Look {
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#parts.missing.mayBeMost()) return
-    const found = this.#found
+    const news = this.#found
     this.#found = []
+    const { missing } = this.#parts
+    const { publications: found, movedOn } = await withOldNames(this.#context, missing, news, this.#moment)
+    for (const { draft, disk } of movedOn) this.#later({ path: draft.path, stat: disk!.stat! }, 0)
     await this.#context.publish(found)
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context
@@ -288,6 +345,14 @@ export class Look {
   async #room(): Promise<void> {
     while (this.#jobs.size >= HASH_JOBS) await Promise.race(this.#jobs)
   }
+}
+
+function directoryFact(stat: DiskStat): LiveFact {
+  return { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
+}
+
+function observationOf(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): Observation {
+  return { stat: result.stat, attributes: result.status === 'ok' ? result.attributes : undefined }
 }
 
 function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): {

@@ -16,6 +16,7 @@ import { type Draft, entryOf } from '../../core/tree.js'
 import { advance, compareVersions, includes, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import { CheckpointClock, countLive, liveEntries } from './checkpoint.js'
 
@@ -24,12 +25,14 @@ export interface Publication {
   readonly draft: Draft
   /** The pieces of a file, in order. */
   readonly pieces: readonly PieceInfo[]
-  /** For a change found on this disk: the stat that goes with it, undefined for a deletion. */
-  readonly disk: { readonly stat: DiskStat | undefined } | undefined
+  /** For a change found on this disk: what goes with it in the row; a deletion has no stat. */
+  readonly disk: Pick<DiskRow, 'stat' | 'shown' | 'lacks'> | undefined
   /** For a deletion: what was applied when the name was missed, which may be older than what is by now (missing.ts). */
   readonly noted?: Applied
   /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
   readonly settles?: RelPath
+  /** For a deletion: the file has a new name, which is what was to be published before this; the two stay together. */
+  readonly followsNewName?: boolean
 }
 
 /** The part of an own feed (src/feed) that publishing needs. */
@@ -168,6 +171,7 @@ export class Publisher {
     while (next.at(-1)?.settles !== undefined && this.#queue[0]?.settles === next.at(-1)?.settles) {
       next.push(this.#queue.shift()!)
     }
+    if (this.#queue[0]?.followsNewName) next.push(this.#queue.shift()!)
     for (const publication of next) {
       const { settles, draft } = publication
       if (settles !== undefined) {
@@ -235,11 +239,7 @@ export class Publisher {
       return this.#options.onPostponed(draft.path)
     const version = this.#versions.get(draft)!
     const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
-    index.setDisk(
-      draft.path,
-      { applied: { version, fact: draft.fact }, stat: disk.stat, drift: undefined },
-      layout,
-    )
+    index.setDisk(draft.path, { applied: { version, fact: draft.fact }, ...disk, drift: undefined }, layout)
   }
 
   /** What the rows of the batch under way said of the disk when it was taken. */
@@ -290,8 +290,8 @@ function isStillBased({ draft, noted }: Publication, applied: Applied): boolean 
 /** Equal exactly for what sameStat (core/stat.ts) calls the same. */
 function statKey(stat: DiskStat | undefined): string {
   if (stat === undefined) return ''
-  const { type, mode, size, mtimeMs, ctimeMs, ino } = stat
-  return [type, mode, size, mtimeMs, ctimeMs, ino].join(' ')
+  const { type, mode, size, mtimeMs, ctimeMs, ino, uid, gid } = stat
+  return [type, mode, size, mtimeMs, ctimeMs, ino, uid, gid].join(' ')
 }
 
 function addToRuns(runs: { first: number; count: number }[], at: number): void {

@@ -1,6 +1,8 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { DriftRule } from '../../core/drift-rules.js'
 import type { HookSpec } from '../../core/hook.js'
+import type { Metadata } from '../../core/metadata.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { FolderPool } from '../../folder/pool.js'
@@ -29,9 +31,12 @@ export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
-  /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
-  readonly withholdsSetid: boolean
-  readonly overwriteChanges: boolean
+  /** Owners, ACLs and extended attributes: what is carried of them. */
+  readonly metadata: Metadata
+  /** Whether blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
+  /** What is done about a reader's own changes. */
+  readonly drift: readonly DriftRule[]
   readonly settings: ShareSettings
   readonly hooks: ShareHooks
   readonly hookSlots: HookSlots

@@ -1,9 +1,11 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
+import { isScopeEmpty } from '../../core/attribute-scope.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -14,14 +16,17 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
-import type { ShareContext } from './context.js'
+import type { DressesAnew, ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
+import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ProblemBook, withheldProblems } from './problems.js'
+import { ProblemBook } from './problems.js'
+import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -31,6 +36,7 @@ import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
 import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -44,6 +50,9 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly reports: Reports
+  /** What is done about a reader's own changes. */
+  readonly drift: LocalDrift
   readonly hooks: Hooks
   readonly #o: ShareOptions
   readonly #log: Log
@@ -63,6 +72,9 @@ export class Share {
   readonly #keeper: ArchiveKeeper
   readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
+  /** What is carried of metadata is other than at the last look at everything. */
+  #metadata: Metadata
+  #dressesAnew: DressesAnew = 'nothing'
   #halted: string | undefined
   #stopped = false
   /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
@@ -78,12 +90,17 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.drift = this.#makeDrift(prefix)
     this.index = new ShareIndex(database, prefix, {
-      overwriteDrift: options.overwriteChanges,
+      overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onWanted: (path, isWanted) => this.hooks.noteWanted(path, isWanted),
     })
-    this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
+    this.#metadata = options.metadata
+    this.problems = new ProblemBook(
+      nowMs,
+      metadataProblems(this.index, () => this.#metadata),
+    )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -99,6 +116,11 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
+    this.reports = makeReports(options, prefix, this.#log, {
+      members: this.members,
+      drift: this.drift,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -112,6 +134,7 @@ export class Share {
       meta: this.#meta,
       exchange: this.exchange,
       members: this.members,
+      reports: this.reports,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -140,6 +163,7 @@ export class Share {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
         this.#news.tellSoon()
       },
+      onFailed: (path, code, detail) => this.drift.noteFailed(path, code, detail),
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -149,7 +173,7 @@ export class Share {
       exchange: this.exchange,
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
-        this.members.changed()
+        this.#tellMembers()
         this.#settler.soon()
         this.hooks.wake()
       },
@@ -209,6 +233,8 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    this.drift.start(this.index)
+    await this.#findAttributeSupport()
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -299,10 +325,12 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.drift.stop()
     this.#settler.stop()
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
@@ -316,7 +344,8 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, sparse } = this.#o
+    const metadata = (): Metadata => this.#metadata
     return {
       root: dir,
       index: this.index,
@@ -327,9 +356,14 @@ export class Share {
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
       archive: useSyncTrash,
+      sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),
-      withholdsSetid,
+      get metadata() {
+        return metadata()
+      },
+      isOwn: (writer) => writer === this.#feeds.ownWriter,
+      dressesAnew: () => this.#dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       noteChange: (path, by) => this.hooks.noteChange(path, by),
       onIgnoreRules: () => this.#loadIgnoreRules(),
@@ -339,13 +373,51 @@ export class Share {
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.members.changed()
+        this.#meta.dressing = dressingOf(this.#metadata)
+        this.#dressesAnew = 'nothing'
+        this.#tellMembers()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  #makeDrift(prefix: string): LocalDrift {
+    const { database, nowMs, drift: rules } = this.#o
+    return new LocalDrift({
+      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
+      log: this.#log,
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
+  }
+
+  /** A file system that cannot hold what is to be carried says so once; the rest is carried all the same. */
+  async #findAttributeSupport(): Promise<void> {
+    const { dir, pool, metadata } = this.#o
+    const { scope } = metadata.rules
+    if (!isScopeEmpty(scope) && this.#halted === undefined) {
+      const support = await pool.attributeSupport(dir, scope).catch(() => scope)
+      this.#metadata = metadata.within(support)
+      const without = [
+        ...(scope.acls && !support.acls ? ['ACLs'] : []),
+        ...(support.xattrs.length < scope.xattrs.length ? ['extended attributes'] : []),
+      ].join(' and ')
+      const detail = `this file system holds no ${without}: they are left to the other members; turn them off here, or move the folder`
+      if (without !== '') this.problems.set('share', 'attributes', 'ATTRIBUTES_UNSUPPORTED', detail)
+    }
+    this.#dressesAnew = this.#dressesAnewFrom(this.#metadata)
+  }
+
+  /** What has to be looked at again, as it is dressed otherwise from now on. */
+  #dressesAnewFrom(metadata: Metadata): DressesAnew {
+    const before = this.#meta.dressing
+    const now = dressingOf(metadata)
+    if (before?.scope !== now.scope) return 'all'
+    return before.owners !== now.owners || isAnybodyNew(this.index, metadata) ? 'owners' : 'nothing'
   }
 
   #makeFeeds(): ShareFeeds {
@@ -386,14 +458,22 @@ export class Share {
       nonce: () => randomBytes(24),
       log: this.#log,
       peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
         ...this.index.counts,
+        drift: this.drift.open,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
     })
+  }
+
+  /** What this device holds, or could report of it, may have changed. */
+  #tellMembers(): void {
+    this.members.changed()
+    this.reports.changed()
   }
 
   #halt(reason: string): void {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { ABSENT } from '../../../src/core/fact.js'
 import type { ApplyTask } from '../../../src/daemon/share/apply-task.js'
 import { Committer } from '../../../src/daemon/share/committer.js'
+import { Shortcuts } from '../../../src/daemon/share/shortcuts.js'
 import { contentOf } from '../../sim/contents.js'
 import { type ApplyBench, directoryFact, flush, newApplyBench } from './apply-support.js'
 import { at, fileFact } from './support.js'
@@ -19,7 +20,7 @@ interface Told {
 function committerOf(bench: ApplyBench): Told {
   const events: string[] = []
   const heldBack = new Set<string>()
-  const committer = new Committer(bench.context, () => 1, {
+  const committer = new Committer(bench.context, new Shortcuts(bench.context), () => 1, {
     onStale: ({ path }) => events.push(`stale ${path}`),
     isHeldBack: ({ path }) => heldBack.has(path),
     onDone: ({ path }) => events.push(`done ${path}`),
@@ -371,7 +372,7 @@ test("a reader's own version is archived when the share's replaces it, even with
   await bench.have('b', [1])
   bench.disk.file('a', [3])
   const { applied } = bench.index.disk(at('a'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3]) }
   bench.index.transaction(() =>
     bench.index.setDisk(at('a'), { applied, stat: bench.disk.stat('a'), drift }, contentOf([3]).layout),
   )
@@ -390,7 +391,7 @@ test("what is larger than the limit is not archived, but a reader's own version 
   await bench.have('small', [1])
   bench.disk.file('mine', [3, 4])
   const { applied } = bench.index.disk(at('mine'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3, 4]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3, 4]) }
   bench.index.transaction(() =>
     bench.index.setDisk(
       at('mine'),

@@ -138,6 +138,8 @@ const STAT = {
   ino: 999,
   dev: 1,
   nlink: 1,
+  uid: 0,
+  gid: 0,
 } as const
 
 test('A4: the outcome of an interrupted apply is adopted as the version that it was, not announced', async () => {
@@ -322,15 +324,15 @@ test("a reader's changes are drift and never entries; undone, they are none", as
     await look(scanner, '')
     assert.deepEqual(paths(bench), [])
     assert.deepEqual(bench.index.drifted(), ['f', 'own'])
-    assert.equal(bench.index.disk(at('f'))?.drift?.what, 'content')
-    assert.equal(bench.index.disk(at('own'))?.drift?.what, 'extra')
+    assert.equal(bench.index.disk(at('f'))?.drift?.kinds.join(), 'content')
+    assert.equal(bench.index.disk(at('own'))?.drift?.kinds.join(), 'extra')
     bench.disk.nodes.set('f', before)
     bench.disk.remove('own')
     await look(scanner, '')
     assert.deepEqual(bench.index.drifted(), [])
     bench.disk.remove('f')
     await look(scanner, '')
-    assert.equal(bench.index.disk(at('f'))?.drift?.what, 'missing')
+    assert.equal(bench.index.disk(at('f'))?.drift?.kinds.join(), 'missing')
     assert.deepEqual(paths(bench), [])
   })
 })

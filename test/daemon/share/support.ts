@@ -1,9 +1,11 @@
 // A disk and feeds in memory for tests of the parts of one share: the real index, publisher and guard around a folder
 // pool that a test controls. Nothing here waits or touches a file.
+
 import { EventEmitter } from 'node:events'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import type { Fact } from '../../../src/core/fact.js'
 import { deviceIdFromKey, type WriterId, writerIdOf } from '../../../src/core/ids.js'
+import type { Metadata } from '../../../src/core/metadata.js'
 import { nameOf, parentOf, type RelPath } from '../../../src/core/path.js'
 import { encodeRecord, type FeedRecord } from '../../../src/core/record.js'
 import { type DiskStat, packStat, STAT_FIELDS } from '../../../src/core/stat.js'
@@ -17,6 +19,7 @@ import { silentLog } from '../../../src/ports/log.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import { ShareIndex } from '../../../src/store/share-index.js'
 import { contentOf } from '../../sim/contents.js'
+import { metadataOf } from '../../support/metadata.js'
 
 export const ENTRY_KEY: Buffer = Buffer.alloc(32, 2)
 export const KEYS: readonly Buffer[] = [1, 2].map((n) => Buffer.alloc(32, n))
@@ -120,13 +123,31 @@ export class FakeDisk {
       if (name === path || name.startsWith(`${path}/`)) this.nodes.delete(name)
   }
 
+  /** As rename(2) does to a free name. */
+  move(from: string, to: string): void {
+    const { type, stat, chunks } = this.nodes.get(from)!
+    this.nodes.delete(from)
+    this.#put(to, type, chunks, { ...stat, ctimeMs: LONG_AGO_MS + this.#ino })
+  }
+
   stat(path: string): DiskStat {
     return this.nodes.get(path)!.stat
   }
 
   #put(path: string, type: DiskStat['type'], chunks: readonly number[], over: Partial<DiskStat>): void {
     const times = { mtimeMs: LONG_AGO_MS, ctimeMs: LONG_AGO_MS + this.#ino }
-    const stat = { type, mode: 0o644, size: 0, ...times, ino: this.#ino++, dev: 1, nlink: 1, ...over }
+    const stat = {
+      type,
+      mode: 0o644,
+      size: 0,
+      ...times,
+      ino: this.#ino++,
+      dev: 1,
+      nlink: 1,
+      uid: 0,
+      gid: 0,
+      ...over,
+    }
     this.nodes.set(path, { type, stat, chunks })
   }
 
@@ -172,7 +193,7 @@ export class FakeDisk {
   }
 }
 
-const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1 }
+const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1, uid: 0, gid: 0 }
 
 export interface Bench {
   readonly context: ShareContext
@@ -197,7 +218,13 @@ export interface Bench {
 }
 
 export function newBench(
-  o: { isWriter?: boolean; index?: ShareIndex; isIgnored?: ShareContext['isIgnored'] } = {},
+  o: {
+    isWriter?: boolean
+    index?: ShareIndex
+    isIgnored?: ShareContext['isIgnored']
+    metadata?: Metadata
+    dressesAnew?: ShareContext['dressesAnew']
+  } = {},
 ): Bench {
   const index = o.index ?? newIndex()
   const disk = new FakeDisk()
@@ -226,10 +253,14 @@ export function newBench(
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
     archive: true,
+    sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
-    withholdsSetid: false,
+    onDriftEnded: () => undefined,
     noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
+    metadata: o.metadata ?? metadataOf(),
+    isOwn: (writer) => writer === ME,
+    dressesAnew: o.dressesAnew ?? (() => 'nothing'),
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {

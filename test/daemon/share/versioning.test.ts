@@ -15,7 +15,18 @@ const NEWER: Version = [
 const APART: Version = [[OTHER, 1]]
 const FACT = fileFact([1])
 const STAT: DiskStat = {
-  ...{ type: 'file', mode: 0o644, size: FACT.size, mtimeMs: 0, ctimeMs: 0, ino: 1, dev: 1, nlink: 1 },
+  ...{
+    type: 'file',
+    mode: 0o644,
+    size: FACT.size,
+    mtimeMs: 0,
+    ctimeMs: 0,
+    ino: 1,
+    dev: 1,
+    nlink: 1,
+    uid: 0,
+    gid: 0,
+  },
 }
 const ROW: DiskRow = { applied: { version: OLD, fact: FACT }, stat: STAT, drift: undefined }
 const SMALL = { archive: true, maxBytes: FACT.size - 1 }
@@ -46,7 +57,7 @@ const cases: {
   { name: 'it is what the share says', row: ROW, heads: [{ version: OLD }], expect: undefined },
   {
     name: "a reader's own change",
-    row: { ...ROW, drift: { what: 'changed' } } as unknown as DiskRow,
+    row: { ...ROW, drift: { kinds: ['content'] } } as unknown as DiskRow,
     heads: [{ version: NEWER }],
     expect: true,
   },
