@@ -6,12 +6,15 @@ import type { Archive } from './archive.js'
 import { suffixedName, takeFirstFree } from './archive-name.js'
 import { codeOf, isUnsupported, type SafeRoot } from './safefs.js'
 
+/** System calls that not every file system has. */
+export type SpecialCall = 'exchange' | 'link' | 'noreplace'
+
 /** For tests; the worker uses none of it. */
 export interface CommitProbe {
   /** Called between any two system calls that change something; may throw to stand for a crash. */
   readonly step?: (name: string, path: string) => void
   /** System calls to do without, as on FAT or a network file system. */
-  readonly without?: readonly ('exchange' | 'link')[]
+  readonly without?: readonly SpecialCall[]
 }
 
 export class Bench {
@@ -66,12 +69,18 @@ export class Bench {
     return known !== undefined && sameStat(known.now, now) && sameStat(known.before, expected)
   }
 
+  /** A rename to a name that must be free; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#demand('noreplace')
+    this.root.renameToFree(from, to)
+  }
+
   /** The entries of the directory that a path lies in have changed. */
   touchParent(path: RelPath): void {
     this.directories.add(parentOf(path))
   }
 
-  #demand(call: 'exchange' | 'link'): void {
+  #demand(call: SpecialCall): void {
     if (this.#probe.without?.includes(call))
       throw Object.assign(new Error(`ENOTSUP: no ${call}`), { code: 'ENOTSUP' })
   }

@@ -64,6 +64,18 @@ export type CommitJob =
       readonly mtimeUs: number
       readonly dress?: Dress
     }
+  /**
+   * The file `from`, which must be as `expectFrom` says, gets the free name `path`, with all that it is: nothing of its
+   * metadata changes, and nothing is archived. 'changed' if the name is not free. Where neither RENAME_NOREPLACE nor links
+   * are to be had it fails (isUnsupported) and nothing was done. `slipName` is for beside `from`.
+   */
+  | {
+      readonly type: 'move'
+      readonly path: RelPath
+      readonly from: RelPath
+      readonly expectFrom: DiskStat
+      readonly slipName?: string
+    }
   /** Renames to a free name, else blocked with EEXIST. */
   | { readonly type: 'displace'; readonly path: RelPath; readonly to: RelPath; readonly expect: Expect }
 

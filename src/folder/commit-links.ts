@@ -15,7 +15,8 @@ interface Watched {
 /** Runs a job and tells the bench, and the result, what it did to the links of files that it was not to change else. */
 export function withLinks(bench: Bench, job: CommitJob, perform: () => CommitResult): CommitResult {
   const old = 'expect' in job && job.type !== 'metadata' ? watchOld(bench, job) : undefined
-  const from = job.type === 'link' ? watch(bench, job.from) : undefined
+  const isLinked = job.type === 'link' || (job.type === 'move' && job.expectFrom.nlink > 1)
+  const from = isLinked ? watch(bench, job.from) : undefined
   try {
     const result = perform()
     if (result.status !== 'done') return result

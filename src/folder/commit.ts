@@ -13,6 +13,7 @@ import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
 import { withLinks } from './commit-links.js'
+import { commitMove } from './commit-move.js'
 import {
   commitDirectory,
   commitDirectoryEnd,
@@ -187,8 +188,7 @@ function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged
   } catch (thrown) {
     if (codeOf(thrown) !== 'EACCES') return refused(thrown)
     try {
-      const paths = pathsOf(job)
-      return withUnlockedParents(bench.root, paths, thrown, () => perform(bench, job, staged))
+      return withUnlockedParents(bench.root, pathsOf(job), thrown, () => perform(bench, job, staged))
     } catch (again) {
       return refused(again)
     }
@@ -219,15 +219,11 @@ function performAlone(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, 
       return commitDirectoryEnd(bench, job)
     case 'displace':
       return commitDisplace(bench, job)
+    case 'move':
+      return commitMove(bench, job)
     default:
       return assertNever(job)
   }
-}
-
-/** Every path of the tree that a job names. */
-function pathsOf(job: CommitJob): readonly RelPath[] {
-  if (job.type === 'displace') return [job.path, job.to]
-  return job.type === 'link' ? [job.path, job.from] : [job.path]
 }
 
 /** The caller's types say this already; a mistake here would write into our own folder or out of the share. */
@@ -239,6 +235,12 @@ function checkJob(job: CommitJob): void {
   if (!('slipName' in job) || job.slipName === undefined) return
   if (job.slipName.includes('/') || pathFault(job.slipName) !== undefined)
     throw new PathFault('BAD_PATH', 'slipName is not a name')
+}
+
+/** The names that a job is about. */
+function pathsOf(job: CommitJob): RelPath[] {
+  if (job.type === 'displace') return [job.path, job.to]
+  return 'from' in job ? [job.from, job.path] : [job.path]
 }
 
 function refused(thrown: unknown): CommitResult {

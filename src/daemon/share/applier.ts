@@ -256,7 +256,7 @@ export class Applier {
     if (pieces === undefined) {
       return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
     }
-    const via = this.#shortcuts.find(path, step.fact, row)
+    const via = this.#shortcuts.find(path, step.fact, row, pieces)
     if (via !== undefined) {
       const task = taskOf(path, step, share.version, fresh, pieces, via)
       this.#active.set(path, task)
@@ -295,18 +295,28 @@ export class Applier {
   }
 
   #done(task: ApplyTask): void {
+    const { path, step, via } = task
     this.#finish(task)
-    this.#parked.delete(task.path)
-    this.#context.problems.clear('apply', task.path)
-    const parent = parentOf(task.path)
+    this.#noteDone(path, step.type === 'remove')
+    if (via?.type === 'move') {
+      // What was to remove the old name has nothing to do any more.
+      const removal = this.#active.get(via.from)
+      if (removal !== undefined) this.#drop(removal)
+      this.#noteDone(via.from, true)
+    }
+    if (step.type === 'mkdir') this.#options.onMade(path)
+    this.wake()
+  }
+
+  #noteDone(path: RelPath, isRemoved: boolean): void {
+    this.#parked.delete(path)
+    this.#context.problems.clear('apply', path)
+    const parent = parentOf(path)
     // The last thing in a directory that has to go, or that a file is to replace.
-    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
-      this.#fresh.add(parent)
+    if (isRemoved && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
     const waiting = parent === '' ? undefined : this.#active.get(parent)
     if (waiting !== undefined && this.#deferred.delete(waiting)) this.#offer(waiting)
-    if (task.step.type === 'mkdir') this.#options.onMade(task.path)
-    this.#options.onApplied(task.path)
-    this.wake()
+    this.#options.onApplied(path)
   }
 
   /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */

@@ -2,10 +2,9 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { conflictPathAt } from '../../core/conflict.js'
 import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
-import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
+import { depthOf, parentOf, type RelPath } from '../../core/path.js'
 import { phaseOf } from '../../core/plan.js'
 import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
@@ -16,6 +15,7 @@ import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
 import type { Shortcuts } from './shortcuts.js'
+import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
@@ -99,6 +99,7 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
+    this.#shortcuts.startBatch()
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -156,7 +157,10 @@ export class Committer {
     const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
     const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
-      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
+      index.recovery.begin([
+        ...planned.flatMap(({ task }) => [intentOf(task), ...this.#shortcuts.intentsOf(task)]),
+        ...this.#timeIntents(directories),
+      ]),
     )
     guard.startCommit(paths)
     try {
@@ -365,9 +369,4 @@ function phase(task: ApplyTask): number {
 function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
   const fact: LiveFact | undefined = resultOf(task)
   return { path: task.path, version: task.version, fact: fact ?? ABSENT }
-}
-
-/** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
-function slipNameOf(path: RelPath, stat: DiskStat): string {
-  return nameOf(conflictPathAt(path, mtimeUsOf(stat), 'local'))
 }

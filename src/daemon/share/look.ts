@@ -17,6 +17,7 @@ import type { Judge } from './judge.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
+import { withOldNames } from './renames.js'
 
 export type Directory = RelPath | ''
 
@@ -209,7 +210,7 @@ export class Look {
 
   #hash(candidate: Candidate): void {
     const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
-    if ('waitMs' in ready) return this.#parts.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if ('waitMs' in ready) return this.#later(candidate, ready.waitMs)
     if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
       this.#flushHash()
     }
@@ -239,8 +240,15 @@ export class Look {
     await this.#publishFound(HASH_FILES)
   }
 
-  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+  /** It cannot be read yet (A8). */
+  #later({ path, stat }: Candidate, delayMs: number): void {
+    this.#parts.missing.noteUnread(stat, delayMs)
+    this.#parts.markDirty([parentOf(path)], delayMs)
+  }
+
+  #judgeHashed(candidate: Candidate, result: HashResult): void {
     const { index, problems } = this.#context
+    const { path, seen } = candidate
     const row = index.disk(path)?.stat
     const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
     if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
@@ -257,7 +265,7 @@ export class Look {
       }
       case 'busy':
       case 'changed':
-        return this.#parts.markDirty([parentOf(path)], this.#parts.readiness.noteRestless(path))
+        return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
         return this.#parts.markDirty([parentOf(path)])
       case 'failed':
@@ -268,8 +276,9 @@ export class Look {
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#parts.missing.mayBeMost()) return
-    const found = this.#found
+    const news = this.#found
     this.#found = []
+    const found = await withOldNames(this.#context, this.#parts.missing, news, this.#moment)
     await this.#context.publish(found)
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context

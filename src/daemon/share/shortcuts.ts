@@ -3,10 +3,13 @@
 // into jobs. One that does not work out is remembered, and the path is written the ordinary way.
 import type { FileFact } from '../../core/fact.js'
 import type { RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
 import type { CommitJob, CommitResult } from '../../folder/commit.js'
+import type { PathIntent } from '../../store/intents.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ApplyTask, Shortcut } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { Moves } from './moves.js'
 
 /** Failures kept at most; the oldest are forgotten first, and then tried once more. */
 const MAX_FAILED = 4096
@@ -15,18 +18,23 @@ const MAX_FAILED = 4096
 export type Place = Pick<CommitJob & { readonly type: 'file' }, 'path' | 'expect' | 'slipName' | 'archive'>
 
 export class Shortcuts {
-  readonly #context: ShareContext
+  readonly #moves: Moves
   /** Path and content for which a shortcut failed. */
   readonly #failed = new Set<string>()
 
   constructor(context: ShareContext) {
-    this.#context = context
+    this.#moves = new Moves(context)
   }
 
-  /** The shortcut for a file that is to be written; undefined: its content has to be gathered. */
-  find(path: RelPath, fact: FileFact, _row: DiskRow | undefined): Shortcut | undefined {
+  /** The shortcut for a file that is to be written; undefined: its content, `pieces`, has to be gathered. */
+  find(
+    path: RelPath,
+    fact: FileFact,
+    row: DiskRow | undefined,
+    pieces: readonly PieceInfo[],
+  ): Shortcut | undefined {
     if (this.#failed.has(keyOf(path, fact))) return undefined
-    return undefined
+    return this.#moves.find(path, fact, row, pieces)
   }
 
   /** A task's shortcut did not work out: its path is written the ordinary way, as long as it is to hold this. */
@@ -39,20 +47,31 @@ export class Shortcuts {
     }
   }
 
+  /** A batch is being planned; jobsOf is asked for each of its tasks. */
+  startBatch(): void {
+    this.#moves.startBatch()
+  }
+
   /** What the worker is to do for a task with a shortcut; undefined if it has come to be impossible. */
-  jobsOf(_via: Shortcut, _task: ApplyTask, _place: Place): readonly CommitJob[] | undefined {
-    void this.#context
-    return undefined
+  jobsOf(via: Shortcut, task: ApplyTask, _place: Place): readonly CommitJob[] | undefined {
+    return via.type === 'move' ? this.#moves.jobsOf(via.from, task) : undefined
   }
 
   /** Other paths that a task's jobs change. */
-  touchedBy(_task: ApplyTask): readonly RelPath[] {
-    return []
+  touchedBy({ via }: ApplyTask): readonly RelPath[] {
+    return via?.type === 'move' ? [via.from] : []
   }
 
-  /** Notes what else a finished task has changed. Call in the transaction that notes the task itself. */
-  setDone(_task: ApplyTask, _result: CommitResult & { readonly status: 'done' }): void {
-    // Neither kind is there yet.
+  /** What these paths are about to hold (A4). */
+  intentsOf(task: ApplyTask): readonly PathIntent[] {
+    const { via } = task
+    return via?.type === 'move' ? [this.#moves.intentOf(via.from, task)] : []
+  }
+
+  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself. */
+  setDone(task: ApplyTask, _result: CommitResult & { readonly status: 'done' }): void {
+    const { via } = task
+    if (via?.type === 'move') this.#moves.setDone(via.from, task)
   }
 }
 
