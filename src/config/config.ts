@@ -82,6 +82,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Carry hard links. */
+  readonly hardLinks: boolean
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -206,6 +208,7 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    hardLinks: shape.hard_links,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }

@@ -295,7 +295,7 @@ class Daemon implements RunningDaemon {
   }
 
   #makeShare(
-    { dir, secret, useSyncTrash, overwriteChanges }: ShareConfig<Secret>,
+    { dir, secret, useSyncTrash, overwriteChanges, hardLinks }: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
     const keys = keysOf(secret)
@@ -307,6 +307,7 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       overwriteChanges,
+      hardLinks,
       deviceName,
       settings: shareSettings(this.#config),
       pool,

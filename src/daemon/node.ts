@@ -50,6 +50,7 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
+  readonly hard_links?: boolean
 }
 
 export interface NodeOptions {

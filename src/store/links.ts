@@ -88,6 +88,16 @@ export class LinkTable {
     return { ...row, stat: { ...stat, ctimeMs: inode[1], nlink: inode[2] } }
   }
 
+  /** How many links an inode had when it was last looked at; 0 if it is not known. */
+  countOf(ino: number): number {
+    return this.#inode(ino)?.[2] ?? 0
+  }
+
+  /** Whether a row, as it is, shows what its inode was when it was last looked at. */
+  isUpToDate(row: DiskRow | undefined): boolean {
+    return row?.stat !== undefined && this.#inode(row.stat.ino)?.[1] === row.stat.ctimeMs
+  }
+
   /** Whether a row, as it is written, is of its inode's epoch. */
   isCurrent({ stat }: DiskRow): boolean {
     return stat !== undefined && this.#inode(stat.ino)?.[0] === stat.ctimeMs

@@ -290,6 +290,13 @@ export class ShareIndex {
     return feed === undefined ? undefined : this.pieces.ofRuns(feed.number, entry.pieces)
   }
 
+  /** The first piece of a head; undefined if it has none, or it was never announced. */
+  firstPieceOf(entry: Entry): PieceInfo | undefined {
+    const [run] = entry.type === 'file' ? entry.pieces : []
+    const feed = run === undefined ? undefined : this.feeds.byWriter(entry.author)
+    return run === undefined || feed === undefined ? undefined : this.pieces.at(feed.number, run.first)
+  }
+
   /** The pieces of a content that some head of a path has, in file order. */
   piecesOfContent(path: RelPath, content: Buffer): PieceInfo[] | undefined {
     const head = this.heads(path).find((entry) => entry.type === 'file' && entry.content.equals(content))

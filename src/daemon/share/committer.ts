@@ -2,18 +2,19 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
-import { depthOf, parentOf, type RelPath } from '../../core/path.js'
-import { phaseOf } from '../../core/plan.js'
+import { parentOf, type RelPath } from '../../core/path.js'
 import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
+import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
+import { othersStay } from './others-stay.js'
 import type { Shortcuts } from './shortcuts.js'
 import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
@@ -100,6 +101,7 @@ export class Committer {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
     this.#shortcuts.startBatch()
+    const stays = othersStay(this.#context.index, ready)
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -116,11 +118,30 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      const plan = this.#plan(task, row)
+      if (!this.#noteMembers(task, row)) {
+        this.#events.onStale(task)
+        continue
+      }
+      const plan = this.#plan(task, row, stays(row))
       if (plan === undefined) this.#events.onChanged(task)
       else planned.push(plan)
     }
     return planned
+  }
+
+  /**
+   * What is done to a file with several names is done to all of them, or not to it. False if a task is none any more with
+   * regard to links: it is to be thought of anew.
+   */
+  #noteMembers(task: ApplyTask, row: DiskRow | undefined): boolean {
+    const { links } = this.#shortcuts
+    const { path, step } = task
+    if (task.via !== undefined || !('fact' in step) || step.fact.type !== 'file') return true
+    if (step.type === 'write' || task.isOwnCopy)
+      return !this.#shortcuts.mayTry(path, step) || !links.isLinkable(path, step.fact)
+    const members = row === undefined || row.drift !== undefined ? [] : links.members(path, step.fact, row)
+    task.also = members ?? []
+    return members !== undefined
   }
 
   /**
@@ -153,7 +174,11 @@ export class Committer {
     const { index, guard, pool, root } = this.#context
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
-    const directories = this.#directoriesTouched(planned)
+    const directories = directoriesTouched(
+      index,
+      this.#shortcuts,
+      planned.map(({ task }) => task),
+    )
     const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
     const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
@@ -171,7 +196,8 @@ export class Committer {
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
       }
-      const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
+      const all = [...jobs, ...timeJobs(directories)]
+      const results = all.length === 0 ? [] : await pool.commit(root, all, options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
       const overtaken = this.#overtaken(directories)
@@ -191,7 +217,7 @@ export class Committer {
   }
 
   /** Undefined if the task's shortcut is none any more. */
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned | undefined {
+  #plan(task: ApplyTask, row: DiskRow | undefined, copyOld: boolean): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -208,25 +234,27 @@ export class Committer {
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
     const { archive, maxVersionedBytes, index } = this.#context
-    const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
+    // A file of its own with the same content replaces nothing that anybody could miss.
+    const isSame = step.type === 'metadata' && row?.drift === undefined
+    const choice = isSame
+      ? false
+      : archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
+      ...(copyOld ? { copyOld } : {}),
     }
     if (task.via !== undefined) {
       const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
       return jobs === undefined ? undefined : { task, row, jobs: [...first, ...jobs] }
     }
+    const fileJob = ({ mtimeUs, size, ...fact }: FileFact): CommitJob => {
+      const mode = modeToSet({ mtimeUs, size, ...fact }, this.#context.withholdsSetid)
+      return { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }
+    }
     switch (step.type) {
-      case 'write': {
-        const { mtimeUs, size } = step.fact
-        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
-        return {
-          task,
-          row,
-          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
-        }
-      }
+      case 'write':
+        return { task, row, jobs: [...first, fileJob(step.fact)] }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
         return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
@@ -237,36 +265,13 @@ export class Committer {
         return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
+        if (task.isOwnCopy && fact.type === 'file') return { task, row, jobs: [fileJob(fact)] }
         const held = row?.stat?.mode
         const mode =
           fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
         return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
-  }
-
-  /** Directories whose times this batch disturbs or sets, deepest first, with what they are to be. */
-  #directoriesTouched(planned: readonly Planned[]): Map<RelPath, DirectoryFact> {
-    const { index } = this.#context
-    const wanted = new Map<RelPath, DirectoryFact>()
-    const gone = new Set<RelPath>()
-    for (const { task } of planned) {
-      const { step, path } = task
-      if (step.type === 'remove' && step.was === 'directory') gone.add(path)
-      if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory') {
-        wanted.set(path, step.fact)
-      }
-    }
-    for (const { task } of planned) {
-      if (task.step.type === 'metadata' && task.via === undefined) continue
-      for (const path of [task.path, ...this.#shortcuts.touchedBy(task)]) {
-        const parent = parentOf(path)
-        if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
-        const fact = index.disk(parent)?.applied.fact
-        if (fact?.type === 'directory') wanted.set(parent, fact)
-      }
-    }
-    return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
   }
 
   #record(
@@ -279,10 +284,11 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, jobs } of planned) {
+      for (const { task, row, jobs } of planned) {
         const own = results.slice(at, at + jobs.length)
         at += jobs.length
-        after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+        const fault = own.find(({ status }) => status !== 'done')
+        after.push(this.#outcome(task, fault ?? own.at(-1) ?? doneAlready(row)))
       }
       this.#setAllTimes(directories, results.slice(at))
       index.recovery.clear(batch)
@@ -316,6 +322,7 @@ export class Committer {
   #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
     const { index } = this.#context
     const fact = resultOf(task) ?? ABSENT
+    this.#shortcuts.setFrom(task, result)
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
       fact.type !== 'file'
@@ -325,7 +332,7 @@ export class Committer {
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
-    if (task.via !== undefined) this.#shortcuts.setDone(task, result)
+    this.#shortcuts.setDone(task, result)
   }
 
   #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
@@ -355,18 +362,4 @@ export class Committer {
     }
     return overtaken
   }
-}
-
-/** Times only: a mode that a user has just changed is not ours to put back. */
-function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
-  return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
-}
-
-function phase(task: ApplyTask): number {
-  return phaseOf(task.step, depthOf(task.path))
-}
-
-function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
-  const fact: LiveFact | undefined = resultOf(task)
-  return { path: task.path, version: task.version, fact: fact ?? ABSENT }
 }

@@ -21,6 +21,8 @@ export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Carry hard links (`hard_links`). */
+  readonly hardLinks: boolean
   /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
   readonly overwriteChanges: boolean

@@ -18,6 +18,7 @@ import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LinkKeeper } from './link-keeper.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
@@ -50,6 +51,7 @@ export class Share {
   readonly #ignore: IgnoreFile
   readonly #feeds: ShareFeeds
   readonly #settler: Settler
+  readonly #linkKeeper: LinkKeeper
   readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
@@ -124,6 +126,11 @@ export class Share {
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })
+    this.#linkKeeper = new LinkKeeper({
+      context: this.#context,
+      mayPublish: () => this.#feeds.mayPublish && this.#scanner.hasScanned && !this.#scanner.isScanningAll,
+      rescan,
+    })
     this.#scanner = new Scanner(this.#context)
     this.#applier = new Applier({
       context: this.#context,
@@ -147,6 +154,7 @@ export class Share {
       onRound: () => {
         this.members.changed()
         this.#settler.soon()
+        this.#linkKeeper.soon()
       },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
@@ -239,6 +247,7 @@ export class Share {
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#scanner.fullScan()
+    await this.#linkKeeper.settle()
     await this.#settler.settle()
   }
 
@@ -246,6 +255,8 @@ export class Share {
   async settle(): Promise<void> {
     this.#mustRun()
     if (!(await this.#watcher.flush())) await this.#scanner.fullScan()
+    await this.#scanner.settled()
+    await this.#linkKeeper.settle()
     await this.#scanner.settled()
     await this.#settler.settled()
   }
@@ -289,13 +300,14 @@ export class Share {
       this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
+      this.#linkKeeper.stop(),
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, hardLinks, withholdsSetid } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -305,6 +317,7 @@ export class Share {
       log: this.#log,
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
+      hardLinks,
       archive: useSyncTrash,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),

@@ -240,6 +240,7 @@ export function newBench(
     log: silentLog,
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
+    hardLinks: true,
     archive: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
