@@ -43,6 +43,13 @@ export function inGroup(fact: FileFact, group: Buffer | undefined): FileFact {
   return { ...fact, extra: withGroup(fact.extra, group) }
 }
 
+/** A fact that says nothing of a group. */
+export function withoutGroup<F extends Fact>(fact: F): F {
+  return fact.type === 'file' && statedGroup(fact.extra) !== undefined
+    ? { ...fact, extra: withGroup(fact.extra, undefined) }
+    : fact
+}
+
 /** Same content and metadata; the groups may differ. */
 export function sameButGroup(a: FileFact, b: FileFact): boolean {
   return (

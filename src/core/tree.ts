@@ -6,6 +6,7 @@ import type { Entry, LiveEntry, PieceRun } from './entry.js'
 import { isLive, NO_EXTRA, sameContent } from './entry.js'
 import { ABSENT, type DirectoryFact, type Fact, factOf, sameFactContent } from './fact.js'
 import type { WriterId } from './ids.js'
+import { withoutGroup } from './link-group.js'
 import { type Heads, memoryOf, viewOf } from './merge.js'
 import { parentOf, type RelPath } from './path.js'
 import { counterOf, type Version } from './version.js'
@@ -131,7 +132,8 @@ function copyDrafts(
     drafts.push({
       path: place.path,
       base: place.version,
-      fact: factOf(copy),
+      // It is a file of its own, which a write into what it was linked to leaves alone.
+      fact: withoutGroup(factOf(copy)),
       origin: copy.origin,
       was: undefined,
     })

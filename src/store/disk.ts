@@ -155,20 +155,16 @@ export class DiskTable {
 
   /**
    * Links to a file came or went by our own doing, and nothing else of it changed: `stat` is what it shows now. `path` is
-   * one of its names; without it, one is looked for.
+   * one of its names that are still there; without it, one is known.
    */
-  noteLinks(stat: DiskStat, path?: RelPath): void {
-    const paths =
-      path === undefined ? this.#links.names(stat.ino, FEW_NAMES).map((name) => name.path) : [path]
-    for (const name of paths) {
-      const row = this.get(name)
-      if (row?.stat === undefined || !isSameButLinks(row.stat, stat)) continue
-      const written = this.#written(name)!
-      // A stale row says nothing about what the inode was like before.
-      if (isShared(written.stat) && stat.nlink > 1) {
-        if (this.#links.isCurrent(written)) return this.#links.setInode(stat)
-      } else return this.set(name, { ...row, stat }, this.layout(name))
-    }
+  noteLinks(stat: DiskStat, path: RelPath | undefined = this.#links.freshName(stat.ino)): void {
+    const row = path === undefined ? undefined : this.get(path)
+    if (path === undefined || row?.stat === undefined || !isSameButLinks(row.stat, stat)) return
+    const written = this.#written(path)!
+    if (!isShared(written.stat) || stat.nlink === 1)
+      return this.set(path, { ...row, stat }, this.layout(path))
+    // A stale row says nothing about what the inode was like before.
+    if (this.#links.isCurrent(written)) this.#links.setInode(stat)
   }
 
   /** A row as it is written (links.ts). */
@@ -218,9 +214,6 @@ export class DiskTable {
     }
   }
 }
-
-/** Names tried when it is not known which one is still there. */
-const FEW_NAMES = 8
 
 /** Whether nothing but links can have come or gone between two stats of one inode. */
 function isSameButLinks(a: DiskStat, b: DiskStat): boolean {

@@ -7,7 +7,7 @@
 // row, not one for each name. A look that finds another content or other metadata begins a new epoch: the other names
 // are then as good as touched, until each was looked at.
 //
-// Keys: "i", inode: epoch, ctime, nlink. "n", inode, path: group. "g", group, path: nothing.
+// Keys: "i", inode: epoch, ctime, nlink, a path of the epoch. "n", inode, path: group. "g", group, path: nothing.
 import { groupOf } from '../core/link-group.js'
 import type { RelPath } from '../core/path.js'
 import type { DiskStat } from '../core/stat.js'
@@ -15,7 +15,7 @@ import type { DiskRow } from './rows.js'
 import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** The epoch is the ctime, in milliseconds, of the look that it began with. */
-type InodeRow = [epoch: number, ctimeMs: number, nlink: number]
+type InodeRow = [epoch: number, ctimeMs: number, nlink: number, path: RelPath]
 type LinkRow = InodeRow | Buffer | 0
 
 const INO_BYTES = 9
@@ -47,6 +47,11 @@ export class LinkTable {
       path: pathOfKey(key.subarray(INO_BYTES)),
       group: Buffer.isBuffer(value) ? value : undefined,
     }))
+  }
+
+  /** A name whose row shows what the inode was when it was last looked at, most likely; undefined for an unknown inode. */
+  freshName(ino: number): RelPath | undefined {
+    return this.#inode(ino)?.[3]
   }
 
   /** Whether an inode has a known name besides this path. */
@@ -127,7 +132,7 @@ export class LinkTable {
       const key = Buffer.concat([inoKey('n', after), pathKey(path)])
       if (before !== after || !isSameGroup(group, groupBefore)) this.#table.put(key, group ?? 0)
     }
-    if (before !== undefined && before !== after) this.#leave(path, before)
+    if (before !== undefined && before !== after) this.#leave(path, before, read)
     if (before !== undefined) this.#dirty.add(before)
     if (after !== undefined) this.#dirty.add(after)
     return written
@@ -136,7 +141,7 @@ export class LinkTable {
   /** What an inode with names is now, by our own doing: links came or went, and nothing else. */
   setInode({ ino, ctimeMs, nlink }: DiskStat): void {
     const inode = this.#inode(ino)
-    if (inode !== undefined) this.#table.put(inoKey('i', ino), [inode[0], ctimeMs, nlink])
+    if (inode !== undefined) this.#table.put(inoKey('i', ino), [inode[0], ctimeMs, nlink, inode[3]])
   }
 
   /** The row with the epoch that it belongs to. */
@@ -144,32 +149,31 @@ export class LinkTable {
     const stat = row.stat!
     const key = inoKey('i', stat.ino)
     const inode = this.#inode(stat.ino)
-    if (
-      inode !== undefined &&
-      (inode[1] === stat.ctimeMs || this.#isSameAsOthers(path, row, inode[0], read))
-    ) {
+    if (inode !== undefined && (inode[1] === stat.ctimeMs || this.#isSameAsOthers(path, row, inode, read))) {
       if (inode[1] !== stat.ctimeMs || inode[2] !== stat.nlink)
-        this.#table.put(key, [inode[0], stat.ctimeMs, stat.nlink])
+        this.#table.put(key, [inode[0], stat.ctimeMs, stat.nlink, path])
       return { ...row, stat: { ...stat, ctimeMs: inode[0] } }
     }
-    this.#table.put(key, [stat.ctimeMs, stat.ctimeMs, stat.nlink])
+    this.#table.put(key, [stat.ctimeMs, stat.ctimeMs, stat.nlink, path])
     return row
   }
 
   /** Whether a name of the epoch, maybe the path itself, held the very same before: then only links came or went. */
-  #isSameAsOthers(path: RelPath, row: DiskRow, epoch: number, read: ReadRow): boolean {
-    const stat = row.stat!
-    for (const other of [path, ...this.names(stat.ino, OTHERS).map((name) => name.path)]) {
-      const before = read(other)
-      if (before?.stat?.ino !== stat.ino || before.stat.ctimeMs !== epoch) continue
-      return isSameFile(before, row)
-    }
-    return false
+  #isSameAsOthers(path: RelPath, row: DiskRow, [epoch, , , fresh]: InodeRow, read: ReadRow): boolean {
+    const { ino } = row.stat!
+    const other = [path, fresh].find((name) => isOfEpoch(read(name), ino, epoch))
+    return other !== undefined && isSameFile(read(other)!, row)
   }
 
-  #leave(path: RelPath, ino: number): void {
+  #leave(path: RelPath, ino: number, read: ReadRow): void {
     this.#table.remove(Buffer.concat([inoKey('n', ino), pathKey(path)]))
-    if (this.names(ino, 1).length === 0) this.#table.remove(inoKey('i', ino))
+    const inode = this.#inode(ino)
+    if (inode?.[3] !== path) return
+    const [epoch, ctimeMs, nlink] = inode
+    const left = this.names(ino, OTHERS)
+    const next = left.find((name) => isOfEpoch(read(name.path), ino, epoch)) ?? left[0]
+    if (next === undefined) this.#table.remove(inoKey('i', ino))
+    else this.#table.put(inoKey('i', ino), [epoch, ctimeMs, nlink, next.path])
   }
 
   #inode(ino: number): InodeRow | undefined {
@@ -183,6 +187,10 @@ const OTHERS = 8
 /** Whether a stat is of a file that has more than one name. */
 export function isShared(stat: DiskStat | undefined): stat is DiskStat {
   return stat !== undefined && stat.type === 'file' && stat.nlink > 1
+}
+
+function isOfEpoch(row: DiskRow | undefined, ino: number, epoch: number): boolean {
+  return row?.stat?.ino === ino && row.stat.ctimeMs === epoch
 }
 
 /** Whether two rows tell of one file with the same content and metadata. */

@@ -65,6 +65,7 @@ describe('parseConfig', () => {
           useDht: false,
           useSyncTrash: true,
           overwriteChanges: false,
+          hardLinks: true,
           useRelay: true,
           position: { line: 1, column: 47 },
         },

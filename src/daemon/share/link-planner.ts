@@ -33,6 +33,7 @@ interface Leader {
 }
 
 const ORDINARY: LinkDecision = { type: 'ordinary' }
+const WAIT: LinkDecision = { type: 'wait' }
 /** Files of one content looked at to find a name of the group. */
 const MAX_PLACES = 16
 /** Sources remembered at most, each for one group. */
@@ -65,12 +66,11 @@ export class LinkPlanner {
     if (row?.stat === undefined || row.drift !== undefined || held?.type !== 'file') return ORDINARY
     if (sameButGroup(fact, held)) return this.#ofGroupAlone(path, fact, row, isInGroup)
     const isLinked = isShared(row.stat) && this.#context.index.links.hasOther(row.stat.ino, path)
-    if (!isLinked) return isInGroup ? this.#asMember(path, fact, row.stat, ORDINARY) : ORDINARY
-    const together = `i${row.stat.ino}:${keyOf(fact)}`
-    if (this.#mustWait(path, together)) return { type: 'wait' }
-    if (this.members(path, fact, row) !== undefined) return this.#lead(path, [together], ORDINARY)
-    const own: LinkDecision = { type: 'own' }
-    return isInGroup ? this.#asMember(path, fact, row.stat, own) : own
+    const first = (): LinkDecision =>
+      this.members(path, fact, row) === undefined ? { type: 'own' } : ORDINARY
+    const together = isLinked ? [`${row.stat.ino}:${keyOf(fact)}`] : []
+    if (isInGroup) return this.#asMember(path, fact, row.stat, together, first)
+    return together.some((key) => this.#mustWait(path, key)) ? WAIT : this.#lead(path, together, first())
   }
 
   /**
@@ -139,7 +139,7 @@ export class LinkPlanner {
   }
 
   #written(path: RelPath, fact: FileFact): LinkDecision {
-    const decision = this.#asMember(path, fact, undefined, ORDINARY)
+    const decision = this.#asMember(path, fact, undefined, [], () => ORDINARY)
     const by =
       decision.type === 'link'
         ? decision.from
@@ -166,12 +166,21 @@ export class LinkPlanner {
       : { type: 'note' }
   }
 
-  /** One name of a group is brought about; `first` is what to do for it if nothing of the group is there yet. */
-  #asMember(path: RelPath, fact: FileFact, stat: DiskStat | undefined, first: LinkDecision): LinkDecision {
+  /**
+   * One name of a group is brought about; `first` says what to do for it if nothing of the group is there yet, and `keys`
+   * what else that is for.
+   */
+  #asMember(
+    path: RelPath,
+    fact: FileFact,
+    stat: DiskStat | undefined,
+    keys: readonly string[],
+    first: () => LinkDecision,
+  ): LinkDecision {
     const key = keyOf(fact)
-    if (this.#mustWait(path, key)) return { type: 'wait' }
+    if ([key, ...keys].some((each) => this.#mustWait(path, each))) return WAIT
     const source = this.#source(path, fact, key)
-    if (source === undefined) return this.#lead(path, [key], first)
+    if (source === undefined) return this.#lead(path, [key, ...keys], first())
     // The very inode, but the row says it is otherwise: the row is stale, which comes out when the disk is touched.
     return stat !== undefined && this.#context.index.disk(source)?.stat?.ino === stat.ino
       ? ORDINARY
@@ -186,6 +195,7 @@ export class LinkPlanner {
   }
 
   #lead(path: RelPath, keys: readonly string[], decision: LinkDecision): LinkDecision {
+    if (keys.length === 0) return decision
     for (const key of keys) this.#leaders.set(key, { path, waiting: new Set() })
     this.#keys.set(path, [...new Set([...(this.#keys.get(path) ?? []), ...keys])])
     return decision

@@ -52,7 +52,10 @@ export function withObservedGroup(
 function wasLinked(index: ShareIndex, path: RelPath, held: Fact, row: DiskRow | undefined): boolean {
   const group = groupOf(held)
   if (group === undefined || !isShared(row?.stat)) return false
-  return index.links.names(row.stat.ino).some((name) => name.path !== path && name.group?.equals(group))
+  const { ino } = row.stat
+  if (index.links.names(ino).some((name) => name.path !== path && name.group?.equals(group))) return true
+  // The other name may have been looked at just now, and have no more links.
+  return index.links.inGroup(group).some((name) => name !== path && index.disk(name)?.stat?.ino === ino)
 }
 
 /**
@@ -82,13 +85,10 @@ export function twinOf(
   stat: DiskStat,
 ): { readonly fact: FileFact; readonly layout: Layout } | undefined {
   if (!isShared(stat)) return undefined
-  for (const name of index.links.names(stat.ino, MAX_NAMES)) {
-    if (name.path === path) continue
-    const row = index.disk(name.path)
-    const fact = currentFact(row)
-    if (row?.stat === undefined || fact.type !== 'file' || !sameStat(row.stat, stat)) continue
-    const layout = index.layout(name.path)
-    if (layout !== undefined || fact.size === 0) return { fact, layout: layout ?? Buffer.alloc(0) }
-  }
-  return undefined
+  const name = index.links.freshName(stat.ino)
+  const row = name === undefined || name === path ? undefined : index.disk(name)
+  const fact = currentFact(row)
+  if (row?.stat === undefined || fact.type !== 'file' || !sameStat(row.stat, stat)) return undefined
+  const layout = index.layout(name!)
+  return layout === undefined && fact.size > 0 ? undefined : { fact, layout: layout ?? Buffer.alloc(0) }
 }

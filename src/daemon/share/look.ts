@@ -32,6 +32,12 @@ const HASH_BYTES_BATCH = 8 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
 
+/**
+ * Files of which one look has another name looked at because a name went. When whole trees of links go, the others are
+ * left to the next look at all of them, which reads each file once.
+ */
+const MAX_MISSED = 64
+
 interface Candidate {
   readonly path: RelPath
   readonly stat: DiskStat
@@ -241,6 +247,16 @@ export class Look {
     return directories
   }
 
+  /** A file has a name less, which changes the stat of the others: one of them is looked at, and tells for all. */
+  #lookAtOther(path: RelPath): void {
+    const { index } = this.#context
+    const stat = index.disk(path)?.stat
+    if (!isShared(stat) || this.#spread.size >= MAX_MISSED || this.#spread.has(stat.ino)) return
+    this.#spread.add(stat.ino)
+    const other = index.links.names(stat.ino, 2).find((name) => name.path !== path)
+    if (other !== undefined) this.#parts.markDirty([parentOf(other.path)], QUIET_MS)
+  }
+
   /** A file that another name of was read in this look: only looked at, if at all. */
   #hashAgain(freed: readonly Candidate[]): void {
     const { index } = this.#context
@@ -368,6 +384,7 @@ export class Look {
   }
 
   #noteMissing(path: RelPath): void {
+    this.#lookAtOther(path)
     for (const gone of this.#parts.missing.note(path)) this.#parts.takeUnwatched(gone)
   }
 

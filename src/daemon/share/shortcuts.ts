@@ -16,7 +16,7 @@ import { Moves } from './moves.js'
 /** Failures kept at most; the oldest are forgotten first, and then tried once more. */
 const MAX_FAILED = 4096
 /** So often a link is tried although the disk is not as the index says. */
-const TRIES = 3
+const TRIES = 6
 
 /** What a job needs to know of its own path. */
 export type Place = Pick<
