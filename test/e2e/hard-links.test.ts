@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { test } from 'node:test'
-import { converged, type TestNode, type World, withWorld } from '../support/daemons.js'
+import { converged, pause, type TestNode, type World, withWorld } from '../support/daemons.js'
 import { inodeGroups } from '../support/inodes.js'
 import { assertEqualTrees } from '../support/trees.js'
 
@@ -117,3 +117,108 @@ test('hundreds of names of one file over several directories', async () => {
     await alike(nodes, [left])
   })
 })
+
+test('a node that makes no links holds the same, and takes no link from the others', async () => {
+  await withWorld({}, async (world) => {
+    // All that a and c hear of each other has been with b.
+    const nodes = [
+      await world.node('a', { knows: ['b'] }),
+      await world.node('b', { share: { hard_links: false } }),
+      await world.node('c', { knows: ['b'] }),
+    ] as const
+    const [a, b, c] = nodes
+    await Promise.all(nodes.map((node) => node.start()))
+    a.write('x', 'content')
+    a.write('dir/other', 'other content')
+    link(a, 'x', 'dir/x')
+    link(a, 'x', 'dir/xx')
+    const groups = async (expected: readonly (readonly string[])[]): Promise<void> => {
+      await converged(nodes)
+      assertEqualTrees(nodes.map(({ dir }) => dir))
+      for (const node of [a, c]) assert.deepEqual(inodeGroups(node.dir), expected, node.name)
+      assert.deepEqual(inodeGroups(b.dir), [])
+    }
+    await groups([['dir/x', 'dir/xx', 'x']])
+    await b.restart()
+    fs.appendFileSync(c.at('dir/xx'), ' more')
+    await groups([['dir/x', 'dir/xx', 'x']])
+    // Another file under the same names, all of them: b does not know that they are one, and says nothing of it.
+    b.write('dir/other', 'edited on b')
+    fs.chmodSync(c.at('x'), 0o600)
+    await groups([['dir/x', 'dir/xx', 'x']])
+    assert.equal(fs.statSync(b.at('dir/x')).mode & 0o777, 0o600)
+    // An edit there is of one name only.
+    b.write('x', 'one of them')
+    await groups([['dir/x', 'dir/xx']])
+    assert.equal(a.read('dir/x'), 'content more')
+  })
+})
+
+test('two writers who link the same names apart come to one mind, and to rest', async () => {
+  await withWorld({}, async (world) => {
+    const nodes = await three(world)
+    const [a, b] = nodes
+    a.write('x', 'the same')
+    for (const name of ['y', 'z', 'dir/w']) {
+      fs.mkdirSync(a.at('dir'), { recursive: true })
+      execFileSync('cp', ['-p', a.at('x'), a.at(name)])
+    }
+    await alike(nodes, [])
+    await Promise.all([a.stop(), b.stop()])
+    execFileSync('ln', ['-f', a.at('x'), a.at('y')])
+    execFileSync('ln', ['-f', b.at('y'), b.at('z')])
+    execFileSync('ln', ['-f', b.at('y'), b.at('dir/w')])
+    await Promise.all([a.start(), b.start()])
+    await converged(nodes)
+    assertEqualTrees(nodes.map(({ dir }) => dir))
+    const groups = inodeGroups(a.dir)
+    assert.ok(groups.length > 0)
+    for (const node of nodes) assert.deepEqual(inodeGroups(node.dir), groups, node.name)
+    // Nobody goes on saying it.
+    const digests = (await converged(nodes)).map(({ digest }) => digest)
+    assert.deepEqual(
+      (await converged(nodes)).map(({ digest }) => digest),
+      digests,
+    )
+  })
+})
+
+test('kill -9 while links are made: the same names are one file in the end (A4)', async () => {
+  await withWorld({}, async (world) => {
+    const a = await world.node('a')
+    const b = await world.node('b')
+    const c = await world.node('c', { grade: 'read' })
+    const nodes = [a, b, c]
+    await Promise.all(nodes.map((node) => node.start()))
+    const names: string[][] = [[], []]
+    for (let i = 0; i < 60; i++) {
+      for (const [n, list] of names.entries()) {
+        const name = `d${i % 4}/f${n}-${i}`
+        fs.mkdirSync(a.at(`d${i % 4}`), { recursive: true })
+        if (i === 0) a.write(name, `content ${n}`.repeat(1000 ** n))
+        else link(a, list[0]!, name)
+        list.push(name)
+      }
+    }
+    for (let round = 0; round < 6; round++) {
+      const victim = round % 2 === 0 ? b : c
+      await pause(40 + 90 * round)
+      await victim.kill()
+      fs.appendFileSync(a.at(names[round % 2]![round]!), `, round ${round}`)
+      if (round === 3) fs.chmodSync(a.at(names[0]![7]!), 0o640)
+      await victim.start()
+    }
+    await alike(nodes, names)
+    const left = names.map((list) => list.filter((name) => !name.startsWith('d1/')))
+    a.remove('d1')
+    await pause(60)
+    await b.kill()
+    await b.start()
+    await alike(nodes, left)
+    assert.deepEqual(await reasonsOfDrift(c), [])
+  })
+})
+
+async function reasonsOfDrift(node: TestNode): Promise<unknown> {
+  return (await node.share()).drift === 0 ? [] : node.status()
+}
