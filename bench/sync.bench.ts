@@ -3,12 +3,11 @@
 //   npm run bench -- sync [FILES,FILES...] [MEAN_BYTES] [SEED]      default 10000,100000 14500 2
 // Two daemons on this machine over known_hosts on loopback, in $BENCH_DIR, or /dev/shm where there is one. The trees are
 // compared by content at the end; a difference fails the run, a time never does.
-import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { formatSecret, writeSecretOf } from '../src/core/secret.js'
-import { BenchNode, type Cost, freePort } from './support/node.js'
+import { compareTrees, timeCommand } from './support/commands.js'
+import { type Cost, pair } from './support/node.js'
 import { median, percentile, table } from './support/report.js'
 import { makeTree } from './support/tree.js'
 
@@ -79,16 +78,6 @@ async function measure(files: number, meanBytes: number, seed: number): Promise<
   }
 }
 
-async function pair(folder: string, source: string, target: string): Promise<[BenchNode, BenchNode]> {
-  const [portA, portB] = [await freePort(), await freePort()]
-  const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 7)))
-  const hosts = { a: [`127.0.0.1:${portB}`], b: [`127.0.0.1:${portA}`] }
-  return [
-    new BenchNode({ folder, name: 'first', dir: source, secret, port: portA, knownHosts: hosts.a }),
-    new BenchNode({ folder, name: 'second', dir: target, secret, port: portB, knownHosts: hosts.b }),
-  ]
-}
-
 /** Writes one small file at a time on one side and waits for its content on the other. Milliseconds each. */
 async function changes(source: string, target: string): Promise<number[]> {
   const latencies: number[] = []
@@ -116,26 +105,6 @@ function holds(file: string, content: string): boolean {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false
     throw thrown
   }
-}
-
-function timeCommand(command: readonly string[]): number | undefined {
-  const start = performance.now()
-  const { error, status } = spawnSync(command[0]!, command.slice(1), { stdio: 'ignore' })
-  if (error !== undefined) {
-    console.log(
-      `${command[0]} is not installed: no comparison with it (Debian: apt-get install ${command[0]})`,
-    )
-    return undefined
-  }
-  if (status !== 0) throw new Error(`${command.join(' ')} failed with ${status}`)
-  return (performance.now() - start) / 1000
-}
-
-function compareTrees(a: string, b: string): void {
-  const { status, stdout } = spawnSync('diff', ['-rq', '--no-dereference', '-x', '.shoal', a, b], {
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`the trees differ:\n${stdout.slice(0, 2000)}`)
 }
 
 function seconds(value: number | undefined): string {

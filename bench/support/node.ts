@@ -6,6 +6,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '../../src/control/client.js'
 import type { ShareReport } from '../../src/control/schema.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 
 const SHOAL = fileURLToPath(new URL('../../../bin/shoal', import.meta.url))
 const CLOCK_TICKS_PER_SECOND = 100
@@ -17,6 +18,8 @@ export interface BenchNodeOptions {
   readonly secret: string
   readonly port: number
   readonly knownHosts: readonly string[]
+  /** Keys for its shared folder, besides these. */
+  readonly share?: Readonly<Record<string, unknown>>
 }
 
 /** What a process has used so far. */
@@ -44,7 +47,13 @@ export class BenchNode {
       interfaces: ['lo'],
       storage_path: storage,
       shared_folders: [
-        { secret: options.secret, dir: options.dir, known_hosts: options.knownHosts, search_lan: false },
+        {
+          secret: options.secret,
+          dir: options.dir,
+          known_hosts: options.knownHosts,
+          search_lan: false,
+          ...options.share,
+        },
       ],
     }
     fs.writeFileSync(this.#config, JSON.stringify(config), { mode: 0o600 })
@@ -111,6 +120,22 @@ export class BenchNode {
     child.kill('SIGTERM')
     await ended
   }
+}
+
+/** Two nodes that know each other, `share`: keys for the shared folder of both. */
+export async function pair(
+  folder: string,
+  source: string,
+  target: string,
+  share: Readonly<Record<string, unknown>> = {},
+): Promise<[BenchNode, BenchNode]> {
+  const [portA, portB] = [await freePort(), await freePort()]
+  const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 7)))
+  const hosts = { a: [`127.0.0.1:${portB}`], b: [`127.0.0.1:${portA}`] }
+  return [
+    new BenchNode({ folder, name: 'first', dir: source, secret, port: portA, knownHosts: hosts.a, share }),
+    new BenchNode({ folder, name: 'second', dir: target, secret, port: portB, knownHosts: hosts.b, share }),
+  ]
 }
 
 /** A free port on loopback. */

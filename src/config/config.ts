@@ -20,7 +20,7 @@ import {
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
 import type { ConfigShape } from './root-keys.js'
 import { checkShape } from './shape.js'
-import type { FolderDefaults, ShareShape } from './share-keys.js'
+import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
 
 export type { Position } from './json.js'
 
@@ -84,8 +84,18 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly overwriteChanges: boolean
   /** Carry hard links. */
   readonly hardLinks: boolean
+  /** Whether blocks of zeros become holes. */
+  readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
+  /** How owners are carried; absent: as who the daemon runs as allows. */
+  readonly owners?: OwnersBy
+  /** Accounts of the share that go by another name here. */
+  readonly ownerMap?: Readonly<Record<string, string>>
+  /** Carry POSIX ACLs; absent: as who the daemon runs as allows. */
+  readonly acls?: boolean
+  /** Patterns of extended attributes to carry. */
+  readonly xattrs?: readonly string[]
   /** Of the share's object in the file. */
   readonly position: Position
 }
@@ -188,6 +198,10 @@ function folderDefaults({ folder_defaults: within, ...shape }: ConfigShape): Fol
     use_lan_broadcast: within?.use_lan_broadcast ?? shape['folder_defaults.use_lan_broadcast'],
     use_dht: within?.use_dht ?? shape['folder_defaults.use_dht'],
     delete_to_trash: within?.delete_to_trash ?? shape['folder_defaults.delete_to_trash'],
+    owners: within?.owners ?? shape['folder_defaults.owners'],
+    owner_map: within?.owner_map ?? shape['folder_defaults.owner_map'],
+    acls: within?.acls ?? shape['folder_defaults.acls'],
+    xattrs: within?.xattrs ?? shape['folder_defaults.xattrs'],
     use_relay: within?.use_relay ?? shape['folder_defaults.use_relay'],
   }
 }
@@ -200,6 +214,10 @@ function shareOf(
   json: PositionedJson,
   problems: Problem[],
 ): ShareConfig {
+  const owners = shape.owners ?? defaults.owners
+  const ownerMap = shape.owner_map ?? defaults.owner_map
+  const acls = shape.acls ?? defaults.acls
+  const xattrs = shape.xattrs ?? defaults.xattrs
   return {
     secret: secretOf(shape, at, base, json, problems),
     dir: resolve(base, shape.dir),
@@ -209,7 +227,12 @@ function shareOf(
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
     hardLinks: shape.hard_links,
+    sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
+    ...(owners !== undefined && { owners }),
+    ...(ownerMap !== undefined && { ownerMap }),
+    ...(acls !== undefined && { acls }),
+    ...(xattrs !== undefined && { xattrs }),
     position: json.positionOf(['shared_folders', at]),
   }
 }

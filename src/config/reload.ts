@@ -61,6 +61,11 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   searchLan: { key: 'search_lan', live: false, show: plain },
   useDht: { key: 'use_dht', live: false, show: plain },
   useSyncTrash: { key: 'use_sync_trash', live: false, show: plain },
+  owners: { key: 'owners', live: false, show: plain },
+  ownerMap: { key: 'owner_map', live: false, show: plain },
+  acls: { key: 'acls', live: false, show: plain },
+  xattrs: { key: 'xattrs', live: false, show: plain },
+  sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
 }

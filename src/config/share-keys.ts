@@ -2,7 +2,7 @@
 // other names for them.
 import { z } from 'zod'
 import { done, type Keys, notYet, works } from './key-info.js'
-import { flag, hosts, path, text, whole, wrong } from './values.js'
+import { accountMap, flag, hosts, ownersBy, path, text, whole, wrong, xattrPatterns } from './values.js'
 
 /** What is absent is as folder_defaults says, or its default. */
 export interface ShareShape {
@@ -15,9 +15,17 @@ export interface ShareShape {
   readonly hard_links: boolean
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
+  readonly sparse: boolean
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
+  readonly owners?: OwnersBy | undefined
+  readonly owner_map?: Readonly<Record<string, string>> | undefined
+  readonly acls?: boolean | undefined
+  readonly xattrs?: readonly string[] | undefined
 }
+
+/** How owners are carried. */
+export type OwnersBy = 'name' | 'number' | 'ignore'
 
 export interface FolderDefaults {
   readonly known_hosts?: readonly string[] | undefined
@@ -27,12 +35,22 @@ export interface FolderDefaults {
   readonly use_relay?: boolean | undefined
   readonly use_tracker?: boolean | undefined
   readonly lan_discovery_mode?: number | undefined
+  readonly owners?: OwnersBy | undefined
+  readonly owner_map?: Readonly<Record<string, string>> | undefined
+  readonly acls?: boolean | undefined
+  readonly xattrs?: readonly string[] | undefined
 }
 
 const HOSTS = 'list of `"host:port"`'
 const NO_TRACKER = 'there is no tracker; devices find each other by `known_hosts`, `search_lan` and `use_dht`'
 const NO_RELAY = 'there is no relay; one of two devices must be able to reach the other'
 const isTrue = (value: boolean | undefined): boolean => value === true
+
+const OWNERS_BY = '`"name"`, `"number"` or `"ignore"`'
+const OWNERS_DEFAULT = 'by who the daemon runs as: root `"name"`, others `"ignore"`'
+const ACCOUNT_MAP = 'object of names'
+const ACLS_DEFAULT = 'by who the daemon runs as: root `true`, others `false`'
+const XATTR_PATTERNS = 'list of patterns, `*` for any characters'
 
 export const SHARE: Keys<ShareShape> = {
   secret: works(
@@ -77,6 +95,31 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'flag' },
     'with a read secret: put back what was changed here',
   ),
+  owners: works(
+    ownersBy.optional(),
+    { type: OWNERS_BY, default: OWNERS_DEFAULT },
+    'carry owner and group of files: by name, with the number where nobody of that name is here; by number alone; or not at all, as a daemon that is not root can give no file away',
+  ),
+  owner_map: works(
+    accountMap.optional(),
+    { type: ACCOUNT_MAP, default: '`{}`' },
+    'users and groups that go by another name here, for owners and ACLs: `{"alice": "www-data"}` gives what the share says is of alice to www-data, and says alice of what is of www-data here',
+  ),
+  acls: works(
+    flag.optional(),
+    { type: 'flag', default: ACLS_DEFAULT },
+    'carry POSIX ACLs, access and default; names in them as in `owners`, by name if owners are ignored',
+  ),
+  xattrs: works(
+    xattrPatterns.optional(),
+    { type: XATTR_PATTERNS, default: '`[]`' },
+    'carry extended attributes whose name matches one of these: `["user.*"]`; only those of `user.` can be carried',
+  ),
+  sparse: works(
+    flag.default(true),
+    { type: 'flag' },
+    'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
+  ),
   use_relay_server: notYet(
     flag.optional(),
     { type: 'flag', default: '`true`' },
@@ -107,6 +150,10 @@ export const FOLDER_DEFAULTS: Keys<FolderDefaults> = {
     isTrue,
   ),
   use_tracker: done(flag, { type: 'flag' }, NO_TRACKER, isTrue),
+  owners: works(ownersBy.optional(), { type: OWNERS_BY, default: OWNERS_DEFAULT }, '`owners`'),
+  owner_map: works(accountMap.optional(), { type: ACCOUNT_MAP, default: '`{}`' }, '`owner_map`'),
+  acls: works(flag.optional(), { type: 'flag', default: ACLS_DEFAULT }, '`acls`'),
+  xattrs: works(xattrPatterns.optional(), { type: XATTR_PATTERNS, default: '`[]`' }, '`xattrs`'),
   lan_discovery_mode: done(
     whole(0, 255, 'a number from 0 to 255'),
     { type: 'whole number' },

@@ -40,6 +40,24 @@ export function list(what: string, item: z.ZodType<string>): z.ZodType<string[]>
 /** "host:port" or "[IPv6]:port", the port from 1 to 65535. */
 export const hostPort: z.ZodType<string> = text('"host:port" or "[IPv6]:port"', isHostPort)
 
+/** How owners of files are carried. */
+export const ownersBy: z.ZodType<'name' | 'number' | 'ignore'> = z.enum(['name', 'number', 'ignore'], {
+  error: wrong('"name", "number" or "ignore"'),
+})
+
+const accountName = text('the name of a user or group', (value) => !/[\0\n:]|^-/.test(value))
+
+/** Names of users and groups by names. */
+export const accountMap: z.ZodType<Record<string, string>> = z.record(z.string(), accountName, {
+  error: wrong('an object of names, {"name in the share": "name here"}'),
+})
+
+/** Patterns of extended attributes; others than the user's are the system's, and give rights. */
+export const xattrPatterns: z.ZodType<string[]> = list(
+  'patterns like "user.*"',
+  text('a pattern like "user.*"', (value) => /^user\..{1,250}$/s.test(value) && !value.includes('\0')),
+)
+
 /** A list of hosts, or one text of them with commas between, as folder_defaults has it. */
 export const hosts: z.ZodType<string[]> = z.preprocess(
   (value) =>

@@ -57,7 +57,10 @@ export interface Tombstone extends EntryBase {
   readonly type: 'tombstone'
   /** When the writer noticed, microseconds; names things for people, decides nothing (V7). */
   readonly mtimeUs: number
-  /** What a directory was like, so that one brought back by an addition inside it (V4) is the same on every node. */
+  /**
+   * What a directory was like, so that one brought back by an addition inside it (V4) is the same on every node; `extra` is
+   * then the directory's.
+   */
   readonly was: { readonly mode: number; readonly mtimeUs: number } | undefined
 }
 

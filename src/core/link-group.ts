@@ -5,22 +5,20 @@
 // What a look states of a name's group is decided here. Only what the disk surely shows is stated: that a name shares its
 // inode with another, or that one which shared it before has an inode of its own now. A node that never had the link (its
 // file system has none, the inode had too many) so never takes it from the others.
+import { LINK_TAG, tagOf, withTag } from './attributes.js'
 import type { Extra } from './entry.js'
 import { sameExtra } from './entry.js'
 import type { Fact, FileFact } from './fact.js'
 import { blake3Parts } from './hash.js'
 import type { RelPath } from './path.js'
 
-/** The tag of an entry's extra under which its group stands. */
-export const LINK_TAG = 4
 export const LINK_GROUP_BYTES = 16
 /** Stated: linked to nothing. */
 export const NO_GROUP: Buffer = Buffer.alloc(0)
 
 /** What is said of the group: its id, NO_GROUP (empty), or undefined if nothing. */
 export function statedGroup(extra: Extra): Buffer | undefined {
-  for (const [tag, value] of extra) if (tag === LINK_TAG) return value
-  return undefined
+  return tagOf(extra, LINK_TAG)
 }
 
 /** The id of the group that a file belongs to; undefined without one, and for a value that is no id. */
@@ -32,22 +30,12 @@ export function groupOf(fact: Fact): Buffer | undefined {
 
 /** An extra that says this of the group, and all else as before. */
 export function withGroup(extra: Extra, group: Buffer | undefined): Extra {
-  if (group === undefined && statedGroup(extra) === undefined) return extra
-  const others = extra.filter(([tag]) => tag !== LINK_TAG)
-  if (group === undefined) return others
-  return [...others, [LINK_TAG, group] as const].sort(([a], [b]) => a - b)
+  return withTag(extra, LINK_TAG, group)
 }
 
 /** A file's fact that says this of the group. */
 export function inGroup(fact: FileFact, group: Buffer | undefined): FileFact {
   return { ...fact, extra: withGroup(fact.extra, group) }
-}
-
-/** A fact that says nothing of a group. */
-export function withoutGroup<F extends Fact>(fact: F): F {
-  return fact.type === 'file' && statedGroup(fact.extra) !== undefined
-    ? { ...fact, extra: withGroup(fact.extra, undefined) }
-    : fact
 }
 
 /** Same content and metadata; the groups may differ. */
@@ -80,6 +68,8 @@ export function leastGroup(groups: Iterable<Buffer>): Buffer | undefined {
 export interface LinkLook {
   readonly path: RelPath
   readonly observed: FileFact
+  /** The same in the words of a fact that it may be (metadata.ts); by default as it is. */
+  readonly seenAs?: (fact: FileFact) => Fact
   readonly ino: number
   readonly nlink: number
   /** What this disk held at the path before, and whether that was this inode. */
@@ -100,7 +90,11 @@ export interface LinkLook {
 /** What a look says of a file's group; undefined: nothing, neither now nor before. */
 export function observedGroup(look: LinkLook): Buffer | undefined {
   const { observed, held, isSameInode, intents, share, nlink, siblings, states, path, ino } = look
-  const isThis = (fact: Fact): fact is FileFact => fact.type === 'file' && sameButGroup(fact, observed)
+  const isThis = (fact: Fact): fact is FileFact => {
+    if (fact.type !== 'file') return false
+    const seen = look.seenAs?.(fact) ?? observed
+    return seen.type === 'file' && sameButGroup(fact, seen)
+  }
   const before = held.type === 'file' ? statedGroup(held.extra) : undefined
   if (isSameInode && before !== undefined && (before.length > 0 || siblings.length === 0)) return before
   const intended = intents.find(isThis)

@@ -1,7 +1,8 @@
 // What a look at the disk means (V1, A4, A9): the step from "this is what the path holds now" to "nothing new", "this is
 // the share's own version", "publish this" or "drift". Pure: the scan brings the fact, the store brings the rest.
+import { isMixtureOf } from './attribute-mix.js'
 import { sameExtra } from './entry.js'
-import { ABSENT, type Fact, sameFact, sameFactContent } from './fact.js'
+import { ABSENT, type Fact, type LiveFact, sameFact, sameFactContent } from './fact.js'
 import type { RelPath } from './path.js'
 import type { Draft, Effective } from './tree.js'
 import { NO_VERSION, type Version } from './version.js'
@@ -26,6 +27,8 @@ export interface Intent {
 export interface LocalLook {
   readonly path: RelPath
   readonly observed: Fact
+  /** The same in the words of a fact that it may be (core/metadata.ts); by default as it is. */
+  readonly seenAs?: (fact: LiveFact) => Fact
   readonly applied: Applied
   readonly share: Effective
   readonly intents: readonly Intent[]
@@ -50,7 +53,7 @@ export function judge(look: LocalLook): LocalOutcome {
   const { observed, applied, share } = look
   if (sameFact(observed, applied.fact)) return { type: 'unchanged' }
   const known = adoptable(look)
-  if (known !== undefined) return { type: 'adopt', applied: { version: known, fact: observed } }
+  if (known !== undefined) return { type: 'adopt', applied: known }
   if (!look.writer) return readerOutcome(observed, applied)
   return {
     type: 'publish',
@@ -61,12 +64,14 @@ export function judge(look: LocalLook): LocalOutcome {
       origin: undefined,
       was:
         observed.type === 'absent' && applied.fact.type === 'directory'
-          ? { mode: applied.fact.mode, mtimeUs: applied.fact.mtimeUs }
+          ? { mode: applied.fact.mode, mtimeUs: applied.fact.mtimeUs, extra: applied.fact.extra }
           : undefined,
     },
   }
   function readerOutcome(now: Fact, before: Applied): LocalOutcome {
-    if (now.type === 'directory' && before.fact.type === 'directory' && now.mode === before.fact.mode) {
+    const { fact } = before
+    const isDirectory = now.type === 'directory' && fact.type === 'directory'
+    if (isDirectory && now.mode === fact.mode && sameExtra(now.extra, fact.extra)) {
       // Times of a directory change with every file made in it; on a reader they are the share's to keep.
       return { type: 'adopt', applied: { version: before.version, fact: now } }
     }
@@ -74,27 +79,37 @@ export function judge(look: LocalLook): LocalOutcome {
   }
 }
 
-/** The version whose content this is, if the share or an interrupted apply says so. */
-function adoptable({ observed, applied, share, intents, writer }: LocalLook): Version | undefined {
+/** What this is, if the share or an interrupted apply says so. */
+function adoptable(look: LocalLook): Applied | undefined {
+  const { observed, applied, share, intents, writer } = look
+  const seenAs = (fact: Fact): Fact => (fact.type === 'absent' ? observed : (look.seenAs?.(fact) ?? observed))
   // Versions are not compared: what is applied may have been taken for a newer one without a look at the disk, when it
   // seemed to hold that already (plan.ts, 'adopt').
-  for (const intent of intents) if (isBetween(observed, applied.fact, intent.fact)) return intent.version
+  for (const { version, fact } of intents) {
+    const seen = seenAs(fact)
+    if (sameFact(seen, fact)) return { version, fact: seen }
+    if (isBetween(observed, applied.fact, fact))
+      return { version, fact: sameFactContent(observed, applied.fact) ? observed : seen }
+  }
   // A directory that only its children hold up in the share says nothing about one that the user made instead of what
   // was there; taking it for that one would bring back what he replaced, as a conflict copy.
   const isImplied = share.fact.type === 'directory' && share.entry === undefined
   if (isImplied && writer && applied.fact.type !== 'absent' && applied.fact.type !== 'directory')
     return undefined
-  if (sameFact(observed, share.fact)) return share.version
+  const seen = seenAs(share.fact)
+  const known = { version: share.version, fact: seen }
+  if (sameFact(seen, share.fact)) return known
   // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
   const contentIsNew = !sameFactContent(observed, applied.fact)
   return contentIsNew && observed.type !== 'absent' && sameFactContent(observed, share.fact)
-    ? share.version
+    ? known
     : undefined
 }
 
 /**
  * Whether an apply that was cut off somewhere on its way from one fact to another can have left this. Contents are put
- * in place whole, but permissions and times one after the other, and times of directories move with every child.
+ * in place whole, with the time that says so; but owners, ACLs, permissions and times one after the other where the content
+ * stays, and times of directories move with every child.
  */
 function isBetween(observed: Fact, from: Fact, to: Fact): boolean {
   if (sameFact(observed, to)) return true
@@ -104,17 +119,25 @@ function isBetween(observed: Fact, from: Fact, to: Fact): boolean {
   if (observed.type === 'absent' || to.type === 'absent' || !sameFactContent(observed, to)) return false
   const isNew = !sameFactContent(observed, from)
   if (observed.type === 'directory' && (isNew || from.type !== 'directory')) return true
-  if (
-    isNew ||
-    from.type === 'absent' ||
-    !(sameExtra(observed.extra, to.extra) || sameExtra(observed.extra, from.extra))
-  )
-    return false
+  // Put there whole, by us; what of its metadata could not be set is not the user's doing.
+  if (isNew) return observed.type !== 'directory' && observed.mtimeUs === to.mtimeUs
+  if (from.type === 'absent' || !isMixtureOf(observed.extra, from.extra, to.extra)) return false
   const modeOf = (fact: Fact): number => ('mode' in fact ? fact.mode : 0)
-  const isMode = modeOf(observed) === modeOf(from) || modeOf(observed) === modeOf(to)
+  const [mode, before, after] = [modeOf(observed), modeOf(from), modeOf(to)]
+  // On its way to another owner or ACL, a file loses set-id bits and its group's bits become the mask (chown(2), acl(5)).
+  const isLoose = !sameExtra(from.extra, to.extra)
+  const moving = isLoose ? SETID_BITS | GROUP_BITS : 0
+  const isMode =
+    mode === before ||
+    mode === after ||
+    ([before, after].some((other) => ((mode ^ other) & ~moving) === 0) &&
+      (mode & SETID_BITS & ~(before | after)) === 0)
   const isTime = observed.mtimeUs === from.mtimeUs || observed.mtimeUs === to.mtimeUs
   return isMode && (isTime || observed.type === 'directory')
 }
+
+const SETID_BITS = 0o6000
+const GROUP_BITS = 0o070
 
 /** How an observed fact differs from what the share says, in one word. */
 export function driftKind(observed: Fact, expected: Fact): DriftKind {

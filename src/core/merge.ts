@@ -3,7 +3,8 @@
 //   V2 heads are a set of maximal elements of a partial order, so merging is commutative, associative and idempotent;
 //   V3 heads of equal content are no conflict: the view joins their vectors;
 //   V4 a live head beats a tombstone; V5/V6 the rest is decided by recorded fields alone (rank).
-import type { Entry, LiveEntry, Tombstone } from './entry.js'
+import { tagOf, withTag } from './attributes.js'
+import type { Entry, Extra, LiveEntry, Tombstone } from './entry.js'
 import { isLive, sameContent } from './entry.js'
 import type { WriterId } from './ids.js'
 import { compareVersions, joinVersions, NO_VERSION, type Version } from './version.js'
@@ -76,10 +77,28 @@ export function viewOf(heads: Heads): View {
   return { winner, version, losers }
 }
 
-/** The tombstone that remembers best what a directory was like: the first in rank order that remembers anything. */
-export function memoryOf(heads: Heads): Tombstone['was'] {
-  for (const head of heads) if (head.type === 'tombstone' && head.was !== undefined) return head.was
+/** What is remembered of a directory that is gone. */
+export type Memory = Exclude<Tombstone['was'], undefined> & { readonly extra: Extra }
+
+/** What a directory was like, by the first tombstone in rank order that remembers anything. */
+export function memoryOf(heads: Heads): Memory | undefined {
+  for (const head of heads)
+    if (head.type === 'tombstone' && head.was !== undefined) return { ...head.was, extra: head.extra }
   return undefined
+}
+
+/**
+ * The winner's metadata, with what it does not state as the next head in rank order has it that has the same content:
+ * whoever does not carry an attribute must not strip it by winning.
+ */
+export function extraOf(winner: LiveEntry, heads: Heads): Extra {
+  let { extra } = winner
+  for (const head of heads) {
+    if (head === winner || !isLive(head) || !sameContent(head, winner)) continue
+    for (const [tag, value] of head.extra)
+      if (tagOf(extra, tag) === undefined) extra = withTag(extra, tag, value)
+  }
+  return extra
 }
 
 function compareText(a: string, b: string): number {

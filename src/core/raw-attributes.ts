@@ -44,8 +44,9 @@ export function packRaw(attributes: RawAttributes): Buffer {
   return packed
 }
 
-/** Reads what packRaw wrote; values are views of it. */
-export function unpackRaw(packed: Buffer): RawAttributes {
+/** Reads what packRaw wrote; values are views of it. A Buffer that has crossed threads is none any more. */
+export function unpackRaw(bytes: Uint8Array): RawAttributes {
+  const packed = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const attributes: [string, Buffer][] = []
   for (let at = 0; at < packed.length; ) {
     const nameEnd = at + 2 + packed.readUInt16LE(at)

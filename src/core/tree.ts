@@ -1,13 +1,13 @@
 // What the rules say about a path as part of a tree: V4 (an addition brings its parents back) and V6 (a directory keeps
 // its name) cannot be seen from one path's heads alone. Also what a writer publishes to settle a conflict.
 
+import { LINK_TAG, withTag } from './attributes.js'
 import { conflictPath, DISTINCT_NAMES } from './conflict.js'
-import type { Entry, LiveEntry, PieceRun } from './entry.js'
+import type { Entry, Extra, LiveEntry, PieceRun, Tombstone } from './entry.js'
 import { isLive, NO_EXTRA, sameContent } from './entry.js'
 import { ABSENT, type DirectoryFact, type Fact, factOf, sameFactContent } from './fact.js'
 import type { WriterId } from './ids.js'
-import { withoutGroup } from './link-group.js'
-import { type Heads, memoryOf, viewOf } from './merge.js'
+import { extraOf, type Heads, type Memory, memoryOf, viewOf } from './merge.js'
 import { parentOf, type RelPath } from './path.js'
 import { counterOf, type Version } from './version.js'
 
@@ -30,14 +30,16 @@ export function effective(heads: Heads, hasLiveChild: boolean): Effective {
     return { fact: impliedDirectory(heads), version, entry: undefined }
   }
   if (winner === undefined || !isLive(winner)) return { fact: ABSENT, version, entry: undefined }
-  return { fact: factOf(winner), version, entry: winner }
+  const fact = factOf(winner)
+  const extra = heads.length === 1 ? fact.extra : extraOf(winner, heads)
+  return { fact: extra === fact.extra ? fact : { ...fact, extra }, version, entry: winner }
 }
 
 function impliedDirectory(heads: Heads): DirectoryFact {
   const was = memoryOf(heads)
   return was === undefined
     ? DEFAULT_DIRECTORY
-    : { ...DEFAULT_DIRECTORY, mode: was.mode, mtimeUs: was.mtimeUs }
+    : { type: 'directory', mode: was.mode, mtimeUs: was.mtimeUs, extra: was.extra }
 }
 
 /** What a writer is to publish next: an entry without its own counter and without piece numbers of its own feed yet. */
@@ -49,7 +51,7 @@ export interface Draft {
   /** Who made the content: undefined means the publishing writer. */
   readonly origin: WriterId | undefined
   /** For a tombstone of a directory: what it was like. */
-  readonly was: { readonly mode: number; readonly mtimeUs: number } | undefined
+  readonly was: (Omit<Memory, 'extra'> & { readonly extra?: Extra }) | undefined
 }
 
 /** What settle needs to know about other paths and devices. */
@@ -132,13 +134,18 @@ function copyDrafts(
     drafts.push({
       path: place.path,
       base: place.version,
-      // It is a file of its own, which a write into what it was linked to leaves alone.
-      fact: withoutGroup(factOf(copy)),
+      fact: copyOf(copy),
       origin: copy.origin,
       was: undefined,
     })
   }
   return drafts
+}
+
+/** A conflict copy is a file of its own, not another name of what its original is linked to. */
+function copyOf(copy: LiveEntry): Fact {
+  const fact = factOf(copy)
+  return { ...fact, extra: withTag(fact.extra, LINK_TAG, undefined) }
 }
 
 /** The first of a copy's names that holds nothing else: neither in the share nor among the drafts before it. */
@@ -185,7 +192,7 @@ export function entryOf(
   const fact = draft.fact
   switch (fact.type) {
     case 'absent':
-      return { ...base, type: 'tombstone', mtimeUs: own.nowUs, was: draft.was, extra: NO_EXTRA }
+      return { ...base, type: 'tombstone', mtimeUs: own.nowUs, ...memoryIn(draft) }
     case 'file':
       return { ...base, ...fact, pieces: own.pieces }
     case 'directory':
@@ -193,4 +200,9 @@ export function entryOf(
     case 'symlink':
       return { ...base, ...fact }
   }
+}
+
+function memoryIn({ was }: Draft): Pick<Tombstone, 'was' | 'extra'> {
+  if (was === undefined) return { was, extra: NO_EXTRA }
+  return { was: { mode: was.mode, mtimeUs: was.mtimeUs }, extra: was.extra ?? NO_EXTRA }
 }

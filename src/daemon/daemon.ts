@@ -1,5 +1,6 @@
 // The composition root: one daemon for one configuration. Takes the storage path's lock, opens what lies there, puts the
 // shares into the swarm, serves the control socket, and takes all of it down again in order.
+
 import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -11,6 +12,7 @@ import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
+import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { openLmdb } from '../store/lmdb.js'
@@ -25,6 +27,7 @@ import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
 import type { ShareSettings } from './share/share-options.js'
+import { metadataFor } from './share-metadata.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -117,6 +120,7 @@ class Daemon implements RunningDaemon {
   }
 
   #openedIdentity: Identity | undefined
+  readonly #accounts = new AccountCache(() => performance.now())
 
   async start(): Promise<void> {
     const { storagePath, pidFile } = this.#config
@@ -295,9 +299,10 @@ class Daemon implements RunningDaemon {
   }
 
   #makeShare(
-    { dir, secret, useSyncTrash, overwriteChanges, hardLinks }: ShareConfig<Secret>,
+    share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
+    const { dir, secret, useSyncTrash, overwriteChanges, hardLinks, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -308,6 +313,7 @@ class Daemon implements RunningDaemon {
       useSyncTrash,
       overwriteChanges,
       hardLinks,
+      sparse,
       deviceName,
       settings: shareSettings(this.#config),
       pool,
@@ -319,7 +325,7 @@ class Daemon implements RunningDaemon {
         ...options,
         keys: { ...keys, read },
         identity: this.#identity,
-        withholdsSetid: process.geteuid?.() === 0,
+        metadata: metadataFor(share, this.#accounts),
         instance: swarm.instance,
         log: this.#log,
         nowMs: Date.now,

@@ -51,6 +51,8 @@ export interface ShareSettings {
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
   readonly hard_links?: boolean
+  /** Default true. */
+  readonly sparse?: boolean
 }
 
 export interface NodeOptions {

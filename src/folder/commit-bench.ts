@@ -4,6 +4,7 @@ import { nameOf, parentOf, type RelPath } from '../core/path.js'
 import { type DiskStat, sameStat } from '../core/stat.js'
 import type { Archive } from './archive.js'
 import { suffixedName, takeFirstFree } from './archive-name.js'
+import type { Dresser } from './dress.js'
 import { codeOf, isUnsupported, type SafeRoot } from './safefs.js'
 
 /** System calls that not every file system has. */
@@ -31,10 +32,18 @@ export class Bench {
   readonly #relinked = new Map<number, { readonly before: DiskStat; readonly now: DiskStat }>()
   /** Files and directories whose own mode or time has changed. */
   readonly inodes: Set<string> = new Set()
+  readonly dresser: Dresser
   readonly #probe: CommitProbe
 
-  constructor(root: SafeRoot, archive: Archive, directories: Set<string>, probe: CommitProbe) {
+  constructor(
+    root: SafeRoot,
+    archive: Archive,
+    directories: Set<string>,
+    dresser: Dresser,
+    probe: CommitProbe,
+  ) {
     this.root = root
+    this.dresser = dresser
     this.archive = archive
     this.directories = directories
     this.#probe = probe
@@ -90,8 +99,13 @@ export class Bench {
 export function isAsExpected(now: DiskStat, expected: DiskStat): boolean {
   // A directory's times change with everything in it; what counts is that it is this one, and with these permissions.
   if (expected.type === 'directory')
-    return now.type === 'directory' && now.ino === expected.ino && now.mode === expected.mode
+    return now.type === 'directory' && now.ino === expected.ino && isSameMetadata(now, expected)
   return sameStat(now, expected)
+}
+
+/** Mode and owner: what a user may have changed without a trace in size, time or inode. */
+function isSameMetadata(a: DiskStat, b: DiskStat): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
 }
 
 /**
@@ -114,7 +128,7 @@ export function isTouched(now: DiskStat | undefined, expected: DiskStat): boolea
  */
 export function statOfOurs(bench: Bench, path: string, ours: DiskStat): DiskStat | undefined {
   const now = bench.root.lstat(path)
-  return now === undefined || isTouched(now, ours) || now.mode !== ours.mode ? undefined : now
+  return now === undefined || isTouched(now, ours) || !isSameMetadata(now, ours) ? undefined : now
 }
 
 /**

@@ -4,6 +4,7 @@ import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
 import type { Dress, Shown } from './dress-job.js'
 import type { Fault } from './safefs.js'
+import type { StagedAs } from './stage-job.js'
 
 /**
  * What must be at the path, or nothing is done. A file or symlink must match in every field of sameStat; a directory in
@@ -34,6 +35,8 @@ export type CommitJob =
       readonly mode: number
       readonly mtimeUs: number
       readonly dress?: Dress
+      /** What staging answered, if it was given the very same mode, time and dress: then it is not looked at again. */
+      readonly staged?: StagedAs
     })
   /** The path becomes another name of the file at `from`, which must be as this stat says. */
   | (Displacing & { readonly type: 'link'; readonly from: RelPath; readonly fromStat: DiskStat })

@@ -11,15 +11,33 @@
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { holdInStaging } from './archive.js'
 import { type Bench, bringBack, isTouched, placeAbsent } from './commit-bench.js'
 import { copyTo, unshare } from './commit-unshare.js'
-import { codeOf, faultOf, isUnsupported, setMode } from './safefs.js'
+import { statOfWearer, type Wearer } from './dress.js'
+import type { Dress, Shown } from './dress-job.js'
+import { DIRECTORY_PREFIX } from './marker.js'
+import { codeOf, faultOf, isUnsupported } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
 /** What is to be at the path. */
 export type Newcomer =
   /** A finished file or symlink at a path in the staging area. */
-  { readonly type: 'staged'; readonly at: string } | { readonly type: 'directory'; readonly mode: number }
+  { readonly type: 'staged'; readonly at: string } | NewDirectory
+
+/** A directory to be made, and a place to say what has come of it. */
+export interface NewDirectory {
+  readonly type: 'directory'
+  readonly mode: number
+  readonly dress: Dress | undefined
+  readonly made: { directory?: MadeDirectory }
+}
+
+export interface MadeDirectory {
+  readonly stat: DiskStat
+  /** Only if its dress could not be set whole. */
+  readonly shown: Shown | undefined
+}
 
 export type Replaced =
   | {
@@ -70,7 +88,7 @@ interface HeldNewcomer {
 function holdNewcomer(bench: Bench, newcomer: Newcomer, path: RelPath): HeldNewcomer {
   const { root, archive } = bench
   if (newcomer.type === 'directory') {
-    const at = archive.hold(path, (place) => makeDirectory(bench, place, newcomer.mode))
+    const at = archive.hold(path, (place) => makeDirectory(bench, place, newcomer))
     return { at, undo: () => root.rmdir(at), finish: () => undefined }
   }
   const source = newcomer.at
@@ -85,16 +103,58 @@ function holdNewcomer(bench: Bench, newcomer: Newcomer, path: RelPath): HeldNewc
   }
 }
 
-/** Makes a directory with exactly this mode, whatever the umask and a setgid parent say. EEXIST if the name is taken. */
-export function makeDirectory(bench: Bench, path: string, mode: number): void {
-  bench.root.mkdir(path, mode)
-  const handle = bench.root.handle(path)
+/**
+ * Makes a directory with exactly this mode, whatever the umask and a setgid parent say, and dresses it. EEXIST if the name
+ * is taken.
+ */
+function makeDirectory(bench: Bench, path: string, { mode, dress, made }: NewDirectory): void {
+  const { root } = bench
+  root.mkdir(path, dress === undefined ? mode : mode & 0o700)
   try {
-    if (statOf(fs.fstatSync(handle)).mode !== mode) setMode(handle, mode)
-  } finally {
-    fs.closeSync(handle)
+    const handle = root.handle(path)
+    try {
+      const wearer: Wearer = { fd: handle, isHandle: true, isSeen: false }
+      const shown = bench.dresser.dress(wearer, { mode, dress })
+      made.directory = { stat: statOfWearer(wearer), shown }
+    } finally {
+      fs.closeSync(handle)
+    }
+  } catch (thrown) {
+    root.rmdir(path)
+    throw thrown
   }
 }
+
+/**
+ * Makes a directory where nothing is; false, or EEXIST, if something is by now. One that is to be dressed is so before it
+ * has its name: neither users nor a crash see it with another owner. A rename does not tell an empty directory that the
+ * user makes at this very moment from none: that one is dressed as ours, and keeps nothing of its own, having nothing.
+ */
+export function placeDirectory(bench: Bench, path: RelPath, newcomer: NewDirectory): boolean {
+  const { root } = bench
+  if (newcomer.dress === undefined) {
+    makeDirectory(bench, path, newcomer)
+    return true
+  }
+  // Asked first, lest a directory above that is not there is taken for something in the way.
+  if (root.lstat(path) !== undefined) return false
+  const at = holdInStaging((place) => makeDirectory(bench, place, newcomer), DIRECTORY_PREFIX)
+  bench.step('made', path)
+  try {
+    if (root.lstat(path) === undefined) {
+      root.rename(at, path)
+      bench.step('placed', path)
+      return true
+    }
+  } catch (thrown) {
+    if (!IS_TAKEN.has(codeOf(thrown))) throw thrown
+  } finally {
+    if (root.lstat(at) !== undefined) root.rmdir(at)
+  }
+  return false
+}
+
+const IS_TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR'])
 
 /** What was at the path is held now: keeps it as the archived version, or brings it back if it is another one. */
 function judgeHeld(
@@ -132,7 +192,7 @@ function replaceByRename(
   expected: DiskStat,
   slipName: string,
 ): Replaced {
-  if (newcomer.type === 'directory') return replaceByDirectory(bench, newcomer.mode, path, expected)
+  if (newcomer.type === 'directory') return replaceByDirectory(bench, newcomer, path, expected)
   const kept = keepOld(bench, path, expected)
   if (kept === undefined) return { type: 'changed' }
   try {
@@ -191,7 +251,16 @@ function copySymlink(bench: Bench, path: RelPath, expected: DiskStat): KeptOld {
   const { root, archive } = bench
   const target = root.readlink(path).toString()
   const at = archive.keeps ? archive.hold(path, (place) => root.symlink(target, place)) : undefined
-  if (at !== undefined) root.setLinkTimes(at, utimesTime(Math.round(expected.mtimeMs * 1000)))
+  if (at !== undefined) {
+    const handle = root.handle(at)
+    try {
+      const { uid, gid } = expected
+      bench.dresser.dress({ fd: handle, isHandle: true, isSeen: false }, { dress: { uid, gid } })
+    } finally {
+      fs.closeSync(handle)
+    }
+    root.setLinkTimes(at, utimesTime(Math.round(expected.mtimeMs * 1000)))
+  }
   return {
     at,
     now: () => expected,
@@ -228,11 +297,16 @@ function copyFile(bench: Bench, path: RelPath, expected: DiskStat): KeptOld | un
 }
 
 /** Without exchange there is a moment in which the name is missing; the file is in the archive by then. */
-function replaceByDirectory(bench: Bench, mode: number, path: RelPath, expected: DiskStat): Replaced {
+function replaceByDirectory(
+  bench: Bench,
+  newcomer: NewDirectory,
+  path: RelPath,
+  expected: DiskStat,
+): Replaced {
   const removed = removeFile(bench, path, expected)
   if (removed.type === 'changed') return removed
   try {
-    makeDirectory(bench, path, mode)
+    if (!placeDirectory(bench, path, newcomer)) return { type: 'changed' }
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return { type: 'changed' }
     throw thrown

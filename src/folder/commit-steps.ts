@@ -2,7 +2,7 @@
 // (A2), and leaves nothing of its own behind when it fails.
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
-import { type DiskStat, mtimeUsOf, statOf } from '../core/stat.js'
+import { type DiskStat, mtimeUsOf, sameStat } from '../core/stat.js'
 import { holdInStaging, reserveInStaging } from './archive.js'
 import {
   type Bench,
@@ -15,28 +15,35 @@ import {
 } from './commit-bench.js'
 import type { CommitJob, CommitResult, Expect } from './commit-job.js'
 import {
-  makeDirectory,
+  type MadeDirectory,
   type Newcomer,
+  placeDirectory,
   type Replaced,
   removeFile,
   replace,
   takeAway,
 } from './commit-replace.js'
+import { type Attire, statOfWearer, type Wearer } from './dress.js'
+import type { Dress, Shown } from './dress-job.js'
 import { LINK_PREFIX } from './marker.js'
-import { codeOf, isGone, isUnsupported, setMode, setTimes } from './safefs.js'
+import { codeOf, isGone, isUnsupported, setTimes } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
 type JobOf<Type extends CommitJob['type']> = CommitJob & { readonly type: Type }
 
 const CHANGED: CommitResult = { status: 'changed' }
 
-/** `staged` is the finished file in the staging area and what it looks like there. */
-export function commitFile(
-  bench: Bench,
-  job: JobOf<'file'>,
-  staged: { readonly at: string; readonly stat: DiskStat },
-): CommitResult {
-  return bring(bench, job, { type: 'staged', at: staged.at }, () => statOfOurs(bench, job.path, staged.stat))
+/** A file in the staging area with all that it is to have. */
+export interface FinishedFile {
+  readonly at: string
+  readonly stat: DiskStat
+  /** Only if its dress could not be set whole. */
+  readonly shown?: Shown
+}
+
+export function commitFile(bench: Bench, job: JobOf<'file'>, staged: FinishedFile): CommitResult {
+  const { at, stat, shown } = staged
+  return bring(bench, job, { type: 'staged', at }, () => ours(bench, job, stat, shown))
 }
 
 /**
@@ -59,7 +66,7 @@ export function commitLink(bench: Bench, job: JobOf<'link'>): CommitResult {
     bench.step('named', job.path)
     const ours = root.lstat(at)!
     if (isTouched(ours, job.fromStat) || ours.mode !== job.fromStat.mode) return CHANGED
-    return bring(bench, job, { type: 'staged', at }, () => statOfOurs(bench, job.path, ours))
+    return bring(bench, job, { type: 'staged', at }, () => bare(statOfOurs(bench, job.path, ours)))
   } finally {
     if (root.lstat(at) !== undefined) root.unlink(at)
   }
@@ -70,20 +77,66 @@ export function commitSymlink(bench: Bench, job: JobOf<'symlink'>): CommitResult
   const { root } = bench
   const at = holdInStaging((place) => root.symlink(job.target, place), LINK_PREFIX)
   try {
+    const handle = root.handle(at)
+    let shown: Shown | undefined
+    try {
+      shown = bench.dresser.dress({ fd: handle, isHandle: true, isSeen: false }, { dress: job.dress })
+    } finally {
+      fs.closeSync(handle)
+    }
     root.setLinkTimes(at, utimesTime(job.mtimeUs))
-    const ours = root.lstat(at)!
-    return bring(bench, job, { type: 'staged', at }, () => statOfOurs(bench, job.path, ours))
+    const stat = root.lstat(at)!
+    return bring(bench, job, { type: 'staged', at }, () => ours(bench, { ...job, dress: {} }, stat, shown))
   } finally {
     if (root.lstat(at) !== undefined) root.unlink(at)
   }
 }
 
 export function commitDirectory(bench: Bench, job: JobOf<'mkdir'>): CommitResult {
-  return bring(bench, job, { type: 'directory', mode: job.mode }, () => {
+  const made: { directory?: MadeDirectory } = {}
+  const newcomer: Newcomer = { type: 'directory', mode: job.mode, dress: job.dress, made }
+  return bring(bench, job, newcomer, () => {
     bench.inodes.add(job.path)
-    const stat = bench.root.lstat(job.path)
-    return stat?.type === 'directory' && stat.mode === job.mode ? stat : undefined
+    const { stat, shown } = made.directory!
+    const now = bench.root.lstat(job.path)
+    const isOurs = now !== undefined && isAsExpected(now, stat) && isAsDressed(bench, job, shown)
+    return { stat: isOurs ? now : undefined, shown }
   })
+}
+
+/** What has come of what was put at a path. */
+interface Brought {
+  /** Undefined if the user has changed it already. */
+  readonly stat: DiskStat | undefined
+  readonly shown: Shown | undefined
+}
+
+function ours(
+  bench: Bench,
+  job: { readonly path: RelPath; readonly dress?: Dress },
+  stat: DiskStat,
+  shown: Shown | undefined,
+): Brought {
+  const now = statOfOurs(bench, job.path, stat)
+  return { stat: now !== undefined && isAsDressed(bench, job, shown) ? now : undefined, shown }
+}
+
+/**
+ * Whether a path has the attributes that it got before it had its name. Our own links and renames have changed its ctime
+ * since, so that only they can tell whether the user has, too.
+ */
+function isAsDressed(
+  bench: Bench,
+  { path, dress }: { readonly path: RelPath; readonly dress?: Dress },
+  shown: Shown | undefined,
+): boolean {
+  if (dress?.attributes === undefined) return true
+  const handle = bench.root.handle(path)
+  try {
+    return bench.dresser.isWearing({ fd: handle, isHandle: true, isSeen: true }, dress, shown)
+  } finally {
+    fs.closeSync(handle)
+  }
 }
 
 /** Puts something where nothing, a file or a symlink is expected. `after` looks at what has come of it. */
@@ -91,7 +144,7 @@ function bring(
   bench: Bench,
   job: JobOf<'file' | 'link' | 'symlink' | 'mkdir'>,
   newcomer: Newcomer,
-  after: () => DiskStat | undefined,
+  after: () => Brought,
 ): CommitResult {
   const { path, expect } = job
   const now = bench.root.lstat(path)
@@ -110,7 +163,7 @@ function bring(
 function bringAbsent(bench: Bench, newcomer: Newcomer, path: RelPath): boolean {
   if (newcomer.type === 'staged') return placeAbsent(bench, newcomer.at, path)
   try {
-    makeDirectory(bench, path, newcomer.mode)
+    if (!placeDirectory(bench, path, newcomer)) return false
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return false
     throw thrown
@@ -129,7 +182,7 @@ export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
   bench.step('checked', path)
   if (now.type !== 'directory') {
     const removed = removeFile(bench, path, now, slipNameOf(job))
-    return removed.type === 'changed' ? CHANGED : done(removed, undefined)
+    return removed.type === 'changed' ? CHANGED : done(removed, bare(undefined))
   }
   try {
     bench.root.rmdir(path)
@@ -150,13 +203,7 @@ export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResu
   if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
   bench.step('checked', job.path)
-  if (now.type === 'symlink') {
-    root.setLinkTimes(job.path, utimesTime(job.mtimeUs))
-    bench.inodes.add(job.path)
-    const after = root.lstat(job.path)
-    return done({ type: 'done' }, after?.ino === now.ino ? after : undefined)
-  }
-  return dressed(bench, job.path, now, job)
+  return dressed(bench, job.path, now, now.type === 'symlink' ? { ...job, mode: undefined } : job)
 }
 
 /** The final mode and time of a directory, after its children. */
@@ -168,43 +215,59 @@ export function commitDirectoryEnd(bench: Bench, job: JobOf<'directory'>): Commi
   return dressed(bench, job.path, now, job)
 }
 
-function dressed(
-  bench: Bench,
-  path: RelPath,
-  now: DiskStat,
-  want: { readonly mode?: number; readonly mtimeUs: number },
-): CommitResult {
-  const ours = dress(bench, path, now, want.mode, want.mtimeUs)
-  if (ours === undefined) return CHANGED
-  const isOurs = isTimeKept(ours, want.mtimeUs)
-  return done({ type: 'done' }, isOurs ? statOfOurs(bench, path, ours) : undefined)
+/** Owner, attributes, mode and time to give to what is at a path. */
+interface Change extends Attire {
+  readonly mtimeUs: number
+}
+
+function dressed(bench: Bench, path: RelPath, now: DiskStat, change: Change): CommitResult {
+  const after = dress(bench, path, now, change)
+  if (after === undefined) return CHANGED
+  const { stat, shown } = after
+  const found = isTimeKept(stat, change.mtimeUs) ? bench.root.lstat(path) : undefined
+  // No name of it changes here, so that whatever has happened since shows in the ctime.
+  const isOurs = found !== undefined && sameStat(found, stat)
+  return done({ type: 'done' }, { stat: isOurs ? found : undefined, shown })
 }
 
 /**
- * Sets mode and time through a handle of the very inode that was looked at. Undefined, and the time left alone, if that
- * has another name now or was written to: a time set over a write that nobody has seen would hide it for ever.
+ * Sets all of it through a handle of the very inode that was looked at. Undefined, and the time left alone, if that has
+ * another name now or was written to: a time set over a write that nobody has seen would hide it for ever.
  */
 function dress(
   bench: Bench,
   path: RelPath,
   now: DiskStat,
-  mode: number | undefined,
-  mtimeUs: number,
-): DiskStat | undefined {
+  change: Change,
+): { readonly stat: DiskStat; readonly shown: Shown | undefined } | undefined {
   const handle = bench.root.handle(path)
+  const wearer: Wearer = { fd: handle, isHandle: true, isSeen: true }
   try {
-    const before = statOf(fs.fstatSync(handle))
-    if (before.ino !== now.ino || before.type !== now.type) return undefined
+    const before = statOfWearer(wearer)
+    if (!isAsExpected(before, now)) return undefined
     bench.inodes.add(path)
-    if (mode !== undefined && mode !== before.mode) setMode(handle, mode)
+    const had =
+      change.dress?.attributes === undefined ? undefined : bench.dresser.attributesOf(wearer, before.dev)
+    const putBack = (): void => {
+      const { mode, uid, gid } = before
+      const attributes = had === undefined ? {} : { attributes: had }
+      bench.dresser.dress(wearer, { mode, dress: { uid, gid, ...attributes } })
+    }
+    let shown: Shown | undefined
+    try {
+      shown = bench.dresser.dress(wearer, change)
+    } catch (thrown) {
+      putBack()
+      throw thrown
+    }
     bench.step('dressing', path)
     // As late as can be: only the call after this one is not covered.
-    if (now.type === 'file' && isTouched(statOf(fs.fstatSync(handle)), now)) {
-      if (mode !== undefined && mode !== before.mode) setMode(handle, before.mode)
+    if (now.type === 'file' && isTouched(statOfWearer(wearer), now)) {
+      putBack()
       return undefined
     }
-    setTimes(handle, utimesTime(mtimeUs))
-    return statOf(fs.fstatSync(handle))
+    setTimes(handle, utimesTime(change.mtimeUs))
+    return { stat: statOfWearer(wearer), shown }
   } finally {
     fs.closeSync(handle)
   }
@@ -251,7 +314,7 @@ export function commitDisplace(bench: Bench, job: JobOf<'displace'>): CommitResu
   }
   root.unlink(held)
   const after = root.lstat(to)
-  return done({ type: 'done' }, isTouched(after, now) ? undefined : after)
+  return done({ type: 'done' }, bare(isTouched(after, now) ? undefined : after))
 }
 
 /** For what cannot be linked. A rename of a directory never replaces anything but an empty directory. */
@@ -262,7 +325,11 @@ function renameIfFree(bench: Bench, path: RelPath, to: RelPath, now: DiskStat): 
   bench.touchParent(path)
   bench.touchParent(to)
   const after = root.lstat(to)
-  return done({ type: 'done' }, isTouched(after, now) ? undefined : after)
+  return done({ type: 'done' }, bare(isTouched(after, now) ? undefined : after))
+}
+
+function bare(stat: DiskStat | undefined): Brought {
+  return { stat, shown: undefined }
 }
 
 function isExpected(bench: Bench, now: DiskStat | undefined, expect: Expect): boolean {
@@ -272,7 +339,7 @@ function isExpected(bench: Bench, now: DiskStat | undefined, expect: Expect): bo
 
 function done(
   replaced: Exclude<Replaced, { readonly type: 'changed' }>,
-  stat: DiskStat | undefined,
+  { stat, shown }: Brought,
 ): CommitResult {
   const { archived, slipped, problem } = replaced
   return {
@@ -281,5 +348,6 @@ function done(
     ...(archived === undefined ? {} : { archived }),
     ...(slipped === undefined ? {} : { slipped }),
     ...(problem === undefined ? {} : { problem }),
+    ...(shown === undefined ? {} : { shown }),
   }
 }

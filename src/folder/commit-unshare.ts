@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import type { DiskStat } from '../core/stat.js'
 import { holdInStaging } from './archive.js'
 import { type Bench, isTouched } from './commit-bench.js'
+import { dressCopy } from './dress.js'
 import { LINK_PREFIX } from './marker.js'
 import { codeOf, isUnsupported } from './safefs.js'
 import { utimesTime } from './utimes.js'
@@ -54,7 +55,7 @@ function copyOf(bench: Bench, held: string, stat: DiskStat): string {
   }
 }
 
-/** Copies an open file, mode and mtime too, to a name that must be free (EEXIST), and makes the copy durable. */
+/** Copies an open file, owner, attributes, mode and mtime too, to a name that must be free (EEXIST), and makes the copy durable. */
 export function copyTo(bench: Bench, from: number, stat: DiskStat, to: string): void {
   const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants
   const fd = bench.root.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600)
@@ -67,7 +68,7 @@ export function copyTo(bench: Bench, from: number, stat: DiskStat, to: string): 
       for (let done = 0; done < count; ) done += fs.writeSync(fd, buffer, done, count - done, offset + done)
       offset += count
     }
-    fs.fchmodSync(fd, stat.mode)
+    dressCopy(fd, from, stat)
     const time = utimesTime(Math.round(stat.mtimeMs * 1000))
     fs.futimesSync(fd, time, time)
     fs.fsyncSync(fd)

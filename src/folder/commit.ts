@@ -1,6 +1,6 @@
 // Commits: what the plan decided, brought to the disk (A1-A4, A6). A batch is done in order by one worker, so that a
 // directory comes before what is in it and its final time after. For the batch as a whole:
-//  1. all staged files of the batch get their mode and time and are made durable before the first of them gets its name;
+//  1. all staged files of the batch get their owner, attributes, mode and time and are made durable before the first of them gets its name;
 //  2. each job looks at its path first and does nothing if that is not as the index says (commit-steps.ts);
 //  3. all names are made durable before any result is reported.
 // One job that fails never stops the others. What the user has on the disk is in the tree or in the archive after every
@@ -8,7 +8,7 @@
 import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
 import { pathFault, type RelPath } from '../core/path.js'
-import { type DiskStat, mtimeUsOf, statOf } from '../core/stat.js'
+import { type DiskStat, mtimeUsOf, sameStat, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
@@ -23,8 +23,11 @@ import {
   commitMetadata,
   commitRemove,
   commitSymlink,
+  type FinishedFile,
 } from './commit-steps.js'
 import { withUnlockedParents } from './commit-unlock.js'
+import { Dresser, isOwner } from './dress.js'
+import type { Shown } from './dress-job.js'
 import { Durability, FEW, type SyncCalls, systemSyncCalls } from './durable.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
 import { codeOf, type Fault, faultOf, PathFault, SafeRoot, setMode } from './safefs.js'
@@ -72,9 +75,10 @@ function runBatch(root: SafeRoot, { jobs, options }: CommitPayload, probe: Batch
   const touched = new Set<string>()
   const kept = new Archive(root, true, options.atMs, touched)
   const dropped = new Archive(root, false, options.atMs, touched)
-  const bench = new Bench(root, kept, touched, probe)
+  const dresser = new Dresser(options.scope)
+  const bench = new Bench(root, kept, touched, dresser, probe)
   const durability = new Durability(root, STAGING_DIR, probe.syncCalls ?? systemSyncCalls)
-  const staged = prepareStaged(root, jobs, durability)
+  const staged = prepareStaged(root, jobs, dresser, durability)
   bench.step('prepared', '')
   const results = jobs.map((job) => {
     const keeps = ('archive' in job ? job.archive : undefined) ?? options.archive
@@ -92,11 +96,12 @@ function runBatch(root: SafeRoot, { jobs, options }: CommitPayload, probe: Batch
 }
 
 /** A staged file that may get its name, or why not. */
-type Staged = { readonly at: string; readonly stat: DiskStat } | Fault
+type Staged = FinishedFile | Fault
 
 function prepareStaged(
   root: SafeRoot,
   jobs: readonly CommitJob[],
+  dresser: Dresser,
   durability: Durability,
 ): ReadonlyMap<string, Staged> {
   const files = jobs.filter((job) => job.type === 'file')
@@ -104,7 +109,7 @@ function prepareStaged(
   const staged = new Map<string, Staged>()
   const prepare = (job: (typeof files)[number], sync: boolean): void => {
     try {
-      staged.set(job.token, prepareFile(root, job, sync ? durability : undefined))
+      staged.set(job.token, prepareFile(root, job, dresser, sync ? durability : undefined))
     } catch (thrown) {
       staged.set(job.token, faultOf(thrown))
     }
@@ -119,12 +124,13 @@ function prepareStaged(
 function prepareFile(
   root: SafeRoot,
   job: CommitJob & { readonly type: 'file' },
+  dresser: Dresser,
   durability: Durability | undefined,
 ): Staged {
   const at = stagedPath(job.token)
   if (durability === undefined) {
     const found = root.lstat(at)
-    if (found !== undefined && isFinished(found, job)) return { at, stat: found }
+    if (found !== undefined && isFinished(found, job)) return { at, stat: found, ...shownOf(job, found) }
   }
   const fd = openStaged(root, at)
   if (fd === undefined) return unusable('there is none')
@@ -135,13 +141,17 @@ function prepareFile(
     if (found.nlink !== 1) return unusable('it has another name')
     if (found.size !== job.size) return unusable(`it has ${found.size} bytes, not ${job.size}`)
     const before = statOf(found)
-    if (before.mode !== job.mode) fs.fchmodSync(fd, job.mode)
+    if (isFinished(before, job)) {
+      durability?.fsync(fd)
+      return { at, stat: before, ...shownOf(job, before) }
+    }
+    const shown = dresser.dress({ fd, isHandle: false, isSeen: false }, job)
     if (mtimeUsOf(before) !== job.mtimeUs) {
       const time = utimesTime(job.mtimeUs)
       fs.futimesSync(fd, time, time)
     }
     durability?.fsync(fd)
-    return { at, stat: statOf(fs.fstatSync(fd)) }
+    return { at, stat: statOf(fs.fstatSync(fd)), ...(shown === undefined ? {} : { shown }) }
   } finally {
     fs.closeSync(fd)
   }
@@ -149,15 +159,25 @@ function prepareFile(
 
 /** Whether a staged file is as its job wants it: staging usually leaves it so, and it need not be opened again. */
 function isFinished(found: DiskStat, job: CommitJob & { readonly type: 'file' }): boolean {
+  const isAsIs = found.type === 'file' && found.nlink === 1 && found.size === job.size
+  if (isAsIs && isAsStaged(found, job)) return true
   return (
-    found.type === 'file' &&
-    found.nlink === 1 &&
-    found.size === job.size &&
+    isAsIs &&
     found.mode === job.mode &&
-    mtimeUsOf(found) === job.mtimeUs
+    mtimeUsOf(found) === job.mtimeUs &&
+    (job.dress === undefined || (job.dress.attributes === undefined && isOwner(found, job.dress)))
   )
 }
 
+/** Whether nobody has touched it since staging gave it all that the job wants; a stat alone tells nothing of attributes. */
+function isAsStaged(found: DiskStat, { staged }: CommitJob & { readonly type: 'file' }): boolean {
+  return staged !== undefined && sameStat(found, staged.stat)
+}
+
+function shownOf(job: CommitJob & { readonly type: 'file' }, found: DiskStat): { readonly shown?: Shown } {
+  const shown = isAsStaged(found, job) ? job.staged?.shown : undefined
+  return shown === undefined ? {} : { shown }
+}
 function unusable(why: string): Fault {
   return { code: 'STAGED_UNUSABLE', detail: `the staged file cannot be used: ${why}` }
 }

@@ -11,6 +11,8 @@ export interface Dress {
    * removed. Not for symlinks, which have none.
    */
   readonly attributes?: Buffer
+  /** The part of the scope that `attributes` is about, if not all of it: the rest is left as it is. */
+  readonly about?: { readonly acls: boolean; readonly xattrs: boolean }
   /** The mode to set where the ACL among `attributes` cannot be: without it, the group's bits would mean the mask (acl(5)). */
   readonly modeWithoutAcl?: number
 }
@@ -24,7 +26,10 @@ export interface Undressed {
   readonly name?: string
 }
 
-/** Part of a result that is 'done', only if something could not be set. The stat of the result tells owner and mode. */
+/**
+ * Part of a result that is 'done', only if something could not be set, or shows otherwise than it was set (an ACL that the
+ * kernel found to say no more than the mode): then `undressed` may be empty. The stat of the result tells owner and mode.
+ */
 export interface Shown {
   readonly undressed: readonly Undressed[]
   /** The attributes in the scope that it has now, packed; undefined if the file system has none or they cannot be read. */

@@ -1,10 +1,25 @@
 // The result of hashing a batch, and its packed form between threads: a few arrays that change hands, instead of a few
 // small objects and buffers per file that would each be copied and collected.
 import { type DiskStat, packStat, STAT_FIELDS, unpackStat } from '../core/stat.js'
+import {
+  buffersOfAttributes,
+  type PackedAttributes,
+  packAttributes,
+  unpackAttributes,
+} from './attribute-pack.js'
+import type { ReadAttributes } from './attributes.js'
+import type { Fault } from './safefs.js'
+
+interface HadAttributes {
+  /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
+  readonly attributes?: Buffer | undefined
+  /** They are there and cannot be carried (ATTRIBUTES_TOO_LARGE, ATTRIBUTE_NAME, ...); then `attributes` is undefined. */
+  readonly attributesFault?: Fault | undefined
+}
 
 /** What hashing one path found. */
 export type HashResult =
-  | {
+  | ({
       readonly status: 'ok'
       readonly stat: DiskStat
       /** Content id, 32 bytes. */
@@ -13,11 +28,9 @@ export type HashResult =
       readonly pieces: Buffer
       /** Sealed length of each piece, bytes. */
       readonly lengths: Uint32Array
-      /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
-      readonly attributes?: Buffer | undefined
-    }
+    } & HadAttributes)
   /** A file that is exactly what the job says is known; its content was not read. */
-  | { readonly status: 'same'; readonly stat: DiskStat; readonly attributes?: Buffer | undefined }
+  | ({ readonly status: 'same'; readonly stat: DiskStat } & HadAttributes)
   | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
   /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */
   | { readonly status: 'changed' }
@@ -44,15 +57,20 @@ export interface PackedHashes {
   readonly ids: Uint8Array<ArrayBuffer>
   /** Targets of symlinks, code and detail of failures, in job order. */
   readonly texts: readonly string[]
+  /** Of each 'ok' job; undefined if none was asked for. */
+  readonly attributes: PackedAttributes | undefined
 }
 
 /** The array buffers to transfer. */
 export function buffersOfHashes(packed: PackedHashes): ArrayBuffer[] {
-  const { statuses, stats, counts, lengths, ids } = packed
-  return [statuses.buffer, stats.buffer, counts.buffer, lengths.buffer, ids.buffer]
+  const { statuses, stats, counts, lengths, ids, attributes } = packed
+  const own = [statuses.buffer, stats.buffer, counts.buffer, lengths.buffer, ids.buffer]
+  return [...own, ...buffersOfAttributes(attributes)]
 }
 
-export function packHashes(results: readonly HashResult[]): PackedHashes {
+/** `withAttributes`: whether they were asked for. */
+export function packHashes(results: readonly HashResult[], withAttributes = false): PackedHashes {
+  const read: ReadAttributes[] = []
   let pieces = 0
   let ok = 0
   for (const result of results)
@@ -67,6 +85,7 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
     lengths: new Uint32Array(pieces),
     ids: new Uint8Array((ok + pieces) * ID_BYTES),
     texts: [] as string[],
+    attributes: undefined as PackedAttributes | undefined,
   }
   let piece = 0
   let id = 0
@@ -78,14 +97,18 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
       packed.lengths.set(result.lengths, piece)
       packed.ids.set(result.content, id)
       packed.ids.set(result.pieces, id + ID_BYTES)
+      if (withAttributes) read.push(result.attributes ?? result.attributesFault)
       piece += result.lengths.length
       id += ID_BYTES + result.pieces.length
-    } else if (result.status === 'same') packStat(packed.stats, index, result.stat)
-    else if (result.status === 'symlink') {
+    } else if (result.status === 'same') {
+      packStat(packed.stats, index, result.stat)
+      if (withAttributes) read.push(result.attributes ?? result.attributesFault)
+    } else if (result.status === 'symlink') {
       packStat(packed.stats, index, result.stat)
       packed.texts.push(result.target)
     } else if (result.status === 'failed') packed.texts.push(result.code, result.detail)
   }
+  if (withAttributes) packed.attributes = packAttributes(read)
   return packed
 }
 
@@ -95,6 +118,8 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
   let piece = 0
   let id = 0
   let text = 0
+  let at = 0
+  const read = packed.attributes === undefined ? [] : unpackAttributes(packed.attributes)
   const idsAt = (count: number): Buffer => {
     const view = Buffer.from(ids.buffer, ids.byteOffset + id, count * ID_BYTES)
     id += count * ID_BYTES
@@ -112,16 +137,23 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
           content: idsAt(1),
           pieces: idsAt(count),
           lengths: lengths.subarray(piece - count, piece),
+          ...hadAttributes(read[at++]),
         }
       }
       case 'symlink':
         return { status, stat: unpackStat(stats, index), target: texts[text++]! }
       case 'same':
-        return { status, stat: unpackStat(stats, index) }
+        return { status, stat: unpackStat(stats, index), ...hadAttributes(read[at++]) }
       case 'failed':
         return { status, code: texts[text++]!, detail: texts[text++]! }
       default:
         return { status }
     }
   })
+}
+
+/** What reading attributes gave, as part of a result. */
+export function hadAttributes(read: ReadAttributes | undefined): HadAttributes {
+  if (read === undefined) return {}
+  return Buffer.isBuffer(read) ? { attributes: read } : { attributesFault: read }
 }

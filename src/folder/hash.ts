@@ -10,7 +10,8 @@ import { type ChunkPlan, chunkPlanFor, nextCut } from '../core/chunker.js'
 import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
-import { type HashResult, type PackedHashes, packHashes } from './hash-result.js'
+import { AttributeReader, isWide } from './attributes.js'
+import { type HashResult, hadAttributes, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
 import { openToRead, readFully } from './read.js'
@@ -59,7 +60,8 @@ export function hashBatch(payload: HashPayload): PackedHashes {
     return packHashes(payload.jobs.map(() => failed))
   }
   try {
-    const { jobs } = payload
+    const { jobs, scope } = payload
+    const attributes = isWide(scope) ? new AttributeReader(scope) : undefined
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
     const results: HashResult[] = new Array(jobs.length)
     const found = jobs.map((job) => look(root, job.path))
@@ -73,7 +75,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       else if (busy.has(index)) results[index] = { status: 'busy' }
       else {
         const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
-        if (waitMs <= 0) results[index] = hashOne(root, keys, jobs[index]!, stat)
+        if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!, stat)
         else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
         else {
           fresh.push(index)
@@ -82,8 +84,8 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       }
     }
     pause(settledAtMs - Date.now())
-    for (const index of fresh) results[index] = hashFresh(root, keys, jobs[index]!)
-    return packHashes(results)
+    for (const index of fresh) results[index] = hashFresh(root, keys, attributes, jobs[index]!)
+    return packHashes(results, attributes !== undefined)
   } finally {
     root.close()
   }
@@ -111,19 +113,30 @@ function busyOf(jobs: readonly HashJob[], found: readonly (DiskStat | HashResult
 }
 
 /** A file that had just changed: it has paused, so if it still looks fresh it is being written. */
-function hashFresh(root: SafeRoot, keys: PieceKeys, job: HashJob): HashResult {
+function hashFresh(
+  root: SafeRoot,
+  keys: PieceKeys,
+  attributes: AttributeReader | undefined,
+  job: HashJob,
+): HashResult {
   const stat = look(root, job.path)
   if ('status' in stat) return stat
   if (stat.type === 'file' && unsettledMs(stat, Date.now()) > 0) return CHANGED
-  return hashOne(root, keys, job, stat)
+  return hashOne(root, keys, attributes, job, stat)
 }
 
 /** `before` is the stat of the path just now. */
-function hashOne(root: SafeRoot, keys: PieceKeys, { path, known }: HashJob, before: DiskStat): HashResult {
+function hashOne(
+  root: SafeRoot,
+  keys: PieceKeys,
+  attributes: AttributeReader | undefined,
+  { path, known }: HashJob,
+  before: DiskStat,
+): HashResult {
   try {
     switch (before.type) {
       case 'file':
-        return hashFile(root, keys, path, before, known)
+        return hashFile(root, keys, attributes, path, before, known)
       case 'symlink':
         return readSymlink(root, path, before)
       case 'directory':
@@ -139,6 +152,7 @@ function hashOne(root: SafeRoot, keys: PieceKeys, { path, known }: HashJob, befo
 function hashFile(
   root: SafeRoot,
   keys: PieceKeys,
+  reader: AttributeReader | undefined,
   path: string,
   before: DiskStat,
   known: DiskStat | undefined,
@@ -147,16 +161,21 @@ function hashFile(
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
     if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
-    if (known !== undefined && sameStat(before, known)) return { status: 'same', stat: before }
+    if (known !== undefined && sameStat(before, known)) {
+      const had = hadAttributes(reader?.of(fd, before.dev))
+      return sameStat(before, statOf(fs.fstatSync(fd))) ? { status: 'same', stat: before, ...had } : CHANGED
+    }
     const plan = chunkPlanFor(before.size)
     const read =
       before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)
+    const attributes = reader?.of(fd, before.dev)
     if (read === undefined || !sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
     const after = root.lstat(path)
     if (after === undefined || !sameStat(before, after)) return CHANGED
     const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
     const content = contentIdOfPacked(pieces)
-    return { status: 'ok', stat: after, content, pieces, lengths: Uint32Array.from(read.lengths) }
+    const lengths = Uint32Array.from(read.lengths)
+    return { status: 'ok', stat: after, content, pieces, lengths, ...hadAttributes(attributes) }
   } finally {
     fs.closeSync(fd)
   }

@@ -3,15 +3,16 @@
 // system than before, halts and announces nothing (A5), since an empty mount point would look like "all deleted".
 //
 //   .shoal/marker.json    { "format": 1, "shareId": 64 hex digits, "created": ISO 8601 }
-//   .shoal/staging/       TOKEN: a file being put together; link-*: a symlink about to get its name;
-//                         held-*: what a commit displaced while it checks it, when nothing is archived
+//   .shoal/staging/       TOKEN: a file being put together; link-*, dir-*: a symlink or directory about to get its
+//                         name; held-*: what a commit displaced while it checks it, when nothing is archived
 //   .shoal/archive/       YYYY-MM-DD/path: what was replaced or deleted (archive.ts); recovered/: held-* after a crash
 import fs from 'node:fs'
 import { ShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { suffixedName } from './archive-name.js'
-import { codeOf, type Fault, faultOf, isUnsupported, PathFault, SafeRoot, setMode } from './safefs.js'
+import { Dresser } from './dress.js'
+import { codeOf, type Fault, faultOf, isUnsupported, PathFault, SafeRoot } from './safefs.js'
 
 export const STAGING_DIR: string = `${OWN_DIR}/staging`
 export const ARCHIVE_DIR: string = `${OWN_DIR}/archive`
@@ -19,6 +20,8 @@ export const ARCHIVE_DIR: string = `${OWN_DIR}/archive`
 export const HELD_PREFIX = 'held-'
 /** Names in the staging area of symlinks on their way. */
 export const LINK_PREFIX = 'link-'
+/** The same of directories. */
+export const DIRECTORY_PREFIX = 'dir-'
 
 const MARKER_FILE = `${OWN_DIR}/marker.json`
 const NEW_MARKER_FILE = `${OWN_DIR}/marker.json.new`
@@ -168,16 +171,16 @@ function makeOwn(root: SafeRoot, path: string): void {
   } catch (thrown) {
     if (codeOf(thrown) !== 'EEXIST') throw thrown
   }
-  root.directory(path)
-  const stat = root.lstat(path)
-  if (stat === undefined || stat.mode === OWN_MODE) return
-  const handle = root.handle(path)
-  try {
-    setMode(handle, OWN_MODE)
-  } finally {
-    fs.closeSync(handle)
-  }
+  const handle = root.directory(path)
+  // Without the ACLs that it may have got from above: what is made in it would get them, too.
+  dresser.dress(
+    { fd: handle, isHandle: true, isSeen: false },
+    { mode: OWN_MODE, dress: { attributes: NONE } },
+  )
 }
+
+const dresser = new Dresser({ acls: true, xattrs: [] })
+const NONE = Buffer.alloc(0)
 
 /**
  * Writes the marker, durably; prepareOwnDir must have run. What it returns is to be kept as `known` for the next start.
@@ -240,6 +243,7 @@ export function cleanStaging(cleaning: StagingCleaning): StagingCleaned {
       if (keep.has(name)) continue
       try {
         if (name.startsWith(HELD_PREFIX) && isWorthKeeping(root, name)) recovered.push(recover(root, name))
+        else if (name.startsWith(DIRECTORY_PREFIX)) root.rmdir(`${STAGING_DIR}/${name}`)
         else root.unlink(`${STAGING_DIR}/${name}`)
         removed++
       } catch (thrown) {

@@ -13,6 +13,7 @@ import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
 import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
+import { withAttributes } from './scan-attributes.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
 import { Threads } from './threads.js'
@@ -78,6 +79,7 @@ export class FolderPool {
   /**
    * Puts verified pieces into staged files, looks at leftovers, discards (see stage.ts). One result a job, in order.
    * `bytes` holds the sealed pieces that 'bytes' sources point into and is transferred: the caller must own all of it.
+   * `scope`: what the dresses are about; `sparse`: whether blocks of zeros become holes.
    */
   async stage(
     root: string,
@@ -85,8 +87,10 @@ export class FolderPool {
     jobs: readonly StageJob[],
     bytes: ArrayBuffer = new ArrayBuffer(0),
     scope?: AttributeScope,
+    sparse = true,
   ): Promise<StageResult[]> {
-    const payload = packStageJobs(root, keys, jobs, bytes, scope)
+    const options = scope === undefined ? { sparse } : { sparse, scope }
+    const payload = packStageJobs(root, keys, jobs, bytes, options)
     const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
     this.#rooms.give(staged.bytes)
     return staged.results
@@ -123,13 +127,20 @@ export class FolderPool {
    * Lists directories with the stats of what is in them (see scan.ts). One result a directory, in order. With
    * `expectRoot`, nothing is read where the root is another directory (A5).
    */
-  scan(
+  async scan(
     root: string,
     directories: readonly (RelPath | '')[],
     expectRoot?: RootIdentity,
     scope?: AttributeScope,
   ): Promise<ScannedDirectory[]> {
-    return this.run('scan', { root, directories, expectRoot, ...(scope === undefined ? {} : { scope }) })
+    const payload = { root, directories, expectRoot, ...(scope === undefined ? {} : { scope }) }
+    const { results, attributes } = await this.run('scan', payload)
+    return withAttributes(results, attributes)
+  }
+
+  /** The part of a scope that the file system of the root can hold. Rejects if the root cannot be opened. */
+  attributeSupport(root: string, scope: AttributeScope): Promise<AttributeScope> {
+    return this.run('attributeSupport', { root, scope })
   }
 
   /** For each path whether there certainly is nothing of that name; false where that cannot be told. */

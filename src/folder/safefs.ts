@@ -284,7 +284,7 @@ export function setMode(handle: number, mode: number): void {
   fs.chmodSync(`/proc/self/fd/${handle}`, mode)
 }
 
-/** Both times of what a handle stands for, which must not be a symlink; `time` as from utimesTime(). */
+/** Both times of what a handle stands for, a symlink too; `time` as from utimesTime(). */
 export function setTimes(handle: number, time: string): void {
   fs.utimesSync(`/proc/self/fd/${handle}`, time, time)
 }

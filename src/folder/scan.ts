@@ -4,12 +4,19 @@
 // are being renamed, which is how readdir works: whoever takes an absence for a deletion calls confirmMissing first.
 //
 // A batch becomes one packed result: names in lists, all stats in one array that changes hands without being copied.
+//
+// With a scope, the attributes of directories are read, too, and belong to the stat that comes with them: it was the same
+// before and after. Where a change so shortly before might not show in it (A8), its ctime is 0, which no other stat of the
+// directory equals: whoever keeps it finds it changed at the next look.
 import fs from 'node:fs'
 import { OWN_DIR, type RelPath } from '../core/path.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, diskTypeOf, packStat, STAT_FIELDS, statOf } from '../core/stat.js'
+import { type PackedAttributes, packAttributes } from './attribute-pack.js'
+import { isWide } from './attributes.js'
 import { lengthFault, mayBeLossy, strictText } from './names.js'
 import { codeOf, type Fault, faultOf, isGone, SafeRoot } from './safefs.js'
+import { ScanAttributes } from './scan-attributes.js'
 
 /** Which directory the root must be (A5): where it is another one, say because a disk was unmounted, nothing is read. */
 export interface RootIdentity {
@@ -17,12 +24,15 @@ export interface RootIdentity {
   readonly dev: number
 }
 
-/** A name that is there and is not among the carried ones. */
+/** A name that is there and is not among the carried ones, or not all of it. */
 export interface ScanFault {
   /** For people: lossy where the name is not UTF-8. */
   readonly name: string
-  /** UNREADABLE: its stat cannot be had; what is indexed under this name is to be left alone. */
-  readonly code: 'NOT_UTF8' | 'NOT_CARRIED' | 'TOO_LONG' | 'UNREADABLE'
+  /**
+   * UNREADABLE: its stat cannot be had; what is indexed under this name is to be left alone. ATTRIBUTES_LEFT: it is among
+   * the carried names, a directory, but its attributes cannot be carried.
+   */
+  readonly code: 'NOT_UTF8' | 'NOT_CARRIED' | 'TOO_LONG' | 'UNREADABLE' | 'ATTRIBUTES_LEFT'
   readonly detail: string
 }
 
@@ -86,7 +96,7 @@ class StatPacker {
     return this.#count
   }
 
-  add(stats: fs.Stats): void {
+  add(stats: fs.Stats | DiskStat): void {
     if ((this.#count + 1) * STAT_FIELDS > this.#packed.length) {
       const grown = new Float64Array(this.#packed.length * 2)
       grown.set(this.#packed)
@@ -106,30 +116,40 @@ class StatPacker {
   }
 }
 
-/** Scans a batch on this thread; one result a directory, in order. `stats` is the array that all results' stats are in. */
-export function scanBatch(payload: ScanPayload): {
-  results: ScannedDirectory[]
-  stats: Float64Array<ArrayBuffer>
-} {
+/** What crosses from the worker: `stats` is the array that all results' stats are in, `attributes` is for withAttributes. */
+export interface ScanBatch {
+  readonly results: ScannedDirectory[]
+  readonly stats: Float64Array<ArrayBuffer>
+  readonly attributes: PackedAttributes | undefined
+}
+
+/** Scans a batch on this thread; one result a directory, in order. */
+export function scanBatch(payload: ScanPayload): ScanBatch {
   const { mostNames = MOST_NAMES } = payload
   const opened = openRoot(payload.root, payload.expectRoot)
   if (!(opened instanceof SafeRoot)) {
     const results = payload.directories.map((path) => notRead(path, 'failed', opened))
-    return { results, stats: new Float64Array(0) }
+    return { results, stats: new Float64Array(0), attributes: undefined }
   }
   try {
     const packer = new StatPacker()
+    const { scope } = payload
+    const attributes = isWide(scope) ? new ScanAttributes(scope) : undefined
     const found = payload.directories.map((path) => {
       const first = packer.count
       if (first >= mostNames) return { directory: leftOf(path), first, end: first }
-      const directory = scanOne(opened, path, packer)
-      if (directory.status !== 'ok') packer.cut(first)
+      const firstAttributes = attributes?.all.length ?? 0
+      const directory = scanOne(opened, path, packer, attributes)
+      if (directory.status !== 'ok') {
+        packer.cut(first)
+        attributes?.all.splice(firstAttributes)
+      }
       return { directory, first, end: packer.count }
     })
     const lost = rootFault(opened, payload.root)
     if (lost !== undefined) {
       const results = payload.directories.map((path) => notRead(path, 'failed', lost))
-      return { results, stats: new Float64Array(0) }
+      return { results, stats: new Float64Array(0), attributes: undefined }
     }
     const stats = packer.finish()
     const results = found.map(({ directory, first, end }) =>
@@ -137,7 +157,7 @@ export function scanBatch(payload: ScanPayload): {
         ? directory
         : { ...directory, stats: stats.subarray(first * STAT_FIELDS, end * STAT_FIELDS) },
     )
-    return { results, stats }
+    return { results, stats, attributes: attributes && packAttributes(attributes.all) }
   } finally {
     opened.close()
   }
@@ -164,11 +184,17 @@ export function confirmMissingBatch(payload: ConfirmPayload): boolean[] {
   }
 }
 
-function scanOne(root: SafeRoot, path: RelPath | '', packer: StatPacker): ScannedDirectory {
+function scanOne(
+  root: SafeRoot,
+  path: RelPath | '',
+  packer: StatPacker,
+  attributes: ScanAttributes | undefined,
+): ScannedDirectory {
   try {
     const fd = root.directory(path)
     const place = `/proc/self/fd/${fd}`
-    const stat = statOf(fs.fstatSync(fd))
+    const found = statOf(fs.fstatSync(fd))
+    const stat = attributes?.addOwn(fd, found) ?? found
     const faults: ScanFault[] = []
     const names = namesOf(place, path, faults)
     const kept: string[] = []
@@ -192,7 +218,11 @@ function scanOne(root: SafeRoot, path: RelPath | '', packer: StatPacker): Scanne
         faults.push({ name, code: 'NOT_CARRIED', detail: 'another file system is mounted here' })
         continue
       }
-      packer.add(stats)
+      packer.add(
+        attributes !== undefined && stats.isDirectory()
+          ? attributes.addChild(`${place}/${name}`, statOf(stats))
+          : stats,
+      )
       kept.push(name)
     }
     return { path, status: 'ok', stat, names: kept, stats: NO_STATS, faults }

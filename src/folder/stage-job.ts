@@ -3,7 +3,7 @@
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
-import type { Dress } from './dress-job.js'
+import type { Dress, Shown } from './dress-job.js'
 import type { Fault } from './safefs.js'
 
 /** Where the bytes of one piece are. */
@@ -51,6 +51,14 @@ export interface StageFileJob {
   readonly dress?: Dress
 }
 
+/** A staged file that has got its mode, time and dress. */
+export interface StagedAs {
+  /** What it was like then; as long as it is, nothing needs to be done to it again. */
+  readonly stat: DiskStat
+  /** Only if the dress could not be set whole. */
+  readonly shown?: Shown
+}
+
 export type StageJob =
   | StageFileJob
   /** Which parts of a leftover are right? `good` are, `missing` are not. No good ones: nothing is left, begin anew. */
@@ -71,6 +79,8 @@ export interface StageResult {
   readonly wrong: readonly number[]
   /** The place does not hold it (any more), or cannot be read. */
   readonly missing: readonly number[]
+  /** The file is complete and has all that it was to get. */
+  readonly staged?: StagedAs
   /**
    * What stopped the job: ENOSPC, EIO, ...; OWN_DIR_UNUSABLE (the staging area is not there); STAGED_GONE (see `begin`);
    * PIECE_UNOPENABLE (it is the piece asked for, yet not sealed under this share's keys: its writer's fault, not the
@@ -87,6 +97,8 @@ export interface StagePayload {
   readonly jobs: readonly StageJob[]
   /** The attributes that dresses are about; none unless told. */
   readonly scope?: AttributeScope
+  /** Whether blocks of zeros become holes; they do unless told. */
+  readonly sparse?: boolean
   /** 32 bytes for each part of each job, in order. */
   readonly ids: Uint8Array<ArrayBuffer>
   readonly bytes: ArrayBuffer
@@ -96,13 +108,16 @@ export interface StagePayload {
 export const ID_BYTES = 32
 const NO_ID: Buffer = Buffer.alloc(0)
 
+/** What holds for all jobs of a batch. */
+export type StageOptions = Pick<StagePayload, 'scope' | 'sparse'>
+
 /** Prepares a batch for the worker. RangeError for an id that is not 32 bytes long. */
 export function packStageJobs(
   root: string,
   keys: PieceKeys,
   jobs: readonly StageJob[],
   bytes: ArrayBuffer,
-  scope?: AttributeScope,
+  { scope, sparse }: StageOptions = {},
 ): StagePayload {
   let count = 0
   for (const job of jobs) if (job.type !== 'discard') count += job.parts.length
@@ -129,6 +144,7 @@ export function packStageJobs(
     ids,
     bytes,
     ...(scope === undefined ? {} : { scope }),
+    ...(sparse === undefined ? {} : { sparse }),
   }
 }
 

@@ -8,14 +8,19 @@
 //  2. A staged file with a second link is never written: the other link may be the user's file already (a crash between
 //     the two halves of a commit leaves that).
 //  3. A job that continues a file fails if the file is not there; it never starts an empty one with holes in it.
+//  4. Blocks of zeros may be left out as holes (sparse.ts), which read as what was verified. Where something else may lie
+//     from before, a hole is punched or the zeros are written.
 import fs from 'node:fs'
 import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { Dresser } from './dress.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
 import { codeOf, type Fault, faultOf, isGone, SafeRoot } from './safefs.js'
+import { isZeros, SparseFile } from './sparse.js'
 import {
   ID_BYTES,
   type PartSource,
+  type StagedAs,
   type StageFileJob,
   type StageJob,
   type StagePart,
@@ -72,12 +77,18 @@ class Stager {
   readonly #root: SafeRoot
   readonly #keys: PieceKeys
   readonly #payload: StagePayload
+  readonly #dresser: Dresser
+  readonly #isSparse: boolean
   #nextId = 0
+  /** The last piece that was nothing but zeros: a big hole consists of that one. */
+  #zeros: { readonly id: Buffer; readonly sealedLength: number } | undefined
   #place: OpenPlace | undefined
 
   constructor(root: SafeRoot, payload: StagePayload) {
     this.#root = root
     this.#payload = payload
+    this.#dresser = new Dresser(payload.scope)
+    this.#isSparse = payload.sparse ?? true
     this.#keys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
   }
 
@@ -95,7 +106,10 @@ class Stager {
       const path = stagedPath(job.token)
       if (job.type === 'discard') this.#discard(path)
       else if (job.type === 'resume') this.#resume(path, job, firstId, good, missing)
-      else this.#file(path, job, firstId, good, wrong, missing)
+      else {
+        const staged = this.#file(path, job, firstId, good, wrong, missing)
+        if (staged !== undefined) return { token: job.token, good, wrong, missing, staged }
+      }
       return { token: job.token, good, wrong, missing }
     } catch (thrown) {
       return { token: job.token, good, wrong, missing, failed: faultOf(thrown) }
@@ -109,10 +123,18 @@ class Stager {
     good: number[],
     wrong: number[],
     missing: number[],
-  ): void {
+  ): StagedAs | undefined {
     const fd = job.begin ? this.#create(path) : this.#reopen(path, job.size)
     try {
+      const file = new SparseFile(fd, job.begin, this.#isSparse)
       for (const [index, part] of job.parts.entries()) {
+        if (this.#isKnownZeros(part, firstId + index)) {
+          const length = part.sealedLength - SIV_BYTES
+          checkRange(part, length, job)
+          file.writeZeros(length, part.offset)
+          good.push(index)
+          continue
+        }
         const plaintext =
           part.source.type === 'bytes'
             ? this.#fromBytes(part, part.source, firstId + index)
@@ -122,19 +144,31 @@ class Stager {
           list.push(index)
           continue
         }
-        if (part.offset < 0 || part.offset + plaintext.length > job.size)
-          throw new StageFault('BAD_SIZE', `a part ends beyond the file's ${job.size} bytes`)
-        writeFully(fd, plaintext, part.offset)
+        checkRange(part, plaintext.length, job)
+        file.write(plaintext, part.offset)
+        this.#noteZeros(plaintext, part, firstId + index)
         good.push(index)
       }
-      if (!job.final || good.length < job.parts.length) return
+      if (!job.final || good.length < job.parts.length) return undefined
       // Only a file of one job can be checked for holes here; the caller keeps count of the parts of the others.
       const isWhole = job.begin ? coversExactly(job) : fs.fstatSync(fd).size === job.size
       if (!isWhole) throw new StageFault('BAD_SIZE', `the parts do not make a file of ${job.size} bytes`)
-      finish(fd, job)
+      return finish(fd, job, this.#dresser)
     } finally {
       fs.closeSync(fd)
     }
+  }
+
+  #noteZeros(plaintext: Buffer, { sealedLength }: StagePart, idIndex: number): void {
+    // Most contents differ from zeros in their first bytes.
+    if (!this.#isSparse || plaintext.length === 0 || plaintext[0] !== 0 || !isZeros(plaintext)) return
+    this.#zeros = { id: Buffer.from(this.#idAt(idIndex)), sealedLength }
+  }
+
+  /** Whether this is that piece again: what has its id is the same zeros, wherever they are to come from. */
+  #isKnownZeros({ sealedLength }: StagePart, idIndex: number): boolean {
+    const zeros = this.#zeros
+    return zeros !== undefined && sealedLength === zeros.sealedLength && zeros.id.equals(this.#idAt(idIndex))
   }
 
   #create(path: string): number {
@@ -205,8 +239,11 @@ class Stager {
   }
 
   #isPiece(sealed: Buffer, idIndex: number): boolean {
-    const { ids } = this.#payload
-    return pieceIdOf(sealed).equals(ids.subarray(idIndex * ID_BYTES, (idIndex + 1) * ID_BYTES))
+    return pieceIdOf(sealed).equals(this.#idAt(idIndex))
+  }
+
+  #idAt(index: number): Uint8Array {
+    return this.#payload.ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES)
   }
 
   #openPlace(path: string): OpenPlace {
@@ -287,17 +324,22 @@ function coversExactly(job: StageFileJob): boolean {
   return end === job.size
 }
 
-function finish(fd: number, job: StageFileJob): void {
-  // A file that its owner may not read is left to the commit, which must be able to open it once more.
-  if (job.mode !== undefined && (job.mode & 0o600) === 0o600) fs.fchmodSync(fd, job.mode)
-  if (job.mtimeUs === undefined) return
-  const time = utimesTime(job.mtimeUs)
-  fs.futimesSync(fd, time, time)
+function checkRange({ offset }: StagePart, length: number, { size }: StageFileJob): void {
+  if (offset < 0 || offset + length > size)
+    throw new StageFault('BAD_SIZE', `a part ends beyond the file's ${size} bytes`)
 }
 
-function writeFully(fd: number, bytes: Buffer, offset: number): void {
-  let done = 0
-  while (done < bytes.length) done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done)
+/** What was given to it, if that was all of it. */
+function finish(fd: number, job: StageFileJob, dresser: Dresser): StagedAs | undefined {
+  const { mode, mtimeUs, dress } = job
+  // A file that its owner may not read is left to the commit, which must be able to open it once more.
+  const isDressed = mode !== undefined && ((mode & 0o600) === 0o600 || process.geteuid?.() === 0)
+  const shown = isDressed ? dresser.dress({ fd, isHandle: false, isSeen: false }, { mode, dress }) : undefined
+  if (mtimeUs === undefined) return undefined
+  const time = utimesTime(mtimeUs)
+  fs.futimesSync(fd, time, time)
+  if (!isDressed) return undefined
+  return { stat: statOf(fs.fstatSync(fd)), ...(shown === undefined ? {} : { shown }) }
 }
 
 /** False if the file ends before. */

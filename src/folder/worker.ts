@@ -4,6 +4,7 @@
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
 import { PACKAGE_VERSION } from '../control/package-version.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import {
   listArchiveDays,
   type Pruned,
@@ -12,6 +13,8 @@ import {
   pruneArchive,
   removeEmptyArchiveDirectories,
 } from './archive-prune.js'
+import { buffersOfAttributes } from './attribute-pack.js'
+import { supportedScope } from './attributes.js'
 import { commitBatch } from './commit.js'
 import type { CommitPayload, CommitResult } from './commit-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
@@ -21,7 +24,7 @@ import { lowerPriority } from './priority.js'
 import {
   type ConfirmPayload,
   confirmMissingBatch,
-  type ScannedDirectory,
+  type ScanBatch,
   type ScanPayload,
   scanBatch,
 } from './scan.js'
@@ -30,13 +33,19 @@ import { stageBatch } from './stage.js'
 import type { StagePayload, StageResult } from './stage-job.js'
 import type { ThreadData } from './threads.js'
 
+export interface AttributeSupportPayload {
+  readonly root: string
+  readonly scope: AttributeScope
+}
+
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {
   stage(payload: StagePayload): Transferring<{ results: StageResult[]; bytes: ArrayBuffer }>
   commit(payload: CommitPayload): CommitResult[]
   cleanStaging(payload: StagingCleaning): StagingCleaned
-  scan(payload: ScanPayload): Transferring<ScannedDirectory[]>
+  scan(payload: ScanPayload): Transferring<ScanBatch>
   confirmMissing(payload: ConfirmPayload): boolean[]
+  attributeSupport(payload: AttributeSupportPayload): AttributeScope
   hash(payload: HashPayload): Transferring<PackedHashes>
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
@@ -88,10 +97,11 @@ const jobs: Jobs = {
   commit: commitBatch,
   cleanStaging,
   scan: (payload) => {
-    const { results, stats } = scanBatch(payload)
-    return transferring(results, [stats.buffer])
+    const batch = scanBatch(payload)
+    return transferring(batch, [batch.stats.buffer, ...buffersOfAttributes(batch.attributes)])
   },
   confirmMissing: confirmMissingBatch,
+  attributeSupport: ({ root, scope }) => supportedScope(root, scope),
   hash: (payload) => {
     const packed = hashBatch(payload)
     return transferring(packed, buffersOfHashes(packed))

@@ -28,7 +28,7 @@ export interface Accounts {
 type Lookup = (database: 'passwd' | 'group', key: string) => readonly string[] | undefined
 
 /** Where getent lies, whatever the path of who started us. */
-const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin'
+export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin'
 const GETENT_NO_SUCH_KEY = 2
 
 /** The accounts of this machine. */

@@ -6,6 +6,7 @@
 // held exactly when a row's layout has it.
 import { TreeDigest } from '../core/digest.js'
 import { type Fact, fingerprint } from '../core/fact.js'
+import { LACKS, type Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
@@ -22,6 +23,16 @@ const NO_LAYOUT: Layout = Buffer.alloc(0)
 /** A packed DiskRow, then the layout: none (0), inline (bytes) or in the other table (1). */
 type StoredRow = [row: unknown[], layout: 0 | 1 | Buffer]
 
+/** Paths that lack something of what the share says of them. */
+export interface Lacking {
+  readonly count: number
+  /** Some of them. */
+  readonly examples: ReadonlySet<RelPath>
+}
+
+const LACK_NAMES = ['owner', 'account', 'acl', 'xattrs'] as const
+const EXAMPLES = 16
+
 export class DiskTable {
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
@@ -30,6 +41,9 @@ export class DiskTable {
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
   readonly #withheld = new Set<RelPath>()
+  readonly #lacking = new Map<Lack, { count: number; examples: Set<RelPath> }>(
+    LACK_NAMES.map((what) => [what, { count: 0, examples: new Set() }]),
+  )
   /** How many paths below a directory hold what only a reader put there. */
   readonly #driftBelow = new Map<RelPath, number>()
   readonly #onDriftBelow: (directory: RelPath) => void
@@ -70,6 +84,10 @@ export class DiskTable {
   /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
   get withheld(): ReadonlySet<RelPath> {
     return this.#withheld
+  }
+
+  lacking(what: Lack): Lacking {
+    return this.#lacking.get(what)!
   }
 
   /** Whether something below a directory is a reader's own. */
@@ -206,11 +224,22 @@ export class DiskTable {
       if (sign === 1) this.#withheld.add(path)
       else this.#withheld.delete(path)
     }
+    if (row.lacks !== undefined && row.lacks !== 0) this.#countLacks(path, row.lacks, sign)
     if (sign === 1) this.#digest.add(fingerprint(path, fact))
     else this.#digest.remove(fingerprint(path, fact))
     if (fact.type === 'file') {
       this.#files += sign
       this.#bytes += sign * fact.size
+    }
+  }
+
+  #countLacks(path: RelPath, lacks: number, sign: 1 | -1): void {
+    for (const what of LACK_NAMES) {
+      if ((lacks & LACKS[what]) === 0) continue
+      const lacking = this.#lacking.get(what)!
+      lacking.count += sign
+      if (sign === -1) lacking.examples.delete(path)
+      else if (lacking.examples.size < EXAMPLES) lacking.examples.add(path)
     }
   }
 }

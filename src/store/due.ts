@@ -1,6 +1,7 @@
 // What is to be done at one path of this disk now: the core's step, with what the ignore rules leave out and what a
 // reader's own change holds back: at the path itself, or below a directory that is to go.
 import { NOTHING_APPLIED } from '../core/local.js'
+import { LACKS } from '../core/metadata.js'
 import type { RelPath } from '../core/path.js'
 import { type Step, stepFor } from '../core/plan.js'
 import type { Effective } from '../core/tree.js'
@@ -34,7 +35,11 @@ export function dueStep(
 
 function ownStep(options: IndexOptions, share: Effective, row: DiskRow | undefined): Step {
   const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
-  if (row?.drift === undefined) return step
+  if (row?.drift === undefined) {
+    const isRedress = ((row?.lacks ?? 0) & LACKS.redress) !== 0
+    const isDone = step.type === 'none' || step.type === 'adopt'
+    return isRedress && isDone && share.fact.type !== 'absent' ? { type: 'metadata', fact: share.fact } : step
+  }
   // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
   // is to be done then starts from what the disk really holds.
   if ((step.type === 'none' || step.type === 'adopt') && !options.overwriteDrift) return step

@@ -145,6 +145,10 @@ export interface DiskRow {
   readonly stat: DiskStat | undefined
   /** A reader's local change: what the disk really holds, while `applied` stays what the share said last. */
   readonly drift: Drift | undefined
+  /** Marks of the attributes that go with `stat` (core/shown.ts); undefined: never looked at, or there can be none. */
+  readonly shown?: Buffer | undefined
+  /** What the disk does not have of what `applied` says, as bits of LACKS (core/metadata.ts); 0 unless told. */
+  readonly lacks?: number
 }
 
 export interface Drift {
@@ -173,7 +177,11 @@ export function packDiskRow(row: DiskRow): unknown[] {
           stat.gid,
         ]
   const packed: unknown[] = [packVersion(row.applied.version), packFact(row.applied.fact), packedStat]
+  const { shown, lacks = 0 } = row
+  const hasDress = shown !== undefined || lacks !== 0
   if (drift !== undefined) packed.push(drift.what, drift.sinceMs, packFact(drift.fact))
+  else if (hasDress) packed.push(0, 0, 0)
+  if (hasDress) packed.push(shown === undefined ? 0 : shown.length === 1 ? shown[0] : shown, lacks)
   return packed
 }
 
@@ -183,10 +191,18 @@ export function unpackDiskRow(row: unknown[]): DiskRow {
     applied: { version: unpackVersion(row[0] as PackedVersion), fact: unpackFact(row[1] as PackedFact) },
     stat: stat === 0 ? undefined : unpackStatRow(stat),
     drift:
-      row.length > 3
+      row.length > 3 && row[3] !== 0
         ? { what: row[3] as DriftKind, sinceMs: row[4] as number, fact: unpackFact(row[5] as PackedFact) }
         : undefined,
+    ...(row.length > 6 ? unpackDress(row[6] as Buffer | number, row[7] as number) : {}),
   }
+}
+
+/** Marks of one byte, by far the commonest, are kept as that number; none has the value 0. */
+const SHORT_MARKS = Array.from({ length: 256 }, (_, byte) => Buffer.of(byte))
+
+function unpackDress(shown: Buffer | number, lacks: number): Pick<DiskRow, 'shown' | 'lacks'> {
+  return { shown: typeof shown !== 'number' ? shown : shown === 0 ? undefined : SHORT_MARKS[shown]!, lacks }
 }
 
 /** The inode and the links of a packed row's stat; undefined without one. For walks that need no more. */

@@ -11,6 +11,7 @@ import type { Entry } from '../core/entry.js'
 import { ABSENT, sameFact } from '../core/fact.js'
 import { type Applied, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
+import type { Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
 import type { Step } from '../core/plan.js'
@@ -20,7 +21,7 @@ import { type Effective, withAncestors } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
-import { DiskTable } from './disk.js'
+import { DiskTable, type Lacking } from './disk.js'
 import { dueStep, type IndexOptions } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
@@ -152,6 +153,11 @@ export class ShareIndex {
   /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
   get withheld(): ReadonlySet<RelPath> {
     return this.#disk.withheld
+  }
+
+  /** How many paths lack something of what the share says of them, and a few of them. */
+  lacking(what: Lack): Lacking {
+    return this.#disk.lacking(what)
   }
 
   /** What is to be done at a path now. */
@@ -314,8 +320,8 @@ export class ShareIndex {
   #withoutDrift(path: RelPath, share: Effective, row: DiskRow | undefined): DiskRow | undefined {
     if (row?.drift === undefined || !sameFact(row.drift.fact, share.fact)) return row
     const agreed = {
+      ...row,
       applied: { version: share.version, fact: share.fact },
-      stat: row.stat,
       drift: undefined,
     }
     this.#disk.set(path, agreed, this.layout(path))
@@ -328,7 +334,7 @@ export class ShareIndex {
     if (step.type === 'adopt' && row !== undefined && this.#isDiskUnsure) return this.#wanted.hold(path)
     if (step.type === 'adopt') {
       const applied = { version: share.version, fact: row?.applied.fact ?? ABSENT }
-      this.#disk.set(path, { applied, stat: row?.stat, drift: row?.drift }, this.layout(path))
+      this.#disk.set(path, { stat: undefined, drift: undefined, ...row, applied }, this.layout(path))
     }
     this.#wanted.set(path, step)
   }

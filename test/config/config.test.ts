@@ -66,6 +66,7 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           hardLinks: true,
+          sparse: true,
           useRelay: true,
           position: { line: 1, column: 47 },
         },
@@ -98,8 +99,8 @@ describe('parseConfig', () => {
     assert.equal(share?.dir, '/etc/sync/photos')
     assert.ok(share !== undefined && 'grade' in share.secret && share.secret.grade === 'write')
     assert.deepEqual(
-      [share.useDht, share.searchLan, share.useSyncTrash, share.overwriteChanges],
-      [false, false, true, true],
+      [share.useDht, share.searchLan, share.useSyncTrash, share.overwriteChanges, share.sparse],
+      [false, false, true, true, true],
     )
     assert.equal(share.knownHosts.length, 3)
     const notYet = 'is not honoured yet by this version and has no effect'

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parsePath, type RelPath } from '../../src/core/path.js'
 import type { PieceKeys } from '../../src/core/piece.js'
+import { type AttributeScope, NO_SCOPE } from '../../src/core/raw-attributes.js'
 import { type DiskStat, statOf } from '../../src/core/stat.js'
 import { type BatchProbe, commitBatch } from '../../src/folder/commit.js'
 import type { CommitJob, CommitResult, Expect } from '../../src/folder/commit-job.js'
+import type { Dress } from '../../src/folder/dress-job.js'
 import type { SyncCalls } from '../../src/folder/durable.js'
 import { prepareOwnDir } from '../../src/folder/marker.js'
+import type { StagedAs } from '../../src/folder/stage-job.js'
 
 /** 2024-02-03. */
 export const AT_MS: number = Date.UTC(2024, 1, 3, 12)
@@ -32,6 +35,8 @@ export const NO_SYNC: SyncCalls = { fsync: () => undefined, syncFileSystem: () =
 /** A share with its own directory, removed by `remove`. */
 export class Share {
   readonly root: string
+  /** What dresses are about. */
+  scope: AttributeScope = NO_SCOPE
 
   constructor(root: string = fs.mkdtempSync(join(tmpdir(), 'shoal-folder-'))) {
     this.root = root
@@ -76,7 +81,15 @@ export class Share {
   fileJob(
     name: string,
     content: string,
-    more: { seed?: number; mode?: number; mtimeUs?: number; expect?: Expect; slipName?: string } = {},
+    more: {
+      seed?: number
+      mode?: number
+      mtimeUs?: number
+      expect?: Expect
+      slipName?: string
+      dress?: Dress
+      staged?: StagedAs
+    } = {},
   ): CommitJob {
     const {
       seed = 1,
@@ -91,7 +104,7 @@ export class Share {
   }
 
   commit(jobs: readonly CommitJob[], probe: BatchProbe = {}, archive = true): CommitResult[] {
-    const options = { archive, atMs: AT_MS }
+    const options = { archive, atMs: AT_MS, scope: this.scope }
     return commitBatch({ root: this.root, jobs, options }, { syncCalls: NO_SYNC, ...probe })
   }
 
@@ -137,6 +150,8 @@ const WATCHED = [
   'symlinkSync',
   'readlinkSync',
   'chmodSync',
+  'chownSync',
+  'fchownSync',
   'fchmodSync',
   'utimesSync',
   'futimesSync',

@@ -86,7 +86,9 @@ function fromPlace(chunk: Chunk, source: Partial<PartSource>): StagePart & { sou
 test('A2: a small file is staged in one go, with its metadata', () => {
   const bytes = content(1000)
   const one = fileJob(1000, chunksOf(bytes, 1000), { mode: 0o4755, mtimeUs: -3 })
-  assert.deepEqual(stage([one.job], one.bytes), [{ token: token(1), good: [0], wrong: [], missing: [] }])
+  const results = stage([one.job], one.bytes)
+  const as = { stat: share.stat(`.shoal/staging/${token(1)}`) }
+  assert.deepEqual(results, [{ token: token(1), good: [0], wrong: [], missing: [], staged: as }])
   assert.deepEqual(fs.readFileSync(staged()), bytes)
   const stats = fs.statSync(staged())
   assert.equal(stats.mode & 0o7777, 0o4755)

@@ -1,15 +1,19 @@
 // A simulated apply, in the daemon's order: stage contents (from this disk, the archive or a node in reach), note what is
 // about to be done, exchange each path against what is there, put the times of directories back, and record all of it in
 // one transaction. A crash or a user may come between any two steps.
-import { ABSENT, type DirectoryFact, type LiveFact, sameFact } from '../../src/core/fact.js'
+
+import { ABSENT, type DirectoryFact, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
+import type { LocalDress, Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf, type Step } from '../../src/core/plan.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
 import type { Version } from '../../src/core/version.js'
+import type { DiskRow } from '../../src/store/rows.js'
 import { type Content, contentOfPieces } from './contents.js'
-import { bytesOf, type Inode } from './disk.js'
+import { bytesOf, type Inode, noted } from './disk.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
 import { currentFact } from './scan.js'
+import { attributesSeen, BARE, dressing } from './wardrobe.js'
 
 interface Task {
   readonly path: RelPath
@@ -23,6 +27,8 @@ interface Done {
   /** Undefined: it was not done. */
   readonly stat: DiskStat | 'gone' | undefined
   readonly archived: string | undefined
+  /** What it shows of attributes, with the stat. */
+  readonly attributes: Buffer | undefined
 }
 
 /** Applies as many of the wanted paths as can be applied now. */
@@ -136,16 +142,21 @@ function* commit(node: SimNode, tasks: Task[]): Work {
     const parent = parentOf(task.path)
     const isOrphan = done.some((other) => other.task.path === parent && other.stat === undefined)
     if (!isOrphan || isKnownDirectory(node, parent)) yield* job.run()
-    done.push({ task, stat: job.result, archived: job.archived })
+    const { result: stat, archived } = job
+    const inode = disk.tree.get(task.path)
+    const isIt = inode !== undefined && inode.stat === stat
+    const seen = isIt ? attributesSeen(node.options.wardrobe, inode) : undefined
+    done.push({ task, stat, archived, attributes: seen })
   }
   if (node.world.random.chance(0.3)) yield
   const undone = new Set(done.flatMap(({ task, stat }) => (stat === undefined ? [task.path] : [])))
   const times: [RelPath, DiskStat][] = []
-  for (const [path, { mode, mtimeUs }] of directories) {
+  for (const [path, { mtimeUs }] of directories) {
     const inode = disk.tree.get(path)
     if (inode?.type !== 'directory' || undone.has(path)) continue
-    disk.set(path, { mode, mtimeUs })
-    inode.isTouched = false
+    disk.set(path, { mtimeUs })
+    // Its other metadata may be a user's.
+    if (inode.touched.size === 0) inode.isTouched = false
     times.push([path, inode.stat])
   }
   yield
@@ -161,7 +172,7 @@ function record(
 ): void {
   const { index } = node
   index.transaction(() => {
-    for (const { task, stat, archived } of done) {
+    for (const { task, stat, archived, attributes } of done) {
       if (stat === undefined) {
         node.fullScanDue = true
         continue
@@ -177,6 +188,7 @@ function record(
         {
           applied: { version: task.version, fact },
           stat: stat === 'gone' ? undefined : stat,
+          ...(stat === 'gone' ? {} : dressedAs(node, fact, { stat, attributes })),
           drift: undefined,
         },
         layout,
@@ -186,10 +198,14 @@ function record(
       const row = index.disk(path)
       if (row?.applied.fact.type !== 'directory' || row.drift !== undefined) continue
       // What was set, not what the row says by now: a scan may have published other times meanwhile.
-      const fact = { ...row.applied.fact, mode: stat.mode, mtimeUs: mtimeUsOf(stat) }
+      const fact = { ...row.applied.fact, mtimeUs: mtimeUsOf(stat) }
+      const { shown, lacks = 0 } = row
+      // An owner or a mode that somebody else has set is for a scan to find.
+      const isOurs = row.stat === undefined || isSameDress(row.stat, stat)
+      if (!isOurs) continue
       index.setDisk(
         path,
-        { applied: { version: row.applied.version, fact }, stat, drift: undefined },
+        { applied: { version: row.applied.version, fact }, stat, shown, lacks, drift: undefined },
         undefined,
       )
     }
@@ -215,6 +231,15 @@ function directoriesTouched(node: SimNode, tasks: readonly Task[]): Map<RelPath,
   return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
 }
 
+function dressedAs(node: SimNode, fact: Fact, now: Observation): Pick<DiskRow, 'shown' | 'lacks'> {
+  const { metadata } = node.options.wardrobe
+  return { shown: metadata.shownOf(now), lacks: metadata.lacks(fact, now) }
+}
+
+function isSameDress(a: DiskStat, b: DiskStat): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
+}
+
 function resultOf({ step }: Task): LiveFact | undefined {
   return step.type === 'remove' ? undefined : step.fact
 }
@@ -229,6 +254,7 @@ function isUntouched(now: DiskStat, expected: DiskStat): boolean {
 class Job {
   result: DiskStat | 'gone' | undefined
   archived: string | undefined
+  #set: { readonly mode: number; readonly dress?: LocalDress } | undefined
   readonly #node: SimNode
   readonly #task: Task
   readonly #expected: DiskStat | undefined
@@ -243,6 +269,7 @@ class Job {
 
   *run(): Work {
     const { disk, rules } = this.#node
+    const { wardrobe } = this.#node.options
     const { path, step } = this.#task
     const there = disk.tree.get(path)
     if (step.type === 'remove' && there === undefined && this.#expected === undefined) {
@@ -263,14 +290,20 @@ class Job {
       if (this.#random.chance(0.3)) yield
     }
     const inode = this.#newInode(step.fact)
+    this.#set = wardrobe.metadata.dress(step.fact, true)
+    // In the staging area, where nothing can come between that anybody would see.
+    for (const _ of dressing(disk, inode, this.#set, wardrobe));
     const old = disk.tree.get(path)
     // What is new is linked, never renamed over something that a user made meanwhile.
     if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
     if (old === undefined) disk.put(path, inode, 'agent')
     else yield* this.#exchange(inode, old)
+    const made = inode.stat
     if (step.type === 'mkdir' && this.#random.chance(0.3)) yield
     if (this.#task.content !== undefined) disk.staging.delete(tokenOf(path, this.#task.content))
-    this.result = disk.tree.get(path) === inode ? inode.stat : undefined
+    // A mode that a user has set at once is not what we gave it.
+    const isAsMade = isSameDress(made, inode.stat)
+    this.result = disk.tree.get(path) === inode ? (isAsMade ? inode.stat : made) : undefined
   }
 
   get #random() {
@@ -337,13 +370,19 @@ class Job {
     const { path } = this.#task
     const inode = disk.tree.get(path)
     if (inode === undefined) return
-    if (fact.type !== 'symlink') disk.set(path, { mode: fact.mode })
+    const { wardrobe } = this.#node.options
+    this.#set = wardrobe.metadata.dress(fact, false, inode.stat.mode)
+    for (const _ of dressing(disk, inode, this.#set, wardrobe)) {
+      const { stat } = inode
+      if (wardrobe !== BARE && this.#random.chance(0.2)) yield
+      if (disk.tree.get(path) !== inode || inode.stat !== stat) return
+    }
     const { stat } = inode
     if (this.#random.chance(0.3)) yield
     // Setting the time over a write that came in between would hide it.
     if (disk.tree.get(path) !== inode || inode.stat !== stat) return
     disk.set(path, { mtimeUs: fact.mtimeUs })
-    inode.isTouched = false
+    noted(inode)
     this.result = inode.stat
   }
 }

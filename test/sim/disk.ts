@@ -5,7 +5,10 @@ import { NO_EXTRA } from '../../src/core/entry.js'
 import type { Fact } from '../../src/core/fact.js'
 import { parentOf, type RelPath } from '../../src/core/path.js'
 import { type DiskStat, mtimeUsOf } from '../../src/core/stat.js'
+import { withMode } from '../support/wearing.js'
 import type { Content } from './contents.js'
+
+const NO_ATTRIBUTES = Buffer.alloc(0)
 
 export type InodeType = 'file' | 'directory' | 'symlink'
 
@@ -21,6 +24,10 @@ export interface Inode {
   stat: DiskStat
   /** Changed by a user since the agent last knew it: only such a thing may be announced (A4). */
   isTouched: boolean
+  /** Packed, as the file system has them. */
+  attributes: Buffer
+  /** What of its metadata users have changed since the agent last knew it. */
+  readonly touched: Set<string>
 }
 
 /** Hears what users write and destroy. */
@@ -83,7 +90,7 @@ export class SimDisk {
     const inode = this.tree.get(path)!
     this.#ledger.destroyed(path, bytesOf(inode)!)
     inode.content = content
-    this.#change(inode, { size: content.size, mtimeMs: this.#nowUs() / 1000 })
+    this.change(inode, { size: content.size, mtimeMs: this.#nowUs() / 1000 })
     inode.isTouched = true
     this.#ledger.written(path, { type: 'file', content })
   }
@@ -107,7 +114,7 @@ export class SimDisk {
       this.removedByUser.add(path)
       const target = (to + path.slice(from.length)) as RelPath
       inode.isTouched = true
-      if (path === from) this.#change(inode, {})
+      if (path === from) this.change(inode, {})
       this.put(target, inode, 'user', path === from)
       if (bytes !== undefined) this.#ledger.written(target, bytes)
     }
@@ -115,7 +122,12 @@ export class SimDisk {
 
   userSets(path: RelPath, set: { readonly mode?: number; readonly mtimeUs?: number }): void {
     this.set(path, set)
-    this.tree.get(path)!.isTouched = true
+    const inode = this.tree.get(path)!
+    inode.isTouched = true
+    if (set.mode === undefined || inode.type === 'symlink') return
+    inode.touched.add('mode')
+    // chmod(2) changes the mask of an ACL.
+    inode.attributes = withMode({ stat: inode.stat, attributes: inode.attributes }, set.mode).attributes!
   }
 
   // --- what both do ---
@@ -140,6 +152,8 @@ export class SimDisk {
         gid: 0,
       },
       isTouched: false,
+      attributes: NO_ATTRIBUTES,
+      touched: new Set(),
     }
   }
 
@@ -147,6 +161,8 @@ export class SimDisk {
   put(path: RelPath, inode: Inode, by: 'user' | 'agent', disturbs = true): void {
     this.tree.set(path, inode)
     this.removedByUser.delete(path)
+    // Another inode under this name has metadata of its own.
+    if (by === 'user') for (const what of ['owner', 'acl', 'xattrs', 'mode']) inode.touched.add(what)
     if (disturbs) this.#disturb(path, by)
   }
 
@@ -157,13 +173,14 @@ export class SimDisk {
 
   set(path: RelPath, { mode, mtimeUs }: { readonly mode?: number; readonly mtimeUs?: number }): void {
     const inode = this.tree.get(path)!
-    this.#change(inode, {
+    this.change(inode, {
       ...(mode === undefined || inode.type === 'symlink' ? {} : { mode }),
       ...(mtimeUs === undefined ? {} : { mtimeMs: mtimeUs / 1000 }),
     })
   }
 
-  #change(inode: Inode, to: Partial<DiskStat>): void {
+  /** A change of an inode: its ctime moves. */
+  change(inode: Inode, to: Partial<DiskStat>): void {
     inode.stat = { ...inode.stat, ...to, ctimeMs: ++this.#ticks }
   }
 
@@ -172,9 +189,15 @@ export class SimDisk {
     const parent = parentOf(path)
     const inode = parent === '' ? undefined : this.tree.get(parent)
     if (inode === undefined) return
-    this.#change(inode, { mtimeMs: this.#nowUs() / 1000 })
+    this.change(inode, { mtimeMs: this.#nowUs() / 1000 })
     if (by === 'user') inode.isTouched = true
   }
+}
+
+/** The agent knows an inode as it is. */
+export function noted(inode: Inode): void {
+  inode.isTouched = false
+  inode.touched.clear()
 }
 
 export function bytesOf(inode: Inode): Bytes | undefined {

@@ -18,6 +18,7 @@ import { settleOnce } from './publish.js'
 import type { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { scanOnce } from './scan.js'
+import type { Wardrobe } from './wardrobe.js'
 
 /** A piece of work that stops wherever something may come between. */
 export type Work = Generator<void, void, void>
@@ -40,6 +41,7 @@ export interface NodeOptions {
   readonly encodes: boolean
   readonly skewUs: number
   readonly rules: Rules
+  readonly wardrobe: Wardrobe
 }
 
 /** What a node needs of the world around it. */

@@ -1,6 +1,7 @@
 // A simulated writer's way into its own feed: versions and piece numbers are given, the records are appended, become
 // durable, and only then are taken over, in one transaction with what the disk is known to hold (F5).
 import type { PieceRun } from '../../src/core/entry.js'
+import { sameFactContent } from '../../src/core/fact.js'
 import type { WriterId } from '../../src/core/ids.js'
 import { depthOf } from '../../src/core/path.js'
 import type { PieceInfo } from '../../src/core/piece.js'
@@ -10,16 +11,23 @@ import { type Draft, entryOf } from '../../src/core/tree.js'
 import { advance, type Version } from '../../src/core/version.js'
 import { goneVersion } from '../../src/store/gone.js'
 import { packLayout } from '../../src/store/pieces.js'
+import type { DiskRow } from '../../src/store/rows.js'
 import { contentOfPieces } from './contents.js'
-import type { Inode } from './disk.js'
+import { type Inode, noted } from './disk.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
+import { unmeant } from './wardrobe.js'
 
 export interface Publication {
   readonly draft: Draft
   readonly pieces: readonly PieceInfo[]
   /** For a change found on the disk: its stat, and for the verdict, the inode and whether a user had touched it. */
   readonly found:
-    | { readonly stat: DiskStat | undefined; readonly inode: Inode | undefined; readonly isNews: boolean }
+    | (Pick<DiskRow, 'shown' | 'lacks'> & {
+        readonly stat: DiskStat | undefined
+        readonly inode: Inode | undefined
+        readonly isNews: boolean
+        readonly touched: ReadonlySet<string>
+      })
     | undefined
 }
 
@@ -147,7 +155,8 @@ function* append(node: SimNode, list: readonly Publication[]): Work {
       if (found === undefined) return
       const layout = draft.fact.type === 'file' ? packLayout(pieces) : undefined
       const applied = { version: versions[i]!, fact: draft.fact }
-      node.index.setDisk(draft.path, { applied, stat: found.stat, drift: undefined }, layout)
+      const { stat, shown, lacks = 0 } = found
+      node.index.setDisk(draft.path, { applied, stat, shown, lacks, drift: undefined }, layout)
     })
   })
   node.progress++
@@ -163,9 +172,15 @@ function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
         `announced what no user did since it knew it: ${draft.path} (${draft.fact.type})`,
       )
     }
+    if (!node.isAmnesiac && found.inode !== undefined) {
+      const before = node.index.applied(draft.path).fact
+      if (sameFactContent(before, draft.fact))
+        for (const what of unmeant(before, draft.fact, found.touched))
+          node.world.violation(node, `${what} of ${draft.path}`)
+    }
     const now = node.disk.tree.get(draft.path)
     if (found.inode === undefined) node.disk.removedByUser.delete(draft.path)
-    else if (now === found.inode && now.stat === found.stat) now.isTouched = false
+    else if (now === found.inode && now.stat === found.stat) noted(now)
   }
 }
 

@@ -2,13 +2,15 @@
 // the index as it is by then, read what changed, judge, and publish. Everything may change between any two steps.
 import { ABSENT, type Fact } from '../../src/core/fact.js'
 import { judge, NOTHING_APPLIED } from '../../src/core/local.js'
+import { lookedAt } from '../../src/core/metadata-look.js'
 import { parentOf, type RelPath } from '../../src/core/path.js'
 import { type DiskStat, sameStat } from '../../src/core/stat.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import type { Content } from './contents.js'
-import { factOfInode, type Inode } from './disk.js'
+import { factOfInode, type Inode, noted } from './disk.js'
 import type { SimNode, Work } from './node.js'
 import { type Publication, publish } from './publish.js'
+import { attributesSeen } from './wardrobe.js'
 
 type Directory = RelPath | ''
 
@@ -21,6 +23,9 @@ interface Sight {
   /** Whether a user had changed it since the agent last knew it, for the verdict. */
   readonly isNews: boolean
   readonly content: Content | undefined
+  /** As the agent reads them, with the stat. */
+  readonly attributes: Buffer | undefined
+  readonly touched: ReadonlySet<string>
 }
 
 interface Candidate {
@@ -75,8 +80,7 @@ class Look {
       this.#listed.add(next)
       const listing = this.#node.disk.children(next).map((path): Sight => {
         const inode = tree.get(path)!
-        const { stat, content, isTouched: isNews } = inode
-        return { path, fact: factOfInode(inode), stat, inode, isNews, content }
+        return this.#sightOf(path, inode)
       })
       if (random.chance(0.3)) yield
       this.#node.index.transaction(() => queue.push(...this.#compare(next, listing)))
@@ -94,7 +98,8 @@ class Look {
     const { index } = this.#node
     const rows = new Map(index.diskChildren(directory).map(({ path, row }) => [path, row]))
     const below: Directory[] = []
-    for (const { path, fact, inode, stat, isNews } of listing) {
+    for (const sight of listing) {
+      const { path, fact, stat } = sight
       const row = rows.get(path)
       rows.delete(path)
       const isDirectory = fact.type === 'directory'
@@ -103,13 +108,20 @@ class Look {
       if (this.#isDisturbed(path)) continue
       // What lay in a directory went with it, although nothing is missing from this listing.
       if (!isDirectory) for (const child of index.diskChildren(path)) this.#noteMissing(child.path)
-      if (isDirectory) this.#judge({ path, fact, stat, inode, isNews, content: undefined })
+      if (isDirectory) this.#judge({ ...sight, content: undefined })
       else this.#candidates.push({ path, seen: row?.stat })
     }
     for (const [path, row] of rows) {
       if (currentFact(row).type !== 'absent' && !this.#isDisturbed(path)) this.#noteMissing(path)
     }
     return below
+  }
+
+  #sightOf(path: RelPath, inode: Inode): Sight {
+    const { stat, content, isTouched: isNews } = inode
+    const attributes = attributesSeen(this.#node.options.wardrobe, inode)
+    const touched = new Set(inode.touched)
+    return { path, fact: factOfInode(inode), stat, inode, isNews, content, attributes, touched }
   }
 
   #isDisturbed(path: RelPath): boolean {
@@ -143,14 +155,13 @@ class Look {
     const { disk, index, world } = this.#node
     const inode = disk.tree.get(path)
     if (inode === undefined || inode.type === 'directory') return this.#again()
-    const { stat, content, isTouched: isNews } = inode
-    const fact = factOfInode(inode)
+    const sight = this.#sightOf(path, inode)
     if (world.random.chance(0.3)) yield
     const row = index.disk(path)?.stat
     const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
     if (rowIsNew) return this.#again()
     if (this.#isDisturbed(path)) return
-    index.transaction(() => this.#judge({ path, fact, stat, inode, isNews, content }))
+    index.transaction(() => this.#judge(sight))
   }
 
   #judgeMissing(): void {
@@ -159,38 +170,65 @@ class Look {
       for (const path of this.#missing) {
         if (disk.tree.has(path) || this.#isDisturbed(path)) continue
         const isNews = disk.removedByUser.has(path)
-        this.#judge({ path, fact: ABSENT, stat: undefined, inode: undefined, isNews, content: undefined })
+        const gone = { stat: undefined, inode: undefined, content: undefined, attributes: undefined }
+        this.#judge({ path, fact: ABSENT, isNews, ...gone, touched: new Set() })
       }
     })
   }
 
-  #judge({ path, fact, stat, inode, isNews, content }: Sight): void {
+  #judge({ path, fact, stat, inode, isNews, content, attributes, touched }: Sight): void {
     const { index, world } = this.#node
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
+    const { wardrobe, isWriter } = this.#node.options
+    const { metadata } = wardrobe
+    const intents = this.#node.recovered.get(path) ?? []
+    const isOurs = share.entry !== undefined && share.entry.origin === this.#node.feed?.writer
+    const now = stat === undefined ? undefined : { stat, attributes }
+    const looked =
+      fact.type === 'absent' || now === undefined
+        ? undefined
+        : lookedAt(metadata, {
+            ...{ seen: fact, now, share, intents, isWriter, isOurs, applied: applied.fact },
+            held: currentFact(row),
+            was: { stat: row?.stat, shown: row?.shown },
+          })
+    const observed = looked?.observed ?? fact
+    const dressed = (of: Fact): Pick<DiskRow, 'shown' | 'lacks'> =>
+      now === undefined ? {} : { shown: metadata.shownOf(now), lacks: metadata.lacks(of, now) }
     const outcome = judge({
       path,
-      observed: fact,
+      observed,
+      ...(looked === undefined ? {} : { seenAs: looked.seenAs }),
       applied,
       share,
-      intents: this.#node.recovered.get(path) ?? [],
-      writer: this.#node.options.isWriter,
+      intents,
+      writer: isWriter,
     })
     this.#node.recovered.delete(path)
     if (outcome.type === 'publish') {
       const draft = this.#node.rules.judged(outcome.draft, share)
       this.#node.inFlight.add(path)
-      this.#found.push({ draft, pieces: content?.pieces ?? [], found: { stat, inode, isNews } })
+      this.#found.push({
+        draft,
+        pieces: content?.pieces ?? [],
+        found: { ...dressed(outcome.draft.fact), stat, inode, isNews, touched },
+      })
       return
     }
     world.log(this.#node, () => `finds ${path} (${fact.type}): ${outcome.type}`)
-    if (inode !== undefined && inode.stat === stat && this.#node.disk.tree.get(path) === inode)
-      inode.isTouched = false
+    if (inode !== undefined && inode.stat === stat && this.#node.disk.tree.get(path) === inode) noted(inode)
     const drift =
-      outcome.type === 'drift' ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact } : undefined
-    const now = outcome.type === 'adopt' ? outcome.applied : applied
-    index.setDisk(path, { applied: now, stat, drift }, content?.layout)
+      outcome.type === 'drift'
+        ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact: observed }
+        : undefined
+    const is = outcome.type === 'adopt' ? outcome.applied : applied
+    index.setDisk(
+      path,
+      { applied: is, stat, drift, ...dressed(drift === undefined ? is.fact : ABSENT) },
+      content?.layout,
+    )
   }
 }
 

@@ -3,10 +3,11 @@ import { type Fact, sameFact, sameFactContent } from '../../src/core/fact.js'
 import type { RelPath } from '../../src/core/path.js'
 import { ShareIndex } from '../../src/store/share-index.js'
 import { contentOfPieces } from './contents.js'
-import { bytesOf, factOfInode } from './disk.js'
+import { bytesOf, factOfInode, type Inode } from './disk.js'
 import { type Accounts, keyOf } from './ledger.js'
 import type { SimNode } from './node.js'
 import { currentFact } from './scan.js'
+import { BARE, isDressed } from './wardrobe.js'
 
 /** What a device's disk holds. */
 export function factsOf({ disk }: SimNode): ReadonlyMap<RelPath, Fact> {
@@ -32,11 +33,17 @@ function* asMeant(node: SimNode, meant: ReadonlyMap<RelPath, Fact>): Generator<s
     if (was === undefined && fact.type === 'directory' && node.crashes > 0) continue
     if (was === undefined) yield `${path} (${fact.type}) was made although the only user did not make it`
     // Times of directories that were put back after an apply do not tell what a user did in between.
-    else if (!sameFact(was, fact) && (fact.type !== 'directory' || was.type !== 'directory'))
+    else if (!isSameAsMeant(node, was, fact) && (fact.type !== 'directory' || was.type !== 'directory'))
       yield `${path} is not as the only user left it`
   }
   for (const path of meant.keys())
     if (!ended.has(path)) yield `${path} is gone although the only user did not delete it`
+}
+
+/** Whether it is as its user left it; of a node that takes modes for less than they are, only the rest. */
+function isSameAsMeant({ options }: SimNode, was: Fact, fact: Fact): boolean {
+  if (options.wardrobe === BARE || !('mode' in was) || !('mode' in fact)) return sameFact(was, fact)
+  return sameFact({ ...was, mode: 0 }, { ...fact, mode: 0 })
 }
 
 function* verdict(nodes: readonly SimNode[], accounts: Accounts): Generator<string> {
@@ -111,9 +118,17 @@ function* equalTrees(nodes: readonly SimNode[], besides: ReadonlySet<RelPath>): 
       const two = other.disk.tree.get(path)
       const names = `${first!.options.name} and ${other.options.name}${other.options.isWriter ? '' : ' (reader)'}`
       if (one === undefined || two === undefined) yield `${names} differ: only one has ${path}`
-      else if (!sameFact(factOfInode(one), factOfInode(two))) yield `${names} differ at ${path}`
+      else if (!sameFact(comparable(first!, one), comparable(other, two))) yield `${names} differ at ${path}`
     }
   }
+}
+
+/** Modes are other where an ACL cannot be held; that each wears what the share says is asked apart. */
+function comparable({ options }: SimNode, inode: Inode): Fact {
+  const fact = factOfInode(inode)
+  return options.wardrobe === BARE || fact.type === 'absent' || fact.type === 'symlink'
+    ? fact
+    : { ...fact, mode: 0 }
 }
 
 /** The index says of the disk what is there, and counts to the same when it counts again. */
@@ -121,7 +136,7 @@ function* soundIndex({ index, disk, database, options }: SimNode): Generator<str
   for (const { path, row } of index.diskRows()) {
     const inode = disk.tree.get(path)
     const fact = currentFact(row)
-    const isRight = inode === undefined ? fact.type === 'absent' : sameFact(fact, factOfInode(inode))
+    const isRight = inode === undefined ? fact.type === 'absent' : isAs(options, fact, inode)
     if (!isRight) yield `${options.name} believes ${path} to be ${fact.type}, wrongly`
   }
   const again = new ShareIndex(database, '', {
@@ -131,6 +146,13 @@ function* soundIndex({ index, disk, database, options }: SimNode): Generator<str
   if (!again.digest().equals(index.digest())) yield `${options.name} counts another digest after a restart`
   const counts = JSON.stringify(again.counts)
   if (counts !== JSON.stringify(index.counts)) yield `${options.name} counts ${counts} after a restart`
+}
+
+function isAs({ wardrobe }: SimNode['options'], fact: Fact, inode: Inode): boolean {
+  if (wardrobe === BARE) return sameFact(fact, factOfInode(inode))
+  const seen = factOfInode(inode)
+  if (fact.type === 'absent' || !sameFactContent(fact, seen) || seen.type === 'absent') return false
+  return fact.mtimeUs === seen.mtimeUs && isDressed(wardrobe, fact, inode)
 }
 
 function* noLostBytes(nodes: readonly SimNode[], accounts: Accounts): Generator<string> {

@@ -8,6 +8,7 @@ import { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { User } from './user.js'
 import { factsOf, verdictOf } from './verdict.js'
+import { BARE, userDresses, wardrobeOf } from './wardrobe.js'
 
 export interface HistoryOptions {
   readonly seed: number
@@ -40,6 +41,8 @@ export class World implements Surroundings {
   readonly random: Random
   /** Of its own, so that a seed's history is otherwise the same. */
   readonly #pruning: Random
+  /** The same, for metadata; undefined in histories without. */
+  readonly #dressing: Random | undefined
   readonly nodes: readonly SimNode[]
   readonly accounts: Accounts = new Accounts()
   readonly #seed: number
@@ -62,6 +65,8 @@ export class World implements Surroundings {
     this.#verbose = verbose
     this.random = new Random(seed)
     this.#pruning = new Random(seed + 0x51ed270b)
+    const dressing = new Random(seed + 0x2d83cdac)
+    this.#dressing = dressing.chance(0.4) ? dressing : undefined
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
@@ -81,8 +86,9 @@ export class World implements Surroundings {
       }
       const skewUs = this.random.chance(0.5) ? 0 : (this.random.below(7200) - 3600) * 1e6
       const overwritesDrift = this.random.chance(0.5)
+      const wardrobe = this.#dressing === undefined ? BARE : wardrobeOf(this.#dressing, i)
       const node: SimNode = new SimNode(
-        { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules },
+        { name, isWriter, archives, encodes, overwritesDrift, skewUs, rules, wardrobe },
         this,
         ledger,
         i,
@@ -151,6 +157,10 @@ export class World implements Surroundings {
 
   #userSteps(): void {
     const one = this.isSolo ? this.#users[0]! : this.random.pick(this.#users)!
+    if (this.#dressing?.chance(0.5)) {
+      const did = userDresses(this.#dressing, one.node.disk, one.node.options.wardrobe)
+      if (did !== undefined) this.log(one.node, () => `USER ${did}`)
+    }
     one.work ??= one.user.does()
     if (one.work.next().done) one.work = undefined
   }

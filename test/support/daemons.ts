@@ -43,6 +43,10 @@ export interface NodeOptions {
   readonly comments?: readonly string[]
   /** For the daemon's process, besides this one's. */
   readonly environment?: Readonly<Record<string, string>>
+  /** As whom the daemon runs, if not as the test. */
+  readonly as?: { readonly uid: number; readonly gid: number }
+  /** The directory to keep in sync, if not one of the world's own. */
+  readonly dir?: string
 }
 
 /** Runs a test in a world of its own, which is taken down whatever happens. */
@@ -115,10 +119,15 @@ export class World {
   }
 
   /** Starts `shoal` with arguments; ended with the world at the latest. */
-  spawn(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
+  spawn(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    as: NodeOptions['as'] = undefined,
+  ): ChildProcess {
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...environment },
+      ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
     })
     this.#commands.add(child)
     child.once('exit', () => this.#commands.delete(child))
@@ -163,11 +172,16 @@ export class TestNode {
     this.port = port
     this.#options = options
     const home = path.join(world.root, name)
-    this.dir = path.join(home, 'share')
+    this.dir = options.dir ?? path.join(home, 'share')
     this.storage = path.join(home, 'storage')
     this.configFile = path.join(home, options.configName ?? 'shoal.conf')
     this.client = new ControlClient(this.storage)
-    fs.mkdirSync(this.dir, { recursive: true })
+    for (const directory of [home, this.dir]) fs.mkdirSync(directory, { recursive: true })
+    if (options.as === undefined) return
+    const { uid, gid } = options.as
+    // Others may look for their own, and find it by name only.
+    fs.chmodSync(world.root, 0o711)
+    for (const own of [home, this.dir]) fs.chownSync(own, uid, gid)
   }
 
   get pid(): number {
@@ -199,7 +213,7 @@ export class TestNode {
   /** Starts a process on this node's configuration without waiting for anything; its log is collected. */
   spawnDaemon(): ChildProcess {
     const args = ['run', this.configFile, '--log-level', this.world.logLevel]
-    const child = this.world.spawn(args, this.#options.environment)
+    const child = this.world.spawn(args, this.#options.environment, this.#options.as)
     let rest = ''
     child.stdout!.resume()
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -312,6 +326,8 @@ export class TestNode {
     )
     const lines = [...(this.#options.comments ?? []), text, '']
     fs.writeFileSync(this.configFile, lines.join('\n'), { mode: 0o600 })
+    const { as } = this.#options
+    if (as !== undefined) fs.chownSync(this.configFile, as.uid, as.gid)
   }
 
   async #until(isTrue: () => boolean, timeoutMs: number, what: string): Promise<void> {

@@ -5,6 +5,7 @@ import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
+import type { StagedAs } from '../../folder/stage-job.js'
 import type { PathIntent } from '../../store/intents.js'
 import { keyedToken } from './token.js'
 
@@ -51,6 +52,8 @@ export interface ApplyTask {
   /** One stage job of a task at a time: two threads must not make one staged file. */
   staging: boolean
   readonly pending: PendingPart[]
+  /** What the staged file was given and has, if it is whole. */
+  staged: { readonly set: string; readonly as: StagedAs } | undefined
   /** In the hands of a worker that commits it: its staged file must be left alone until the outcome is known. */
   committing: boolean
   /** Given up; results that still come are thrown away. */
@@ -98,6 +101,7 @@ export function taskOf(
     begun: false,
     staging: false,
     pending: [],
+    staged: undefined,
     committing: false,
     dropped: false,
   }

@@ -2,10 +2,10 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { ABSENT, type DirectoryFact, type FileFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type Fact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
+import type { LocalDress } from '../../core/metadata.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { packLayout } from '../../store/pieces.js'
@@ -13,9 +13,10 @@ import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
+import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import { othersStay } from './others-stay.js'
-import type { Shortcuts } from './shortcuts.js'
+import type { Place, Shortcuts } from './shortcuts.js'
 import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
@@ -44,6 +45,8 @@ export interface CommitterEvents {
 interface Planned {
   readonly task: ApplyTask
   readonly row: DiskRow | undefined
+  /** How the path is to look afterwards. */
+  readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
 }
 
@@ -191,10 +194,12 @@ export class Committer {
     try {
       const jobs = planned.flatMap(({ jobs: own }) => own)
       const expectRoot = this.#context.rootIdentity()
+      const scope = scopeOf(this.#context.metadata)
       const options = {
         archive: this.#context.archive,
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
+        ...(scope === undefined ? {} : { scope }),
       }
       const all = [...jobs, ...timeJobs(directories)]
       const results = all.length === 0 ? [] : await pool.commit(root, all, options)
@@ -233,7 +238,7 @@ export class Committer {
       : row?.stat === undefined
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
-    const { archive, maxVersionedBytes, index } = this.#context
+    const { archive, maxVersionedBytes, index, metadata } = this.#context
     // A file of its own with the same content replaces nothing that anybody could miss.
     const isSame = step.type === 'metadata' && row?.drift === undefined
     const choice = isSame
@@ -246,32 +251,59 @@ export class Committer {
     }
     if (task.via !== undefined) {
       const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
-      return jobs === undefined ? undefined : { task, row, jobs: [...first, ...jobs] }
-    }
-    const fileJob = ({ mtimeUs, size, ...fact }: FileFact): CommitJob => {
-      const mode = modeToSet({ mtimeUs, size, ...fact }, this.#context.withholdsSetid)
-      return { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }
+      return jobs === undefined ? undefined : { task, row, dress: undefined, jobs: [...first, ...jobs] }
     }
     switch (step.type) {
       case 'write':
-        return { task, row, jobs: [...first, fileJob(step.fact)] }
+        return this.#written(task, row, step.fact, first, { expect, ...slip })
       case 'symlink': {
         const { target, mtimeUs } = step.fact
-        return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
+        const { dress } = metadata.dress(step.fact, true)
+        const set = dress === undefined ? {} : { dress }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [...first, { type: 'symlink', path, target, mtimeUs, ...set, expect, ...slip }],
+        }
       }
-      case 'mkdir':
-        return { task, row, jobs: [{ type: 'mkdir', path, mode: step.fact.mode, expect, ...slip }] }
+      case 'mkdir': {
+        const set = metadata.dress(step.fact, true)
+        return { task, row, dress: set.dress, jobs: [{ type: 'mkdir', path, ...set, expect, ...slip }] }
+      }
       case 'remove':
-        return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
+        return { task, row, dress: undefined, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
-        if (task.isOwnCopy && fact.type === 'file') return { task, row, jobs: [fileJob(fact)] }
-        const held = row?.stat?.mode
-        const mode =
-          fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
-        return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
+        if (task.isOwnCopy && fact.type === 'file')
+          return this.#written(task, row, fact, first, { expect, ...slip })
+        const { mode, dress } = metadata.dress(fact, false, row?.stat?.mode)
+        const set = {
+          ...(fact.type === 'symlink' ? {} : { mode }),
+          ...(dress === undefined ? {} : { dress }),
+        }
+        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
+  }
+
+  /** A staged file gets its name. */
+  #written(
+    task: ApplyTask,
+    row: DiskRow | undefined,
+    fact: FileFact,
+    first: readonly CommitJob[],
+    more: Omit<Place, 'path'>,
+  ): Planned {
+    const { path, token } = task
+    const { mtimeUs, size } = fact
+    const set = this.#context.metadata.dress(fact, true)
+    const { dress } = set
+    // Not asked for again what staging has done already, unless it is other by now.
+    const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+    const staged = isStaged ? { staged: task.staged!.as } : {}
+    const file = { type: 'file', path, token, size, ...set, ...staged, mtimeUs } as const
+    return { task, row, dress, jobs: [...first, { ...file, ...more }] }
   }
 
   #record(
@@ -284,11 +316,11 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, row, jobs } of planned) {
-        const own = results.slice(at, at + jobs.length)
-        at += jobs.length
+      for (const plan of planned) {
+        const own = results.slice(at, at + plan.jobs.length)
+        at += plan.jobs.length
         const fault = own.find(({ status }) => status !== 'done')
-        after.push(this.#outcome(task, fault ?? own.at(-1) ?? doneAlready(row)))
+        after.push(this.#outcome(plan, fault ?? own.at(-1) ?? doneAlready(plan.row)))
       }
       this.#setAllTimes(directories, results.slice(at))
       index.recovery.clear(batch)
@@ -296,10 +328,11 @@ export class Committer {
     for (const act of after) act()
   }
 
-  #outcome(task: ApplyTask, result: CommitResult): () => void {
+  #outcome(plan: Planned, result: CommitResult): () => void {
+    const { task } = plan
     switch (result.status) {
       case 'done': {
-        this.#setDone(task, result)
+        this.#setDone(plan, result)
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
@@ -319,8 +352,9 @@ export class Committer {
     }
   }
 
-  #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
+  #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
     const { index } = this.#context
+    const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     this.#shortcuts.setFrom(task, result)
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
@@ -331,8 +365,20 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
-    this.#shortcuts.setDone(task, result)
+    const dressed = this.#shortcuts.worn(task, plan.row) ?? this.#dressed(plan, fact, result)
+    const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
+    index.setDisk(task.path, row, layout)
+    this.#shortcuts.setDone(task, result, row)
+  }
+
+  #dressed(
+    { task, dress, row }: Planned,
+    fact: Fact,
+    result: CommitResult & { readonly status: 'done' },
+  ): Pick<DiskRow, 'shown' | 'lacks'> {
+    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
+    const stat = fact.type === 'absent' ? undefined : result.stat
+    return dressedRow(this.#context.metadata, fact, dress, isNew, row, { ...result, stat })
   }
 
   #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
@@ -346,10 +392,12 @@ export class Committer {
     const { index } = this.#context
     const row = index.disk(path)
     if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mode, mtimeUs } = row.applied.fact
+    const { mtimeUs } = row.applied.fact
+    const { mode, uid, gid } = row.stat ?? { ...stat, mode: row.applied.fact.mode }
     // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
     if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    if (stat.mode === mode && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
+    const isOurs = stat.mode === mode && stat.uid === uid && stat.gid === gid
+    if (isOurs && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
   }
 
   /** Those directories that are to have another time by now than was set. */

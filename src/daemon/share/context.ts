@@ -1,4 +1,6 @@
 // What the parts of one running share have in common. Made once by share.ts; the parts see only this.
+import type { WriterId } from '../../core/ids.js'
+import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceKeys } from '../../core/piece.js'
 import type { RootIdentity } from '../../folder/marker.js'
@@ -8,6 +10,8 @@ import type { ShareIndex } from '../../store/share-index.js'
 import type { DiskGuard } from './disk-guard.js'
 import type { ProblemBook } from './problems.js'
 import type { Publication } from './publisher.js'
+
+export type DressesAnew = 'nothing' | 'owners' | 'all'
 
 export interface ShareContext {
   /** The share's directory, absolute. */
@@ -20,12 +24,21 @@ export interface ShareContext {
   readonly pieceKeys: PieceKeys
   /** Whether this device may publish: it holds the write secret. */
   readonly isWriter: boolean
-  /** Files get no set-user-id or set-group-id bit here: the daemon runs as root (core/setid.ts). */
-  readonly withholdsSetid: boolean
+  /** Owners, ACLs and extended attributes: what this node carries of them, and how. */
+  readonly metadata: Metadata
+  /** Whether a writer is this device in this share. */
+  isOwn(writer: WriterId): boolean
+  /**
+   * Whether other metadata is carried than when the disk was dressed last, so that the first look is at what nobody touched,
+   * too: at its stat, or at its attributes as well.
+   */
+  dressesAnew(): DressesAnew
   /** Names of one link group are made one file here, and said to be one when they are (`hard_links`). */
   readonly hardLinks: boolean
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
+  /** Blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
   /** Larger files are not kept in the archive (`max_file_size_for_versioning`); Infinity: no limit. */
   maxVersionedBytes(): number
   /** Before a commit of this instant: see ArchiveKeeper.use. */

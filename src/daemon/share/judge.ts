@@ -1,17 +1,19 @@
 // What was found on the disk becomes an outcome: the core judges (core/local.ts), and here its verdict is carried out:
 // remembered in the index, or handed back to be published. Keeps what an earlier run was about to do (intents, A4) until
 // a path was judged, or changed by us, for the first time since: later, the same content is the user's doing.
-import type { Fact } from '../../core/fact.js'
-import { sameFactContent } from '../../core/fact.js'
+import { ABSENT, type Fact, type LiveFact, sameFactContent } from '../../core/fact.js'
 import { type Applied, type Intent, judge, NOTHING_APPLIED } from '../../core/local.js'
+import { LACKS, type Observation } from '../../core/metadata.js'
+import { type Looked, lookedAt } from '../../core/metadata-look.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
-import { withWithheld } from '../../core/setid.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
-import { type Layout, packLayout } from '../../store/pieces.js'
+import type { Effective } from '../../core/tree.js'
+import { type Layout, packLayout, unpackLayout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
-import { withObservedGroup } from './link-watch.js'
+import { withGroups } from './link-watch.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 
@@ -55,43 +57,100 @@ export class Judge {
   judge(
     path: RelPath,
     seen: Fact,
-    stat: DiskStat | undefined,
-    pieces: readonly PieceInfo[] | undefined,
+    now: Observation | undefined,
+    pieces: readonly PieceInfo[] | Layout | undefined,
   ): Publication | undefined {
     const { index, problems } = this.#context
     this.#readiness.noteQuiet(path)
     problems.clear('scan', path)
+    problems.clear('attributes', path)
     const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
-    const known = [...intents.map(({ fact }) => fact), share.fact]
-    const worn = withWithheld(seen, currentFact(row), row?.stat, known, this.#context.withholdsSetid)
-    const observed = withObservedGroup(this.#context, path, worn, stat, row, {
-      intents: intents.map(({ fact }) => fact),
+    const looked =
+      seen.type === 'absent' || now === undefined
+        ? undefined
+        : withGroups(this.#context, path, this.#look(seen, now, row, share, intents), now.stat, row, {
+            intents: intents.map(({ fact }) => fact),
+            share,
+          })
+    const observed = looked?.observed ?? seen
+    const outcome = judge({
+      path,
+      observed,
+      ...(looked === undefined ? {} : { seenAs: looked.seenAs }),
+      applied,
       share,
+      intents,
+      writer: this.#context.isWriter,
     })
-    const outcome = judge({ path, observed, applied, share, intents, writer: this.#context.isWriter })
-    const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
+    const layout = Buffer.isBuffer(pieces) || pieces === undefined ? pieces : packLayout(pieces)
+    const told = Buffer.isBuffer(pieces) ? unpackLayout(pieces) : (pieces ?? [])
+    const dressed = (fact: Fact): Pick<DiskRow, 'stat' | 'shown' | 'lacks'> => this.#dressed(fact, now, row)
     switch (outcome.type) {
       case 'unchanged':
-        index.setDisk(path, { applied, stat, drift: undefined }, layout)
+        index.setDisk(path, { applied, ...dressed(applied.fact), drift: undefined }, layout)
         return undefined
       case 'adopt':
         if (this.#isGivenUp(path, applied, observed)) {
           const draft = { path, base: applied.version, fact: observed, origin: undefined, was: undefined }
-          return { draft, pieces: pieces ?? [], disk: { stat } }
+          return { draft, pieces: told, disk: dressed(observed) }
         }
-        index.setDisk(path, { applied: outcome.applied, stat, drift: undefined }, layout)
+        index.setDisk(
+          path,
+          { applied: outcome.applied, ...dressed(outcome.applied.fact), drift: undefined },
+          layout,
+        )
         return undefined
       case 'drift': {
         const sinceMs = row?.drift?.sinceMs ?? Date.now()
         this.#context.log.info({ path, what: outcome.what }, 'drift')
-        index.setDisk(path, { applied, stat, drift: { what: outcome.what, sinceMs, fact: observed } }, layout)
+        const drift = { what: outcome.what, sinceMs, fact: observed }
+        index.setDisk(path, { applied, ...dressed(ABSENT), drift }, layout)
         return undefined
       }
       case 'publish':
-        return { draft: outcome.draft, pieces: pieces ?? [], disk: { stat } }
+        return { draft: outcome.draft, pieces: told, disk: dressed(outcome.draft.fact) }
+    }
+  }
+
+  /** What a path holds, told from what it was to hold: an attribute that this disk cannot show is not gone. */
+  #look(
+    seen: LiveFact,
+    now: Observation,
+    row: DiskRow | undefined,
+    share: Effective,
+    intents: readonly Intent[],
+  ): Looked {
+    const { metadata, isWriter } = this.#context
+    return lookedAt(metadata, {
+      ...{ seen, now, share, intents, isWriter },
+      held: currentFact(row),
+      was: { stat: row?.stat, shown: row?.shown },
+      applied: row?.applied.fact ?? ABSENT,
+      isOurs: share.entry !== undefined && this.#context.isOwn(share.entry.origin),
+    })
+  }
+
+  /** What to remember of a path beside what it is to hold. */
+  #dressed(
+    fact: Fact,
+    now: Observation | undefined,
+    before: DiskRow | undefined,
+  ): Pick<DiskRow, 'stat' | 'shown' | 'lacks'> {
+    if (now === undefined) return { stat: undefined }
+    const { metadata } = this.#context
+    const was = before?.lacks ?? 0
+    const ofOwner = LACKS.owner | LACKS.account
+    const found = metadata.lacks(fact, now)
+    const lacks = now.isUnread === true ? (found & ofOwner) | (was & (LACKS.acl | LACKS.xattrs)) : found
+    // To be tried again, and not forgotten because somebody looked before it was.
+    const isAnew = this.#context.dressesAnew() !== 'nothing' || (was & LACKS.redress) !== 0
+    return {
+      stat: now.stat,
+      shown: now.isUnread === true ? before?.shown : metadata.shownOf(now),
+      lacks: isAnew && (lacks & ~LACKS.account) !== 0 ? lacks | LACKS.redress : lacks,
     }
   }
 

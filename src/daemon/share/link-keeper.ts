@@ -5,6 +5,7 @@ import { groupOf, inGroup, leastGroup, newGroup } from '../../core/link-group.js
 import { parentOf, type RelPath } from '../../core/path.js'
 import { unpackLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
+import { wornBy } from './link-watch.js'
 import type { Publication } from './publisher.js'
 
 /** What comes in is looked at together after this long. */
@@ -107,7 +108,8 @@ export class LinkKeeper {
     if (current.length < 2) return []
     let group = leastGroup(stated)
     return current.flatMap(({ path }): Publication[] => {
-      const { applied, stat, drift } = index.disk(path)!
+      const row = index.disk(path)!
+      const { applied, stat, drift } = row
       const { fact, version } = applied
       if (fact.type !== 'file' || stat === undefined || drift !== undefined) return []
       group ??= newGroup(path, ino, fact.content)
@@ -115,7 +117,7 @@ export class LinkKeeper {
       const layout = index.layout(path)
       const pieces = layout === undefined ? [] : unpackLayout(layout)
       const draft = { path, base: version, fact: inGroup(fact, group), origin: undefined, was: undefined }
-      return [{ draft, pieces, disk: { stat } }]
+      return [{ draft, pieces, disk: wornBy(row) }]
     })
   }
 

@@ -64,7 +64,9 @@ export class LinkPlanner {
     if (step.type === 'write') return isInGroup ? this.#written(path, fact) : ORDINARY
     const held = row?.applied.fact
     if (row?.stat === undefined || row.drift !== undefined || held?.type !== 'file') return ORDINARY
-    if (sameButGroup(fact, held)) return this.#ofGroupAlone(path, fact, row, isInGroup)
+    // What is the same and is to be dressed all the same could not be dressed before.
+    if (sameButGroup(fact, held) && !sameFact(fact, held))
+      return this.#ofGroupAlone(path, fact, row, isInGroup)
     const isLinked = isShared(row.stat) && this.#context.index.links.hasOther(row.stat.ino, path)
     const first = (): LinkDecision =>
       this.members(path, fact, row) === undefined ? { type: 'own' } : ORDINARY

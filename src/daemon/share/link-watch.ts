@@ -1,8 +1,9 @@
 // The user's hard links, as looks at the disk find them: which link group a name is in (core/link-group.ts), which other
 // name has to be told so with it, and whose content need not be read again because another name of the file was just read.
 
-import type { Fact, FileFact } from '../../core/fact.js'
-import { groupOf, inGroup, type LinkLook, observedGroup, withGroup } from '../../core/link-group.js'
+import type { Fact, FileFact, LiveFact } from '../../core/fact.js'
+import { groupOf, inGroup, type LinkLook, observedGroup } from '../../core/link-group.js'
+import type { Looked } from '../../core/metadata-look.js'
 import type { RelPath } from '../../core/path.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { Effective } from '../../core/tree.js'
@@ -20,22 +21,24 @@ const MAX_PLACES = 64
 
 type Context = Pick<ShareContext, 'index' | 'isWriter' | 'hardLinks'>
 
-/** A fact as it was seen, with what is to be said of its group. */
-export function withObservedGroup(
+/** What was looked at, with what is to be said of its group. */
+export function withGroups(
   { index, isWriter, hardLinks }: Context,
   path: RelPath,
-  observed: Fact,
+  looked: Looked,
   stat: DiskStat | undefined,
   row: DiskRow | undefined,
   known: { readonly intents: readonly Fact[]; readonly share: Effective },
-): Fact {
-  if (observed.type !== 'file' || stat === undefined) return observed
+): Looked {
+  const { observed, seenAs } = looked
+  if (observed.type !== 'file' || stat === undefined) return looked
   const held = currentFact(row)
   const isSameInode = row?.stat?.ino === stat.ino
   const names = isShared(stat) ? index.links.names(stat.ino, MAX_NAMES) : []
   const look: LinkLook = {
     path,
     observed,
+    seenAs,
     ino: stat.ino,
     nlink: stat.nlink,
     held,
@@ -46,7 +49,9 @@ export function withObservedGroup(
     wasLinked: !isSameInode && wasLinked(index, path, held, row),
     states: isWriter && hardLinks,
   }
-  return { ...observed, extra: withGroup(observed.extra, observedGroup(look)) }
+  const group = observedGroup(look)
+  const grouped = (fact: LiveFact): LiveFact => (fact.type === 'file' ? inGroup(fact, group) : fact)
+  return { observed: grouped(observed), seenAs: (fact) => grouped(seenAs(fact)) }
 }
 
 function wasLinked(index: ShareIndex, path: RelPath, held: Fact, row: DiskRow | undefined): boolean {
@@ -74,7 +79,7 @@ export function joining({ index }: Context, { draft, disk, pieces }: Publication
     if (fact.type !== 'file' || !fact.content.equals(content) || index.isWanted(path)) return []
     if (groupOf(fact) !== undefined) return []
     const joined = { path, base: version, fact: inGroup(fact, group), origin: undefined, was: undefined }
-    return [{ draft: joined, pieces, disk: { stat: row.stat } }]
+    return [{ draft: joined, pieces, disk: wornBy(row) }]
   })
 }
 
@@ -91,4 +96,9 @@ export function twinOf(
   if (row?.stat === undefined || fact.type !== 'file' || !sameStat(row.stat, stat)) return undefined
   const layout = index.layout(name!)
   return layout === undefined && fact.size > 0 ? undefined : { fact, layout: layout ?? Buffer.alloc(0) }
+}
+
+/** What a row says beside what the path is to hold. */
+export function wornBy({ stat, shown, lacks }: DiskRow): NonNullable<Publication['disk']> {
+  return { stat, ...(shown === undefined ? {} : { shown }), ...(lacks === undefined ? {} : { lacks }) }
 }

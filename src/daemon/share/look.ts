@@ -1,17 +1,21 @@
 // One look at some directories, or from them downwards at the whole tree: list them, compare with what the index knows of
 // the disk, hash what is new, have it judged, publish. Changes found in it are published together, so that a rename
 // moves no content (P3). What was changed by ourselves since the look began is left to the next one (A9, DiskGuard).
+
+import { isScopeEmpty } from '../../core/attribute-scope.js'
 import { NO_EXTRA } from '../../core/entry.js'
-import type { Fact } from '../../core/fact.js'
+import type { LiveFact } from '../../core/fact.js'
+import type { Observation } from '../../core/metadata.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
+import type { AttributeScope } from '../../core/raw-attributes.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
 import { isShared } from '../../store/links.js'
 import { unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import type { ShareContext } from './context.js'
+import type { DressesAnew, ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Moment } from './disk-guard.js'
 import { splitPieces } from './hashed.js'
@@ -45,6 +49,10 @@ interface Candidate {
   readonly seen: DiskStat | undefined
   /** Another name of the file that looks exactly like this is known to the index. */
   readonly isKnown?: boolean
+  /** Of a directory: its attributes in the scope, packed. */
+  readonly attributes?: Buffer | undefined
+  /** Judged as this, without reading it. */
+  readonly unread?: LiveFact
 }
 
 /** What a look shares with those before and after it. */
@@ -69,6 +77,9 @@ export class Look {
   /** Directories judged in this look, as they were then: each is in two listings, its parent's and its own. */
   readonly #judged = new Map<RelPath, DiskStat>()
   readonly #moment: Moment
+  /** What is carried is new: also what is untouched is looked at. */
+  readonly #dressesAnew: DressesAnew
+  readonly #scope: AttributeScope | undefined
   readonly #jobs = new Set<Promise<void>>()
   readonly #twins = new Twins<Candidate>()
   /** Inodes with further names, of which a name is among the found. */
@@ -86,6 +97,9 @@ export class Look {
     this.#context = parts.context
     this.#deep = deep
     this.#moment = parts.context.guard.startLook()
+    this.#dressesAnew = parts.context.dressesAnew()
+    const { scope } = parts.context.metadata.rules
+    this.#scope = isScopeEmpty(scope) ? undefined : scope
   }
 
   async run(directories: readonly Directory[]): Promise<void> {
@@ -115,7 +129,7 @@ export class Look {
   }
 
   #list(batch: readonly Directory[]): Promise<ScannedDirectory[]> {
-    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity())
+    return this.#context.pool.scan(this.#context.root, batch, this.#context.rootIdentity(), this.#scope)
   }
 
   /** Compares one listing with the index; returns directories to look into as well. */
@@ -141,7 +155,7 @@ export class Look {
     const below: Directory[] = []
     const directories: Candidate[] = []
     if (listing.path !== '' && listing.stat !== undefined)
-      this.#addItself(directories, listing.path, listing.stat)
+      this.#addItself(directories, listing.path, { stat: listing.stat, attributes: listing.attributes })
     for (let i = 0; i < listing.names.length; i++) {
       const path = childPath(listing.path, listing.names[i]!)
       if (path === undefined) continue
@@ -152,15 +166,24 @@ export class Look {
       if (this.#context.isIgnored(path, isDirectory)) continue
       this.#parts.missing.noteFound(path, row)
       if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
-      if (row?.stat !== undefined && sameStat(row.stat, stat)) continue
+      const isSame = row?.stat !== undefined && sameStat(row.stat, stat)
+      if (isSame && this.#dressesAnew === 'nothing') continue
       if (this.#isDisturbed(path)) continue
+      const unread = isSame && !isDirectory ? this.#unread(path, row, stat) : undefined
+      if (unread !== undefined) {
+        directories.push(unread)
+        continue
+      }
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
-      const candidate = { path, stat, seen: row?.stat }
+      const candidate = { path, stat, seen: row?.stat, attributes: listing.childAttributes?.get(i) }
       below.push(...this.#otherNames(stat))
       if (!isDirectory) this.#hash(candidate)
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
     this.#judgeDirectories(directories)
+    // Judged all the same; what is amiss with them stays so.
+    if (listing.faults.some(({ code }) => code === 'ATTRIBUTES_LEFT'))
+      problems.replaceChildren('scan', listing.path, listing.faults)
     for (const [path, row] of rows) {
       const fact = currentFact(row)
       if (fact.type === 'absent' || faulty.has(nameOf(path))) continue
@@ -171,11 +194,11 @@ export class Look {
   }
 
   /** A directory's own time moves with the names in it, and of that its parent's watch says nothing. */
-  #addItself(directories: Candidate[], path: RelPath, stat: DiskStat): void {
+  #addItself(directories: Candidate[], path: RelPath, { stat, attributes }: Observation): void {
     const row = this.#context.index.disk(path)
     if (this.#wasJudged(path, stat) || currentFact(row).type !== 'directory') return
-    if (row?.stat !== undefined && sameStat(row.stat, stat)) return
-    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat })
+    if (row?.stat !== undefined && sameStat(row.stat, stat) && this.#dressesAnew === 'nothing') return
+    if (!this.#isDisturbed(path)) directories.push({ path, stat, seen: row?.stat, attributes })
   }
 
   /**
@@ -218,13 +241,30 @@ export class Look {
     return true
   }
 
+  /** Another owner is told from the stat alone: then a file or link that nobody touched is not read again. */
+  #unread(path: RelPath, row: DiskRow, stat: DiskStat): Candidate | undefined {
+    const fact = currentFact(row)
+    const isToRead = fact.type === 'file' && this.#scope !== undefined && this.#dressesAnew === 'all'
+    if (fact.type === 'absent' || isToRead) return undefined
+    const mtimeUs = mtimeUsOf(stat)
+    const unread: LiveFact =
+      fact.type === 'symlink' ? { ...fact, mtimeUs } : { ...fact, mtimeUs, mode: stat.mode }
+    return { path, stat, seen: row.stat, unread }
+  }
+
   #judgeDirectories(candidates: readonly Candidate[]): void {
     if (candidates.length === 0) return
     this.#context.index.transaction(() => {
-      for (const { path, stat } of candidates) {
-        this.#judged.set(path, stat)
-        const fact: Fact = { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
-        const publication = this.#parts.judge.judge(path, fact, stat, undefined)
+      for (const { path, stat, attributes, unread } of candidates) {
+        if (unread === undefined) this.#judged.set(path, stat)
+        const fact: LiveFact = unread ?? directoryFact(stat)
+        const layout = unread === undefined ? undefined : this.#context.index.layout(path)
+        const publication = this.#parts.judge.judge(
+          path,
+          fact,
+          { stat, attributes, isUnread: unread !== undefined },
+          layout,
+        )
         if (publication !== undefined) this.#found.push(publication)
       }
     })
@@ -295,7 +335,7 @@ export class Look {
       const openCheck = 'openCheck' in ready && ready.openCheck
       return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
-    const results = await pool.hash(root, pieceKeys, jobs)
+    const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     index.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })
@@ -325,8 +365,10 @@ export class Look {
       case 'symlink': {
         const seen = this.#factOf(path, result)
         if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
-        const publication = this.#parts.judge.judge(path, seen.fact, result.stat, seen.pieces)
+        const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces)
         if (publication !== undefined) this.#find(publication)
+        const fault = result.status === 'symlink' ? undefined : result.attributesFault
+        if (fault !== undefined) problems.set('attributes', path, fault.code, fault.detail)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
       }
@@ -341,17 +383,14 @@ export class Look {
   }
 
   /** Undefined if the name that it was to be as is not like that any more. */
-  #factOf(
-    path: RelPath,
-    result: Extract<HashResult, { status: 'ok' | 'same' | 'symlink' }>,
-  ): Seen | undefined {
+  #factOf(path: RelPath, result: Read): Seen | undefined {
     if (result.status !== 'same') return factOfHashed(result)
     const twin = twinOf(this.#context.index, path, result.stat)
     if (twin === undefined) return undefined
     const { content, size } = twin.fact
     const { mode } = result.stat
     const mtimeUs = mtimeUsOf(result.stat)
-    const fact: Fact = { type: 'file', mode, mtimeUs, size, content, extra: NO_EXTRA }
+    const fact: LiveFact = { type: 'file', mode, mtimeUs, size, content, extra: NO_EXTRA }
     return { fact, pieces: unpackLayout(twin.layout) }
   }
 
@@ -395,11 +434,21 @@ export class Look {
 }
 
 interface Seen {
-  readonly fact: Fact
+  readonly fact: LiveFact
   readonly pieces: readonly PieceInfo[] | undefined
 }
 
-function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): Seen {
+type Read = Extract<HashResult, { readonly status: 'ok' | 'same' | 'symlink' }>
+
+function directoryFact(stat: DiskStat): LiveFact {
+  return { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
+}
+
+function observationOf(result: Read): Observation {
+  return { stat: result.stat, attributes: result.status === 'symlink' ? undefined : result.attributes }
+}
+
+function factOfHashed(result: Exclude<Read, { readonly status: 'same' }>): Seen {
   const mtimeUs = mtimeUsOf(result.stat)
   if (result.status === 'symlink') {
     return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }

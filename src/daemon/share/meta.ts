@@ -51,6 +51,15 @@ export class ShareMeta {
     this.#table.put(key('archive'), ledger)
   }
 
+  /** What was carried of metadata when the whole disk was looked at last, as texts to compare. */
+  get dressing(): { readonly owners: string; readonly scope: string } | undefined {
+    return this.#table.get(key('dressing')) as { owners: string; scope: string } | undefined
+  }
+
+  set dressing(dressing: { readonly owners: string; readonly scope: string }) {
+    this.#table.put(key('dressing'), { ...dressing })
+  }
+
   /** Whether a new epoch was taken (F4) and the whole disk not looked at since: peers have to be heard before it is. */
   get isNewEpoch(): boolean {
     return this.#table.get(key('new-epoch')) === true

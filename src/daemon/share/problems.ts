@@ -1,7 +1,5 @@
 // Problems with single paths (A6): kept, shown and retried, while the share goes on. Some are not kept but follow from
 // the index.
-import type { RelPath } from '../../core/path.js'
-import type { DiskRow } from '../../store/rows.js'
 
 export interface Problem {
   readonly path: string
@@ -12,7 +10,7 @@ export interface Problem {
 }
 
 /** Who found a problem; each source replaces only what it said itself. */
-export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share' | 'archive'
+export type ProblemSource = 'scan' | 'attributes' | 'apply' | 'feed' | 'watch' | 'share' | 'archive'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {
@@ -71,24 +69,5 @@ export class ProblemBook {
   list(): Problem[] {
     const own = [...this.#problems.values()]
     return [...own, ...this.#standing.list(MAX_PROBLEMS - own.length)]
-  }
-}
-
-/** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
-export function withheldProblems(index: {
-  readonly withheld: ReadonlySet<RelPath>
-  disk(path: RelPath): DiskRow | undefined
-}): Standing {
-  const detail =
-    'not set-user-id or set-group-id here: a daemon that runs as root sets neither, and a disk may refuse them'
-  return {
-    get size() {
-      return index.withheld.size
-    },
-    list: (limit) =>
-      [...index.withheld].slice(0, limit).map((path) => {
-        const sinceMs = Math.trunc(index.disk(path)?.stat?.ctimeMs ?? 0)
-        return { path, code: 'SETID_WITHHELD', detail, sinceMs }
-      }),
   }
 }

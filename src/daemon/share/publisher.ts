@@ -16,6 +16,7 @@ import { type Draft, entryOf } from '../../core/tree.js'
 import { advance, compareVersions, includes, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import { CheckpointClock, countLive, liveEntries } from './checkpoint.js'
 
@@ -24,8 +25,8 @@ export interface Publication {
   readonly draft: Draft
   /** The pieces of a file, in order. */
   readonly pieces: readonly PieceInfo[]
-  /** For a change found on this disk: the stat that goes with it, undefined for a deletion. */
-  readonly disk: { readonly stat: DiskStat | undefined } | undefined
+  /** For a change found on this disk: what goes with it in the row; a deletion has no stat. */
+  readonly disk: Pick<DiskRow, 'stat' | 'shown' | 'lacks'> | undefined
   /** For a deletion: what was applied when the name was missed, which may be older than what is by now (missing.ts). */
   readonly noted?: Applied
   /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
@@ -235,11 +236,7 @@ export class Publisher {
       return this.#options.onPostponed(draft.path)
     const version = this.#versions.get(draft)!
     const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
-    index.setDisk(
-      draft.path,
-      { applied: { version, fact: draft.fact }, stat: disk.stat, drift: undefined },
-      layout,
-    )
+    index.setDisk(draft.path, { applied: { version, fact: draft.fact }, ...disk, drift: undefined }, layout)
   }
 
   /** What the rows of the batch under way said of the disk when it was taken. */

@@ -282,9 +282,11 @@ export class ShareFeeds {
       if (head === undefined || !lost.has(head.author) || row.drift !== undefined) continue
       const pieces = head.type === 'file' ? index.piecesOf(head) : []
       if (pieces === undefined || index.step(path).type !== 'none') continue
-      const was = head.type === 'tombstone' ? head.was : undefined
+      const was =
+        head.type === 'tombstone' && head.was !== undefined ? { ...head.was, extra: head.extra } : undefined
       const draft = { path, base: row.applied.version, fact: row.applied.fact, origin: head.origin, was }
-      list.push({ draft, pieces, disk: { stat: row.stat } })
+      const { stat, shown, lacks = 0 } = row
+      list.push({ draft, pieces, disk: { stat, shown, lacks } })
     }
     log.info({ entries: list.length, lost: [...lost] }, 'publishing again what lost feeds had told')
     await this.publish(list)

@@ -1,5 +1,6 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { Metadata } from '../../core/metadata.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { FolderPool } from '../../folder/pool.js'
@@ -23,9 +24,11 @@ export interface ShareOptions {
   readonly useSyncTrash: boolean
   /** Carry hard links (`hard_links`). */
   readonly hardLinks: boolean
-  /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
-  readonly withholdsSetid: boolean
+  /** Owners, ACLs and extended attributes: what is carried of them. */
+  readonly metadata: Metadata
   readonly overwriteChanges: boolean
+  /** Whether blocks of zeros in files become holes (`sparse`). */
+  readonly sparse: boolean
   readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity

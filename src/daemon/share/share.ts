@@ -1,9 +1,11 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
+import { isScopeEmpty } from '../../core/attribute-scope.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -13,15 +15,16 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
-import type { ShareContext } from './context.js'
+import type { DressesAnew, ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
+import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { LinkKeeper } from './link-keeper.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
-import { ProblemBook, withheldProblems } from './problems.js'
+import { ProblemBook } from './problems.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -62,6 +65,9 @@ export class Share {
   readonly #keeper: ArchiveKeeper
   readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
+  /** What is carried of metadata is other than at the last look at everything. */
+  #metadata: Metadata
+  #dressesAnew: DressesAnew = 'nothing'
   #halted: string | undefined
   #stopped = false
   /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
@@ -81,7 +87,11 @@ export class Share {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
     })
-    this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
+    this.#metadata = options.metadata
+    this.problems = new ProblemBook(
+      nowMs,
+      metadataProblems(this.index, () => this.#metadata),
+    )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
@@ -203,6 +213,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    await this.#findAttributeSupport()
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -307,7 +318,8 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, hardLinks, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, hardLinks, sparse } = this.#o
+    const metadata = (): Metadata => this.#metadata
     return {
       root: dir,
       index: this.index,
@@ -319,9 +331,14 @@ export class Share {
       isWriter: this.grade === 'write',
       hardLinks,
       archive: useSyncTrash,
+      sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),
-      withholdsSetid,
+      get metadata() {
+        return metadata()
+      },
+      isOwn: (writer) => writer === this.#feeds.ownWriter,
+      dressesAnew: () => this.#dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
@@ -332,11 +349,38 @@ export class Share {
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
+        this.#meta.dressing = dressingOf(this.#metadata)
+        this.#dressesAnew = 'nothing'
         this.members.changed()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  /** A file system that cannot hold what is to be carried says so once; the rest is carried all the same. */
+  async #findAttributeSupport(): Promise<void> {
+    const { dir, pool, metadata } = this.#o
+    const { scope } = metadata.rules
+    if (!isScopeEmpty(scope) && this.#halted === undefined) {
+      const support = await pool.attributeSupport(dir, scope).catch(() => scope)
+      this.#metadata = metadata.within(support)
+      const without = [
+        ...(scope.acls && !support.acls ? ['ACLs'] : []),
+        ...(support.xattrs.length < scope.xattrs.length ? ['extended attributes'] : []),
+      ].join(' and ')
+      const detail = `this file system holds no ${without}: they are left to the other members; turn them off here, or move the folder`
+      if (without !== '') this.problems.set('share', 'attributes', 'ATTRIBUTES_UNSUPPORTED', detail)
+    }
+    this.#dressesAnew = this.#dressesAnewFrom(this.#metadata)
+  }
+
+  /** What has to be looked at again, as it is dressed otherwise from now on. */
+  #dressesAnewFrom(metadata: Metadata): DressesAnew {
+    const before = this.#meta.dressing
+    const now = dressingOf(metadata)
+    if (before?.scope !== now.scope) return 'all'
+    return before.owners !== now.owners || isAnybodyNew(this.index, metadata) ? 'owners' : 'nothing'
   }
 
   #makeFeeds(): ShareFeeds {

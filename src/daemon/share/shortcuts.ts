@@ -11,6 +11,7 @@ import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, resultOf, type Shortcut } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { isSource, LinkPlanner } from './link-planner.js'
+import { wornBy } from './link-watch.js'
 import { Moves } from './moves.js'
 
 /** Failures kept at most; the oldest are forgotten first, and then tried once more. */
@@ -108,18 +109,28 @@ export class Shortcuts {
     if (via?.type === 'link' && stat !== undefined) this.#context.index.noteLinks(stat, via.from)
   }
 
-  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself. */
-  setDone(task: ApplyTask, { stat, left }: Done): void {
+  /** What is known of a task's file beside its content, if it is one that the disk had before. */
+  worn({ via }: ApplyTask, row: DiskRow | undefined): Worn | undefined {
+    if (via === undefined) return undefined
+    const from = 'from' in via ? this.#context.index.disk(via.from) : row
+    if (from === undefined) return {}
+    const { stat: _, ...worn } = wornBy(from)
+    return worn
+  }
+
+  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself, as `row`. */
+  setDone(task: ApplyTask, { stat, left }: Done, row: DiskRow): void {
     const { index } = this.#context
     if (task.via?.type === 'move') this.#moves.setDone(task.via.from, task)
     if (left !== undefined) index.noteLinks(left)
     // Without a stat, somebody has changed the file again: a look is to tell what all its names hold.
     if (stat === undefined) return
     for (const { path, version, fact } of task.also)
-      index.setDisk(path, { applied: { version, fact }, stat, drift: undefined }, index.layout(path))
+      index.setDisk(path, { ...row, applied: { version, fact } }, index.layout(path))
   }
 }
 
+type Worn = Pick<DiskRow, 'shown' | 'lacks'>
 type Done = CommitResult & { readonly status: 'done' }
 
 function keyOf(path: RelPath, { content }: FileFact): string {

@@ -2,10 +2,10 @@
 // batches, bulk bytes in one transferred buffer. A task's parts are staged by one job at a time.
 import type { DeviceId } from '../../core/ids.js'
 import { SIV_BYTES } from '../../core/piece.js'
-import { modeToSet } from '../../core/setid.js'
 import type { StageFileJob, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
+import { scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 
 /** One batch at most; two or three of them keep the workers busy. */
@@ -154,10 +154,11 @@ export class Stager {
     taken: readonly PendingPart[][],
     byteLength: number,
   ): Promise<void> {
-    const { pool, root, pieceKeys, withholdsSetid } = this.#context
+    const { pool, root, pieceKeys, metadata, sparse } = this.#context
     const room = byteLength === 0 ? new ArrayBuffer(0) : pool.takeRoom(byteLength)
     const packed = Buffer.from(room)
     let at = 0
+    const sets = tasks.map((task) => metadata.dress(fileFactOf(task)!, true))
     const jobs = tasks.map((task, i): StageFileJob => {
       const fact = fileFactOf(task)!
       const parts = taken[i]!.map((pending): StageFileJob['parts'][number] => {
@@ -177,12 +178,17 @@ export class Stager {
         begin: !task.begun,
         final: task.missing === parts.length,
         parts,
-        mode: modeToSet(fact, withholdsSetid),
+        ...sets[i]!,
         mtimeUs: fact.mtimeUs,
       }
     })
-    const results = await pool.stage(root, pieceKeys, jobs, room)
-    for (const [i, task] of tasks.entries()) this.#finish(task, taken[i]!, results[i]!)
+    const results = await pool.stage(root, pieceKeys, jobs, room, scopeOf(metadata), sparse)
+    for (const [i, task] of tasks.entries()) {
+      const { staged: as } = results[i]!
+      const { mtimeUs } = jobs[i]!
+      if (as !== undefined) task.staged = { set: setKey({ ...sets[i]!, mtimeUs: mtimeUs! }), as }
+      this.#finish(task, taken[i]!, results[i]!)
+    }
   }
 
   #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {

@@ -1,11 +1,13 @@
 // What the parts that apply need around them in tests: a pool that stages and commits on the fake disk, an exchange that
 // the test answers for, and a clock that only moves when it is told to. Nothing waits or touches a file.
+
 import { EventEmitter } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import type { TestContext } from 'node:test'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import { ABSENT, type DirectoryFact, type Fact } from '../../../src/core/fact.js'
 import type { DeviceId } from '../../../src/core/ids.js'
+import type { Metadata } from '../../../src/core/metadata.js'
 import { parentOf, type RelPath } from '../../../src/core/path.js'
 import { SIV_BYTES } from '../../../src/core/piece.js'
 import { type DiskStat, sameStat } from '../../../src/core/stat.js'
@@ -16,6 +18,7 @@ import type { PieceExchange } from '../../../src/daemon/share/piece-exchange.js'
 import type { CommitJob, CommitOptions, CommitResult } from '../../../src/folder/commit.js'
 import type { StageFileJob, StageJob, StageResult } from '../../../src/folder/stage.js'
 import { chunkWithId, contentOf } from '../../sim/contents.js'
+import { metadataOf } from '../../support/metadata.js'
 import { at, type Bench, type FakeDisk, fileFact, newBench } from './support.js'
 
 /** A peer. */
@@ -276,7 +279,7 @@ export interface ApplyBench extends Bench {
 }
 
 export function newApplyBench(
-  o: { archive?: boolean; isWriter?: boolean; withholdsSetid?: boolean } = {},
+  o: { archive?: boolean; isWriter?: boolean; withholdsSetid?: boolean; metadata?: Metadata } = {},
 ): ApplyBench {
   const inner = newBench({ isWriter: o.isWriter ?? true })
   const { index, disk } = inner
@@ -286,7 +289,7 @@ export function newApplyBench(
     ...inner.context,
     pool: pool as unknown as ShareContext['pool'],
     archive: o.archive ?? true,
-    withholdsSetid: o.withholdsSetid ?? false,
+    metadata: o.metadata ?? metadataOf({ withholdsSetid: o.withholdsSetid ?? false }),
     fail: (thrown) => failures.push(thrown),
   }
   const factOf = (what: readonly number[] | 'directory' | 'gone'): Fact =>

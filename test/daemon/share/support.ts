@@ -1,5 +1,6 @@
 // A disk and feeds in memory for tests of the parts of one share: the real index, publisher and guard around a folder
 // pool that a test controls. Nothing here waits or touches a file.
+
 import { EventEmitter } from 'node:events'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import type { Fact } from '../../../src/core/fact.js'
@@ -17,6 +18,7 @@ import { silentLog } from '../../../src/ports/log.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import { ShareIndex } from '../../../src/store/share-index.js'
 import { contentOf } from '../../sim/contents.js'
+import { metadataOf } from '../../support/metadata.js'
 
 export const ENTRY_KEY: Buffer = Buffer.alloc(32, 2)
 export const KEYS: readonly Buffer[] = [1, 2].map((n) => Buffer.alloc(32, n))
@@ -242,9 +244,12 @@ export function newBench(
     isWriter: o.isWriter ?? true,
     hardLinks: true,
     archive: true,
+    sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
-    withholdsSetid: false,
+    metadata: metadataOf(),
+    isOwn: () => true,
+    dressesAnew: () => 'nothing',
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
