@@ -232,8 +232,11 @@ export class Applier {
         this.#overtaken.add(path)
         return
       }
-      const isAlike = active.via === undefined && isSameContent(active, step)
-      if (isAlike && !this.#whole.has(active) && !this.#shortcuts.links.isMember(step)) {
+      if (
+        isSameContent(active, step) &&
+        !this.#whole.has(active) &&
+        this.#shortcuts.isOrdinary(active, step)
+      ) {
         active.step = step as ActiveStep
         active.version = share.version
         return

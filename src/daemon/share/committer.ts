@@ -121,7 +121,7 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      if (!this.#noteMembers(task, row)) {
+      if (!this.#shortcuts.prepare(task, row)) {
         this.#events.onStale(task)
         continue
       }
@@ -130,21 +130,6 @@ export class Committer {
       else planned.push(plan)
     }
     return planned
-  }
-
-  /**
-   * What is done to a file with several names is done to all of them, or not to it. False if a task is none any more with
-   * regard to links: it is to be thought of anew.
-   */
-  #noteMembers(task: ApplyTask, row: DiskRow | undefined): boolean {
-    const { links } = this.#shortcuts
-    const { path, step } = task
-    if (task.via !== undefined || !('fact' in step) || step.fact.type !== 'file') return true
-    if (step.type === 'write' || task.isOwnCopy)
-      return !this.#shortcuts.mayTry(path, step) || !links.isLinkable(path, step.fact)
-    const members = row === undefined || row.drift !== undefined ? [] : links.members(path, step.fact, row)
-    task.also = members ?? []
-    return members !== undefined
   }
 
   /**

@@ -18,7 +18,7 @@ const MAX_SOUGHT = 65_536
 
 export interface LinkKeeperOptions {
   readonly context: Pick<ShareContext, 'index' | 'isWriter' | 'hardLinks' | 'publish' | 'fail'>
-  /** Whether the disk was looked through since the start and is not being looked through now, and a feed is there. */
+  /** Whether the disk was looked through since the start, and is not being looked through now. */
   readonly mayPublish: () => boolean
   readonly rescan: (directories: readonly (RelPath | '')[]) => void
 }

@@ -3,28 +3,26 @@
 // moves no content (P3). What was changed by ourselves since the look began is left to the next one (A9, DiskGuard).
 
 import { isScopeEmpty } from '../../core/attribute-scope.js'
-import { NO_EXTRA } from '../../core/entry.js'
 import type { LiveFact } from '../../core/fact.js'
 import type { Observation } from '../../core/metadata.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
-import type { PieceInfo } from '../../core/piece.js'
 import type { AttributeScope } from '../../core/raw-attributes.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
 import { isShared } from '../../store/links.js'
-import { unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { DressesAnew, ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Moment } from './disk-guard.js'
-import { splitPieces } from './hashed.js'
 import type { Judge } from './judge.js'
 import { joining, twinOf } from './link-watch.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
+import { OtherNames } from './other-names.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
 import { withOldNames } from './renames.js'
+import { directoryFact, observationOf, seenOf } from './seen.js'
 import { Twins } from './twins.js'
 
 export type Directory = RelPath | ''
@@ -35,12 +33,6 @@ const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
-
-/**
- * Files of which one look has another name looked at because a name went. When whole trees of links go, the others are
- * left to the next look at all of them, which reads each file once.
- */
-const MAX_MISSED = 64
 
 interface Candidate {
   readonly path: RelPath
@@ -84,9 +76,7 @@ export class Look {
   readonly #twins = new Twins<Candidate>()
   /** Inodes with further names, of which a name is among the found. */
   #foundInodes: number[] = []
-  /** Directories that were looked at because of other names of a file, and inodes whose names those are. */
-  readonly #alsoLooked = new Set<Directory>()
-  readonly #spread = new Set<number>()
+  readonly #otherNames: OtherNames
   #found: Publication[] = []
   #hashing: Candidate[] = []
   #hashingBytes = 0
@@ -97,6 +87,7 @@ export class Look {
     this.#context = parts.context
     this.#deep = deep
     this.#moment = parts.context.guard.startLook()
+    this.#otherNames = new OtherNames(parts.context.index)
     this.#dressesAnew = parts.context.dressesAnew()
     const { scope } = parts.context.metadata.rules
     this.#scope = isScopeEmpty(scope) ? undefined : scope
@@ -105,7 +96,7 @@ export class Look {
   async run(directories: readonly Directory[]): Promise<void> {
     try {
       let queue = [...directories]
-      for (const directory of directories) this.#alsoLooked.add(directory)
+      this.#otherNames.start(directories)
       while (queue.length > 0) {
         const batch = queue.slice(0, SCAN_BATCH)
         queue = queue.slice(SCAN_BATCH)
@@ -176,7 +167,7 @@ export class Look {
       }
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat, attributes: listing.childAttributes?.get(i) }
-      below.push(...this.#otherNames(stat))
+      if (!this.#deep) below.push(...this.#otherNames.of(stat))
       if (!isDirectory) this.#hash(candidate)
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
@@ -270,33 +261,6 @@ export class Look {
     })
   }
 
-  /**
-   * Directories with other names of a changed file. Of what is done to the file through one name, only its own directory
-   * hears; and what is done to all names at once should be said of all at once.
-   */
-  #otherNames(stat: DiskStat): Directory[] {
-    if (this.#deep || !isShared(stat) || this.#spread.has(stat.ino)) return []
-    this.#spread.add(stat.ino)
-    const directories: Directory[] = []
-    for (const { path } of this.#context.index.links.names(stat.ino)) {
-      const directory = parentOf(path)
-      if (this.#alsoLooked.has(directory)) continue
-      this.#alsoLooked.add(directory)
-      directories.push(directory)
-    }
-    return directories
-  }
-
-  /** A file has a name less, which changes the stat of the others: one of them is looked at, and tells for all. */
-  #lookAtOther(path: RelPath): void {
-    const { index } = this.#context
-    const stat = index.disk(path)?.stat
-    if (!isShared(stat) || this.#spread.size >= MAX_MISSED || this.#spread.has(stat.ino)) return
-    this.#spread.add(stat.ino)
-    const other = index.links.names(stat.ino, 2).find((name) => name.path !== path)
-    if (other !== undefined) this.#parts.markDirty([parentOf(other.path)], QUIET_MS)
-  }
-
   /** A file that another name of was read in this look: only looked at, if at all. */
   #hashAgain(freed: readonly Candidate[]): void {
     const { index } = this.#context
@@ -363,7 +327,7 @@ export class Look {
       case 'ok':
       case 'same':
       case 'symlink': {
-        const seen = this.#factOf(path, result)
+        const seen = seenOf(index, path, result)
         if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
         const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces)
         if (publication !== undefined) this.#find(publication)
@@ -380,18 +344,6 @@ export class Look {
       case 'failed':
         return problems.set('scan', path, result.code, result.detail)
     }
-  }
-
-  /** Undefined if the name that it was to be as is not like that any more. */
-  #factOf(path: RelPath, result: Read): Seen | undefined {
-    if (result.status !== 'same') return factOfHashed(result)
-    const twin = twinOf(this.#context.index, path, result.stat)
-    if (twin === undefined) return undefined
-    const { content, size } = twin.fact
-    const { mode } = result.stat
-    const mtimeUs = mtimeUsOf(result.stat)
-    const fact: LiveFact = { type: 'file', mode, mtimeUs, size, content, extra: NO_EXTRA }
-    return { fact, pieces: unpackLayout(twin.layout) }
   }
 
   #find(publication: Publication): void {
@@ -423,39 +375,13 @@ export class Look {
   }
 
   #noteMissing(path: RelPath): void {
-    this.#lookAtOther(path)
+    const other = this.#otherNames.leftBehind(path)
+    if (other !== undefined) this.#parts.markDirty([other], QUIET_MS)
     for (const gone of this.#parts.missing.note(path)) this.#parts.takeUnwatched(gone)
   }
 
   /** Waits while enough hashing is under way. */
   async #room(): Promise<void> {
     while (this.#jobs.size >= HASH_JOBS) await Promise.race(this.#jobs)
-  }
-}
-
-interface Seen {
-  readonly fact: LiveFact
-  readonly pieces: readonly PieceInfo[] | undefined
-}
-
-type Read = Extract<HashResult, { readonly status: 'ok' | 'same' | 'symlink' }>
-
-function directoryFact(stat: DiskStat): LiveFact {
-  return { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
-}
-
-function observationOf(result: Read): Observation {
-  return { stat: result.stat, attributes: result.status === 'symlink' ? undefined : result.attributes }
-}
-
-function factOfHashed(result: Exclude<Read, { readonly status: 'same' }>): Seen {
-  const mtimeUs = mtimeUsOf(result.stat)
-  if (result.status === 'symlink') {
-    return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }
-  }
-  const { mode, size } = result.stat
-  return {
-    fact: { type: 'file', mode, mtimeUs, size, content: result.content, extra: NO_EXTRA },
-    pieces: splitPieces(result.pieces, result.lengths),
   }
 }

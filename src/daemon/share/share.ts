@@ -21,7 +21,6 @@ import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
-import { LinkKeeper } from './link-keeper.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
@@ -54,7 +53,6 @@ export class Share {
   readonly #ignore: IgnoreFile
   readonly #feeds: ShareFeeds
   readonly #settler: Settler
-  readonly #linkKeeper: LinkKeeper
   readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
@@ -136,11 +134,6 @@ export class Share {
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })
-    this.#linkKeeper = new LinkKeeper({
-      context: this.#context,
-      mayPublish: () => this.#feeds.mayPublish && this.#scanner.hasScanned && !this.#scanner.isScanningAll,
-      rescan,
-    })
     this.#scanner = new Scanner(this.#context)
     this.#applier = new Applier({
       context: this.#context,
@@ -164,7 +157,7 @@ export class Share {
       onRound: () => {
         this.members.changed()
         this.#settler.soon()
-        this.#linkKeeper.soon()
+        this.#scanner.noteChanges()
       },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
@@ -258,7 +251,6 @@ export class Share {
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#scanner.fullScan()
-    await this.#linkKeeper.settle()
     await this.#settler.settle()
   }
 
@@ -266,8 +258,6 @@ export class Share {
   async settle(): Promise<void> {
     this.#mustRun()
     if (!(await this.#watcher.flush())) await this.#scanner.fullScan()
-    await this.#scanner.settled()
-    await this.#linkKeeper.settle()
     await this.#scanner.settled()
     await this.#settler.settled()
   }
@@ -311,7 +301,6 @@ export class Share {
       this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
-      this.#linkKeeper.stop(),
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])

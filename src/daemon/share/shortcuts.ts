@@ -39,6 +39,11 @@ export class Shortcuts {
     this.links = new LinkPlanner(context, isActive)
   }
 
+  /** Whether a task and the step that has come in its place are about gathering content alone. */
+  isOrdinary({ via }: ApplyTask, step: Step): boolean {
+    return via === undefined && !this.links.isMember(step)
+  }
+
   /** Whether no shortcut has failed for what a step brings to a path. */
   mayTry(path: RelPath, step: Step): boolean {
     if (!('fact' in step) || step.fact.type !== 'file') return false
@@ -70,6 +75,21 @@ export class Shortcuts {
       this.#failed.delete(oldest)
     }
     return tries >= TRIES
+  }
+
+  /**
+   * A task is about to be carried out. What is done to a file with several names is done to all of them, or not to it: false
+   * if the task is to be thought of anew with regard to links.
+   */
+  prepare(task: ApplyTask, row: DiskRow | undefined): boolean {
+    const { path, step } = task
+    if (task.via !== undefined || !('fact' in step) || step.fact.type !== 'file') return true
+    if (step.type === 'write' || task.isOwnCopy)
+      return !this.mayTry(path, step) || !this.links.isLinkable(path, step.fact)
+    const members =
+      row === undefined || row.drift !== undefined ? [] : this.links.members(path, step.fact, row)
+    task.also = members ?? []
+    return members !== undefined
   }
 
   /** A batch is being planned; jobsOf is asked for each of its tasks. */
