@@ -255,15 +255,11 @@ export class Applier {
       case 'no-pieces':
         return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
       case 'ready':
-        return this.#start(made.task)
+        this.#active.set(path, made.task)
+        return this.#offer(made.task)
       case 'gather':
         return this.#startWrite(made.task)
     }
-  }
-
-  #start(task: ApplyTask): void {
-    this.#active.set(task.path, task)
-    this.#offer(task)
   }
 
   #startWrite(task: ApplyTask): void {
@@ -324,8 +320,7 @@ export class Applier {
   /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */
   #fallsBack(task: ApplyTask, isTransient = false): boolean {
     if (task.via === undefined) return false
-    const directories = [parentOf(task.path), ...('from' in task.via ? [parentOf(task.via.from)] : [])]
-    this.#options.rescan(directories)
+    this.#options.rescan([task.path, ...('from' in task.via ? [task.via.from] : [])].map(parentOf))
     if (!this.#shortcuts.noteFailed(task, isTransient)) return false
     this.#drop(task)
     this.#fresh.add(task.path)
