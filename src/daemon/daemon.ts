@@ -310,7 +310,7 @@ class Daemon implements RunningDaemon {
     at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, sparse } = share
+    const { dir, secret, useSyncTrash, hardLinks, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -320,6 +320,7 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       drift: driftRules(share),
+      hardLinks,
       sparse,
       deviceName,
       settings: shareSettings(this.#config),

@@ -33,6 +33,8 @@ export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Carry hard links (`hard_links`). */
+  readonly hardLinks: boolean
   /** Owners, ACLs and extended attributes: what is carried of them. */
   readonly metadata: Metadata
   /** Whether blocks of zeros in files become holes (`sparse`). */
