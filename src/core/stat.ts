@@ -18,6 +18,9 @@ export interface DiskStat {
   readonly ino: number
   readonly dev: number
   readonly nlink: number
+  /** Numbers of this node's accounts, 0 to 2^32 - 2. */
+  readonly uid: number
+  readonly gid: number
 }
 
 /** The part of node's fs.Stats that is used; structural, so that the core imports no file system. */
@@ -29,6 +32,9 @@ export interface StatLike {
   readonly ino: number
   readonly dev: number
   readonly nlink: number
+  /** Numbers of this node's accounts, 0 to 2^32 - 2. */
+  readonly uid: number
+  readonly gid: number
 }
 
 /** The format bits of st_mode (stat(2), inode(7)). */
@@ -40,7 +46,7 @@ const PERMISSION_MASK = 0o7777
 const FORMATS = { file: FORMAT_FILE, directory: FORMAT_DIRECTORY, symlink: FORMAT_SYMLINK, other: 0 } as const
 
 /** Numbers that one packed stat takes: st_mode with its format bits, then the other fields in their order above. */
-export const STAT_FIELDS = 7
+export const STAT_FIELDS = 9
 
 /** The kind of file that a raw st_mode tells. */
 export function diskTypeOf(rawMode: number): DiskType {
@@ -67,6 +73,8 @@ export function statOf(stats: StatLike): DiskStat {
     ino: stats.ino,
     dev: stats.dev,
     nlink: stats.nlink,
+    uid: stats.uid,
+    gid: stats.gid,
   }
 }
 
@@ -81,7 +89,9 @@ export function sameStat(a: DiskStat, b: DiskStat): boolean {
     a.size === b.size &&
     a.mtimeMs === b.mtimeMs &&
     a.ctimeMs === b.ctimeMs &&
-    a.ino === b.ino
+    a.ino === b.ino &&
+    a.uid === b.uid &&
+    a.gid === b.gid
   )
 }
 
@@ -104,6 +114,8 @@ export function packStat(packed: Float64Array, index: number, stats: StatLike | 
   packed[at + 4] = stats.ino
   packed[at + 5] = stats.dev
   packed[at + 6] = stats.nlink
+  packed[at + 7] = stats.uid
+  packed[at + 8] = stats.gid
 }
 
 /** Reads the `index`th packed stat; RangeError beyond the end. */
@@ -121,6 +133,8 @@ export function unpackStat(packed: Float64Array, index: number): DiskStat {
     ino: packed[at + 4]!,
     dev: packed[at + 5]!,
     nlink: packed[at + 6]!,
+    uid: packed[at + 7]!,
+    gid: packed[at + 8]!,
   }
 }
 

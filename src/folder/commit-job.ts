@@ -1,6 +1,8 @@
 // What can be asked of a commit and what it answers: plain values that cross to the worker and back.
 import type { RelPath } from '../core/path.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
+import type { Dress, Shown } from './dress-job.js'
 import type { Fault } from './safefs.js'
 
 /**
@@ -29,16 +31,23 @@ export type CommitJob =
       readonly size: number
       readonly mode: number
       readonly mtimeUs: number
+      readonly dress?: Dress
     })
-  | (Displacing & { readonly type: 'symlink'; readonly target: string; readonly mtimeUs: number })
+  | (Displacing & {
+      readonly type: 'symlink'
+      readonly target: string
+      readonly mtimeUs: number
+      readonly dress?: Dress
+    })
   /** With exactly this mode; also in place of a file or symlink, if that is what is expected. */
-  | (Displacing & { readonly type: 'mkdir'; readonly mode: number })
+  | (Displacing & { readonly type: 'mkdir'; readonly mode: number; readonly dress?: Dress })
   /** Mode and time of a file or directory, time of a symlink. */
   | {
       readonly type: 'metadata'
       readonly path: RelPath
       readonly mode?: number
       readonly mtimeUs: number
+      readonly dress?: Dress
       readonly expect: Expect
     }
   /** To the archive; a directory only if it is empty, else blocked with ENOTEMPTY. */
@@ -49,6 +58,7 @@ export type CommitJob =
       readonly path: RelPath
       readonly mode?: number
       readonly mtimeUs: number
+      readonly dress?: Dress
     }
   /** Renames to a free name, else blocked with EEXIST. */
   | { readonly type: 'displace'; readonly path: RelPath; readonly to: RelPath; readonly expect: Expect }
@@ -67,6 +77,8 @@ export type CommitResult =
       readonly archived?: string
       /** A version that slipped in could not be brought back beside the path; `detail` says where in `.shoal` it is. */
       readonly problem?: Fault
+      /** Only if a dress could not be set whole. */
+      readonly shown?: Shown
     }
   /** The disk is not as expected: scan the path, plan again (A3). Nothing was done. */
   | { readonly status: 'changed' }
@@ -84,6 +96,8 @@ export interface CommitOptions {
   readonly archive: boolean
   /** Milliseconds since 1970, names the archive's day. */
   readonly atMs: number
+  /** The attributes that dresses are about; none unless told. */
+  readonly scope?: AttributeScope
   /** Which directory the root must be (A5); where it is another one, all of the batch fails with ROOT_CHANGED. */
   readonly expectRoot?: { readonly dev: number; readonly ino: number }
 }

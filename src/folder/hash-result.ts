@@ -13,6 +13,8 @@ export type HashResult =
       readonly pieces: Buffer
       /** Sealed length of each piece, bytes. */
       readonly lengths: Uint32Array
+      /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
+      readonly attributes?: Buffer | undefined
     }
   | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
   /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */

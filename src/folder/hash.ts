@@ -8,6 +8,7 @@
 import fs from 'node:fs'
 import { type ChunkPlan, chunkPlanFor, nextCut } from '../core/chunker.js'
 import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { type HashResult, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
@@ -29,6 +30,8 @@ export interface HashPayload {
   readonly sivKey: Uint8Array
   readonly pieceKey: Uint8Array
   readonly jobs: readonly HashJob[]
+  /** Attributes to read of files; none unless told. */
+  readonly scope?: AttributeScope
 }
 
 /** Read from large files at a time beyond the longest piece. Fewer bytes mean more moving of what is left over. */

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
@@ -83,8 +84,9 @@ export class FolderPool {
     keys: PieceKeys,
     jobs: readonly StageJob[],
     bytes: ArrayBuffer = new ArrayBuffer(0),
+    scope?: AttributeScope,
   ): Promise<StageResult[]> {
-    const payload = packStageJobs(root, keys, jobs, bytes)
+    const payload = packStageJobs(root, keys, jobs, bytes, scope)
     const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
     this.#rooms.give(staged.bytes)
     return staged.results
@@ -125,8 +127,9 @@ export class FolderPool {
     root: string,
     directories: readonly (RelPath | '')[],
     expectRoot?: RootIdentity,
+    scope?: AttributeScope,
   ): Promise<ScannedDirectory[]> {
-    return this.run('scan', { root, directories, expectRoot })
+    return this.run('scan', { root, directories, expectRoot, ...(scope === undefined ? {} : { scope }) })
   }
 
   /** For each path whether there certainly is nothing of that name; false where that cannot be told. */
@@ -138,10 +141,17 @@ export class FolderPool {
    * Reads files and symlinks for announcing (see hash.ts). One result a job, in order; its buffers are views of the
    * batch's. A batch with a file that changed less than some 10 ms ago takes as much longer.
    */
-  async hash(root: string, keys: PieceKeys, jobs: readonly HashJob[]): Promise<HashResult[]> {
+  async hash(
+    root: string,
+    keys: PieceKeys,
+    jobs: readonly HashJob[],
+    scope?: AttributeScope,
+  ): Promise<HashResult[]> {
     const sivKey = Uint8Array.from(keys.sivKey)
     const pieceKey = Uint8Array.from(keys.pieceKey)
-    return unpackHashes(await this.run('hash', { root, sivKey, pieceKey, jobs }))
+    return unpackHashes(
+      await this.run('hash', { root, sivKey, pieceKey, jobs, ...(scope === undefined ? {} : { scope }) }),
+    )
   }
 
   /**

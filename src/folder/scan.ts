@@ -6,6 +6,7 @@
 // A batch becomes one packed result: names in lists, all stats in one array that changes hands without being copied.
 import fs from 'node:fs'
 import { OWN_DIR, type RelPath } from '../core/path.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, diskTypeOf, packStat, STAT_FIELDS, statOf } from '../core/stat.js'
 import { lengthFault, mayBeLossy, strictText } from './names.js'
 import { codeOf, type Fault, faultOf, isGone, SafeRoot } from './safefs.js'
@@ -42,6 +43,13 @@ export interface ScannedDirectory {
   readonly names: readonly string[]
   /** STAT_FIELDS a name, in the same order: unpackStat(stats, i) is of names[i]. A view of one array per batch. */
   readonly stats: Float64Array
+  /**
+   * Attributes in the scope of the directory itself, packed (core/raw-attributes.ts); undefined if not asked for, or if the
+   * file system cannot hold any.
+   */
+  readonly attributes?: Buffer | undefined
+  /** The same of the directories among `names`, by their index there. */
+  readonly childAttributes?: ReadonlyMap<number, Buffer> | undefined
   readonly faults: readonly ScanFault[]
 }
 
@@ -49,6 +57,8 @@ export interface ScanPayload {
   readonly root: string
   readonly directories: readonly (RelPath | '')[]
   readonly expectRoot: RootIdentity | undefined
+  /** Attributes to read of directories; none unless told. */
+  readonly scope?: AttributeScope
   /** For tests; MOST_NAMES unless told. */
   readonly mostNames?: number
 }

@@ -1,7 +1,9 @@
 // What can be asked of the staging area and what it answers: plain values, and how a batch of them is packed to cross to
 // a worker without copying more than it must.
 import type { PieceKeys } from '../core/piece.js'
+import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
+import type { Dress } from './dress-job.js'
 import type { Fault } from './safefs.js'
 
 /** Where the bytes of one piece are. */
@@ -45,6 +47,8 @@ export interface StageFileJob {
   /** If known, both are set already here when the file is complete, which spares the commit half of its calls. */
   readonly mode?: number
   readonly mtimeUs?: number
+  /** With them; the commit is asked for the same again. */
+  readonly dress?: Dress
 }
 
 export type StageJob =
@@ -81,6 +85,8 @@ export interface StagePayload {
   readonly sivKey: Uint8Array
   readonly pieceKey: Uint8Array
   readonly jobs: readonly StageJob[]
+  /** The attributes that dresses are about; none unless told. */
+  readonly scope?: AttributeScope
   /** 32 bytes for each part of each job, in order. */
   readonly ids: Uint8Array<ArrayBuffer>
   readonly bytes: ArrayBuffer
@@ -96,6 +102,7 @@ export function packStageJobs(
   keys: PieceKeys,
   jobs: readonly StageJob[],
   bytes: ArrayBuffer,
+  scope?: AttributeScope,
 ): StagePayload {
   let count = 0
   for (const job of jobs) if (job.type !== 'discard') count += job.parts.length
@@ -121,6 +128,7 @@ export function packStageJobs(
     jobs: packed,
     ids,
     bytes,
+    ...(scope === undefined ? {} : { scope }),
   }
 }
 

@@ -11,7 +11,7 @@ import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 5
+export const STORE_FORMAT = 6
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0
@@ -169,6 +169,8 @@ export function packDiskRow(row: DiskRow): unknown[] {
           stat.ino,
           stat.dev,
           stat.nlink,
+          stat.uid,
+          stat.gid,
         ]
   const packed: unknown[] = [packVersion(row.applied.version), packFact(row.applied.fact), packedStat]
   if (drift !== undefined) packed.push(drift.what, drift.sinceMs, packFact(drift.fact))
@@ -197,6 +199,8 @@ function unpackStatRow(stat: number[]): DiskStat {
     ino: stat[5]!,
     dev: stat[6]!,
     nlink: stat[7]!,
+    uid: stat[8]!,
+    gid: stat[9]!,
   }
 }
 

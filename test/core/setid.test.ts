@@ -11,7 +11,7 @@ const directory = (mode: number): Fact & { type: 'directory' } => {
   return { type: 'directory', mode, mtimeUs: 1, extra: [] }
 }
 const statOf = (mode: number): DiskStat => {
-  return { type: 'file', mode, size: 1, mtimeMs: 1, ctimeMs: 1, ino: 1, dev: 1, nlink: 1 }
+  return { type: 'file', mode, size: 1, mtimeMs: 1, ctimeMs: 1, ino: 1, dev: 1, nlink: 1, uid: 0, gid: 0 }
 }
 const OTHER = { content: Buffer.alloc(32, 2) }
 

@@ -244,6 +244,8 @@ test('A8: how long a stat is not to be trusted', () => {
     ino: 1,
     dev: 1,
     nlink: 1,
+    uid: 0,
+    gid: 0,
   }
   assert.ok(unsettledMs(stat, 1_000_000) > 10)
   assert.ok(unsettledMs(stat, 1_000_010) > 0)

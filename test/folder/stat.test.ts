@@ -30,6 +30,8 @@ const rawStat: fc.Arbitrary<StatLike> = fc.record({
   ino: fc.maxSafeNat(),
   dev: fc.nat(),
   nlink: fc.nat(),
+  uid: fc.nat(),
+  gid: fc.nat(),
 })
 
 test('a packed stat unpacks to the same stat', () => {
@@ -49,7 +51,7 @@ test('a packed stat unpacks to the same stat', () => {
   )
 })
 
-test('A3: any of type, mode, size, mtime, ctime and inode makes a stat another one; dev and nlink do not', () => {
+test('A3: any of type, mode, size, mtime, ctime, inode and owner makes a stat another one; dev and nlink do not', () => {
   const stat: DiskStat = {
     type: 'file',
     mode: 0o644,
@@ -59,6 +61,8 @@ test('A3: any of type, mode, size, mtime, ctime and inode makes a stat another o
     ino: 4,
     dev: 5,
     nlink: 1,
+    uid: 0,
+    gid: 0,
   }
   assert.equal(sameStat(stat, { ...stat }), true)
   assert.equal(sameStat(stat, { ...stat, dev: 6, nlink: 2 }), true)
@@ -69,6 +73,8 @@ test('A3: any of type, mode, size, mtime, ctime and inode makes a stat another o
     { mtimeMs: 2.001 },
     { ctimeMs: 3.001 },
     { ino: 5 },
+    { uid: 1 },
+    { gid: 1 },
   ]
   for (const change of changes) assert.equal(sameStat(stat, { ...stat, ...change }), false)
 })

@@ -136,6 +136,8 @@ export class SimDisk {
         ino: this.#ino++,
         dev: 1,
         nlink: 1,
+        uid: 0,
+        gid: 0,
       },
       isTouched: false,
     }

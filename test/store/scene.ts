@@ -203,6 +203,8 @@ export class Scene {
       ino: 1,
       dev: 1,
       nlink: 1,
+      uid: 0,
+      gid: 0,
     }
   }
 }

@@ -287,8 +287,8 @@ function isStillBased({ draft, noted }: Publication, applied: Applied): boolean 
 /** Equal exactly for what sameStat (core/stat.ts) calls the same. */
 function statKey(stat: DiskStat | undefined): string {
   if (stat === undefined) return ''
-  const { type, mode, size, mtimeMs, ctimeMs, ino } = stat
-  return [type, mode, size, mtimeMs, ctimeMs, ino].join(' ')
+  const { type, mode, size, mtimeMs, ctimeMs, ino, uid, gid } = stat
+  return [type, mode, size, mtimeMs, ctimeMs, ino, uid, gid].join(' ')
 }
 
 function addToRuns(runs: { first: number; count: number }[], at: number): void {

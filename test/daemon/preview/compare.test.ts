@@ -38,7 +38,7 @@ async function compare({
     const mode = isDirectory ? 0o755 : 0o644
     return {
       type: isDirectory ? 'directory' : 'file',
-      ...{ mode, size: 10, mtimeMs: 0, ctimeMs: 0, ino: 1, dev: 1, nlink: 1 },
+      ...{ mode, size: 10, mtimeMs: 0, ctimeMs: 0, ino: 1, dev: 1, nlink: 1, uid: 0, gid: 0 },
     }
   }
   const pool = {

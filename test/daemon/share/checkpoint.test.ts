@@ -85,6 +85,8 @@ function change(
     ino: 1,
     dev: 1,
     nlink: 1,
+    uid: 0,
+    gid: 0,
   } as const
   return { draft, pieces, disk: { stat } }
 }

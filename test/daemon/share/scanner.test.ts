@@ -138,6 +138,8 @@ const STAT = {
   ino: 999,
   dev: 1,
   nlink: 1,
+  uid: 0,
+  gid: 0,
 } as const
 
 test('A4: the outcome of an interrupted apply is adopted as the version that it was, not announced', async () => {

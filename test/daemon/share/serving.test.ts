@@ -25,6 +25,8 @@ const STAT: DiskStat = {
   ino: 1,
   dev: 1,
   nlink: 1,
+  uid: 0,
+  gid: 0,
 }
 
 function indexOfTwo(): ShareIndex {

@@ -164,7 +164,7 @@ async function start(device: Device, options: RunOptions = {}): Promise<Run> {
 /** A directory as a look at the disk finds it. */
 function made(name: string): Publication {
   const fact = { type: 'directory', mode: 0o755, mtimeUs: 1000, extra: NO_EXTRA } as const
-  const times = { mtimeMs: 1, ctimeMs: 1, ino: 5, dev: 1, nlink: 2 }
+  const times = { mtimeMs: 1, ctimeMs: 1, ino: 5, dev: 1, nlink: 2, uid: 0, gid: 0 }
   const stat = { type: 'directory', mode: 0o755, size: 0, ...times } as const
   const draft = { path: at(name), base: NO_VERSION, fact, origin: undefined, was: undefined }
   return { draft, pieces: [], disk: { stat } }

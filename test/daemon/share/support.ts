@@ -126,7 +126,18 @@ export class FakeDisk {
 
   #put(path: string, type: DiskStat['type'], chunks: readonly number[], over: Partial<DiskStat>): void {
     const times = { mtimeMs: LONG_AGO_MS, ctimeMs: LONG_AGO_MS + this.#ino }
-    const stat = { type, mode: 0o644, size: 0, ...times, ino: this.#ino++, dev: 1, nlink: 1, ...over }
+    const stat = {
+      type,
+      mode: 0o644,
+      size: 0,
+      ...times,
+      ino: this.#ino++,
+      dev: 1,
+      nlink: 1,
+      uid: 0,
+      gid: 0,
+      ...over,
+    }
     this.nodes.set(path, { type, stat, chunks })
   }
 
@@ -172,7 +183,7 @@ export class FakeDisk {
   }
 }
 
-const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1 }
+const EMPTY_STAT = { mode: 0o755, size: 0, mtimeMs: 0, ctimeMs: 0, ino: 0, dev: 1, nlink: 1, uid: 0, gid: 0 }
 
 export interface Bench {
   readonly context: ShareContext

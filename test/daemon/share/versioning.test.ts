@@ -15,7 +15,18 @@ const NEWER: Version = [
 const APART: Version = [[OTHER, 1]]
 const FACT = fileFact([1])
 const STAT: DiskStat = {
-  ...{ type: 'file', mode: 0o644, size: FACT.size, mtimeMs: 0, ctimeMs: 0, ino: 1, dev: 1, nlink: 1 },
+  ...{
+    type: 'file',
+    mode: 0o644,
+    size: FACT.size,
+    mtimeMs: 0,
+    ctimeMs: 0,
+    ino: 1,
+    dev: 1,
+    nlink: 1,
+    uid: 0,
+    gid: 0,
+  },
 }
 const ROW: DiskRow = { applied: { version: OLD, fact: FACT }, stat: STAT, drift: undefined }
 const SMALL = { archive: true, maxBytes: FACT.size - 1 }
