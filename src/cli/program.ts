@@ -13,6 +13,7 @@ import type { JsonOption } from './daemon-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { addReleaseCommands } from './release-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { printable } from './text.js'
@@ -89,6 +90,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addQueries(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addInvite(program, io, setExit)
+  addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.

@@ -82,6 +82,10 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Readers: hold the share's releases alone. */
+  readonly followsReleases: boolean
+  /** Writers: how many releases to leave when one is made; absent: all. */
+  readonly keepReleases?: number
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -110,7 +114,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const { shape } = checked
   const problems: Problem[] = unsafeAsks(shape, json)
   const config = configOf(shape, json, fileName, problems)
-  problems.push(...overlaps(config, json), ...sameShares(config))
+  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config))
   if (problems.length > 0) throw configError(fileName, problems)
   const warnings = inOrder([...checked.warnings, ...unwise(config, json)])
   return {
@@ -133,6 +137,16 @@ export function sameShares(config: Config): Problem[] {
     }
     const message = `is a secret of the same share as shared_folders[${twin}], expected one folder for each share`
     return [{ position, key: `shared_folders[${at}].secret`, message }]
+  })
+}
+
+/** Shares that follow releases with a secret that writes: what such a node would change is not its to hold. */
+export function writingFollowers(config: Config): Problem[] {
+  return config.shares.flatMap(({ secret, followsReleases, position }, at) => {
+    if (!followsReleases || 'file' in secret || secret.grade !== 'write') return []
+    const message =
+      'is "releases" with a write secret, expected the read secret (shoal secret show --grade read)'
+    return [{ position, key: `shared_folders[${at}].follow`, message }]
   })
 }
 
@@ -206,6 +220,8 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    followsReleases: shape.follow === 'releases',
+    ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }

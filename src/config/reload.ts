@@ -62,6 +62,12 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   useDht: { key: 'use_dht', live: false, show: plain },
   useSyncTrash: { key: 'use_sync_trash', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
+  followsReleases: {
+    key: 'follow',
+    live: false,
+    show: (value) => plain(value === true ? 'releases' : 'all'),
+  },
+  keepReleases: { key: 'releases.keep', live: true, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

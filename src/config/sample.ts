@@ -16,6 +16,7 @@ const VALUES: Readonly<Record<string, string>> = {
   pid_file: '"/run/shoal/NAME.pid"',
   max_file_size_for_versioning: '1000',
   interfaces: '["eth0"]',
+  releases: '{ "keep": 5 }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
 }
 /** Keys that stand in the sample itself. */

@@ -11,16 +11,25 @@ import type {
   InviteRequest,
   MemberReport,
   NewInviteReport,
+  NewReleaseReport,
   PeerReport,
   ProblemReport,
+  ReleaseRequest,
+  ReleasesReport,
+  RemoveReleaseRequest,
+  RollbackRequest,
   ShareReport,
   StatusReport,
+  SwitchReport,
+  SwitchRequest,
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import { holdsSame } from '../core/state.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
+import { releasesReport, switchReport } from './release/report.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
@@ -110,10 +119,7 @@ export class DaemonBackend implements ControlBackend {
       for (const share of shares) share.approve()
       return
     }
-    const share = shares[shareIndex]
-    if (share === undefined)
-      throw new ShoalError('NOT_FOUND', `there is no share ${shareIndex} in this configuration`)
-    share.approve()
+    ;(await this.#shareAt(shareIndex)).approve()
   }
 
   async forget(device: string): Promise<void> {
@@ -146,6 +152,29 @@ export class DaemonBackend implements ControlBackend {
     this.#view.invites()?.revoke(id)
   }
 
+  async releases(): Promise<ReleasesReport[]> {
+    const shares = await this.#shares()
+    return shares.map(releasesReport)
+  }
+
+  async release({ share, name, keep, when }: ReleaseRequest): Promise<NewReleaseReport> {
+    const { releases } = await this.#shareAt(share)
+    const { manifest, removed } = await releases.create({ name, keep, when: when ?? undefined })
+    return { name: manifest.name, files: manifest.files, bytes: manifest.bytes, removed }
+  }
+
+  async switchRelease({ share, name, when }: SwitchRequest): Promise<SwitchReport> {
+    return switchReport(await (await this.#shareAt(share)).releases.switchTo(name, when))
+  }
+
+  async rollbackRelease({ share }: RollbackRequest): Promise<SwitchReport> {
+    return switchReport(await (await this.#shareAt(share)).releases.rollback())
+  }
+
+  async removeRelease({ share, name }: RemoveReleaseRequest): Promise<void> {
+    await (await this.#shareAt(share)).releases.remove(name)
+  }
+
   stop(): void {
     this.#view.stop()
   }
@@ -159,6 +188,14 @@ export class DaemonBackend implements ControlBackend {
       const detail = `invite ${id} was ended after ${wrongTries} wrong tries; forget it with: shoal invite CONFIG --revoke ${id}`
       return [{ path: '', code: 'INVITE_ENDED', detail, sinceMs: atMs }]
     })
+  }
+
+  /** By its place in the configuration. NOT_FOUND. */
+  async #shareAt(at: number): Promise<Share> {
+    const share = (await this.#shares())[at]
+    if (share === undefined)
+      throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
+    return share
   }
 
   async #shares(): Promise<readonly Share[]> {
@@ -209,7 +246,7 @@ function shareReport(
         ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
       ),
     ],
-    digest: share.index.digest().toString('hex'),
+    digest: share.holding.digest.toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
     members: memberReports(share, limits, nowMs),
@@ -218,7 +255,7 @@ function shareReport(
 
 function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
-  const digest = share.index.digest()
+  const { holding } = share
   return share.members.all().map(({ state, lastSeenMs }) => {
     const peer = peers.get(state.device)
     return {
@@ -229,7 +266,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       transport: peer?.transport ?? null,
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
-      digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
+      digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,

@@ -154,10 +154,9 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
-    const settings = shareSettings(this.#config)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
-      share.adjust(settings)
+      share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
       const { knownHosts } = this.#config.shares[i]!
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
     }
@@ -295,9 +294,10 @@ class Daemon implements RunningDaemon {
   }
 
   #makeShare(
-    { dir, secret, useSyncTrash, overwriteChanges }: ShareConfig<Secret>,
+    share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
+    const { dir, secret, useSyncTrash, overwriteChanges, followsReleases } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -307,8 +307,9 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       overwriteChanges,
+      followsReleases,
       deviceName,
-      settings: shareSettings(this.#config),
+      settings: shareSettings(this.#config, share),
       pool,
       database,
       feeds,
@@ -347,8 +348,15 @@ class Daemon implements RunningDaemon {
   }
 }
 
-function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
-  return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
+function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
+  const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
+  return {
+    rescanIntervalMs,
+    trashTtlDays,
+    maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
+    peerExpirationDays,
+    keepReleases,
+  }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

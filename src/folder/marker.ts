@@ -3,7 +3,7 @@
 // system than before, halts and announces nothing (A5), since an empty mount point would look like "all deleted".
 //
 //   .shoal/marker.json    { "format": 1, "shareId": 64 hex digits, "created": ISO 8601 }
-//   .shoal/staging/       TOKEN: a file being put together; link-*: a symlink about to get its name;
+//   .shoal/staging/       TOKEN: a file being put together; link-*: a symlink about to get its name; tree-*: a release;
 //                         held-*: what a commit displaced while it checks it, when nothing is archived
 //   .shoal/archive/       YYYY-MM-DD/path: what was replaced or deleted (archive.ts); recovered/: held-* after a crash
 import fs from 'node:fs'
@@ -11,6 +11,7 @@ import { ShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { suffixedName } from './archive-name.js'
+import { removeTree } from './remove-tree.js'
 import { codeOf, type Fault, faultOf, isUnsupported, PathFault, SafeRoot, setMode } from './safefs.js'
 
 export const STAGING_DIR: string = `${OWN_DIR}/staging`
@@ -19,6 +20,8 @@ export const ARCHIVE_DIR: string = `${OWN_DIR}/archive`
 export const HELD_PREFIX = 'held-'
 /** Names in the staging area of symlinks on their way. */
 export const LINK_PREFIX = 'link-'
+/** Names in the staging area of releases that are built or removed. */
+export const TREE_PREFIX = 'tree-'
 
 const MARKER_FILE = `${OWN_DIR}/marker.json`
 const NEW_MARKER_FILE = `${OWN_DIR}/marker.json.new`
@@ -240,6 +243,7 @@ export function cleanStaging(cleaning: StagingCleaning): StagingCleaned {
       if (keep.has(name)) continue
       try {
         if (name.startsWith(HELD_PREFIX) && isWorthKeeping(root, name)) recovered.push(recover(root, name))
+        else if (name.startsWith(TREE_PREFIX)) removeTree(root, `${STAGING_DIR}/${name}`)
         else root.unlink(`${STAGING_DIR}/${name}`)
         removed++
       } catch (thrown) {

@@ -10,6 +10,7 @@ import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
+import { HeldReleases } from './releases.js'
 import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
@@ -21,6 +22,8 @@ const NO_LAYOUT: Layout = Buffer.alloc(0)
 type StoredRow = [row: unknown[], layout: 0 | 1 | Buffer]
 
 export class DiskTable {
+  /** What of it belongs to releases. */
+  readonly releases: HeldReleases = new HeldReleases()
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
   readonly #pieces: PieceTables
@@ -165,8 +168,10 @@ export class DiskTable {
       if (sign === 1) this.#withheld.add(path)
       else this.#withheld.delete(path)
     }
-    if (sign === 1) this.#digest.add(fingerprint(path, fact))
-    else this.#digest.remove(fingerprint(path, fact))
+    const print = fingerprint(path, fact)
+    if (sign === 1) this.#digest.add(print)
+    else this.#digest.remove(print)
+    this.releases.note(path, fact, print, sign)
     if (fact.type === 'file') {
       this.#files += sign
       this.#bytes += sign * fact.size

@@ -65,6 +65,7 @@ describe('parseConfig', () => {
           useDht: false,
           useSyncTrash: true,
           overwriteChanges: false,
+          followsReleases: false,
           useRelay: true,
           position: { line: 1, column: 47 },
         },

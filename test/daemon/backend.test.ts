@@ -7,13 +7,14 @@ import type { Share } from '../../src/daemon/share/share.js'
 
 const DAY = 86_400_000
 const DIGEST = Buffer.alloc(32, 1)
+const HOLDING = { scope: 'all', digest: DIGEST, releasesDigest: DIGEST }
 const DEVICES = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32)) as [DeviceId, DeviceId, DeviceId]
 
 /** A share with a member that is connected, one that went lately, and one that went long ago. */
 function share(clockAheadMs: number | undefined): Share {
   const [near, lately, longAgo] = DEVICES
   const member = (device: DeviceId, name: string, daysAgo: number): unknown => ({
-    state: { device, name, digest: DIGEST, instance: 'i' },
+    state: { device, name, ...HOLDING, instance: 'i' },
     lastSeenMs: Date.now() - daysAgo * DAY,
   })
   const peer = {
@@ -25,7 +26,8 @@ function share(clockAheadMs: number | undefined): Share {
     grade: 'write',
     state: 'idle',
     conflictCount: 0,
-    index: { counts: {}, digest: () => DIGEST },
+    index: { counts: {} },
+    holding: HOLDING,
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     peers: [peer],

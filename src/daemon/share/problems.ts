@@ -12,7 +12,7 @@ export interface Problem {
 }
 
 /** Who found a problem; each source replaces only what it said itself. */
-export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share' | 'archive'
+export type ProblemSource = 'scan' | 'apply' | 'feed' | 'watch' | 'share' | 'archive' | 'release'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {

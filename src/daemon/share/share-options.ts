@@ -15,6 +15,10 @@ export interface ShareSettings {
   readonly trashTtlDays: number
   /** Larger files are not kept in the archive; Infinity: no limit. */
   readonly maxVersionedBytes: number
+  /** How many releases to leave when one is made; undefined: all. */
+  readonly keepReleases: number | undefined
+  /** After how long a member that is not heard of is not waited for; 0: never. */
+  readonly peerExpirationDays: number
 }
 
 export interface ShareOptions {
@@ -24,6 +28,8 @@ export interface ShareOptions {
   /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
   readonly overwriteChanges: boolean
+  /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */
+  readonly followsReleases: boolean
   readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity

@@ -16,6 +16,8 @@ export interface SharePeersOptions {
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
+  /** Some member has a new state. */
+  readonly onMembers: () => void
 }
 
 export class SharePeers {
@@ -67,7 +69,7 @@ export class SharePeers {
       void feeds().receive(peer, list).catch(fail)
     })
     peer.on('states', (list) => {
-      members.receive(peer, list)
+      if (members.receive(peer, list)) this.#o.onMembers()
       hearing.note(peer.device)
     })
     exchange.attach(peer)

@@ -5,12 +5,15 @@ import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import { isExpired } from '../member-limits.js'
+import { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
 import type { ShareContext } from './context.js'
@@ -35,8 +38,6 @@ import { SharePeers } from './share-peers.js'
 const IN_FLIGHT_BYTES = 16 << 20
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
 const BULK_LOOK_MS = 1000
-/** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
-const UNKNOWN_DIGEST = Buffer.alloc(32, 0xff)
 
 export class Share {
   readonly index: ShareIndex
@@ -44,6 +45,7 @@ export class Share {
   readonly exchange: Exchange
   readonly members: Members
   readonly reports: Reports = new Reports()
+  readonly releases: Releases
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -80,9 +82,13 @@ export class Share {
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: options.overwriteChanges,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
+      isPinned: (path) => options.followsReleases && this.releases.isPinned(path),
     })
     this.problems = new ProblemBook(nowMs, withheldProblems(this.index))
-    this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
+    this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
+      followsReleases: options.followsReleases,
+      hasReleases: () => this.releases.areUsed,
+    })
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
     this.#pieces = new FilePieces(this.#context, {
@@ -113,6 +119,7 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
+      onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
@@ -148,10 +155,12 @@ export class Share {
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
         this.members.changed()
+        this.releases.changed()
         this.#settler.soon()
       },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
+    this.releases = this.#makeReleases()
     this.#keeper = new ArchiveKeeper({
       root: dir,
       pool: options.pool,
@@ -273,6 +282,13 @@ export class Share {
     return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
+  /** What this disk holds of the share, as members compare it. */
+  get holding(): Holding {
+    const scope = this.#o.followsReleases ? 'releases' : 'all'
+    const releasesDigest = this.index.releases.digest()
+    return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
+  }
+
   get conflictCount(): number {
     return this.index.conflicts.copies.size
   }
@@ -282,6 +298,7 @@ export class Share {
     this.#stopped = true
     this.#rescanTimer.stop()
     this.#settler.stop()
+    this.releases.stop()
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
@@ -322,6 +339,7 @@ export class Share {
       onFullScan: () => {
         this.#meta.isNewEpoch = false
         this.members.changed()
+        this.releases.changed()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
@@ -367,11 +385,38 @@ export class Share {
       peers: () => this.peers,
       describe: () => ({
         feeds: this.index.feeds.view(),
-        digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
+        ...this.holding,
+        ...(this.#scanner.hasScanned ? {} : { digest: UNKNOWN_DIGEST }),
         ...this.index.counts,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
+    })
+  }
+
+  #makeReleases(): Releases {
+    const { identity, deviceName, followsReleases, nowMs } = this.#o
+    const isConnected = (device: DeviceId): boolean => this.peers.some((peer) => peer.device === device)
+    return new Releases({
+      context: this.#context,
+      device: identity.device.device,
+      deviceName,
+      follows: followsReleases,
+      nowMs,
+      keep: () => this.#settings.keepReleases,
+      settle: () => this.settle(),
+      isDiskKnown: () => this.#scanner.hasScanned,
+      withoutLooks: (body) => {
+        this.#scanner.hold()
+        return body().finally(() => this.#scanner.letGo())
+      },
+      rescan: (directories) => this.#scanner.markDirty(directories),
+      noteMade: (directory) => this.#scanner.noteMade(directory),
+      members: () => this.members.all(),
+      isConnected,
+      isExpired: ({ state, lastSeenMs }) =>
+        !isConnected(state.device) && isExpired(lastSeenMs, nowMs(), this.#settings.peerExpirationDays),
+      reports: this.reports,
     })
   }
 
