@@ -8,6 +8,8 @@ export type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftItem,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,

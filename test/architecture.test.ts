@@ -19,7 +19,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
-  config: ['core/'],
+  // What a pattern is, the folder knows.
+  config: ['core/', 'folder/path-patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.

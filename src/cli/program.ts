@@ -187,9 +187,17 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
       setExit(await (await queries()).conflictsCommand(io, config, options)),
     )
   query('drift', "list what a reader's disk holds that the share does not say")
+    .option(
+      '--all',
+      'of all members, by what they have reported; exit code 1 if any of it is not acknowledged',
+    )
     .addOption(jsonOption())
-    .action(async (config: string, options: JsonOption) =>
-      setExit(await (await queries()).driftCommand(io, config, options)),
+    .action(async (config: string, { all, ...options }: JsonOption & { all?: boolean }) =>
+      setExit(
+        all === true
+          ? await (await import('./drift-all.js')).driftAllCommand(io, config, options)
+          : await (await queries()).driftCommand(io, config, options),
+      ),
     )
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')

@@ -56,10 +56,11 @@ function formatMembers({ members }: ShareReport): string {
     member.device.slice(0, 8),
     member.grade,
     memberState(member),
+    String(member.drift),
     member.address === null ? '-' : `${member.transport} ${member.address}`,
     member.lastSeen?.replace(/\.\d+Z$/, 'Z') ?? 'never',
   ])
-  return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
+  return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'DRIFT', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
 }
 
 function amount(files: number, bytes: number): string {

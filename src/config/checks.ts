@@ -26,6 +26,19 @@ export function unsafeAsks({ webui }: ConfigShape, json: PositionedJson): Proble
   return problems
 }
 
+/** Keys that ask for two things at once. */
+export function contradictions(
+  { shared_folders: shares = [] }: ConfigShape,
+  json: PositionedJson,
+): Problem[] {
+  return shares.flatMap(({ overwrite_changes: overwrites, drift }, at) => {
+    if (!overwrites || drift.length === 0) return []
+    const path = ['shared_folders', at, 'drift']
+    const message = 'stands beside "overwrite_changes": true, which restores everything; expected one of them'
+    return [{ position: json.positionOf(path), key: formatKey(path), message }]
+  })
+}
+
 /** Folders of shares that are one, lie in one another, or hold what is the daemon's own. */
 export function overlaps(
   { shares, storagePath, pidFile, fileName }: Config,
@@ -71,7 +84,7 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
-  config.shares.forEach(({ dir, secret, useDht, overwriteChanges }, at) => {
+  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift }, at) => {
     const warn = (key: string, message: string, isNote = false): void => {
       const path = ['shared_folders', at, key]
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
@@ -80,6 +93,8 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
     if (overwriteChanges && 'grade' in secret && secret.grade === 'write')
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
+    if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')
+      warn('drift', 'has no effect with a write secret: changes made here are sent', true)
     if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
       warn(
         'dir',

@@ -5,9 +5,10 @@
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { overlaps, unsafeAsks, unwise } from './checks.js'
+import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
 import {
   formatKey,
   type KeyPath,
@@ -86,6 +87,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly followsReleases: boolean
   /** Writers: how many releases to leave when one is made; absent: all. */
   readonly keepReleases?: number
+  /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
+  readonly drift: readonly DriftRule[]
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -112,7 +115,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
   const { shape } = checked
-  const problems: Problem[] = unsafeAsks(shape, json)
+  const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
   problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config))
   if (problems.length > 0) throw configError(fileName, problems)
@@ -222,6 +225,7 @@ function shareOf(
     overwriteChanges: shape.overwrite_changes,
     followsReleases: shape.follow === 'releases',
     ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),
+    drift: shape.drift,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }

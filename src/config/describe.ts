@@ -1,6 +1,7 @@
 // The schema of the configuration file in other forms: rows for the manual page, the tables of docs/configuration.md, and
 // a JSON schema for editors. `npm run docs` writes the last two; a test says when that was forgotten.
 import { z } from 'zod'
+import { driftRules, POLICIES } from './drift-rules.js'
 import { infoOf, type KeyInfo } from './key-info.js'
 import { ROOT } from './root-keys.js'
 import { CONFIG } from './shape.js'
@@ -58,6 +59,12 @@ export function configJsonSchema(): Record<string, unknown> {
     override: ({ zodSchema, jsonSchema }) => {
       const info = infoOf(zodSchema)
       if (info !== undefined) jsonSchema.description = descriptionOf(info)
+      if ((zodSchema as z.core.$ZodType) === driftRules) {
+        const { type, items } = jsonSchema
+        delete jsonSchema.type
+        delete jsonSchema.items
+        Object.assign(jsonSchema, { anyOf: [{ enum: [...POLICIES] }, { type, items }] })
+      }
       if ((zodSchema as z.core.$ZodType) === hosts) {
         const { type, items } = jsonSchema
         delete jsonSchema.type

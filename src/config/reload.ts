@@ -68,6 +68,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
     show: (value) => plain(value === true ? 'releases' : 'all'),
   },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
+  drift: { key: 'drift', live: true, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

@@ -1,6 +1,8 @@
 // The keys of an entry of shared_folders, and those of folder_defaults, which are the same under BitTorrent Sync's
 // other names for them.
 import { z } from 'zod'
+import type { DriftRule } from '../core/drift-rules.js'
+import { driftRules } from './drift-rules.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { flag, hosts, path, text, whole, wrong } from './values.js'
 
@@ -16,6 +18,7 @@ export interface ShareShape {
   readonly overwrite_changes: boolean
   readonly follow: 'all' | 'releases'
   readonly releases?: { readonly keep: number } | undefined
+  readonly drift: readonly DriftRule[]
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
 }
@@ -72,7 +75,12 @@ export const SHARE: Keys<ShareShape> = {
   overwrite_changes: works(
     flag.default(false),
     { type: 'flag' },
-    'with a read secret: put back what was changed here',
+    'with a read secret: put back what was changed here, as `"drift": "restore"` does',
+  ),
+  drift: works(
+    driftRules.default([]),
+    { type: '`"report"`, `"restore"` or a list of rules', default: '`"report"`' },
+    'with a read secret: what is done about changes made here; see [Read-only folders](#read-only-folders)',
   ),
   follow: works(
     z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),

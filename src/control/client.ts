@@ -12,6 +12,8 @@ import {
   type InviteReport,
   type InviteRequest,
   inviteReports,
+  type MemberDriftReport,
+  memberDriftReports,
   type NewInviteReport,
   type NewReleaseReport,
   newInviteReport,
@@ -64,6 +66,11 @@ export class ControlClient {
 
   drift(options: CallOptions = {}): Promise<readonly DriftReport[]> {
     return this.#call('GET', '/v1/drift', driftReports, options)
+  }
+
+  /** What all members have reported of their own drift. */
+  driftOfAll(options: CallOptions = {}): Promise<readonly MemberDriftReport[]> {
+    return this.#call('GET', '/v1/drift/all', memberDriftReports, options)
   }
 
   /** Resolves when a full scan of all shares is done and announced. */

@@ -13,6 +13,7 @@ import {
   type InviteReport,
   type InviteRequest,
   inviteRequest,
+  type MemberDriftReport,
   type NewInviteReport,
   type NewReleaseReport,
   type PeerReport,
@@ -36,6 +37,8 @@ export interface ControlBackend {
   peers(): Promise<PeerReport[]>
   conflicts(): Promise<ConflictReport[]>
   drift(): Promise<DriftReport[]>
+  /** What all members have reported of themselves. */
+  driftOfAll(): Promise<MemberDriftReport[]>
   /** A full scan of all shares; resolves when it is done and announced. */
   scan(): Promise<void>
   /** Resolves when all that changed on disk before the call is seen, scanned and announced. */
@@ -101,6 +104,7 @@ export function controlHandler(
     ['GET /v1/peers', () => backend.peers()],
     ['GET /v1/conflicts', () => backend.conflicts()],
     ['GET /v1/drift', () => backend.drift()],
+    ['GET /v1/drift/all', () => backend.driftOfAll()],
     ['POST /v1/scan', () => backend.scan()],
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],

@@ -65,6 +65,8 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest. */
   readonly digestEqual: boolean
+  /** Paths on its disk that differ from the share, by its newest signed state. */
+  readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
   /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
@@ -103,6 +105,36 @@ export interface DriftReport {
   readonly dir: string
   readonly path: string
   readonly kind: 'added' | 'changed' | 'deleted'
+}
+
+/** GET /v1/drift/all: one for each member of each share, this device among them, by what it has reported itself. */
+export interface MemberDriftReport {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  /** This device. */
+  readonly isHere: boolean
+  /** When all this was surely so last, ISO 8601; null: it is so now. */
+  readonly asOf: string | null
+  /** False: it says how much, not what (an earlier version); `items` is empty then. */
+  readonly isListed: boolean
+  /** All paths that differ, and those of them that nobody has acknowledged. */
+  readonly total: number
+  readonly open: number
+  /** By path; fewer than `total` if they are too many for a report. */
+  readonly items: readonly MemberDriftItem[]
+}
+
+export interface MemberDriftItem {
+  readonly path: string
+  /** Of content, mode, owner, acl, xattr, extra, missing, type, mtime, link; 'other': its version knows what this does not. */
+  readonly what: readonly string[]
+  /** ISO 8601. */
+  readonly since: string
+  /** Where it restores the share's version: how often it has, and when it may next (ISO 8601; null: at once). */
+  readonly restore: { readonly times: number; readonly notBefore: string | null } | null
+  /** Null: open. `at` and `until` are ISO 8601. */
+  readonly acknowledged: { readonly reason: string; readonly at: string; readonly until: string } | null
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -270,6 +302,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   digestEqual: z.boolean(),
   lastSeen: z.string().nullable(),
   // A daemon of an earlier version says nothing of these.
+  drift: count.default(0),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),
 })
@@ -321,6 +354,28 @@ export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
 
 export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(
   z.looseObject({ dir: z.string(), path: z.string(), kind: z.enum(['added', 'changed', 'deleted']) }),
+)
+
+const memberDriftItem: z.ZodType<MemberDriftItem> = z.looseObject({
+  path: z.string(),
+  what: z.array(z.string()),
+  since: z.string(),
+  restore: z.looseObject({ times: count, notBefore: z.string().nullable() }).nullable(),
+  acknowledged: z.looseObject({ reason: z.string(), at: z.string(), until: z.string() }).nullable(),
+})
+
+export const memberDriftReports: z.ZodType<readonly MemberDriftReport[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    device: z.string(),
+    name: z.string(),
+    isHere: z.boolean(),
+    asOf: z.string().nullable(),
+    isListed: z.boolean(),
+    total: count,
+    open: count,
+    items: z.array(memberDriftItem),
+  }),
 )
 
 const inviteShape = {

@@ -3,36 +3,23 @@
 //
 //   total (varint), open (varint): paths that differ, and those of them that nobody has acknowledged
 //   count (varint, at most 4096), each, ascending by the bytes of the path:
-//     length, path; kinds (varint, below 2^16): bits as in DRIFT_WORDS; since (varint): milliseconds since 1970
+//     length, path; kinds (varint, below 2^16): a bit each, as numbered in drift.ts; since (varint): milliseconds since 1970
 //     flags (u8): 1 the share is to be restored here, 2 acknowledged; then, as the flags say,
 //     restores so far (varint), not before (varint): milliseconds since 1970, 0 if nothing holds it up
 //     length, acknowledgement (1 to 2048 bytes, signed; its own format)
 import { ByteReader, ByteWriter } from './bytes.js'
+import { DRIFT_KINDS, type DriftKind } from './drift.js'
 import { invariant } from './error.js'
 import { MAX_PATH_BYTES, parsePath, type RelPath } from './path.js'
 import { MAX_TIME_MS } from './record-public.js'
 import { Malformed } from './violation.js'
 
-/** Bit n of `kinds` is the n-th word; bits above are of later versions. */
-export const DRIFT_WORDS = [
-  'content',
-  'mode',
-  'owner',
-  'acl',
-  'xattr',
-  'extra',
-  'missing',
-  'type',
-  'mtime',
-  'link',
-] as const
-export type DriftWord = (typeof DRIFT_WORDS)[number]
-
 /** More are counted, not listed. */
 export const MAX_DRIFT_ITEMS = 4096
 /** What fitDrift keeps to, so that the other sections of a report have room. About 2,500 paths of 50 bytes. */
 export const MAX_DRIFT_BYTES: number = 160 * 1024
-export const MAX_ACKNOWLEDGEMENT_BYTES = 2048
+/** Room for acknowledgements of later versions. */
+const MAX_ACKNOWLEDGED_BYTES = 2048
 
 export interface DriftSection {
   /** All paths that differ, listed or not. */
@@ -45,7 +32,7 @@ export interface DriftSection {
 
 export interface DriftItem {
   readonly path: RelPath
-  /** Bits as in DRIFT_WORDS, not 0. */
+  /** A bit for each of DRIFT_KINDS by its place there, and perhaps others of later versions; not 0. */
   readonly kinds: number
   readonly sinceMs: number
   /** If the share's version is to be put back here. */
@@ -57,17 +44,17 @@ export interface DriftItem {
 const RESTORE = 1
 const ACKNOWLEDGED = 2
 
-/** The bits of some words. */
-export function driftBits(words: Iterable<DriftWord>): number {
+/** The bits of some kinds. */
+export function bitsOfKinds(kinds: Iterable<DriftKind>): number {
   let bits = 0
-  for (const word of words) bits |= 1 << DRIFT_WORDS.indexOf(word)
+  for (const kind of kinds) bits |= 1 << DRIFT_KINDS.indexOf(kind)
   return bits
 }
 
-/** The words of some bits; 'other' stands for what a later version has added. */
-export function driftWords(kinds: number): (DriftWord | 'other')[] {
-  const words: (DriftWord | 'other')[] = DRIFT_WORDS.filter((_, bit) => (kinds & (1 << bit)) !== 0)
-  return kinds >> DRIFT_WORDS.length === 0 ? words : [...words, 'other']
+/** The kinds of some bits; 'other' stands for what a later version has added. */
+export function kindsOfBits(bits: number): (DriftKind | 'other')[] {
+  const kinds: (DriftKind | 'other')[] = DRIFT_KINDS.filter((_, at) => (bits & (1 << at)) !== 0)
+  return bits >> DRIFT_KINDS.length === 0 ? kinds : [...kinds, 'other']
 }
 
 /**
@@ -131,7 +118,7 @@ function writeItem(writer: ByteWriter, { path, kinds, sinceMs, restore, acknowle
   invariant(kinds > 0 && kinds <= 0xffff, 'drift has kinds')
   invariant(sinceMs <= MAX_TIME_MS, 'the time of drift is at most MAX_TIME_MS')
   const length = acknowledgement?.length ?? 1
-  invariant(length > 0 && length <= MAX_ACKNOWLEDGEMENT_BYTES, 'an acknowledgement has 1 to 2048 bytes')
+  invariant(length > 0 && length <= MAX_ACKNOWLEDGED_BYTES, 'an acknowledgement has 1 to 2048 bytes')
   const flags = (restore === undefined ? 0 : RESTORE) | (acknowledgement === undefined ? 0 : ACKNOWLEDGED)
   writer.text(path).uint(kinds).uint(sinceMs).u8(flags)
   if (restore !== undefined) {
@@ -154,7 +141,7 @@ function readItem(reader: ByteReader): DriftItem {
       : { times: reader.uint(), notBeforeMs: reader.uintUpTo(MAX_TIME_MS, 'time of a restore') }
   let acknowledgement: Buffer | undefined
   if ((flags & ACKNOWLEDGED) !== 0) {
-    acknowledgement = Buffer.from(reader.bytes(MAX_ACKNOWLEDGEMENT_BYTES, 'acknowledgement'))
+    acknowledgement = Buffer.from(reader.bytes(MAX_ACKNOWLEDGED_BYTES, 'acknowledgement'))
     if (acknowledgement.length === 0) throw new Malformed('bad-drift', 'empty acknowledgement')
   }
   return { path, kinds, sinceMs, restore, acknowledgement }

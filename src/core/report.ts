@@ -27,8 +27,8 @@ const MAX_SECTIONS = 64
 
 /** What a device says; a section that is not there says nothing. */
 export interface ReportSections {
-  readonly drift?: DriftSection
-  readonly releases?: ReleasesSection
+  readonly drift?: DriftSection | undefined
+  readonly releases?: ReleasesSection | undefined
 }
 
 export interface Report extends ReportSections {
@@ -87,6 +87,31 @@ export function openReport(bytes: Buffer, stateKey: Buffer, shareId: ShareId): D
   })
 }
 
+/** What a report with these sections says beside its time: equal bytes say the same. */
+export function sectionsBytes({ drift, releases, other }: ReportSections & Pick<Report, 'other'>): Buffer {
+  const sections: (readonly [tag: number, value: Buffer])[] = []
+  if (drift !== undefined) sections.push([DRIFT, driftBytes(drift)])
+  if (releases !== undefined) sections.push([RELEASES, releasesBytes(releases)])
+  sections.push(...other)
+  invariant(sections.length <= MAX_SECTIONS, 'a report has at most 64 sections')
+  const writer = new ByteWriter(1024).uint(sections.length)
+  let last = 0
+  for (const [tag, value] of sections) {
+    invariant(tag > last, 'the tags of a report ascend')
+    last = tag
+    writer.uint(tag).bytes(value)
+  }
+  return writer.finish()
+}
+
+/** Whose report the bytes claim to be, nothing checked: enough to see that they need no look. Undefined: nobody's. */
+export function claimedReporter(bytes: Buffer): DeviceId | undefined {
+  const start = MAGIC.length + 1
+  return bytes.length < start + HASH_BYTES
+    ? undefined
+    : deviceIdFromKey(bytes.subarray(start, start + HASH_BYTES))
+}
+
 /** Who made a report and which of theirs it is, the signature checked. Needs no key, so any grade can forward the newest. */
 export function reportHeader(bytes: Buffer, shareId: ShareId): Decoded<ReportHeader> {
   return decoding(() => openOuter(bytes, shareId).header)
@@ -119,20 +144,7 @@ function openOuter(bytes: Buffer, shareId: ShareId): Outer {
 
 function bodyOf(report: Report): Buffer {
   invariant(report.timeMs <= MAX_TIME_MS, 'the time of a report is at most MAX_TIME_MS')
-  const sections: (readonly [number, Buffer])[] = []
-  if (report.drift !== undefined) sections.push([DRIFT, driftBytes(report.drift)])
-  if (report.releases !== undefined) sections.push([RELEASES, releasesBytes(report.releases)])
-  const writer = new ByteWriter(1024).uint(report.timeMs)
-  const all = [...sections, ...report.other]
-  invariant(all.length <= MAX_SECTIONS, 'a report has at most 64 sections')
-  writer.uint(all.length)
-  let last = 0
-  for (const [tag, value] of all) {
-    invariant(tag > last, 'the tags of a report ascend')
-    last = tag
-    writer.uint(tag).bytes(value)
-  }
-  return writer.finish()
+  return new ByteWriter(1024).uint(report.timeMs).raw(sectionsBytes(report)).finish()
 }
 
 function readBody(reader: ByteReader, header: ReportHeader): Report {

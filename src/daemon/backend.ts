@@ -9,6 +9,7 @@ import type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   NewReleaseReport,
@@ -28,6 +29,7 @@ import type { DeviceId } from '../core/ids.js'
 import { holdsSame } from '../core/state.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
+import { memberDrift } from './member-drift.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
 import { releasesReport, switchReport } from './release/report.js'
 import type { Share } from './share/share.js'
@@ -96,11 +98,17 @@ export class DaemonBackend implements ControlBackend {
     const shares = await this.#shares()
     return shares.flatMap((share) =>
       share.index.drifted().map((path) => {
-        const what = share.index.disk(path)?.drift?.what
+        const [what] = share.index.disk(path)?.drift?.kinds ?? []
         const kind = what === 'extra' ? 'added' : what === 'missing' ? 'deleted' : 'changed'
         return { dir: share.dir, path, kind }
       }),
     )
+  }
+
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    const shares = await this.#shares()
+    const own = { device: this.#view.device(), name: this.#view.name }
+    return shares.flatMap((share) => memberDrift(share, own, Date.now()))
   }
 
   async scan(): Promise<void> {
@@ -131,7 +139,10 @@ export class DaemonBackend implements ControlBackend {
     const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
     if (silent.length === 0)
       throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
-    for (const { members } of silent) members.forget(device as DeviceId)
+    for (const { members, reports } of silent) {
+      members.forget(device as DeviceId)
+      reports.forget(device as DeviceId)
+    }
   }
 
   async invites(): Promise<InviteReport[]> {
@@ -267,6 +278,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
+      drift: state.drift,
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,

@@ -7,6 +7,7 @@ import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
+import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
@@ -157,8 +158,9 @@ class Daemon implements RunningDaemon {
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
-      const { knownHosts } = this.#config.shares[i]!
-      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+      const config = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
+      if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
     }
     return plan
   }
@@ -297,7 +299,7 @@ class Daemon implements RunningDaemon {
     share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, overwriteChanges, followsReleases } = share
+    const { dir, secret, useSyncTrash, followsReleases } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -306,8 +308,8 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
-      overwriteChanges,
       followsReleases,
+      drift: driftRules(share),
       deviceName,
       settings: shareSettings(this.#config, share),
       pool,
@@ -357,6 +359,10 @@ function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSett
     peerExpirationDays,
     keepReleases,
   }
+}
+
+function driftRules({ overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  return overwriteChanges ? RESTORE_ALL : drift
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

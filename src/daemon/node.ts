@@ -53,6 +53,11 @@ export interface ShareSettings {
   /** Default 'all'. */
   readonly follow?: 'all' | 'releases'
   readonly releases?: { readonly keep: number }
+  /** With a read secret: what is done about changes made here. Default: 'report'. */
+  readonly drift?:
+    | 'report'
+    | 'restore'
+    | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
 }
 
 export interface NodeOptions {

@@ -1,10 +1,11 @@
 // The shapes of rows, packed as arrays: half a million paths are kept, and field names in each row would double them.
 // A path is not repeated in its row, it is the key. Private to the store; a change of a shape changes STORE_FORMAT.
+import { DRIFT_KINDS, type DriftKind } from '../core/drift.js'
 import type { Entry, Extra } from '../core/entry.js'
 import { NO_EXTRA } from '../core/entry.js'
 import { ABSENT, type Fact } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
-import type { Applied, DriftKind, Intent } from '../core/local.js'
+import type { Applied, Intent } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import type { RelPath } from '../core/path.js'
 import type { DiskStat } from '../core/stat.js'
@@ -148,7 +149,9 @@ export interface DiskRow {
 }
 
 export interface Drift {
-  readonly what: DriftKind
+  /** All that differs. */
+  readonly kinds: readonly DriftKind[]
+  /** When the path was first found to differ, milliseconds since 1970. */
   readonly sinceMs: number
   readonly fact: Fact
 }
@@ -173,7 +176,7 @@ export function packDiskRow(row: DiskRow): unknown[] {
           stat.gid,
         ]
   const packed: unknown[] = [packVersion(row.applied.version), packFact(row.applied.fact), packedStat]
-  if (drift !== undefined) packed.push(drift.what, drift.sinceMs, packFact(drift.fact))
+  if (drift !== undefined) packed.push(packKinds(drift.kinds), drift.sinceMs, packFact(drift.fact))
   return packed
 }
 
@@ -184,9 +187,22 @@ export function unpackDiskRow(row: unknown[]): DiskRow {
     stat: stat === 0 ? undefined : unpackStatRow(stat),
     drift:
       row.length > 3
-        ? { what: row[3] as DriftKind, sinceMs: row[4] as number, fact: unpackFact(row[5] as PackedFact) }
+        ? {
+            kinds: unpackKinds(row[3] as number),
+            sinceMs: row[4] as number,
+            fact: unpackFact(row[5] as PackedFact),
+          }
         : undefined,
   }
+}
+
+/** A bit each. */
+function packKinds(kinds: readonly DriftKind[]): number {
+  return kinds.reduce((bits, kind) => bits | (1 << DRIFT_KINDS.indexOf(kind)), 0)
+}
+
+function unpackKinds(bits: number): DriftKind[] {
+  return DRIFT_KINDS.filter((_, at) => (bits & (1 << at)) !== 0)
 }
 
 function unpackStatRow(stat: number[]): DiskStat {

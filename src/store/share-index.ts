@@ -20,7 +20,7 @@ import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
 import { DiskTable } from './disk.js'
-import { dueStep, type IndexOptions, isHeldBack } from './due.js'
+import { dueStep, type IndexOptions, isHeldBack, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
@@ -80,7 +80,8 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
-    this.#disk = new DiskTable(database, prefix, this.pieces, (directory) => this.refresh(directory))
+    const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
+    this.#disk = new DiskTable(database, prefix, this.pieces, stays, (directory) => this.refresh(directory))
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
@@ -144,6 +145,19 @@ export class ShareIndex {
 
   drifted(): readonly RelPath[] {
     return [...this.#disk.drifted]
+  }
+
+  /**
+   * Works out anew what is to be done about a reader's changes of these paths, or of all: whether they are to be undone may
+   * be another by now.
+   */
+  refreshDrift(paths: Iterable<RelPath> = this.drifted()): void {
+    const due = new Set<RelPath>()
+    for (const path of paths) {
+      this.#disk.recount(path)
+      for (const at of withAncestors(path)) due.add(at)
+    }
+    for (const path of due) this.refresh(path)
   }
 
   /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */

@@ -66,6 +66,7 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           followsReleases: false,
+          drift: [],
           useRelay: true,
           position: { line: 1, column: 47 },
         },

@@ -27,6 +27,7 @@ describe('controlHandler', () => {
       ['GET /v1/peers', []],
       ['GET /v1/conflicts', backend.conflictList],
       ['GET /v1/drift', []],
+      ['GET /v1/drift/all', []],
       ['POST /v1/scan', {}],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],

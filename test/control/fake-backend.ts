@@ -5,6 +5,7 @@ import type {
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   NewReleaseReport,
@@ -32,6 +33,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     transport: 'tcp',
     address: '127.0.0.1:4444',
     digestEqual: true,
+    drift: 0,
     lastSeen: '2026-11-20T18:02:03.000Z',
     expired: false,
     clockAheadMs: null,
@@ -88,6 +90,7 @@ export class FakeBackend implements ControlBackend {
   peerList: PeerReport[] = []
   conflictList: ConflictReport[] = []
   driftList: DriftReport[] = []
+  memberDriftList: MemberDriftReport[] = []
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
   /** Awaited by scan, settle and approve. */
@@ -108,6 +111,10 @@ export class FakeBackend implements ControlBackend {
 
   async drift(): Promise<DriftReport[]> {
     return this.driftList
+  }
+
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    return this.memberDriftList
   }
 
   async scan(): Promise<void> {

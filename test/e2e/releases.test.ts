@@ -80,7 +80,10 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     assert.ok(after - before < 100_000, `what is unchanged was not sent again: ${after - before}`)
 
     // Back, and forth, with nothing sent but the order.
-    assert.match(await cli(world, 'rollback', writer.configFile), /^to be shown: v1, each node once it holds it$/m)
+    assert.match(
+      await cli(world, 'rollback', writer.configFile),
+      /^to be shown: v1, each node once it holds it$/m,
+    )
     for (const node of nodes) {
       await shows(node, 'v1')
       assert.equal(node.read('current/VERSION'), '1')

@@ -188,7 +188,7 @@ class Look {
     if (inode !== undefined && inode.stat === stat && this.#node.disk.tree.get(path) === inode)
       inode.isTouched = false
     const drift =
-      outcome.type === 'drift' ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact } : undefined
+      outcome.type === 'drift' ? { kinds: outcome.kinds, sinceMs: row?.drift?.sinceMs ?? 1, fact } : undefined
     const now = outcome.type === 'adopt' ? outcome.applied : applied
     index.setDisk(path, { applied: now, stat, drift }, content?.layout)
   }

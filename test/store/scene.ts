@@ -188,7 +188,7 @@ export class Scene {
       ? this.index.applied(at)
       : { version: takesShare ? share.version : NO_VERSION, fact }
     const drift =
-      drifts && !sameFact(fact, applied.fact) ? { what: 'content' as const, sinceMs: 1, fact } : undefined
+      drifts && !sameFact(fact, applied.fact) ? { kinds: ['content'] as const, sinceMs: 1, fact } : undefined
     this.index.setDisk(at, { applied, stat, drift }, layout)
   }
 

@@ -45,6 +45,8 @@ export interface ApplierOptions {
   /** False until the disk was looked through once: what is there already must not be fetched (P3). */
   readonly isDiskKnown: () => boolean
   readonly onApplied: (path: RelPath) => void
+  /** It is tried again, but somebody should know. */
+  readonly onFailed?: (path: RelPath, code: string, detail: string) => void
   /** A directory was put there, which nobody watches yet. */
   readonly onMade: (directory: RelPath) => void
   /** Nothing is on its way any more. */
@@ -340,11 +342,13 @@ export class Applier {
     if (this.#park(task, 1) < TELL_AFTER_TRIES) return
     const detail = code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
   }
 
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
     this.#drop(task)
     this.#parked.park(task.path, 4, performance.now())
     this.wake()

@@ -10,6 +10,7 @@ import { phaseOf } from '../../core/plan.js'
 import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
+import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
@@ -43,6 +44,8 @@ interface Planned {
   readonly task: ApplyTask
   readonly row: DiskRow | undefined
   readonly jobs: readonly CommitJob[]
+  /** It puts back what a reader changed; undefined: nobody changed it. */
+  readonly isRestore?: boolean | undefined
 }
 
 export class Committer {
@@ -112,7 +115,8 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
-      planned.push(this.#plan(task, row))
+      const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
+      planned.push({ ...this.#plan(task, row), isRestore })
     }
     return planned
   }
@@ -261,10 +265,10 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const { task, jobs } of planned) {
-        const own = results.slice(at, at + jobs.length)
-        at += jobs.length
-        after.push(this.#outcome(task, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      for (const each of planned) {
+        const own = results.slice(at, at + each.jobs.length)
+        at += each.jobs.length
+        after.push(this.#outcome(each, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
       }
       this.#setAllTimes(directories, results.slice(at))
       index.recovery.clear(batch)
@@ -272,10 +276,12 @@ export class Committer {
     for (const act of after) act()
   }
 
-  #outcome(task: ApplyTask, result: CommitResult): () => void {
+  #outcome({ task, row, isRestore }: Planned, result: CommitResult): () => void {
     switch (result.status) {
       case 'done': {
         this.#setDone(task, result)
+        if (row !== undefined && isRestore !== undefined)
+          this.#context.onDriftEnded({ path: task.path, row, isRestore, archived: result.archived })
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)

@@ -6,6 +6,7 @@ import type { FolderPool } from '../../folder/pool.js'
 import type { Log } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { DiskGuard } from './disk-guard.js'
+import type { EndedDrift } from './local-drift.js'
 import type { ProblemBook } from './problems.js'
 import type { Publication } from './publisher.js'
 
@@ -41,6 +42,8 @@ export interface ShareContext {
   checkRoot(): Promise<string | undefined>
   halt(reason: string): void
   haltReason(): string | undefined
+  /** A reader's change of a path was put back, or replaced. Called inside the transaction that notes it. */
+  onDriftEnded(ended: EndedDrift): void
   /** A whole look at the tree has ended. */
   onFullScan(): void
   /** Something that should not happen: the share stops with it. */

@@ -81,8 +81,9 @@ export class Judge {
         return undefined
       case 'drift': {
         const sinceMs = row?.drift?.sinceMs ?? Date.now()
-        this.#context.log.info({ path, what: outcome.what }, 'drift')
-        index.setDisk(path, { applied, stat, drift: { what: outcome.what, sinceMs, fact: observed } }, layout)
+        const { kinds } = outcome
+        if (row?.drift?.kinds.join() !== kinds.join()) this.#context.log.info({ path, kinds }, 'drift')
+        index.setDisk(path, { applied, stat, drift: { kinds, sinceMs, fact: observed } }, layout)
         return undefined
       }
       case 'publish':

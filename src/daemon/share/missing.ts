@@ -1,7 +1,7 @@
 // Paths of the index that a listing did not show, from then until they are published as gone. Promises: a name must be
 // missing for a while (the other half of a rename may be on its way) and then be confirmed missing; what we change
 // ourselves meanwhile is left to the next look (A9); and when most of the tree is gone since the last run, nothing is
-// said before a person has approved it (A5).
+// said before a person has approved it (A5). A reader says nothing in any case: what it misses is drift.
 import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import type { Applied } from '../../core/local.js'
@@ -165,7 +165,7 @@ export class Missing {
   }
 
   #isMost(files: number): boolean {
-    if (!this.#isFirstScan || this.#isApproved) return false
+    if (!this.#isFirstScan || this.#isApproved || !this.#context.isWriter) return false
     return files > MASS_DELETE_LEAST && files > this.#filesBefore * MASS_DELETE_SHARE
   }
 }

@@ -1,5 +1,6 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { DriftRule } from '../../core/drift-rules.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { FolderPool } from '../../folder/pool.js'
@@ -27,9 +28,10 @@ export interface ShareOptions {
   readonly useSyncTrash: boolean
   /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
-  readonly overwriteChanges: boolean
   /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */
   readonly followsReleases: boolean
+  /** What is done about a reader's own changes. */
+  readonly drift: readonly DriftRule[]
   readonly settings: ShareSettings
   readonly deviceName: string
   readonly identity: Identity

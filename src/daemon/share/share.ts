@@ -21,10 +21,11 @@ import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook, withheldProblems } from './problems.js'
-import { Reports } from './reports.js'
+import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
@@ -33,6 +34,7 @@ import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import type { ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -44,7 +46,9 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
-  readonly reports: Reports = new Reports()
+  readonly reports: Reports
+  /** What is done about a reader's own changes. */
+  readonly drift: LocalDrift
   readonly releases: Releases
   readonly #o: ShareOptions
   readonly #log: Log
@@ -79,8 +83,9 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.drift = this.#makeDrift(prefix)
     this.index = new ShareIndex(database, prefix, {
-      overwriteDrift: options.overwriteChanges,
+      overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       isPinned: (path) => options.followsReleases && this.releases.isPinned(path),
     })
@@ -103,6 +108,11 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
+    this.reports = makeReports(options, prefix, this.#log, {
+      members: this.members,
+      drift: this.drift,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -116,6 +126,7 @@ export class Share {
       meta: this.#meta,
       exchange: this.exchange,
       members: this.members,
+      reports: this.reports,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -145,6 +156,7 @@ export class Share {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
         this.#news.tellSoon()
       },
+      onFailed: (path, code, detail) => this.drift.noteFailed(path, code, detail),
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -154,8 +166,7 @@ export class Share {
       exchange: this.exchange,
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
-        this.members.changed()
-        this.releases.changed()
+        this.#tellMembers()
         this.#settler.soon()
       },
     })
@@ -206,6 +217,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    this.drift.start(this.index)
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -297,11 +309,13 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.drift.stop()
     this.#settler.stop()
     this.releases.stop()
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
@@ -336,14 +350,24 @@ export class Share {
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.members.changed()
-        this.releases.changed()
+        this.#tellMembers()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  #makeDrift(prefix: string): LocalDrift {
+    const { database, nowMs, drift: rules } = this.#o
+    return new LocalDrift({
+      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
+      log: this.#log,
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -383,11 +407,13 @@ export class Share {
       nonce: () => randomBytes(24),
       log: this.#log,
       peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
         ...this.holding,
         ...(this.#scanner.hasScanned ? {} : { digest: UNKNOWN_DIGEST }),
         ...this.index.counts,
+        drift: this.drift.open,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
@@ -418,6 +444,13 @@ export class Share {
         !isConnected(state.device) && isExpired(lastSeenMs, nowMs(), this.#settings.peerExpirationDays),
       reports: this.reports,
     })
+  }
+
+  /** What this device holds, or could report of it, may have changed. */
+  #tellMembers(): void {
+    this.members.changed()
+    this.reports.changed()
+    this.releases.changed()
   }
 
   #halt(reason: string): void {

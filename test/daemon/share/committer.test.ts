@@ -371,7 +371,7 @@ test("a reader's own version is archived when the share's replaces it, even with
   await bench.have('b', [1])
   bench.disk.file('a', [3])
   const { applied } = bench.index.disk(at('a'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3]) }
   bench.index.transaction(() =>
     bench.index.setDisk(at('a'), { applied, stat: bench.disk.stat('a'), drift }, contentOf([3]).layout),
   )
@@ -390,7 +390,7 @@ test("what is larger than the limit is not archived, but a reader's own version 
   await bench.have('small', [1])
   bench.disk.file('mine', [3, 4])
   const { applied } = bench.index.disk(at('mine'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3, 4]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3, 4]) }
   bench.index.transaction(() =>
     bench.index.setDisk(
       at('mine'),

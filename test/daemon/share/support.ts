@@ -236,6 +236,7 @@ export function newBench(
     archive: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
+    onDriftEnded: () => undefined,
     withholdsSetid: false,
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
