@@ -6,6 +6,7 @@ import { NO_EXTRA } from '../../core/entry.js'
 import { ShoalError } from '../../core/error.js'
 import type { LiveFact } from '../../core/fact.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { contentIdOf, pieceIdOf, sealPiece } from '../../core/piece.js'
 import {
   CURRENT_LINK,
   defaultReleaseName,
@@ -28,7 +29,6 @@ import { STAGING_DIR, TREE_PREFIX } from '../../folder/marker.js'
 import type { ReleaseStep, ReleaseStepResult } from '../../folder/release-job.js'
 import { SafeRoot } from '../../folder/safefs.js'
 import { unpackLayout } from '../../store/pieces.js'
-import { splitPieces } from '../share/hashed.js'
 import type { Publication } from '../share/publisher.js'
 import type { ReleaseFiles } from './release-files.js'
 import type { ReleaseParts } from './release-parts.js'
@@ -312,21 +312,22 @@ export class ReleaseWriter {
   /** Writes a small file and publishes it at once, whatever else of the share is still to be looked at. */
   async #putText(path: RelPath, text: string): Promise<void> {
     const { context } = this.#parts
-    const { guard, index, pool, pieceKeys, root } = context
+    const { guard, index, pieceKeys } = context
     guard.startCommit([path])
     try {
       const at = `${STAGING_DIR}/${TREE_PREFIX}${randomBytes(8).toString('hex')}`
-      await this.#run([{ type: 'text', at, to: path, text }])
-      const [hashed] = await pool.hash(root, pieceKeys, [{ path, openCheck: false }])
-      if (hashed?.status !== 'ok') throw new ShoalError('IO', `"${path}" was changed while it was published`)
-      const { stat, content } = hashed
+      const [written] = await this.#run([{ type: 'text', at, to: path, text }])
+      const stat = statIn(written)
+      // So small a file is one piece.
+      const sealed = sealPiece(pieceKeys, Buffer.from(text))
+      const piece = { id: pieceIdOf(sealed), length: sealed.length }
+      const content = contentIdOf([piece.id])
       const { fact: before, version } = index.applied(path)
       const extra = before.type === 'file' ? before.extra : NO_EXTRA
       const { mode, size } = stat
       const fact: LiveFact = { type: 'file', mode, mtimeUs: mtimeUsOf(stat), size, content, extra }
       const draft = { path, base: version, fact, origin: undefined, was: undefined }
-      const pieces = splitPieces(hashed.pieces, hashed.lengths)
-      await context.publish([{ draft, pieces, disk: { stat } }])
+      await context.publish([{ draft, pieces: [piece], disk: { stat } }])
       const now = index.applied(path).fact
       if (now.type !== 'file' || !now.content.equals(content))
         throw new ShoalError('IO', `"${path}" could not be published now`)

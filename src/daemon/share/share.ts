@@ -1,6 +1,7 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
+import { cleanDeviceName } from '../../core/certificate.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
@@ -426,7 +427,7 @@ export class Share {
     return new Releases({
       context: this.#context,
       device: identity.device.device,
-      deviceName,
+      deviceName: cleanDeviceName(deviceName),
       follows: followsReleases,
       nowMs,
       keep: () => this.#settings.keepReleases,
