@@ -89,6 +89,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly keepReleases?: number
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
+  /** Carry hard links. */
+  readonly hardLinks: boolean
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** Of the share's object in the file. */
@@ -226,6 +228,7 @@ function shareOf(
     followsReleases: shape.follow === 'releases',
     ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),
     drift: shape.drift,
+    hardLinks: shape.hard_links,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     position: json.positionOf(['shared_folders', at]),
   }

@@ -69,6 +69,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
+  hardLinks: { key: 'hard_links', live: false, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

@@ -110,6 +110,14 @@ export function pathInRelease(path: RelPath, name: string): RelPath {
   return path.length === start ? ROOT : (path.slice(start + 1) as RelPath)
 }
 
+/** The same path in the other ones of some releases; none for a path that is in no release. */
+export function twinsOf(path: RelPath, names: readonly string[]): RelPath[] {
+  const name = releaseOf(path)
+  if (name === undefined || path === releaseDir(name)) return []
+  const inside = pathInRelease(path, name)
+  return names.flatMap((other) => (other === name ? [] : (`${releaseDir(other)}/${inside}` as RelPath)))
+}
+
 /**
  * What stands for a path of a release in its digest; `path` as pathInRelease gives it. Owners, ACLs and the like are left
  * out: who carries them states them for paths that others published without, and that changes no release.

@@ -299,7 +299,7 @@ class Daemon implements RunningDaemon {
     share: ShareConfig<Secret>,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, followsReleases } = share
+    const { dir, secret, useSyncTrash, followsReleases, hardLinks } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -310,6 +310,7 @@ class Daemon implements RunningDaemon {
       useSyncTrash,
       followsReleases,
       drift: driftRules(share),
+      hardLinks,
       deviceName,
       settings: shareSettings(this.#config, share),
       pool,

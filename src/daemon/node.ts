@@ -58,6 +58,7 @@ export interface ShareSettings {
     | 'report'
     | 'restore'
     | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  readonly hard_links?: boolean
 }
 
 export interface NodeOptions {

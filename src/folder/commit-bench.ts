@@ -6,12 +6,15 @@ import type { Archive } from './archive.js'
 import { suffixedName, takeFirstFree } from './archive-name.js'
 import { codeOf, isUnsupported, type SafeRoot } from './safefs.js'
 
+/** System calls that not every file system has. */
+export type SpecialCall = 'exchange' | 'link' | 'noreplace'
+
 /** For tests; the worker uses none of it. */
 export interface CommitProbe {
   /** Called between any two system calls that change something; may throw to stand for a crash. */
   readonly step?: (name: string, path: string) => void
   /** System calls to do without, as on FAT or a network file system. */
-  readonly without?: readonly ('exchange' | 'link')[]
+  readonly without?: readonly SpecialCall[]
 }
 
 export class Bench {
@@ -20,6 +23,12 @@ export class Bench {
   archive: Archive
   /** Directories whose entries have changed. */
   readonly directories: Set<string>
+  /** Whether the job at hand wants a copy in the archive of what it displaces. */
+  copiesOld = false
+  /** Inodes of which a copy was put into the archive by this batch: where, and of which stat. */
+  readonly copies: Map<number, { readonly at: string; readonly of: DiskStat }> = new Map()
+  /** Inodes that jobs of this batch gave links to or took them from: what they were before, and what they are now. */
+  readonly #relinked = new Map<number, { readonly before: DiskStat; readonly now: DiskStat }>()
   /** Files and directories whose own mode or time has changed. */
   readonly inodes: Set<string> = new Set()
   readonly #probe: CommitProbe
@@ -47,12 +56,31 @@ export class Bench {
     this.root.exchange(one, other)
   }
 
+  /** A job has changed an inode's links, and nothing else of it. */
+  noteLinks(before: DiskStat, now: DiskStat): void {
+    const known = this.#relinked.get(before.ino)
+    const isNext = known !== undefined && sameStat(known.now, before)
+    this.#relinked.set(before.ino, { before: isNext ? known.before : before, now })
+  }
+
+  /** Whether what is there is what was expected when the batch began, but for links that its own jobs changed. */
+  isRelinked(now: DiskStat, expected: DiskStat): boolean {
+    const known = this.#relinked.get(now.ino)
+    return known !== undefined && sameStat(known.now, now) && sameStat(known.before, expected)
+  }
+
+  /** A rename to a name that must be free; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#demand('noreplace')
+    this.root.renameToFree(from, to)
+  }
+
   /** The entries of the directory that a path lies in have changed. */
   touchParent(path: RelPath): void {
     this.directories.add(parentOf(path))
   }
 
-  #demand(call: 'exchange' | 'link'): void {
+  #demand(call: SpecialCall): void {
     if (this.#probe.without?.includes(call))
       throw Object.assign(new Error(`ENOTSUP: no ${call}`), { code: 'ENOTSUP' })
   }

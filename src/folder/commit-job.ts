@@ -21,6 +21,8 @@ interface Displacing {
    * is added if it is taken. By default the path's own name with such a number.
    */
   readonly slipName?: string
+  /** The old file has other names that stay: the archive gets a copy, which a write through one of them leaves alone. */
+  readonly copyOld?: boolean
 }
 
 export type CommitJob =
@@ -33,6 +35,8 @@ export type CommitJob =
       readonly mtimeUs: number
       readonly dress?: Dress
     })
+  /** The path becomes another name of the file at `from`, which must be as this stat says. */
+  | (Displacing & { readonly type: 'link'; readonly from: RelPath; readonly fromStat: DiskStat })
   | (Displacing & {
       readonly type: 'symlink'
       readonly target: string
@@ -60,6 +64,18 @@ export type CommitJob =
       readonly mtimeUs: number
       readonly dress?: Dress
     }
+  /**
+   * The file `from`, which must be as `expectFrom` says, gets the free name `path`, with all that it is: nothing of its
+   * metadata changes, and nothing is archived. 'changed' if the name is not free. Where neither RENAME_NOREPLACE nor links
+   * are to be had it fails (isUnsupported) and nothing was done. `slipName` is for beside `from`.
+   */
+  | {
+      readonly type: 'move'
+      readonly path: RelPath
+      readonly from: RelPath
+      readonly expectFrom: DiskStat
+      readonly slipName?: string
+    }
   /** Renames to a free name, else blocked with EEXIST. */
   | { readonly type: 'displace'; readonly path: RelPath; readonly to: RelPath; readonly expect: Expect }
 
@@ -77,6 +93,8 @@ export type CommitResult =
       readonly archived?: string
       /** A version that slipped in could not be brought back beside the path; `detail` says where in `.shoal` it is. */
       readonly problem?: Fault
+      /** What the file that was at the path is now, if it has other names still. */
+      readonly left?: DiskStat
       /** Only if a dress could not be set whole. */
       readonly shown?: Shown
     }

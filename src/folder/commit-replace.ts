@@ -12,6 +12,7 @@ import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { type Bench, bringBack, isTouched, placeAbsent } from './commit-bench.js'
+import { copyTo, unshare } from './commit-unshare.js'
 import { codeOf, faultOf, isUnsupported, setMode } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
@@ -108,6 +109,7 @@ function judgeHeld(
 }
 
 function settled(bench: Bench, held: string): Replaced {
+  if (bench.copiesOld && bench.archive.keeps) unshare(bench, held)
   const archived = bench.archive.settle(held)
   return archived === undefined ? { type: 'done' } : { type: 'done', archived }
 }
@@ -222,33 +224,6 @@ function copyFile(bench: Bench, path: RelPath, expected: DiskStat): KeptOld | un
   } catch (thrown) {
     fs.closeSync(old)
     throw thrown
-  }
-}
-
-const COPY_BYTES = 1024 * 1024
-
-/** Copies an open file, mode and mtime too, to a name that must be free (EEXIST), and makes the copy durable. */
-function copyTo(bench: Bench, from: number, stat: DiskStat, to: string): void {
-  const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants
-  const fd = bench.root.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(stat.size, 1)))
-    let offset = 0
-    for (;;) {
-      const count = fs.readSync(from, buffer, 0, buffer.length, offset)
-      if (count === 0) break
-      for (let done = 0; done < count; ) done += fs.writeSync(fd, buffer, done, count - done, offset + done)
-      offset += count
-    }
-    fs.fchmodSync(fd, stat.mode)
-    const time = utimesTime(Math.round(stat.mtimeMs * 1000))
-    fs.futimesSync(fd, time, time)
-    fs.fsyncSync(fd)
-  } catch (thrown) {
-    bench.root.unlink(to)
-    throw thrown
-  } finally {
-    fs.closeSync(fd)
   }
 }
 

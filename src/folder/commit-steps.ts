@@ -23,7 +23,7 @@ import {
   takeAway,
 } from './commit-replace.js'
 import { LINK_PREFIX } from './marker.js'
-import { codeOf, isUnsupported, setMode, setTimes } from './safefs.js'
+import { codeOf, isGone, isUnsupported, setMode, setTimes } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
 type JobOf<Type extends CommitJob['type']> = CommitJob & { readonly type: Type }
@@ -37,6 +37,32 @@ export function commitFile(
   staged: { readonly at: string; readonly stat: DiskStat },
 ): CommitResult {
   return bring(bench, job, { type: 'staged', at: staged.at }, () => statOfOurs(bench, job.path, staged.stat))
+}
+
+/**
+ * Another name for a file that has one already. The new name is made in the staging area first; if it is not of the file
+ * that was expected, nothing was done.
+ */
+export function commitLink(bench: Bench, job: JobOf<'link'>): CommitResult {
+  const { root } = bench
+  let at: string
+  try {
+    const from = root.lstat(job.from)
+    if (from?.type !== 'file' || !isExpected(bench, from, { type: 'stat', stat: job.fromStat }))
+      return CHANGED
+    at = holdInStaging((place) => bench.link(job.from, place), LINK_PREFIX)
+  } catch (thrown) {
+    if (isGone(thrown)) return CHANGED
+    throw thrown
+  }
+  try {
+    bench.step('named', job.path)
+    const ours = root.lstat(at)!
+    if (isTouched(ours, job.fromStat) || ours.mode !== job.fromStat.mode) return CHANGED
+    return bring(bench, job, { type: 'staged', at }, () => statOfOurs(bench, job.path, ours))
+  } finally {
+    if (root.lstat(at) !== undefined) root.unlink(at)
+  }
 }
 
 /** The symlink is made in the staging area, so that it has its time before it has its name. */
@@ -63,13 +89,13 @@ export function commitDirectory(bench: Bench, job: JobOf<'mkdir'>): CommitResult
 /** Puts something where nothing, a file or a symlink is expected. `after` looks at what has come of it. */
 function bring(
   bench: Bench,
-  job: JobOf<'file' | 'symlink' | 'mkdir'>,
+  job: JobOf<'file' | 'link' | 'symlink' | 'mkdir'>,
   newcomer: Newcomer,
   after: () => DiskStat | undefined,
 ): CommitResult {
   const { path, expect } = job
   const now = bench.root.lstat(path)
-  if (!isExpected(now, expect)) return CHANGED
+  if (!isExpected(bench, now, expect)) return CHANGED
   bench.step('checked', path)
   if (now === undefined) {
     if (!bringAbsent(bench, newcomer, path)) return CHANGED
@@ -97,7 +123,7 @@ function bringAbsent(bench: Bench, newcomer: Newcomer, path: RelPath): boolean {
 export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
   const { path, expect } = job
   const now = bench.root.lstat(path)
-  if (!isExpected(now, expect)) return CHANGED
+  if (!isExpected(bench, now, expect)) return CHANGED
   if (now === undefined) return { status: 'done' }
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
   bench.step('checked', path)
@@ -121,7 +147,7 @@ export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
 export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResult {
   const { root } = bench
   const now = root.lstat(job.path)
-  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
   bench.step('checked', job.path)
   if (now.type === 'symlink') {
@@ -200,7 +226,7 @@ export function commitDisplace(bench: Bench, job: JobOf<'displace'>): CommitResu
   const { root } = bench
   const { path, to } = job
   const now = root.lstat(path)
-  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   bench.step('checked', path)
   if (now.type === 'directory' || now.type === 'other') return renameIfFree(bench, path, to, now)
   try {
@@ -239,9 +265,9 @@ function renameIfFree(bench: Bench, path: RelPath, to: RelPath, now: DiskStat): 
   return done({ type: 'done' }, isTouched(after, now) ? undefined : after)
 }
 
-function isExpected(now: DiskStat | undefined, expect: Expect): boolean {
+function isExpected(bench: Bench, now: DiskStat | undefined, expect: Expect): boolean {
   if (expect.type === 'absent') return now === undefined
-  return now !== undefined && isAsExpected(now, expect.stat)
+  return now !== undefined && (isAsExpected(now, expect.stat) || bench.isRelinked(now, expect.stat))
 }
 
 function done(

@@ -7,16 +7,19 @@
 // single system call, whatever the user does in between.
 import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
-import { pathFault } from '../core/path.js'
+import { pathFault, type RelPath } from '../core/path.js'
 import { type DiskStat, mtimeUsOf, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
+import { withLinks } from './commit-links.js'
+import { commitMove } from './commit-move.js'
 import {
   commitDirectory,
   commitDirectoryEnd,
   commitDisplace,
   commitFile,
+  commitLink,
   commitMetadata,
   commitRemove,
   commitSymlink,
@@ -76,6 +79,7 @@ function runBatch(root: SafeRoot, { jobs, options }: CommitPayload, probe: Batch
   const results = jobs.map((job) => {
     const keeps = ('archive' in job ? job.archive : undefined) ?? options.archive
     bench.archive = keeps ? kept : dropped
+    bench.copiesOld = 'copyOld' in job && job.copyOld === true
     return runJob(bench, job, staged)
   })
   bench.step('committed', '')
@@ -184,8 +188,7 @@ function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged
   } catch (thrown) {
     if (codeOf(thrown) !== 'EACCES') return refused(thrown)
     try {
-      const paths = job.type === 'displace' ? [job.path, job.to] : [job.path]
-      return withUnlockedParents(bench.root, paths, thrown, () => perform(bench, job, staged))
+      return withUnlockedParents(bench.root, pathsOf(job), thrown, () => perform(bench, job, staged))
     } catch (again) {
       return refused(again)
     }
@@ -193,11 +196,17 @@ function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged
 }
 
 function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
+  return withLinks(bench, job, () => performAlone(bench, job, staged))
+}
+
+function performAlone(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
   switch (job.type) {
     case 'file': {
       const file = staged.get(job.token)!
       return 'code' in file ? failed(file) : commitFile(bench, job, file)
     }
+    case 'link':
+      return commitLink(bench, job)
     case 'symlink':
       return commitSymlink(bench, job)
     case 'mkdir':
@@ -210,6 +219,8 @@ function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Stage
       return commitDirectoryEnd(bench, job)
     case 'displace':
       return commitDisplace(bench, job)
+    case 'move':
+      return commitMove(bench, job)
     default:
       return assertNever(job)
   }
@@ -217,11 +228,19 @@ function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Stage
 
 /** The caller's types say this already; a mistake here would write into our own folder or out of the share. */
 function checkJob(job: CommitJob): void {
-  const fault = pathFault(job.path) ?? (job.type === 'displace' ? pathFault(job.to) : undefined)
-  if (fault !== undefined) throw new PathFault('BAD_PATH', fault)
+  for (const path of pathsOf(job)) {
+    const fault = pathFault(path)
+    if (fault !== undefined) throw new PathFault('BAD_PATH', fault)
+  }
   if (!('slipName' in job) || job.slipName === undefined) return
   if (job.slipName.includes('/') || pathFault(job.slipName) !== undefined)
     throw new PathFault('BAD_PATH', 'slipName is not a name')
+}
+
+/** The names that a job is about. */
+function pathsOf(job: CommitJob): RelPath[] {
+  if (job.type === 'displace') return [job.path, job.to]
+  return 'from' in job ? [job.from, job.path] : [job.path]
 }
 
 function refused(thrown: unknown): CommitResult {

@@ -16,6 +16,8 @@ export type HashResult =
       /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
       readonly attributes?: Buffer | undefined
     }
+  /** A file that is exactly what the job says is known; its content was not read. */
+  | { readonly status: 'same'; readonly stat: DiskStat; readonly attributes?: Buffer | undefined }
   | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
   /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */
   | { readonly status: 'changed' }
@@ -25,7 +27,7 @@ export type HashResult =
   | { readonly status: 'busy' }
   | { readonly status: 'failed'; readonly code: string; readonly detail: string }
 
-const STATUSES = ['ok', 'symlink', 'changed', 'gone', 'busy', 'failed'] as const
+const STATUSES = ['ok', 'symlink', 'changed', 'gone', 'busy', 'failed', 'same'] as const
 const ID_BYTES = 32
 
 /** A batch of results, packed. Every array buffer in it is its own. */
@@ -78,7 +80,8 @@ export function packHashes(results: readonly HashResult[]): PackedHashes {
       packed.ids.set(result.pieces, id + ID_BYTES)
       piece += result.lengths.length
       id += ID_BYTES + result.pieces.length
-    } else if (result.status === 'symlink') {
+    } else if (result.status === 'same') packStat(packed.stats, index, result.stat)
+    else if (result.status === 'symlink') {
       packStat(packed.stats, index, result.stat)
       packed.texts.push(result.target)
     } else if (result.status === 'failed') packed.texts.push(result.code, result.detail)
@@ -113,6 +116,8 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
       }
       case 'symlink':
         return { status, stat: unpackStat(stats, index), target: texts[text++]! }
+      case 'same':
+        return { status, stat: unpackStat(stats, index) }
       case 'failed':
         return { status, code: texts[text++]!, detail: texts[text++]! }
       default:

@@ -23,6 +23,8 @@ export interface HashJob {
   readonly path: string
   /** Answer 'busy' if a process is seen to have the file open for writing. */
   readonly openCheck: boolean
+  /** If the file is exactly this, its content is known and not read: the answer is 'same'. */
+  readonly known?: DiskStat
 }
 
 export interface HashPayload {
@@ -71,7 +73,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       else if (busy.has(index)) results[index] = { status: 'busy' }
       else {
         const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
-        if (waitMs <= 0) results[index] = hashOne(root, keys, jobs[index]!.path, stat)
+        if (waitMs <= 0) results[index] = hashOne(root, keys, jobs[index]!, stat)
         else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
         else {
           fresh.push(index)
@@ -80,7 +82,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       }
     }
     pause(settledAtMs - Date.now())
-    for (const index of fresh) results[index] = hashFresh(root, keys, jobs[index]!.path)
+    for (const index of fresh) results[index] = hashFresh(root, keys, jobs[index]!)
     return packHashes(results)
   } finally {
     root.close()
@@ -109,19 +111,19 @@ function busyOf(jobs: readonly HashJob[], found: readonly (DiskStat | HashResult
 }
 
 /** A file that had just changed: it has paused, so if it still looks fresh it is being written. */
-function hashFresh(root: SafeRoot, keys: PieceKeys, path: string): HashResult {
-  const stat = look(root, path)
+function hashFresh(root: SafeRoot, keys: PieceKeys, job: HashJob): HashResult {
+  const stat = look(root, job.path)
   if ('status' in stat) return stat
   if (stat.type === 'file' && unsettledMs(stat, Date.now()) > 0) return CHANGED
-  return hashOne(root, keys, path, stat)
+  return hashOne(root, keys, job, stat)
 }
 
 /** `before` is the stat of the path just now. */
-function hashOne(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+function hashOne(root: SafeRoot, keys: PieceKeys, { path, known }: HashJob, before: DiskStat): HashResult {
   try {
     switch (before.type) {
       case 'file':
-        return hashFile(root, keys, path, before)
+        return hashFile(root, keys, path, before, known)
       case 'symlink':
         return readSymlink(root, path, before)
       case 'directory':
@@ -134,11 +136,18 @@ function hashOne(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat
   }
 }
 
-function hashFile(root: SafeRoot, keys: PieceKeys, path: string, before: DiskStat): HashResult {
+function hashFile(
+  root: SafeRoot,
+  keys: PieceKeys,
+  path: string,
+  before: DiskStat,
+  known: DiskStat | undefined,
+): HashResult {
   const fd = openToRead(root, path)
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
     if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    if (known !== undefined && sameStat(before, known)) return { status: 'same', stat: before }
     const plan = chunkPlanFor(before.size)
     const read =
       before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)

@@ -79,9 +79,11 @@ class Builder {
         return this.#symlink(step)
       case 'finish':
         return this.#finish(step)
-      case 'remove':
-        removeTree(this.#root, staged(step.at))
-        return DONE
+      case 'remove': {
+        const left: DiskStat[] = []
+        removeTree(this.#root, staged(step.at), (stat) => left.push(stat))
+        return left.length === 0 ? DONE : { status: 'done', left }
+      }
       case 'sync': {
         const fault = this.#durability.settle(new Set(step.directories), new Set(step.files))
         return fault === undefined ? DONE : { status: 'failed', ...fault }

@@ -35,6 +35,8 @@ export type ReleaseStepResult =
       readonly status: 'done'
       /** Of what was made, where something was. */
       readonly stat?: DiskStat
+      /** Files that were removed and have other names still, as those show them now. */
+      readonly left?: readonly DiskStat[]
       /** The file of an earlier release that has become the same file; its stat is now `stat`. */
       readonly linked?: RelPath
     }

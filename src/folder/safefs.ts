@@ -10,6 +10,7 @@
 import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
 import { type DiskStat, statOf } from '../core/stat.js'
+import { renameToFree } from './free-rename.js'
 
 /** O_PATH of Linux on every processor that node runs on; node:fs does not name it. */
 const O_PATH = 0o10000000
@@ -174,6 +175,13 @@ export class SafeRoot {
   /** As rename(2): replaces what is at `to`, in one step. */
   rename(from: string, to: string): void {
     this.#both(from, to, fs.renameSync)
+    this.forget(from)
+    this.forget(to)
+  }
+
+  /** As rename(2), but EEXIST if anything has the name `to`; see isUnsupported. */
+  renameToFree(from: string, to: string): void {
+    this.#both(from, to, renameToFree)
     this.forget(from)
     this.forget(to)
   }

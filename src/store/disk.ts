@@ -9,9 +9,11 @@ import { type Fact, fingerprint } from '../core/fact.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
+import { type DiskStat, sameStat } from '../core/stat.js'
+import { isShared, type LinkTable } from './links.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
 import { HeldReleases } from './releases.js'
-import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
+import { type DiskRow, packDiskRow, statOfPacked, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
 /** Layouts up to this long stand in the row itself; longer ones apart, so that a scan does not read them. */
@@ -27,6 +29,7 @@ export class DiskTable {
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
   readonly #pieces: PieceTables
+  readonly #links: LinkTable
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
   readonly #withheld = new Set<RelPath>()
@@ -47,6 +50,7 @@ export class DiskTable {
     database: Database,
     prefix: string,
     pieces: PieceTables,
+    links: LinkTable,
     stays: (path: RelPath, row: DiskRow) => boolean,
     onDriftBelow: (directory: RelPath) => void,
   ) {
@@ -54,6 +58,7 @@ export class DiskTable {
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
     this.#stays = stays
+    this.#links = links
     this.#onDriftBelow = onDriftBelow
     for (const { path, row } of this.all()) {
       this.#count(path, row, 1)
@@ -92,12 +97,26 @@ export class DiskTable {
 
   get(path: RelPath): DiskRow | undefined {
     const stored = this.#rows.get(pathKey(path))
-    return stored === undefined ? undefined : unpackDiskRow(stored[0])
+    return stored === undefined ? undefined : this.#links.current(unpackDiskRow(stored[0]))
   }
 
   *all(): Generator<{ path: RelPath; row: DiskRow }> {
     for (const { key, value } of walk(this.#rows))
-      yield { path: pathOfKey(key), row: unpackDiskRow(value[0]) }
+      yield { path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }
+  }
+
+  /** Paths of files with these inodes whose rows know of one name only. Walks all rows, `chunk` at a time. */
+  *singles(inodes: ReadonlySet<number>, chunk: number): Generator<RelPath[]> {
+    let found: RelPath[] = []
+    let count = 0
+    for (const { key, value } of walk(this.#rows, chunk)) {
+      const stat = statOfPacked(value[0])
+      if (stat !== undefined && inodes.has(stat.ino) && stat.nlink === 1) found.push(pathOfKey(key))
+      if (++count % chunk > 0) continue
+      yield found
+      found = []
+    }
+    yield found
   }
 
   /** The rows of paths directly inside a directory. */
@@ -105,7 +124,7 @@ export class DiskTable {
     const { start, end } = childrenRange(directory)
     return this.#rows
       .range(start, end)
-      .map(({ key, value }) => ({ path: pathOfKey(key), row: unpackDiskRow(value[0]) }))
+      .map(({ key, value }) => ({ path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }))
   }
 
   /** The pieces of the file at a path, in order. */
@@ -123,7 +142,8 @@ export class DiskTable {
     const before = this.#layoutOf(key, stored) ?? NO_LAYOUT
     const after = (heldFact(row).type === 'file' ? layout : undefined) ?? NO_LAYOUT
     const isApart = after.length > INLINE_LAYOUT_BYTES
-    this.#rows.put(key, [packDiskRow(row), after.length === 0 ? 0 : isApart ? 1 : after])
+    const written = this.#links.change(path, was, row, (other) => this.#written(other)) ?? row
+    this.#rows.put(key, [packDiskRow(written), after.length === 0 ? 0 : isApart ? 1 : after])
     if (!before.equals(after)) {
       if (isApart) this.#layouts.put(key, after)
       else if (stored?.[1] === 1) this.#layouts.remove(key)
@@ -141,8 +161,33 @@ export class DiskTable {
     const layout = this.#layoutOf(key, stored)
     if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
     if (stored[1] === 1) this.#layouts.remove(key)
+    this.#links.change(path, was, undefined, (other) => this.#written(other))
     this.#rows.remove(key)
     this.#tellAbove(path, undefined)
+  }
+
+  /**
+   * Links to a file came or went by our own doing, and nothing else of it changed: `stat` is what it shows now. `path` is
+   * one of its names; without it, one is looked for.
+   */
+  noteLinks(stat: DiskStat, path?: RelPath): void {
+    const paths =
+      path === undefined ? this.#links.names(stat.ino, FEW_NAMES).map((name) => name.path) : [path]
+    for (const name of paths) {
+      const row = this.get(name)
+      if (row?.stat === undefined || !isSameButLinks(row.stat, stat)) continue
+      const written = this.#written(name)!
+      // A stale row says nothing about what the inode was like before.
+      if (isShared(written.stat) && stat.nlink > 1) {
+        if (this.#links.isCurrent(written)) return this.#links.setInode(stat)
+      } else return this.set(name, { ...row, stat }, this.layout(name))
+    }
+  }
+
+  /** A row as it is written (links.ts). */
+  #written(path: RelPath): DiskRow | undefined {
+    const stored = this.#rows.get(pathKey(path))
+    return stored === undefined ? undefined : unpackDiskRow(stored[0])
   }
 
   #layoutOf(key: Buffer, stored: StoredRow | undefined): Layout | undefined {
@@ -195,6 +240,14 @@ export class DiskTable {
       this.#bytes += sign * fact.size
     }
   }
+}
+
+/** Names tried when it is not known which one is still there. */
+const FEW_NAMES = 8
+
+/** Whether nothing but links can have come or gone between two stats of one inode. */
+function isSameButLinks(a: DiskStat, b: DiskStat): boolean {
+  return sameStat({ ...a, ctimeMs: b.ctimeMs }, b)
 }
 
 /** Whether a row stands for something that only a reader put there. */

@@ -114,6 +114,17 @@ export class PieceTables {
     return this.#known(id).first
   }
 
+  /** Files on this disk that hold the piece, at most `limit`. */
+  placesOf(id: Buffer, limit: number): Place[] {
+    const { first, places } = this.#known(id)
+    if (first === undefined) return []
+    const rows = places > 1 ? this.#places.range(id, Buffer.concat([id, AFTER_LAST_KEY]), limit - 1) : []
+    return [
+      first,
+      ...rows.map(({ key, value }) => ({ path: pathOfKey(key.subarray(ID_BYTES)), offset: value })),
+    ]
+  }
+
   /**
    * Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for
    * another piece: the feed contradicts itself.

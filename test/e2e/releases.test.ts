@@ -17,6 +17,10 @@ function shown(node: TestNode): string | undefined {
   return fs.readlinkSync(link)
 }
 
+function inodeOf(node: TestNode, path: string): number {
+  return fs.statSync(node.at(path)).ino
+}
+
 async function list(node: TestNode): Promise<ReleasesReport> {
   return (await node.client.releases())[0]!
 }
@@ -40,6 +44,7 @@ function fill(node: TestNode, version: number, files: number): void {
   for (let i = 0; i < files; i++) {
     // Most of a release is as it was in the one before.
     const made = i % 5 === 0 ? version : 0
+    if (made === 0 && node.exists(`d${i % 7}/f${i}`)) continue
     node.write(`d${i % 7}/f${i}`, `file ${i} of ${made}\n`)
   }
   node.write('VERSION', `${version}`)
@@ -76,6 +81,15 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
       assert.equal(node.read('current/VERSION'), '2')
       assert.deepEqual(differencesOf(live(writer), snapshot(node.at('current/'))), [])
     }
+    // An unchanged file is one file in both, on every node.
+    for (const node of [writer, ...nodes])
+      for (const name of ['big', 'd1/f1', 'd2/f2'])
+        assert.equal(
+          inodeOf(node, `releases/v1/${name}`),
+          inodeOf(node, `releases/v2/${name}`),
+          `${node.name} ${name}`,
+        )
+    assert.notEqual(inodeOf(writer, 'big'), inodeOf(writer, 'releases/v1/big'))
     const after = (await nodes[0]!.share()).receivedBytes
     assert.ok(after - before < 100_000, `what is unchanged was not sent again: ${after - before}`)
 
@@ -98,6 +112,11 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     for (const node of nodes) await eventually('v1 is gone', () => !node.exists('releases/v1'))
     assert.ok(nodes[0]!.exists('releases/v2'))
     assert.equal(writer.exists('releases/v1'), false)
+    for (const node of [writer, ...nodes])
+      assert.equal(inodeOf(node, 'releases/v2/big'), inodeOf(node, 'releases/v3/big'), node.name)
+    // Links that come and go are nobody's change.
+    await Promise.all([writer, ...nodes].map((node) => node.client.scan()))
+    for (const node of nodes) assert.deepEqual(await node.client.drift(), [])
     const report = await eventually('all is told', async () => {
       const now = await list(writer)
       const v3 = now.releases.find(({ name }) => name === 'v3')

@@ -194,7 +194,7 @@ export class ReleaseWriter {
   async #make(name: string): Promise<Manifest> {
     const finished = this.#files.manifests().map((manifest) => manifest.name)
     const earlier = finished.reverse().filter((old) => this.#files.hold(old) === 'complete')
-    const builder = new TreeBuilder(this.#parts.context, name, earlier.slice(0, EARLIER), finished)
+    const builder = new TreeBuilder(this.#parts.context, name, earlier.slice(0, EARLIER))
     try {
       await this.#build(builder)
       const { paths, digest, files, bytes } = await builder.finish(this.#rootStat())
@@ -355,10 +355,14 @@ export class ReleaseWriter {
         const places = [manifestPath(name), releaseDir(name)].filter(isThere)
         for (const from of places) {
           const at = `${STAGING_DIR}/${TREE_PREFIX}${randomBytes(8).toString('hex')}`
-          await this.#run([
+          const [, removed] = await this.#run([
             { type: 'rename', from, to: at },
             { type: 'remove', at },
           ])
+          const left = removed?.status === 'done' ? (removed.left ?? []) : []
+          context.index.transaction(() => {
+            for (const stat of left) context.index.noteLinks(stat)
+          })
         }
         context.log.info({ name }, 'release removed')
       }

@@ -2,10 +2,10 @@
 // meanwhile is copied again, and nothing is taken over before all paths are as they were looked at.
 import { randomBytes } from 'node:crypto'
 import { TreeDigest } from '../../core/digest.js'
-import type { Extra } from '../../core/entry.js'
 import { NO_EXTRA } from '../../core/entry.js'
 import { ShoalError } from '../../core/error.js'
 import { type LiveFact, sameFact } from '../../core/fact.js'
+import { withGroup } from '../../core/link-group.js'
 import { depthOf, type RelPath } from '../../core/path.js'
 import {
   CURRENT_LINK,
@@ -24,8 +24,6 @@ import type { ShareContext } from '../share/context.js'
 const WALK_CHUNK = 2048
 /** Files copied by one job. */
 const STEP_BATCH = 256
-/** Hard links of the share (a group of names) mean the names outside releases. */
-const LINK_TAG = 4
 
 /** A path of the live tree as the index has it. */
 export interface LivePath {
@@ -57,16 +55,13 @@ export class TreeBuilder {
   readonly #name: string
   /** Releases whose unchanged files may be shared, the newest first. */
   readonly #earlier: readonly string[]
-  /** All releases: a file of one may be a file of others. */
-  readonly #all: readonly string[]
   readonly #built = new Map<RelPath, Built>()
   #isBegun = false
 
-  constructor(context: ShareContext, name: string, earlier: readonly string[], all: readonly string[]) {
+  constructor(context: ShareContext, name: string, earlier: readonly string[]) {
     this.#context = context
     this.#name = name
     this.#earlier = earlier
-    this.#all = all
     this.place = `${STAGING_DIR}/${TREE_PREFIX}${randomBytes(8).toString('hex')}`
   }
 
@@ -161,7 +156,7 @@ export class TreeBuilder {
     const { mode } = rootStat
     add(root, { type: 'directory', mode, mtimeUs: mtimeUsOf(rootStat), extra: NO_EXTRA }, rootStat, undefined)
     for (const [path, { from, stat, layout }] of this.#built) {
-      const fact = { ...from.fact, extra: withoutLinks(from.fact.extra) }
+      const fact = { ...from.fact, extra: withGroup(from.fact.extra, undefined) }
       add(this.#in(path), fact, stat ?? stats.get(path)!, layout)
     }
     return { paths, digest: digest.value(), files, bytes }
@@ -178,7 +173,8 @@ export class TreeBuilder {
     this.#context.index.transaction(() => {
       for (const [i, [path, from]] of files.entries()) {
         const result = results[i]!
-        if (result.status === 'done' && result.linked !== undefined) this.#noteLinked(path, result.stat!)
+        if (result.status === 'done' && result.linked !== undefined)
+          this.#context.index.noteLinks(result.stat!, result.linked)
         // Its pieces are those of the very content that was copied.
         const row = this.#context.index.disk(path)
         if (result.status !== 'done' || row === undefined || !sameFact(row.applied.fact, from.fact)) {
@@ -194,7 +190,7 @@ export class TreeBuilder {
   /** Files of earlier releases that are equal in content and in all that belongs to them. */
   #equalOf(path: RelPath, fact: LiveFact, stat: DiskStat): { path: RelPath; stat: DiskStat }[] {
     const { index } = this.#context
-    const bare = { ...fact, extra: withoutLinks(fact.extra) }
+    const bare = { ...fact, extra: withGroup(fact.extra, undefined) }
     return this.#earlier.flatMap((name) => {
       const at = `${releaseDir(name)}/${path}` as RelPath
       const row = index.disk(at)
@@ -203,17 +199,6 @@ export class TreeBuilder {
       const isAlike = mode === stat.mode && uid === stat.uid && gid === stat.gid
       return isAlike ? [{ path: at, stat: row.stat }] : []
     })
-  }
-
-  /** One more name has changed the stat of a file; its other names are those of the same path in other releases. */
-  #noteLinked(path: RelPath, stat: DiskStat): void {
-    const { index } = this.#context
-    for (const name of this.#all) {
-      const at = `${releaseDir(name)}/${path}` as RelPath
-      const row = index.disk(at)
-      if (row?.stat === undefined || row.stat.ino !== stat.ino || row.stat.mtimeMs !== stat.mtimeMs) continue
-      index.setDisk(at, { ...row, stat }, index.layout(at))
-    }
   }
 
   /** What failed is an error; what changed is among the results. */
@@ -249,10 +234,6 @@ function isSameLive(a: LivePath | undefined, b: LivePath): boolean {
   if (a === undefined || !sameFact(a.fact, b.fact)) return false
   // A directory's own time of change says nothing of what is to be copied of it.
   return a.fact.type === 'directory' || sameStat(a.stat, b.stat)
-}
-
-function withoutLinks(extra: Extra): Extra {
-  return extra.some(([tag]) => tag === LINK_TAG) ? extra.filter(([tag]) => tag !== LINK_TAG) : extra
 }
 
 function statIn(result: ReleaseStepResult | undefined): DiskStat {

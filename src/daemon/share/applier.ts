@@ -8,15 +8,17 @@ import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
-import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
+import type { ApplierOptions } from './applier-options.js'
+import { type ActiveStep, type ApplyTask, isSameContent, isSameStep } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
-import { currentFact } from './current-fact.js'
 import { Parked } from './parked.js'
-import type { PieceExchange } from './piece-exchange.js'
+import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
+import { makeTask } from './task-maker.js'
 import { keyedToken } from './token.js'
 import { Unavailable } from './unavailable.js'
+import { mustWait } from './wait-rules.js'
 import { WantedCursor } from './wanted-cursor.js'
 import { WholeTasks } from './whole-tasks.js'
 
@@ -26,7 +28,6 @@ const MAX_ACTIVE = 4096
 const FEW_ACTIVE = 256
 /** More changes than this at once are bulk. */
 const FRESH_CHANGES = 64
-const FRESH_BYTES = 4 << 20
 /** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
 const TELL_AFTER_TRIES = 4
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
@@ -34,30 +35,12 @@ const RECHECK_MS = 250
 /** Tasks looked at in one round; the others come next. */
 const RECHECK_TASKS = 128
 
-export interface ApplierOptions {
-  readonly context: ShareContext
-  readonly exchange: PieceExchange
-  readonly nowMs: () => number
-  /** Tokens found in the staging area at start. */
-  readonly leftovers: readonly string[]
-  /** The disk was found changed: look at these directories (A3). */
-  readonly rescan: (directories: readonly (RelPath | '')[]) => void
-  /** False until the disk was looked through once: what is there already must not be fetched (P3). */
-  readonly isDiskKnown: () => boolean
-  readonly onApplied: (path: RelPath) => void
-  /** It is tried again, but somebody should know. */
-  readonly onFailed?: (path: RelPath, code: string, detail: string) => void
-  /** A directory was put there, which nobody watches yet. */
-  readonly onMade: (directory: RelPath) => void
-  /** Nothing is on its way any more. */
-  readonly onQuiet: () => void
-}
-
 export class Applier {
   readonly #options: ApplierOptions
   readonly #context: ShareContext
   readonly #sourcing: Sourcing
   readonly #committer: Committer
+  readonly #shortcuts: Shortcuts
   readonly #cursor: WantedCursor
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
@@ -90,7 +73,8 @@ export class Applier {
       },
       rescan: (directory) => this.#options.rescan([directory]),
     })
-    this.#committer = new Committer(this.#context, options.nowMs, {
+    this.#shortcuts = new Shortcuts(this.#context, (path) => this.#active.has(path))
+    this.#committer = new Committer(this.#context, this.#shortcuts, options.nowMs, {
       onStale: (task) => {
         this.#giveUp(task, this.#context.index.step(task.path))
         this.#fresh.add(task.path)
@@ -103,11 +87,17 @@ export class Applier {
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
+        if (this.#fallsBack(task, true)) return
         this.#options.rescan([parentOf(task.path)])
         this.#park(task, 1)
       },
-      onBlocked: (task, code) => this.#blocked(task, code),
+      onBlocked: (task, code) => {
+        // A directory that is missing above the path is no fault of the shortcut.
+        if (code === 'PARENT_MISSING' || code === 'HALTED' || !this.#fallsBack(task))
+          this.#blocked(task, code)
+      },
       onFailed: (task, code, detail) => {
+        if (this.#fallsBack(task)) return
         if (task.begun) this.#leftovers.add(task.token)
         this.#failed(task, code, detail)
         // It may have been done all the same (NOT_DURABLE).
@@ -242,7 +232,8 @@ export class Applier {
         this.#overtaken.add(path)
         return
       }
-      if (isSameContent(active, step) && !this.#whole.has(active)) {
+      const isAlike = active.via === undefined && isSameContent(active, step)
+      if (isAlike && !this.#whole.has(active) && !this.#shortcuts.links.isMember(step)) {
         active.step = step as ActiveStep
         active.version = share.version
         return
@@ -254,28 +245,22 @@ export class Applier {
       this.#context.problems.clear('apply', path)
       return
     }
-    if (step.type !== 'write') {
-      if (this.#waitsForChildren(path, step, row)) return
-      const task = taskOf(path, step, share.version, fresh, [])
-      this.#active.set(path, task)
-      this.#offer(task)
-      return
+    const made = makeTask(this.#context, this.#shortcuts, path, { step, share, row }, fresh)
+    switch (made.type) {
+      case 'wait':
+        return
+      case 'no-pieces':
+        return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
+      case 'ready':
+        return this.#start(made.task)
+      case 'gather':
+        return this.#startWrite(made.task)
     }
-    // Content for what is now a directory is staged before the directory is empty: what lies in it may wait for that.
-    const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
-    if (pieces === undefined) {
-      return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
-    }
-    const small = step.fact.size <= FRESH_BYTES
-    this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
   }
 
-  /** A directory that has to go first loses what lies in it; its last child brings it back here. */
-  #waitsForChildren(path: RelPath, step: ActiveStep, row: DiskRow | undefined): boolean {
-    const { index } = this.#context
-    if (step.type === 'mkdir' || currentFact(row).type !== 'directory' || step.type === 'metadata')
-      return false
-    return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
+  #start(task: ApplyTask): void {
+    this.#active.set(task.path, task)
+    this.#offer(task)
   }
 
   #startWrite(task: ApplyTask): void {
@@ -302,32 +287,47 @@ export class Applier {
     else this.#committer.add(task)
   }
 
-  /**
-   * Whether this must wait: for what lies in a directory to go, for another path to copy content that this would destroy
-   * (P3), or for a conflict copy to be made of it (V5).
-   */
-  #mustWait({ path, step }: ApplyTask, row: DiskRow | undefined): boolean {
-    if (step.type === 'metadata') return false
-    const { index } = this.#context
-    if (this.#waitsForChildren(path, step, row) || index.conflicts.holdsLoser(path)) return true
-    const fact = currentFact(row)
-    if (fact.type !== 'file') return false
-    return index.isContentWanted(fact.content, this.#whole.countOf(fact.content))
+  #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
+    const safe = (content: Buffer): number =>
+      this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(task.path, content)
+    return mustWait(this.#context.index, safe, task, row)
   }
 
   #done(task: ApplyTask): void {
+    const { path, step, via } = task
     this.#finish(task)
-    this.#parked.delete(task.path)
-    this.#context.problems.clear('apply', task.path)
-    const parent = parentOf(task.path)
+    this.#noteDone(path, step.type === 'remove')
+    if (via?.type === 'move') {
+      // What was to remove the old name has nothing to do any more.
+      const removal = this.#active.get(via.from)
+      if (removal !== undefined) this.#drop(removal)
+      this.#noteDone(via.from, true)
+    }
+    if (step.type === 'mkdir') this.#options.onMade(path)
+    this.wake()
+  }
+
+  #noteDone(path: RelPath, isRemoved: boolean): void {
+    this.#parked.delete(path)
+    this.#context.problems.clear('apply', path)
+    const parent = parentOf(path)
     // The last thing in a directory that has to go, or that a file is to replace.
-    if (task.step.type === 'remove' && parent !== '' && this.#context.index.isWanted(parent))
-      this.#fresh.add(parent)
+    if (isRemoved && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
     const waiting = parent === '' ? undefined : this.#active.get(parent)
     if (waiting !== undefined && this.#deferred.delete(waiting)) this.#offer(waiting)
-    if (task.step.type === 'mkdir') this.#options.onMade(task.path)
-    this.#options.onApplied(task.path)
+    this.#options.onApplied(path)
+  }
+
+  /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */
+  #fallsBack(task: ApplyTask, isTransient = false): boolean {
+    if (task.via === undefined) return false
+    const directories = [parentOf(task.path), ...('from' in task.via ? [parentOf(task.via.from)] : [])]
+    this.#options.rescan(directories)
+    if (!this.#shortcuts.noteFailed(task, isTransient)) return false
+    this.#drop(task)
+    this.#fresh.add(task.path)
     this.wake()
+    return true
   }
 
   #blocked(task: ApplyTask, code: string): void {
@@ -380,6 +380,7 @@ export class Applier {
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
     if (this.#overtaken.delete(task.path)) this.#fresh.add(task.path)
+    for (const waiting of this.#shortcuts.links.ended(task.path)) this.#fresh.add(waiting)
   }
 
   #availabilityChanged(): void {

@@ -5,6 +5,7 @@ import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
+import type { PathIntent } from '../../store/intents.js'
 import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
@@ -20,6 +21,12 @@ export interface TaskPart {
   notIn: 'nowhere' | 'places' | 'archive'
 }
 
+/** How a file comes to its path without its content being gathered: from another path of this disk (shortcuts.ts). */
+export type Shortcut =
+  | { readonly type: 'link' | 'move'; readonly from: RelPath }
+  /** The disk is as it should be, only what is said of it is new. */
+  | { readonly type: 'note' }
+
 export interface ApplyTask {
   readonly path: RelPath
   /** Changes only to another mode or time of the same content, and not any more when the file is staged whole. */
@@ -30,6 +37,12 @@ export interface ApplyTask {
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
   readonly token: string
+  /** The content comes this way, and nothing is staged. */
+  readonly via?: Shortcut
+  /** Of a metadata step: the path gets a file of its own, since other names share the one it has. */
+  readonly isOwnCopy: boolean
+  /** What other paths hold once this is done; made current when it is carried out (A4). */
+  also: readonly PathIntent[]
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number
@@ -62,6 +75,7 @@ export function taskOf(
   version: Version,
   fresh: boolean,
   pieces: readonly PieceInfo[],
+  how: { readonly via?: Shortcut; readonly isOwnCopy?: boolean } = {},
 ): ApplyTask {
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
@@ -69,12 +83,16 @@ export function taskOf(
     offset += piece.length - SIV_BYTES
     return part
   })
+  const written = writtenBy(step, how.isOwnCopy ?? false)
   return {
     path,
     step,
     version,
     fresh,
-    token: step.type === 'write' ? keyedToken(path, step.fact.content) : '',
+    token: written === undefined ? '' : keyedToken(path, written.content),
+    ...(how.via === undefined ? {} : { via: how.via }),
+    isOwnCopy: how.isOwnCopy ?? false,
+    also: [],
     parts,
     missing: parts.length,
     begun: false,
@@ -85,9 +103,19 @@ export function taskOf(
   }
 }
 
-/** The file a write task is about. */
-export function fileFactOf(task: ApplyTask): FileFact | undefined {
-  return task.step.type === 'write' ? task.step.fact : undefined
+/** The file that a task puts together or links. */
+export function fileFactOf({ step, isOwnCopy }: ApplyTask): FileFact | undefined {
+  return writtenBy(step, isOwnCopy)
+}
+
+function writtenBy(step: ActiveStep, isOwnCopy: boolean): FileFact | undefined {
+  if (step.type === 'write') return step.fact
+  return isOwnCopy && step.type === 'metadata' && step.fact.type === 'file' ? step.fact : undefined
+}
+
+/** Whether a task changes names in the directory of its path. */
+export function disturbsDirectory({ step, via, isOwnCopy }: ApplyTask): boolean {
+  return via === undefined ? step.type !== 'metadata' || isOwnCopy : via.type !== 'note'
 }
 
 /** What the path holds once the task is done; undefined for a removal. */

@@ -2,11 +2,9 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { conflictPathAt } from '../../core/conflict.js'
-import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
-import { depthOf, nameOf, parentOf, type RelPath } from '../../core/path.js'
-import { phaseOf } from '../../core/plan.js'
+import { parentOf, type RelPath } from '../../core/path.js'
 import { modeToSet } from '../../core/setid.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
@@ -14,8 +12,12 @@ import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
+import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
 import { Gather } from './gather.js'
+import { othersStay } from './others-stay.js'
+import type { Shortcuts } from './shortcuts.js'
+import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
 /** Jobs of one batch at most; more would make fresh changes wait, fewer pay for durability more often. */
@@ -50,14 +52,16 @@ interface Planned {
 
 export class Committer {
   readonly #context: ShareContext
+  readonly #shortcuts: Shortcuts
   readonly #events: CommitterEvents
   readonly #nowMs: () => number
   #ready: ApplyTask[] = []
   #running: Promise<void> | undefined
   readonly #gather = new Gather(GATHER_TASKS, GATHER_MS, () => this.#next())
 
-  constructor(context: ShareContext, nowMs: () => number, events: CommitterEvents) {
+  constructor(context: ShareContext, shortcuts: Shortcuts, nowMs: () => number, events: CommitterEvents) {
     this.#context = context
+    this.#shortcuts = shortcuts
     this.#events = events
     this.#nowMs = nowMs
   }
@@ -99,6 +103,8 @@ export class Committer {
   #planCurrent(ready: readonly ApplyTask[]): Planned[] {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
+    this.#shortcuts.startBatch()
+    const stays = othersStay(this.#context.index, ready)
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -115,10 +121,31 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
+      if (!this.#noteMembers(task, row)) {
+        this.#events.onStale(task)
+        continue
+      }
       const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
-      planned.push({ ...this.#plan(task, row), isRestore })
+      const plan = this.#plan(task, row, stays(row))
+      if (plan === undefined) this.#events.onChanged(task)
+      else planned.push({ ...plan, isRestore })
     }
     return planned
+  }
+
+  /**
+   * What is done to a file with several names is done to all of them, or not to it. False if a task is none any more with
+   * regard to links: it is to be thought of anew.
+   */
+  #noteMembers(task: ApplyTask, row: DiskRow | undefined): boolean {
+    const { links } = this.#shortcuts
+    const { path, step } = task
+    if (task.via !== undefined || !('fact' in step) || step.fact.type !== 'file') return true
+    if (step.type === 'write' || task.isOwnCopy)
+      return !this.#shortcuts.mayTry(path, step) || !links.isLinkable(path, step.fact)
+    const members = row === undefined || row.drift !== undefined ? [] : links.members(path, step.fact, row)
+    task.also = members ?? []
+    return members !== undefined
   }
 
   /**
@@ -151,10 +178,18 @@ export class Committer {
     const { index, guard, pool, root } = this.#context
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
-    const directories = this.#directoriesTouched(planned)
-    const paths = [...planned.map(({ task }) => task.path), ...directories.keys()]
+    const directories = directoriesTouched(
+      index,
+      this.#shortcuts,
+      planned.map(({ task }) => task),
+    )
+    const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
+    const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
-      index.recovery.begin([...planned.map(({ task }) => intentOf(task)), ...this.#timeIntents(directories)]),
+      index.recovery.begin([
+        ...planned.flatMap(({ task }) => [intentOf(task), ...this.#shortcuts.intentsOf(task)]),
+        ...this.#timeIntents(directories),
+      ]),
     )
     guard.startCommit(paths)
     try {
@@ -165,7 +200,8 @@ export class Committer {
         atMs,
         ...(expectRoot === undefined ? {} : { expectRoot }),
       }
-      const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
+      const all = [...jobs, ...timeJobs(directories)]
+      const results = all.length === 0 ? [] : await pool.commit(root, all, options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
       const overtaken = this.#overtaken(directories)
@@ -184,7 +220,8 @@ export class Committer {
     return [...directories].map(([path, fact]) => ({ path, version: index.applied(path).version, fact }))
   }
 
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned {
+  /** Undefined if the task's shortcut is none any more. */
+  #plan(task: ApplyTask, row: DiskRow | undefined, copyOld: boolean): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -201,21 +238,27 @@ export class Committer {
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
     const { archive, maxVersionedBytes, index } = this.#context
-    const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
+    // A file of its own with the same content replaces nothing that anybody could miss.
+    const isSame = step.type === 'metadata' && row?.drift === undefined
+    const choice = isSame
+      ? false
+      : archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
+      ...(copyOld ? { copyOld } : {}),
+    }
+    if (task.via !== undefined) {
+      const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
+      return jobs === undefined ? undefined : { task, row, jobs: [...first, ...jobs] }
+    }
+    const fileJob = ({ mtimeUs, size, ...fact }: FileFact): CommitJob => {
+      const mode = modeToSet({ mtimeUs, size, ...fact }, this.#context.withholdsSetid)
+      return { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }
     }
     switch (step.type) {
-      case 'write': {
-        const { mtimeUs, size } = step.fact
-        const mode = modeToSet(step.fact, this.#context.withholdsSetid)
-        return {
-          task,
-          row,
-          jobs: [...first, { type: 'file', path, token: task.token, size, mode, mtimeUs, expect, ...slip }],
-        }
-      }
+      case 'write':
+        return { task, row, jobs: [...first, fileJob(step.fact)] }
       case 'symlink': {
         const { target, mtimeUs } = step.fact
         return { task, row, jobs: [...first, { type: 'symlink', path, target, mtimeUs, expect, ...slip }] }
@@ -226,33 +269,13 @@ export class Committer {
         return { task, row, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
+        if (task.isOwnCopy && fact.type === 'file') return { task, row, jobs: [fileJob(fact)] }
         const held = row?.stat?.mode
         const mode =
           fact.type === 'symlink' ? {} : { mode: modeToSet(fact, this.#context.withholdsSetid, held) }
         return { task, row, jobs: [{ type: 'metadata', path, ...mode, mtimeUs: fact.mtimeUs, expect }] }
       }
     }
-  }
-
-  /** Directories whose times this batch disturbs or sets, deepest first, with what they are to be. */
-  #directoriesTouched(planned: readonly Planned[]): Map<RelPath, DirectoryFact> {
-    const { index } = this.#context
-    const wanted = new Map<RelPath, DirectoryFact>()
-    const gone = new Set<RelPath>()
-    for (const { task } of planned) {
-      const { step, path } = task
-      if (step.type === 'remove' && step.was === 'directory') gone.add(path)
-      if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory') {
-        wanted.set(path, step.fact)
-      }
-    }
-    for (const { task } of planned) {
-      const parent = parentOf(task.path)
-      if (parent === '' || task.step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
-      const fact = index.disk(parent)?.applied.fact
-      if (fact?.type === 'directory') wanted.set(parent, fact)
-    }
-    return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
   }
 
   #record(
@@ -268,7 +291,8 @@ export class Committer {
       for (const each of planned) {
         const own = results.slice(at, at + each.jobs.length)
         at += each.jobs.length
-        after.push(this.#outcome(each, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+        const fault = own.find(({ status }) => status !== 'done')
+        after.push(this.#outcome(each, fault ?? own.at(-1) ?? doneAlready(each.row)))
       }
       this.#setAllTimes(directories, results.slice(at))
       index.recovery.clear(batch)
@@ -304,6 +328,7 @@ export class Committer {
   #setDone(task: ApplyTask, result: CommitResult & { readonly status: 'done' }): void {
     const { index } = this.#context
     const fact = resultOf(task) ?? ABSENT
+    this.#shortcuts.setFrom(task, result)
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
       fact.type !== 'file'
@@ -313,6 +338,7 @@ export class Committer {
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
     index.setDisk(task.path, { applied: { version: task.version, fact }, stat, drift: undefined }, layout)
+    this.#shortcuts.setDone(task, result)
   }
 
   #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
@@ -342,23 +368,4 @@ export class Committer {
     }
     return overtaken
   }
-}
-
-/** Times only: a mode that a user has just changed is not ours to put back. */
-function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
-  return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
-}
-
-function phase(task: ApplyTask): number {
-  return phaseOf(task.step, depthOf(task.path))
-}
-
-function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
-  const fact: LiveFact | undefined = resultOf(task)
-  return { path: task.path, version: task.version, fact: fact ?? ABSENT }
-}
-
-/** Beside the path, a name for a write that slips in while the old file is being replaced (A3). */
-function slipNameOf(path: RelPath, stat: DiskStat): string {
-  return nameOf(conflictPathAt(path, mtimeUsOf(stat), 'local'))
 }

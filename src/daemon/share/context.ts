@@ -23,6 +23,8 @@ export interface ShareContext {
   readonly isWriter: boolean
   /** Files get no set-user-id or set-group-id bit here: the daemon runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
+  /** Names of one link group are made one file here, and said to be one when they are (`hard_links`). */
+  readonly hardLinks: boolean
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
   /** Larger files are not kept in the archive (`max_file_size_for_versioning`); Infinity: no limit. */

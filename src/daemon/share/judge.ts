@@ -11,6 +11,7 @@ import { type DiskStat, sameStat } from '../../core/stat.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
+import { withObservedGroup } from './link-watch.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 
@@ -65,7 +66,11 @@ export class Judge {
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
     const known = [...intents.map(({ fact }) => fact), share.fact]
-    const observed = withWithheld(seen, currentFact(row), row?.stat, known, this.#context.withholdsSetid)
+    const worn = withWithheld(seen, currentFact(row), row?.stat, known, this.#context.withholdsSetid)
+    const observed = withObservedGroup(this.#context, path, worn, stat, row, {
+      intents: intents.map(({ fact }) => fact),
+      share,
+    })
     const outcome = judge({ path, observed, applied, share, intents, writer: this.#context.isWriter })
     const layout: Layout | undefined = pieces === undefined ? undefined : packLayout(pieces)
     switch (outcome.type) {

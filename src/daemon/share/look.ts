@@ -8,15 +8,20 @@ import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
+import { isShared } from '../../store/links.js'
+import { unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Moment } from './disk-guard.js'
 import { splitPieces } from './hashed.js'
 import type { Judge } from './judge.js'
+import { joining, twinOf } from './link-watch.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
+import { withOldNames } from './renames.js'
+import { Twins } from './twins.js'
 
 export type Directory = RelPath | ''
 
@@ -32,6 +37,8 @@ interface Candidate {
   readonly stat: DiskStat
   /** The row that the listing was compared with: if it is another one by the time of judging, look again. */
   readonly seen: DiskStat | undefined
+  /** Another name of the file that looks exactly like this is known to the index. */
+  readonly isKnown?: boolean
 }
 
 /** What a look shares with those before and after it. */
@@ -57,6 +64,12 @@ export class Look {
   readonly #judged = new Map<RelPath, DiskStat>()
   readonly #moment: Moment
   readonly #jobs = new Set<Promise<void>>()
+  readonly #twins = new Twins<Candidate>()
+  /** Inodes with further names, of which a name is among the found. */
+  #foundInodes: number[] = []
+  /** Directories that were looked at because of other names of a file, and inodes whose names those are. */
+  readonly #alsoLooked = new Set<Directory>()
+  readonly #spread = new Set<number>()
   #found: Publication[] = []
   #hashing: Candidate[] = []
   #hashingBytes = 0
@@ -72,6 +85,7 @@ export class Look {
   async run(directories: readonly Directory[]): Promise<void> {
     try {
       let queue = [...directories]
+      for (const directory of directories) this.#alsoLooked.add(directory)
       while (queue.length > 0) {
         const batch = queue.slice(0, SCAN_BATCH)
         queue = queue.slice(SCAN_BATCH)
@@ -82,10 +96,12 @@ export class Look {
         }
         await this.#room()
       }
-      this.#flushHash()
-      await Promise.all(this.#jobs)
-      if (this.#deep && this.#parts.missing.isMost()) return
-      await this.#publishFound(0, true)
+      do {
+        this.#flushHash()
+        await Promise.all(this.#jobs)
+        if (this.#deep && this.#parts.missing.isMost()) return
+        await this.#publishFound(0, true)
+      } while (this.#hashing.length > 0)
     } finally {
       await Promise.allSettled(this.#jobs)
       this.#context.guard.endLook(this.#moment)
@@ -134,6 +150,7 @@ export class Look {
       if (this.#isDisturbed(path)) continue
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat }
+      below.push(...this.#otherNames(stat))
       if (!isDirectory) this.#hash(candidate)
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
@@ -207,9 +224,38 @@ export class Look {
     })
   }
 
-  #hash(candidate: Candidate): void {
+  /**
+   * Directories with other names of a changed file. Of what is done to the file through one name, only its own directory
+   * hears; and what is done to all names at once should be said of all at once.
+   */
+  #otherNames(stat: DiskStat): Directory[] {
+    if (this.#deep || !isShared(stat) || this.#spread.has(stat.ino)) return []
+    this.#spread.add(stat.ino)
+    const directories: Directory[] = []
+    for (const { path } of this.#context.index.links.names(stat.ino)) {
+      const directory = parentOf(path)
+      if (this.#alsoLooked.has(directory)) continue
+      this.#alsoLooked.add(directory)
+      directories.push(directory)
+    }
+    return directories
+  }
+
+  /** A file that another name of was read in this look: only looked at, if at all. */
+  #hashAgain(freed: readonly Candidate[]): void {
+    const { index } = this.#context
+    for (const { path, stat } of freed) {
+      const seen = index.disk(path)?.stat
+      if (seen === undefined || !sameStat(seen, stat)) this.#hash({ path, stat, seen })
+    }
+  }
+
+  #hash(found: Candidate): void {
+    const isKnown = twinOf(this.#context.index, found.path, found.stat) !== undefined
+    const candidate = { ...found, isKnown }
+    if (!isKnown && this.#twins.isWaiting(candidate)) return
     const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
-    if ('waitMs' in ready) return this.#parts.markDirty([parentOf(candidate.path)], ready.waitMs)
+    if ('waitMs' in ready) return this.#later(candidate, ready.waitMs)
     if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
       this.#flushHash()
     }
@@ -228,19 +274,30 @@ export class Look {
 
   async #hashBatch(batch: readonly Candidate[]): Promise<void> {
     const { pool, root, pieceKeys, index } = this.#context
-    const jobs = batch.map(({ path, stat }): HashJob => {
+    const jobs = batch.map(({ path, stat, isKnown }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
-      return { path, openCheck: 'openCheck' in ready && ready.openCheck }
+      const openCheck = 'openCheck' in ready && ready.openCheck
+      return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs)
     index.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })
+    const waitedFor = new Set(this.#foundInodes)
+    for (const { stat, isKnown } of batch)
+      if (!isKnown && isShared(stat) && !waitedFor.has(stat.ino)) this.#hashAgain(this.#twins.free(stat.ino))
     await this.#publishFound(HASH_FILES)
   }
 
-  #judgeHashed({ path, seen }: Candidate, result: HashResult): void {
+  /** It cannot be read yet (A8). */
+  #later({ path, stat }: Candidate, delayMs: number): void {
+    this.#parts.missing.noteUnread(stat, delayMs)
+    this.#parts.markDirty([parentOf(path)], delayMs)
+  }
+
+  #judgeHashed(candidate: Candidate, result: HashResult): void {
     const { index, problems } = this.#context
+    const { path, seen } = candidate
     const row = index.disk(path)?.stat
     const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
     if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
@@ -248,16 +305,18 @@ export class Look {
     }
     switch (result.status) {
       case 'ok':
+      case 'same':
       case 'symlink': {
-        const { fact, pieces } = factOfHashed(result)
-        const publication = this.#parts.judge.judge(path, fact, result.stat, pieces)
-        if (publication !== undefined) this.#found.push(publication)
+        const seen = this.#factOf(path, result)
+        if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
+        const publication = this.#parts.judge.judge(path, seen.fact, result.stat, seen.pieces)
+        if (publication !== undefined) this.#find(publication)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
       }
       case 'busy':
       case 'changed':
-        return this.#parts.markDirty([parentOf(path)], this.#parts.readiness.noteRestless(path))
+        return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
         return this.#parts.markDirty([parentOf(path)])
       case 'failed':
@@ -265,12 +324,40 @@ export class Look {
     }
   }
 
+  /** Undefined if the name that it was to be as is not like that any more. */
+  #factOf(
+    path: RelPath,
+    result: Extract<HashResult, { status: 'ok' | 'same' | 'symlink' }>,
+  ): Seen | undefined {
+    if (result.status !== 'same') return factOfHashed(result)
+    const twin = twinOf(this.#context.index, path, result.stat)
+    if (twin === undefined) return undefined
+    const { content, size } = twin.fact
+    const { mode } = result.stat
+    const mtimeUs = mtimeUsOf(result.stat)
+    const fact: Fact = { type: 'file', mode, mtimeUs, size, content, extra: NO_EXTRA }
+    return { fact, pieces: unpackLayout(twin.layout) }
+  }
+
+  #find(publication: Publication): void {
+    const stat = publication.disk?.stat
+    if (isShared(stat)) {
+      this.#foundInodes.push(stat.ino)
+      this.#found.push(...joining(this.#context, publication))
+    }
+    this.#found.push(publication)
+  }
+
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#parts.missing.mayBeMost()) return
-    const found = this.#found
+    const news = this.#found
     this.#found = []
+    const inodes = this.#foundInodes
+    this.#foundInodes = []
+    const found = await withOldNames(this.#context, this.#parts.missing, news, this.#moment)
     await this.#context.publish(found)
+    for (const ino of inodes) this.#hashAgain(this.#twins.free(ino))
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context
     const overtaken = found.filter(({ draft }) => guard.isDisturbed(draft.path, this.#moment))
@@ -290,10 +377,12 @@ export class Look {
   }
 }
 
-function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): {
-  fact: Fact
-  pieces: readonly PieceInfo[] | undefined
-} {
+interface Seen {
+  readonly fact: Fact
+  readonly pieces: readonly PieceInfo[] | undefined
+}
+
+function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): Seen {
   const mtimeUs = mtimeUsOf(result.stat)
   if (result.status === 'symlink') {
     return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }

@@ -6,6 +6,8 @@ import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import type { Applied } from '../../core/local.js'
 import { depthOf, IGNORE_FILE, type RelPath } from '../../core/path.js'
+import type { DiskStat } from '../../core/stat.js'
+import { withAncestors } from '../../core/tree.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
@@ -20,10 +22,13 @@ const MASS_DELETE_LEAST = 100
 /** Paths confirmed by one job: few enough that a worker's memory holds them, whatever their length. */
 const CONFIRM_BATCH = 16_384
 
+/** A file seen that cannot be read yet is thought to be on its way this long beyond the next try. */
+const UNREAD_MARGIN_MS = 1000
+
 /** A path that a listing did not show. */
 interface Absence {
   /** When its hold is over. */
-  readonly due: number
+  due: number
   /** What was applied when the listing was compared. */
   readonly applied: Applied
 }
@@ -32,6 +37,8 @@ export class Missing {
   readonly #context: ShareContext
   readonly #judge: Judge
   readonly #paths = new Map<RelPath, Absence>()
+  /** Inodes of files that were seen and not read yet, and until when that counts. */
+  readonly #unread = new Map<number, number>()
   #isFirstScan = true
   #isApproved = false
   /** Files that the index knew when the first look began, and how many of them it has found again. */
@@ -79,7 +86,7 @@ export class Missing {
   /** A path of the index that a listing did not show, with all that the index knows below it. Returns those paths. */
   note(path: RelPath): readonly RelPath[] {
     const { index } = this.#context
-    const due = performance.now() + (this.#isFirstScan ? 0 : DELETE_HOLD_MS)
+    const due = this.#isFirstScan ? 0 : performance.now() + DELETE_HOLD_MS
     const all: RelPath[] = []
     const queue: RelPath[] = [path]
     for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
@@ -97,14 +104,30 @@ export class Missing {
     if (this.#isFirstScan && row?.applied.fact.type === 'file') this.#foundAgain++
   }
 
-  /** Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. */
-  async publishDue(): Promise<void> {
-    const now = performance.now()
+  /** A file was seen that is tried again in `delayMs` (A8): it may be the new name of one that is missing. */
+  noteUnread({ ino }: DiskStat, delayMs: number): void {
+    this.#unread.set(ino, performance.now() + delayMs + UNREAD_MARGIN_MS)
+  }
+
+  /**
+   * What is to be published of a path that is confirmed to be missing, because its file was found under another name.
+   * Call inside a transaction.
+   */
+  take(path: RelPath): Publication | undefined {
+    const noted = this.#paths.get(path)?.applied ?? this.#context.index.applied(path)
+    this.#paths.delete(path)
+    return this.#judgeGone(path, noted)
+  }
+
+  /**
+   * Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. Over
+   * means before `startedMs`, when what to look at was chosen: the other half of a rename was among that by then.
+   */
+  async publishDue(startedMs: number): Promise<void> {
+    const absences = this.#takeDue(startedMs)
     // The deepest first: a directory that is published as gone while its children live would be brought back by others.
-    const absences = new Map([...this.#paths].filter(([, { due }]) => due <= now + 1))
     const due = [...absences.keys()].sort((a, b) => depthOf(b) - depthOf(a))
     if (due.length === 0) return
-    for (const path of due) this.#paths.delete(path)
     const { pool, root, index, guard } = this.#context
     const moment = guard.startLook()
     try {
@@ -124,6 +147,25 @@ export class Missing {
     } finally {
       guard.endLook(moment)
     }
+  }
+
+  /** Absences whose time has come, but for those whose file was seen elsewhere, and the directories these lay in. */
+  #takeDue(startedMs: number): Map<RelPath, Absence> {
+    const now = performance.now()
+    for (const [ino, until] of this.#unread) if (until < now) this.#unread.delete(ino)
+    const due = new Map([...this.#paths].filter(([, absence]) => absence.due <= startedMs + 1))
+    if (this.#unread.size > 0) {
+      const held = [...due.keys()].filter((path) =>
+        this.#unread.has(this.#context.index.disk(path)?.stat?.ino ?? 0),
+      )
+      for (const path of new Set(held.flatMap((path) => withAncestors(path)))) {
+        const absence = due.get(path)
+        if (absence !== undefined) absence.due = now + DELETE_HOLD_MS
+        due.delete(path)
+      }
+    }
+    for (const path of due.keys()) this.#paths.delete(path)
+    return due
   }
 
   /**

@@ -30,6 +30,8 @@ export interface Publication {
   readonly noted?: Applied
   /** For what settles a conflict: whose. It is published whole, copies first, or not at all. */
   readonly settles?: RelPath
+  /** For a deletion: the file has a new name, which is what was to be published before this; the two stay together. */
+  readonly followsNewName?: boolean
 }
 
 /** The part of an own feed (src/feed) that publishing needs. */
@@ -166,6 +168,7 @@ export class Publisher {
     while (next.at(-1)?.settles !== undefined && this.#queue[0]?.settles === next.at(-1)?.settles) {
       next.push(this.#queue.shift()!)
     }
+    if (this.#queue[0]?.followsNewName) next.push(this.#queue.shift()!)
     for (const publication of next) {
       const { settles, draft } = publication
       if (settles !== undefined) {

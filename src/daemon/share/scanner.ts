@@ -184,7 +184,7 @@ export class Scanner {
     if (halt !== undefined) return this.#context.halt(halt)
     if (directories.length > 0) await this.#newLook(full).run(directories)
     if (full && this.#missing.haltIfMost()) return
-    await this.#missing.publishDue()
+    await this.#missing.publishDue(now)
     // What was adopted, or is a reader's drift, is news for the others too (section 10).
     await this.#context.publish([])
     if (full) this.#endFullScan()

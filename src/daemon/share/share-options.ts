@@ -26,6 +26,8 @@ export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Carry hard links (`hard_links`). */
+  readonly hardLinks: boolean
   /** Gives no file its set-user-id or set-group-id bit; for a daemon that runs as root (core/setid.ts). */
   readonly withholdsSetid: boolean
   /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */

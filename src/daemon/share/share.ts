@@ -22,6 +22,7 @@ import { DiskGuard } from './disk-guard.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LinkKeeper } from './link-keeper.js'
 import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
@@ -59,6 +60,7 @@ export class Share {
   readonly #ignore: IgnoreFile
   readonly #feeds: ShareFeeds
   readonly #settler: Settler
+  readonly #linkKeeper: LinkKeeper
   readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
@@ -145,6 +147,11 @@ export class Share {
       mayPublish: () => this.#feeds.mayPublish,
       fail: (thrown) => this.#fail(thrown),
     })
+    this.#linkKeeper = new LinkKeeper({
+      context: this.#context,
+      mayPublish: () => this.#feeds.mayPublish && this.#scanner.hasScanned && !this.#scanner.isScanningAll,
+      rescan,
+    })
     this.#scanner = new Scanner(this.#context)
     this.#applier = new Applier({
       context: this.#context,
@@ -169,6 +176,7 @@ export class Share {
       onRound: () => {
         this.#tellMembers()
         this.#settler.soon()
+        this.#linkKeeper.soon()
       },
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
@@ -263,6 +271,7 @@ export class Share {
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#scanner.fullScan()
+    await this.#linkKeeper.settle()
     await this.#settler.settle()
   }
 
@@ -270,6 +279,8 @@ export class Share {
   async settle(): Promise<void> {
     this.#mustRun()
     if (!(await this.#watcher.flush())) await this.#scanner.fullScan()
+    await this.#scanner.settled()
+    await this.#linkKeeper.settle()
     await this.#scanner.settled()
     await this.#settler.settled()
   }
@@ -323,13 +334,14 @@ export class Share {
       this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
+      this.#linkKeeper.stop(),
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, withholdsSetid } = this.#o
+    const { dir, pool, keys, useSyncTrash, hardLinks, withholdsSetid } = this.#o
     return {
       root: dir,
       index: this.index,
@@ -339,6 +351,7 @@ export class Share {
       log: this.#log,
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
+      hardLinks,
       archive: useSyncTrash,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
       useArchive: (atMs) => this.#keeper.use(atMs),

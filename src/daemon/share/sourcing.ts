@@ -125,8 +125,11 @@ export class Sourcing {
   }
 
   #missing(task: ApplyTask, { part, inArchive, path }: PendingPart & { readonly type: 'place' }): void {
-    if (!inArchive) this.#events.rescan(parentOf(path as RelPath))
-    this.#source(task, part, undefined)
+    const place = inArchive ? undefined : this.#index.pieces.placeOf(part.piece.id)
+    // The file has another name by now.
+    if (place !== undefined && place.path !== path) part.notIn = 'nowhere'
+    else if (!inArchive) this.#events.rescan(parentOf(path as RelPath))
+    this.#source(task, part, place)
     this.#fetcher.pump()
   }
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { keyedToken } from '../../../src/daemon/share/token.js'
 import { contentOf } from '../../sim/contents.js'
 import { newApplierBench, newApplyBench } from './apply-support.js'
-import { at } from './support.js'
+import { at, fileFact } from './support.js'
 
 function tokenOf(path: string, chunks: readonly number[]): string {
   return keyedToken(at(path), contentOf(chunks).id)
@@ -59,10 +59,10 @@ test('X3: a small change that just came in goes before the backlog', async (t) =
   assert.equal(bench.index.counts.needFiles, 0)
 })
 
-test('P3: content on this disk is copied and not fetched, as a rename is', async (t) => {
+test('P3: content on this disk is copied and not fetched', async (t) => {
   const bench = newApplierBench(t)
   await bench.have('old', [1, 2])
-  await bench.say('new', [1, 2])
+  await bench.tell('new', fileFact([1, 2], 42))
   await bench.say('old', 'gone')
   await bench.run()
   assert.deepEqual(bench.exchange.asked, [])
@@ -106,7 +106,7 @@ test('P3: the last copy of content that another path still wants is not taken aw
   const bench = newApplierBench(t, { archive: false })
   await bench.have('old', [1])
   await bench.say('new', [2, 1])
-  await bench.say('same', [1])
+  await bench.tell('same', fileFact([1], 42))
   await bench.say('old', 'gone')
   let release: () => void = () => undefined
   bench.pool.beforeStage = () => new Promise((resolve) => (release = resolve))
@@ -157,7 +157,7 @@ test('a directory is not touched while something in it has to wait', async (t) =
   const bench = newApplierBench(t, { archive: false })
   await bench.have('d', 'directory')
   await bench.have('d/a', [1])
-  await bench.say('new', [1])
+  await bench.tell('new', fileFact([1], 42))
   let release: () => void = () => undefined
   bench.pool.beforeStage = () => new Promise((resolve) => (release = resolve))
   for (const path of ['d/a', 'd']) await bench.say(path, 'gone')

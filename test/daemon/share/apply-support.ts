@@ -143,6 +143,13 @@ export class FakePool {
     if (archived !== undefined) this.archived.set(archived, node!.chunks)
     const extra = archived === undefined ? {} : { archived }
     switch (job.type) {
+      case 'move': {
+        const moved = this.#disk.nodes.get(job.from)
+        if (node !== undefined || moved === undefined || !sameStat(moved.stat, job.expectFrom))
+          return { status: 'changed' }
+        this.#disk.move(job.from, path)
+        break
+      }
       case 'file': {
         const staged = this.staged.get(job.token)
         if (staged === undefined) return { status: 'failed', code: 'STAGED_UNUSABLE', detail: 'none' }

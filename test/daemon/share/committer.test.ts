@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { ABSENT } from '../../../src/core/fact.js'
 import type { ApplyTask } from '../../../src/daemon/share/apply-task.js'
 import { Committer } from '../../../src/daemon/share/committer.js'
+import { Shortcuts } from '../../../src/daemon/share/shortcuts.js'
 import { contentOf } from '../../sim/contents.js'
 import { type ApplyBench, directoryFact, flush, newApplyBench } from './apply-support.js'
 import { at, fileFact } from './support.js'
@@ -19,7 +20,7 @@ interface Told {
 function committerOf(bench: ApplyBench): Told {
   const events: string[] = []
   const heldBack = new Set<string>()
-  const committer = new Committer(bench.context, () => 1, {
+  const committer = new Committer(bench.context, new Shortcuts(bench.context), () => 1, {
     onStale: ({ path }) => events.push(`stale ${path}`),
     isHeldBack: ({ path }) => heldBack.has(path),
     onDone: ({ path }) => events.push(`done ${path}`),

@@ -120,6 +120,13 @@ export class FakeDisk {
       if (name === path || name.startsWith(`${path}/`)) this.nodes.delete(name)
   }
 
+  /** As rename(2) does to a free name. */
+  move(from: string, to: string): void {
+    const { type, stat, chunks } = this.nodes.get(from)!
+    this.nodes.delete(from)
+    this.#put(to, type, chunks, { ...stat, ctimeMs: LONG_AGO_MS + this.#ino })
+  }
+
   stat(path: string): DiskStat {
     return this.nodes.get(path)!.stat
   }
@@ -233,6 +240,7 @@ export function newBench(
     log: silentLog,
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
+    hardLinks: true,
     archive: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,

@@ -1,0 +1,127 @@
+// Ways to bring a file to its path without gathering its content: a hard link to another path of this disk that holds it,
+// or that path itself under a new name. The applier asks for one before it gathers anything; the committer has it turned
+// into jobs. One that does not work out is remembered, and the path is written the ordinary way.
+import type { FileFact } from '../../core/fact.js'
+import type { RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
+import type { Step } from '../../core/plan.js'
+import type { CommitJob, CommitResult } from '../../folder/commit.js'
+import type { PathIntent } from '../../store/intents.js'
+import type { DiskRow } from '../../store/rows.js'
+import { type ApplyTask, resultOf, type Shortcut } from './apply-task.js'
+import type { ShareContext } from './context.js'
+import { isSource, LinkPlanner } from './link-planner.js'
+import { Moves } from './moves.js'
+
+/** Failures kept at most; the oldest are forgotten first, and then tried once more. */
+const MAX_FAILED = 4096
+/** So often a link is tried although the disk is not as the index says. */
+const TRIES = 3
+
+/** What a job needs to know of its own path. */
+export type Place = Pick<
+  CommitJob & { readonly type: 'file' },
+  'path' | 'expect' | 'slipName' | 'archive' | 'copyOld'
+>
+
+export class Shortcuts {
+  readonly links: LinkPlanner
+  readonly #context: ShareContext
+  readonly #moves: Moves
+  /** Path and content for which a shortcut failed, and how often. */
+  readonly #failed = new Map<string, number>()
+
+  /** `isActive`: whether a path is on its way to the disk. */
+  constructor(context: ShareContext, isActive: (path: RelPath) => boolean = () => false) {
+    this.#context = context
+    this.#moves = new Moves(context)
+    this.links = new LinkPlanner(context, isActive)
+  }
+
+  /** Whether no shortcut has failed for what a step brings to a path. */
+  mayTry(path: RelPath, step: Step): boolean {
+    if (!('fact' in step) || step.fact.type !== 'file') return false
+    return (this.#failed.get(keyOf(path, step.fact)) ?? 0) < TRIES
+  }
+
+  /** The old name of a file that is to be written, if this is a rename; `pieces` are its content's. */
+  findMove(
+    path: RelPath,
+    step: Step,
+    row: DiskRow | undefined,
+    pieces: readonly PieceInfo[],
+  ): Shortcut | undefined {
+    if (step.type !== 'write' || !this.mayTry(path, step)) return undefined
+    return this.#moves.find(path, step.fact, row, pieces)
+  }
+
+  /**
+   * A task's shortcut did not work out. Returns whether its path is to be written the ordinary way from now on, as long as
+   * it is to hold this. `isTransient`: a look at the disk may help; a link is worth that.
+   */
+  noteFailed({ path, step, via }: ApplyTask, isTransient: boolean): boolean {
+    if (!('fact' in step) || step.fact.type !== 'file') return true
+    const key = keyOf(path, step.fact)
+    const tries = isTransient && via?.type === 'link' ? (this.#failed.get(key) ?? 0) + 1 : TRIES
+    this.#failed.set(key, tries)
+    for (const oldest of this.#failed.keys()) {
+      if (this.#failed.size <= MAX_FAILED) break
+      this.#failed.delete(oldest)
+    }
+    return tries >= TRIES
+  }
+
+  /** A batch is being planned; jobsOf is asked for each of its tasks. */
+  startBatch(): void {
+    this.#moves.startBatch()
+  }
+
+  /** What the worker is to do for a task with a shortcut; undefined if it has come to be impossible. */
+  jobsOf(via: Shortcut, task: ApplyTask, place: Place): readonly CommitJob[] | undefined {
+    switch (via.type) {
+      case 'note':
+        return []
+      case 'move':
+        return this.#moves.jobsOf(via.from, task)
+      case 'link': {
+        const { index } = this.#context
+        const fact = resultOf(task)
+        if (fact?.type !== 'file' || !isSource(index, via.from, fact)) return undefined
+        return [{ type: 'link', ...place, from: via.from, fromStat: index.disk(via.from)!.stat! }]
+      }
+    }
+  }
+
+  /** Other paths that a task's jobs change. */
+  touchedBy({ via, also }: ApplyTask): readonly RelPath[] {
+    return via?.type === 'move' ? [via.from] : also.map(({ path }) => path)
+  }
+
+  /** What these paths are about to hold (A4). */
+  intentsOf(task: ApplyTask): readonly PathIntent[] {
+    const { via } = task
+    return via?.type === 'move' ? [this.#moves.intentOf(via.from, task)] : task.also
+  }
+
+  /** A finished task is about to be noted: the file that it was linked to has another link. */
+  setFrom({ via }: ApplyTask, { stat }: Done): void {
+    if (via?.type === 'link' && stat !== undefined) this.#context.index.noteLinks(stat, via.from)
+  }
+
+  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself. */
+  setDone(task: ApplyTask, { stat, left }: Done): void {
+    const { index } = this.#context
+    if (task.via?.type === 'move') this.#moves.setDone(task.via.from, task)
+    if (left !== undefined) index.noteLinks(left)
+    // Without a stat, somebody has changed the file again: a look is to tell what all its names hold.
+    if (stat === undefined) return
+    for (const { path, version, fact } of task.also)
+      index.setDisk(path, { applied: { version, fact }, stat, drift: undefined }, index.layout(path))
+  }
+}
+
+type Done = CommitResult & { readonly status: 'done' }
+
+function keyOf(path: RelPath, { content }: FileFact): string {
+  return `${path}\0${content.toString('latin1')}`
+}

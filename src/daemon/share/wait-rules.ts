@@ -1,0 +1,32 @@
+// What a task has to wait for before it may be committed: for what lies in a directory to go, for another path to copy
+// content that it would destroy (P3), or for a conflict copy to be made of that (V5).
+import type { RelPath } from '../../core/path.js'
+import type { DiskRow } from '../../store/rows.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import type { ActiveStep, ApplyTask } from './apply-task.js'
+import { currentFact } from './current-fact.js'
+
+/** Whether something still lies in a directory that has to go first; its last child brings the path back. */
+export function waitsForChildren(
+  index: ShareIndex,
+  path: RelPath,
+  step: ActiveStep,
+  row: DiskRow | undefined,
+): boolean {
+  if (step.type === 'mkdir' || currentFact(row).type !== 'directory' || step.type === 'metadata') return false
+  return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
+}
+
+/** Whether a task must wait. `safe`: how many of the paths that want a content have it safe already, or need no copy. */
+export function mustWait(
+  index: ShareIndex,
+  safe: (content: Buffer) => number,
+  { path, step }: ApplyTask,
+  row: DiskRow | undefined,
+): boolean {
+  if (step.type === 'metadata') return false
+  if (waitsForChildren(index, path, step, row) || index.conflicts.holdsLoser(path)) return true
+  const fact = currentFact(row)
+  if (fact.type !== 'file') return false
+  return index.isContentWanted(fact.content, safe(fact.content))
+}
