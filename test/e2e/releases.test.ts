@@ -2,37 +2,12 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { test } from 'node:test'
-import type { ReleasesReport } from '../../src/control/schema.js'
-import { eventually, type TestNode, type World, withWorld } from '../support/daemons.js'
+import { eventually, type TestNode, withWorld } from '../support/daemons.js'
+import { follower, release, releasesOf, shows } from '../support/release-nodes.js'
 import { differencesOf, snapshot } from '../support/trees.js'
-
-async function follower(world: World, name: string, share: object = {}): Promise<TestNode> {
-  return world.node(name, { grade: 'read', share: { follow: 'releases', ...share } })
-}
-
-/** The release that a node shows. */
-function shown(node: TestNode): string | undefined {
-  const link = node.at('current')
-  if (fs.lstatSync(link, { throwIfNoEntry: false }) === undefined) return undefined
-  return fs.readlinkSync(link)
-}
 
 function inodeOf(node: TestNode, path: string): number {
   return fs.statSync(node.at(path)).ino
-}
-
-async function list(node: TestNode): Promise<ReleasesReport> {
-  return (await node.client.releases())[0]!
-}
-
-async function shows(node: TestNode, name: string): Promise<void> {
-  await eventually(`${node.name} shows ${name}`, () => shown(node) === `releases/${name}`)
-}
-
-async function cli(world: World, ...args: string[]): Promise<string> {
-  const { exit, out, err } = await world.run(['release', ...args])
-  assert.equal(exit, 0, err)
-  return out
 }
 
 /** The live tree of a writer, without what belongs to releases. */
@@ -61,7 +36,7 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     fs.symlinkSync('../VERSION', writer.at('d1/link'))
     fs.mkdirSync(writer.at('empty'))
     writer.write('big', Buffer.alloc(3 << 20, 'x'))
-    assert.match(await cli(world, 'create', writer.configFile, '--name', 'v1'), /^v1: 62 files, /)
+    assert.match(await release(world, 'create', writer.configFile, '--name', 'v1'), /^v1: 62 files, /)
     for (const node of nodes) {
       await shows(node, 'v1')
       assert.deepEqual(differencesOf(live(writer), snapshot(node.at('current/'))), [])
@@ -75,7 +50,7 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     assert.equal(exit, 0, `${out}${err}`)
     const before = (await nodes[0]!.share()).receivedBytes
 
-    await cli(world, 'create', writer.configFile, '--name', 'v2')
+    await release(world, 'create', writer.configFile, '--name', 'v2')
     for (const node of nodes) {
       await shows(node, 'v2')
       assert.equal(node.read('current/VERSION'), '2')
@@ -95,19 +70,19 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
 
     // Back, and forth, with nothing sent but the order.
     assert.match(
-      await cli(world, 'rollback', writer.configFile),
+      await release(world, 'rollback', writer.configFile),
       /^to be shown: v1, each node once it holds it$/m,
     )
     for (const node of nodes) {
       await shows(node, 'v1')
       assert.equal(node.read('current/VERSION'), '1')
     }
-    await cli(world, 'switch', writer.configFile, 'v2', '--when', 'all')
+    await release(world, 'switch', writer.configFile, 'v2', '--when', 'all')
     for (const node of nodes) await shows(node, 'v2')
 
     // The oldest go: not what is shown, nor what was before.
     fill(writer, 3, 60)
-    await cli(world, 'create', writer.configFile, '--name', 'v3', '--keep', '1')
+    await release(world, 'create', writer.configFile, '--name', 'v3', '--keep', '1')
     for (const node of nodes) await shows(node, 'v3')
     for (const node of nodes) await eventually('v1 is gone', () => !node.exists('releases/v1'))
     assert.ok(nodes[0]!.exists('releases/v2'))
@@ -118,7 +93,7 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     await Promise.all([writer, ...nodes].map((node) => node.client.scan()))
     for (const node of nodes) assert.deepEqual(await node.client.drift(), [])
     const report = await eventually('all is told', async () => {
-      const now = await list(writer)
+      const now = await releasesOf(writer)
       const v3 = now.releases.find(({ name }) => name === 'v3')
       return v3?.shownBy.length === 2 && v3.heldBy.length === 3 ? now : undefined
     })
@@ -129,7 +104,7 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
         ['v3', 62, 'writer', 'complete'],
       ],
     )
-    assert.match(await cli(world, 'list', nodes[1]!.configFile), /^v3 +\S+ +writer +62 /m)
+    assert.match(await release(world, 'list', nodes[1]!.configFile), /^v3 +\S+ +writer +62 /m)
     const refused = await world.run(['release', 'create', nodes[0]!.configFile])
     assert.equal(refused.exit, 65)
     assert.match(refused.err, /only a device with the write secret/)

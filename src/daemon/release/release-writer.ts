@@ -39,8 +39,11 @@ const MAX_ROUNDS = 6
 /** How long other changes may take to be applied here before a release is made. */
 const CATCH_UP_MS = 30_000
 const POLL_MS = 50
+/** How long the folder may take to come to rest, each time that it has to. */
+const REST_MS = 30_000
 /** Files of so many earlier releases are looked at for sharing: what is unchanged is in the latest. */
 const EARLIER = 2
+const ADVICE = `make the release when nothing writes there, or have ${IGNORE_FILE} leave that out`
 /** Paths named in a message. */
 const NAMED = 3
 
@@ -131,9 +134,9 @@ export class ReleaseWriter {
 
   async #mustBeReady(): Promise<void> {
     this.#mustWrite()
-    const { context, settle } = this.#parts
+    const { context } = this.#parts
     const { index } = context
-    await settle()
+    await this.#settle()
     if (context.isIgnored(RELEASES_DIR, true))
       throw new ShoalError('USAGE', `${IGNORE_FILE} leaves out "${RELEASES_DIR}", where releases are kept`)
     const there = index.effective(RELEASES_DIR).fact.type
@@ -156,6 +159,18 @@ export class ReleaseWriter {
         )
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
+  }
+
+  /** All that the disk has to say is known; not for ever, for a file that is always written to is never read. */
+  async #settle(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const tooLate = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const detail = `the folder does not come to rest: it is being read still, or something keeps writing to it (${ADVICE})`
+        reject(new ShoalError('RELEASE_UNFIT', detail))
+      }, REST_MS)
+    })
+    await Promise.race([this.#parts.settle(), tooLate]).finally(() => clearTimeout(timer))
   }
 
   #mustWrite(): void {
@@ -223,7 +238,7 @@ export class ReleaseWriter {
   async #build(builder: TreeBuilder): Promise<void> {
     let changed: readonly RelPath[] = []
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      if (round > 0) await this.#parts.settle()
+      if (round > 0) await this.#settle()
       const live: ReadonlyMap<RelPath, LivePath> | undefined = await builder.live()
       if (live === undefined) continue
       changed = await builder.bring(live)
@@ -233,14 +248,11 @@ export class ReleaseWriter {
         )
         continue
       }
-      await this.#parts.settle()
+      await this.#settle()
       if (await builder.isCurrent()) return
     }
     const which = changed.length === 0 ? '' : `: ${changed.slice(0, NAMED).join(', ')}`
-    throw new ShoalError(
-      'RELEASE_UNFIT',
-      `the folder changes faster than it is copied${which}; make the release when nothing writes to it, or have ${IGNORE_FILE} leave that out`,
-    )
+    throw new ShoalError('RELEASE_UNFIT', `the folder changes faster than it is copied${which} (${ADVICE})`)
   }
 
   #rootStat(): DiskStat {
