@@ -5,11 +5,12 @@ import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
 import { pathFault, type RelPath } from '../core/path.js'
 import { type DiskStat, mtimeUsOf, sameStat, statOf } from '../core/stat.js'
+import { copyMetadata } from './copy-metadata.js'
 import { Durability } from './durable.js'
 import { STAGING_DIR } from './marker.js'
 import type { ReleasePayload, ReleaseStep, ReleaseStepResult } from './release-job.js'
 import { removeTree } from './remove-tree.js'
-import { codeOf, faultOf, PathFault, SafeRoot, setMode, setTimes } from './safefs.js'
+import { codeOf, faultOf, PathFault, SafeRoot, setMode } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_WRONLY, O_CREAT, O_EXCL } = fs.constants
@@ -175,14 +176,10 @@ class Builder {
     return false
   }
 
-  /** Owner as far as it may be set, mode, time. */
-  #dress(source: number, at: string, { mode }: DiskStat): void {
+  #dress(source: number, at: string, stat: DiskStat): void {
     const handle = this.#root.handle(at)
     try {
-      giveOwner(handle, statOf(fs.fstatSync(source)))
-      // After the owner, whose change takes the set-user-id bit.
-      setMode(handle, mode)
-      setTimes(handle, utimesTime(mtimeUsOf(statOf(fs.fstatSync(source)))))
+      copyMetadata(source, handle, stat, mtimeUsOf(stat))
     } finally {
       fs.closeSync(handle)
     }
@@ -207,16 +204,17 @@ class Builder {
   }
 
   #finish({ from, at, mtimeUs }: StepOf<'finish'>): ReleaseStepResult {
-    const live = from === '' ? this.#root.rootStat() : this.#root.lstat(from)
-    if (live?.type !== 'directory') return CHANGED
-    const handle = this.#root.handle(placed(at))
+    const source = this.#root.openDirectory(from)
     try {
-      giveOwner(handle, live)
-      setMode(handle, live.mode)
-      setTimes(handle, utimesTime(mtimeUs))
-      return { status: 'done', stat: statOf(fs.fstatSync(handle)) }
+      const handle = this.#root.handle(placed(at))
+      try {
+        copyMetadata(source, handle, statOf(fs.fstatSync(source)), mtimeUs)
+        return { status: 'done', stat: statOf(fs.fstatSync(handle)) }
+      } finally {
+        fs.closeSync(handle)
+      }
     } finally {
-      fs.closeSync(handle)
+      fs.closeSync(source)
     }
   }
 
@@ -262,17 +260,6 @@ class Builder {
     const fault = this.#durability.settle(new Set([parent(to)]), new Set())
     if (fault !== undefined) return { status: 'failed', ...fault }
     return { status: 'done', stat: this.#root.lstat(to)! }
-  }
-}
-
-function giveOwner(handle: number, { uid, gid }: DiskStat): void {
-  const now = fs.fstatSync(handle)
-  if (now.uid === uid && now.gid === gid) return
-  try {
-    fs.chownSync(`/proc/self/fd/${handle}`, uid, gid)
-  } catch (thrown) {
-    // What belongs to others is then this daemon's, as everything that it writes.
-    if (codeOf(thrown) !== 'EPERM') throw thrown
   }
 }
 

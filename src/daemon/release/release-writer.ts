@@ -295,16 +295,16 @@ export class ReleaseWriter {
       const stat = root.lstat(RELEASES_DIR)!
       const { mode } = stat
       const fact: LiveFact = { type: 'directory', mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
-      return [this.#publication({ path: RELEASES_DIR, fact, stat, layout: undefined })]
+      return [this.#publication({ path: RELEASES_DIR, fact, stat, layout: undefined, more: {} })]
     } finally {
       root.close()
     }
   }
 
-  #publication({ path, fact, stat, layout }: ReleasePath): Publication {
+  #publication({ path, fact, stat, layout, more }: ReleasePath): Publication {
     const base = this.#parts.context.index.applied(path).version
     const draft = { path, base, fact, origin: undefined, was: undefined }
-    return { draft, pieces: layout === undefined ? [] : unpackLayout(layout), disk: { stat } }
+    return { draft, pieces: layout === undefined ? [] : unpackLayout(layout), disk: { ...more, stat } }
   }
 
   #said(): Pick<SwitchOrder, 'by' | 'time'> {

@@ -18,6 +18,7 @@ import { type DiskStat, mtimeUsOf, sameStat } from '../../core/stat.js'
 import { STAGING_DIR, TREE_PREFIX } from '../../folder/marker.js'
 import type { ReleaseStep, ReleaseStepResult } from '../../folder/release-job.js'
 import type { Layout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from '../share/context.js'
 
 /** Rows looked at before others get their turn. */
@@ -29,7 +30,12 @@ const STEP_BATCH = 256
 export interface LivePath {
   readonly fact: LiveFact
   readonly stat: DiskStat
+  /** What else the index knows of the file on the disk, which a copy has as well. */
+  readonly more: RowDetails
 }
+
+/** A row beside what the path is to hold and the stat of the very file. */
+export type RowDetails = Omit<DiskRow, 'applied' | 'stat' | 'drift'>
 
 /** What was built of a path. */
 interface Built {
@@ -46,6 +52,7 @@ export interface ReleasePath {
   readonly fact: LiveFact
   readonly stat: DiskStat
   readonly layout: Layout | undefined
+  readonly more: RowDetails
 }
 
 export class TreeBuilder {
@@ -71,10 +78,11 @@ export class TreeBuilder {
     let seen = 0
     for (const { path, row } of this.#context.index.diskRows()) {
       if (++seen % WALK_CHUNK === 0) await new Promise((resolve) => setImmediate(resolve))
-      const { fact } = row.applied
+      const { applied, stat, drift, ...more } = row
+      const { fact } = applied
       if (fact.type === 'absent' || this.#isLeftOut(path, fact)) continue
-      if (row.stat === undefined || row.drift !== undefined) return undefined
-      live.set(path, { fact, stat: row.stat })
+      if (stat === undefined || drift !== undefined) return undefined
+      live.set(path, { fact, stat, more })
     }
     return live
   }
@@ -145,19 +153,26 @@ export class TreeBuilder {
     const paths: ReleasePath[] = []
     let files = 0
     let bytes = 0
-    const add = (path: RelPath, fact: LiveFact, stat: DiskStat, layout: Layout | undefined): void => {
+    const add = (each: ReleasePath): void => {
+      const { path, fact } = each
       digest.add(releaseFingerprint(pathInRelease(path, this.#name), fact))
-      paths.push({ path, fact, stat, layout })
+      paths.push(each)
       if (fact.type !== 'file') return
       files++
       bytes += fact.size
     }
     const root = releaseDir(this.#name)
     const { mode } = rootStat
-    add(root, { type: 'directory', mode, mtimeUs: mtimeUsOf(rootStat), extra: NO_EXTRA }, rootStat, undefined)
+    const fact: LiveFact = { type: 'directory', mode, mtimeUs: mtimeUsOf(rootStat), extra: NO_EXTRA }
+    add({ path: root, fact, stat: rootStat, layout: undefined, more: {} })
     for (const [path, { from, stat, layout }] of this.#built) {
-      const fact = { ...from.fact, extra: withGroup(from.fact.extra, undefined) }
-      add(this.#in(path), fact, stat ?? stats.get(path)!, layout)
+      add({
+        path: this.#in(path),
+        fact: { ...from.fact, extra: withGroup(from.fact.extra, undefined) },
+        stat: stat ?? stats.get(path)!,
+        layout,
+        more: from.more,
+      })
     }
     return { paths, digest: digest.value(), files, bytes }
   }
