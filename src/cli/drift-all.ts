@@ -1,12 +1,19 @@
 // shoal drift --all: the drift of every member as text. What a member said that is not connected now is marked with the
 // time when it was so.
 import type { MemberDriftItem, MemberDriftReport } from '../control/schema.js'
+import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'
-import { formatCount, formatJson, formatTable, printable } from './text.js'
+import { formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
 
 /** Prints what all members have reported. The exit code: 1 if any of it is not acknowledged. */
-export async function driftAllCommand(io: CliIo, configFile: string, { json }: JsonOption): Promise<number> {
+export async function driftAllCommand(
+  io: CliIo,
+  configFile: string,
+  paths: readonly string[],
+  { json }: JsonOption,
+): Promise<number> {
+  if (paths.length > 0) throw new ShoalError('USAGE', '--all lists all paths: name none')
   const { client } = await connect(configFile)
   const reports = await client.driftOfAll()
   io.out(json === true ? formatJson(reports) : formatDriftOfAll(reports))
@@ -36,7 +43,7 @@ function formatFolder(dir: string, reports: readonly MemberDriftReport[]): strin
     const node = `${nameOf(report)}${report.asOf === null ? '' : `, as of ${shortTime(report.asOf)}`}`
     return report.items.map((item) => [node, item.path, whatOf(item), shortTime(item.since), whyOf(item)])
   })
-  const headings = ['NODE', 'PATH', 'CHANGE', 'SINCE', 'ACKNOWLEDGED']
+  const headings = ['NODE', 'PATH', 'WHAT', 'SINCE', 'ACKNOWLEDGED']
   const table = rows.length === 0 ? '' : formatTable([headings, ...rows], '  ')
   const notes = reports.map((report) => noteOf(report, nameOf(report))).join('')
   return `${printable(dir)}\n${table === '' && notes === '' ? '  no drift\n' : table + notes}`
@@ -51,17 +58,11 @@ function noteOf({ total, asOf, isListed, items }: MemberDriftReport, name: strin
   return total > items.length ? `${node} and ${total - items.length} more${when}\n` : ''
 }
 
-function whatOf({ what, restore }: MemberDriftItem): string {
-  const words = what.join(', ')
-  return restore === null || restore.times === 0
-    ? words
-    : `${words} (restored ${formatCount(restore.times, 'time')})`
+function whatOf({ kinds, restores }: MemberDriftItem): string {
+  const what = kinds.join(', ')
+  return restores === 0 ? what : `${what} (restored ${formatCount(restores, 'time')})`
 }
 
-function whyOf({ acknowledged }: MemberDriftItem): string {
-  return acknowledged === null ? '-' : `${acknowledged.reason} (until ${shortTime(acknowledged.until)})`
-}
-
-function shortTime(iso: string): string {
-  return iso.replace(/\.\d+Z$/, 'Z')
+function whyOf({ acknowledgement: word }: MemberDriftItem): string {
+  return word === null ? '-' : `${word.reason} (until ${shortTime(word.until)})`
 }

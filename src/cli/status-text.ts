@@ -1,7 +1,7 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
 import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
-import { formatBytes, formatCount, formatTable, printable } from './text.js'
+import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
 const MAX_PROBLEMS = 20
@@ -37,10 +37,23 @@ function formatShare(share: ShareReport): string {
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
     ['digest', share.digest.slice(0, 16)],
     ['conflicts', String(share.conflicts)],
-    ['drift', String(share.drift)],
+    ...formatDrift(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
+}
+
+/** A reader's own changes; more than their number only where there is more to say. */
+function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
+  const { acknowledged, restored, replaced, waiting, nextRestore } = driftDetail
+  const lines: [string, string][] = [
+    ['drift', acknowledged === 0 ? String(drift) : `${drift}, and ${acknowledged} acknowledged`],
+  ]
+  const next = nextRestore === null ? '' : `, the next at ${shortTime(nextRestore)}`
+  const waits = waiting === 0 ? '' : `; ${formatCount(waiting, 'path')} held back${next}`
+  if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
+  if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
+  return lines
 }
 
 function formatProblems({ problems }: ShareReport): string {
@@ -58,7 +71,7 @@ function formatMembers({ members }: ShareReport): string {
     memberState(member),
     String(member.drift),
     member.address === null ? '-' : `${member.transport} ${member.address}`,
-    member.lastSeen?.replace(/\.\d+Z$/, 'Z') ?? 'never',
+    member.lastSeen === null ? 'never' : shortTime(member.lastSeen),
   ])
   return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'DRIFT', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
 }

@@ -5,8 +5,14 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { Log } from '../ports/log.js'
 import {
+  type AcknowledgeRequest,
+  type ArchiveExtraReport,
+  type ArchiveExtraRequest,
+  acknowledgeRequest,
   approveRequest,
+  archiveExtraRequest,
   type ConflictReport,
+  type DriftPath,
   type DriftReport,
   type ErrorReport,
   forgetRequest,
@@ -29,6 +35,7 @@ import {
   type SwitchReport,
   type SwitchRequest,
   switchRequest,
+  withdrawRequest,
 } from './schema.js'
 
 /** What the daemon answers with. Rejections become error reports. */
@@ -39,6 +46,12 @@ export interface ControlBackend {
   drift(): Promise<DriftReport[]>
   /** What all members have reported of themselves. */
   driftOfAll(): Promise<MemberDriftReport[]>
+  /** Says that a drift is meant. NOT_FOUND: no such share, or no drift there; USAGE: the reason or how long it holds. */
+  acknowledge(request: AcknowledgeRequest): Promise<DriftReport>
+  /** NOT_FOUND: nothing was said of that path. */
+  withdraw(request: DriftPath): Promise<void>
+  /** Moves extra files to the archive. NOT_FOUND: no such share; SHARE_HALTED; USAGE. */
+  archiveExtra(request: ArchiveExtraRequest): Promise<ArchiveExtraReport>
   /** A full scan of all shares; resolves when it is done and announced. */
   scan(): Promise<void>
   /** Resolves when all that changed on disk before the call is seen, scanned and announced. */
@@ -91,6 +104,9 @@ const NAMED = '{"share": place in the configuration, "name": name of a release}'
 const WHEN = '"when": "now", "all" or how many nodes'
 const SWITCH = `{"share": place in the configuration, "name": name of a release, ${WHEN}}`
 const RELEASE = `{"share": place in the configuration, "name", "keep": if wanted, ${WHEN}, or null}`
+const PATH = '{"share": place in the configuration, "path": PATH}'
+const SAID = '{"share": place in the configuration, "path": PATH, "reason": TEXT, "lifeMs": milliseconds}'
+const PATHS = '{"share": place in the configuration, from 0, "paths": [PATH, ...]}'
 
 type Route = (body: string) => Promise<unknown>
 
@@ -105,6 +121,15 @@ export function controlHandler(
     ['GET /v1/conflicts', () => backend.conflicts()],
     ['GET /v1/drift', () => backend.drift()],
     ['GET /v1/drift/all', () => backend.driftOfAll()],
+    [
+      'POST /v1/drift/acknowledge',
+      async (body) => backend.acknowledge(parseBody(acknowledgeRequest, body, SAID)),
+    ],
+    ['POST /v1/drift/withdraw', async (body) => backend.withdraw(parseBody(withdrawRequest, body, PATH))],
+    [
+      'POST /v1/drift/archive-extra',
+      async (body) => backend.archiveExtra(parseBody(archiveExtraRequest, body, PATHS)),
+    ],
     ['POST /v1/scan', () => backend.scan()],
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],

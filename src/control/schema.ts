@@ -33,8 +33,9 @@ export interface ShareReport {
   readonly needFiles: number
   readonly needBytes: number
   readonly conflicts: number
-  /** Paths on a reader's disk that differ from the share; 0 for writers. */
+  /** Paths on a reader's disk that differ from the share and that nobody has acknowledged; 0 for writers. */
   readonly drift: number
+  readonly driftDetail: DriftDetail
   readonly problems: readonly ProblemReport[]
   /** Digest of what this disk holds of the share, 64 hex digits (section 10). */
   readonly digest: string
@@ -43,6 +44,19 @@ export interface ShareReport {
   readonly sentBytes: number
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
+}
+
+/** What there is about a reader's own changes beside how many of them are open. */
+export interface DriftDetail {
+  /** Paths that differ and are acknowledged. */
+  readonly acknowledged: number
+  /** How often changes were put back, and local versions replaced by newer ones of the share; counted over restarts. */
+  readonly restored: number
+  readonly replaced: number
+  /** Paths that wait before they are put back again, as they were changed again and again. */
+  readonly waiting: number
+  /** When the first of these is put back, ISO 8601; null: none waits. */
+  readonly nextRestore: string | null
 }
 
 /** A problem with one path (A6): kept, shown and retried. */
@@ -65,7 +79,7 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest. */
   readonly digestEqual: boolean
-  /** Paths on its disk that differ from the share, by its newest signed state. */
+  /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
@@ -105,6 +119,40 @@ export interface DriftReport {
   readonly dir: string
   readonly path: string
   readonly kind: 'added' | 'changed' | 'deleted'
+  /** All that differs: content, mode, owner, acl, xattr, extra, missing, type, mtime, link; of a later version, others. */
+  readonly kinds: readonly string[]
+  /** When the path was first found to differ, ISO 8601; null: not told. */
+  readonly since: string | null
+  readonly policy: 'report' | 'restore'
+  /** How often in a row it was put back. */
+  readonly restores: number
+  /** When it is put back next, if that waits, ISO 8601. */
+  readonly nextRestore: string | null
+  /** Who keeps this device has said that it is meant: then it is not put back. Null: nobody has. */
+  readonly acknowledgement: AcknowledgementReport | null
+}
+
+export interface AcknowledgementReport {
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+  readonly until: string
+}
+
+/** POST /v1/drift/archive-extra: what became of files that the share does not have. */
+export interface ArchiveExtraReport {
+  readonly moved: readonly {
+    readonly dir: string
+    readonly path: string
+    /** Where it is, relative to the folder; null for a directory, which was empty then. */
+    readonly to: string | null
+  }[]
+  readonly left: readonly {
+    readonly dir: string
+    readonly path: string
+    readonly code: string
+    readonly detail: string
+  }[]
 }
 
 /** GET /v1/drift/all: one for each member of each share, this device among them, by what it has reported itself. */
@@ -125,16 +173,17 @@ export interface MemberDriftReport {
   readonly items: readonly MemberDriftItem[]
 }
 
+/** As in DriftReport, by the member's own word. */
 export interface MemberDriftItem {
   readonly path: string
-  /** Of content, mode, owner, acl, xattr, extra, missing, type, mtime, link; 'other': its version knows what this does not. */
-  readonly what: readonly string[]
-  /** ISO 8601. */
+  /** Also 'other': the member's version knows a kind that this one does not. */
+  readonly kinds: readonly string[]
   readonly since: string
-  /** Where it restores the share's version: how often it has, and when it may next (ISO 8601; null: at once). */
-  readonly restore: { readonly times: number; readonly notBefore: string | null } | null
-  /** Null: open. `at` and `until` are ISO 8601. */
-  readonly acknowledged: { readonly reason: string; readonly at: string; readonly until: string } | null
+  readonly policy: 'report' | 'restore'
+  readonly restores: number
+  readonly nextRestore: string | null
+  /** Null also if it has ended, or the member did not sign it. */
+  readonly acknowledgement: AcknowledgementReport | null
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -276,6 +325,28 @@ export interface InviteRequest {
   readonly lifeMs: number
 }
 
+/** POST /v1/drift/acknowledge: answers with the drift as it is listed then. */
+export interface AcknowledgeRequest extends DriftPath {
+  /** One line, at most 512 bytes. */
+  readonly reason: string
+  /** Milliseconds until it ends. */
+  readonly lifeMs: number
+}
+
+/** POST /v1/drift/withdraw: take an acknowledgement back. */
+export interface DriftPath {
+  /** Place of the share in the configuration, from 0. */
+  readonly share: number
+  /** Relative to the folder. */
+  readonly path: string
+}
+
+/** POST /v1/drift/archive-extra: all extra files, those of one share, or those at and below some paths of it. */
+export interface ArchiveExtraRequest {
+  readonly share?: number | undefined
+  readonly paths?: readonly string[] | undefined
+}
+
 /** POST /v1/invites/revoke: end an open invite, or forget a closed one. */
 export interface RevokeRequest {
   readonly id: string
@@ -307,6 +378,17 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   clockAheadMs: z.number().nullable().default(null),
 })
 
+const driftDetail: z.ZodType<DriftDetail> = z.looseObject({
+  acknowledged: count,
+  restored: count,
+  replaced: count,
+  waiting: count,
+  nextRestore: z.string().nullable(),
+})
+
+/** What a daemon of an earlier version would say. */
+const NO_DETAIL: DriftDetail = { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null }
+
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
   grade,
@@ -318,6 +400,7 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   needBytes: count,
   conflicts: count,
   drift: count,
+  driftDetail: driftDetail.default(NO_DETAIL),
   problems: z.array(problem),
   digest: z.string(),
   receivedBytes: count,
@@ -352,16 +435,37 @@ export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
   z.looseObject({ dir: z.string(), path: z.string(), copy: z.string() }),
 )
 
-export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(
-  z.looseObject({ dir: z.string(), path: z.string(), kind: z.enum(['added', 'changed', 'deleted']) }),
-)
+export const driftReport: z.ZodType<DriftReport> = z.looseObject({
+  dir: z.string(),
+  path: z.string(),
+  kind: z.enum(['added', 'changed', 'deleted']),
+  // A daemon of an earlier version says nothing of these.
+  kinds: z.array(z.string()).default([]),
+  since: z.string().nullable().default(null),
+  policy: z.enum(['report', 'restore']).default('report'),
+  restores: count.default(0),
+  nextRestore: z.string().nullable().default(null),
+  acknowledgement: z
+    .looseObject({ reason: z.string(), since: z.string(), until: z.string() })
+    .nullable()
+    .default(null),
+})
+
+export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(driftReport)
+
+export const archiveExtraReport: z.ZodType<ArchiveExtraReport> = z.looseObject({
+  moved: z.array(z.looseObject({ dir: z.string(), path: z.string(), to: z.string().nullable() })),
+  left: z.array(z.looseObject({ dir: z.string(), path: z.string(), code: z.string(), detail: z.string() })),
+})
 
 const memberDriftItem: z.ZodType<MemberDriftItem> = z.looseObject({
   path: z.string(),
-  what: z.array(z.string()),
+  kinds: z.array(z.string()),
   since: z.string(),
-  restore: z.looseObject({ times: count, notBefore: z.string().nullable() }).nullable(),
-  acknowledged: z.looseObject({ reason: z.string(), at: z.string(), until: z.string() }).nullable(),
+  policy: z.enum(['report', 'restore']),
+  restores: count,
+  nextRestore: z.string().nullable(),
+  acknowledgement: z.looseObject({ reason: z.string(), since: z.string(), until: z.string() }).nullable(),
 })
 
 export const memberDriftReports: z.ZodType<readonly MemberDriftReport[]> = z.array(
@@ -481,6 +585,21 @@ export const inviteRequest: z.ZodType<InviteRequest> = z.strictObject({
   share: z.int().nonnegative(),
   grade: z.enum(['write', 'read']),
   lifeMs: z.int().positive(),
+})
+
+const driftPath = { share: z.int().nonnegative(), path: z.string() }
+
+export const acknowledgeRequest: z.ZodType<AcknowledgeRequest> = z.strictObject({
+  ...driftPath,
+  reason: z.string(),
+  lifeMs: z.int().positive(),
+})
+
+export const withdrawRequest: z.ZodType<DriftPath> = z.strictObject(driftPath)
+
+export const archiveExtraRequest: z.ZodType<ArchiveExtraRequest> = z.strictObject({
+  share: z.int().nonnegative().optional(),
+  paths: z.array(z.string()).optional(),
 })
 
 export const revokeRequest: z.ZodType<RevokeRequest> = z.strictObject({

@@ -49,8 +49,8 @@ export interface ReportHeader {
 
 const MAGIC = Buffer.from('SR')
 const FORMAT = 1
-const SEAL_LABEL = labelBytes('shoal 2026 device report seal v1')
-const SIGN_LABEL = labelBytes('shoal 2026 device report v1')
+const SEAL_LABEL = labelBytes('shoal 2026-11 v1 device report seal')
+const SIGN_LABEL = labelBytes('shoal 2026-11 v1 device report')
 const DRIFT = 1
 const RELEASES = 2
 

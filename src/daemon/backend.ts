@@ -5,7 +5,11 @@
 import type { ControlBackend } from '../control/handler.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type {
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
   ConflictReport,
+  DriftPath,
   DriftReport,
   InviteReport,
   InviteRequest,
@@ -26,12 +30,15 @@ import type {
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import { pathFault, type RelPath } from '../core/path.js'
 import { holdsSame } from '../core/state.js'
+import { ARCHIVE_DIR } from '../folder/marker.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
 import { memberDrift } from './member-drift.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
 import { releasesReport, switchReport } from './release/report.js'
+import type { DriftItem } from './share/local-drift.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
@@ -96,13 +103,34 @@ export class DaemonBackend implements ControlBackend {
 
   async drift(): Promise<DriftReport[]> {
     const shares = await this.#shares()
-    return shares.flatMap((share) =>
-      share.index.drifted().map((path) => {
-        const [what] = share.index.disk(path)?.drift?.kinds ?? []
-        const kind = what === 'extra' ? 'added' : what === 'missing' ? 'deleted' : 'changed'
-        return { dir: share.dir, path, kind }
+    return shares.flatMap((share) => [...share.drift.items()].map((item) => driftReport(share, item)))
+  }
+
+  async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
+    const share = await this.#shareAt(at)
+    return driftReport(share, share.drift.acknowledge(pathOf(path), reason, lifeMs))
+  }
+
+  async withdraw({ share, path }: DriftPath): Promise<void> {
+    const { drift } = await this.#shareAt(share)
+    drift.withdraw(pathOf(path))
+  }
+
+  async archiveExtra({ share: at, paths }: ArchiveExtraRequest): Promise<ArchiveExtraReport> {
+    const shares = at === undefined ? await this.#shares() : [await this.#shareAt(at)]
+    const chosen = paths?.map(pathOf)
+    const results = await Promise.all(
+      shares.map(async ({ dir, drift }) => {
+        const { moved, left } = await drift.archiveExtras(chosen)
+        const place = (to: string | undefined): string | null =>
+          to === undefined ? null : `${ARCHIVE_DIR}/${to}`
+        return {
+          moved: moved.map(({ path, to }) => ({ dir, path, to: place(to) })),
+          left: left.map((each) => ({ dir, ...each })),
+        }
       }),
     )
+    return { moved: results.flatMap(({ moved }) => moved), left: results.flatMap(({ left }) => left) }
   }
 
   async driftOfAll(): Promise<MemberDriftReport[]> {
@@ -122,12 +150,8 @@ export class DaemonBackend implements ControlBackend {
   }
 
   async approve(shareIndex?: number): Promise<void> {
-    const shares = await this.#shares()
-    if (shareIndex === undefined) {
-      for (const share of shares) share.approve()
-      return
-    }
-    ;(await this.#shareAt(shareIndex)).approve()
+    const shares = shareIndex === undefined ? await this.#shares() : [await this.#shareAt(shareIndex)]
+    for (const share of shares) share.approve()
   }
 
   async forget(device: string): Promise<void> {
@@ -215,6 +239,35 @@ export class DaemonBackend implements ControlBackend {
   }
 }
 
+function pathOf(text: string): RelPath {
+  const fault = pathFault(text)
+  if (fault !== undefined) throw new ShoalError('USAGE', `that is no path in a share: ${fault}`)
+  return text as RelPath
+}
+
+function driftReport({ dir }: Share, item: DriftItem): DriftReport {
+  const { path, kinds, sinceMs, policy, restores, notBeforeMs, acknowledgement } = item
+  const said = acknowledgement?.value
+  return {
+    dir,
+    path,
+    kind: kinds.includes('extra') ? 'added' : kinds.includes('missing') ? 'deleted' : 'changed',
+    kinds,
+    since: isoTime(sinceMs),
+    policy,
+    restores,
+    nextRestore: notBeforeMs === undefined ? null : isoTime(notBeforeMs),
+    acknowledgement:
+      said === undefined
+        ? null
+        : { reason: said.reason, since: isoTime(said.madeMs), until: isoTime(said.untilMs) },
+  }
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
 function inviteReport(record: InviteRecord, shares: readonly Share[]): InviteReport {
   const { id, grade, type, createdMs, expiresMs, wrongTries } = record
   return {
@@ -238,7 +291,8 @@ function shareReport(
   limits: MemberLimits,
   nowMs: number,
 ): ShareReport {
-  const { files, bytes, needFiles, needBytes, drift } = share.index.counts
+  const { files, bytes, needFiles, needBytes } = share.index.counts
+  const { open, nextRestoreMs, ...drift } = share.drift.summary()
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   return {
     dir: share.dir,
@@ -250,7 +304,8 @@ function shareReport(
     needFiles,
     needBytes,
     conflicts: share.conflictCount,
-    drift,
+    drift: open,
+    driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
     problems: [
       ...more,
       ...[...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(

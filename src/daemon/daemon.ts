@@ -362,7 +362,9 @@ function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSett
   }
 }
 
-function driftRules({ overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+/** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
+function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  if (secret.grade === 'write') return []
   return overwriteChanges ? RESTORE_ALL : drift
 }
 

@@ -2,7 +2,7 @@
 // their signed reports, and how old those are. Nothing here is told as if it were so now unless its device is connected
 // and has said so (report-courier.ts, C3).
 
-import type { MemberDriftItem, MemberDriftReport } from '../control/schema.js'
+import type { AcknowledgementReport, MemberDriftItem, MemberDriftReport } from '../control/schema.js'
 import { openAcknowledgement } from '../core/acknowledgement.js'
 import { type DriftItem, fitDrift, kindsOfBits } from '../core/drift-section.js'
 import type { DeviceId } from '../core/ids.js'
@@ -63,7 +63,7 @@ function corrected({
   claimed = [],
 }: Counted & { claimed?: readonly DriftItem[] }): Counted {
   const ended = claimed.filter(
-    ({ acknowledgement }, at) => acknowledgement !== undefined && items[at]!.acknowledged === null,
+    ({ acknowledgement }, at) => acknowledgement !== undefined && items[at]!.acknowledgement === null,
   )
   return { total, open: Math.min(total, open + ended.length), items }
 }
@@ -72,33 +72,29 @@ function ofItem(share: DriftingShare, device: DeviceId, item: DriftItem, nowMs: 
   const { path, kinds, sinceMs, restore, acknowledgement } = item
   return {
     path,
-    what: kindsOfBits(kinds),
+    kinds: kindsOfBits(kinds),
     since: isoTime(sinceMs),
-    restore:
-      restore === undefined
-        ? null
-        : {
-            times: restore.times,
-            notBefore: restore.notBeforeMs === 0 ? null : isoTime(restore.notBeforeMs),
-          },
-    acknowledged: acknowledgedBy(share, device, path, acknowledgement, nowMs),
+    policy: restore === undefined ? 'report' : 'restore',
+    restores: restore?.times ?? 0,
+    nextRestore: restore === undefined || restore.notBeforeMs === 0 ? null : isoTime(restore.notBeforeMs),
+    acknowledgement: wordOf(share, device, path, acknowledgement, nowMs),
   }
 }
 
 /** Null unless the device itself has signed it for this path, and it has not ended. */
-function acknowledgedBy(
+function wordOf(
   { shareId }: DriftingShare,
   device: DeviceId,
   path: DriftItem['path'],
   bytes: Buffer | undefined,
   nowMs: number,
-): MemberDriftItem['acknowledged'] {
+): AcknowledgementReport | null {
   if (bytes === undefined) return null
   const opened = openAcknowledgement(bytes, path, shareId)
   if (opened.type === 'violation' || opened.value.device !== device || opened.value.untilMs <= nowMs)
     return null
   const { reason, madeMs, untilMs } = opened.value
-  return { reason, at: isoTime(madeMs), until: isoTime(untilMs) }
+  return { reason, since: isoTime(madeMs), until: isoTime(untilMs) }
 }
 
 function isoTime(ms: number): string {

@@ -235,6 +235,16 @@ describe('parseConfig', () => {
       code: 'NOT_YET',
     },
     {
+      name: 'a follower of releases that may write',
+      text: one('"follow": "releases"'),
+      says: /shared_folders\[0\]\.follow: is "releases" with a write secret, expected the read secret/,
+    },
+    {
+      name: 'no number of releases to keep',
+      text: one('"releases": {"keep": 0}'),
+      says: /shared_folders\[0\]\.releases\.keep: is 0, expected how many releases to keep, from 1 to 256/,
+    },
+    {
       name: 'one share in two folders, even at two grades',
       text: `{"storage_path": "/s", "shared_folders": [{"secret": "${W}", "dir": "/a"},\n{"secret": "${R}", "dir": "/b"}]}`,
       says: '2:1: shared_folders[1].secret: is a secret of the same share as shared_folders[0], expected one folder for each share',

@@ -1,7 +1,11 @@
 // A ControlBackend whose answers tests set, with a sound status of one share and two members to start from.
 import type { ControlBackend } from '../../src/control/handler.js'
 import type {
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
   ConflictReport,
+  DriftPath,
   DriftReport,
   InviteReport,
   InviteRequest,
@@ -53,11 +57,27 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     needBytes: 0,
     conflicts: 0,
     drift: 0,
+    driftDetail: { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null },
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
     sentBytes: 1024,
     members: [member('nas', { grade: 'read' }), member('phone')],
+    ...changes,
+  }
+}
+
+export function drift(changes: Partial<DriftReport> = {}): DriftReport {
+  return {
+    dir: '/data/photos',
+    path: 'etc/motd',
+    kind: 'changed',
+    kinds: ['content'],
+    since: '2026-11-20T18:02:03.000Z',
+    policy: 'report',
+    restores: 0,
+    nextRestore: null,
+    acknowledgement: null,
     ...changes,
   }
 }
@@ -82,6 +102,24 @@ export function invite(changes: Partial<InviteReport> = {}): InviteReport {
   }
 }
 
+export function memberDrift(name: string, changes: Partial<MemberDriftReport> = {}): MemberDriftReport {
+  const { device } = member(name)
+  const item = {
+    path: 'etc/hosts',
+    kinds: ['content', 'mode'],
+    since: '2026-11-20T18:02:03.000Z',
+    policy: 'report' as const,
+    restores: 0,
+    nextRestore: null,
+    acknowledgement: null,
+  }
+  return {
+    ...{ dir: '/data/photos', device, name, isHere: false, asOf: null, isListed: true },
+    ...{ total: 1, open: 1, items: [item] },
+    ...changes,
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -91,6 +129,7 @@ export class FakeBackend implements ControlBackend {
   conflictList: ConflictReport[] = []
   driftList: DriftReport[] = []
   memberDriftList: MemberDriftReport[] = []
+  extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
   /** Awaited by scan, settle and approve. */
@@ -115,6 +154,24 @@ export class FakeBackend implements ControlBackend {
 
   async driftOfAll(): Promise<MemberDriftReport[]> {
     return this.memberDriftList
+  }
+
+  async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
+    this.calls.push(`acknowledge ${at} ${path} ${lifeMs} ${reason}`)
+    await this.work()
+    const until = new Date(Date.parse('2026-11-20T18:02:03.000Z') + lifeMs).toISOString()
+    return drift({ path, acknowledgement: { reason, since: '2026-11-20T18:02:03.000Z', until } })
+  }
+
+  async withdraw({ share: at, path }: DriftPath): Promise<void> {
+    this.calls.push(`withdraw ${at} ${path}`)
+    await this.work()
+  }
+
+  async archiveExtra({ share: at, paths }: ArchiveExtraRequest): Promise<ArchiveExtraReport> {
+    this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
+    await this.work()
+    return this.extraReport
   }
 
   async scan(): Promise<void> {

@@ -82,7 +82,7 @@ describe('report', () => {
     const other = keysOf(65)
     const stolen = Buffer.from(bytes.subarray(0, bytes.length - 64))
     other.publicKey.copy(stolen, 3)
-    const label = Buffer.from('shoal 2026 device report v1\0')
+    const label = Buffer.from('shoal 2026-11 v1 device report\0')
     const signed = Buffer.concat([
       stolen,
       sign([label, Buffer.from(shareId, 'hex'), stolen], other.secretKey),
@@ -245,9 +245,9 @@ function seal(report: Report): Buffer {
 function sealBody(body: Buffer): Buffer {
   const share = Buffer.from(shareId, 'hex')
   const before = bytes.subarray(0, headerBytes)
-  const associated = Buffer.concat([labelBytes('shoal 2026 device report seal v1'), share, before])
+  const associated = Buffer.concat([labelBytes('shoal 2026-11 v1 device report seal'), share, before])
   const sealed = Buffer.concat([before, sealBytes(stateKey, nonce, body, associated)])
-  const parts = [labelBytes('shoal 2026 device report v1'), share, sealed]
+  const parts = [labelBytes('shoal 2026-11 v1 device report'), share, sealed]
   return Buffer.concat([sealed, sign(parts, keys.secretKey)])
 }
 

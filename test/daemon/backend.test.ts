@@ -28,6 +28,7 @@ function share(clockAheadMs: number | undefined): Share {
     conflictCount: 0,
     index: { counts: {} },
     holding: HOLDING,
+    drift: { summary: () => ({ open: 0, acknowledged: 0, restored: 0, replaced: 0, waiting: 0 }) },
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     peers: [peer],

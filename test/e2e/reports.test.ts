@@ -1,10 +1,21 @@
 // Signed reports: what a reader changed on its disk stands on a writer's list within two seconds, whoever brought it there,
 // with the time when it was so, and goes with its member.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import path from 'node:path'
 import { test } from 'node:test'
 import type { MemberDriftReport } from '../../src/control/schema.js'
+import type { DeviceKeys } from '../../src/core/device.js'
+import { bitsOfKinds, fitDrift } from '../../src/core/drift-section.js'
+import type { ShareId } from '../../src/core/ids.js'
+import type { RelPath } from '../../src/core/path.js'
+import { sealReport } from '../../src/core/report.js'
+import { deriveSecret } from '../../src/core/secret.js'
+import { EMPTY_DIGEST, sealState } from '../../src/core/state.js'
+import type { SharePeer } from '../../src/swarm/share-channel.js'
 import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
+import { Intruder } from './intruder.js'
 
 /** What a node has been told of another one's drift. */
 async function told(by: TestNode, of: TestNode): Promise<MemberDriftReport | undefined> {
@@ -12,7 +23,7 @@ async function told(by: TestNode, of: TestNode): Promise<MemberDriftReport | und
 }
 
 function pathsOf(report: MemberDriftReport | undefined): string {
-  return (report?.items ?? []).map(({ path, what }) => `${path}:${what.join('+')}`).join(' ')
+  return (report?.items ?? []).map(({ path, kinds }) => `${path}:${kinds.join('+')}`).join(' ')
 }
 
 async function toldPaths(by: TestNode, of: TestNode, paths: string): Promise<MemberDriftReport> {
@@ -134,5 +145,117 @@ test('what a reader said is told on by others, with the time when it was so, ove
     assert.equal(await told(writer, reader), undefined)
     await reader.start()
     await toldPaths(writer, reader, 'f:content')
+  })
+})
+
+test('drift that the reader acknowledges is listed with its reason, and nobody is alarmed', async () => {
+  await withWorld({}, async (world) => {
+    const [writer] = (await world.start(['writer'])) as [TestNode]
+    const reader = await world.node('reader', { grade: 'read' })
+    await reader.start()
+    writer.write('f', 'content')
+    await converged([writer, reader])
+    reader.write('f', 'edited')
+    await toldPaths(writer, reader, 'f:content')
+    await reader.client.acknowledgeDrift({ share: 0, path: 'f', reason: 'local tuning', lifeMs: 3_600_000 })
+    await eventually('the writer knows why', async () => {
+      const report = await told(writer, reader)
+      return report?.open === 0 && report.items[0]?.acknowledgement?.reason === 'local tuning'
+    })
+    const { exit, out } = await world.run(['drift', writer.configFile, '--all'])
+    assert.equal(exit, 0)
+    assert.match(out, / {2}reader {2}f +content +\S+ +local tuning \(until /)
+    // It is of that one state: another edit is drift again.
+    reader.write('f', 'edited again')
+    await eventually('open again', async () => (await told(writer, reader))?.open === 1)
+  })
+})
+
+test('a member that forges, repeats, bloats and floods reports changes nothing but what it says of itself', async () => {
+  await withWorld({}, async (world) => {
+    const [writer] = (await world.start(['writer'])) as [TestNode]
+    const reader = await world.node('reader', { grade: 'read' })
+    await reader.start()
+    writer.write('f', 'content')
+    await converged([writer, reader])
+    reader.write('f', 'edited')
+    const before = await toldPaths(writer, reader, 'f:content')
+    const intruder = new Intruder({
+      directory: path.join(world.root, 'intruder'),
+      secret: deriveSecret(world.secret, 'read'),
+      knownHosts: [`127.0.0.1:${writer.port}`],
+    })
+    try {
+      const peer = await new Promise<SharePeer>((resolve, reject) => {
+        intruder.start(resolve).catch(reject)
+      })
+      const { stateKey } = intruder.keys.read!
+      const { shareId } = intruder.keys
+      const report = (
+        who: Pick<DeviceKeys, 'device'>,
+        sequence: number,
+        drifted: string,
+        { key = stateKey, share = shareId }: { key?: Buffer; share?: ShareId } = {},
+      ): Buffer => {
+        const what = {
+          kinds: bitsOfKinds(['content']),
+          sinceMs: 1,
+          restore: undefined,
+          acknowledgement: undefined,
+        }
+        const drift = fitDrift([{ path: drifted as RelPath, ...what }])
+        const said = { device: who.device, sequence, timeMs: 1, drift, other: [] }
+        return sealReport(said, intruder.device.secretKey, key, share, randomBytes(24))
+      }
+      const victim = { device: before.device as DeviceKeys['device'] }
+      const far = Number.MAX_SAFE_INTEGER
+      // It is no member yet: what it says of itself is not kept either.
+      peer.sendReports([report(intruder.device, 1, 'made/up')])
+      peer.sendReports([
+        report(victim, far, 'forged'),
+        report(intruder.device, 2, 'foreign', { key: randomBytes(32) }),
+      ])
+      peer.sendReports([report(intruder.device, 3, 'foreign', { share: '00'.repeat(32) as ShareId })])
+      // It says that it has news of the reader, and gives what the reader did not sign.
+      peer.on('report-wants', (wants) => {
+        peer.sendReports(wants.map((device) => report({ device }, far, 'forged')))
+      })
+      peer.sendReportSequences([{ device: victim.device, sequence: far }])
+      for (let i = 0; i < 500; i++) peer.sendReportWants([victim.device])
+      await writer.logged(/report refused.*bad-signature|bad-signature.*report refused/)
+      assert.equal((await writer.client.driftOfAll()).length, 2)
+      assert.equal(pathsOf(await told(writer, reader)), 'f:content')
+
+      // A member by its own state, and so with a report of its own.
+      const { device } = intruder.device
+      const counts = { files: 0, bytes: 0, needFiles: 0, needBytes: 0, drift: 0, conflicts: 0, problems: 0 }
+      const state = {
+        ...{ device, name: 'intruder', grade: 'read' as const, instance: 'x', sequence: 1, timeMs: 1 },
+        ...{
+          feeds: [],
+          scope: 'all' as const,
+          digest: EMPTY_DIGEST,
+          releasesDigest: EMPTY_DIGEST,
+          ...counts,
+        },
+      }
+      peer.sendStates([sealState(state, intruder.device.secretKey, stateKey, shareId, randomBytes(24))])
+      for (let i = 10; i < 200; i++) peer.sendReports([report(intruder.device, i, `flood/${i}`)])
+      const flooded = await eventually('what it says of itself', async () => {
+        const all = await writer.client.driftOfAll()
+        return all.find(({ name, isListed }) => name === 'intruder' && isListed)
+      })
+      assert.notEqual(flooded.asOf, null)
+      peer.sendReports([report(intruder.device, 5, 'older')])
+
+      reader.write('f2', 'news go on')
+      await toldPaths(writer, reader, 'f:content f2:extra')
+      assert.match(
+        pathsOf((await writer.client.driftOfAll()).find(({ device: id }) => id === device)),
+        /^flood/,
+      )
+    } finally {
+      await intruder.stop()
+    }
   })
 })

@@ -54,10 +54,13 @@ export class Acknowledgements {
     for (const { key, value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) {
       const path = pathOfKey(key)
       const opened = openAcknowledgement(value, path, shareId)
-      // A device that took another identity (F4) has said nothing yet.
-      if (opened.type === 'ok' && opened.value.device === device.device)
+      if (opened.type === 'ok' && opened.value.device === device.device) {
         this.#all.set(path, { value: opened.value, bytes: Buffer.from(value) })
-      else log.warn({ path }, 'an acknowledgement of drift that this device did not sign is left out')
+        continue
+      }
+      // A device that took another identity (F4) has said nothing yet.
+      log.warn({ path }, 'an acknowledgement of drift that this device did not sign is dropped')
+      this.#table.remove(key)
     }
   }
 

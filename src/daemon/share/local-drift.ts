@@ -66,6 +66,8 @@ type Counts = { restored: number; replaced: number }
 
 /** Clocks may jump and timers take no more than 24 days: looked at again at least this often. */
 const MAX_WAIT_MS = 600_000
+/** Holds end together, as far as nobody notices. */
+const MIN_WAIT_MS = 50
 /** So many held paths are looked at one by one for a status; of more, all count. */
 const MAX_SURVEYED = 10_000
 const COUNTS_KEY = Buffer.from('counts')
@@ -295,7 +297,7 @@ export class LocalDrift {
     clearTimeout(this.#timer)
     const next = Math.min(this.#restores.nextMs, this.#acknowledgements.nextEndMs)
     if (this.#stopped || this.#index === undefined || next === Number.POSITIVE_INFINITY) return
-    const waitMs = Math.min(MAX_WAIT_MS, Math.max(0, next - this.#o.nowMs()) + 1)
+    const waitMs = Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, next - this.#o.nowMs() + 1))
     this.#timer = setTimeout(() => this.#wake(), waitMs).unref()
   }
 

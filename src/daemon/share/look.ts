@@ -29,6 +29,8 @@ export type Directory = RelPath | ''
 const SCAN_BATCH = 64
 const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
+/** On a reader, larger files are not read while somebody has them open for writing: each look would read all of them. */
+const OPEN_CHECK_BYTES = 16 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
 
@@ -276,7 +278,9 @@ export class Look {
     const { pool, root, pieceKeys, index } = this.#context
     const jobs = batch.map(({ path, stat, isKnown }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
-      const openCheck = 'openCheck' in ready && ready.openCheck
+      // A reader announces nothing half-written (A8), and has to notice soon.
+      const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
+      const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
       return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs)

@@ -29,6 +29,8 @@ export interface ReportShelf {
   wants(device: DeviceId, sequence: number): boolean
   /** Checks a report and keeps it if it is new; `from` brought it. */
   take(bytes: Buffer, from: DeviceId): 'new' | 'known' | 'refused'
+  /** Runs what takes several as one. */
+  together(body: () => void): void
 }
 
 interface Session {
@@ -159,10 +161,12 @@ export class ReportCourier {
   onReports(peer: ReportPeer, list: readonly Buffer[]): void {
     const session = this.#sessions.get(peer)
     if (session === undefined) return
-    for (const bytes of list) {
-      const device = claimedReporter(bytes)
-      if (device !== undefined) this.#onReport(session, device, bytes)
-    }
+    this.#shelf.together(() => {
+      for (const bytes of list) {
+        const device = claimedReporter(bytes)
+        if (device !== undefined) this.#onReport(session, device, bytes)
+      }
+    })
   }
 
   stop(): void {
@@ -180,8 +184,10 @@ export class ReportCourier {
     const isWelcome = isAsked || (isOwn && session.allowance.take(this.#clock()))
     const outcome = isWelcome ? this.#shelf.take(bytes, session.peer.device) : 'refused'
     if (!isWelcome) this.#log.debug({ peer: session.peer.device, device }, 'report that nobody asked for')
-    if (isOwn)
-      session.ownSequence = outcome === 'refused' ? Number.MAX_SAFE_INTEGER : this.#shelf.sequenceOf(device)
+    // What it said last is not here: until it says something new, nobody can tell whether that is still so (C3).
+    if (isOwn && outcome === 'refused') session.ownSequence = Number.MAX_SAFE_INTEGER
+    else if (isOwn && (outcome === 'new' || session.ownSequence === undefined))
+      session.ownSequence = this.#shelf.sequenceOf(device)
     if (outcome === 'new') {
       for (const other of this.#sessions.values()) if (other !== session) other.toTell.add(device)
       this.#soon('tell', TELL_MS)

@@ -57,6 +57,8 @@ export class Reports {
   readonly #listeners = new Set<(device: DeviceId) => void>()
   readonly #mine: OwnReport
   readonly #courier: ReportCourier
+  /** Whose report is new, and listeners do not know yet. */
+  readonly #news = new Set<DeviceId>()
   #bytes = 0
   /** Signed in this run: those of earlier runs are not told of, for they may not be true any more. */
   #own: Buffer | undefined
@@ -75,6 +77,7 @@ export class Reports {
         bytesOf: (device) => (device === own.device ? this.#own : this.#row(device)?.report),
         wants: (device, sequence) => this.#wants(device, sequence),
         take: (bytes, from) => this.#take(bytes, from),
+        together: (body) => this.#together(body),
       },
       log,
       options.monotonicMs,
@@ -218,8 +221,16 @@ export class Reports {
     const asOfMs = device === from ? nowMs() : Math.min(timeMs, nowMs())
     this.#table.put(keyOf(device), { report: Buffer.from(bytes), asOfMs })
     this.#hold(report, bytes.length, asOfMs)
-    this.#tellListeners(device)
+    this.#news.add(device)
     return 'new'
+  }
+
+  /** One write to the disk for all; listeners hear of it when it is there. */
+  #together(body: () => void): void {
+    this.#o.database.transaction(body)
+    const news = [...this.#news]
+    this.#news.clear()
+    for (const device of news) this.#tellListeners(device)
   }
 
   #hold(report: Report, length: number, asOfMs: number): void {
