@@ -66,6 +66,7 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           followsReleases: false,
+          hardLinks: true,
           drift: [],
           useRelay: true,
           position: { line: 1, column: 47 },
@@ -236,12 +237,12 @@ describe('parseConfig', () => {
     },
     {
       name: 'a follower of releases that may write',
-      text: one('"follow": "releases"'),
+      text: one(', "follow": "releases"'),
       says: /shared_folders\[0\]\.follow: is "releases" with a write secret, expected the read secret/,
     },
     {
       name: 'no number of releases to keep',
-      text: one('"releases": {"keep": 0}'),
+      text: one(', "releases": {"keep": 0}'),
       says: /shared_folders\[0\]\.releases\.keep: is 0, expected how many releases to keep, from 1 to 256/,
     },
     {

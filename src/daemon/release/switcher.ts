@@ -29,7 +29,8 @@ export class Switcher {
   #isLookDue = false
   #stopped = false
   #step: SwitchStep = { type: 'none' }
-  #freed = new Set<string>()
+  /** Releases whose paths have to be looked at anew, and from where on. */
+  readonly #freed = new Map<string, RelPath | undefined>()
 
   constructor(parts: ReleaseParts, files: ReleaseFiles) {
     this.#parts = parts
@@ -75,7 +76,7 @@ export class Switcher {
   }
 
   async #lookAll(): Promise<void> {
-    while (this.#isLookDue && !this.#stopped) {
+    while ((this.#isLookDue || this.#freed.size > 0) && !this.#stopped) {
       this.#isLookDue = false
       const { context, isDiskKnown } = this.#parts
       if (context.haltReason() !== undefined || !isDiskKnown()) return
@@ -131,23 +132,27 @@ export class Switcher {
     const before = this.shown
     this.#current = current
     if (before === this.shown) return
-    if (before !== undefined) this.#freed.add(before)
-    if (this.shown !== undefined) this.#freed.add(this.shown)
+    if (before !== undefined) this.#freed.set(before, undefined)
+    if (this.shown !== undefined) this.#freed.set(this.shown, undefined)
   }
 
-  /** What the share said of a release while it was shown counts from now on; and of one that is shown now, no longer. */
+  /**
+   * What the share said of a release while it was shown counts from now on; and of one that is shown now, no longer. Left
+   * for later when there is something to look at: showing another release must not wait for it.
+   */
   async #free(): Promise<void> {
-    const { index } = this.#parts.context
-    for (const name of this.#freed) {
-      this.#freed.delete(name)
-      const directory = releaseDir(name)
-      for (let at: RelPath | undefined, isFirst = true; isFirst || at !== undefined; isFirst = false) {
-        at = index.transaction(() => index.refreshBelow(directory, at))
+    const { index, publish } = this.#parts.context
+    for (const [name, from] of this.#freed) {
+      for (let at = from; ; ) {
+        if (this.#stopped || this.#isLookDue) return
+        at = index.transaction(() => index.refreshBelow(releaseDir(name), at))
+        if (at === undefined) break
+        this.#freed.set(name, at)
         await new Promise((resolve) => setImmediate(resolve))
-        if (this.#stopped) return
       }
+      this.#freed.delete(name)
       // Tells whoever applies that there may be something to do.
-      await this.#parts.context.publish([])
+      await publish([])
     }
   }
 
