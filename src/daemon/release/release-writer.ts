@@ -32,7 +32,7 @@ import { unpackLayout } from '../../store/pieces.js'
 import type { Publication } from '../share/publisher.js'
 import type { ReleaseFiles } from './release-files.js'
 import type { ReleaseParts } from './release-parts.js'
-import { type LivePath, type ReleasePath, TreeBuilder } from './tree-builder.js'
+import { type LivePath, type ReleasePath, statIn, TreeBuilder } from './tree-builder.js'
 
 /** So often a tree that changes while it is copied is gone over again. */
 const MAX_ROUNDS = 6
@@ -77,9 +77,12 @@ export class ReleaseWriter {
     return this.#inTurn(async () => {
       await this.#mustBeReady()
       const name = this.#nameFor(options.name)
+      const keep = options.keep ?? this.#parts.keep() ?? Number.POSITIVE_INFINITY
+      // Before: what nodes then have to remove would be in the way of whoever has to roll the new one back.
+      const removed = await this.#retain(keep - 1)
       const manifest = await this.#make(name)
       if (options.when !== undefined) await this.#order(this.#next(name, options.when))
-      return { manifest, removed: await this.#retain(options.keep ?? this.#parts.keep()) }
+      return { manifest, removed: [...removed, ...(await this.#retain(keep))] }
     })
   }
 
@@ -349,8 +352,7 @@ export class ReleaseWriter {
   }
 
   /** Removes what is too old; what it removed. */
-  async #retain(keep: number | undefined): Promise<string[]> {
-    if (keep === undefined) return []
+  async #retain(keep: number): Promise<string[]> {
     const releases = this.#files.manifests().map(({ name }) => name)
     const names = expendable({ releases, keep, order: this.#files.order(), shown: this.#shown() })
     await this.#takeAway(names)
@@ -392,9 +394,4 @@ export class ReleaseWriter {
         throw new ShoalError(result.code === 'EEXIST' ? 'EXISTS' : 'IO', result.detail)
     return results
   }
-}
-
-function statIn(result: ReleaseStepResult | undefined): DiskStat {
-  if (result?.status === 'done' && result.stat !== undefined) return result.stat
-  throw new ShoalError('IO', 'what was put in place is gone')
 }

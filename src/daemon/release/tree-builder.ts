@@ -251,7 +251,8 @@ function isSameLive(a: LivePath | undefined, b: LivePath): boolean {
   return a.fact.type === 'directory' || sameStat(a.stat, b.stat)
 }
 
-function statIn(result: ReleaseStepResult | undefined): DiskStat {
+/** The stat of what a step made; IO if there is none. */
+export function statIn(result: ReleaseStepResult | undefined): DiskStat {
   if (result?.status === 'done' && result.stat !== undefined) return result.stat
-  throw new ShoalError('IO', 'the folder changed while the release was made: a directory is gone')
+  throw new ShoalError('IO', 'the folder changed while the release was made: what was made or copied is gone')
 }
