@@ -4,10 +4,18 @@
 export { ControlClient } from './control/client.js'
 export type { ControlBackend } from './control/handler.js'
 export type {
+  AcknowledgementReport,
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
   ConflictReport,
+  DriftDetail,
+  DriftPath,
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftItem,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,

@@ -19,14 +19,17 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
-  config: ['core/'],
+  // Programs run after changes; what is pending is kept among the share's tables.
+  hooks: ['core/', 'ports/', 'store/tables'],
+  // What a pattern is, the folder knows; what one of a hook is, is said where it is matched.
+  config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
-    ...['control/', 'instance/'],
+    ...['control/', 'instance/', 'hooks/'],
   ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
@@ -43,6 +46,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/preview/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
+    'hooks/program',
     'supervisor/client',
     'supervisor/defaults',
     'supervisor/log-lines',

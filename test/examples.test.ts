@@ -44,6 +44,16 @@ test('examples/three-servers: one secret, different names, and everybody knows t
   assert.equal(reader.overwriteChanges, true)
 })
 
+test('examples/hooks: read without a warning, each hook with its program', () => {
+  const text = readFileSync(new URL('examples/hooks/mail.conf', repository), 'utf8')
+  const { config, warnings } = parseConfig(text, '/etc/shoal/mail.conf')
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(
+    config.shares[0]!.onChange.map(({ run }) => run[0]),
+    ['systemctl', 'sh', 'make'],
+  )
+})
+
 test('examples/btsync: a file of the old package is read as it is', () => {
   const folder = new URL('examples/btsync/', repository)
   const names = readdirSync(folder)

@@ -2,7 +2,7 @@
 // "npm ci" made and verified, so nothing is fetched. What a file is left out for is counted, for the table that
 // docs/packaging.md holds.
 import { cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, dirname, extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 
 /** The platform that a package is built for. `abi` is the bundled node's `process.versions.modules`. */
 /** @typedef {{ os: string, cpu: string, libc: 'glibc' | 'musl', abi: string }} Target */
@@ -88,7 +88,7 @@ export function reasonToDrop(path, target) {
     if (parts[1] !== `${target.os}-${target.cpu}`) return 'prebuilds of other platforms'
     if (name.endsWith('.bare')) return 'prebuilds for Bare'
   }
-  if (extname(name) === '.node' && isForeign(name, target)) return 'prebuilds of other platforms'
+  if (extname(name) === '.node' && isForeign(path, target)) return 'prebuilds of other platforms'
   if (SIDE_FOLDERS.has(parts[0]) && parts.length > 1) return 'tests, examples, documents'
   // .npmignore, .eslintrc and their like.
   if (name.startsWith('.')) return 'tests, examples, documents'
@@ -112,9 +112,9 @@ export function copyPackage(from, to, target, sizes) {
   }
 }
 
-/** A file such as node.abi127.glibc.node (lmdb's way), where another is the one that is loaded. */
-function isForeign(name, { libc, abi }) {
-  const words = basename(name).split('.')
+/** A file such as node.abi127.glibc.node (lmdb's way) or musl_x64/koffi.node, where another is the one that is loaded. */
+function isForeign(path, { libc, abi }) {
+  const words = path.split(/[./_]/)
   if ((words.includes('musl') || words.includes('glibc')) && !words.includes(libc)) return true
   const built = words.find((word) => /^abi\d+$/.test(word))
   return built !== undefined && built !== `abi${abi}`

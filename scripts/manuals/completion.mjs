@@ -82,7 +82,7 @@ _shoal_fill() {
 
 _shoal() {
   local current=\${COMP_WORDS[COMP_CWORD]} path=shoal place=0 at word kind='' commands options
-  local -a places
+  local -a places found=()
   COMPREPLY=()
   for ((at = 1; at < COMP_CWORD; at++)); do
     word=\${COMP_WORDS[at]}
@@ -107,15 +107,18 @@ _shoal() {
   _shoal_command "$path" || return
   if [[ $current == -* ]]; then
     _shoal_fill "words:$options" "$current"
-  elif [[ -n $commands ]]; then
-    # After a word that is no command there is nothing to say.
-    ((place == 0)) || return
-    _shoal_fill "words:$commands" "$current"
   else
+    # A command that holds others may also have arguments of its own.
+    if [[ -n $commands ]] && ((place == 0)); then
+      _shoal_fill "words:$commands" "$current"
+      found=("\${COMPREPLY[@]}")
+    fi
+    COMPREPLY=()
     # The last may be one that repeats.
     ((place >= \${#places[@]} && \${#places[@]} > 0)) && [[ \${places[-1]} == *'*' ]] && place=$((\${#places[@]} - 1))
     kind=\${places[place]:-nothing}
     _shoal_fill "\${kind%'*'}" "$current"
+    COMPREPLY+=("\${found[@]}")
   fi
 }
 

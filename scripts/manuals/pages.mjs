@@ -7,7 +7,8 @@ import { bold, example, italic, markdown, plain, section, title } from './roff.m
 export function shoalPage(tree, cliPage, when) {
   const { intro, sections } = markdown(cliPage, { dropIntroTables: true })
   const commands = allCommands(tree).filter(
-    ({ path, commands }) => path !== tree.path && commands.length === 0,
+    // One that only holds others does nothing itself.
+    ({ path, commands, arguments: own }) => path !== tree.path && (commands.length === 0 || own.length > 0),
   )
   return page([
     title('SHOAL', 1, { ...when, manual: 'User Commands' }),

@@ -9,11 +9,13 @@ import {
   linkedCollisions,
 } from '../config/collisions.js'
 import type { Config, ShareConfig } from '../config/config.js'
-import type { ConfigWarning } from '../config/problems.js'
+import { formatKey } from '../config/json.js'
+import { type ConfigWarning, warningOf } from '../config/problems.js'
 import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import type { Grade } from '../core/secret.js'
+import { programFault } from '../hooks/program.js'
 import type { Identity } from './identity.js'
 import { formatCount, formatTable, printable } from './text.js'
 
@@ -182,10 +184,24 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     pidFile: config?.pidFile ?? null,
     shares: await Promise.all((config?.shares ?? []).map(reportShare)),
     errors,
-    warnings: texts(({ isNote, isNotYet }) => !isNote && !isNotYet),
+    warnings: [...texts(({ isNote, isNotYet }) => !isNote && !isNotYet), ...(await hookFaults(inspected))],
     notYet: texts(({ isNotYet }) => isNotYet),
     notes: [...(identity?.notes ?? []), ...texts(({ isNote }) => isNote)],
   }
+}
+
+/** Programs of hooks that could not be run from here. */
+async function hookFaults({ config, positionOf }: Inspected): Promise<string[]> {
+  const warnings: string[] = []
+  for (const [at, { onChange }] of (config?.shares ?? []).entries())
+    for (const [hookAt, { run }] of onChange.entries()) {
+      const fault = await programFault(run[0]!, process.env)
+      if (fault === undefined || positionOf === undefined) continue
+      const key = ['shared_folders', at, 'on_change', hookAt, 'run']
+      const problem = { position: positionOf(key), key: formatKey(key), message: `its program ${fault}` }
+      warnings.push(warningOf(config!.fileName, problem).text)
+    }
+  return warnings
 }
 
 async function reportShare({ secret, dir, ...share }: ShareConfig): Promise<ShareReport> {

@@ -104,13 +104,6 @@ export async function conflictsCommand(io: CliIo, configFile: string, options: J
   return 0
 }
 
-export async function driftCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
-  const { client } = await connect(configFile)
-  const drift = await client.drift()
-  printList(io, options, drift, ['CHANGE', 'PATH'], ({ path, kind }) => [kind, path], 'no drift')
-  return 0
-}
-
 /** The daemon of a configuration file. */
 export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
   const { config } = await readConfig(configFile)

@@ -10,6 +10,7 @@ import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
+import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
@@ -22,6 +23,8 @@ const DEFAULT_WAIT_SECONDS = 60
 const MAX_WAIT_SECONDS = 86_400
 /** How long an invite works unless told, milliseconds. */
 const DEFAULT_INVITE_MS = 86_400_000
+/** How long an acknowledgement of drift holds unless told, milliseconds. */
+const DEFAULT_ACKNOWLEDGEMENT_MS = 30 * 86_400_000
 
 const EXAMPLES = `
 Examples:
@@ -74,6 +77,8 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
     .version(PACKAGE_VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
+    // What follows a command within another is its own, --json too.
+    .enablePositionalOptions()
     .addHelpText('after', EXAMPLES)
     .exitOverride()
     .configureOutput({
@@ -88,6 +93,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addConfigCommands(program, io, setExit)
+  addHooks(program, io, setExit)
   addInvite(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
@@ -184,16 +190,74 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, options: JsonOption) =>
       setExit(await (await queries()).conflictsCommand(io, config, options)),
     )
-  query('drift', "list what a reader's disk holds that the share does not say")
-    .addOption(jsonOption())
-    .action(async (config: string, options: JsonOption) =>
-      setExit(await (await queries()).driftCommand(io, config, options)),
-    )
+  addDrift(query('drift', "list what a reader's disk holds that the share does not say"), io, setExit)
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
     .action(async (config: string, dir: string | undefined) =>
       setExit(await (await queries()).approveCommand(io, config, dir)),
     )
+}
+
+function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): void {
+  const commands = () => import('./drift-commands.js')
+  drift
+    .helpCommand(false)
+    .argument('[path...]', 'only these and what lies below them, as they are listed or as whole paths')
+    .addOption(
+      new Option('--archive-extra', 'move the files that the share does not have to the archive').conflicts(
+        'all',
+      ),
+    )
+    .option('--all', 'of all members of the folders, by what they have reported')
+    .addOption(jsonOption())
+    .addHelpText('after', '\nThe exit code is 1 if there is drift that is not acknowledged.')
+    .action(async (config: string, paths: string[], { all, ...options }: DriftOptions & { all?: boolean }) =>
+      setExit(
+        all === true
+          ? await (await import('./drift-all.js')).driftAllCommand(io, config, paths, options)
+          : await (await commands()).driftCommand(io, config, paths, options),
+      ),
+    )
+  drift
+    .command('acknowledge')
+    .description('say that drift is meant, as it is now: another change of the path is drift again')
+    .argument('<config>', 'configuration file of the daemon')
+    .argument('<path...>', 'as shoal drift lists it, or the whole path')
+    .option('--reason <text>', 'why, in one line')
+    .addOption(
+      new Option('--expires <time>', 'how long that holds: 12h, 30d')
+        .argParser(parseLifeOption)
+        .default(DEFAULT_ACKNOWLEDGEMENT_MS, '30d'),
+    )
+    .option('--withdraw', 'take it back')
+    .addOption(jsonOption())
+    .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
+      setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),
+    )
+}
+
+function addHooks(program: Command, io: CliIo, setExit: (code: number) => void): void {
+  const hooks = program
+    .command('hooks')
+    .description('list what is run after changes (on_change), and how it went')
+    .argument('<config>', 'configuration file of the daemon')
+    .addOption(jsonOption())
+    .action(async (config: string, options: JsonOption) =>
+      setExit(await (await import('./hooks-command.js')).hooksCommand(io, config, options)),
+    )
+  hooks
+    .command('run')
+    .description('run now what is pending or has failed, once all of it is there; exit code 1 if a run fails')
+    .argument('<config>', 'configuration file of the daemon')
+    .argument('[number]', 'only this hook, by its number in the list', (text: string) => {
+      if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('expected the number of a hook')
+      return Number(text)
+    })
+    .addOption(jsonOption())
+    .action(async (config: string, number: number | undefined, _options: JsonOption, command: Command) => {
+      const options: JsonOption = command.optsWithGlobals()
+      setExit(await (await import('./hooks-command.js')).hooksRunCommand(io, config, number, options))
+    })
 }
 
 function addInvite(program: Command, io: CliIo, setExit: (code: number) => void): void {
@@ -205,11 +269,7 @@ function addInvite(program: Command, io: CliIo, setExit: (code: number) => void)
     .addOption(new Option('--grade <grade>', 'what it grants').choices(['write', 'read']))
     .addOption(
       new Option('--expires <time>', 'how long it works: 30m, 24h, 7d')
-        .argParser((text) => {
-          const lifeMs = parseLife(text)
-          if (lifeMs === undefined) throw new InvalidArgumentError('expected a time such as 30m, 24h or 7d')
-          return lifeMs
-        })
+        .argParser(parseLifeOption)
         .default(DEFAULT_INVITE_MS, '24h'),
     )
     .option('--list', 'list the invites that have not expired')
@@ -248,6 +308,12 @@ function logLevelOption(): Option {
   return new Option('--log-level <level>', 'how much to log on standard error')
     .choices(LOG_LEVELS)
     .default('info')
+}
+
+function parseLifeOption(text: string): number {
+  const lifeMs = parseLife(text)
+  if (lifeMs === undefined) throw new InvalidArgumentError('expected a time such as 30m, 24h or 7d')
+  return lifeMs
 }
 
 function parseSeconds(text: string): number {

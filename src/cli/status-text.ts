@@ -1,7 +1,8 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
 import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
-import { formatBytes, formatCount, formatTable, printable } from './text.js'
+import { hookState } from './hooks-text.js'
+import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
 const MAX_PROBLEMS = 20
@@ -37,10 +38,33 @@ function formatShare(share: ShareReport): string {
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
     ['digest', share.digest.slice(0, 16)],
     ['conflicts', String(share.conflicts)],
-    ['drift', String(share.drift)],
+    ...formatDrift(share),
+    ...formatHooks(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
+}
+
+/** A reader's own changes; more than their number only where there is more to say. */
+function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
+  const { acknowledged, restored, replaced, waiting, nextRestore } = driftDetail
+  const lines: [string, string][] = [
+    ['drift', acknowledged === 0 ? String(drift) : `${drift}, and ${acknowledged} acknowledged`],
+  ]
+  const next = nextRestore === null ? '' : `, the next at ${shortTime(nextRestore)}`
+  const waits = waiting === 0 ? '' : `; ${formatCount(waiting, 'path')} held back${next}`
+  if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
+  if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
+  return lines
+}
+
+/** Those that have something to do. */
+function formatHooks({ hooks }: ShareReport): [string, string][] {
+  const busy = hooks.filter(({ state }) => state !== 'idle')
+  if (hooks.length === 0) return []
+  const rest = hooks.length - busy.length
+  const states = busy.map((hook) => `hook ${hook.number} ${hookState(hook)}`)
+  return [['hooks', [...(rest > 0 ? [`${rest} idle`] : []), ...states].join('; ')]]
 }
 
 function formatProblems({ problems }: ShareReport): string {
@@ -56,10 +80,11 @@ function formatMembers({ members }: ShareReport): string {
     member.device.slice(0, 8),
     member.grade,
     memberState(member),
+    String(member.drift),
     member.address === null ? '-' : `${member.transport} ${member.address}`,
-    member.lastSeen?.replace(/\.\d+Z$/, 'Z') ?? 'never',
+    member.lastSeen === null ? 'never' : shortTime(member.lastSeen),
   ])
-  return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
+  return formatTable([['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'DRIFT', 'ADDRESS', 'LAST SEEN'], ...rows], '  ')
 }
 
 function amount(files: number, bytes: number): string {

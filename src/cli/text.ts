@@ -48,6 +48,11 @@ export function formatDuration(seconds: number): string {
   return m > 0 ? `${m}m ${s}s` : `${s}s`
 }
 
+/** An instant of ISO 8601 without what is below a second. */
+export function shortTime(iso: string): string {
+  return iso.replace(/\.\d+Z$/, 'Z')
+}
+
 /** "1 file", "2 files" */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`

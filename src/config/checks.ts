@@ -26,6 +26,19 @@ export function unsafeAsks({ webui }: ConfigShape, json: PositionedJson): Proble
   return problems
 }
 
+/** Keys that ask for two things at once. */
+export function contradictions(
+  { shared_folders: shares = [] }: ConfigShape,
+  json: PositionedJson,
+): Problem[] {
+  return shares.flatMap(({ overwrite_changes: overwrites, drift }, at) => {
+    if (!overwrites || drift.length === 0) return []
+    const path = ['shared_folders', at, 'drift']
+    const message = 'stands beside "overwrite_changes": true, which restores everything; expected one of them'
+    return [{ position: json.positionOf(path), key: formatKey(path), message }]
+  })
+}
+
 /** Folders of shares that are one, lie in one another, or hold what is the daemon's own. */
 export function overlaps(
   { shares, storagePath, pidFile, fileName }: Config,
@@ -71,20 +84,28 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
-  config.shares.forEach(({ dir, secret, useDht, overwriteChanges }, at) => {
-    const warn = (key: string, message: string, isNote = false): void => {
-      const path = ['shared_folders', at, key]
+  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift, onChange }, at) => {
+    const warn = (key: string | KeyPath, message: string, isNote = false): void => {
+      const path = ['shared_folders', at, key].flat()
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
     if (useDht && config.bootstrap.length === 0)
       warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
     if (overwriteChanges && 'grade' in secret && secret.grade === 'write')
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
+    if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')
+      warn('drift', 'has no effect with a write secret: changes made here are sent', true)
     if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
       warn(
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
       )
+    for (const [hookAt, { run }] of onChange.entries())
+      if (isAbsolute(run[0]!) && config.shares.some((share) => isWithin(run[0]!, share.dir)))
+        warn(
+          ['on_change', hookAt, 'run'],
+          'is a program in a shared folder, so everyone who can write there can have anything run here',
+        )
     for (const [other, share] of config.shares.entries())
       if ('file' in share.secret && isWithin(share.secret.file, dir))
         warn(

@@ -5,9 +5,12 @@
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
+import type { HookSpec } from '../core/hook.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { overlaps, unsafeAsks, unwise } from './checks.js'
+import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
+import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
   type KeyPath,
@@ -84,6 +87,10 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly overwriteChanges: boolean
   /** Carry hard links. */
   readonly hardLinks: boolean
+  /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
+  readonly drift: readonly DriftRule[]
+  /** What is run after changes. */
+  readonly onChange: readonly HookSpec[]
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
@@ -120,7 +127,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
   const { shape } = checked
-  const problems: Problem[] = unsafeAsks(shape, json)
+  const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
   problems.push(...overlaps(config, json), ...sameShares(config))
   if (problems.length > 0) throw configError(fileName, problems)
@@ -227,6 +234,8 @@ function shareOf(
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
     hardLinks: shape.hard_links,
+    drift: shape.drift,
+    onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),
@@ -234,6 +243,17 @@ function shareOf(
     ...(acls !== undefined && { acls }),
     ...(xattrs !== undefined && { xattrs }),
     position: json.positionOf(['shared_folders', at]),
+  }
+}
+
+function hookOf({ settle, timeout, retry, cwd, own_changes, ...hook }: HookShape, base: string): HookSpec {
+  return {
+    ...hook,
+    settleMs: settle,
+    timeoutMs: timeout,
+    retry: { times: retry.times, waitMs: retry.wait },
+    ownChanges: own_changes,
+    cwd: cwd === undefined ? undefined : resolve(base, cwd),
   }
 }
 

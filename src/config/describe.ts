@@ -1,6 +1,8 @@
 // The schema of the configuration file in other forms: rows for the manual page, the tables of docs/configuration.md, and
 // a JSON schema for editors. `npm run docs` writes the last two; a test says when that was forgotten.
 import { z } from 'zod'
+import { driftRules, POLICIES } from './drift-rules.js'
+import { HOOK } from './hook-keys.js'
 import { infoOf, type KeyInfo } from './key-info.js'
 import { ROOT } from './root-keys.js'
 import { CONFIG } from './shape.js'
@@ -8,8 +10,8 @@ import { FOLDER_DEFAULTS, SHARE } from './share-keys.js'
 import { hosts } from './values.js'
 import { WEBUI } from './webui-keys.js'
 
-/** An object of the file: the root, an entry of shared_folders, or one that the root holds. */
-export type Section = 'root' | 'shared_folders' | 'folder_defaults' | 'webui'
+/** An object of the file: the root, an entry of shared_folders or of its on_change, or one that the root holds. */
+export type Section = 'root' | 'shared_folders' | 'on_change' | 'folder_defaults' | 'webui'
 
 /** One key, in words. Words hold Markdown's backquotes and links (plainText), and no line breaks. */
 export interface KeyRow {
@@ -30,9 +32,13 @@ export interface KeyRow {
 const SECTIONS: Readonly<Record<Section, Readonly<Record<string, z.ZodType>>>> = {
   root: ROOT,
   shared_folders: SHARE,
+  on_change: HOOK,
   folder_defaults: FOLDER_DEFAULTS,
   webui: WEBUI,
 }
+
+/** Lists that may be one text. */
+const ONE_OR_MORE: readonly z.core.$ZodType[] = [hosts, HOOK.match]
 
 /** A text of a row without Markdown: no backquotes, and links by their words. */
 export function plainText(text: string): string {
@@ -58,11 +64,16 @@ export function configJsonSchema(): Record<string, unknown> {
     override: ({ zodSchema, jsonSchema }) => {
       const info = infoOf(zodSchema)
       if (info !== undefined) jsonSchema.description = descriptionOf(info)
-      if ((zodSchema as z.core.$ZodType) === hosts) {
+      if ((zodSchema as z.core.$ZodType) === driftRules) {
         const { type, items } = jsonSchema
         delete jsonSchema.type
         delete jsonSchema.items
-        Object.assign(jsonSchema, { anyOf: [{ type, items }, { type: 'string' }] })
+        Object.assign(jsonSchema, { anyOf: [{ enum: [...POLICIES] }, { type, items }] })
+      }
+      if (ONE_OR_MORE.includes(zodSchema)) {
+        const { description, ...list } = { ...jsonSchema }
+        for (const key of Object.keys(list)) delete jsonSchema[key]
+        Object.assign(jsonSchema, { anyOf: [list, { type: 'string' }] })
       }
     },
   })

@@ -57,6 +57,8 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
 
 const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   knownHosts: { key: 'known_hosts', live: true, show: plain },
+  // Not shown: arguments and variables may be secrets.
+  onChange: { key: 'on_change', live: true },
   dir: { key: 'dir', live: false, show: plain },
   searchLan: { key: 'search_lan', live: false, show: plain },
   useDht: { key: 'use_dht', live: false, show: plain },
@@ -68,6 +70,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
+  drift: { key: 'drift', live: true, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

@@ -2,10 +2,11 @@
 // What a value means beside others (folders that overlap, ...) is checks.ts's. Complaints never quote a text, as it may
 // be a secret at the wrong place; keys are shown only as far as they cannot be one.
 import { z } from 'zod'
+import { HOOK } from './hook-keys.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 import { infoOf } from './key-info.js'
 import { type ConfigShape, ROOT } from './root-keys.js'
-import { FOLDER_DEFAULTS, SHARE } from './share-keys.js'
+import { FOLDER_DEFAULTS, SHARE, type ShareShape } from './share-keys.js'
 import { wrong } from './values.js'
 import { WEBUI } from './webui-keys.js'
 
@@ -35,8 +36,12 @@ export function checkShape(json: PositionedJson): ShapeResult {
   for (const { at, keys } of WITHIN) {
     const value: unknown = shape[at as keyof ConfigShape]
     if (Array.isArray(value))
-      for (const [index, entry] of value.entries())
+      for (const [index, entry] of value.entries()) {
         warnings.push(...withoutEffect(json, [at, index], keys, entry))
+        const hooks: readonly unknown[] = (entry as Partial<ShareShape>).on_change ?? []
+        for (const [hookAt, hook] of hooks.entries())
+          warnings.push(...withoutEffect(json, [at, index, 'on_change', hookAt], HOOK, hook))
+      }
     else if (value !== undefined) warnings.push(...withoutEffect(json, [at], keys, value))
   }
   const twice = givenTwice(json)

@@ -1,6 +1,9 @@
 // The keys of an entry of shared_folders, and those of folder_defaults, which are the same under BitTorrent Sync's
 // other names for them.
 import { z } from 'zod'
+import type { DriftRule } from '../core/drift-rules.js'
+import { driftRules } from './drift-rules.js'
+import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { accountMap, flag, hosts, ownersBy, path, text, whole, wrong, xattrPatterns } from './values.js'
 
@@ -15,6 +18,8 @@ export interface ShareShape {
   readonly hard_links: boolean
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
+  readonly drift: readonly DriftRule[]
+  readonly on_change: readonly HookShape[]
   readonly sparse: boolean
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
@@ -93,7 +98,17 @@ export const SHARE: Keys<ShareShape> = {
   overwrite_changes: works(
     flag.default(false),
     { type: 'flag' },
-    'with a read secret: put back what was changed here',
+    'with a read secret: put back what was changed here, as `"drift": "restore"` does',
+  ),
+  drift: works(
+    driftRules.default([]),
+    { type: '`"report"`, `"restore"` or a list of rules', default: '`"report"`' },
+    'with a read secret: what is done about changes made here; see [Read-only folders](#read-only-folders)',
+  ),
+  on_change: works(
+    hooks.default([]),
+    { type: 'list of hooks' },
+    'programs to run after changes of others have been brought here, below',
   ),
   owners: works(
     ownersBy.optional(),

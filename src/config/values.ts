@@ -33,6 +33,23 @@ export function whole(min: number, max: number, what: string): z.ZodType<number>
   return z.union([number, digits], error)
 }
 
+const DURATION = /^(\d{1,9})(ms|s|m|h)$/
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** A duration with its unit ("500ms", "2s", "1m", "1h") in a range, ends included, as milliseconds. */
+export function duration(min: string, max: string): z.ZodType<number, string> {
+  const error = { error: wrong(`a duration from "${min}" to "${max}", such as "500ms", "2s", "1m" or "1h"`) }
+  const inRange = (value: string): boolean =>
+    durationMs(value) >= durationMs(min) && durationMs(value) <= durationMs(max)
+  return z.string(error).regex(DURATION, error).refine(inRange, error).transform(durationMs)
+}
+
+/** NaN for what is none. */
+function durationMs(value: string): number {
+  const [, number, unit] = DURATION.exec(value) ?? []
+  return number === undefined ? Number.NaN : Number(number) * UNIT_MS[unit!]!
+}
+
 export function list(what: string, item: z.ZodType<string>): z.ZodType<string[]> {
   return z.array(item, { error: wrong(`a list of ${what}`) })
 }

@@ -4,14 +4,22 @@ import { request } from 'node:http'
 import type { z } from 'zod'
 import { type ErrorCode, meaningOf, ShoalError } from '../core/error.js'
 import {
+  type AcknowledgeRequest,
+  type ArchiveExtraReport,
+  type ArchiveExtraRequest,
+  archiveExtraReport,
   type ConflictReport,
   conflictReports,
+  type DriftPath,
   type DriftReport,
+  driftReport,
   driftReports,
   errorReport,
   type InviteReport,
   type InviteRequest,
   inviteReports,
+  type MemberDriftReport,
+  memberDriftReports,
   type NewInviteReport,
   newInviteReport,
   nothing,
@@ -56,6 +64,26 @@ export class ControlClient {
     return this.#call('GET', '/v1/drift', driftReports, options)
   }
 
+  /** What all members have reported of their own drift. */
+  driftOfAll(options: CallOptions = {}): Promise<readonly MemberDriftReport[]> {
+    return this.#call('GET', '/v1/drift/all', memberDriftReports, options)
+  }
+
+  /** Says that a drift is meant, until the time is up or it is another one. NOT_FOUND, USAGE. */
+  acknowledgeDrift(request: AcknowledgeRequest, options: CallOptions = {}): Promise<DriftReport> {
+    return this.#call('POST', '/v1/drift/acknowledge', driftReport, options, request)
+  }
+
+  /** Takes an acknowledgement back. NOT_FOUND. */
+  async withdrawDrift(request: DriftPath, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/drift/withdraw', nothing, options, request)
+  }
+
+  /** Moves extra files to the archive; says what became of each. NOT_FOUND, SHARE_HALTED, USAGE. */
+  archiveExtra(request: ArchiveExtraRequest = {}, options: CallOptions = {}): Promise<ArchiveExtraReport> {
+    return this.#call('POST', '/v1/drift/archive-extra', archiveExtraReport, options, request)
+  }
+
   /** Resolves when a full scan of all shares is done and announced. */
   async scan(options: CallOptions = {}): Promise<void> {
     await this.#call('POST', '/v1/scan', nothing, options)
@@ -74,6 +102,11 @@ export class ControlClient {
   /** Drops a silent member, by its full device id, until it is heard of again. USAGE, NOT_FOUND. */
   async forget(device: string, options: CallOptions = {}): Promise<void> {
     await this.#call('POST', '/v1/forget', nothing, options, { device })
+  }
+
+  /** Runs what is pending of one hook, or of all; resolves when that is done or has to wait. NOT_FOUND. */
+  async runHooks(hook?: number, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/hooks/run', nothing, options, { hook })
   }
 
   /** The invites that have not expired, oldest first. */

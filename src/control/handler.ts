@@ -5,18 +5,27 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { Log } from '../ports/log.js'
 import {
+  type AcknowledgeRequest,
+  type ArchiveExtraReport,
+  type ArchiveExtraRequest,
+  acknowledgeRequest,
   approveRequest,
+  archiveExtraRequest,
   type ConflictReport,
+  type DriftPath,
   type DriftReport,
   type ErrorReport,
   forgetRequest,
   type InviteReport,
   type InviteRequest,
   inviteRequest,
+  type MemberDriftReport,
   type NewInviteReport,
   type PeerReport,
   revokeRequest,
+  runHooksRequest,
   type StatusReport,
+  withdrawRequest,
 } from './schema.js'
 
 /** What the daemon answers with. Rejections become error reports. */
@@ -25,6 +34,14 @@ export interface ControlBackend {
   peers(): Promise<PeerReport[]>
   conflicts(): Promise<ConflictReport[]>
   drift(): Promise<DriftReport[]>
+  /** What all members have reported of themselves. */
+  driftOfAll(): Promise<MemberDriftReport[]>
+  /** Says that a drift is meant. NOT_FOUND: no such share, or no drift there; USAGE: the reason or how long it holds. */
+  acknowledge(request: AcknowledgeRequest): Promise<DriftReport>
+  /** NOT_FOUND: nothing was said of that path. */
+  withdraw(request: DriftPath): Promise<void>
+  /** Moves extra files to the archive. NOT_FOUND: no such share; SHARE_HALTED; USAGE. */
+  archiveExtra(request: ArchiveExtraRequest): Promise<ArchiveExtraReport>
   /** A full scan of all shares; resolves when it is done and announced. */
   scan(): Promise<void>
   /** Resolves when all that changed on disk before the call is seen, scanned and announced. */
@@ -36,6 +53,8 @@ export interface ControlBackend {
    * connected; NOT_FOUND: no such member.
    */
   forget(device: string): Promise<void>
+  /** Runs what is pending of one hook, or of all; resolves when that is done or has to wait. NOT_FOUND: no such hook. */
+  runHooks(hook?: number): Promise<void>
   /** Those that have not expired, oldest first. */
   invites(): Promise<InviteReport[]>
   /** Makes an invite. NOT_FOUND: no such share; SECRET_GRADE; USAGE: its life, or too many are open. */
@@ -62,6 +81,10 @@ export interface ControlResponse {
 
 const INVITE = '{"share": place in the configuration, "grade": write or read, "lifeMs": milliseconds}'
 
+const PATH = '{"share": place in the configuration, "path": PATH}'
+const SAID = '{"share": place in the configuration, "path": PATH, "reason": TEXT, "lifeMs": milliseconds}'
+const PATHS = '{"share": place in the configuration, from 0, "paths": [PATH, ...]}'
+
 type Route = (body: string) => Promise<unknown>
 
 /** Answers requests from the backend. */
@@ -74,10 +97,21 @@ export function controlHandler(
     ['GET /v1/peers', () => backend.peers()],
     ['GET /v1/conflicts', () => backend.conflicts()],
     ['GET /v1/drift', () => backend.drift()],
+    ['GET /v1/drift/all', () => backend.driftOfAll()],
+    [
+      'POST /v1/drift/acknowledge',
+      async (body) => backend.acknowledge(parseBody(acknowledgeRequest, body, SAID)),
+    ],
+    ['POST /v1/drift/withdraw', async (body) => backend.withdraw(parseBody(withdrawRequest, body, PATH))],
+    [
+      'POST /v1/drift/archive-extra',
+      async (body) => backend.archiveExtra(parseBody(archiveExtraRequest, body, PATHS)),
+    ],
     ['POST /v1/scan', () => backend.scan()],
     ['POST /v1/settle', () => backend.settle()],
     ['POST /v1/approve', async (body) => backend.approve(shareOf(body))],
     ['POST /v1/forget', async (body) => backend.forget(deviceOf(body))],
+    ['POST /v1/hooks/run', async (body) => backend.runHooks(hookOf(body))],
     ['GET /v1/invites', () => backend.invites()],
     ['POST /v1/invites', async (body) => backend.invite(parseBody(inviteRequest, body, INVITE))],
     ['POST /v1/invites/revoke', async (body) => backend.revokeInvite(inviteOf(body))],
@@ -106,6 +140,10 @@ export function errorResponse(error: ShoalError): ControlResponse {
 function shareOf(body: string): number | undefined {
   const what = '{"share": place in the configuration, from 0}'
   return parseBody(approveRequest, body, what).share
+}
+
+function hookOf(body: string): number | undefined {
+  return parseBody(runHooksRequest, body, '{"hook": its number, from 1}').hook
 }
 
 function deviceOf(body: string): string {

@@ -32,16 +32,66 @@ export interface ShareReport {
   readonly needFiles: number
   readonly needBytes: number
   readonly conflicts: number
-  /** Paths on a reader's disk that differ from the share; 0 for writers. */
+  /** Paths on a reader's disk that differ from the share and that nobody has acknowledged; 0 for writers. */
   readonly drift: number
+  readonly driftDetail: DriftDetail
   readonly problems: readonly ProblemReport[]
   /** Digest of what this disk holds of the share, 64 hex digits (section 10). */
   readonly digest: string
   /** Content moved since the daemon started. */
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** Programs that are run after changes (`on_change`), in the order of the configuration. */
+  readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
+}
+
+/** What there is about a reader's own changes beside how many of them are open. */
+export interface DriftDetail {
+  /** Paths that differ and are acknowledged. */
+  readonly acknowledged: number
+  /** How often changes were put back, and local versions replaced by newer ones of the share; counted over restarts. */
+  readonly restored: number
+  readonly replaced: number
+  /** Paths that wait before they are put back again, as they were changed again and again. */
+  readonly waiting: number
+  /** When the first of these is put back, ISO 8601; null: none waits. */
+  readonly nextRestore: string | null
+}
+
+/** What is run after changes, and how it stands. */
+export interface HookReport {
+  /** From 1, over all shares of the configuration. */
+  readonly number: number
+  readonly match: readonly string[]
+  readonly run: readonly string[]
+  readonly ownChanges: boolean
+  readonly state: 'idle' | 'settling' | 'waiting' | 'running' | 'retrying' | 'failed'
+  /** Paths whose change no run that did well was told of; those of a run under way aside. */
+  readonly pending: number
+  /** Of a waiting one, what it waits for: "3 paths, e.g. postfix/main.cf"; or null. */
+  readonly waitsFor: string | null
+  /** Until it runs, if only time is missing; or null. */
+  readonly dueInMs: number | null
+  /** Null: it never ran. */
+  readonly last: HookRunReport | null
+}
+
+export interface HookRunReport {
+  /** When it began, ISO 8601. */
+  readonly at: string
+  readonly durationMs: number
+  /** 'stopped': ended because the daemon stopped; it is run again. */
+  readonly result: 'done' | 'failed' | 'timeout' | 'stopped' | 'not-started'
+  readonly exit: number | null
+  readonly signal: string | null
+  /** Why it did not start, or null. */
+  readonly reason: string | null
+  /** How many it was told of. */
+  readonly paths: number
+  /** The last lines that it printed. */
+  readonly output: string
 }
 
 /** A problem with one path (A6): kept, shown and retried. */
@@ -64,6 +114,8 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest. */
   readonly digestEqual: boolean
+  /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
+  readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
   /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
@@ -102,6 +154,71 @@ export interface DriftReport {
   readonly dir: string
   readonly path: string
   readonly kind: 'added' | 'changed' | 'deleted'
+  /** All that differs: content, mode, owner, acl, xattr, extra, missing, type, mtime, link; of a later version, others. */
+  readonly kinds: readonly string[]
+  /** When the path was first found to differ, ISO 8601; null: not told. */
+  readonly since: string | null
+  readonly policy: 'report' | 'restore'
+  /** How often in a row it was put back. */
+  readonly restores: number
+  /** When it is put back next, if that waits, ISO 8601. */
+  readonly nextRestore: string | null
+  /** Who keeps this device has said that it is meant: then it is not put back. Null: nobody has. */
+  readonly acknowledgement: AcknowledgementReport | null
+}
+
+export interface AcknowledgementReport {
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+  readonly until: string
+}
+
+/** POST /v1/drift/archive-extra: what became of files that the share does not have. */
+export interface ArchiveExtraReport {
+  readonly moved: readonly {
+    readonly dir: string
+    readonly path: string
+    /** Where it is, relative to the folder; null for a directory, which was empty then. */
+    readonly to: string | null
+  }[]
+  readonly left: readonly {
+    readonly dir: string
+    readonly path: string
+    readonly code: string
+    readonly detail: string
+  }[]
+}
+
+/** GET /v1/drift/all: one for each member of each share, this device among them, by what it has reported itself. */
+export interface MemberDriftReport {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  /** This device. */
+  readonly isHere: boolean
+  /** When all this was surely so last, ISO 8601; null: it is so now. */
+  readonly asOf: string | null
+  /** False: it says how much, not what (an earlier version); `items` is empty then. */
+  readonly isListed: boolean
+  /** All paths that differ, and those of them that nobody has acknowledged. */
+  readonly total: number
+  readonly open: number
+  /** By path; fewer than `total` if they are too many for a report. */
+  readonly items: readonly MemberDriftItem[]
+}
+
+/** As in DriftReport, by the member's own word. */
+export interface MemberDriftItem {
+  readonly path: string
+  /** Also 'other': the member's version knows a kind that this one does not. */
+  readonly kinds: readonly string[]
+  readonly since: string
+  readonly policy: 'report' | 'restore'
+  readonly restores: number
+  readonly nextRestore: string | null
+  /** Null also if it has ended, or the member did not sign it. */
+  readonly acknowledgement: AcknowledgementReport | null
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -143,6 +260,11 @@ export interface ApproveRequest {
   readonly share?: number | undefined
 }
 
+/** POST /v1/hooks/run: run what is pending, of one hook or of all. */
+export interface RunHooksRequest {
+  readonly hook?: number | undefined
+}
+
 /** POST /v1/forget: drop a silent member until it is heard of again. */
 export interface ForgetRequest {
   /** Device id, 64 hex digits. */
@@ -156,6 +278,28 @@ export interface InviteRequest {
   readonly grade: InviteGrade
   /** Milliseconds until it expires. */
   readonly lifeMs: number
+}
+
+/** POST /v1/drift/acknowledge: answers with the drift as it is listed then. */
+export interface AcknowledgeRequest extends DriftPath {
+  /** One line, at most 512 bytes. */
+  readonly reason: string
+  /** Milliseconds until it ends. */
+  readonly lifeMs: number
+}
+
+/** POST /v1/drift/withdraw: take an acknowledgement back. */
+export interface DriftPath {
+  /** Place of the share in the configuration, from 0. */
+  readonly share: number
+  /** Relative to the folder. */
+  readonly path: string
+}
+
+/** POST /v1/drift/archive-extra: all extra files, those of one share, or those at and below some paths of it. */
+export interface ArchiveExtraRequest {
+  readonly share?: number | undefined
+  readonly paths?: readonly string[] | undefined
 }
 
 /** POST /v1/invites/revoke: end an open invite, or forget a closed one. */
@@ -184,8 +328,43 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   digestEqual: z.boolean(),
   lastSeen: z.string().nullable(),
   // A daemon of an earlier version says nothing of these.
+  drift: count.default(0),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),
+})
+
+const driftDetail: z.ZodType<DriftDetail> = z.looseObject({
+  acknowledged: count,
+  restored: count,
+  replaced: count,
+  waiting: count,
+  nextRestore: z.string().nullable(),
+})
+
+/** What a daemon of an earlier version would say. */
+const NO_DETAIL: DriftDetail = { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null }
+
+const hook: z.ZodType<HookReport> = z.looseObject({
+  number: count,
+  match: z.array(z.string()),
+  run: z.array(z.string()),
+  ownChanges: z.boolean(),
+  state: z.enum(['idle', 'settling', 'waiting', 'running', 'retrying', 'failed']),
+  pending: count,
+  waitsFor: z.string().nullable(),
+  dueInMs: z.number().nullable(),
+  last: z
+    .looseObject({
+      at: z.string(),
+      durationMs: count,
+      result: z.enum(['done', 'failed', 'timeout', 'stopped', 'not-started']),
+      exit: z.number().nullable(),
+      signal: z.string().nullable(),
+      reason: z.string().nullable(),
+      paths: count,
+      output: z.string(),
+    })
+    .nullable(),
 })
 
 const share: z.ZodType<ShareReport> = z.looseObject({
@@ -199,10 +378,13 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   needBytes: count,
   conflicts: count,
   drift: count,
+  driftDetail: driftDetail.default(NO_DETAIL),
   problems: z.array(problem),
   digest: z.string(),
   receivedBytes: count,
   sentBytes: count,
+  // A daemon of an earlier version has none.
+  hooks: z.array(hook).default([]),
   members: z.array(member),
 })
 
@@ -233,8 +415,51 @@ export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
   z.looseObject({ dir: z.string(), path: z.string(), copy: z.string() }),
 )
 
-export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(
-  z.looseObject({ dir: z.string(), path: z.string(), kind: z.enum(['added', 'changed', 'deleted']) }),
+export const driftReport: z.ZodType<DriftReport> = z.looseObject({
+  dir: z.string(),
+  path: z.string(),
+  kind: z.enum(['added', 'changed', 'deleted']),
+  // A daemon of an earlier version says nothing of these.
+  kinds: z.array(z.string()).default([]),
+  since: z.string().nullable().default(null),
+  policy: z.enum(['report', 'restore']).default('report'),
+  restores: count.default(0),
+  nextRestore: z.string().nullable().default(null),
+  acknowledgement: z
+    .looseObject({ reason: z.string(), since: z.string(), until: z.string() })
+    .nullable()
+    .default(null),
+})
+
+export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(driftReport)
+
+export const archiveExtraReport: z.ZodType<ArchiveExtraReport> = z.looseObject({
+  moved: z.array(z.looseObject({ dir: z.string(), path: z.string(), to: z.string().nullable() })),
+  left: z.array(z.looseObject({ dir: z.string(), path: z.string(), code: z.string(), detail: z.string() })),
+})
+
+const memberDriftItem: z.ZodType<MemberDriftItem> = z.looseObject({
+  path: z.string(),
+  kinds: z.array(z.string()),
+  since: z.string(),
+  policy: z.enum(['report', 'restore']),
+  restores: count,
+  nextRestore: z.string().nullable(),
+  acknowledgement: z.looseObject({ reason: z.string(), since: z.string(), until: z.string() }).nullable(),
+})
+
+export const memberDriftReports: z.ZodType<readonly MemberDriftReport[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    device: z.string(),
+    name: z.string(),
+    isHere: z.boolean(),
+    asOf: z.string().nullable(),
+    isListed: z.boolean(),
+    total: count,
+    open: count,
+    items: z.array(memberDriftItem),
+  }),
 )
 
 const inviteShape = {
@@ -266,6 +491,10 @@ export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
 })
 
+export const runHooksRequest: z.ZodType<RunHooksRequest> = z.strictObject({
+  hook: z.int().positive().optional(),
+})
+
 export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({
   device: z.string().regex(/^[0-9a-f]{64}$/),
 })
@@ -274,6 +503,21 @@ export const inviteRequest: z.ZodType<InviteRequest> = z.strictObject({
   share: z.int().nonnegative(),
   grade: z.enum(['write', 'read']),
   lifeMs: z.int().positive(),
+})
+
+const driftPath = { share: z.int().nonnegative(), path: z.string() }
+
+export const acknowledgeRequest: z.ZodType<AcknowledgeRequest> = z.strictObject({
+  ...driftPath,
+  reason: z.string(),
+  lifeMs: z.int().positive(),
+})
+
+export const withdrawRequest: z.ZodType<DriftPath> = z.strictObject(driftPath)
+
+export const archiveExtraRequest: z.ZodType<ArchiveExtraRequest> = z.strictObject({
+  share: z.int().nonnegative().optional(),
+  paths: z.array(z.string()).optional(),
 })
 
 export const revokeRequest: z.ZodType<RevokeRequest> = z.strictObject({

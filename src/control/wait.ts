@@ -45,6 +45,9 @@ export function verdictOf({ shares }: StatusReport): Verdict {
     // A reader's own changes go nowhere and come from nowhere: waiting does not end them.
     if (share.drift > 0)
       behind.push(`this device, with ${counted(share.drift, 'change')} of its own (shoal drift)${within}`)
+    const { acknowledged } = share.driftDetail
+    if (acknowledged > 0)
+      behind.push(`this device, with ${counted(acknowledged, 'acknowledged change')} of its own${within}`)
     for (const member of share.members)
       if (!member.connected)
         (member.expired ? notCounted : unreachable).push(

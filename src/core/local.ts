@@ -1,6 +1,7 @@
 // What a look at the disk means (V1, A4, A9): the step from "this is what the path holds now" to "nothing new", "this is
 // the share's own version", "publish this" or "drift". Pure: the scan brings the fact, the store brings the rest.
 import { isMixtureOf } from './attribute-mix.js'
+import { type DriftKind, driftKinds } from './drift.js'
 import { sameExtra } from './entry.js'
 import { ABSENT, type Fact, type LiveFact, sameFact, sameFactContent } from './fact.js'
 import type { RelPath } from './path.js'
@@ -44,9 +45,7 @@ export type LocalOutcome =
   /** A change made here by the user: publish it. `applied` is what to remember once it is published. */
   | { readonly type: 'publish'; readonly draft: Draft }
   /** A reader's disk holds what the share does not say. */
-  | { readonly type: 'drift'; readonly what: DriftKind }
-
-export type DriftKind = 'content' | 'metadata' | 'type' | 'missing' | 'extra'
+  | { readonly type: 'drift'; readonly kinds: readonly DriftKind[] }
 
 /** Decides what a look at the disk means. */
 export function judge(look: LocalLook): LocalOutcome {
@@ -54,7 +53,7 @@ export function judge(look: LocalLook): LocalOutcome {
   if (sameFact(observed, applied.fact)) return { type: 'unchanged' }
   const known = adoptable(look)
   if (known !== undefined) return { type: 'adopt', applied: known }
-  if (!look.writer) return readerOutcome(observed, applied)
+  if (!look.writer) return readerOutcome(observed, applied, share.fact)
   return {
     type: 'publish',
     draft: {
@@ -68,15 +67,17 @@ export function judge(look: LocalLook): LocalOutcome {
           : undefined,
     },
   }
-  function readerOutcome(now: Fact, before: Applied): LocalOutcome {
-    const { fact } = before
-    const isDirectory = now.type === 'directory' && fact.type === 'directory'
-    if (isDirectory && now.mode === fact.mode && sameExtra(now.extra, fact.extra)) {
-      // Times of a directory change with every file made in it; on a reader they are the share's to keep.
-      return { type: 'adopt', applied: { version: before.version, fact: now } }
-    }
-    return { type: 'drift', what: driftKind(now, share.fact.type === 'absent' ? before.fact : share.fact) }
-  }
+}
+
+function readerOutcome(observed: Fact, { version, fact }: Applied, share: Fact): LocalOutcome {
+  const local = driftKinds(observed, fact)
+  // Times of a directory change with every file made in it; on a reader they are the share's to keep.
+  if (local.length === 0 && observed.type === 'directory')
+    return { type: 'adopt', applied: { version, fact: observed } }
+  // Something that does not count as drift, such as metadata that the share has not stated.
+  if (local.length === 0) return { type: 'unchanged' }
+  const kinds = share.type === 'absent' ? [] : driftKinds(observed, share)
+  return { type: 'drift', kinds: kinds.length === 0 ? local : kinds }
 }
 
 /** What this is, if the share or an interrupted apply says so. */
@@ -138,11 +139,3 @@ function isBetween(observed: Fact, from: Fact, to: Fact): boolean {
 
 const SETID_BITS = 0o6000
 const GROUP_BITS = 0o070
-
-/** How an observed fact differs from what the share says, in one word. */
-export function driftKind(observed: Fact, expected: Fact): DriftKind {
-  if (observed.type === 'absent') return 'missing'
-  if (expected.type === 'absent') return 'extra'
-  if (observed.type !== expected.type) return 'type'
-  return sameFactContent(observed, expected) ? 'metadata' : 'content'
-}

@@ -1,5 +1,6 @@
 // A look at a path that is there, as what the core judges (local.ts): what it is, going by what it was to be, and what it
 // would be in the words of another fact.
+import { tagOf, withTag } from './attributes.js'
 import { type Fact, type LiveFact, sameFactContent } from './fact.js'
 import type { Intent } from './local.js'
 import type { Metadata, Observation, Shown, Stating } from './metadata.js'
@@ -33,8 +34,21 @@ export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
   const stating: Stating = !isWriter ? 'stated' : isOurs || isOther ? 'all' : 'changed'
   const known = [...intents.map(({ fact }) => fact), share.fact, applied]
   const isNew = isOther || was.stat === undefined
+  const observed = metadata.merged(seen, now, held, was, stating, known)
+  // What is stated anew is more than any fact without it says.
+  const fresh = observed.extra.filter(([tag]) => !isNew && !isStated(held, tag))
   return {
-    observed: metadata.merged(seen, now, held, was, stating, known),
-    seenAs: (fact) => metadata.as(seen, now, fact, isNew),
+    observed,
+    seenAs: (fact) => {
+      const as = metadata.as(seen, now, fact, isNew)
+      let { extra } = as
+      for (const [tag, value] of fresh)
+        if (tagOf(extra, tag) === undefined) extra = withTag(extra, tag, value)
+      return extra === as.extra ? as : { ...as, extra }
+    },
   }
+}
+
+function isStated(fact: Fact, tag: number): boolean {
+  return fact.type !== 'absent' && tagOf(fact.extra, tag) !== undefined
 }

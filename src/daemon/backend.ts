@@ -5,10 +5,16 @@
 import type { ControlBackend } from '../control/handler.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type {
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
   ConflictReport,
+  DriftPath,
   DriftReport,
+  HookReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,
@@ -18,9 +24,14 @@ import type {
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import { pathFault, type RelPath } from '../core/path.js'
+import { ARCHIVE_DIR } from '../folder/marker.js'
+import type { HookView } from '../hooks/hook.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
+import { memberDrift } from './member-drift.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
+import type { DriftItem } from './share/local-drift.js'
 import type { Share } from './share/share.js'
 
 export interface DaemonView {
@@ -85,13 +96,40 @@ export class DaemonBackend implements ControlBackend {
 
   async drift(): Promise<DriftReport[]> {
     const shares = await this.#shares()
-    return shares.flatMap((share) =>
-      share.index.drifted().map((path) => {
-        const what = share.index.disk(path)?.drift?.what
-        const kind = what === 'extra' ? 'added' : what === 'missing' ? 'deleted' : 'changed'
-        return { dir: share.dir, path, kind }
+    return shares.flatMap((share) => [...share.drift.items()].map((item) => driftReport(share, item)))
+  }
+
+  async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
+    const share = await this.#shareAt(at)
+    return driftReport(share, share.drift.acknowledge(pathOf(path), reason, lifeMs))
+  }
+
+  async withdraw({ share, path }: DriftPath): Promise<void> {
+    const { drift } = await this.#shareAt(share)
+    drift.withdraw(pathOf(path))
+  }
+
+  async archiveExtra({ share: at, paths }: ArchiveExtraRequest): Promise<ArchiveExtraReport> {
+    const shares = at === undefined ? await this.#shares() : [await this.#shareAt(at)]
+    const chosen = paths?.map(pathOf)
+    const results = await Promise.all(
+      shares.map(async ({ dir, drift }) => {
+        const { moved, left } = await drift.archiveExtras(chosen)
+        const place = (to: string | undefined): string | null =>
+          to === undefined ? null : `${ARCHIVE_DIR}/${to}`
+        return {
+          moved: moved.map(({ path, to }) => ({ dir, path, to: place(to) })),
+          left: left.map((each) => ({ dir, ...each })),
+        }
       }),
     )
+    return { moved: results.flatMap(({ moved }) => moved), left: results.flatMap(({ left }) => left) }
+  }
+
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    const shares = await this.#shares()
+    const own = { device: this.#view.device(), name: this.#view.name }
+    return shares.flatMap((share) => memberDrift(share, own, Date.now()))
   }
 
   async scan(): Promise<void> {
@@ -105,15 +143,8 @@ export class DaemonBackend implements ControlBackend {
   }
 
   async approve(shareIndex?: number): Promise<void> {
-    const shares = await this.#shares()
-    if (shareIndex === undefined) {
-      for (const share of shares) share.approve()
-      return
-    }
-    const share = shares[shareIndex]
-    if (share === undefined)
-      throw new ShoalError('NOT_FOUND', `there is no share ${shareIndex} in this configuration`)
-    share.approve()
+    const shares = shareIndex === undefined ? await this.#shares() : [await this.#shareAt(shareIndex)]
+    for (const share of shares) share.approve()
   }
 
   async forget(device: string): Promise<void> {
@@ -125,7 +156,17 @@ export class DaemonBackend implements ControlBackend {
     const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
     if (silent.length === 0)
       throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
-    for (const { members } of silent) members.forget(device as DeviceId)
+    for (const { members, reports } of silent) {
+      members.forget(device as DeviceId)
+      reports.forget(device as DeviceId)
+    }
+  }
+
+  async runHooks(hook?: number): Promise<void> {
+    const shares = await this.#shares()
+    const isKnown = shares.some((share) => share.hooks.views().some(({ number }) => number === hook))
+    if (hook !== undefined && !isKnown) throw new ShoalError('NOT_FOUND', `there is no hook ${hook}`)
+    await Promise.all(shares.map((share) => share.hooks.ask(hook)))
   }
 
   async invites(): Promise<InviteReport[]> {
@@ -165,6 +206,42 @@ export class DaemonBackend implements ControlBackend {
     await this.#view.started()
     return this.#view.shares()
   }
+
+  async #shareAt(at: number): Promise<Share> {
+    const share = (await this.#shares())[at]
+    if (share === undefined)
+      throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
+    return share
+  }
+}
+
+function pathOf(text: string): RelPath {
+  const fault = pathFault(text)
+  if (fault !== undefined) throw new ShoalError('USAGE', `that is no path in a share: ${fault}`)
+  return text as RelPath
+}
+
+function driftReport({ dir }: Share, item: DriftItem): DriftReport {
+  const { path, kinds, sinceMs, policy, restores, notBeforeMs, acknowledgement } = item
+  const said = acknowledgement?.value
+  return {
+    dir,
+    path,
+    kind: kinds.includes('extra') ? 'added' : kinds.includes('missing') ? 'deleted' : 'changed',
+    kinds,
+    since: isoTime(sinceMs),
+    policy,
+    restores,
+    nextRestore: notBeforeMs === undefined ? null : isoTime(notBeforeMs),
+    acknowledgement:
+      said === undefined
+        ? null
+        : { reason: said.reason, since: isoTime(said.madeMs), until: isoTime(said.untilMs) },
+  }
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
 }
 
 function inviteReport(record: InviteRecord, shares: readonly Share[]): InviteReport {
@@ -190,7 +267,8 @@ function shareReport(
   limits: MemberLimits,
   nowMs: number,
 ): ShareReport {
-  const { files, bytes, needFiles, needBytes, drift } = share.index.counts
+  const { files, bytes, needFiles, needBytes } = share.index.counts
+  const { open, nextRestoreMs, ...drift } = share.drift.summary()
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   return {
     dir: share.dir,
@@ -202,7 +280,8 @@ function shareReport(
     needFiles,
     needBytes,
     conflicts: share.conflictCount,
-    drift,
+    drift: open,
+    driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
     problems: [
       ...more,
       ...[...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(
@@ -212,8 +291,22 @@ function shareReport(
     digest: share.index.digest().toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
+    hooks: share.hooks.views().map(hookReport),
     members: memberReports(share, limits, nowMs),
   }
+}
+
+function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
+  return {
+    ...view,
+    waitsFor: waitsFor ?? null,
+    dueInMs: dueInMs ?? null,
+    last: last === undefined ? null : runReport(last),
+  }
+}
+
+function runReport({ atMs, count, ...run }: HookView['last'] & object): HookReport['last'] {
+  return { at: new Date(atMs).toISOString(), ...run, paths: count }
 }
 
 function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
@@ -230,6 +323,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
+      drift: state.drift,
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,

@@ -8,10 +8,12 @@ import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
+import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
 import { FolderPool } from '../folder/pool.js'
+import { HookSlots } from '../hooks/slots.js'
 import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
@@ -26,7 +28,7 @@ import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { Share } from './share/share.js'
-import type { ShareSettings } from './share/share-options.js'
+import type { ShareHooks, ShareSettings } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
 
 /**
@@ -80,6 +82,7 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #hookSlots = new HookSlots()
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -162,8 +165,10 @@ class Daemon implements RunningDaemon {
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(settings)
-      const { knownHosts } = this.#config.shares[i]!
-      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(knownHosts)
+      share.setHooks(hooksAt(this.#config, i))
+      const config = this.#config.shares[i]!
+      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
+      if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
     }
     return plan
   }
@@ -232,10 +237,10 @@ class Daemon implements RunningDaemon {
       if (isStrange) await this.#newEpochs(opened.store)
       const invites = openInvites(this.#config, this.#identity, this.#log)
       const swarm = this.#makeSwarm(invites)
-      const own = shares.map((share) => {
+      const own = shares.map((share, at) => {
         const lock = lockDirectory(share.dir)
         if (lock !== undefined) locks.push(lock)
-        const made = this.#makeShare(share, { pool, database, feeds: opened.store, swarm })
+        const made = this.#makeShare(share, at, { pool, database, feeds: opened.store, swarm })
         // A new one has its folder, and so its lock, only now.
         const late = lock === undefined ? lockDirectory(share.dir) : undefined
         if (late !== undefined) locks.push(late)
@@ -245,6 +250,8 @@ class Daemon implements RunningDaemon {
       closing.push(() => Promise.all(own.map((share) => share.stop())))
       closing.push(() => swarm.stop())
       closing.push(async () => invites.close())
+      // Begins first, as it may take a while; the shares wait for its end.
+      closing.push(async () => void Promise.all(own.map((share) => share.hooks.stop())))
       for (const share of own) await share.start()
       const { port } = await swarm.start()
       this.#keepPort(port)
@@ -300,9 +307,10 @@ class Daemon implements RunningDaemon {
 
   #makeShare(
     share: ShareConfig<Secret>,
+    at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, overwriteChanges, hardLinks, sparse } = share
+    const { dir, secret, useSyncTrash, hardLinks, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -311,11 +319,13 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
-      overwriteChanges,
       hardLinks,
+      drift: driftRules(share),
       sparse,
       deviceName,
       settings: shareSettings(this.#config),
+      hooks: hooksAt(this.#config, at),
+      hookSlots: this.#hookSlots,
       pool,
       database,
       feeds,
@@ -356,6 +366,17 @@ class Daemon implements RunningDaemon {
 
 function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
   return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
+}
+
+/** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
+function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
+  if (secret.grade === 'write') return []
+  return overwriteChanges ? RESTORE_ALL : drift
+}
+
+function hooksAt({ shares }: Config, at: number): ShareHooks {
+  const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
+  return { specs: shares[at]!.onChange, before }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

@@ -51,6 +51,11 @@ export interface ShareSettings {
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
   readonly hard_links?: boolean
+  /** With a read secret: what is done about changes made here. Default: 'report'. */
+  readonly drift?:
+    | 'report'
+    | 'restore'
+    | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
   /** Default true. */
   readonly sparse?: boolean
 }

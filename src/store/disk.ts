@@ -44,28 +44,38 @@ export class DiskTable {
   readonly #lacking = new Map<Lack, { count: number; examples: Set<RelPath> }>(
     LACK_NAMES.map((what) => [what, { count: 0, examples: new Set() }]),
   )
-  /** How many paths below a directory hold what only a reader put there. */
+  /** Paths that hold what only a reader put there, and that stays. */
+  readonly #staying = new Set<RelPath>()
+  /** How many of them are below a directory. */
   readonly #driftBelow = new Map<RelPath, number>()
+  readonly #stays: (path: RelPath, row: DiskRow) => boolean
   readonly #onDriftBelow: (directory: RelPath) => void
   #files = 0
   #bytes = 0
 
-  /** `onDriftBelow` is called when a directory comes to hold drift below it, or none any more. */
+  /**
+   * `stays` says whether a reader's change is left as it is (recount), `onDriftBelow` is called when a directory comes to
+   * hold such ones below it, or none any more.
+   */
   constructor(
     database: Database,
     prefix: string,
     pieces: PieceTables,
     links: LinkTable,
+    stays: (path: RelPath, row: DiskRow) => boolean,
     onDriftBelow: (directory: RelPath) => void,
   ) {
     this.#rows = database.table(`${prefix}disk`)
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
     this.#links = links
+    this.#stays = stays
     this.#onDriftBelow = onDriftBelow
     for (const { path, row } of this.all()) {
       this.#count(path, row, 1)
-      if (isLiveDrift(row)) this.#countAbove(path, 1)
+      if (!isLiveDrift(row) || !stays(path, row)) continue
+      this.#staying.add(path)
+      this.#countAbove(path, 1)
     }
   }
 
@@ -90,7 +100,7 @@ export class DiskTable {
     return this.#lacking.get(what)!
   }
 
-  /** Whether something below a directory is a reader's own. */
+  /** Whether something below a directory is a reader's own, and stays. */
   holdsDriftBelow(directory: RelPath): boolean {
     return this.#driftBelow.has(directory)
   }
@@ -154,7 +164,7 @@ export class DiskTable {
       else if (stored?.[1] === 1) this.#layouts.remove(key)
       this.#pieces.movePlaces(path, before, after, SIV_BYTES)
     }
-    this.#tellAbove(path, isLiveDrift(was), isLiveDrift(row))
+    this.#tellAbove(path, row)
   }
 
   remove(path: RelPath): void {
@@ -168,7 +178,7 @@ export class DiskTable {
     if (stored[1] === 1) this.#layouts.remove(key)
     this.#links.change(path, was, undefined, (other) => this.#written(other))
     this.#rows.remove(key)
-    this.#tellAbove(path, isLiveDrift(was), false)
+    this.#tellAbove(path, undefined)
   }
 
   /**
@@ -196,8 +206,16 @@ export class DiskTable {
     return stored[1] === 1 ? this.#layouts.get(key) : stored[1]
   }
 
-  #tellAbove(path: RelPath, was: boolean, is: boolean): void {
-    if (was === is) return
+  /** Whether a reader's change stays may be another by now. */
+  recount(path: RelPath): void {
+    this.#tellAbove(path, this.get(path))
+  }
+
+  #tellAbove(path: RelPath, row: DiskRow | undefined): void {
+    const is = row !== undefined && isLiveDrift(row) && this.#stays(path, row)
+    if (is === this.#staying.has(path)) return
+    if (is) this.#staying.add(path)
+    else this.#staying.delete(path)
     for (const directory of this.#countAbove(path, is ? 1 : -1)) this.#onDriftBelow(directory)
   }
 
@@ -250,8 +268,8 @@ function isSameButLinks(a: DiskStat, b: DiskStat): boolean {
 }
 
 /** Whether a row stands for something that only a reader put there. */
-function isLiveDrift(row: DiskRow | undefined): boolean {
-  return row?.drift !== undefined && row.drift.fact.type !== 'absent'
+function isLiveDrift({ drift }: DiskRow): boolean {
+  return drift !== undefined && drift.fact.type !== 'absent'
 }
 
 /** What the disk really holds. */

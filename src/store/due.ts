@@ -8,15 +8,32 @@ import type { Effective } from '../core/tree.js'
 import type { DiskRow } from './rows.js'
 
 export interface IndexOptions {
-  /** A reader that restores the share's state over local changes (`overwrite_changes`). */
-  readonly overwriteDrift: boolean
+  /**
+   * Whether a reader's change of a path is to be undone now; true or false: that of every path. Where the answer becomes
+   * another, ShareIndex.refreshDrift must be called.
+   */
+  readonly overwriteDrift: boolean | ((path: RelPath, row: DiskRow) => boolean)
   /** Paths that the share's ignore rules leave out on every node. */
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
+  /** Hears of each path that comes to be wanted, or no longer is. Called inside transactions. */
+  readonly onWanted?: (path: RelPath, isWanted: boolean) => void
+}
+
+/** Whether what a reader did to a path is to be undone now. */
+export function isToBeUndone({ overwriteDrift }: IndexOptions, path: RelPath, row: DiskRow): boolean {
+  if (row.drift === undefined) return false
+  return typeof overwriteDrift === 'boolean' ? overwriteDrift : overwriteDrift(path, row)
+}
+
+/** Whether the share says nothing of a path but what was applied when a reader changed it: a step there undoes that. */
+export function isOldNews(share: Effective, { applied }: DiskRow): boolean {
+  const { type } = stepFor(share, applied)
+  return type === 'none' || type === 'adopt'
 }
 
 /**
  * The step that takes a path from what its row says of this disk to what the share says. `holdsDrift`: something below it
- * is a reader's own.
+ * is a reader's own and stays.
  */
 export function dueStep(
   options: IndexOptions,
@@ -26,14 +43,14 @@ export function dueStep(
   holdsDrift: boolean,
 ): Step {
   if (options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
-  const step = ownStep(options, share, row)
+  const step = ownStep(options, path, share, row)
   // A directory that holds what its reader made stays as long as that does. What the share comes to say of that path goes
   // first, and then there is none left.
   const isInTheWay = step.type === 'remove' || step.type === 'write' || step.type === 'symlink'
-  return isInTheWay && holdsDrift && !options.overwriteDrift ? { type: 'none' } : step
+  return isInTheWay && holdsDrift ? { type: 'none' } : step
 }
 
-function ownStep(options: IndexOptions, share: Effective, row: DiskRow | undefined): Step {
+function ownStep(options: IndexOptions, path: RelPath, share: Effective, row: DiskRow | undefined): Step {
   const step = stepFor(share, row?.applied ?? NOTHING_APPLIED)
   if (row?.drift === undefined) {
     const isRedress = ((row?.lacks ?? 0) & LACKS.redress) !== 0
@@ -42,6 +59,6 @@ function ownStep(options: IndexOptions, share: Effective, row: DiskRow | undefin
   }
   // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
   // is to be done then starts from what the disk really holds.
-  if ((step.type === 'none' || step.type === 'adopt') && !options.overwriteDrift) return step
+  if ((step.type === 'none' || step.type === 'adopt') && !isToBeUndone(options, path, row)) return step
   return stepFor(share, { version: row.applied.version, fact: row.drift.fact })
 }

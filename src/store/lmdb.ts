@@ -5,8 +5,8 @@ import { type Database as LmdbTable, open, type RootDatabase } from 'lmdb'
 import { ShoalError } from '../core/error.js'
 import type { Database, Row, Table } from './tables.js'
 
-/** Room for about 100 tables: the number an environment may hold is fixed when it is opened. */
-const MAX_TABLES = 128
+/** Tables of a hundred shares: the number an environment may hold is fixed when it is opened. */
+const MAX_TABLES = 2048
 /**
  * Address space, not memory: a map that is outgrown is made anew beside the old one, and both count as resident.
  * LMDB goes beyond it by itself.

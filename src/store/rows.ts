@@ -1,17 +1,18 @@
 // The shapes of rows, packed as arrays: half a million paths are kept, and field names in each row would double them.
 // A path is not repeated in its row, it is the key. Private to the store; a change of a shape changes STORE_FORMAT.
+import { DRIFT_KINDS, type DriftKind } from '../core/drift.js'
 import type { Entry, Extra } from '../core/entry.js'
 import { NO_EXTRA } from '../core/entry.js'
 import { ABSENT, type Fact } from '../core/fact.js'
 import type { WriterId } from '../core/ids.js'
-import type { Applied, DriftKind, Intent } from '../core/local.js'
+import type { Applied, Intent } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import type { RelPath } from '../core/path.js'
 import type { DiskStat } from '../core/stat.js'
 import type { Version } from '../core/version.js'
 
 /** Changes with every change of a row's shape; an index of another format is thrown away and built anew. */
-export const STORE_FORMAT = 6
+export const STORE_FORMAT = 7
 
 type PackedVersion = (string | number)[]
 type PackedExtra = (number | Buffer)[] | 0
@@ -152,7 +153,9 @@ export interface DiskRow {
 }
 
 export interface Drift {
-  readonly what: DriftKind
+  /** All that differs. */
+  readonly kinds: readonly DriftKind[]
+  /** When the path was first found to differ, milliseconds since 1970. */
   readonly sinceMs: number
   readonly fact: Fact
 }
@@ -179,7 +182,7 @@ export function packDiskRow(row: DiskRow): unknown[] {
   const packed: unknown[] = [packVersion(row.applied.version), packFact(row.applied.fact), packedStat]
   const { shown, lacks = 0 } = row
   const hasDress = shown !== undefined || lacks !== 0
-  if (drift !== undefined) packed.push(drift.what, drift.sinceMs, packFact(drift.fact))
+  if (drift !== undefined) packed.push(packKinds(drift.kinds), drift.sinceMs, packFact(drift.fact))
   else if (hasDress) packed.push(0, 0, 0)
   if (hasDress) packed.push(shown === undefined ? 0 : shown.length === 1 ? shown[0] : shown, lacks)
   return packed
@@ -192,10 +195,23 @@ export function unpackDiskRow(row: unknown[]): DiskRow {
     stat: stat === 0 ? undefined : unpackStatRow(stat),
     drift:
       row.length > 3 && row[3] !== 0
-        ? { what: row[3] as DriftKind, sinceMs: row[4] as number, fact: unpackFact(row[5] as PackedFact) }
+        ? {
+            kinds: unpackKinds(row[3] as number),
+            sinceMs: row[4] as number,
+            fact: unpackFact(row[5] as PackedFact),
+          }
         : undefined,
     ...(row.length > 6 ? unpackDress(row[6] as Buffer | number, row[7] as number) : {}),
   }
+}
+
+/** A bit each. */
+function packKinds(kinds: readonly DriftKind[]): number {
+  return kinds.reduce((bits, kind) => bits | (1 << DRIFT_KINDS.indexOf(kind)), 0)
+}
+
+function unpackKinds(bits: number): DriftKind[] {
+  return DRIFT_KINDS.filter((_, at) => (bits & (1 << at)) !== 0)
 }
 
 /** Marks of one byte, by far the commonest, are kept as that number; none has the value 0. */

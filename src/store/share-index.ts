@@ -22,7 +22,7 @@ import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
 import { DiskTable, type Lacking } from './disk.js'
-import { dueStep, type IndexOptions } from './due.js'
+import { dueStep, type IndexOptions, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
@@ -82,13 +82,14 @@ export class ShareIndex {
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
     this.links = new LinkTable(database, prefix)
-    this.#disk = new DiskTable(database, prefix, this.pieces, this.links, (directory) =>
+    const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
+    this.#disk = new DiskTable(database, prefix, this.pieces, this.links, stays, (directory) =>
       this.refresh(directory),
     )
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
-    this.#wanted = new WantedTable(database, prefix)
+    this.#wanted = new WantedTable(database, prefix, options.onWanted)
     this.#archived = new ArchivedTable(database, prefix)
   }
 
@@ -150,6 +151,19 @@ export class ShareIndex {
     return [...this.#disk.drifted]
   }
 
+  /**
+   * Works out anew what is to be done about a reader's changes of these paths, or of all: whether they are to be undone may
+   * be another by now.
+   */
+  refreshDrift(paths: Iterable<RelPath> = this.drifted()): void {
+    const due = new Set<RelPath>()
+    for (const path of paths) {
+      this.#disk.recount(path)
+      for (const at of withAncestors(path)) due.add(at)
+    }
+    for (const path of due) this.refresh(path)
+  }
+
   /** Files that were not given their set-user-id or set-group-id bit (core/setid.ts). */
   get withheld(): ReadonlySet<RelPath> {
     return this.#disk.withheld
@@ -179,6 +193,11 @@ export class ShareIndex {
 
   isWanted(path: RelPath): boolean {
     return this.#wanted.has(path)
+  }
+
+  /** All wanted paths, in key order. */
+  allWanted(): Generator<RelPath> {
+    return this.#wanted.all()
   }
 
   /**

@@ -27,10 +27,16 @@ export class WantedTable {
   #files = 0
   #bytes = 0
   #changes = new Set<RelPath>()
+  readonly #onWanted: (path: RelPath, isWanted: boolean) => void
 
-  /** Walks all rows once to count them. */
-  constructor(database: Database, prefix: string) {
+  /** Walks all rows once to count them. `onWanted` hears of each path that becomes wanted from now on, or no longer is. */
+  constructor(
+    database: Database,
+    prefix: string,
+    onWanted: (path: RelPath, isWanted: boolean) => void = () => undefined,
+  ) {
     this.#table = database.table(`${prefix}wanted`)
+    this.#onWanted = onWanted
     for (const { value } of walk(this.#table)) this.#count(value, 1)
   }
 
@@ -54,6 +60,11 @@ export class WantedTable {
     return this.#table.range(from, AFTER_LAST_KEY, limit).map(({ key }) => pathOfKey(key))
   }
 
+  /** All wanted paths, in key order. */
+  *all(): Generator<RelPath> {
+    for (const { key } of walk(this.#table)) yield pathOfKey(key)
+  }
+
   /** How many paths are to be written with a content; may be too many (48 bits are compared), never too few. */
   countOf(content: Buffer): number {
     return this.#contents.get(contentStart(content)) ?? 0
@@ -72,6 +83,7 @@ export class WantedTable {
     if (was === undefined) return
     this.#count(was, -1)
     this.#table.remove(key)
+    this.#onWanted(path, false)
   }
 
   #put(path: RelPath, row: WantedRow): void {
@@ -81,6 +93,7 @@ export class WantedTable {
     this.#count(row, 1)
     if (was === undefined || was[0] !== row[0] || was[1] !== row[1]) this.#table.put(key, row)
     this.#changes.add(path)
+    if (was === undefined) this.#onWanted(path, true)
   }
 
   /** Keeps a path that only needs another version noted; it is wanted until it is set again. */

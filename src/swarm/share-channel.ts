@@ -1,5 +1,6 @@
 // A share on a connection: one channel with the proof for that share in its handshake (X1), and over it certificates,
-// signed states and addresses of other members. It is what the rest of Shoal knows as a peer. A peer exists only once
+// signed states and reports, and addresses of other members. Peers of earlier versions have no messages for reports:
+// protomux passes over a message whose number it does not know (Channel._recv), so they are told without being asked. It is what the rest of Shoal knows as a peer. A peer exists only once
 // both sides have verified each other's proof; a proof that does not hold ends the whole connection.
 //
 // Listeners must be attached while 'peer' is being emitted: the first messages may follow at once.
@@ -8,9 +9,11 @@ import { EventEmitter } from 'node:events'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type Protomux from 'protomux'
 import type { Channel, Encoding, Message } from 'protomux'
+import { Allowance } from '../core/allowance.js'
 import type { DeviceId } from '../core/ids.js'
+import { MAX_REPORT_BYTES } from '../core/report.js'
 import type { Grade, ShareKeys } from '../core/secret.js'
-import { Malformed } from '../core/violation.js'
+import { type Decoded, Malformed } from '../core/violation.js'
 import type { Transport } from './dedupe.js'
 import type { Link } from './link.js'
 import {
@@ -23,6 +26,13 @@ import {
 } from './messages.js'
 import { bytesEncoding } from './mux.js'
 import { channelId, gradeProof, otherRole, PROOF_BYTES, sameProof, shareProof } from './proof.js'
+import {
+  decodeSequences,
+  decodeWants,
+  encodeSequences,
+  encodeWants,
+  type ReportSequence,
+} from './report-messages.js'
 
 const SHARE_PROTOCOL = 'shoal/share/1'
 /** A certificate is about 200 bytes. */
@@ -33,14 +43,20 @@ const MAX_MESSAGE_BYTES = 1024 * 1024
 /** Messages with addresses that a peer may send in a burst, and how fast the allowance grows back. */
 const ADDRESS_BURST = 32
 const ADDRESS_REFILL_MS = 1_000
+/** The same for lists of what reports there are and which are wanted: an honest peer collects them for longer. */
+const REPORT_LIST_BURST = 64
+const REPORT_LIST_REFILL_MS = 40
 
 interface PeerEvents {
   certificates: [list: Buffer[]]
   states: [list: Buffer[]]
+  reports: [list: Buffer[]]
+  'report-sequences': [list: ReportSequence[]]
+  'report-wants': [list: DeviceId[]]
   close: [reason: string]
 }
 
-/** A member of a share that is connected now. Emits 'certificates', 'states' and, exactly once, 'close' (reason). */
+/** A member of a share that is connected now. Emits what the other side sends and, exactly once, 'close' (reason). */
 export interface SharePeer extends EventEmitter<PeerEvents> {
   readonly device: DeviceId
   readonly name: string
@@ -62,6 +78,14 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   sendCertificates(list: readonly Buffer[]): void
   /** Each at most MAX_STATE_BYTES, else a RangeError. */
   sendStates(list: readonly Buffer[]): void
+  /** Each at most MAX_REPORT_BYTES, else a RangeError. */
+  sendReports(list: readonly Buffer[]): void
+  /** Which reports can be had here. At most MAX_REPORT_LIST, else a RangeError. */
+  sendReportSequences(list: readonly ReportSequence[]): void
+  /** Whose reports are asked for. At most MAX_REPORT_LIST, else a RangeError. */
+  sendReportWants(list: readonly DeviceId[]): void
+  /** Whether what was sent to it is not piling up here. */
+  readonly isDrained: boolean
   /** Ends the connection with this device, so also for other shares on it. It will be dialled again. */
   close(reason: string): void
   /** Ends the connection and refuses the device for so long, in all shares. */
@@ -93,11 +117,12 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   readonly #certificates: Message<Buffer>
   readonly #states: Message<Buffer>
   readonly #addresses: Message<Buffer>
+  readonly #reports: Message<Buffer>
+  readonly #reportSequences: Message<Buffer>
+  readonly #reportWants: Message<Buffer>
   #isStarted = false
   #isOpen = false
   #isClosed = false
-  #allowance = ADDRESS_BURST
-  #allowanceAtMs = performance.now()
 
   /** Answers the other side's channel, or opens ours. Undefined if there is one already, or the stream is gone. */
   static open(options: ShareChannelOptions): ShareChannel | undefined {
@@ -129,10 +154,25 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
       this.emit('certificates', list),
     )
     this.#states = this.#addMessage('states', MAX_STATE_BYTES, (list) => this.emit('states', list))
-    this.#addresses = channel.addMessage({
-      encoding: bytesEncoding(MAX_MESSAGE_BYTES, 'addresses'),
-      onmessage: (bytes) => this.#onAddresses(bytes),
-    })
+    this.#addresses = this.#addList(
+      'addresses',
+      decodeAddresses,
+      new Allowance(ADDRESS_BURST, ADDRESS_REFILL_MS),
+      (list) => options.onAddresses(list),
+    )
+    this.#reports = this.#addMessage('reports', MAX_REPORT_BYTES, (list) => this.emit('reports', list))
+    this.#reportSequences = this.#addList(
+      'report sequences',
+      decodeSequences,
+      new Allowance(REPORT_LIST_BURST, REPORT_LIST_REFILL_MS),
+      (list) => this.emit('report-sequences', list),
+    )
+    this.#reportWants = this.#addList(
+      'report wants',
+      decodeWants,
+      new Allowance(REPORT_LIST_BURST, REPORT_LIST_REFILL_MS),
+      (list) => this.emit('report-wants', list),
+    )
   }
 
   get device(): DeviceId {
@@ -179,6 +219,23 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   sendStates(list: readonly Buffer[]): void {
     for (const part of splitBuffers(list, MAX_STATE_BYTES, MAX_MESSAGE_BYTES))
       this.#states.send(encodeBuffers(part))
+  }
+
+  get isDrained(): boolean {
+    return this.#channel.drained
+  }
+
+  sendReports(list: readonly Buffer[]): void {
+    for (const part of splitBuffers(list, MAX_REPORT_BYTES, MAX_MESSAGE_BYTES))
+      this.#reports.send(encodeBuffers(part))
+  }
+
+  sendReportSequences(list: readonly ReportSequence[]): void {
+    if (list.length > 0) this.#reportSequences.send(encodeSequences(list))
+  }
+
+  sendReportWants(list: readonly DeviceId[]): void {
+    if (list.length > 0) this.#reportWants.send(encodeWants(list))
   }
 
   sendAddresses(list: readonly DeviceAddress[]): void {
@@ -260,19 +317,24 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     })
   }
 
-  #onAddresses(bytes: Buffer): void {
-    const list = decodeAddresses(bytes)
-    if (list.type === 'violation') {
-      this.close(`bad addresses: ${list.detail}`)
-      return
-    }
-    const nowMs = performance.now()
-    const refill = (nowMs - this.#allowanceAtMs) / ADDRESS_REFILL_MS
-    this.#allowance = Math.min(ADDRESS_BURST, this.#allowance + refill)
-    this.#allowanceAtMs = nowMs
-    if (this.#allowance < 1 || !this.isLive) return
-    this.#allowance--
-    this.#options.onAddresses(list.value)
+  /** A message with one list; more of them than the allowance are not looked at. */
+  #addList<T>(
+    what: string,
+    decode: (bytes: Buffer) => Decoded<T[]>,
+    allowance: Allowance,
+    deliver: (list: T[]) => void,
+  ): Message<Buffer> {
+    return this.#channel.addMessage({
+      encoding: bytesEncoding(MAX_MESSAGE_BYTES, what),
+      onmessage: (bytes) => {
+        const list = decode(bytes)
+        if (list.type === 'violation') {
+          this.close(`bad ${what}: ${list.detail}`)
+          return
+        }
+        if (allowance.take(performance.now()) && this.isLive) deliver(list.value)
+      },
+    })
   }
 
   #finish(reason: string): void {

@@ -99,6 +99,20 @@ describe('shoal check', () => {
     assert.deepEqual((await readdir(root)).sort(), ['here', 'www.conf'])
   })
 
+  it('warns of programs of hooks that are not there, with their place', async () => {
+    const on_change = [
+      { match: '*', run: ['sh', '-c', 'true'] },
+      { match: '*', run: ['no-such-program-here'] },
+      { match: '*', run: ['/nonexistent/program'] },
+    ]
+    const file = await put('a.conf', conf('a', [share(W, 'a', { on_change })]))
+    const { exit, answer } = await json<ConfigReport[]>('check', file)
+    assert.equal(exit, 0)
+    const warnings = answer[0]!.warnings.map((line) => line.replace(/^.*:1:\d+: /, ''))
+    assert.match(warnings[0]!, /^shared_folders\[0\]\.on_change\[1\]\.run: its program is not found in \//)
+    assert.deepEqual(warnings.slice(1), ['shared_folders[0].on_change[2].run: its program is not there'])
+  })
+
   it('looks at all configurations of a folder', async () => {
     await put('a.conf', conf('a', [share(W, 'a')]))
     await put('b.conf', '{')

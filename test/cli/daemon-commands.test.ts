@@ -42,7 +42,7 @@ describe('shoal status', () => {
         share({
           problems,
           members: [
-            member('nas', { grade: 'read' }),
+            member('nas', { grade: 'read', drift: 3 }),
             member('phone', { connected: false, address: null, transport: null }),
           ],
         }),
@@ -73,9 +73,9 @@ describe('shoal status', () => {
   drift      0
   problems   1
     a\\u{1b}[2J  EACCES  permission denied
-  MEMBER  DEVICE    GRADE  STATE        ADDRESS             LAST SEEN
-  nas     6e617300  read   in sync      tcp 127.0.0.1:4444  2026-11-20T18:02:03Z
-  phone   70686f6e  write  unreachable  -                   2026-11-20T18:02:03Z
+  MEMBER  DEVICE    GRADE  STATE        DRIFT  ADDRESS             LAST SEEN
+  nas     6e617300  read   in sync      3      tcp 127.0.0.1:4444  2026-11-20T18:02:03Z
+  phone   70686f6e  write  unreachable  0      -                   2026-11-20T18:02:03Z
 
 /b
   grade      write
@@ -276,20 +276,12 @@ describe('other commands to the daemon', () => {
     assert.deepEqual(JSON.parse((await shoal(['peers', config, '--json'])).out), backend.peerList)
   })
 
-  it('conflicts and drift', async () => {
+  it('conflicts', async () => {
     assert.equal((await shoal(['conflicts', config])).out, 'no conflicts\n')
-    assert.equal((await shoal(['drift', config])).out, 'no drift\n')
     backend.conflictList = [{ dir: '/a', path: 'x.txt', copy: 'x.conflict-20261120-180203-nas.txt' }]
-    backend.driftList = [{ dir: '/a', path: 'y', kind: 'deleted' }]
     const conflicts = await shoal(['conflicts', config])
     assert.equal(conflicts.out, '/a\n  PATH   COPY\n  x.txt  x.conflict-20261120-180203-nas.txt\n')
-    assert.deepEqual(await shoal(['drift', config]), {
-      exit: 0,
-      out: '/a\n  CHANGE   PATH\n  deleted  y\n',
-      err: '',
-    })
     assert.deepEqual(JSON.parse((await shoal(['conflicts', config, '--json'])).out), backend.conflictList)
-    assert.deepEqual(JSON.parse((await shoal(['drift', config, '--json'])).out), backend.driftList)
   })
 
   it('a failure of the daemon keeps its code, message and hint', async () => {

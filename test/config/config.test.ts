@@ -66,6 +66,8 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           hardLinks: true,
+          drift: [],
+          onChange: [],
           sparse: true,
           useRelay: true,
           position: { line: 1, column: 47 },

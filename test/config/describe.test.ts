@@ -54,11 +54,13 @@ describe('docs/shoal.schema.json', () => {
       string,
       { items?: unknown }
     >
+    const folder = shared_folders?.items as { properties: Record<string, unknown> }
     const keys = {
       root: described(schema).filter((key) => !key.includes('.')),
       webui: described(webui),
       folder_defaults: described(folder_defaults),
       shared_folders: described(shared_folders?.items),
+      on_change: described((folder.properties.on_change as { items: unknown }).items),
     }
     for (const [section, names] of Object.entries(keys))
       assert.deepEqual(
@@ -69,17 +71,39 @@ describe('docs/shoal.schema.json', () => {
 
   it('takes the sample and every example', () => {
     assert.ok(accepts(parse(sampleConfig())))
-    for (const folder of ['examples/three-servers/', 'examples/btsync/'])
+    for (const folder of ['examples/three-servers/', 'examples/btsync/', 'examples/hooks/'])
       for (const name of readdirSync(new URL(folder, repository)))
         assert.ok(accepts(parse(read(folder + name))), folder + name)
   })
 
+  const HOOKS: [boolean, object][] = [
+    [true, { match: 'a/**', run: ['true'] }],
+    [
+      true,
+      {
+        match: ['*', '!a'],
+        run: ['/bin/sh', '-c', 'x'],
+        settle: '500ms',
+        retry: { wait: '1s' },
+        env: { A: 'b' },
+      },
+    ],
+    [false, { match: 'a', run: 'systemctl reload postfix' }],
+    [false, { match: [], run: ['true'] }],
+    [false, { match: 'a', run: [] }],
+    [false, { match: 'a', run: ['true'], settle: 2 }],
+    [false, { match: 'a', run: ['true'], timeout: '30' }],
+  ]
   const base = { storage_path: '/s', shared_folders: [{ secret: W, dir: '/d' }] }
   const cases: [boolean, object][] = [
     [true, { ...base, listening_port: '4444', use_upnp: 1, webui: { listen: '127.0.0.1:1' } }],
     [true, { ...base, folder_defaults: { known_hosts: 'a:1,b:2' }, 'folder_defaults.use_dht': 'false' }],
     [true, { ...base, shared_folders: [{ secret: { file: 'f' }, dir: 'd', known_hosts: ['a:1'] }] }],
     [true, { ...base, shared_folders: [{ secret: { file: 'f' }, dir: 'd', known_hosts: 'a:1' }] }],
+    ...HOOKS.map(([isRight, hook]): [boolean, object] => [
+      isRight,
+      { ...base, shared_folders: [{ secret: W, dir: '/d', on_change: [hook] }] },
+    ]),
     [false, {}],
     [false, { ...base, listening_port: 70_000 }],
     [false, { ...base, sync_trash_ttl: 1.5 }],

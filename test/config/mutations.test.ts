@@ -43,7 +43,20 @@ const everything = JSON.stringify(
     webui: { listen: '127.0.0.1:8888', login: 'a', password: 'b', dir_whitelist: ['/x'] },
     shared_folders: [
       { secret: W, dir: '/nonexistent/a', known_hosts: ['192.0.2.1:1', '[::1]:2'], search_lan: 'false' },
-      { secret: OLD, dir: '/nonexistent/b', overwrite_changes: true },
+      {
+        secret: OLD,
+        dir: '/nonexistent/b',
+        overwrite_changes: true,
+        on_change: [
+          {
+            match: ['a/**', '!b'],
+            run: ['true', 'x'],
+            settle: '2s',
+            retry: { times: 1, wait: '5s' },
+            env: { A: 'b' },
+          },
+        ],
+      },
     ],
   },
   undefined,

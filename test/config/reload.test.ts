@@ -62,6 +62,16 @@ test('what can change live is told in the units of the file', () => {
   })
 })
 
+test('hooks change live, and what they run is not shown', () => {
+  const hooks = (word: string): Record<string, unknown> => ({
+    on_change: [{ match: 'a', run: ['x', word], env: { KEY: word } }],
+  })
+  const plan = planReload(config({}, [hooks('one')]), config({}, [hooks('two')]))
+  assert.deepEqual(plan, { live: [{ key: 'shared_folders[0].on_change' }], restart: [] })
+  const now = withLiveChanges(config({}, [hooks('one')]), config({}, [hooks('two')]))
+  assert.deepEqual(now.shares[0]!.onChange[0]!.run, ['x', 'two'])
+})
+
 test('all else needs a restart, by name and value', () => {
   const after = config({ listening_port: 5, device_name: 'x', pid_file: '/run/x' }, [
     { search_lan: false },

@@ -12,7 +12,7 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { FAKE_INVITE, FakeBackend, invite, share, status } from './fake-backend.js'
+import { drift, FAKE_INVITE, FakeBackend, invite, memberDrift, share, status } from './fake-backend.js'
 
 const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
 
@@ -27,9 +27,11 @@ describe('controlHandler', () => {
       ['GET /v1/peers', []],
       ['GET /v1/conflicts', backend.conflictList],
       ['GET /v1/drift', []],
+      ['GET /v1/drift/all', []],
       ['POST /v1/scan', {}],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],
+      ['POST /v1/hooks/run', {}],
       ['GET /v1/invites', []],
       ['POST /v1/stop', {}],
     ]
@@ -37,7 +39,7 @@ describe('controlHandler', () => {
       const [method, path] = call.split(' ') as [string, string]
       assert.deepEqual(await handle({ method, path }), { status: 200, body }, call)
     }
-    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'stop'])
+    assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'hooks', 'stop'])
   })
 
   it('refuses calls that there are not, and bodies that are not understood', async () => {
@@ -50,6 +52,8 @@ describe('controlHandler', () => {
     assert.deepEqual(await code('POST', '/v1/status'), [404, 'NOT_FOUND'])
     for (const body of ['{', '[]', '{"share": -1}', '{"share": "0"}', '{"other": 1}'])
       assert.deepEqual(await code('POST', '/v1/approve', body), [400, 'USAGE'])
+    for (const body of ['{', '{"hook": 0}', '{"hook": "1"}', '{"share": 1}'])
+      assert.deepEqual(await code('POST', '/v1/hooks/run', body), [400, 'USAGE'])
     for (const body of ['', '{', '{"device": "nas"}', `{"device": "${'A'.repeat(64)}"}`])
       assert.deepEqual(await code('POST', '/v1/forget', body), [400, 'USAGE'])
     const lives = ['0', '-1', '1.5', '"1h"', 'null'].map(
@@ -58,6 +62,23 @@ describe('controlHandler', () => {
     const others = ['{"share": 0, "grade": "blind", "lifeMs": 1}', '{"grade": "read", "lifeMs": 1}']
     for (const body of ['', '{', ...lives, ...others])
       assert.deepEqual(await code('POST', '/v1/invites', body), [400, 'USAGE'])
+    const word = { share: 0, path: 'f', reason: 'why', lifeMs: 1 }
+    for (const wrong of [
+      { lifeMs: 0 },
+      { lifeMs: '1d' },
+      { share: -1 },
+      { reason: 1 },
+      { path: null },
+      { more: 1 },
+    ])
+      assert.deepEqual(await code('POST', '/v1/drift/acknowledge', JSON.stringify({ ...word, ...wrong })), [
+        400,
+        'USAGE',
+      ])
+    for (const body of ['', '{"share": 0}', '{"path": "f"}'])
+      assert.deepEqual(await code('POST', '/v1/drift/withdraw', body), [400, 'USAGE'])
+    for (const body of ['{"share": "0"}', '{"paths": "f"}', '{"all": true}'])
+      assert.deepEqual(await code('POST', '/v1/drift/archive-extra', body), [400, 'USAGE'])
     for (const body of ['', '{"id": "3F2A9C01"}', '{"id": "3f2a9c0"}'])
       assert.deepEqual(await code('POST', '/v1/invites/revoke', body), [400, 'USAGE'])
   })
@@ -99,7 +120,20 @@ describe('the control socket', () => {
 
   it('carries every call of the client', async () => {
     const backend = await serve(folder)
-    backend.driftList = [{ dir: '/d', path: 'ü\n', kind: 'changed' }]
+    backend.driftList = [
+      drift({ dir: '/d', path: 'ü\n' }),
+      drift({
+        acknowledgement: {
+          reason: 'meant',
+          since: '2026-11-20T18:02:03.000Z',
+          until: '2026-12-20T18:02:03.000Z',
+        },
+      }),
+    ]
+    backend.extraReport = {
+      moved: [{ dir: '/d', path: 'x', to: '.shoal/archive/2026-11-20/x' }],
+      left: [{ dir: '/d', path: 'y', code: 'CHANGED', detail: 'it was changed meanwhile' }],
+    }
     backend.peerList = [
       {
         ...{ dir: '/d', device: 'b', name: 'nas', grade: 'read', transport: 'udx', address: '[::1]:1' },
@@ -111,18 +145,40 @@ describe('the control socket', () => {
     assert.deepEqual(await client.peers(), backend.peerList)
     assert.deepEqual(await client.conflicts(), [])
     assert.deepEqual(await client.drift(), backend.driftList)
+    backend.memberDriftList = [memberDrift('nas')]
+    assert.deepEqual(await client.driftOfAll(), backend.memberDriftList)
+    assert.deepEqual(await client.archiveExtra({ share: 1, paths: ['x', 'y'] }), backend.extraReport)
+    assert.deepEqual(await client.archiveExtra(), backend.extraReport)
+    const said = await client.acknowledgeDrift({ share: 0, path: 'f', reason: 'meant', lifeMs: 1000 })
+    assert.equal(said.acknowledgement?.reason, 'meant')
+    await client.withdrawDrift({ share: 0, path: 'f' })
     await client.scan()
     await client.settle()
     await client.approve()
     await client.approve(1)
     await client.forget('b'.repeat(64))
+    await client.runHooks()
+    await client.runHooks(2)
     backend.inviteList = [invite()]
     assert.deepEqual(await client.invites(), backend.inviteList)
     const made = await client.invite({ share: 1, grade: 'write', lifeMs: 1000 })
     assert.deepEqual(made, { ...invite({ grade: 'write' }), invite: FAKE_INVITE, port: 44444 })
     await client.revokeInvite('3f2a9c01')
     await client.stop()
-    const calls = ['status', 'scan', 'settle', 'approve undefined', 'approve 1', `forget ${'b'.repeat(64)}`]
+    const calls = [
+      'status',
+      'archive-extra 1 x y',
+      'archive-extra undefined undefined',
+      'acknowledge 0 f 1000 meant',
+      'withdraw 0 f',
+      'scan',
+      'settle',
+      'approve undefined',
+      'approve 1',
+      `forget ${'b'.repeat(64)}`,
+      'hooks',
+      'hooks 2',
+    ]
     assert.deepEqual(backend.calls, [...calls, 'invite 1 write 1000', 'revoke 3f2a9c01', 'stop'])
   })
 

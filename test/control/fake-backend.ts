@@ -1,10 +1,15 @@
 // A ControlBackend whose answers tests set, with a sound status of one share and two members to start from.
 import type { ControlBackend } from '../../src/control/handler.js'
 import type {
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
   ConflictReport,
+  DriftPath,
   DriftReport,
   InviteReport,
   InviteRequest,
+  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,
@@ -25,6 +30,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     transport: 'tcp',
     address: '127.0.0.1:4444',
     digestEqual: true,
+    drift: 0,
     lastSeen: '2026-11-20T18:02:03.000Z',
     expired: false,
     clockAheadMs: null,
@@ -44,11 +50,28 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     needBytes: 0,
     conflicts: 0,
     drift: 0,
+    driftDetail: { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null },
+    hooks: [],
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
     sentBytes: 1024,
     members: [member('nas', { grade: 'read' }), member('phone')],
+    ...changes,
+  }
+}
+
+export function drift(changes: Partial<DriftReport> = {}): DriftReport {
+  return {
+    dir: '/data/photos',
+    path: 'etc/motd',
+    kind: 'changed',
+    kinds: ['content'],
+    since: '2026-11-20T18:02:03.000Z',
+    policy: 'report',
+    restores: 0,
+    nextRestore: null,
+    acknowledgement: null,
     ...changes,
   }
 }
@@ -73,6 +96,24 @@ export function invite(changes: Partial<InviteReport> = {}): InviteReport {
   }
 }
 
+export function memberDrift(name: string, changes: Partial<MemberDriftReport> = {}): MemberDriftReport {
+  const { device } = member(name)
+  const item = {
+    path: 'etc/hosts',
+    kinds: ['content', 'mode'],
+    since: '2026-11-20T18:02:03.000Z',
+    policy: 'report' as const,
+    restores: 0,
+    nextRestore: null,
+    acknowledgement: null,
+  }
+  return {
+    ...{ dir: '/data/photos', device, name, isHere: false, asOf: null, isListed: true },
+    ...{ total: 1, open: 1, items: [item] },
+    ...changes,
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -81,6 +122,8 @@ export class FakeBackend implements ControlBackend {
   peerList: PeerReport[] = []
   conflictList: ConflictReport[] = []
   driftList: DriftReport[] = []
+  memberDriftList: MemberDriftReport[] = []
+  extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
@@ -98,8 +141,34 @@ export class FakeBackend implements ControlBackend {
     return this.conflictList
   }
 
+  async runHooks(hook?: number): Promise<void> {
+    this.calls.push(hook === undefined ? 'hooks' : `hooks ${hook}`)
+  }
+
   async drift(): Promise<DriftReport[]> {
     return this.driftList
+  }
+
+  async driftOfAll(): Promise<MemberDriftReport[]> {
+    return this.memberDriftList
+  }
+
+  async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
+    this.calls.push(`acknowledge ${at} ${path} ${lifeMs} ${reason}`)
+    await this.work()
+    const until = new Date(Date.parse('2026-11-20T18:02:03.000Z') + lifeMs).toISOString()
+    return drift({ path, acknowledgement: { reason, since: '2026-11-20T18:02:03.000Z', until } })
+  }
+
+  async withdraw({ share: at, path }: DriftPath): Promise<void> {
+    this.calls.push(`withdraw ${at} ${path}`)
+    await this.work()
+  }
+
+  async archiveExtra({ share: at, paths }: ArchiveExtraRequest): Promise<ArchiveExtraReport> {
+    this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
+    await this.work()
+    return this.extraReport
   }
 
   async scan(): Promise<void> {

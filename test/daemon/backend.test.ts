@@ -9,6 +9,26 @@ const DAY = 86_400_000
 const DIGEST = Buffer.alloc(32, 1)
 const DEVICES = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32)) as [DeviceId, DeviceId, DeviceId]
 
+/** One hook, which has failed. */
+const VIEW = {
+  ...{ number: 1, match: ['*'], run: ['true'], ownChanges: false, state: 'failed', pending: 2 },
+  ...{ waitsFor: undefined, dueInMs: undefined },
+  last: {
+    ...{
+      atMs: 0,
+      durationMs: 5,
+      result: 'failed',
+      exit: 3,
+      signal: null,
+      reason: null,
+      count: 2,
+      output: 'no\n',
+    },
+  },
+} as const
+const asked: (number | undefined)[] = []
+const HOOKS = { views: () => [VIEW], ask: async (hook?: number) => asked.push(hook) }
+
 /** A share with a member that is connected, one that went lately, and one that went long ago. */
 function share(clockAheadMs: number | undefined): Share {
   const [near, lately, longAgo] = DEVICES
@@ -25,9 +45,11 @@ function share(clockAheadMs: number | undefined): Share {
     grade: 'write',
     state: 'idle',
     conflictCount: 0,
+    drift: { summary: () => ({ open: 0, acknowledged: 0, restored: 0, replaced: 0, waiting: 0 }) },
     index: { counts: {}, digest: () => DIGEST },
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
+    hooks: HOOKS,
     peers: [peer],
     isWriter: () => false,
     members: {
@@ -36,8 +58,8 @@ function share(clockAheadMs: number | undefined): Share {
   } as unknown as Share
 }
 
-async function statusOf(clockAheadMs: number | undefined, peerExpirationDays: number): Promise<ShareReport> {
-  const backend = new DaemonBackend({
+function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number): DaemonBackend {
+  return new DaemonBackend({
     name: 'here',
     device: () => DEVICES[0],
     shares: () => [share(clockAheadMs)],
@@ -47,7 +69,10 @@ async function statusOf(clockAheadMs: number | undefined, peerExpirationDays: nu
     port: () => 0,
     stop: () => undefined,
   })
-  const { shares } = await backend.status()
+}
+
+async function statusOf(clockAheadMs: number | undefined, peerExpirationDays: number): Promise<ShareReport> {
+  const { shares } = await backendOf(clockAheadMs, peerExpirationDays).status()
   return shares[0]!
 }
 
@@ -79,4 +104,23 @@ test('a clock that is off is a problem beside the others, and in the member itse
     [3_600_000, null, null],
   )
   assert.equal((await statusOf(undefined, 0)).problems.length, 1)
+})
+
+test('hooks are told with their last run, and run by their number', async () => {
+  const backend = backendOf(undefined, 0)
+  const { shares } = await backend.status()
+  assert.deepEqual(shares[0]!.hooks, [
+    {
+      ...{ number: 1, match: ['*'], run: ['true'], ownChanges: false, state: 'failed', pending: 2 },
+      ...{ waitsFor: null, dueInMs: null },
+      last: {
+        ...{ at: '1970-01-01T00:00:00.000Z', durationMs: 5, result: 'failed', exit: 3, signal: null },
+        ...{ reason: null, paths: 2, output: 'no\n' },
+      },
+    },
+  ])
+  await backend.runHooks()
+  await backend.runHooks(1)
+  assert.deepEqual(asked, [undefined, 1])
+  await assert.rejects(backend.runHooks(2), { code: 'NOT_FOUND' })
 })

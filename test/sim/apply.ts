@@ -2,30 +2,24 @@
 // about to be done, exchange each path against what is there, put the times of directories back, and record all of it in
 // one transaction. A crash or a user may come between any two steps.
 
-import { ABSENT, type DirectoryFact, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
+import { ABSENT, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
 import type { LocalDress, Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
-import { phaseOf, type Step } from '../../src/core/plan.js'
+import { phaseOf } from '../../src/core/plan.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
-import type { Version } from '../../src/core/version.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import { type Content, contentOfPieces } from './contents.js'
 import { bytesOf, type Inode, noted } from './disk.js'
+import { type Move, moveOf, pathsOf, type Task, withMoves } from './moves.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
 import { currentFact } from './scan.js'
+import { directoriesTouched } from './touched.js'
 import { attributesSeen, BARE, dressing } from './wardrobe.js'
-
-interface Task {
-  readonly path: RelPath
-  readonly step: Exclude<Step, { readonly type: 'none' | 'adopt' }>
-  readonly version: Version
-  readonly content: Content | undefined
-}
 
 interface Done {
   readonly task: Task
-  /** Undefined: it was not done. */
-  readonly stat: DiskStat | 'gone' | undefined
+  /** Undefined: it was not done. 'touched': it was, and the user has written into it meanwhile. */
+  readonly stat: DiskStat | 'gone' | 'touched' | undefined
   readonly archived: string | undefined
   /** What it shows of attributes, with the stat. */
   readonly attributes: Buffer | undefined
@@ -41,17 +35,19 @@ export function* applyOnce(node: SimNode): Work {
   for (const path of chosen) {
     const task = planned(node, path)
     if (task === undefined) continue
-    if (task.content !== undefined && !node.disk.staging.has(tokenOf(path, task.content))) {
+    const isStaged = task.content !== undefined && node.disk.staging.has(tokenOf(path, task.content))
+    if (task.content !== undefined && !isStaged && moveOf(node, task) === undefined) {
       if (!canGather(node, task.content)) continue
       if (random.chance(0.3)) yield
       node.disk.staging.set(tokenOf(path, task.content), task.content)
     }
     tasks.push(task)
   }
-  const ready = tasks.flatMap((task) => {
+  const current = tasks.flatMap((task) => {
     const now = node.rules.plansAgain ? planned(node, task.path) : task
     return now === undefined || !isSameResult(now, task) || mustWait(node, now) ? [] : [now]
   })
+  const ready = withMoves(node, current)
   // What is in a directory waits for it: its times cannot be put back while the index does not know it.
   const made = new Set<string>(ready.flatMap(({ path, step }) => (step.type === 'mkdir' ? [path] : [])))
   const known = ready.filter(({ path }) => made.has(parentOf(path)) || isKnownDirectory(node, parentOf(path)))
@@ -114,15 +110,16 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   const { index, disk, guard, rules } = node
   tasks.sort((a, b) => phaseOf(a.step, depthOf(a.path)) - phaseOf(b.step, depthOf(b.path)))
   const directories = directoriesTouched(node, tasks)
-  const paths = [...tasks.map(({ path }) => path), ...directories.keys()]
+  const paths = [...tasks.flatMap(pathsOf), ...directories.keys()]
   let batch = 0
   const rows = new Map(tasks.map(({ path }) => [path, index.disk(path)]))
   if (rules.notesIntents) {
-    const intents = tasks.map((task) => ({
-      path: task.path,
-      version: task.version,
-      fact: resultOf(task) ?? ABSENT,
-    }))
+    const intents = tasks.flatMap((task) => [
+      { path: task.path, version: task.version, fact: resultOf(task) ?? ABSENT },
+      ...(task.move === undefined
+        ? []
+        : [{ path: task.move.from, version: task.move.version, fact: ABSENT }]),
+    ])
     const touched = [...directories].flatMap(([path, fact]) => {
       return intents.some((intent) => intent.path === path)
         ? []
@@ -133,7 +130,8 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   guard.startCommit(paths)
   node.world.log(
     node,
-    () => `begins to apply ${tasks.map(({ path, step }) => `${path}: ${step.type}`).join(', ')}`,
+    () =>
+      `begins to apply ${tasks.map(({ path, step, move }) => `${path}: ${move === undefined ? step.type : `move from ${move.from}`}`).join(', ')}`,
   )
   const done: Done[] = []
   for (const task of tasks) {
@@ -187,12 +185,18 @@ function record(
         task.path,
         {
           applied: { version: task.version, fact },
-          stat: stat === 'gone' ? undefined : stat,
-          ...(stat === 'gone' ? {} : dressedAs(node, fact, { stat, attributes })),
+          stat: stat === 'gone' || stat === 'touched' ? undefined : stat,
+          ...(stat === 'gone' || stat === 'touched' ? {} : dressedAs(node, fact, { stat, attributes })),
+          ...(stat === 'touched' ? {} : task.move?.dress),
           drift: undefined,
         },
         layout,
       )
+      if (stat === 'touched') node.fullScanDue = true
+      if (task.move === undefined) continue
+      node.recovered.delete(task.move.from)
+      const gone = { version: task.move.version, fact: ABSENT }
+      index.setDisk(task.move.from, { applied: gone, stat: undefined, drift: undefined }, undefined)
     }
     for (const [path, stat] of times) {
       const row = index.disk(path)
@@ -213,24 +217,6 @@ function record(
   })
 }
 
-/** Directories whose times the batch disturbs or sets, deepest first. */
-function directoriesTouched(node: SimNode, tasks: readonly Task[]): Map<RelPath, DirectoryFact> {
-  const wanted = new Map<RelPath, DirectoryFact>()
-  const gone = new Set<RelPath>()
-  for (const { step, path } of tasks) {
-    if (step.type === 'remove' && step.was === 'directory') gone.add(path)
-    if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory')
-      wanted.set(path, step.fact)
-  }
-  for (const { path, step } of tasks) {
-    const parent = parentOf(path)
-    if (parent === '' || step.type === 'metadata' || wanted.has(parent) || gone.has(parent)) continue
-    const fact = node.index.disk(parent)?.applied.fact
-    if (fact?.type === 'directory') wanted.set(parent, fact)
-  }
-  return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
-}
-
 function dressedAs(node: SimNode, fact: Fact, now: Observation): Pick<DiskRow, 'shown' | 'lacks'> {
   const { metadata } = node.options.wardrobe
   return { shown: metadata.shownOf(now), lacks: metadata.lacks(fact, now) }
@@ -247,12 +233,12 @@ function resultOf({ step }: Task): LiveFact | undefined {
 /** Whether a path is as the index says. What is done inside a directory moves its times, so these say nothing. */
 function isUntouched(now: DiskStat, expected: DiskStat): boolean {
   if (expected.type !== 'directory') return sameStat(now, expected)
-  return now.type === 'directory' && now.ino === expected.ino && now.mode === expected.mode
+  return now.type === 'directory' && now.ino === expected.ino && isSameDress(now, expected)
 }
 
 /** One path on the disk: looked at, exchanged, looked at again (A2, A3). */
 class Job {
-  result: DiskStat | 'gone' | undefined
+  result: DiskStat | 'gone' | 'touched' | undefined
   archived: string | undefined
   #set: { readonly mode: number; readonly dress?: LocalDress } | undefined
   readonly #node: SimNode
@@ -282,6 +268,7 @@ class Job {
         ? there === undefined
         : there !== undefined && isUntouched(there.stat, this.#expected)
     if (rules.checksDisk && !isExpected) return
+    if (this.#task.move !== undefined) return yield* this.#move(this.#task.move)
     if (step.type === 'metadata') return yield* this.#setMetadata(step.fact)
     if (step.type === 'remove') return yield* this.#remove(there)
     if (there?.type === 'directory') {
@@ -328,6 +315,30 @@ class Job {
     if (held === undefined || held.type === 'directory') return
     disk.put(path, inode, 'agent')
     this.#keep(held, before)
+  }
+
+  /** renameat2 with RENAME_NOREPLACE; a version of the user's that had taken the old name gets that back at once. */
+  *#move({ from, stat }: Move): Work {
+    const { disk, rules } = this.#node
+    const { path } = this.#task
+    const seen = disk.tree.get(from)
+    if (rules.checksMoved && (seen?.type !== 'file' || !sameStat(seen.stat, stat))) return
+    const before = seen?.stat
+    if (rules.checksMoved && disk.tree.has(path)) return
+    if (this.#random.chance(0.3)) yield
+    const inode = disk.tree.get(from)
+    if (inode === undefined || inode !== seen || !disk.isDirectory(parentOf(path))) return
+    if (rules.checksMoved && disk.tree.has(path)) return
+    disk.rename(from, path)
+    if (this.#random.chance(0.3)) yield
+    const now = disk.tree.get(path)
+    if (now !== undefined && now !== inode) {
+      if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from)
+      return
+    }
+    const { size, mtimeMs } = before!
+    const isWritten = now?.stat.size !== size || now.stat.mtimeMs !== mtimeMs
+    this.result = now === undefined || isWritten || !isSameDress(now.stat, before!) ? 'touched' : now.stat
   }
 
   *#remove(there: Inode | undefined): Work {

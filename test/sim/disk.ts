@@ -166,6 +166,14 @@ export class SimDisk {
     if (disturbs) this.#disturb(path, by)
   }
 
+  /** rename(2) of a file by the agent, over whatever is at `to`. */
+  rename(from: RelPath, to: RelPath): void {
+    const inode = this.tree.get(from)!
+    this.take(from, 'agent')
+    this.change(inode, {})
+    this.put(to, inode, 'agent')
+  }
+
   take(path: RelPath, by: 'user' | 'agent'): void {
     this.tree.delete(path)
     this.#disturb(path, by)

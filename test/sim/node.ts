@@ -49,6 +49,8 @@ export interface Surroundings {
   readonly random: Random
   /** Whether only one device's user does anything. */
   readonly isSolo: boolean
+  /** Whether most of what users do is to rename. */
+  readonly isMoving: boolean
   nowUs(): number
   feeds(): readonly SimFeed[]
   labelOf(writer: WriterId): string

@@ -15,6 +15,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'no-recovery': /announced what no user did|the only user/,
   'no-taking-back': /still wants/,
   'no-disk-check': /LOST/,
+  'move-unseen': /LOST|wrongly/,
   'stale-plan': /LOST/,
   'no-rescue': /LOST/,
   'no-waiting': /LOST/,

@@ -175,7 +175,7 @@ function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
     if (!node.isAmnesiac && found.inode !== undefined) {
       const before = node.index.applied(draft.path).fact
       if (sameFactContent(before, draft.fact))
-        for (const what of unmeant(before, draft.fact, found.touched))
+        for (const what of unmeant(before, draft.fact, node.index.effective(draft.path).fact, found.touched))
           node.world.violation(node, `${what} of ${draft.path}`)
     }
     const now = node.disk.tree.get(draft.path)

@@ -23,6 +23,8 @@ export interface Rules {
   readonly plansAgain: boolean
   /** Whether it looks at a path before it replaces it (A3). */
   readonly checksDisk: boolean
+  /** Whether it looks at a file and at its new name before it moves it (A3). */
+  readonly checksMoved: boolean
   /** Whether it keeps what a new version would bury (V1, V5). */
   readonly rescues: boolean
   /** Whether it waits before it destroys content that another path still needs (P3, V5). */
@@ -40,6 +42,7 @@ export const TRUE_RULES: Rules = {
   recoversTail: true,
   plansAgain: true,
   checksDisk: true,
+  checksMoved: true,
   rescues: true,
   waitsForContent: true,
   announcesInOrder: true,
@@ -76,6 +79,7 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   'no-recovery': { ...TRUE_RULES, recoversTail: false },
   'no-taking-back': { ...TRUE_RULES, takesBack: false },
   'no-disk-check': { ...TRUE_RULES, checksDisk: false },
+  'move-unseen': { ...TRUE_RULES, checksMoved: false },
   'stale-plan': { ...TRUE_RULES, plansAgain: false },
   'no-rescue': { ...TRUE_RULES, rescues: false },
   'no-waiting': { ...TRUE_RULES, waitsForContent: false },

@@ -221,7 +221,7 @@ class Look {
     if (inode !== undefined && inode.stat === stat && this.#node.disk.tree.get(path) === inode) noted(inode)
     const drift =
       outcome.type === 'drift'
-        ? { what: outcome.what, sinceMs: row?.drift?.sinceMs ?? 1, fact: observed }
+        ? { kinds: outcome.kinds, sinceMs: row?.drift?.sinceMs ?? 1, fact: observed }
         : undefined
     const is = outcome.type === 'adopt' ? outcome.applied : applied
     index.setDisk(

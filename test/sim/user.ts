@@ -29,6 +29,9 @@ const OPERATIONS = {
 /** Where nobody contradicts, it is directories that come and go that others might misread. */
 const SOLO_OPERATIONS = { ...OPERATIONS, makeDirectory: 9, removeTree: 6, changeType: 6 }
 
+/** As mail goes: little is made, and that gets other names all the time. */
+const MOVING_OPERATIONS = { ...OPERATIONS, rename: 30, renameOver: 2, copy: 1, edit: 3, save: 2 }
+
 /** Makes contents that no other history position has, and keeps operations apart. */
 export class User {
   readonly #node: SimNode
@@ -42,7 +45,8 @@ export class User {
   /** One thing a user does, in one or several steps. */
   *does(): Work {
     const { random } = this.#node.world
-    const name = random.weighted(this.#node.world.isSolo ? SOLO_OPERATIONS : OPERATIONS)
+    const { isSolo, isMoving } = this.#node.world
+    const name = random.weighted(isMoving ? MOVING_OPERATIONS : isSolo ? SOLO_OPERATIONS : OPERATIONS)
     const { disk } = this.#node
     const file = random.pick([...disk.tree].flatMap(([path, { type }]) => (type === 'file' ? [path] : [])))
     const any = random.pick([...disk.tree.keys()])

@@ -137,14 +137,22 @@ export function userDresses(
 const TAGS = { 1: 'owner', 2: 'acl', 3: 'xattrs' } as const
 
 /** What a publication of a path that was there before strips, or states although no user touched it; in words. */
-export function* unmeant(before: Fact, now: Fact, touched: ReadonlySet<string>): Generator<string> {
+export function* unmeant(
+  before: Fact,
+  now: Fact,
+  share: Fact,
+  touched: ReadonlySet<string>,
+): Generator<string> {
   if (before.type === 'absent' || before.type !== now.type) return
   const old = before.extra
   for (const [tag, value] of old) {
     const is = tagOf((now as LiveFact).extra, tag)
     const name = TAGS[tag as 1 | 2 | 3] ?? `tag ${tag}`
     if (is === undefined) yield `strips the ${name}`
-    else if (!is.equals(value) && !touched.has(name)) yield `changes the ${name} that no user touched`
+    // An apply that was cut off may have put there what the share says, before a user changed something else.
+    const said = share.type === 'absent' ? undefined : tagOf(share.extra, tag)
+    if (is !== undefined && !is.equals(value) && !touched.has(name) && !(said?.equals(is) ?? false))
+      yield `changes the ${name} that no user touched`
   }
   const isOwner = (extra: Extra): boolean => tagOf(extra, OWNER_TAG) !== undefined
   const owner = isOwner((now as LiveFact).extra)

@@ -54,6 +54,8 @@ export class World implements Surroundings {
   readonly #labels = new Map<WriterId, string>()
   /** Only the first device's user does anything: then all must end as that disk is, conflict copies and all else aside. */
   readonly isSolo: boolean
+  /** Most of what users do is to rename, and little at a time, so that the names are known elsewhere. */
+  readonly isMoving: boolean
   /** Pairs that cannot reach each other. */
   #parted = new Set<string>()
   #nowUs = START_US
@@ -71,6 +73,7 @@ export class World implements Surroundings {
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
     this.isSolo = this.random.chance(0.15)
+    this.isMoving = seed % 7 === 0 || seed % 7 === 4
     const encodes = this.random.chance(0.05)
     this.nodes = NAMES.slice(0, count).map((name, i) => {
       const isWriter = i < count - readers
@@ -134,7 +137,7 @@ export class World implements Surroundings {
     const prunes = this.#pruning.chance(0.3)
     for (let left = operations; left > 0; ) {
       this.#tick()
-      if (this.random.chance(0.06 + calm * 0.12)) {
+      if (this.random.chance((0.06 + calm * 0.12) * (this.isMoving ? 0.4 : 1))) {
         this.#userSteps()
         left--
       } else this.#agentSteps()

@@ -28,7 +28,8 @@ export class Scene {
   readonly heads: Map<RelPath, Heads> = new Map()
   /** What peers would believe that this node holds, going by drain() alone. */
   readonly held: Map<string, boolean> = new Map()
-  readonly #overwriteDrift: boolean
+  /** Paths where a reader's change is to be undone. */
+  readonly #undone: Set<RelPath>
   readonly #counters = new Map<WriterId, number>()
   readonly #numbers = new Map<string, number>()
   readonly #next = new Map<WriterId, number>()
@@ -38,7 +39,7 @@ export class Scene {
   constructor(seed: number, database: Database) {
     this.random = new Random(seed)
     this.database = database
-    this.#overwriteDrift = this.random.chance(0.5)
+    this.#undone = new Set(PATHS.filter(() => this.random.chance(0.5)))
     this.index = this.open()
     for (const n of [1, 2, 3]) {
       this.index.feeds.add({
@@ -53,7 +54,10 @@ export class Scene {
   }
 
   open(): ShareIndex {
-    const options = { overwriteDrift: this.#overwriteDrift, isIgnored: (at: RelPath) => this.isIgnored(at) }
+    const options = {
+      overwriteDrift: (at: RelPath) => this.#undone.has(at),
+      isIgnored: (at: RelPath) => this.isIgnored(at),
+    }
     return new ShareIndex(this.database, 'x-', options)
   }
 
@@ -64,12 +68,14 @@ export class Scene {
       drift: 2,
       forget: 1,
       ignore: 0.3,
+      policy: 1,
       again: 0.5,
       fail: 0.5,
     })
     if (what === 'ingest') this.#ingest()
     else if (what === 'again') this.#again()
     else if (what === 'fail') this.#fail()
+    else if (what === 'policy') this.#turn()
     else if (what === 'ignore') {
       const left = this.random.chance(0.5) ? this.random.pick(PATHS) : undefined
       this.isIgnored = (at) => left !== undefined && (at === left || at.startsWith(`${left}/`))
@@ -81,6 +87,13 @@ export class Scene {
       )
     }
     this.#drain()
+  }
+
+  /** What is done about a reader's changes of a path becomes another. */
+  #turn(): void {
+    const at = this.random.pick(PATHS)!
+    if (!this.#undone.delete(at)) this.#undone.add(at)
+    this.index.transaction(() => this.index.refreshDrift([at]))
   }
 
   /** A transaction that throws: what it did to the tables is undone, and the index is opened anew, as after a crash. */
@@ -188,7 +201,7 @@ export class Scene {
       ? this.index.applied(at)
       : { version: takesShare ? share.version : NO_VERSION, fact }
     const drift =
-      drifts && !sameFact(fact, applied.fact) ? { what: 'content' as const, sinceMs: 1, fact } : undefined
+      drifts && !sameFact(fact, applied.fact) ? { kinds: ['content'] as const, sinceMs: 1, fact } : undefined
     this.index.setDisk(at, { applied, stat, drift }, layout)
   }
 

@@ -25,6 +25,20 @@ tablesSuite('LMDB', async () => {
   }
 })
 
+it('LMDB has room for the tables of more than a dozen shares', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'shoal-tables-'))
+  const database = openLmdb(directory)
+  try {
+    for (let at = 0; at < 300; at++) database.table(`share:${at}`)
+    const last = database.table<number>('share:299')
+    last.put(Buffer.from('a'), 7)
+    assert.equal(last.get(Buffer.from('a')), 7)
+  } finally {
+    await database.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})
+
 it('LMDB keeps its rows when it is closed and opened again', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'shoal-tables-'))
   try {

@@ -14,6 +14,8 @@ export interface ApplierOptions {
   /** False until the disk was looked through once: what is there already must not be fetched (P3). */
   readonly isDiskKnown: () => boolean
   readonly onApplied: (path: RelPath) => void
+  /** It is tried again, but somebody should know. */
+  readonly onFailed?: (path: RelPath, code: string, detail: string) => void
   /** A directory was put there, which nobody watches yet. */
   readonly onMade: (directory: RelPath) => void
   /** Nothing is on its way any more. */

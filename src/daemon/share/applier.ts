@@ -81,9 +81,9 @@ export class Applier {
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const mustWait = this.#mustWait(task, row)
-        if (mustWait) this.#deferred.add(task)
-        return mustWait
+        const isHeld = this.#shortcuts.isTaken(task.path) || this.#mustWait(task, row)
+        if (isHeld) this.#deferred.add(task)
+        return isHeld
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
@@ -287,8 +287,8 @@ export class Applier {
   }
 
   #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
-    const safe = (content: Buffer): number =>
-      this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(task.path, content)
+    const served = (content: Buffer): number => this.#shortcuts.links.servedWithout(task.path, content)
+    const safe = (content: Buffer): number => this.#whole.countOf(content) + served(content)
     return mustWait(this.#context.index, safe, task, row)
   }
 
@@ -296,6 +296,7 @@ export class Applier {
     const { path, step, via } = task
     this.#finish(task)
     this.#noteDone(path, step.type === 'remove')
+    if (via !== undefined) this.#sourcing.discard(task)
     if (via?.type === 'move') {
       // What was to remove the old name has nothing to do any more.
       const removal = this.#active.get(via.from)
@@ -322,6 +323,7 @@ export class Applier {
     if (task.via === undefined) return false
     this.#options.rescan([task.path, ...('from' in task.via ? [task.via.from] : [])].map(parentOf))
     if (!this.#shortcuts.noteFailed(task, isTransient)) return false
+    if (task.begun) this.#leftovers.add(task.token)
     this.#drop(task)
     this.#fresh.add(task.path)
     this.wake()
@@ -340,11 +342,13 @@ export class Applier {
     if (this.#park(task, 1) < TELL_AFTER_TRIES) return
     const detail = code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
   }
 
   #failed(task: ApplyTask, code: string, detail: string): void {
     this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     this.#context.problems.set('apply', task.path, code, detail)
+    this.#options.onFailed?.(task.path, code, detail)
     this.#drop(task)
     this.#parked.park(task.path, 4, performance.now())
     this.wake()

@@ -38,8 +38,8 @@ export interface ApplyTask {
   readonly fresh: boolean
   /** Of a file: its name in the staging area. */
   readonly token: string
-  /** The content comes this way, and nothing is staged. */
-  readonly via?: Shortcut
+  /** The content comes this way, and nothing is staged; or it was found when it was to be committed, and no matter. */
+  via?: Shortcut
   /** Of a metadata step: the path gets a file of its own, since other names share the one it has. */
   readonly isOwnCopy: boolean
   /** What other paths hold once this is done; made current when it is carried out (A4). */

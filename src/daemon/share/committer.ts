@@ -2,17 +2,18 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { ABSENT, type DirectoryFact, type Fact, type FileFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import type { LocalDress } from '../../core/metadata.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
+import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
+import { noteTimes, overtakenTimes } from './directory-times.js'
 import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import { othersStay } from './others-stay.js'
@@ -48,6 +49,8 @@ interface Planned {
   /** How the path is to look afterwards. */
   readonly dress: LocalDress | undefined
   readonly jobs: readonly CommitJob[]
+  /** It puts back what a reader changed; undefined: nobody changed it. */
+  readonly isRestore?: boolean | undefined
 }
 
 export class Committer {
@@ -125,9 +128,12 @@ export class Committer {
         this.#events.onStale(task)
         continue
       }
+      const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
       const plan = this.#plan(task, row, stays(row))
-      if (plan === undefined) this.#events.onChanged(task)
-      else planned.push(plan)
+      if (plan !== undefined) planned.push({ ...plan, isRestore })
+      // Another task of the batch moves that file: what there is by then is looked at anew.
+      else if (task.via?.type === 'move') this.#events.onStale(task)
+      else this.#events.onChanged(task)
     }
     return planned
   }
@@ -190,10 +196,10 @@ export class Committer {
       const results = all.length === 0 ? [] : await pool.commit(root, all, options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
-      const overtaken = this.#overtaken(directories)
+      const overtaken = overtakenTimes(index, directories)
       if (overtaken.size > 0) {
         const again = await pool.commit(root, timeJobs(overtaken), options)
-        index.transaction(() => this.#setAllTimes([...overtaken.keys()], again))
+        index.transaction(() => noteTimes(index, [...overtaken.keys()], again))
       }
     } finally {
       guard.endCommit(paths)
@@ -234,10 +240,13 @@ export class Committer {
       ...(choice === undefined ? {} : { archive: choice }),
       ...(copyOld ? { copyOld } : {}),
     }
-    if (task.via !== undefined) {
-      const jobs = this.#shortcuts.jobsOf(task.via, task, { path, expect, ...slip })
-      return jobs === undefined ? undefined : { task, row, dress: undefined, jobs: [...first, ...jobs] }
+    for (const via of [task.via, this.#shortcuts.findLate(task, row)]) {
+      const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
+      if (via === undefined || shortcut === undefined) continue
+      task.via = via
+      return { task, row, dress: undefined, jobs: [...first, ...shortcut] }
     }
+    if (task.via !== undefined) return undefined
     switch (step.type) {
       case 'write':
         return this.#written(task, row, step.fact, first, { expect, ...slip })
@@ -301,23 +310,25 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const plan of planned) {
-        const own = results.slice(at, at + plan.jobs.length)
-        at += plan.jobs.length
+      for (const each of planned) {
+        const own = results.slice(at, at + each.jobs.length)
+        at += each.jobs.length
         const fault = own.find(({ status }) => status !== 'done')
-        after.push(this.#outcome(plan, fault ?? own.at(-1) ?? doneAlready(plan.row)))
+        after.push(this.#outcome(each, fault ?? own.at(-1) ?? doneAlready(each.row)))
       }
-      this.#setAllTimes(directories, results.slice(at))
+      noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
     })
     for (const act of after) act()
   }
 
   #outcome(plan: Planned, result: CommitResult): () => void {
-    const { task } = plan
+    const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
         this.#setDone(plan, result)
+        if (row !== undefined && isRestore !== undefined)
+          this.#context.onDriftEnded({ path: task.path, row, isRestore, archived: result.archived })
         const { slipped, problem, stat } = result
         return () => {
           this.#events.onDone(task)
@@ -338,7 +349,7 @@ export class Committer {
   }
 
   #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
-    const { index } = this.#context
+    const { index, metadata } = this.#context
     const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     this.#shortcuts.setFrom(task, result)
@@ -350,49 +361,12 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    const dressed = this.#shortcuts.worn(task, plan.row) ?? this.#dressed(plan, fact, result)
+    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
+    const dressed =
+      (stat === undefined ? undefined : this.#shortcuts.dressOf(task, plan.row)) ??
+      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
     const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
     index.setDisk(task.path, row, layout)
-    this.#shortcuts.setDone(task, result, row)
-  }
-
-  #dressed(
-    { task, dress, row }: Planned,
-    fact: Fact,
-    result: CommitResult & { readonly status: 'done' },
-  ): Pick<DiskRow, 'shown' | 'lacks'> {
-    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
-    const stat = fact.type === 'absent' ? undefined : result.stat
-    return dressedRow(this.#context.metadata, fact, dress, isNew, row, { ...result, stat })
-  }
-
-  #setAllTimes(directories: readonly RelPath[], results: readonly CommitResult[]): void {
-    directories.forEach((path, i) => {
-      const result = results[i]!
-      if (result.status === 'done' && result.stat !== undefined) this.#setTimes(path, result.stat)
-    })
-  }
-
-  #setTimes(path: RelPath, stat: DiskStat): void {
-    const { index } = this.#context
-    const row = index.disk(path)
-    if (row === undefined || row.applied.fact.type !== 'directory' || row.drift !== undefined) return
-    const { mtimeUs } = row.applied.fact
-    const { mode, uid, gid } = row.stat ?? { ...stat, mode: row.applied.fact.mode }
-    // Anything else is for a scan to find, above all another directory that the user put there with all that is in it.
-    if (row.stat !== undefined && row.stat.ino !== stat.ino) return
-    const isOurs = stat.mode === mode && stat.uid === uid && stat.gid === gid
-    if (isOurs && mtimeUsOf(stat) === mtimeUs) index.setDisk(path, { ...row, stat }, undefined)
-  }
-
-  /** Those directories that are to have another time by now than was set. */
-  #overtaken(directories: ReadonlyMap<RelPath, DirectoryFact>): Map<RelPath, DirectoryFact> {
-    const overtaken = new Map<RelPath, DirectoryFact>()
-    for (const [path, { mtimeUs }] of directories) {
-      const row = this.#context.index.disk(path)
-      const fact = row?.drift === undefined ? row?.applied.fact : undefined
-      if (fact?.type === 'directory' && fact.mtimeUs !== mtimeUs) overtaken.set(path, fact)
-    }
-    return overtaken
+    for (const path of this.#shortcuts.setDone(task, result, row)) this.#context.noteChange(path, 'share')
   }
 }

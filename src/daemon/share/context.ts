@@ -1,4 +1,5 @@
 // What the parts of one running share have in common. Made once by share.ts; the parts see only this.
+import type { ChangedBy } from '../../core/hook.js'
 import type { WriterId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
@@ -8,6 +9,7 @@ import type { FolderPool } from '../../folder/pool.js'
 import type { Log } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { DiskGuard } from './disk-guard.js'
+import type { EndedDrift } from './local-drift.js'
 import type { ProblemBook } from './problems.js'
 import type { Publication } from './publisher.js'
 
@@ -44,6 +46,8 @@ export interface ShareContext {
   /** Before a commit of this instant: see ArchiveKeeper.use. */
   useArchive(atMs: number): Promise<() => void>
   isIgnored(path: RelPath, isDirectory: boolean): boolean
+  /** A path of this disk was changed, which hooks may be for. Call inside the transaction that notes it. */
+  noteChange(path: RelPath, by: ChangedBy): void
   /** The ignore file was seen with new content. */
   onIgnoreRules(): void
   /** Publishes in the own feed; resolves when durable. Nothing to do for an empty list. */
@@ -56,6 +60,8 @@ export interface ShareContext {
   checkRoot(): Promise<string | undefined>
   halt(reason: string): void
   haltReason(): string | undefined
+  /** A reader's change of a path was put back, or replaced. Called inside the transaction that notes it. */
+  onDriftEnded(ended: EndedDrift): void
   /** A whole look at the tree has ended. */
   onFullScan(): void
   /** Something that should not happen: the share stops with it. */

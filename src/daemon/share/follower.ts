@@ -57,6 +57,13 @@ export class Follower {
     this.#wake()
   }
 
+  /** Whether the feed is known to go on beyond what is taken over, and can be read. */
+  get isBehind(): boolean {
+    const { index, feed } = this.#options
+    const row = index.feeds.byWriter(this.#writer)
+    return row !== undefined && !row.closed && !this.#stuck && row.next < feed.length
+  }
+
   /** Takes over all blocks that are there now, no others: the own feed's tail at start. What it says later is known. */
   async catchUp(): Promise<void> {
     await this.#wake()

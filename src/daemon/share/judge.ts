@@ -9,6 +9,7 @@ import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { Effective } from '../../core/tree.js'
+import { compareVersions } from '../../core/version.js'
 import { type Layout, packLayout, unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
@@ -16,6 +17,7 @@ import { currentFact } from './current-fact.js'
 import { withGroups } from './link-watch.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
+import { namesOfInode } from './renames.js'
 
 /** What an earlier run was about to do at a path, and what the index said of the disk when that was found out. */
 interface Recovered {
@@ -68,10 +70,17 @@ export class Judge {
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
+    // Under its new name, a file is to look as it was to look under the old one: not all of that may show here.
+    const oldName =
+      currentFact(row).type === 'absent' && Array.isArray(pieces)
+        ? namesOfInode(index, path, seen, now?.stat, pieces)[0]
+        : undefined
+    const held = oldName === undefined ? row : index.disk(oldName)
+    const meant = oldName === undefined ? share : index.effective(oldName)
     const looked =
       seen.type === 'absent' || now === undefined
         ? undefined
-        : withGroups(this.#context, path, this.#look(seen, now, row, share, intents), now.stat, row, {
+        : withGroups(this.#context, path, this.#look(seen, now, held, meant, intents), now.stat, row, {
             intents: intents.map(({ fact }) => fact),
             share,
           })
@@ -102,11 +111,15 @@ export class Judge {
           { applied: outcome.applied, ...dressed(outcome.applied.fact), drift: undefined },
           layout,
         )
+        // Put there by a process that died before it noted that, unless a user has done the same.
+        if (!this.#areUsedUp && compareVersions(outcome.applied.version, applied.version) !== 'equal')
+          this.#context.noteChange(path, 'share')
         return undefined
       case 'drift': {
         const sinceMs = row?.drift?.sinceMs ?? Date.now()
-        this.#context.log.info({ path, what: outcome.what }, 'drift')
-        const drift = { what: outcome.what, sinceMs, fact: observed }
+        const { kinds } = outcome
+        if (row?.drift?.kinds.join() !== kinds.join()) this.#context.log.info({ path, kinds }, 'drift')
+        const drift = { kinds, sinceMs, fact: observed }
         index.setDisk(path, { applied, ...dressed(ABSENT), drift }, layout)
         return undefined
       }

@@ -31,6 +31,8 @@ export type Directory = RelPath | ''
 const SCAN_BATCH = 64
 const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
+/** On a reader, larger files are not read while somebody has them open for writing: each look would read all of them. */
+const OPEN_CHECK_BYTES = 16 << 20
 /** Hash jobs under way; more only costs memory. */
 const HASH_JOBS = 3
 
@@ -296,7 +298,9 @@ export class Look {
     const { pool, root, pieceKeys, index } = this.#context
     const jobs = batch.map(({ path, stat, isKnown }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
-      const openCheck = 'openCheck' in ready && ready.openCheck
+      // A reader announces nothing half-written (A8), and has to notice soon.
+      const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
+      const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
       return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
@@ -309,8 +313,8 @@ export class Look {
     await this.#publishFound(HASH_FILES)
   }
 
-  /** It cannot be read yet (A8). */
-  #later({ path, stat }: Candidate, delayMs: number): void {
+  /** It cannot be read yet (A8), or has another name again. */
+  #later({ path, stat }: Pick<Candidate, 'path' | 'stat'>, delayMs: number): void {
     this.#parts.missing.noteUnread(stat, delayMs)
     this.#parts.markDirty([parentOf(path)], delayMs)
   }
@@ -340,7 +344,7 @@ export class Look {
       case 'changed':
         return this.#later(candidate, this.#parts.readiness.noteRestless(path))
       case 'gone':
-        return this.#parts.markDirty([parentOf(path)])
+        return this.#later(candidate, 0)
       case 'failed':
         return problems.set('scan', path, result.code, result.detail)
     }
@@ -362,7 +366,9 @@ export class Look {
     this.#found = []
     const inodes = this.#foundInodes
     this.#foundInodes = []
-    const found = await withOldNames(this.#context, this.#parts.missing, news, this.#moment)
+    const { missing } = this.#parts
+    const { publications: found, movedOn } = await withOldNames(this.#context, missing, news, this.#moment)
+    for (const { draft, disk } of movedOn) this.#later({ path: draft.path, stat: disk!.stat! }, 0)
     await this.#context.publish(found)
     for (const ino of inodes) this.#hashAgain(this.#twins.free(ino))
     // What we changed ourselves while it was being published is remembered as it was before.

@@ -41,6 +41,8 @@ export interface MembersOptions {
   readonly nonce: () => Buffer
   readonly log: Log
   readonly peers: () => readonly StatePeer[]
+  /** A device has become a member by what a peer told. */
+  readonly onEnrolled?: (device: DeviceId, by: StatePeer) => void
   /** What this device holds now. */
   readonly describe: () => Pick<
     DeviceState,
@@ -83,6 +85,11 @@ export class Members {
   /** Every enrolled member but this device. */
   all(): Member[] {
     return [...this.#members.values()].map(({ state, seenMs }) => ({ state, lastSeenMs: seenMs }))
+  }
+
+  /** What people call a member; undefined: it is none, or this device. */
+  nameOf(device: DeviceId): string | undefined {
+    return this.#members.get(device)?.state.name
   }
 
   /** Everything a new peer should know. */
@@ -129,6 +136,7 @@ export class Members {
       this.#members.set(state.device, member)
       this.#table.put(Buffer.from(state.device, 'hex'), { state: member.bytes, seenMs: member.seenMs })
       news.push(member.bytes)
+      if (known === undefined) this.#options.onEnrolled?.(state.device, from)
     }
     if (news.length === 0) return false
     for (const peer of this.#options.peers()) if (peer !== from) peer.sendStates(news)

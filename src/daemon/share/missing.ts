@@ -1,7 +1,7 @@
 // Paths of the index that a listing did not show, from then until they are published as gone. Promises: a name must be
 // missing for a while (the other half of a rename may be on its way) and then be confirmed missing; what we change
 // ourselves meanwhile is left to the next look (A9); and when most of the tree is gone since the last run, nothing is
-// said before a person has approved it (A5).
+// said before a person has approved it (A5). A reader says nothing in any case: what it misses is drift.
 import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import type { Applied } from '../../core/local.js'
@@ -23,7 +23,7 @@ const MASS_DELETE_LEAST = 100
 const CONFIRM_BATCH = 16_384
 
 /** A file seen that cannot be read yet is thought to be on its way this long beyond the next try. */
-const UNREAD_MARGIN_MS = 1000
+const UNREAD_MARGIN_MS = 2000
 
 /** A path that a listing did not show. */
 interface Absence {
@@ -37,8 +37,8 @@ export class Missing {
   readonly #context: ShareContext
   readonly #judge: Judge
   readonly #paths = new Map<RelPath, Absence>()
-  /** Inodes of files that were seen and not read yet, and until when that counts. */
-  readonly #unread = new Map<number, number>()
+  /** Files that were seen and not read yet, by inode, and until when that counts. */
+  readonly #unread = new Map<number, { readonly stat: DiskStat; readonly untilMs: number }>()
   #isFirstScan = true
   #isApproved = false
   /** Files that the index knew when the first look began, and how many of them it has found again. */
@@ -105,8 +105,8 @@ export class Missing {
   }
 
   /** A file was seen that is tried again in `delayMs` (A8): it may be the new name of one that is missing. */
-  noteUnread({ ino }: DiskStat, delayMs: number): void {
-    this.#unread.set(ino, performance.now() + delayMs + UNREAD_MARGIN_MS)
+  noteUnread(stat: DiskStat, delayMs: number): void {
+    this.#unread.set(stat.ino, { stat, untilMs: performance.now() + delayMs + UNREAD_MARGIN_MS })
   }
 
   /**
@@ -152,12 +152,10 @@ export class Missing {
   /** Absences whose time has come, but for those whose file was seen elsewhere, and the directories these lay in. */
   #takeDue(startedMs: number): Map<RelPath, Absence> {
     const now = performance.now()
-    for (const [ino, until] of this.#unread) if (until < now) this.#unread.delete(ino)
+    for (const [ino, { untilMs }] of this.#unread) if (untilMs < now) this.#unread.delete(ino)
     const due = new Map([...this.#paths].filter(([, absence]) => absence.due <= startedMs + 1))
     if (this.#unread.size > 0) {
-      const held = [...due.keys()].filter((path) =>
-        this.#unread.has(this.#context.index.disk(path)?.stat?.ino ?? 0),
-      )
+      const held = [...due.keys()].filter((path) => this.#isUnreadElsewhere(path))
       for (const path of new Set(held.flatMap((path) => withAncestors(path)))) {
         const absence = due.get(path)
         if (absence !== undefined) absence.due = now + DELETE_HOLD_MS
@@ -166,6 +164,13 @@ export class Missing {
     }
     for (const path of due.keys()) this.#paths.delete(path)
     return due
+  }
+
+  /** A number alone says little: the inode of a deleted file goes to the next one that is made. */
+  #isUnreadElsewhere(path: RelPath): boolean {
+    const stat = this.#context.index.disk(path)?.stat
+    const unread = stat === undefined ? undefined : this.#unread.get(stat.ino)?.stat
+    return unread !== undefined && unread.mtimeMs === stat!.mtimeMs && unread.size === stat!.size
   }
 
   /**
@@ -207,7 +212,7 @@ export class Missing {
   }
 
   #isMost(files: number): boolean {
-    if (!this.#isFirstScan || this.#isApproved) return false
+    if (!this.#isFirstScan || this.#isApproved || !this.#context.isWriter) return false
     return files > MASS_DELETE_LEAST && files > this.#filesBefore * MASS_DELETE_SHARE
   }
 }

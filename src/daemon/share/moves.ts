@@ -25,6 +25,8 @@ const MAX_SOURCES = 8
 interface Source {
   readonly stat: DiskStat
   readonly version: Version
+  /** What is known of the file's attributes. */
+  readonly dress: Pick<DiskRow, 'shown' | 'lacks'>
 }
 
 export class Moves {
@@ -44,7 +46,7 @@ export class Moves {
     row: DiskRow | undefined,
     pieces: readonly PieceInfo[],
   ): Shortcut | undefined {
-    if (pieces.length === 0 || isTaken(row)) return undefined
+    if (pieces.length === 0 || isOccupied(row)) return undefined
     const { index } = this.#context
     const places = index.pieces.placesOf(pieces[0]!.id, MAX_SOURCES)
     const leaving = places.flatMap((place) =>
@@ -60,12 +62,16 @@ export class Moves {
     this.#taken.clear()
   }
 
+  isTaken(path: RelPath): boolean {
+    return this.#taken.has(path)
+  }
+
   /** Undefined if it is no rename any more. */
   jobsOf(from: RelPath, task: ApplyTask): readonly CommitJob[] | undefined {
     const { path } = task
     const fact = fileFactOf(task)
     const source = fact === undefined || this.#taken.has(from) ? undefined : this.#source(from, fact)
-    if (source === undefined || isTaken(this.#context.index.disk(path))) return undefined
+    if (source === undefined || isOccupied(this.#context.index.disk(path))) return undefined
     this.#taken.add(from)
     this.#sources.set(task, source)
     const slipName = slipNameOf(from, source.stat)
@@ -77,11 +83,16 @@ export class Moves {
     return { path: from, version: this.#sources.get(task)!.version, fact: ABSENT }
   }
 
+  dressOf(task: ApplyTask): Pick<DiskRow, 'shown' | 'lacks'> {
+    return this.#sources.get(task)!.dress
+  }
+
   /** Notes that the old name is gone; the new one must have been noted before, lest its pieces seem lost in between. */
   setDone(from: RelPath, task: ApplyTask): void {
     const { version } = this.#sources.get(task)!
     const row: DiskRow = { applied: { version, fact: ABSENT }, stat: undefined, drift: undefined }
     this.#context.index.setDisk(from, row, undefined)
+    this.#context.noteChange(from, 'share')
   }
 
   /** What a path holds, if that is the very file and has to go, and nobody's change or conflict is in it. */
@@ -91,10 +102,11 @@ export class Moves {
     const { step, share, row } = index.need(path)
     if (step.type !== 'remove' || row?.stat?.type !== 'file' || row.drift !== undefined) return undefined
     if (!sameFact(row.applied.fact, fact) || index.conflicts.holdsLoser(path)) return undefined
-    return { stat: row.stat, version: share.version }
+    const { shown, lacks = 0 } = row
+    return { stat: row.stat, version: share.version, dress: { shown, lacks } }
   }
 }
 
-function isTaken(row: DiskRow | undefined): boolean {
+function isOccupied(row: DiskRow | undefined): boolean {
   return row?.stat !== undefined || currentFact(row).type !== 'absent'
 }

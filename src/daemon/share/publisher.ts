@@ -49,6 +49,8 @@ export interface PublisherOptions {
   readonly nowMs: () => number
   readonly nonce: () => Buffer
   readonly labelOf: (writer: WriterId) => string
+  /** A change found on this disk was published. Called inside the transaction that notes it. */
+  readonly onOwnChange?: (path: RelPath) => void
   /** A change that cannot be published now and has to be looked at again later. */
   readonly onPostponed: (path: RelPath) => void
   /** Called after every transaction that took over own records. */
@@ -231,6 +233,7 @@ export class Publisher {
   #setDisk({ draft, pieces, disk }: Publication): void {
     if (disk === undefined) return
     const { index } = this.#options
+    this.#options.onOwnChange?.(draft.path)
     // What we put there while it was being appended must not be forgotten (A3, A9): it is looked at again.
     if (this.#rows.get(draft.path) !== statKey(index.disk(draft.path)?.stat))
       return this.#options.onPostponed(draft.path)

@@ -48,6 +48,8 @@ export interface ShareFeedsOptions {
   readonly met: Promise<void>
   /** Something was taken over or published. */
   readonly onChange: () => void
+  /** A change found on this disk was published. Called inside the transaction that notes it. */
+  readonly onOwnChange: (path: RelPath) => void
   /** Look at a directory again. */
   readonly rescan: (directory: RelPath | '', delayMs: number) => void
   /** Look at everything again: the own feed is a new one. */
@@ -83,6 +85,11 @@ export class ShareFeeds {
       const feed = feeds.byWriter(writer)
       return feed !== undefined && (feed.closed || feed.next >= length)
     })
+  }
+
+  /** Whether a feed is known to go on beyond what is taken over of it; one that cannot be read does not count. */
+  get isBehind(): boolean {
+    return [...this.#open.values()].some(({ follower }) => follower.isBehind)
   }
 
   /** Whether a feed is open here. */
@@ -211,6 +218,8 @@ export class ShareFeeds {
       if (this.#o.isBehindDisk && next <= row.before.length)
         index.recovery.noteTold(row.number, next, entries)
       else index.recovery.noteOwnTail(next, entries)
+      // Told to others by a process that died before it noted that.
+      for (const { path } of entries) this.#o.onOwnChange(path)
     }
     const follower = this.#followerOf(row, feed, onTaken, true)
     this.#open.set(feed.writer, { feed, follower })
@@ -223,6 +232,7 @@ export class ShareFeeds {
       nowMs,
       nonce: () => randomBytes(24),
       labelOf: (writer) => this.labelOf(writer),
+      onOwnChange: (path) => this.#o.onOwnChange(path),
       onPostponed: (path) => this.#o.rescan(parentOf(path), POSTPONED_MS),
       onPublished: () => this.#o.onChange(),
     })

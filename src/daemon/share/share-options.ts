@@ -1,9 +1,12 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { DriftRule } from '../../core/drift-rules.js'
+import type { HookSpec } from '../../core/hook.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { FolderPool } from '../../folder/pool.js'
+import type { HookSlots } from '../../hooks/slots.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import type { Identity } from '../identity.js'
@@ -18,6 +21,12 @@ export interface ShareSettings {
   readonly maxVersionedBytes: number
 }
 
+/** A share's hooks, and how many those before it in the configuration have. */
+export interface ShareHooks {
+  readonly specs: readonly HookSpec[]
+  readonly before: number
+}
+
 export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
@@ -26,10 +35,13 @@ export interface ShareOptions {
   readonly hardLinks: boolean
   /** Owners, ACLs and extended attributes: what is carried of them. */
   readonly metadata: Metadata
-  readonly overwriteChanges: boolean
   /** Whether blocks of zeros in files become holes (`sparse`). */
   readonly sparse: boolean
+  /** What is done about a reader's own changes. */
+  readonly drift: readonly DriftRule[]
   readonly settings: ShareSettings
+  readonly hooks: ShareHooks
+  readonly hookSlots: HookSlots
   readonly deviceName: string
   readonly identity: Identity
   readonly instance: string

@@ -7,12 +7,14 @@ import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
 import type { Members } from './members.js'
 import type { ShareMeta } from './meta.js'
+import type { Reports } from './reports.js'
 import type { ShareFeeds } from './share-feeds.js'
 
 export interface SharePeersOptions {
   readonly meta: ShareMeta
   readonly exchange: Exchange
   readonly members: Members
+  readonly reports: Reports
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
@@ -51,7 +53,7 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { exchange, members, hearing, feeds, context } = this.#o
+    const { exchange, members, reports, hearing, feeds, context } = this.#o
     const { log, fail } = context
     log.info(
       { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
@@ -61,6 +63,7 @@ export class SharePeers {
     peer.on('close', (reason) => {
       this.#connected.delete(peer)
       members.seen(peer.device)
+      reports.leave(peer)
       log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
     })
     peer.on('certificates', (list) => {
@@ -70,9 +73,13 @@ export class SharePeers {
       members.receive(peer, list)
       hearing.note(peer.device)
     })
+    peer.on('reports', (list) => reports.incoming.onReports(peer, list))
+    peer.on('report-sequences', (list) => reports.incoming.onSequences(peer, list))
+    peer.on('report-wants', (list) => reports.incoming.onWants(peer, list))
     exchange.attach(peer)
     feeds().greet(peer)
     members.greet(peer)
+    reports.greet(peer)
     this.#rememberAddresses()
   }
 

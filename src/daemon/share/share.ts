@@ -9,6 +9,7 @@ import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
+import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -21,17 +22,21 @@ import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import { LocalDrift } from './local-drift.js'
 import { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
+import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
-import type { ShareOptions, ShareSettings } from './share-options.js'
+import { makeHooks } from './share-hooks.js'
+import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -45,6 +50,10 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly reports: Reports
+  /** What is done about a reader's own changes. */
+  readonly drift: LocalDrift
+  readonly hooks: Hooks
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -81,9 +90,11 @@ export class Share {
     this.#log = options.log.child({ dir })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.drift = this.#makeDrift(prefix)
     this.index = new ShareIndex(database, prefix, {
-      overwriteDrift: options.overwriteChanges,
+      overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
+      onWanted: (path, isWanted) => this.hooks.noteWanted(path, isWanted),
     })
     this.#metadata = options.metadata
     this.problems = new ProblemBook(
@@ -105,6 +116,11 @@ export class Share {
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
     this.members = this.#makeMembers(prefix)
+    this.reports = makeReports(options, prefix, this.#log, {
+      members: this.members,
+      drift: this.drift,
+      hasScanned: () => this.#scanner.hasScanned,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -118,6 +134,7 @@ export class Share {
       meta: this.#meta,
       exchange: this.exchange,
       members: this.members,
+      reports: this.reports,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -146,6 +163,7 @@ export class Share {
         if (path === IGNORE_FILE) this.#loadIgnoreRules()
         this.#news.tellSoon()
       },
+      onFailed: (path, code, detail) => this.drift.noteFailed(path, code, detail),
       onMade: (directory) => this.#scanner.noteMade(directory),
       onQuiet: () => this.#scanner.watchMade(),
     })
@@ -155,10 +173,20 @@ export class Share {
       exchange: this.exchange,
       onChanges: (changes) => this.#applier.note(changes),
       onRound: () => {
-        this.members.changed()
+        this.#tellMembers()
         this.#settler.soon()
         this.#scanner.noteChanges()
+        this.hooks.wake()
       },
+    })
+    this.hooks = makeHooks(options, prefix, {
+      index: this.index,
+      members: this.members,
+      problems: this.problems,
+      context: this.#context,
+      peers: () => this.#peers.connected,
+      feeds: () => this.#feeds,
+      hasScanned: () => this.#scanner.hasScanned,
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
     this.#keeper = new ArchiveKeeper({
@@ -206,6 +234,7 @@ export class Share {
   /** Opens the feeds, reads the own one's tail back, and starts looking at the disk. */
   async start(): Promise<void> {
     this.#loadIgnoreRules()
+    this.drift.start(this.index)
     await this.#findAttributeSupport()
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
@@ -228,6 +257,7 @@ export class Share {
     this.#news.tellSoon()
     this.#applier.wake()
     this.#keeper.start()
+    this.hooks.start()
   }
 
   /** New settings, from now on. */
@@ -237,6 +267,11 @@ export class Share {
     if (this.#stopped) return
     this.#rescanTimer.every(settings.rescanIntervalMs)
     if (settings.trashTtlDays !== before.trashTtlDays) this.#keeper.ttlDays = settings.trashTtlDays
+  }
+
+  /** Other hooks, from now on. */
+  setHooks({ specs, before }: ShareHooks): void {
+    this.hooks.set(specs, before)
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -291,13 +326,16 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.drift.stop()
     this.#settler.stop()
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
     await Promise.allSettled([
+      this.hooks.stop(),
       this.#keeper.stop(),
       this.#watcher.close(),
       this.#applier.stop(),
@@ -329,6 +367,7 @@ export class Share {
       isOwn: (writer) => writer === this.#feeds.ownWriter,
       dressesAnew: () => this.#dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
+      noteChange: (path, by) => this.hooks.noteChange(path, by),
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
@@ -336,15 +375,26 @@ export class Share {
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
         this.#meta.dressing = dressingOf(this.#metadata)
         this.#dressesAnew = 'nothing'
-        this.members.changed()
+        this.#tellMembers()
         this.#applier.wake()
       },
       fail: (thrown) => this.#fail(thrown),
     }
+  }
+
+  #makeDrift(prefix: string): LocalDrift {
+    const { database, nowMs, drift: rules } = this.#o
+    return new LocalDrift({
+      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
+      log: this.#log,
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
   }
 
   /** A file system that cannot hold what is to be carried says so once; the rest is carried all the same. */
@@ -389,6 +439,7 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
+      onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
@@ -409,14 +460,22 @@ export class Share {
       nonce: () => randomBytes(24),
       log: this.#log,
       peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
         digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
         ...this.index.counts,
+        drift: this.drift.open,
         conflicts: this.conflictCount,
         problems: this.problems.size,
       }),
     })
+  }
+
+  /** What this device holds, or could report of it, may have changed. */
+  #tellMembers(): void {
+    this.members.changed()
+    this.reports.changed()
   }
 
   #halt(reason: string): void {

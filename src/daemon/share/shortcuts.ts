@@ -62,6 +62,20 @@ export class Shortcuts {
   }
 
   /**
+   * The same for a task that is about to be committed, staged or not: meanwhile the file may have come to lie at an old
+   * name, and the word that this is to go.
+   */
+  findLate({ path, step, parts }: ApplyTask, row: DiskRow | undefined): Shortcut | undefined {
+    if (step.type !== 'write' || parts.length === 0 || !this.mayTry(path, step)) return undefined
+    return this.#moves.find(path, step.fact, row, [parts[0]!.piece])
+  }
+
+  /** Whether the batch being planned takes this path away already. */
+  isTaken(path: RelPath): boolean {
+    return this.#moves.isTaken(path)
+  }
+
+  /**
    * A task's shortcut did not work out. Returns whether its path is to be written the ordinary way from now on, as long as
    * it is to hold this. `isTransient`: a look at the disk may help; a link is worth that.
    */
@@ -129,24 +143,31 @@ export class Shortcuts {
     if (via?.type === 'link' && stat !== undefined) this.#context.index.noteLinks(stat, via.from)
   }
 
-  /** What is known of a task's file beside its content, if it is one that the disk had before. */
-  worn({ via }: ApplyTask, row: DiskRow | undefined): Worn | undefined {
+  /** What the file of a finished task shows of its attributes, if it had them before; undefined: it was dressed. */
+  dressOf(task: ApplyTask, row: DiskRow | undefined): Worn | undefined {
+    const { via } = task
     if (via === undefined) return undefined
-    const from = 'from' in via ? this.#context.index.disk(via.from) : row
+    if (via.type === 'move') return this.#moves.dressOf(task)
+    const from = via.type === 'link' ? this.#context.index.disk(via.from) : row
     if (from === undefined) return {}
     const { stat: _, ...worn } = wornBy(from)
     return worn
   }
 
-  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself, as `row`. */
-  setDone(task: ApplyTask, { stat, left }: Done, row: DiskRow): void {
+  /**
+   * Notes what else a finished task has changed. Call in the transaction that has noted the task itself, as `row`. Returns
+   * the paths that are not what they were.
+   */
+  setDone(task: ApplyTask, { stat, left }: Done, row: DiskRow): readonly RelPath[] {
     const { index } = this.#context
-    if (task.via?.type === 'move') this.#moves.setDone(task.via.from, task)
+    const { path: own, via, also } = task
+    if (via?.type === 'move') this.#moves.setDone(via.from, task)
     if (left !== undefined) index.noteLinks(left)
     // Without a stat, somebody has changed the file again: a look is to tell what all its names hold.
-    if (stat === undefined) return
-    for (const { path, version, fact } of task.also)
+    if (stat === undefined) return [own]
+    for (const { path, version, fact } of also)
       index.setDisk(path, { ...row, applied: { version, fact } }, index.layout(path))
+    return via?.type === 'note' ? [] : [own, ...also.map(({ path }) => path)]
   }
 }
 

@@ -372,7 +372,7 @@ test("a reader's own version is archived when the share's replaces it, even with
   await bench.have('b', [1])
   bench.disk.file('a', [3])
   const { applied } = bench.index.disk(at('a'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3]) }
   bench.index.transaction(() =>
     bench.index.setDisk(at('a'), { applied, stat: bench.disk.stat('a'), drift }, contentOf([3]).layout),
   )
@@ -391,7 +391,7 @@ test("what is larger than the limit is not archived, but a reader's own version 
   await bench.have('small', [1])
   bench.disk.file('mine', [3, 4])
   const { applied } = bench.index.disk(at('mine'))!
-  const drift = { what: 'content' as const, sinceMs: 1, fact: fileFact([3, 4]) }
+  const drift = { kinds: ['content'] as const, sinceMs: 1, fact: fileFact([3, 4]) }
   bench.index.transaction(() =>
     bench.index.setDisk(
       at('mine'),
@@ -485,3 +485,30 @@ for (const withholdsSetid of [true, false])
     for (const path of ['new', 'old', 'd']) assert.equal(bench.index.step(at(path)).type, 'none', path)
     assert.deepEqual([...bench.index.withheld].sort(), withholdsSetid ? ['new', 'old'] : [])
   })
+
+test('hooks hear of what was done, in the transaction that notes it, and of nothing else', async () => {
+  const bench = newApplyBench()
+  const told = committerOf(bench)
+  await bench.have('gone', [1])
+  await bench.have('old', [1])
+  await bench.have('refused', [1])
+  await bench.tell('gone', ABSENT)
+  await bench.tell('old', { ...fileFact([1]), mode: 0o600 })
+  await bench.tell('refused', fileFact([3]))
+  await bench.tell('d', directoryFact())
+  await bench.tell('d/new', fileFact([2]))
+  bench.pool.answers.set('refused', { result: { status: 'changed' } })
+  const states: string[] = []
+  const noteChange: typeof bench.context.noteChange = (path, by) => {
+    states.push(
+      `${by} ${path}: ${bench.index.step(path).type}, intents ${bench.index.recovery.intents().size > 0}`,
+    )
+  }
+  Object.assign(bench.context, { noteChange })
+  await commit(bench, told, 'd', 'd/new', 'gone', 'old', 'refused')
+  // The intents go with the same transaction, after it.
+  assert.deepEqual(
+    states.sort(),
+    ['d/new', 'd', 'gone', 'old'].map((path) => `share ${path}: none, intents true`),
+  )
+})

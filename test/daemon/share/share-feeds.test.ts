@@ -120,6 +120,7 @@ async function start(device: Device, options: RunOptions = {}): Promise<Run> {
     isBehindDisk: false,
     peers: () => peers,
     met: Promise.resolve(),
+    onOwnChange: () => undefined,
     onChange: () => changes.emit('change'),
     rescan: () => undefined,
     rescanAll: () => {

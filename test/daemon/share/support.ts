@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { NO_EXTRA } from '../../../src/core/entry.js'
 import type { Fact } from '../../../src/core/fact.js'
 import { deviceIdFromKey, type WriterId, writerIdOf } from '../../../src/core/ids.js'
+import type { Metadata } from '../../../src/core/metadata.js'
 import { nameOf, parentOf, type RelPath } from '../../../src/core/path.js'
 import { encodeRecord, type FeedRecord } from '../../../src/core/record.js'
 import { type DiskStat, packStat, STAT_FIELDS } from '../../../src/core/stat.js'
@@ -202,6 +203,8 @@ export interface Bench {
   readonly problems: ProblemBook
   /** All that was given to publish, in order; the empty notices left out. */
   readonly published: Publication[]
+  /** What hooks hear of, as "share a". */
+  readonly changed: string[]
   /** How often somebody was told that there may be news without anything to publish. */
   notices: number
   halted: string | undefined
@@ -215,7 +218,13 @@ export interface Bench {
 }
 
 export function newBench(
-  o: { isWriter?: boolean; index?: ShareIndex; isIgnored?: ShareContext['isIgnored'] } = {},
+  o: {
+    isWriter?: boolean
+    index?: ShareIndex
+    isIgnored?: ShareContext['isIgnored']
+    metadata?: Metadata
+    dressesAnew?: ShareContext['dressesAnew']
+  } = {},
 ): Bench {
   const index = o.index ?? newIndex()
   const disk = new FakeDisk()
@@ -226,6 +235,7 @@ export function newBench(
   const own = new Publisher(index.feeds.byWriter(ME)!, {
     ...common,
     feed,
+    onOwnChange: (path) => bench.changed.push(`user ${path}`),
     onPostponed: (path) => bench.postponed.push(path),
   })
   const theirs = new Publisher(index.feeds.byWriter(OTHER)!, {
@@ -247,9 +257,11 @@ export function newBench(
     sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
-    metadata: metadataOf(),
-    isOwn: () => true,
-    dressesAnew: () => 'nothing',
+    onDriftEnded: () => undefined,
+    noteChange: (path, by) => bench.changed.push(`${by} ${path}`),
+    metadata: o.metadata ?? metadataOf(),
+    isOwn: (writer) => writer === ME,
+    dressesAnew: o.dressesAnew ?? (() => 'nothing'),
     isIgnored: o.isIgnored ?? (() => false),
     onIgnoreRules: () => undefined,
     publish: async (list) => {
@@ -276,6 +288,7 @@ export function newBench(
     feed,
     problems,
     published: [],
+    changed: [],
     notices: 0,
     halted: undefined,
     rootFault: undefined,

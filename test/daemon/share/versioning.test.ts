@@ -57,7 +57,7 @@ const cases: {
   { name: 'it is what the share says', row: ROW, heads: [{ version: OLD }], expect: undefined },
   {
     name: "a reader's own change",
-    row: { ...ROW, drift: { what: 'changed' } } as unknown as DiskRow,
+    row: { ...ROW, drift: { kinds: ['content'] } } as unknown as DiskRow,
     heads: [{ version: NEWER }],
     expect: true,
   },

@@ -1,0 +1,12 @@
+// Hooks of real daemons: once for each batch, at least once after a kill -9, never on half of one.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withWorld } from '../support/daemons.js'
+import { hookRounds } from './hook-rounds.js'
+
+test('30 batches with kill -9 in between: each is told once, after a crash at least once, and never by halves', () =>
+  withWorld({}, async (world) => {
+    // The full 200: npm run soak:hooks.
+    const tally = await hookRounds(world, { seed: 7, batches: 30 })
+    assert.ok(tally.quiet > 5 && tally.killed > 5, JSON.stringify(tally))
+  }))
