@@ -85,12 +85,12 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
-  /** Carry hard links. */
-  readonly hardLinks: boolean
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
   /** What is run after changes. */
   readonly onChange: readonly HookSpec[]
+  /** Carry hard links. */
+  readonly hardLinks: boolean
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
@@ -233,9 +233,9 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
-    hardLinks: shape.hard_links,
     drift: shape.drift,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
+    hardLinks: shape.hard_links,
     sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),

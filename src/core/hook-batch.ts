@@ -91,10 +91,10 @@ export function dueOf(batch: HookBatch, policy: HookPolicy, around: Surroundings
   if (batch.isRunning) return { type: 'running' }
   if (batch.pending === 0) return { type: 'idle' }
   if (around.halted !== undefined) return { type: 'wait', for: 'halt' }
-  if (!around.isReady) return { type: 'wait', for: 'start' }
   if (batch.tries > policy.retry.times && !batch.isAsked) return { type: 'failed' }
   if (around.wanted > 0) return { type: 'wait', for: 'paths' }
   if (around.isBehind) return { type: 'wait', for: 'records' }
+  if (!around.isReady) return { type: 'wait', for: 'start' }
   if (batch.isAsked) return { type: 'run' }
   const settledMs = Math.min(batch.lastMs + policy.settleMs, batch.firstMs + maxSettleMs(policy))
   if (nowMs < batch.notBeforeMs && batch.notBeforeMs >= settledMs)

@@ -319,8 +319,8 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
-      hardLinks,
       drift: driftRules(share),
+      hardLinks,
       sparse,
       deviceName,
       settings: shareSettings(this.#config),
@@ -374,9 +374,9 @@ function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): r
   return overwriteChanges ? RESTORE_ALL : drift
 }
 
-function hooksAt({ shares }: Config, at: number): ShareHooks {
+function hooksAt({ shares, storagePath }: Config, at: number): ShareHooks {
   const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
-  return { specs: shares[at]!.onChange, before }
+  return { specs: shares[at]!.onChange, before, scratch: storagePath }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

@@ -50,12 +50,12 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
-  readonly hard_links?: boolean
   /** With a read secret: what is done about changes made here. Default: 'report'. */
   readonly drift?:
     | 'report'
     | 'restore'
     | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  readonly hard_links?: boolean
   /** Default true. */
   readonly sparse?: boolean
 }

@@ -68,8 +68,8 @@ export class DiskTable {
     this.#rows = database.table(`${prefix}disk`)
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
-    this.#links = links
     this.#stays = stays
+    this.#links = links
     this.#onDriftBelow = onDriftBelow
     for (const { path, row } of this.all()) {
       this.#count(path, row, 1)

@@ -287,8 +287,8 @@ export class Applier {
   }
 
   #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
-    const served = (content: Buffer): number => this.#shortcuts.links.servedWithout(task.path, content)
-    const safe = (content: Buffer): number => this.#whole.countOf(content) + served(content)
+    const safe = (content: Buffer): number =>
+      this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(task.path, content)
     return mustWait(this.#context.index, safe, task, row)
   }
 

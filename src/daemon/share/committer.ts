@@ -2,7 +2,7 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { ABSENT, type DirectoryFact, type FileFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type Fact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import type { LocalDress } from '../../core/metadata.js'
 import { parentOf, type RelPath } from '../../core/path.js'
@@ -310,11 +310,11 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const each of planned) {
-        const own = results.slice(at, at + each.jobs.length)
-        at += each.jobs.length
+      for (const plan of planned) {
+        const own = results.slice(at, at + plan.jobs.length)
+        at += plan.jobs.length
         const fault = own.find(({ status }) => status !== 'done')
-        after.push(this.#outcome(each, fault ?? own.at(-1) ?? doneAlready(each.row)))
+        after.push(this.#outcome(plan, fault ?? own.at(-1) ?? doneAlready(plan.row)))
       }
       noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
@@ -349,7 +349,7 @@ export class Committer {
   }
 
   #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
-    const { index, metadata } = this.#context
+    const { index } = this.#context
     const { task } = plan
     const fact = resultOf(task) ?? ABSENT
     this.#shortcuts.setFrom(task, result)
@@ -361,12 +361,22 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
-    const dressed =
-      (stat === undefined ? undefined : this.#shortcuts.dressOf(task, plan.row)) ??
-      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
+    const worn = stat === undefined ? undefined : this.#shortcuts.worn(task, plan.row)
+    const dressed = worn ?? this.#dressed(plan, fact, result)
     const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
     index.setDisk(task.path, row, layout)
-    for (const path of this.#shortcuts.setDone(task, result, row)) this.#context.noteChange(path, 'share')
+    // Where only what is said of a file was new, its path holds what it held.
+    if (task.via?.type !== 'note') this.#context.noteChange(task.path, 'share')
+    this.#shortcuts.setDone(task, result, row)
+  }
+
+  #dressed(
+    { task, dress, row }: Planned,
+    fact: Fact,
+    result: CommitResult & { readonly status: 'done' },
+  ): Pick<DiskRow, 'shown' | 'lacks'> {
+    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
+    const stat = fact.type === 'absent' ? undefined : result.stat
+    return dressedRow(this.#context.metadata, fact, dress, isNew, row, { ...result, stat })
   }
 }

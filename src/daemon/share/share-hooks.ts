@@ -29,6 +29,7 @@ export class HookGate {
   readonly #o: HookGateOptions
   readonly #clockMs: () => number
   readonly #startedMs: number
+  #hasMet = false
   #view = ''
   #viewSinceMs = 0
 
@@ -42,10 +43,10 @@ export class HookGate {
     const { members, hasScanned, haltReason } = this.#o
     const now = this.#clockMs()
     const told = this.#told()
-    const hasMet = members.all().length === 0 || told.length > 0 || now >= this.#startedMs + MEET_MS
+    this.#hasMet ||= members.all().length === 0 || told.length > 0 || now >= this.#startedMs + MEET_MS
     return {
       halted: haltReason(),
-      isReady: hasScanned() && hasMet,
+      isReady: hasScanned() && this.#hasMet,
       isBehind: this.#isBehind(told, now),
     }
   }

@@ -25,6 +25,8 @@ export interface ShareSettings {
 export interface ShareHooks {
   readonly specs: readonly HookSpec[]
   readonly before: number
+  /** The daemon's private folder. */
+  readonly scratch: string
 }
 
 export interface ShareOptions {

@@ -175,8 +175,8 @@ export class Share {
       onRound: () => {
         this.#tellMembers()
         this.#settler.soon()
-        this.#scanner.noteChanges()
         this.hooks.wake()
+        this.#scanner.noteChanges()
       },
     })
     this.hooks = makeHooks(options, prefix, {

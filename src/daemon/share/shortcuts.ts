@@ -143,31 +143,26 @@ export class Shortcuts {
     if (via?.type === 'link' && stat !== undefined) this.#context.index.noteLinks(stat, via.from)
   }
 
-  /** What the file of a finished task shows of its attributes, if it had them before; undefined: it was dressed. */
-  dressOf(task: ApplyTask, row: DiskRow | undefined): Worn | undefined {
-    const { via } = task
+  /** What is known of a task's file beside its content, if it is one that the disk had before. */
+  worn({ via }: ApplyTask, row: DiskRow | undefined): Worn | undefined {
     if (via === undefined) return undefined
-    if (via.type === 'move') return this.#moves.dressOf(task)
-    const from = via.type === 'link' ? this.#context.index.disk(via.from) : row
+    const from = 'from' in via ? this.#context.index.disk(via.from) : row
     if (from === undefined) return {}
     const { stat: _, ...worn } = wornBy(from)
     return worn
   }
 
-  /**
-   * Notes what else a finished task has changed. Call in the transaction that has noted the task itself, as `row`. Returns
-   * the paths that are not what they were.
-   */
-  setDone(task: ApplyTask, { stat, left }: Done, row: DiskRow): readonly RelPath[] {
+  /** Notes what else a finished task has changed. Call in the transaction that has noted the task itself, as `row`. */
+  setDone(task: ApplyTask, { stat, left }: Done, row: DiskRow): void {
     const { index } = this.#context
-    const { path: own, via, also } = task
-    if (via?.type === 'move') this.#moves.setDone(via.from, task)
+    if (task.via?.type === 'move') this.#moves.setDone(task.via.from, task)
     if (left !== undefined) index.noteLinks(left)
     // Without a stat, somebody has changed the file again: a look is to tell what all its names hold.
-    if (stat === undefined) return [own]
-    for (const { path, version, fact } of also)
+    if (stat === undefined) return
+    for (const { path, version, fact } of task.also) {
       index.setDisk(path, { ...row, applied: { version, fact } }, index.layout(path))
-    return via?.type === 'note' ? [] : [own, ...also.map(({ path }) => path)]
+      this.#context.noteChange(path, 'share')
+    }
   }
 }
 

@@ -73,6 +73,13 @@ for (const { name, scene, ready, behind } of cases)
     assert.deepEqual(gate.around(), { halted: undefined, isReady: ready, isBehind: behind })
   })
 
+test('a peer that was met and has gone is no reason to wait', () => {
+  const { gate, scene } = gateOf()
+  gate.around()
+  scene.peer = undefined
+  assert.equal(gate.around().isReady, true)
+})
+
 test('members that do not come are not waited for', () => {
   const { gate, scene } = gateOf({ peer: undefined })
   scene.now = 10_000
