@@ -365,7 +365,8 @@ export class Committer {
     const dressed = worn ?? this.#dressed(plan, fact, result)
     const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
     index.setDisk(task.path, row, layout)
-    this.#context.noteChange(task.path, 'share')
+    // Where only what is said of a file was new, its path holds what it held.
+    if (task.via?.type !== 'note') this.#context.noteChange(task.path, 'share')
     this.#shortcuts.setDone(task, result, row)
   }
 
