@@ -1,8 +1,6 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
-import { isScopeEmpty } from '../../core/attribute-scope.js'
-import { cleanDeviceName } from '../../core/certificate.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
@@ -16,18 +14,18 @@ import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
-import { isExpired } from '../member-limits.js'
-import { Releases } from '../release/releases.js'
+import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
-import type { DressesAnew, ShareContext } from './context.js'
+import { Carried } from './carried.js'
+import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
-import { dressingOf, isAnybodyNew, metadataProblems } from './dressing-problems.js'
+import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import { LocalDrift } from './local-drift.js'
-import { Members } from './members.js'
+import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
@@ -38,8 +36,10 @@ import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
+import { makeMembers } from './share-members.js'
 import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
+import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
@@ -75,9 +75,7 @@ export class Share {
   readonly #keeper: ArchiveKeeper
   readonly #rescanTimer = new RescanTimer(() => this.#rescanAll())
   #settings: ShareSettings
-  /** What is carried of metadata is other than at the last look at everything. */
-  #metadata: Metadata
-  #dressesAnew: DressesAnew = 'nothing'
+  readonly #carried: Carried
   #halted: string | undefined
   #stopped = false
   /** The index has not looked through its disk yet, being new here or made anew, and the directory has content. */
@@ -100,10 +98,15 @@ export class Share {
       onWanted: (path, isWanted) => this.hooks.noteWanted(path, isWanted),
       isPinned: (path) => options.followsReleases && this.releases.isPinned(path),
     })
-    this.#metadata = options.metadata
+    this.#carried = new Carried({
+      ...options,
+      meta: this.#meta,
+      index: () => this.index,
+      problems: () => this.problems,
+    })
     this.problems = new ProblemBook(
       nowMs,
-      metadataProblems(this.index, () => this.#metadata),
+      metadataProblems(this.index, () => this.#carried.metadata),
     )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
       followsReleases: options.followsReleases,
@@ -122,7 +125,19 @@ export class Share {
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
     })
-    this.members = this.#makeMembers(prefix)
+    this.members = makeMembers(options, prefix, this.#log, {
+      peers: () => this.peers,
+      onEnrolled: (member, by) => this.reports.enrolled(member, by),
+      describe: () => ({
+        feeds: this.index.feeds.view(),
+        ...this.holding,
+        ...(this.#scanner.hasScanned ? {} : { digest: UNKNOWN_DIGEST }),
+        ...this.index.counts,
+        drift: this.drift.open,
+        conflicts: this.conflictCount,
+        problems: this.problems.size,
+      }),
+    })
     this.reports = makeReports(options, prefix, this.#log, {
       members: this.members,
       drift: this.drift,
@@ -197,7 +212,15 @@ export class Share {
       hasScanned: () => this.#scanner.hasScanned,
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
-    this.releases = this.#makeReleases()
+    this.releases = makeReleases(options, {
+      context: this.#context,
+      members: this.members,
+      reports: this.reports,
+      scanner: this.#scanner,
+      settings: () => this.#settings,
+      settle: () => this.settle(),
+      isConnected: (device) => this.peers.some((peer) => peer.device === device),
+    })
     this.#keeper = new ArchiveKeeper({
       root: dir,
       pool: options.pool,
@@ -244,7 +267,7 @@ export class Share {
   async start(): Promise<void> {
     this.#loadIgnoreRules()
     this.drift.start(this.index)
-    await this.#findAttributeSupport()
+    await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
     // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
     this.#watcher.on('dirty', (directories) => {
@@ -363,7 +386,7 @@ export class Share {
 
   #makeContext(): ShareContext {
     const { dir, pool, keys, useSyncTrash, hardLinks, sparse } = this.#o
-    const metadata = (): Metadata => this.#metadata
+    const metadata = (): Metadata => this.#carried.metadata
     return {
       root: dir,
       index: this.index,
@@ -382,7 +405,7 @@ export class Share {
         return metadata()
       },
       isOwn: (writer) => writer === this.#feeds.ownWriter,
-      dressesAnew: () => this.#dressesAnew,
+      dressesAnew: () => this.#carried.dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       noteChange: (path, by) => this.hooks.noteChange(path, by),
       onIgnoreRules: () => this.#loadIgnoreRules(),
@@ -395,8 +418,7 @@ export class Share {
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.#meta.dressing = dressingOf(this.#metadata)
-        this.#dressesAnew = 'nothing'
+        this.#carried.noteFullScan()
         this.#tellMembers()
         this.#applier.wake()
       },
@@ -412,31 +434,6 @@ export class Share {
       onChange: () => this.#news.tellSoon(),
       mustRun: () => this.#mustRun(),
     })
-  }
-
-  /** A file system that cannot hold what is to be carried says so once; the rest is carried all the same. */
-  async #findAttributeSupport(): Promise<void> {
-    const { dir, pool, metadata } = this.#o
-    const { scope } = metadata.rules
-    if (!isScopeEmpty(scope) && this.#halted === undefined) {
-      const support = await pool.attributeSupport(dir, scope).catch(() => scope)
-      this.#metadata = metadata.within(support)
-      const without = [
-        ...(scope.acls && !support.acls ? ['ACLs'] : []),
-        ...(support.xattrs.length < scope.xattrs.length ? ['extended attributes'] : []),
-      ].join(' and ')
-      const detail = `this file system holds no ${without}: they are left to the other members; turn them off here, or move the folder`
-      if (without !== '') this.problems.set('share', 'attributes', 'ATTRIBUTES_UNSUPPORTED', detail)
-    }
-    this.#dressesAnew = this.#dressesAnewFrom(this.#metadata)
-  }
-
-  /** What has to be looked at again, as it is dressed otherwise from now on. */
-  #dressesAnewFrom(metadata: Metadata): DressesAnew {
-    const before = this.#meta.dressing
-    const now = dressingOf(metadata)
-    if (before?.scope !== now.scope) return 'all'
-    return before.owners !== now.owners || isAnybodyNew(this.index, metadata) ? 'owners' : 'nothing'
   }
 
   #makeFeeds(): ShareFeeds {
@@ -460,59 +457,6 @@ export class Share {
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
-    })
-  }
-
-  #makeMembers(prefix: string): Members {
-    const { identity, deviceName, keys, database, instance, nowMs } = this.#o
-    const { device, secretKey } = identity.device
-    return new Members({
-      database,
-      prefix,
-      own: { device, secretKey, name: deviceName, grade: this.grade },
-      instance,
-      shareId: keys.shareId,
-      stateKey: keys.read.stateKey,
-      nowMs,
-      nonce: () => randomBytes(24),
-      log: this.#log,
-      peers: () => this.peers,
-      onEnrolled: (member, by) => this.reports.enrolled(member, by),
-      describe: () => ({
-        feeds: this.index.feeds.view(),
-        ...this.holding,
-        ...(this.#scanner.hasScanned ? {} : { digest: UNKNOWN_DIGEST }),
-        ...this.index.counts,
-        drift: this.drift.open,
-        conflicts: this.conflictCount,
-        problems: this.problems.size,
-      }),
-    })
-  }
-
-  #makeReleases(): Releases {
-    const { identity, deviceName, followsReleases, nowMs } = this.#o
-    const isConnected = (device: DeviceId): boolean => this.peers.some((peer) => peer.device === device)
-    return new Releases({
-      context: this.#context,
-      device: identity.device.device,
-      deviceName: cleanDeviceName(deviceName),
-      follows: followsReleases,
-      nowMs,
-      keep: () => this.#settings.keepReleases,
-      settle: () => this.settle(),
-      isDiskKnown: () => this.#scanner.hasScanned,
-      withoutLooks: (body) => {
-        this.#scanner.hold()
-        return body().finally(() => this.#scanner.letGo())
-      },
-      rescan: (directories) => this.#scanner.markDirty(directories),
-      noteMade: (directory) => this.#scanner.noteMade(directory),
-      members: () => this.members.all(),
-      isConnected,
-      isExpired: ({ state, lastSeenMs }) =>
-        !isConnected(state.device) && isExpired(lastSeenMs, nowMs(), this.#settings.peerExpirationDays),
-      reports: this.reports,
     })
   }
 
