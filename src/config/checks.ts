@@ -2,7 +2,7 @@
 // where a share would send them to everyone, a web interface open to anybody; and what is unwise. By paths as they are
 // written; folders.ts follows links.
 import { isIP } from 'node:net'
-import { isAbsolute, relative, resolve, sep } from 'node:path'
+import { basename, isAbsolute, relative, resolve, sep } from 'node:path'
 import type { Config } from './config.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 import type { ConfigShape } from './root-keys.js'
@@ -100,8 +100,8 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
       )
-    for (const [hookAt, { run }] of onChange.entries())
-      if (isAbsolute(run[0]!) && config.shares.some((share) => isWithin(run[0]!, share.dir)))
+    for (const [hookAt, { run, cwd = dir }] of onChange.entries())
+      if (programsOf(run, cwd).some((file) => config.shares.some((share) => isWithin(file, share.dir))))
         warn(
           ['on_change', hookAt, 'run'],
           'is a program in a shared folder, so everyone who can write there can have anything run here',
@@ -114,6 +114,17 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
         )
   })
   return warnings
+}
+
+/** What takes a file as its program: `sh reload.sh` runs what lies in the directory that it runs in. */
+const INTERPRETER = /^(?:(?:ba|da|z|k|c|tc|fi)?sh|(?:python|perl|ruby|php|node|lua|tclsh)[\d.]*)$/
+
+/** The files that a hook runs, as far as its words tell: absolute. */
+function programsOf([program, ...words]: readonly string[], cwd: string): string[] {
+  const files = isAbsolute(program!) ? [program!] : []
+  const [first] = words.filter((word) => word !== '--')
+  const isScript = INTERPRETER.test(basename(program!)) && first !== undefined && !first.startsWith('-')
+  return isScript ? [...files, resolve(cwd, first)] : files
 }
 
 /** Whether a path is the folder or lies in it, both absolute; links are not looked at. */

@@ -109,6 +109,7 @@ export function localDefault(acl: DefaultAcl, mapping: OwnerMapping): RawAcl {
  */
 export function localEntries(entries: readonly AclEntry[], mapping: OwnerMapping): readonly RawAclEntry[] {
   const byAccount = new Map<string, RawAclEntry>()
+  mapping.foresee(entries)
   for (const entry of entries) {
     const { kind } = entry
     const { id } = mapping.local(kind, entry)

@@ -9,6 +9,8 @@ export interface AccountNames {
   /** '' if there is none of that number. */
   nameOf(kind: AccountKind, id: number): string
   numberOf(kind: AccountKind, name: string): number | undefined
+  /** All these are about to be asked for: who has to look them up can do so at once. */
+  foresee?(kind: AccountKind, names: readonly string[]): void
 }
 
 export interface OwnerRules {
@@ -49,6 +51,18 @@ export class OwnerMapping {
     if (this.#byNumber || name === '') return { id, isSure: true }
     const number = this.#names.numberOf(kind, this.localName(name))
     return number === undefined ? { id, isSure: false } : { id: number, isSure: true }
+  }
+
+  /** Those are about to be asked for. */
+  foresee(all: readonly (Principal & { readonly kind: AccountKind })[]): void {
+    if (this.#byNumber || all.length < 2) return
+    for (const kind of ['user', 'group'] as const) {
+      const names = all.filter((each) => each.kind === kind && each.name !== '')
+      this.#names.foresee?.(
+        kind,
+        names.map(({ name }) => this.localName(name)),
+      )
+    }
   }
 
   /** The name that somebody of the share goes by here. */

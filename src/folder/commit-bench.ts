@@ -104,7 +104,7 @@ export function isAsExpected(now: DiskStat, expected: DiskStat): boolean {
 }
 
 /** Mode and owner: what a user may have changed without a trace in size, time or inode. */
-function isSameMetadata(a: DiskStat, b: DiskStat): boolean {
+export function isSameMetadata(a: DiskStat, b: DiskStat): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid
 }
 

@@ -8,6 +8,7 @@ import {
   type Bench,
   bringBack,
   isAsExpected,
+  isSameMetadata,
   isTouched,
   placeAbsent,
   slipNameOf,
@@ -65,7 +66,7 @@ export function commitLink(bench: Bench, job: JobOf<'link'>): CommitResult {
   try {
     bench.step('named', job.path)
     const ours = root.lstat(at)!
-    if (isTouched(ours, job.fromStat) || ours.mode !== job.fromStat.mode) return CHANGED
+    if (isTouched(ours, job.fromStat) || !isSameMetadata(ours, job.fromStat)) return CHANGED
     return bring(bench, job, { type: 'staged', at }, () => bare(statOfOurs(bench, job.path, ours)))
   } finally {
     if (root.lstat(at) !== undefined) root.unlink(at)

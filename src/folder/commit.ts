@@ -130,7 +130,8 @@ function prepareFile(
   const at = stagedPath(job.token)
   if (durability === undefined) {
     const found = root.lstat(at)
-    if (found !== undefined && isFinished(found, job)) return { at, stat: found, ...shownOf(job, found) }
+    if (found !== undefined && mayBeOurs(found, job) && isFinished(found, job))
+      return { at, stat: found, ...shownOf(job, found) }
   }
   const fd = openStaged(root, at)
   if (fd === undefined) return unusable('there is none')
@@ -141,6 +142,7 @@ function prepareFile(
     if (found.nlink !== 1) return unusable('it has another name')
     if (found.size !== job.size) return unusable(`it has ${found.size} bytes, not ${job.size}`)
     const before = statOf(found)
+    if (!mayBeOurs(before, job)) return unusable('it is another one than was staged')
     if (isFinished(before, job)) {
       durability?.fsync(fd)
       return { at, stat: before, ...shownOf(job, before) }
@@ -169,6 +171,19 @@ function isFinished(found: DiskStat, job: CommitJob & { readonly type: 'file' })
   )
 }
 
+/**
+ * Not what somebody put there who owns the share's root, and so can put another staging area in the place of ours: his
+ * content would become a file of whoever the share says, perhaps with set-user-id.
+ */
+function mayBeOurs(
+  { ino, uid }: DiskStat,
+  { staged, dress }: CommitJob & { readonly type: 'file' },
+): boolean {
+  if (staged !== undefined && ino !== staged.stat.ino) return false
+  const me = process.geteuid?.()
+  return me !== 0 || uid === me || uid === staged?.stat.uid || uid === dress?.uid
+}
+
 /** Whether nobody has touched it since staging gave it all that the job wants; a stat alone tells nothing of attributes. */
 function isAsStaged(found: DiskStat, { staged }: CommitJob & { readonly type: 'file' }): boolean {
   return staged !== undefined && sameStat(found, staged.stat)
@@ -178,6 +193,7 @@ function shownOf(job: CommitJob & { readonly type: 'file' }, found: DiskStat): {
   const shown = isAsStaged(found, job) ? job.staged?.shown : undefined
   return shown === undefined ? {} : { shown }
 }
+
 function unusable(why: string): Fault {
   return { code: 'STAGED_UNUSABLE', detail: `the staged file cannot be used: ${why}` }
 }

@@ -155,7 +155,7 @@ function shareIdIn(text: string): string | undefined {
 }
 
 /**
- * Makes `.shoal`, staging area and archive, readable by nobody else. Throws ShoalError SHARE_UNUSABLE if one of them is
+ * Makes `.shoal`, staging area and archive, readable by nobody else; under root they are root's, whoever made them. Throws ShoalError SHARE_UNUSABLE if one of them is
  * a symlink, no directory, on another file system than the root (files could not be renamed from it), or cannot be made.
  */
 export function prepareOwnDir(rootPath: string): void {
@@ -176,10 +176,12 @@ function makeOwn(root: SafeRoot, path: string): void {
     if (codeOf(thrown) !== 'EEXIST') throw thrown
   }
   const handle = root.directory(path)
-  // Without the ACLs that it may have got from above: what is made in it would get them, too.
+  // Without the ACLs that it may have got from above: what is made in it would get them, too. What a user's daemon made
+  // here once would let that user read all that passes through it, and exchange it.
+  const owner = process.geteuid?.() === 0 ? { uid: 0, gid: process.getegid!() } : {}
   dresser.dress(
     { fd: handle, isHandle: true, isSeen: false },
-    { mode: OWN_MODE, dress: { attributes: NONE } },
+    { mode: OWN_MODE, dress: { ...owner, attributes: NONE } },
   )
 }
 

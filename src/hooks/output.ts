@@ -1,6 +1,8 @@
 // What a hook's program prints: taken line by line, each cut and only so many logged, so that no program fills the log; the
-// end of it is kept for the status. Promises: never holds more than a line and the end.
+// end of it is kept for the status, which has no second guard against a secret that a program prints. Promises: never holds
+// more than a line and the end.
 import type { Readable } from 'node:stream'
+import { redactSecrets } from '../core/secret-redact.js'
 
 /** Of a line, in UTF-16 units; what is longer is cut. */
 export const MAX_LINE = 1000
@@ -48,7 +50,8 @@ export class HookOutput {
     })
   }
 
-  #line(name: OutputName, line: string): void {
+  #line(name: OutputName, text: string): void {
+    const line = redactSecrets(text)
     const cut = line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)}...` : line
     this.#tail = `${this.#tail}${cut}\n`.slice(-MAX_TAIL)
     if (++this.#lines <= MAX_LINES) this.#onLine(name, cut)

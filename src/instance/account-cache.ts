@@ -80,6 +80,20 @@ export class AccountCache implements AccountNames {
     return typeof found === 'number' ? found : undefined
   }
 
+  /** One call for many: an ACL of a share may name two thousand that nobody has here, and nothing else goes on meanwhile. */
+  foresee(kind: AccountKind, names: readonly string[]): void {
+    const { numbers } = this.#file(kind)
+    const isUnknown = (name: string): boolean =>
+      isAccountName(name) && !numbers.has(name) && !this.#remembered.has(`${kind} ${name}`)
+    const unknown = [...new Set(names)].filter(isUnknown)
+    const ask = this.#accounts.many
+    if (ask === undefined || unknown.length < 2) return
+    for (const batch of batchesOf(unknown)) {
+      const rows = rowsOf(this.#asked(() => ask(DATABASES[kind], batch)) ?? [])
+      for (const key of batch) this.#remember(`${kind} ${key}`, valueIn(rows, key))
+    }
+  }
+
   /** Resolves when nothing is being asked for in the background. */
   async settled(): Promise<void> {
     await this.#asking
@@ -97,7 +111,7 @@ export class AccountCache implements AccountNames {
     return known.value
   }
 
-  #asked(ask: () => string | number | undefined): string | number | undefined {
+  #asked<T>(ask: () => T): T | undefined {
     try {
       return ask()
     } catch {
@@ -127,18 +141,13 @@ export class AccountCache implements AccountNames {
     await Promise.resolve()
     for (const [kind, keys] of [...this.#stale]) {
       this.#stale.delete(kind)
-      const all = [...keys]
-      for (let from = 0; from < all.length; from += BATCH) {
-        const batch = all.slice(from, from + BATCH)
+      for (const batch of batchesOf([...keys])) {
         const lines = await this.#askMany(DATABASES[kind], batch).catch(() => undefined)
-        // What cannot be asked now stays as it was.
-        const rows = lines?.map((line) => line.split(':'))
+        const rows = lines === undefined ? undefined : rowsOf(lines)
         for (const key of batch) {
           const at = `${kind} ${key}`
-          const isNumber = /^\d+$/.test(key)
-          const row = rows?.find((fields) => fields[isNumber ? 2 : 0] === key)
-          const value = row === undefined ? undefined : isNumber ? row[0] : Number(row[2])
-          this.#remember(at, rows === undefined ? this.#remembered.get(at)?.value : value)
+          // What cannot be asked now stays as it was.
+          this.#remember(at, rows === undefined ? this.#remembered.get(at)?.value : valueIn(rows, key))
         }
       }
     }
@@ -168,6 +177,23 @@ export class AccountCache implements AccountNames {
     }
     return { mark, names, numbers }
   }
+}
+
+type Rows = readonly (readonly string[])[]
+
+function rowsOf(lines: readonly string[]): Rows {
+  return lines.map((line) => line.split(':'))
+}
+
+/** The number of a name, or the name of a number. */
+function valueIn(rows: Rows, key: string): string | number | undefined {
+  const isNumber = /^\d+$/.test(key)
+  const row = rows.find((fields) => fields[isNumber ? 2 : 0] === key)
+  return row === undefined ? undefined : isNumber ? row[0] : Number(row[2])
+}
+
+function* batchesOf(keys: readonly string[]): Generator<readonly string[]> {
+  for (let from = 0; from < keys.length; from += BATCH) yield keys.slice(from, from + BATCH)
 }
 
 const GETENT_NO_SUCH_KEY = 2

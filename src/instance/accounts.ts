@@ -22,6 +22,8 @@ export interface Group {
 export interface Accounts {
   user(nameOrNumber: string): User | undefined
   group(nameOrNumber: string): Group | undefined
+  /** Lines as in passwd(5) and group(5) of those that are there, all asked for at once. Throws IO if that cannot be told. */
+  many?(database: 'passwd' | 'group', keys: readonly string[]): readonly string[]
 }
 
 /** Looks up at most once a word: an entry's fields by their order in passwd(5) and group(5). */
@@ -30,10 +32,13 @@ type Lookup = (database: 'passwd' | 'group', key: string) => readonly string[] |
 /** Where getent lies, whatever the path of who started us. */
 export const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin:/run/current-system/sw/bin'
 const GETENT_NO_SUCH_KEY = 2
+/** Groups may have thousands of members. */
+const MAX_OUTPUT_BYTES = 16 << 20
 
 /** The accounts of this machine. */
 export function systemAccounts(lookup: Lookup = getent): Accounts {
   return {
+    ...(lookup === getent && { many: getentAll }),
     user: (key) => {
       const [name, , uid, gid, , home] = entryOf(lookup, 'passwd', key) ?? []
       return name === undefined
@@ -59,15 +64,22 @@ export function fileLookup(folder: string): Lookup {
 const etc = fileLookup('/etc')
 
 function getent(database: 'passwd' | 'group', key: string): readonly string[] | undefined {
-  const { error, status, stdout } = spawnSync('getent', [database, key], {
+  return getentAll(database, [key])[0]?.split(':')
+}
+
+function getentAll(database: 'passwd' | 'group', keys: readonly string[]): readonly string[] {
+  const { error, status, stdout } = spawnSync('getent', [database, ...keys], {
     env: { PATH: SYSTEM_PATH },
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: MAX_OUTPUT_BYTES,
   })
-  if (error !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return etc(database, key)
-  if (status === 0) return stdout.split('\n')[0]!.split(':')
-  if (status === GETENT_NO_SUCH_KEY) return undefined
-  throw new ShoalError('IO', `cannot look up ${key}: getent ${database} failed (exit code ${status})`, {
+  if (error !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT')
+    return keys.flatMap((key) => etc(database, key)?.join(':') ?? [])
+  // Of several keys, those that are there are told even if others are not.
+  if (status === 0 || status === GETENT_NO_SUCH_KEY) return stdout.split('\n').filter((line) => line !== '')
+  const what = keys.length === 1 ? keys[0] : `${keys.length} accounts`
+  throw new ShoalError('IO', `cannot look up ${what}: getent ${database} failed (exit code ${status})`, {
     cause: error,
   })
 }

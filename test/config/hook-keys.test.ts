@@ -48,6 +48,30 @@ describe('on_change', () => {
     })
   })
 
+  it('is warned of a program that lies in a shared folder, also where another one is given it', () => {
+    const warned = (hook: object): string[] =>
+      parseConfig(textOf([{ match: 'a', ...hook }]), FILE).warnings.map(({ key, message }) => {
+        assert.match(message, /^is a program in a shared folder/)
+        return key
+      })
+    const theirs = [
+      ['/srv/etc/x'],
+      ['sh', 'x'],
+      ['/bin/bash', '--', 'x'],
+      ['python3', '/srv/etc/d/x.py', 'y'],
+    ]
+    for (const run of theirs)
+      assert.deepEqual(warned({ run }), ['shared_folders[0].on_change[0].run'], run[1])
+    const ours = [
+      ['rsync', 'x', '/srv/etc'],
+      ['sh', '-c', 'cat x'],
+      ['sh', '/opt/x', '/srv/etc'],
+      ['cat', 'x'],
+    ]
+    for (const run of ours) assert.deepEqual(warned({ run }), [], run[0])
+    assert.deepEqual(warned({ run: ['sh', 'x'], cwd: '/opt' }), [])
+  })
+
   it('takes all of its keys; cwd is relative to the file', () => {
     const hook = {
       match: ['a', '!a/b'],

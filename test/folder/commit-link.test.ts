@@ -44,6 +44,22 @@ function leftOf(result: unknown): DiskStat | undefined {
   return (result as { left?: DiskStat }).left
 }
 
+test('A3: a change of mode or owner at that moment is not taken for ours', () => {
+  const meddlers: ((at: string) => void)[] = [(at) => fs.chmodSync(at, 0o604)]
+  // Only root may give a file away.
+  if (process.geteuid?.() === 0) meddlers.push((at) => fs.chownSync(at, 12345, 23456))
+  for (const meddle of meddlers) {
+    withShare((share) => {
+      share.write('from', 'content')
+      const step = (name: string): void => {
+        if (name === 'named') meddle(share.at('from'))
+      }
+      assert.equal(share.commitOne(linkJob(share, 'from', 'new'), { step }).status, 'changed')
+      assert.ok(!share.exists('new'))
+    })
+  }
+})
+
 for (const without of ABILITIES) {
   const how = without.length === 0 ? 'everything' : `no ${without.join(', no ')}`
 

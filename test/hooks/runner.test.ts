@@ -82,6 +82,13 @@ describe('a run', () => {
     assert.ok(result.tail.length <= MAX_TAIL && result.tail.endsWith('line 999\nend\n'))
   })
 
+  it('has no secret in what it is heard to print', async () => {
+    const secret = `shoalw1${'q'.repeat(52)}`
+    const { result, lines } = await run(`echo "secret: ${secret}"; printf ${secret} >&2`)
+    assert.deepEqual([...lines].sort(), ['stderr: shoalw1[secret]', 'stdout: secret: shoalw1[secret]'])
+    assert.deepEqual(result.tail.split('\n').sort(), ['', 'secret: shoalw1[secret]', 'shoalw1[secret]'])
+  })
+
   it('that does not start says why', async () => {
     const { result } = await run('', { argv: ['no-such-program-here'] })
     assert.deepEqual([result.type, result.reason], ['not-started', 'no-such-program-here is not found'])

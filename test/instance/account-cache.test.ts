@@ -3,6 +3,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { localEntries } from '../../src/core/acl.js'
+import { OwnerMapping } from '../../src/core/owners.js'
 import { AccountCache, type AskMany } from '../../src/instance/account-cache.js'
 import type { Accounts } from '../../src/instance/accounts.js'
 
@@ -15,14 +17,21 @@ function machine(test: TestContext) {
   test.after(() => fs.rmSync(folder, { recursive: true }))
   fs.writeFileSync(`${folder}/passwd`, PASSWD)
   fs.writeFileSync(`${folder}/group`, 'root:x:0:\nstaff:x:50:alice\n')
-  const world = { nowMs: 0, asked: [] as string[], ldap: new Map([['lisa', 7001]]), isDown: false }
+  const world = { nowMs: 0, calls: 0, asked: [] as string[], ldap: new Map([['lisa', 7001]]), isDown: false }
   const found = (key: string): { name: string; uid: number; gid: number; home: string } | undefined => {
     world.asked.push(key)
     if (world.isDown) throw new Error('the directory does not answer')
     const at = [...world.ldap].find(([name, uid]) => name === key || String(uid) === key)
     return at === undefined ? undefined : { name: at[0], uid: at[1], gid: at[1], home: '/' }
   }
-  const accounts: Accounts = { user: found, group: found }
+  const many = (_: string, keys: readonly string[]): string[] => {
+    world.calls++
+    return keys.flatMap((key) => {
+      const at = found(key)
+      return at === undefined ? [] : [`${at.name}:x:${at.uid}:${at.gid}::/:`]
+    })
+  }
+  const accounts: Accounts = { user: found, group: found, many }
   const askMany: AskMany = async (_, keys) => {
     if (world.isDown) throw new Error('the directory does not answer')
     return keys.flatMap((key) => {
@@ -50,6 +59,33 @@ describe('accounts from memory', () => {
     fs.writeFileSync(`${folder}/passwd`, `${PASSWD}new:x:1006:1006::/:\n`)
     world.nowMs = 3000
     assert.equal(cache.numberOf('user', 'new'), 1006)
+  })
+
+  it('many that are foreseen take a call for hundreds of them, and are not asked for again', (test) => {
+    const { cache, world } = machine(test)
+    const strangers = Array.from({ length: 2000 }, (_, i) => `stranger${i}`)
+    cache.foresee('user', ['lisa', 'alice', '7', '-x', ...strangers, 'lisa'])
+    assert.equal(world.calls, 8)
+    assert.deepEqual(new Set(world.asked), new Set(['lisa', ...strangers]))
+    assert.equal(cache.numberOf('user', 'lisa'), 7001)
+    assert.equal(cache.numberOf('user', 'alice'), 1005)
+    for (const name of strangers) assert.equal(cache.numberOf('user', name), undefined)
+    cache.foresee('user', ['lisa', ...strangers])
+    assert.deepEqual([world.calls, world.asked.length], [8, 2001])
+    world.isDown = true
+    cache.foresee('group', strangers)
+    assert.equal(cache.numberOf('group', 'stranger7'), undefined)
+    assert.equal(world.asked.length, 2009, 'who does not answer is asked once for many')
+  })
+
+  it('an ACL of the share that names many is looked up at once', (test) => {
+    const { cache, world } = machine(test)
+    const entries = Array.from({ length: 500 }, (_, i) => {
+      return { kind: i % 2 === 0 ? 'user' : 'group', rights: 7, id: 9000 + i, name: `stranger${i}` } as const
+    })
+    const local = localEntries(entries, new OwnerMapping(cache, { by: 'name', map: {} }))
+    assert.equal(local.length, 500)
+    assert.deepEqual([world.calls, world.asked.length], [2, 500])
   })
 
   it('others are asked for once, later in the background, and served as they were until then', async (test) => {
