@@ -100,6 +100,12 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
       )
+    for (const [hookAt, { match }] of onChange.entries())
+      if (match.every((pattern) => pattern.startsWith('!')))
+        warn(
+          ['on_change', hookAt, 'match'],
+          'only takes paths out, so the hook never runs: name first what it is for, ["**", "!*.swp"]',
+        )
     for (const [hookAt, { run }] of onChange.entries())
       if (isAbsolute(run[0]!) && config.shares.some((share) => isWithin(run[0]!, share.dir)))
         warn(
