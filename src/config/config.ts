@@ -89,6 +89,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly drift: readonly DriftRule[]
   /** What is run after changes. */
   readonly onChange: readonly HookSpec[]
+  /** Carry hard links. */
+  readonly hardLinks: boolean
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
@@ -233,6 +235,7 @@ function shareOf(
     overwriteChanges: shape.overwrite_changes,
     drift: shape.drift,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
+    hardLinks: shape.hard_links,
     sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),

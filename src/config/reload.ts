@@ -70,6 +70,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
+  hardLinks: { key: 'hard_links', live: false, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

@@ -15,6 +15,7 @@ export interface ShareShape {
   readonly search_lan?: boolean | undefined
   readonly use_dht?: boolean | undefined
   readonly use_sync_trash?: boolean | undefined
+  readonly hard_links: boolean
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
   readonly drift: readonly DriftRule[]
@@ -88,6 +89,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.optional(),
     { type: 'flag', default: '`true`' },
     'keep what others replaced or deleted in the archive, `.shoal/archive`',
+  ),
+  hard_links: works(
+    flag.default(true),
+    { type: 'flag' },
+    'names of one file inside the share are names of one file on all nodes that can; `false`: each is a file of its own',
   ),
   overwrite_changes: works(
     flag.default(false),

@@ -311,7 +311,7 @@ class Daemon implements RunningDaemon {
     at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, sparse } = share
+    const { dir, secret, useSyncTrash, hardLinks, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -321,6 +321,7 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       drift: driftRules(share),
+      hardLinks,
       sparse,
       deviceName,
       settings: shareSettings(this.#config),
@@ -374,9 +375,9 @@ function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): r
   return overwriteChanges ? RESTORE_ALL : drift
 }
 
-function hooksAt({ shares }: Config, at: number): ShareHooks {
+function hooksAt({ shares, storagePath }: Config, at: number): ShareHooks {
   const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
-  return { specs: shares[at]!.onChange, before }
+  return { specs: shares[at]!.onChange, before, scratch: storagePath }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

@@ -55,6 +55,7 @@ export interface ShareSettings {
     | 'report'
     | 'restore'
     | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  readonly hard_links?: boolean
   /** Default true. */
   readonly sparse?: boolean
 }

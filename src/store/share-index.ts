@@ -16,6 +16,7 @@ import { parentOf, type RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
 import type { Step } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
+import type { DiskStat } from '../core/stat.js'
 import { type Effective, withAncestors } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
@@ -26,6 +27,7 @@ import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
 import { IntentTable } from './intents.js'
+import { LinkTable } from './links.js'
 import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
 import { Recovery } from './recovery.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
@@ -58,6 +60,7 @@ export class ShareIndex {
   readonly pieces: PieceTables
   readonly conflicts: Conflicts
   readonly recovery: Recovery
+  readonly links: LinkTable
   readonly #database: Database
   readonly #heads: HeadsTable
   readonly #disk: DiskTable
@@ -78,8 +81,11 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
+    this.links = new LinkTable(database, prefix)
     const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
-    this.#disk = new DiskTable(database, prefix, this.pieces, stays, (directory) => this.refresh(directory))
+    this.#disk = new DiskTable(database, prefix, this.pieces, this.links, stays, (directory) =>
+      this.refresh(directory),
+    )
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
@@ -209,6 +215,16 @@ export class ShareIndex {
     for (const path of this.#wanted.withoutContent()) this.refresh(path)
   }
 
+  /** Links to a file came or went by our own doing; see DiskTable.noteLinks. */
+  noteLinks(stat: DiskStat, path?: RelPath): void {
+    this.#disk.noteLinks(stat, path)
+  }
+
+  /** Paths of files with these inodes whose rows know of one name only, found by a walk that pauses between chunks. */
+  singleNames(inodes: ReadonlySet<number>, chunk: number): Generator<RelPath[]> {
+    return this.#disk.singles(inodes, chunk)
+  }
+
   /** A file of a path was moved to the archive: its pieces can be copied from there (P3). */
   noteArchived(path: RelPath, archivePath: string): void {
     const layout = this.layout(path)
@@ -297,6 +313,13 @@ export class ShareIndex {
     if (entry.type !== 'file') return []
     const feed = this.feeds.byWriter(entry.author)
     return feed === undefined ? undefined : this.pieces.ofRuns(feed.number, entry.pieces)
+  }
+
+  /** The first piece of a head; undefined if it has none, or it was never announced. */
+  firstPieceOf(entry: Entry): PieceInfo | undefined {
+    const [run] = entry.type === 'file' ? entry.pieces : []
+    const feed = run === undefined ? undefined : this.feeds.byWriter(entry.author)
+    return run === undefined || feed === undefined ? undefined : this.pieces.at(feed.number, run.first)
   }
 
   /** The pieces of a content that some head of a path has, in file order. */

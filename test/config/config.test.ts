@@ -67,6 +67,7 @@ describe('parseConfig', () => {
           overwriteChanges: false,
           drift: [],
           onChange: [],
+          hardLinks: true,
           sparse: true,
           useRelay: true,
           position: { line: 1, column: 47 },

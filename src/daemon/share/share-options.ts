@@ -25,12 +25,16 @@ export interface ShareSettings {
 export interface ShareHooks {
   readonly specs: readonly HookSpec[]
   readonly before: number
+  /** The daemon's private folder. */
+  readonly scratch: string
 }
 
 export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Carry hard links (`hard_links`). */
+  readonly hardLinks: boolean
   /** Owners, ACLs and extended attributes: what is carried of them. */
   readonly metadata: Metadata
   /** Whether blocks of zeros in files become holes (`sparse`). */

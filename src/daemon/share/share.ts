@@ -176,6 +176,7 @@ export class Share {
         this.#tellMembers()
         this.#settler.soon()
         this.hooks.wake()
+        this.#scanner.noteChanges()
       },
     })
     this.hooks = makeHooks(options, prefix, {
@@ -344,7 +345,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, sparse } = this.#o
+    const { dir, pool, keys, useSyncTrash, hardLinks, sparse } = this.#o
     const metadata = (): Metadata => this.#metadata
     return {
       root: dir,
@@ -355,6 +356,7 @@ export class Share {
       log: this.#log,
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
+      hardLinks,
       archive: useSyncTrash,
       sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
