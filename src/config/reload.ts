@@ -69,6 +69,12 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   xattrs: { key: 'xattrs', live: false, show: plain },
   sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: true, show: plain },
+  followsReleases: {
+    key: 'follow',
+    live: false,
+    show: (value) => plain(value === true ? 'releases' : 'all'),
+  },
+  keepReleases: { key: 'releases.keep', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
 }

@@ -50,6 +50,9 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
+  /** Default 'all'. */
+  readonly follow?: 'all' | 'releases'
+  readonly releases?: { readonly keep: number }
   /** With a read secret: what is done about changes made here. Default: 'report'. */
   readonly drift?:
     | 'report'

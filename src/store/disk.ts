@@ -13,6 +13,7 @@ import { withheldBits } from '../core/setid.js'
 import { type DiskStat, sameStat } from '../core/stat.js'
 import { isShared, type LinkTable } from './links.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
+import { HeldReleases } from './releases.js'
 import { type DiskRow, packDiskRow, statOfPacked, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
@@ -34,6 +35,8 @@ const LACK_NAMES = ['owner', 'account', 'acl', 'xattrs'] as const
 const EXAMPLES = 16
 
 export class DiskTable {
+  /** What of it belongs to releases. */
+  readonly releases: HeldReleases = new HeldReleases()
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
   readonly #pieces: PieceTables
@@ -243,8 +246,10 @@ export class DiskTable {
       else this.#withheld.delete(path)
     }
     if (row.lacks !== undefined && row.lacks !== 0) this.#countLacks(path, row.lacks, sign)
-    if (sign === 1) this.#digest.add(fingerprint(path, fact))
-    else this.#digest.remove(fingerprint(path, fact))
+    const print = fingerprint(path, fact)
+    if (sign === 1) this.#digest.add(print)
+    else this.#digest.remove(print)
+    this.releases.note(path, fact, print, sign)
     if (fact.type === 'file') {
       this.#files += sign
       this.#bytes += sign * fact.size

@@ -22,7 +22,7 @@ import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
 import { DiskTable, type Lacking } from './disk.js'
-import { dueStep, type IndexOptions, isToBeUndone } from './due.js'
+import { dueStep, type IndexOptions, isHeldBack, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
@@ -30,6 +30,7 @@ import { IntentTable } from './intents.js'
 import { LinkTable } from './links.js'
 import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
 import { Recovery } from './recovery.js'
+import type { HeldReleases } from './releases.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import type { Database } from './tables.js'
 import { WantedTable } from './wanted.js'
@@ -73,6 +74,8 @@ export class ShareIndex {
    */
   #isDiskUnsure: boolean
   #held = new Map<number, Map<number, boolean>>()
+  /** Pinned paths of which the share has come to say something else. */
+  readonly #heldBack = new Set<RelPath>()
 
   /** `prefix` keeps several shares apart in one database. Walks all rows once to count them. */
   constructor(database: Database, prefix: string, options: IndexOptions) {
@@ -283,6 +286,29 @@ export class ShareIndex {
     this.refresh(path)
   }
 
+  /** How many pinned paths the share has come to say something else of, as far as they were looked at since the start. */
+  get heldBack(): number {
+    return this.#heldBack.size
+  }
+
+  /** What this disk holds of each release. */
+  get releases(): HeldReleases {
+    return this.#disk.releases
+  }
+
+  /** Whether anything is to be done at a path or below it. */
+  isWantedBelow(directory: RelPath): boolean {
+    return this.#wanted.hasBelow(directory)
+  }
+
+  /** Works out anew what is to be done below a directory, some paths at a time; returns where to go on, if so. */
+  refreshBelow(directory: RelPath, after?: RelPath, limit = 512): RelPath | undefined {
+    const paths = this.#heads.below(directory, after, limit)
+    // Directories that only their children hold up have no heads of their own.
+    for (const path of new Set(paths.flatMap(withAncestors))) this.refresh(path)
+    return paths.length < limit ? undefined : paths.at(-1)
+  }
+
   /** New ignore rules: everything is looked at again. */
   setIgnored(isIgnored: IndexOptions['isIgnored']): void {
     this.#options = { ...this.#options, isIgnored }
@@ -359,6 +385,8 @@ export class ShareIndex {
   }
 
   #due(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
+    if (isHeldBack(this.#options, path, share, row)) this.#heldBack.add(path)
+    else this.#heldBack.delete(path)
     return dueStep(this.#options, path, share, row, this.#disk.holdsDriftBelow(path))
   }
 

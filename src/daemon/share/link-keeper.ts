@@ -3,6 +3,7 @@
 // comes to an end (V3, V5). And looks for the names of a file that has more links than the index knows names of it.
 import { groupOf, inGroup, leastGroup, newGroup } from '../../core/link-group.js'
 import { parentOf, type RelPath } from '../../core/path.js'
+import { isInReleases } from '../../core/release.js'
 import { unpackLayout } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
 import { wornBy } from './link-watch.js'
@@ -97,7 +98,8 @@ export class LinkKeeper {
   #unify(ino: number): Publication[] {
     const { index } = this.#options.context
     const names = index.links.names(ino)
-    if (names.length < 2) return []
+    // What releases share is each node's own matter.
+    if (names.length < 2 || names.some(({ path }) => isInReleases(path))) return []
     const stated = names.map(({ group }) => group).filter((group) => group !== undefined)
     const isOne = stated.length === names.length && stated.every((group) => group.equals(stated[0]!))
     if (isOne) return []

@@ -6,6 +6,7 @@ import { type FileFact, fingerprint, sameFact, sameFactContent } from '../../cor
 import { groupOf, sameButGroup, statedGroup } from '../../core/link-group.js'
 import type { RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
+import { twinsOf } from '../../core/release.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PathIntent } from '../../store/intents.js'
 import { isShared } from '../../store/links.js'
@@ -61,7 +62,8 @@ export class LinkPlanner {
     if ((step.type !== 'write' && step.type !== 'metadata') || step.fact.type !== 'file') return ORDINARY
     const { fact } = step
     const isInGroup = mayLink && this.#context.hardLinks && groupOf(fact) !== undefined
-    if (step.type === 'write') return isInGroup ? this.#written(path, fact) : ORDINARY
+    if (step.type === 'write' && isInGroup) return this.#written(path, fact)
+    if (step.type === 'write') return mayLink ? this.#ofRelease(path, fact) : ORDINARY
     const held = row?.applied.fact
     if (row?.stat === undefined || row.drift !== undefined || held?.type !== 'file') return ORDINARY
     // What is the same and is to be dressed all the same could not be dressed before.
@@ -150,6 +152,17 @@ export class LinkPlanner {
           : undefined
     if (by !== undefined) this.#serve(path, fact.content, by)
     return decision
+  }
+
+  /** A file that is unchanged since another release has the same inode: releases are not written to. */
+  #ofRelease(path: RelPath, fact: FileFact): LinkDecision {
+    const { index, hardLinks } = this.#context
+    const twin = hardLinks
+      ? twinsOf(path, index.releases.names()).find((at) => isSource(index, at, fact))
+      : undefined
+    if (twin === undefined) return ORDINARY
+    this.#serve(path, fact.content, twin)
+    return { type: 'link', from: twin }
   }
 
   /** Nothing but what is said of the group is new. */

@@ -5,6 +5,7 @@ import type { Fact, FileFact, LiveFact } from '../../core/fact.js'
 import { groupOf, inGroup, type LinkLook, observedGroup } from '../../core/link-group.js'
 import type { Looked } from '../../core/metadata-look.js'
 import type { RelPath } from '../../core/path.js'
+import { isInReleases } from '../../core/release.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { Effective } from '../../core/tree.js'
 import { isShared } from '../../store/links.js'
@@ -47,7 +48,8 @@ export function withGroups(
     share: known.share.fact,
     siblings: names.filter((name) => name.path !== path).map(({ group }) => group),
     wasLinked: !isSameInode && wasLinked(index, path, held, row),
-    states: isWriter && hardLinks,
+    // What releases share is each node's own matter.
+    states: isWriter && hardLinks && !isInReleases(path),
   }
   const group = observedGroup(look)
   const grouped = (fact: LiveFact): LiveFact => (fact.type === 'file' ? inGroup(fact, group) : fact)

@@ -19,6 +19,10 @@ export interface ShareSettings {
   readonly trashTtlDays: number
   /** Larger files are not kept in the archive; Infinity: no limit. */
   readonly maxVersionedBytes: number
+  /** How many releases to leave when one is made; undefined: all. */
+  readonly keepReleases: number | undefined
+  /** After how long a member that is not heard of is not waited for; 0: never. */
+  readonly peerExpirationDays: number
 }
 
 /** A share's hooks, and how many those before it in the configuration have. */
@@ -39,6 +43,8 @@ export interface ShareOptions {
   readonly metadata: Metadata
   /** Whether blocks of zeros in files become holes (`sparse`). */
   readonly sparse: boolean
+  /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */
+  readonly followsReleases: boolean
   /** What is done about a reader's own changes. */
   readonly drift: readonly DriftRule[]
   readonly settings: ShareSettings
