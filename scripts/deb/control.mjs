@@ -97,7 +97,7 @@ export function changelogFile(changelog, version, date) {
 function itemsOf(text) {
   const blocks = text.split(/\n\s*\n|\n(?=- )|^(?=- )/)
   return blocks
-    .filter((block) => !block.startsWith('#'))
+    .filter((block) => !block.trimStart().startsWith('#'))
     .map((block) => block.replace(/^- /, '').replace(/\s+/g, ' ').replaceAll('`', '').trim())
     .filter(Boolean)
 }
