@@ -93,10 +93,11 @@ export function changelogFile(changelog, version, date) {
     .join('\n')
 }
 
-/** Bullets, and paragraphs, each as one line without Markdown's marks. */
+/** Bullets, and paragraphs, each as one line without Markdown's marks; headings are left out. */
 function itemsOf(text) {
   const blocks = text.split(/\n\s*\n|\n(?=- )|^(?=- )/)
   return blocks
+    .filter((block) => !block.trimStart().startsWith('#'))
     .map((block) => block.replace(/^- /, '').replace(/\s+/g, ' ').replaceAll('`', '').trim())
     .filter(Boolean)
 }

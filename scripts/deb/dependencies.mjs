@@ -23,13 +23,18 @@ const SIDE_FOLDERS = new Set([
   ],
   ...['test', 'tests', '__tests__'],
 ])
-/** C and C++ sources and how they are built: lmdb carries all of LMDB, lz4 and rpc. */
+/** C and C++ sources and how they are built: lmdb carries all of LMDB, koffi its library, lz4 and rpc. */
 const SOURCES = new Set([
   '.c',
   '.cc',
   '.cpp',
   '.h',
   '.hpp',
+  '.hh',
+  '.inc',
+  '.S',
+  '.asm',
+  '.def',
   '.gyp',
   '.gypi',
   '.cmake',

@@ -1,7 +1,8 @@
 // What `shoal check` says of configurations: what each would do when run, and everything wrong with it, by itself and
 // beside the others. Nothing is started, made or changed. Promises: no secret is in any of it, not even a damaged one.
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { isWithin } from '../config/checks.js'
 import {
   type Collision,
   configCollisions,
@@ -190,18 +191,32 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
   }
 }
 
-/** Programs of hooks that could not be run from here. */
+/** Programs of hooks that could not be run from here, and where they could not be run. */
 async function hookFaults({ config, positionOf }: Inspected): Promise<string[]> {
   const warnings: string[] = []
-  for (const [at, { onChange }] of (config?.shares ?? []).entries())
-    for (const [hookAt, { run }] of onChange.entries()) {
+  for (const [at, { dir, onChange }] of (config?.shares ?? []).entries())
+    for (const [hookAt, { run, cwd }] of onChange.entries()) {
+      const warn = (name: string, message: string): void => {
+        const key = ['shared_folders', at, 'on_change', hookAt, name]
+        if (positionOf === undefined) return
+        const problem = { position: positionOf(key), key: formatKey(key), message }
+        warnings.push(warningOf(config!.fileName, problem).text)
+      }
       const fault = await programFault(run[0]!, process.env)
-      if (fault === undefined || positionOf === undefined) continue
-      const key = ['shared_folders', at, 'on_change', hookAt, 'run']
-      const problem = { position: positionOf(key), key: formatKey(key), message: `its program ${fault}` }
-      warnings.push(warningOf(config!.fileName, problem).text)
+      if (fault !== undefined) warn('run', `its program ${fault}`)
+      // A folder within the share may be on its way here.
+      if (cwd !== undefined && !isWithin(cwd, dir) && !(await isFolder(cwd)))
+        warn('cwd', 'is no folder that is there, so the program will not start')
     }
   return warnings
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    // What may not be looked at may be there.
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  )
 }
 
 async function reportShare({ secret, dir, ...share }: ShareConfig): Promise<ShareReport> {

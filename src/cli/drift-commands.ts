@@ -110,7 +110,8 @@ export function formatDrift(drift: readonly DriftReport[]): string {
     .join('\n')
 }
 
-function formatFolder(dir: string, drift: readonly DriftReport[]): string {
+function formatFolder(dir: string, unsorted: readonly DriftReport[]): string {
+  const drift = [...unsorted].sort((a, b) => (a.path < b.path ? -1 : 1))
   const open = drift.filter(({ acknowledgement }) => acknowledgement === null)
   const isRestored = open.some(({ policy }) => policy === 'restore')
   const rows = open.map((item) => [

@@ -17,8 +17,8 @@ export function parseHostPort(text: string, leastPort: 0 | 1): HostPort {
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** Reads "90m", "24h", "7d", "30s". Undefined if it is anything else; limits are the daemon's. */
+/** Reads "90m", "24h", "7d", "30s". Undefined if it is anything else, or no time at all; upper limits are the daemon's. */
 export function parseLife(text: string): number | undefined {
-  const match = /^(\d{1,9})([smhd])$/.exec(text)
+  const match = /^(?!0+\D)(\d{1,9})([smhd])$/.exec(text)
   return match === null ? undefined : Number(match[1]) * UNITS[match[2]!]!
 }

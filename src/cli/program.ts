@@ -231,7 +231,7 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
         .argParser(parseLifeOption)
         .default(DEFAULT_ACKNOWLEDGEMENT_MS, '30d'),
     )
-    .option('--withdraw', 'take it back')
+    .addOption(new Option('--withdraw', 'take it back').conflicts(['reason', 'expires']))
     .addOption(jsonOption())
     .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
       setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),

@@ -100,6 +100,12 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
       )
+    for (const [hookAt, { match }] of onChange.entries())
+      if (match.every((pattern) => pattern.startsWith('!')))
+        warn(
+          ['on_change', hookAt, 'match'],
+          'only takes paths out, so the hook never runs: name first what it is for, ["**", "!*.swp"]',
+        )
     for (const [hookAt, { run, cwd = dir }] of onChange.entries())
       if (programsOf(run, cwd).some((file) => config.shares.some((share) => isWithin(file, share.dir))))
         warn(

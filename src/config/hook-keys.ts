@@ -56,6 +56,9 @@ const retry = z.object(
   { error: wrong('{"times": number, "wait": duration}') },
 )
 
+/** The keys of a hook's retry. */
+export const RETRY: readonly string[] = Object.keys(retry.shape)
+
 const NAME = /^(?!SHOAL_)[A-Za-z_][A-Za-z0-9_]*$/
 const env = z
   .record(z.string(), word, { error: wrong('an object of texts') })

@@ -2,7 +2,7 @@
 // What a value means beside others (folders that overlap, ...) is checks.ts's. Complaints never quote a text, as it may
 // be a secret at the wrong place; keys are shown only as far as they cannot be one.
 import { z } from 'zod'
-import { HOOK } from './hook-keys.js'
+import { HOOK, RETRY } from './hook-keys.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 import { infoOf } from './key-info.js'
 import { type ConfigShape, ROOT } from './root-keys.js'
@@ -24,6 +24,8 @@ const WITHIN: readonly { readonly at: string; readonly keys: Readonly<Record<str
   { at: 'shared_folders', keys: SHARE },
 ]
 
+const UNKNOWN_KEY = 'is not a key of this place and has no effect'
+
 /** Checks the shape and fills in defaults. Unknown keys and those with no effect in this version are warnings. */
 export function checkShape(json: PositionedJson): ShapeResult {
   const result = CONFIG.safeParse(json.value)
@@ -39,8 +41,13 @@ export function checkShape(json: PositionedJson): ShapeResult {
       for (const [index, entry] of value.entries()) {
         warnings.push(...withoutEffect(json, [at, index], keys, entry))
         const hooks: readonly unknown[] = (entry as Partial<ShareShape>).on_change ?? []
-        for (const [hookAt, hook] of hooks.entries())
-          warnings.push(...withoutEffect(json, [at, index, 'on_change', hookAt], HOOK, hook))
+        for (const [hookAt, hook] of hooks.entries()) {
+          const path = [at, index, 'on_change', hookAt]
+          warnings.push(
+            ...withoutEffect(json, path, HOOK, hook),
+            ...unknownKeys(json, [...path, 'retry'], RETRY),
+          )
+        }
       }
     else if (value !== undefined) warnings.push(...withoutEffect(json, [at], keys, value))
   }
@@ -67,6 +74,16 @@ function withoutTwins(problems: readonly Problem[]): Problem[] {
   })
 }
 
+/** Keys of an object, if it is there, whose own keys are in no table. */
+function unknownKeys(json: PositionedJson, at: KeyPath, known: readonly string[]): Problem[] {
+  // Of a place that is not there, keysAt tells the keys around it.
+  if (!json.keysAt(at.slice(0, -1)).some(({ key }) => key === at.at(-1))) return []
+  return json
+    .keysAt(at)
+    .filter(({ key }) => !known.includes(key))
+    .map(({ key, position }) => ({ position, key: formatKey([...at, key]), message: UNKNOWN_KEY }))
+}
+
 function withoutEffect(
   json: PositionedJson,
   at: KeyPath,
@@ -77,7 +94,7 @@ function withoutEffect(
     const place = { position, key: formatKey([...at, key]) }
     const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined
     const fate = schema === undefined ? undefined : infoOf(schema)?.fate
-    if (fate === undefined) return [{ ...place, message: 'is not a key of this place and has no effect' }]
+    if (fate === undefined) return [{ ...place, message: UNKNOWN_KEY }]
     if (fate.type === 'works' || !fate.isAsked((values as Record<string, unknown>)[key])) return []
     const line = fate.line.replaceAll('`', '')
     if (fate.type === 'done') return [{ ...place, message: `has nothing left to do: ${line}`, isNote: true }]

@@ -167,7 +167,8 @@ class Daemon implements RunningDaemon {
       share.setHooks(hooksAt(this.#config, i))
       const config = this.#config.shares[i]!
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
-      if (plan.live.some(({ key }) => key.endsWith('.drift'))) share.drift.setRules(driftRules(config))
+      if (plan.live.some(({ key }) => /\.(drift|overwrite_changes)$/.test(key)))
+        share.drift.setRules(driftRules(config))
     }
     return plan
   }

@@ -1,11 +1,13 @@
 // What is to be done at one path of this disk now: the core's step, with what the ignore rules leave out and what a
 // reader's own change holds back: at the path itself, or below a directory that is to go.
+import { sameFact } from '../core/fact.js'
 import { NOTHING_APPLIED } from '../core/local.js'
 import { LACKS } from '../core/metadata.js'
 import type { RelPath } from '../core/path.js'
 import { type Step, stepFor } from '../core/plan.js'
 import { isSameInRelease } from '../core/release.js'
 import type { Effective } from '../core/tree.js'
+import { compareVersions } from '../core/version.js'
 import type { DiskRow } from './rows.js'
 
 export interface IndexOptions {
@@ -28,10 +30,20 @@ export function isToBeUndone({ overwriteDrift }: IndexOptions, path: RelPath, ro
   return typeof overwriteDrift === 'boolean' ? overwriteDrift : overwriteDrift(path, row)
 }
 
-/** Whether the share says nothing of a path but what was applied when a reader changed it: a step there undoes that. */
+/**
+ * Whether the share says nothing of a path but what was applied when a reader changed it: a step there undoes that. A time of
+ * a directory that is still to be put back is no news: what is removed below a directory moves its time before it goes itself.
+ */
 export function isOldNews(share: Effective, { applied }: DiskRow): boolean {
   const { type } = stepFor(share, applied)
-  return type === 'none' || type === 'adopt'
+  if (type === 'none' || type === 'adopt') return true
+  const { fact } = applied
+  return (
+    fact.type === 'directory' &&
+    share.fact.type === 'directory' &&
+    sameFact(share.fact, { ...fact, mtimeUs: share.fact.mtimeUs }) &&
+    compareVersions(share.version, applied.version) === 'equal'
+  )
 }
 
 /**
@@ -73,6 +85,7 @@ function ownStep(options: IndexOptions, path: RelPath, share: Effective, row: Di
   }
   // A reader's own change stays until the share says something new of the path, unless it is told to undo it. What
   // is to be done then starts from what the disk really holds.
-  if ((step.type === 'none' || step.type === 'adopt') && !isToBeUndone(options, path, row)) return step
+  if (isOldNews(share, row) && !isToBeUndone(options, path, row))
+    return step.type === 'adopt' ? step : { type: 'none' }
   return stepFor(share, { version: row.applied.version, fact: row.drift.fact })
 }

@@ -104,13 +104,18 @@ describe('shoal check', () => {
       { match: '*', run: ['sh', '-c', 'true'] },
       { match: '*', run: ['no-such-program-here'] },
       { match: '*', run: ['/nonexistent/program'] },
+      { match: '*', run: ['true'], cwd: '/' },
+      { match: '*', run: ['true'], cwd: '/nonexistent/folder' },
     ]
     const file = await put('a.conf', conf('a', [share(W, 'a', { on_change })]))
     const { exit, answer } = await json<ConfigReport[]>('check', file)
     assert.equal(exit, 0)
     const warnings = answer[0]!.warnings.map((line) => line.replace(/^.*:1:\d+: /, ''))
     assert.match(warnings[0]!, /^shared_folders\[0\]\.on_change\[1\]\.run: its program is not found in \//)
-    assert.deepEqual(warnings.slice(1), ['shared_folders[0].on_change[2].run: its program is not there'])
+    assert.deepEqual(warnings.slice(1), [
+      'shared_folders[0].on_change[2].run: its program is not there',
+      'shared_folders[0].on_change[4].cwd: is no folder that is there, so the program will not start',
+    ])
   })
 
   it('looks at all configurations of a folder', async () => {

@@ -149,6 +149,12 @@ describe('shoal drift acknowledge', () => {
       (await shoal(['drift', 'acknowledge', one, 'f', '--reason', 'r', '--expires', 'soon'])).exit,
       64,
     )
+    const atOnce = await shoal(['drift', 'acknowledge', one, 'f', '--reason', 'r', '--expires', '0d'])
+    assert.equal(atOnce.exit, 64)
+    assert.match(atOnce.err, /'0d' is invalid. expected a time such as/)
+    const both = await shoal(['drift', 'acknowledge', one, 'f', '--reason', 'r', '--withdraw'])
+    assert.equal(both.exit, 64)
+    assert.match(both.err, /cannot be used with/)
     assert.equal((await shoal(['drift', 'acknowledge', one])).exit, 64)
     assert.deepEqual(backend.calls, [])
   })

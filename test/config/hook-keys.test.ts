@@ -156,6 +156,23 @@ describe('on_change', () => {
     )
   })
 
+  it('warns of keys of retry it does not know', () => {
+    const { warnings } = parseConfig(textOf([LEAST, { ...LEAST, retry: { time: 0, wait: '1s' } }]), FILE)
+    assert.deepEqual(
+      warnings.map(({ key, message }) => [key, message]),
+      [['shared_folders[0].on_change[1].retry.time', 'is not a key of this place and has no effect']],
+    )
+  })
+
+  it('warns of patterns that only take out', () => {
+    const { warnings } = parseConfig(textOf([{ ...LEAST, match: ['!a', '!b'] }]), FILE)
+    assert.deepEqual(
+      warnings.map(({ key }) => key),
+      ['shared_folders[0].on_change[0].match'],
+    )
+    assert.match(warnings[0]!.message, /never runs/)
+  })
+
   it('warns of a program that lies in a share', () => {
     const { warnings } = parseConfig(textOf([{ ...LEAST, run: ['/srv/etc/deploy'] }]), FILE)
     assert.deepEqual(

@@ -62,6 +62,14 @@ test('what can change live is told in the units of the file', () => {
   })
 })
 
+test('what is done about drift changes live, in either of its spellings', () => {
+  assert.deepEqual(lines(config(), config({}, [{ overwrite_changes: true }])), {
+    live: ['shared_folders[0].overwrite_changes: false -> true'],
+    restart: [],
+  })
+  assert.match(lines(config(), config({}, [{ drift: 'restore' }])).live[0]!, /^shared_folders\[0\]\.drift: /)
+})
+
 test('hooks change live, and what they run is not shown', () => {
   const hooks = (word: string): Record<string, unknown> => ({
     on_change: [{ match: 'a', run: ['x', word], env: { KEY: word } }],

@@ -16,6 +16,7 @@ export type Made =
   | { readonly type: 'wait' }
   | { readonly type: 'no-pieces' }
 
+const SETID_BITS = 0o6000
 const WAIT: Made = { type: 'wait' }
 
 /** `fresh`: a small change that has just come in (X3). */
@@ -36,7 +37,8 @@ export function makeTask(
   if (link.type === 'note')
     return { type: 'ready', task: taskOf(path, step, version, fresh, [], { via: link }) }
   const isFile = 'fact' in step && step.fact.type === 'file'
-  if (!isFile || (step.type !== 'write' && link.type === 'ordinary')) {
+  const isOwnCopy = link.type === 'own' || givesSetid(step, row)
+  if (!isFile || (step.type !== 'write' && link.type === 'ordinary' && !isOwnCopy)) {
     if (waitsForChildren(index, path, step, row)) return WAIT
     return { type: 'ready', task: taskOf(path, step, version, fresh, []) }
   }
@@ -46,6 +48,18 @@ export function makeTask(
   const via = shortcuts.findMove(path, step, row, pieces) ?? (link.type === 'link' ? link : undefined)
   if (via !== undefined) return { type: 'ready', task: taskOf(path, step, version, fresh, pieces, { via }) }
   const isSmall = step.fact.size <= FRESH_BYTES
-  const isOwnCopy = link.type === 'own'
   return { type: 'gather', task: taskOf(path, step, version, fresh && isSmall, pieces, { isOwnCopy }) }
+}
+
+/**
+ * Whether metadata alone make a file set-user-id or set-group-id. Who had it open or mapped before could go on writing to
+ * what then runs as another user; so it becomes a file of its own, with the content that the share says.
+ */
+function givesSetid(step: ActiveStep, row: DiskRow | undefined): boolean {
+  return (
+    step.type === 'metadata' &&
+    step.fact.type === 'file' &&
+    (step.fact.mode & SETID_BITS) !== 0 &&
+    row?.stat?.nlink === 1
+  )
 }
