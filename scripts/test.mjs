@@ -9,7 +9,16 @@ import { fileURLToPath } from 'node:url'
 
 /** Those that take longest go first, longest before, lest the run ends with one of them on a machine that is idle else. */
 const LONGEST = [
-  ...['e2e/crash', 'e2e/bulk', 'e2e/epoch', 'e2e/conflicts', 'e2e/halt', 'e2e/supervisor', 'e2e/mesh'],
+  ...[
+    'e2e/release-crash',
+    'e2e/crash',
+    'e2e/bulk',
+    'e2e/epoch',
+    'e2e/conflicts',
+    'e2e/halt',
+    'e2e/supervisor',
+    'e2e/mesh',
+  ],
   'e2e/drift',
   ...['e2e/hook-batches', 'e2e/keys', 'preview/preview', 'e2e/attack', 'e2e/readers', 'e2e/durability'],
   ...['packaging/pack', 'demo'],
