@@ -114,3 +114,30 @@ test('a release is shown at once, rolled back without a transfer, and the oldest
     assert.equal(wrong.exit, 64)
   })
 })
+
+test('a hook on current runs once for each release that comes to be shown', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer')
+    const log = `${writer.dir}-shown`
+    const run = ['/bin/sh', '-c', `tr '\\0' ' ' >> "$0"; readlink current >> "$0"`, log]
+    const node = await follower(world, 'one', { on_change: [{ match: 'current', run, settle: '100ms' }] })
+    await writer.start()
+    await node.start()
+    fill(writer, 1, 10)
+    const told: string[] = []
+    for (const name of ['v1', 'v2']) {
+      await release(world, 'create', writer.configFile, '--name', name)
+      told.push(`current releases/${name}\n`)
+      await eventually(
+        `the hook has heard of ${name}`,
+        () => fs.existsSync(log) && fs.readFileSync(log, 'utf8') === told.join(''),
+      )
+    }
+    // What was told before a restart is not told again.
+    await node.kill()
+    await node.start()
+    await release(world, 'rollback', writer.configFile)
+    told.push('current releases/v1\n')
+    await eventually('the hook has heard of v1 again', () => fs.readFileSync(log, 'utf8') === told.join(''))
+  })
+})

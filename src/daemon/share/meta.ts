@@ -43,6 +43,15 @@ export class ShareMeta {
     else if (this.followsReleases) this.#table.remove(key('follows-releases'))
   }
 
+  /** The release that hooks were last told to be shown. */
+  get shownRelease(): string | undefined {
+    return this.#table.get(key('shown-release')) as string | undefined
+  }
+
+  set shownRelease(name: string) {
+    this.#table.put(key('shown-release'), name)
+  }
+
   /** Addresses of members, best first. */
   get addresses(): Addresses | undefined {
     return this.#table.get(key('addresses')) as Addresses | undefined

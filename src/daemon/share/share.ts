@@ -6,6 +6,7 @@ import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { CURRENT_LINK } from '../../core/release.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -221,6 +222,7 @@ export class Share {
       settle: () => this.settle(),
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
+    this.releases.onSwitched(() => this.#noteShown())
     this.#keeper = new ArchiveKeeper({
       root: dir,
       pool: options.pool,
@@ -289,6 +291,7 @@ export class Share {
     this.#news.tellSoon()
     this.#applier.wake()
     this.#keeper.start()
+    this.#noteShown()
     this.hooks.start()
   }
 
@@ -458,6 +461,14 @@ export class Share {
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
     })
+  }
+
+  /** Hooks hear of a release that is shown now, also if the process died that began to show it: at least once. */
+  #noteShown(): void {
+    const { shown } = this.releases
+    if (shown === undefined || shown === this.#meta.shownRelease) return
+    this.hooks.noteChanged([CURRENT_LINK])
+    this.#meta.shownRelease = shown
   }
 
   /** What this device holds, or could report of it, may have changed. */
