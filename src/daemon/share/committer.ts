@@ -13,7 +13,7 @@ import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import type { ShareContext } from './context.js'
-import { noteTimes, overtakenTimes } from './directory-times.js'
+import { lookAgain, noteTimes, overtakenTimes, shownIn, timeJobs } from './directory-times.js'
 import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import type { Shortcuts } from './shortcuts.js'
@@ -266,7 +266,12 @@ export class Committer {
           ...(fact.type === 'symlink' ? {} : { mode }),
           ...(dress === undefined ? {} : { dress }),
         }
-        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect, ...shownIn(row) }],
+        }
       }
     }
   }
@@ -317,6 +322,7 @@ export class Committer {
   }
 
   #outcome(plan: Planned, result: CommitResult): () => void {
+    const { index } = this.#context
     const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
@@ -334,6 +340,7 @@ export class Committer {
         }
       }
       case 'changed':
+        if (task.step.type === 'metadata') lookAgain(index, task.path)
         return () => this.#events.onChanged(task)
       case 'blocked':
         return () => this.#events.onBlocked(task, result.code)
@@ -366,11 +373,6 @@ export class Committer {
     this.#context.noteChange(task.path, 'share')
     if (task.via !== undefined) this.#shortcuts.setDone(task, result)
   }
-}
-
-/** Times only: a mode that a user has just changed is not ours to put back. */
-function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
-  return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
 }
 
 function phase(task: ApplyTask): number {
