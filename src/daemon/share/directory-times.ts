@@ -8,6 +8,9 @@ import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import { asBuffer } from './dressing.js'
 
+/** A ctime that no directory has. */
+const NEVER_MS = 0
+
 /** Times only: a mode that a user has just changed is not ours to put back. */
 export function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
   return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
@@ -21,9 +24,9 @@ export function shownIn(row: DiskRow | undefined): { readonly expectShown?: Buff
 /** A directory shows other attributes than its row says, perhaps with the very same stat: the next look must see that. */
 export function lookAgain(index: ShareIndex, path: RelPath): void {
   const row = index.disk(path)
-  if (row?.stat?.type !== 'directory') return
-  // Which no directory ever has.
-  index.setDisk(path, { ...row, stat: { ...row.stat, ctimeMs: 0 } }, undefined)
+  // Once: each such note makes the path be tried again at once, and what is tried is not looked at.
+  if (row?.stat?.type !== 'directory' || row.stat.ctimeMs === NEVER_MS) return
+  index.setDisk(path, { ...row, stat: { ...row.stat, ctimeMs: NEVER_MS } }, undefined)
 }
 
 /** Notes the stats of directories whose times were set, in the order of the results. Call inside a transaction. */

@@ -1,6 +1,6 @@
 // A directory's ctime moves with our own work in it: its stat alone does not tell what a user has changed meanwhile.
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, mock } from 'node:test'
 import { packShown } from '../../../src/core/shown.js'
 import type { DiskStat } from '../../../src/core/stat.js'
 import { lookAgain, noteTimes } from '../../../src/daemon/share/directory-times.js'
@@ -66,5 +66,11 @@ describe('a directory that shows other attributes than its row says', () => {
     const { bench, known } = having({})
     bench.index.transaction(() => lookAgain(bench.index, at('d')))
     assert.deepEqual(bench.index.disk(at('d'))?.stat, { ...known, ctimeMs: 0 })
+    // And is not noted again: that would have it tried again at once, for ever, if it is not there.
+    const row = bench.index.disk(at('d'))
+    const noted = mock.method(bench.index, 'setDisk')
+    lookAgain(bench.index, at('d'))
+    assert.equal(noted.mock.callCount(), 0)
+    assert.deepEqual(bench.index.disk(at('d')), row)
   })
 })
