@@ -14,6 +14,7 @@ import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { addReleaseCommands } from './release-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { printable } from './text.js'
@@ -95,6 +96,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addConfigCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
+  addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.

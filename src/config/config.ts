@@ -85,10 +85,16 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
+  /** Readers: hold the share's releases alone. */
+  readonly followsReleases: boolean
+  /** Writers: how many releases to leave when one is made; absent: all. */
+  readonly keepReleases?: number
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
   /** What is run after changes. */
   readonly onChange: readonly HookSpec[]
+  /** Carry hard links. */
+  readonly hardLinks: boolean
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
@@ -127,7 +133,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const { shape } = checked
   const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
-  problems.push(...overlaps(config, json), ...sameShares(config))
+  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config))
   if (problems.length > 0) throw configError(fileName, problems)
   const warnings = inOrder([...checked.warnings, ...unwise(config, json)])
   return {
@@ -150,6 +156,16 @@ export function sameShares(config: Config): Problem[] {
     }
     const message = `is a secret of the same share as shared_folders[${twin}], expected one folder for each share`
     return [{ position, key: `shared_folders[${at}].secret`, message }]
+  })
+}
+
+/** Shares that follow releases with a secret that writes: what such a node would change is not its to hold. */
+export function writingFollowers(config: Config): Problem[] {
+  return config.shares.flatMap(({ secret, followsReleases, position }, at) => {
+    if (!followsReleases || 'file' in secret || secret.grade !== 'write') return []
+    const message =
+      'is "releases" with a write secret, expected the read secret (shoal secret show --grade read)'
+    return [{ position, key: `shared_folders[${at}].follow`, message }]
   })
 }
 
@@ -231,8 +247,11 @@ function shareOf(
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
     overwriteChanges: shape.overwrite_changes,
+    followsReleases: shape.follow === 'releases',
+    ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),
     drift: shape.drift,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
+    hardLinks: shape.hard_links,
     sparse: shape.sparse,
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),

@@ -69,7 +69,14 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   xattrs: { key: 'xattrs', live: false, show: plain },
   sparse: { key: 'sparse', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: false, show: plain },
+  followsReleases: {
+    key: 'follow',
+    live: false,
+    show: (value) => plain(value === true ? 'releases' : 'all'),
+  },
+  keepReleases: { key: 'releases.keep', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
+  hardLinks: { key: 'hard_links', live: false, show: plain },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

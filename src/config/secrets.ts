@@ -11,6 +11,7 @@ import {
   type ShareConfig,
   sameShares,
   secretOrFault,
+  writingFollowers,
 } from './config.js'
 import { folderOverlaps } from './folders.js'
 import type { Problem } from './json.js'
@@ -55,7 +56,7 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
     else shares.push({ ...share, secret })
   }
   const loaded: LoadedConfig = { ...config, shares }
-  if (problems.length === 0) problems.push(...sameShares(loaded))
+  if (problems.length === 0) problems.push(...sameShares(loaded), ...writingFollowers(loaded))
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }

@@ -15,8 +15,11 @@ export interface ShareShape {
   readonly search_lan?: boolean | undefined
   readonly use_dht?: boolean | undefined
   readonly use_sync_trash?: boolean | undefined
+  readonly hard_links: boolean
   readonly use_relay_server?: boolean | undefined
   readonly overwrite_changes: boolean
+  readonly follow: 'all' | 'releases'
+  readonly releases?: { readonly keep: number } | undefined
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
@@ -48,6 +51,7 @@ export interface FolderDefaults {
 const HOSTS = 'list of `"host:port"`'
 const NO_TRACKER = 'there is no tracker; devices find each other by `known_hosts`, `search_lan` and `use_dht`'
 const NO_RELAY = 'there is no relay; one of two devices must be able to reach the other'
+const releasesFault = wrong('{"keep": how many releases to keep}')
 const isTrue = (value: boolean | undefined): boolean => value === true
 
 const OWNERS_BY = '`"name"`, `"number"` or `"ignore"`'
@@ -89,6 +93,11 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'flag', default: '`true`' },
     'keep what others replaced or deleted in the archive, `.shoal/archive`',
   ),
+  hard_links: works(
+    flag.default(true),
+    { type: 'flag' },
+    'names of one file inside the share are names of one file on all nodes that can; `false`: each is a file of its own',
+  ),
   overwrite_changes: works(
     flag.default(false),
     { type: 'flag' },
@@ -128,6 +137,21 @@ export const SHARE: Keys<ShareShape> = {
     flag.default(true),
     { type: 'flag' },
     'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
+  ),
+  follow: works(
+    z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),
+    { type: '`"all"` or `"releases"`' },
+    'with a read secret: hold the releases alone, and show the one that is to be shown as `current`',
+  ),
+  releases: works(
+    z
+      .strictObject(
+        { keep: whole(1, 256, 'how many releases to keep, from 1 to 256') },
+        { error: releasesFault },
+      )
+      .optional(),
+    { type: 'object', default: 'all are kept' },
+    'with a write secret: `{"keep": 5}` removes the oldest releases when one is made, but none that is shown or was before',
   ),
   use_relay_server: notYet(
     flag.optional(),

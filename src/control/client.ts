@@ -21,12 +21,22 @@ import {
   type MemberDriftReport,
   memberDriftReports,
   type NewInviteReport,
+  type NewReleaseReport,
   newInviteReport,
+  newReleaseReport,
   nothing,
   type PeerReport,
   peerReports,
+  type ReleaseRequest,
+  type ReleasesReport,
+  type RemoveReleaseRequest,
+  type RollbackRequest,
+  releasesReports,
   type StatusReport,
+  type SwitchReport,
+  type SwitchRequest,
   statusReport,
+  switchReport,
 } from './schema.js'
 import { socketAddress } from './socket.js'
 
@@ -122,6 +132,31 @@ export class ControlClient {
   /** Ends an open invite, or forgets a closed one. NOT_FOUND. */
   async revokeInvite(id: string, options: CallOptions = {}): Promise<void> {
     await this.#call('POST', '/v1/invites/revoke', nothing, options, { id })
+  }
+
+  /** The releases of every share. */
+  releases(options: CallOptions = {}): Promise<readonly ReleasesReport[]> {
+    return this.#call('GET', '/v1/releases', releasesReports, options)
+  }
+
+  /** Makes a release; resolves when it is published. SECRET_GRADE, USAGE, EXISTS, RELEASE_UNFIT, SHARE_HALTED. */
+  release(request: ReleaseRequest, options: CallOptions = {}): Promise<NewReleaseReport> {
+    return this.#call('POST', '/v1/releases', newReleaseReport, options, request)
+  }
+
+  /** Has nodes show a release; resolves when that is published. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  switchRelease(request: SwitchRequest, options: CallOptions = {}): Promise<SwitchReport> {
+    return this.#call('POST', '/v1/releases/switch', switchReport, options, request)
+  }
+
+  /** Has them show what they showed before. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  rollbackRelease(request: RollbackRequest, options: CallOptions = {}): Promise<SwitchReport> {
+    return this.#call('POST', '/v1/releases/rollback', switchReport, options, request)
+  }
+
+  /** Takes a release away. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  async removeRelease(request: RemoveReleaseRequest, options: CallOptions = {}): Promise<void> {
+    await this.#call('POST', '/v1/releases/remove', nothing, options, request)
   }
 
   /** Asks the daemon to stop; resolves when it has heard. */

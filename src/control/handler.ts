@@ -21,10 +21,21 @@ import {
   inviteRequest,
   type MemberDriftReport,
   type NewInviteReport,
+  type NewReleaseReport,
   type PeerReport,
+  type ReleaseRequest,
+  type ReleasesReport,
+  type RemoveReleaseRequest,
+  type RollbackRequest,
+  releaseRequest,
+  removeReleaseRequest,
   revokeRequest,
+  rollbackRequest,
   runHooksRequest,
   type StatusReport,
+  type SwitchReport,
+  type SwitchRequest,
+  switchRequest,
   withdrawRequest,
 } from './schema.js'
 
@@ -61,6 +72,16 @@ export interface ControlBackend {
   invite(request: InviteRequest): Promise<NewInviteReport>
   /** Ends an open invite, or forgets a closed one. NOT_FOUND: no such invite. */
   revokeInvite(id: string): Promise<void>
+  /** One for each share. */
+  releases(): Promise<ReleasesReport[]>
+  /** Makes a release. NOT_FOUND: no such share; SECRET_GRADE, USAGE, EXISTS, RELEASE_UNFIT, IO, SHARE_HALTED. */
+  release(request: ReleaseRequest): Promise<NewReleaseReport>
+  /** Has nodes show a release. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  switchRelease(request: SwitchRequest): Promise<SwitchReport>
+  /** Has them show what they showed before. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  rollbackRelease(request: RollbackRequest): Promise<SwitchReport>
+  /** Takes a release away. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
+  removeRelease(request: RemoveReleaseRequest): Promise<void>
   /** Asks the daemon to stop; returns at once. */
   stop(): void
 }
@@ -81,6 +102,11 @@ export interface ControlResponse {
 
 const INVITE = '{"share": place in the configuration, "grade": write or read, "lifeMs": milliseconds}'
 
+const SHARE = '{"share": place in the configuration, from 0}'
+const NAMED = '{"share": place in the configuration, "name": name of a release}'
+const WHEN = '"when": "now", "all" or how many nodes'
+const SWITCH = `{"share": place in the configuration, "name": name of a release, ${WHEN}}`
+const RELEASE = `{"share": place in the configuration, "name", "keep": if wanted, ${WHEN}, or null}`
 const PATH = '{"share": place in the configuration, "path": PATH}'
 const SAID = '{"share": place in the configuration, "path": PATH, "reason": TEXT, "lifeMs": milliseconds}'
 const PATHS = '{"share": place in the configuration, from 0, "paths": [PATH, ...]}'
@@ -115,6 +141,20 @@ export function controlHandler(
     ['GET /v1/invites', () => backend.invites()],
     ['POST /v1/invites', async (body) => backend.invite(parseBody(inviteRequest, body, INVITE))],
     ['POST /v1/invites/revoke', async (body) => backend.revokeInvite(inviteOf(body))],
+    ['GET /v1/releases', () => backend.releases()],
+    ['POST /v1/releases', async (body) => backend.release(parseBody(releaseRequest, body, RELEASE))],
+    [
+      'POST /v1/releases/switch',
+      async (body) => backend.switchRelease(parseBody(switchRequest, body, SWITCH)),
+    ],
+    [
+      'POST /v1/releases/rollback',
+      async (body) => backend.rollbackRelease(parseBody(rollbackRequest, body, SHARE)),
+    ],
+    [
+      'POST /v1/releases/remove',
+      async (body) => backend.removeRelease(parseBody(removeReleaseRequest, body, NAMED)),
+    ],
     ['POST /v1/stop', async () => backend.stop()],
   ])
   return async ({ method, path, body }) => {

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'DAEMON_UNREACHABLE'
   | 'NOT_FOUND'
   | 'EXISTS'
+  | 'RELEASE_UNFIT'
   | 'FEED_CORRUPT'
   | 'IO'
   | 'INTERNAL'
@@ -100,6 +101,7 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },
+  RELEASE_UNFIT: { exit: 75, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },

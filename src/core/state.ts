@@ -2,7 +2,7 @@
 // travel to all members through all members: whoever holds any grade can check who made one and which is the newest,
 // only the read grade can read it.
 //
-//   magic "ST" (2), format version 1 (1)
+//   magic "ST" (2), format version (1): 1, or 2 where something is to be said of releases
 //   device (32): its Ed25519 public key
 //   sequence (varint)
 //   nonce (24), random
@@ -11,6 +11,8 @@
 //
 // The body: length, device name; grade (u8: 0 write, 1 read); length, instance; time; count of feeds, each writer id (8)
 // and length, ascending by writer id; digest (32); files, bytes, needed files, needed bytes, drift, conflicts, problems.
+// In format 2 there follow: scope (u8: 0 the whole share, 1 releases alone), digest of all that lies in `releases` (32). A
+// device that holds the whole share and nothing in `releases` says it in format 1, which older versions understand.
 import { ByteReader, ByteWriter } from './bytes.js'
 import { cleanDeviceName, readDeviceName } from './certificate.js'
 import { invariant } from './error.js'
@@ -38,8 +40,12 @@ export interface DeviceState {
   readonly timeMs: number
   /** How much of each feed it has applied. */
   readonly feeds: FeedView
+  /** What of the share it holds: all, or its releases alone (core/release.ts). */
+  readonly scope: StateScope
   /** Of its live tree, 32 bytes. */
   readonly digest: Buffer
+  /** Of what lies in `releases`, 32 bytes; all zero if there is nothing. */
+  readonly releasesDigest: Buffer
   readonly files: number
   readonly bytes: number
   readonly needFiles: number
@@ -47,6 +53,23 @@ export interface DeviceState {
   readonly drift: number
   readonly conflicts: number
   readonly problems: number
+}
+
+export type StateScope = 'all' | 'releases'
+
+/** What two devices compare of what they hold. */
+export type Holding = Pick<DeviceState, 'scope' | 'digest' | 'releasesDigest'>
+
+/** Signed until the disk was looked through once since the start: equals nobody's. */
+export const UNKNOWN_DIGEST: Buffer = Buffer.alloc(HASH_BYTES, 0xff)
+/** Of nothing. */
+export const EMPTY_DIGEST: Buffer = Buffer.alloc(HASH_BYTES)
+
+/** Whether two devices hold the same, as far as both are to hold it. */
+export function holdsSame(a: Holding, b: Holding): boolean {
+  if (a.scope === 'all' && b.scope === 'all') return a.digest.equals(b.digest)
+  const isKnown = !a.digest.equals(UNKNOWN_DIGEST) && !b.digest.equals(UNKNOWN_DIGEST)
+  return isKnown && a.releasesDigest.equals(b.releasesDigest)
 }
 
 /** What every grade can tell of a state. */
@@ -57,6 +80,7 @@ export interface StateHeader {
 
 const MAGIC = Buffer.from('ST')
 const FORMAT = 1
+const RELEASES_FORMAT = 2
 const SEAL_LABEL = labelBytes('shoal 2025 device state seal v1')
 const SIGN_LABEL = labelBytes('shoal 2025 device state v1')
 const INSTANCE = /^[\x21-\x7e]+$/
@@ -73,7 +97,7 @@ export function sealState(
   invariant(nonce.length === NONCE_BYTES, 'the nonce of a state has 24 bytes')
   const before = new ByteWriter()
     .raw(MAGIC)
-    .u8(FORMAT)
+    .u8(formatOf(state))
     .raw(Buffer.from(state.device, 'hex'))
     .uint(state.sequence)
     .raw(nonce)
@@ -88,10 +112,10 @@ export function sealState(
 /** Checks and reads a state. */
 export function openState(bytes: Buffer, stateKey: Buffer, shareId: ShareId): Decoded<DeviceState> {
   return decoding(() => {
-    const { header, nonce, before, sealed } = openOuter(bytes, shareId)
+    const { format, header, nonce, before, sealed } = openOuter(bytes, shareId)
     const body = unseal(stateKey, nonce, sealed, Buffer.concat(bound(SEAL_LABEL, shareId, before)))
     if (body === undefined) throw new Malformed('bad-seal', 'state was not sealed for this share')
-    return readBody(new ByteReader(body), header)
+    return readBody(new ByteReader(body), header, format)
   })
 }
 
@@ -101,6 +125,7 @@ export function stateHeader(bytes: Buffer, shareId: ShareId): Decoded<StateHeade
 }
 
 interface Outer {
+  readonly format: number
   readonly header: StateHeader
   readonly nonce: Buffer
   readonly before: Buffer
@@ -112,7 +137,8 @@ function openOuter(bytes: Buffer, shareId: ShareId): Outer {
   const reader = new ByteReader(bytes)
   if (!reader.take(MAGIC.length).equals(MAGIC)) throw new Malformed('bad-magic', 'not a state')
   const format = reader.u8()
-  if (format !== FORMAT) throw new Malformed('bad-format', `state of format ${format}`)
+  if (format !== FORMAT && format !== RELEASES_FORMAT)
+    throw new Malformed('bad-format', `state of format ${format}`)
   const publicKey = reader.take(HASH_BYTES)
   const sequence = reader.uint()
   const nonce = reader.take(NONCE_BYTES)
@@ -122,7 +148,11 @@ function openOuter(bytes: Buffer, shareId: ShareId): Outer {
   const body = bytes.subarray(0, bytes.length - SIGNATURE_BYTES)
   if (!isSignedBy(bound(SIGN_LABEL, shareId, body), reader.take(SIGNATURE_BYTES), publicKey))
     throw new Malformed('bad-signature', 'state is not signed by its device')
-  return { header: { device: deviceIdFromKey(publicKey), sequence }, nonce, before, sealed }
+  return { format, header: { device: deviceIdFromKey(publicKey), sequence }, nonce, before, sealed }
+}
+
+function formatOf({ scope, releasesDigest }: DeviceState): number {
+  return scope === 'all' && releasesDigest.equals(EMPTY_DIGEST) ? FORMAT : RELEASES_FORMAT
 }
 
 function bodyOf(state: DeviceState): Buffer {
@@ -140,10 +170,11 @@ function bodyOf(state: DeviceState): Buffer {
   writeView(writer, state.feeds)
   writer.raw(state.digest)
   for (const count of COUNTS) writer.uint(state[count])
+  if (formatOf(state) === RELEASES_FORMAT) writer.u8(state.scope === 'all' ? 0 : 1).raw(state.releasesDigest)
   return writer.finish()
 }
 
-function readBody(reader: ByteReader, header: StateHeader): DeviceState {
+function readBody(reader: ByteReader, header: StateHeader, format: number): DeviceState {
   const name = readDeviceName(reader)
   const grade = reader.u8()
   if (grade > 1) throw new Malformed('bad-grade', `state of grade ${grade}`)
@@ -153,6 +184,7 @@ function readBody(reader: ByteReader, header: StateHeader): DeviceState {
   const feeds = readView(reader)
   const digest = Buffer.from(reader.take(HASH_BYTES))
   const [files, bytes, needFiles, needBytes, drift, conflicts, problems] = COUNTS.map(() => reader.uint())
+  const held = format === FORMAT ? WHOLE : readScope(reader)
   reader.end()
   return {
     ...header,
@@ -161,6 +193,7 @@ function readBody(reader: ByteReader, header: StateHeader): DeviceState {
     instance,
     timeMs,
     feeds,
+    ...held,
     digest,
     files: files!,
     bytes: bytes!,
@@ -170,6 +203,17 @@ function readBody(reader: ByteReader, header: StateHeader): DeviceState {
     conflicts: conflicts!,
     problems: problems!,
   }
+}
+
+const WHOLE = { scope: 'all', releasesDigest: EMPTY_DIGEST } as const
+
+function readScope(reader: ByteReader): Pick<DeviceState, 'scope' | 'releasesDigest'> {
+  const scope = reader.u8()
+  if (scope > 1) throw new Malformed('bad-scope', `state of scope ${scope}`)
+  const releasesDigest = Buffer.from(reader.take(HASH_BYTES))
+  if (scope === 0 && releasesDigest.equals(EMPTY_DIGEST))
+    throw new Malformed('not-canonical', 'a state of format 2 says what format 1 can say')
+  return { scope: scope === 0 ? 'all' : 'releases', releasesDigest }
 }
 
 function bound(label: Buffer, shareId: ShareId, bytes: Buffer): Buffer[] {

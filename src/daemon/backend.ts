@@ -17,20 +17,29 @@ import type {
   MemberDriftReport,
   MemberReport,
   NewInviteReport,
+  NewReleaseReport,
   PeerReport,
   ProblemReport,
+  ReleaseRequest,
+  ReleasesReport,
+  RemoveReleaseRequest,
+  RollbackRequest,
   ShareReport,
   StatusReport,
+  SwitchReport,
+  SwitchRequest,
 } from '../control/schema.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
 import { pathFault, type RelPath } from '../core/path.js'
+import { holdsSame } from '../core/state.js'
 import { ARCHIVE_DIR } from '../folder/marker.js'
 import type { HookView } from '../hooks/hook.js'
 import type { InviteHost } from '../invite/host.js'
 import type { InviteRecord } from '../invite/record.js'
 import { memberDrift } from './member-drift.js'
 import { clockProblems, isExpired, type MemberLimits } from './member-limits.js'
+import { releasesReport, switchReport } from './release/report.js'
 import type { DriftItem } from './share/local-drift.js'
 import type { Share } from './share/share.js'
 
@@ -187,6 +196,29 @@ export class DaemonBackend implements ControlBackend {
     this.#view.invites()?.revoke(id)
   }
 
+  async releases(): Promise<ReleasesReport[]> {
+    const shares = await this.#shares()
+    return shares.map(releasesReport)
+  }
+
+  async release({ share, name, keep, when }: ReleaseRequest): Promise<NewReleaseReport> {
+    const { releases } = await this.#shareAt(share)
+    const { manifest, removed } = await releases.create({ name, keep, when: when ?? undefined })
+    return { name: manifest.name, files: manifest.files, bytes: manifest.bytes, removed }
+  }
+
+  async switchRelease({ share, name, when }: SwitchRequest): Promise<SwitchReport> {
+    return switchReport(await (await this.#shareAt(share)).releases.switchTo(name, when))
+  }
+
+  async rollbackRelease({ share }: RollbackRequest): Promise<SwitchReport> {
+    return switchReport(await (await this.#shareAt(share)).releases.rollback())
+  }
+
+  async removeRelease({ share, name }: RemoveReleaseRequest): Promise<void> {
+    await (await this.#shareAt(share)).releases.remove(name)
+  }
+
   stop(): void {
     this.#view.stop()
   }
@@ -202,16 +234,17 @@ export class DaemonBackend implements ControlBackend {
     })
   }
 
-  async #shares(): Promise<readonly Share[]> {
-    await this.#view.started()
-    return this.#view.shares()
-  }
-
+  /** By its place in the configuration. NOT_FOUND. */
   async #shareAt(at: number): Promise<Share> {
     const share = (await this.#shares())[at]
     if (share === undefined)
       throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
     return share
+  }
+
+  async #shares(): Promise<readonly Share[]> {
+    await this.#view.started()
+    return this.#view.shares()
   }
 }
 
@@ -288,7 +321,7 @@ function shareReport(
         ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
       ),
     ],
-    digest: share.index.digest().toString('hex'),
+    digest: share.holding.digest.toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
     hooks: share.hooks.views().map(hookReport),
@@ -311,7 +344,7 @@ function runReport({ atMs, count, ...run }: HookView['last'] & object): HookRepo
 
 function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
-  const digest = share.index.digest()
+  const { holding } = share
   return share.members.all().map(({ state, lastSeenMs }) => {
     const peer = peers.get(state.device)
     return {
@@ -322,7 +355,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       transport: peer?.transport ?? null,
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
-      digestEqual: state.digest.equals(digest) && (peer === undefined || peer.instance === state.instance),
+      digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
       drift: state.drift,
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),

@@ -161,10 +161,9 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
-    const settings = shareSettings(this.#config)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
-      share.adjust(settings)
+      share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
       share.setHooks(hooksAt(this.#config, i))
       const config = this.#config.shares[i]!
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
@@ -310,7 +309,7 @@ class Daemon implements RunningDaemon {
     at: number,
     parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
   ): Share {
-    const { dir, secret, useSyncTrash, sparse } = share
+    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = share
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -319,10 +318,12 @@ class Daemon implements RunningDaemon {
     const options = {
       dir,
       useSyncTrash,
+      followsReleases,
       drift: driftRules(share),
+      hardLinks,
       sparse,
       deviceName,
-      settings: shareSettings(this.#config),
+      settings: shareSettings(this.#config, share),
       hooks: hooksAt(this.#config, at),
       hookSlots: this.#hookSlots,
       pool,
@@ -363,8 +364,15 @@ class Daemon implements RunningDaemon {
   }
 }
 
-function shareSettings({ rescanIntervalMs, trashTtlDays, maxVersionedBytes }: Config): ShareSettings {
-  return { rescanIntervalMs, trashTtlDays, maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY }
+function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
+  const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
+  return {
+    rescanIntervalMs,
+    trashTtlDays,
+    maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
+    peerExpirationDays,
+    keepReleases,
+  }
 }
 
 /** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
@@ -373,9 +381,9 @@ function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): r
   return overwriteChanges ? RESTORE_ALL : drift
 }
 
-function hooksAt({ shares }: Config, at: number): ShareHooks {
+function hooksAt({ shares, storagePath }: Config, at: number): ShareHooks {
   const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
-  return { specs: shares[at]!.onChange, before }
+  return { specs: shares[at]!.onChange, before, scratch: storagePath }
 }
 
 /** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */

@@ -50,11 +50,15 @@ export interface ShareSettings {
   readonly use_dht?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
+  /** Default 'all'. */
+  readonly follow?: 'all' | 'releases'
+  readonly releases?: { readonly keep: number }
   /** With a read secret: what is done about changes made here. Default: 'report'. */
   readonly drift?:
     | 'report'
     | 'restore'
     | readonly { readonly match?: string | readonly string[]; readonly policy: 'report' | 'restore' }[]
+  readonly hard_links?: boolean
   /** Default true. */
   readonly sparse?: boolean
 }

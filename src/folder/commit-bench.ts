@@ -24,6 +24,12 @@ export class Bench {
   archive: Archive
   /** Directories whose entries have changed. */
   readonly directories: Set<string>
+  /** Whether the job at hand wants a copy in the archive of what it displaces. */
+  copiesOld = false
+  /** Inodes of which a copy was put into the archive by this batch: where, and of which stat. */
+  readonly copies: Map<number, { readonly at: string; readonly of: DiskStat }> = new Map()
+  /** Inodes that jobs of this batch gave links to or took them from: what they were before, and what they are now. */
+  readonly #relinked = new Map<number, { readonly before: DiskStat; readonly now: DiskStat }>()
   /** Files and directories whose own mode or time has changed. */
   readonly inodes: Set<string> = new Set()
   readonly dresser: Dresser
@@ -57,6 +63,19 @@ export class Bench {
   exchange(one: string, other: string): void {
     this.#demand('exchange')
     this.root.exchange(one, other)
+  }
+
+  /** A job has changed an inode's links, and nothing else of it. */
+  noteLinks(before: DiskStat, now: DiskStat): void {
+    const known = this.#relinked.get(before.ino)
+    const isNext = known !== undefined && sameStat(known.now, before)
+    this.#relinked.set(before.ino, { before: isNext ? known.before : before, now })
+  }
+
+  /** Whether what is there is what was expected when the batch began, but for links that its own jobs changed. */
+  isRelinked(now: DiskStat, expected: DiskStat): boolean {
+    const known = this.#relinked.get(now.ino)
+    return known !== undefined && sameStat(known.now, now) && sameStat(known.before, expected)
   }
 
   /** A rename to a name that must be free; see isUnsupported. */

@@ -22,6 +22,8 @@ interface Displacing {
    * is added if it is taken. By default the path's own name with such a number.
    */
   readonly slipName?: string
+  /** The old file has other names that stay: the archive gets a copy, which a write through one of them leaves alone. */
+  readonly copyOld?: boolean
 }
 
 export type CommitJob =
@@ -36,6 +38,8 @@ export type CommitJob =
       /** What staging answered, if it was given the very same mode, time and dress: then it is not looked at again. */
       readonly staged?: StagedAs
     })
+  /** The path becomes another name of the file at `from`, which must be as this stat says. */
+  | (Displacing & { readonly type: 'link'; readonly from: RelPath; readonly fromStat: DiskStat })
   | (Displacing & {
       readonly type: 'symlink'
       readonly target: string
@@ -94,6 +98,8 @@ export type CommitResult =
       readonly archived?: string
       /** A version that slipped in could not be brought back beside the path; `detail` says where in `.shoal` it is. */
       readonly problem?: Fault
+      /** What the file that was at the path is now, if it has other names still. */
+      readonly left?: DiskStat
       /** Only if a dress could not be set whole; of 'directory', in a scope, always. */
       readonly shown?: Shown
     }

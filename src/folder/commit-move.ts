@@ -20,7 +20,8 @@ export function commitMove(bench: Bench, job: MoveJob): CommitResult {
   const { root } = bench
   const { from, path } = job
   const now = lookAt(bench, from)
-  if (now?.type !== 'file' || !sameStat(now, job.expectFrom) || root.lstat(path) !== undefined) return CHANGED
+  if (now?.type !== 'file' || root.lstat(path) !== undefined) return CHANGED
+  if (!sameStat(now, job.expectFrom) && !bench.isRelinked(now, job.expectFrom)) return CHANGED
   bench.step('checked', path)
   try {
     bench.renameToFree(from, path)

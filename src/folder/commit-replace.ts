@@ -13,7 +13,8 @@ import { nameOf, type RelPath } from '../core/path.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { holdInStaging } from './archive.js'
 import { type Bench, bringBack, isTouched, placeAbsent } from './commit-bench.js'
-import { dressCopy, statOfWearer, type Wearer } from './dress.js'
+import { copyTo, unshare } from './commit-unshare.js'
+import { statOfWearer, type Wearer } from './dress.js'
 import type { Dress, Shown } from './dress-job.js'
 import { DIRECTORY_PREFIX } from './marker.js'
 import { codeOf, faultOf, isUnsupported } from './safefs.js'
@@ -168,6 +169,7 @@ function judgeHeld(
 }
 
 function settled(bench: Bench, held: string): Replaced {
+  if (bench.copiesOld && bench.archive.keeps) unshare(bench, held)
   const archived = bench.archive.settle(held)
   return archived === undefined ? { type: 'done' } : { type: 'done', archived }
 }
@@ -291,33 +293,6 @@ function copyFile(bench: Bench, path: RelPath, expected: DiskStat): KeptOld | un
   } catch (thrown) {
     fs.closeSync(old)
     throw thrown
-  }
-}
-
-const COPY_BYTES = 1024 * 1024
-
-/** Copies an open file, owner, attributes, mode and mtime too, to a name that must be free (EEXIST), and makes the copy durable. */
-function copyTo(bench: Bench, from: number, stat: DiskStat, to: string): void {
-  const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants
-  const fd = bench.root.open(to, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(stat.size, 1)))
-    let offset = 0
-    for (;;) {
-      const count = fs.readSync(from, buffer, 0, buffer.length, offset)
-      if (count === 0) break
-      for (let done = 0; done < count; ) done += fs.writeSync(fd, buffer, done, count - done, offset + done)
-      offset += count
-    }
-    dressCopy(fd, from, stat)
-    const time = utimesTime(Math.round(stat.mtimeMs * 1000))
-    fs.futimesSync(fd, time, time)
-    fs.fsyncSync(fd)
-  } catch (thrown) {
-    bench.root.unlink(to)
-    throw thrown
-  } finally {
-    fs.closeSync(fd)
   }
 }
 

@@ -27,7 +27,7 @@ import {
 import { type Attire, statOfWearer, type Wearer } from './dress.js'
 import type { Dress, Shown } from './dress-job.js'
 import { LINK_PREFIX } from './marker.js'
-import { codeOf, isUnsupported, setTimes } from './safefs.js'
+import { codeOf, isGone, isUnsupported, setTimes } from './safefs.js'
 import { utimesTime } from './utimes.js'
 
 type JobOf<Type extends CommitJob['type']> = CommitJob & { readonly type: Type }
@@ -45,6 +45,32 @@ export interface FinishedFile {
 export function commitFile(bench: Bench, job: JobOf<'file'>, staged: FinishedFile): CommitResult {
   const { at, stat, shown } = staged
   return bring(bench, job, { type: 'staged', at }, () => ours(bench, job, stat, shown))
+}
+
+/**
+ * Another name for a file that has one already. The new name is made in the staging area first; if it is not of the file
+ * that was expected, nothing was done.
+ */
+export function commitLink(bench: Bench, job: JobOf<'link'>): CommitResult {
+  const { root } = bench
+  let at: string
+  try {
+    const from = root.lstat(job.from)
+    if (from?.type !== 'file' || !isExpected(bench, from, { type: 'stat', stat: job.fromStat }))
+      return CHANGED
+    at = holdInStaging((place) => bench.link(job.from, place), LINK_PREFIX)
+  } catch (thrown) {
+    if (isGone(thrown)) return CHANGED
+    throw thrown
+  }
+  try {
+    bench.step('named', job.path)
+    const ours = root.lstat(at)!
+    if (isTouched(ours, job.fromStat) || ours.mode !== job.fromStat.mode) return CHANGED
+    return bring(bench, job, { type: 'staged', at }, () => bare(statOfOurs(bench, job.path, ours)))
+  } finally {
+    if (root.lstat(at) !== undefined) root.unlink(at)
+  }
 }
 
 /** The symlink is made in the staging area, so that it has its time before it has its name. */
@@ -117,13 +143,13 @@ function isAsDressed(
 /** Puts something where nothing, a file or a symlink is expected. `after` looks at what has come of it. */
 function bring(
   bench: Bench,
-  job: JobOf<'file' | 'symlink' | 'mkdir'>,
+  job: JobOf<'file' | 'link' | 'symlink' | 'mkdir'>,
   newcomer: Newcomer,
   after: () => Brought,
 ): CommitResult {
   const { path, expect } = job
   const now = bench.root.lstat(path)
-  if (!isExpected(now, expect)) return CHANGED
+  if (!isExpected(bench, now, expect)) return CHANGED
   bench.step('checked', path)
   if (now === undefined) {
     if (!bringAbsent(bench, newcomer, path)) return CHANGED
@@ -151,7 +177,7 @@ function bringAbsent(bench: Bench, newcomer: Newcomer, path: RelPath): boolean {
 export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
   const { path, expect } = job
   const now = bench.root.lstat(path)
-  if (!isExpected(now, expect)) return CHANGED
+  if (!isExpected(bench, now, expect)) return CHANGED
   if (now === undefined) return { status: 'done' }
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
   bench.step('checked', path)
@@ -175,7 +201,7 @@ export function commitRemove(bench: Bench, job: JobOf<'remove'>): CommitResult {
 export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResult {
   const { root } = bench
   const now = root.lstat(job.path)
-  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
   if (now.type === 'directory' && !isShown(bench, job, now.dev)) return CHANGED
   bench.step('checked', job.path)
@@ -284,7 +310,7 @@ export function commitDisplace(bench: Bench, job: JobOf<'displace'>): CommitResu
   const { root } = bench
   const { path, to } = job
   const now = root.lstat(path)
-  if (now === undefined || !isExpected(now, job.expect)) return CHANGED
+  if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   bench.step('checked', path)
   if (now.type === 'directory' || now.type === 'other') return renameIfFree(bench, path, to, now)
   try {
@@ -327,9 +353,9 @@ function bare(stat: DiskStat | undefined): Brought {
   return { stat, shown: undefined }
 }
 
-function isExpected(now: DiskStat | undefined, expect: Expect): boolean {
+function isExpected(bench: Bench, now: DiskStat | undefined, expect: Expect): boolean {
   if (expect.type === 'absent') return now === undefined
-  return now !== undefined && isAsExpected(now, expect.stat)
+  return now !== undefined && (isAsExpected(now, expect.stat) || bench.isRelinked(now, expect.stat))
 }
 
 function done(

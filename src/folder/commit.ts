@@ -12,12 +12,14 @@ import { type DiskStat, mtimeUsOf, sameStat, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
 import type { CommitJob, CommitPayload, CommitResult } from './commit-job.js'
+import { withLinks } from './commit-links.js'
 import { commitMove } from './commit-move.js'
 import {
   commitDirectory,
   commitDirectoryEnd,
   commitDisplace,
   commitFile,
+  commitLink,
   commitMetadata,
   commitRemove,
   commitSymlink,
@@ -81,6 +83,7 @@ function runBatch(root: SafeRoot, { jobs, options }: CommitPayload, probe: Batch
   const results = jobs.map((job) => {
     const keeps = ('archive' in job ? job.archive : undefined) ?? options.archive
     bench.archive = keeps ? kept : dropped
+    bench.copiesOld = 'copyOld' in job && job.copyOld === true
     return runJob(bench, job, staged)
   })
   bench.step('committed', '')
@@ -213,11 +216,17 @@ function runJob(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged
 }
 
 function perform(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
+  return withLinks(bench, job, () => performAlone(bench, job, staged))
+}
+
+function performAlone(bench: Bench, job: CommitJob, staged: ReadonlyMap<string, Staged>): CommitResult {
   switch (job.type) {
     case 'file': {
       const file = staged.get(job.token)!
       return 'code' in file ? failed(file) : commitFile(bench, job, file)
     }
+    case 'link':
+      return commitLink(bench, job)
     case 'symlink':
       return commitSymlink(bench, job)
     case 'mkdir':
@@ -251,7 +260,7 @@ function checkJob(job: CommitJob): void {
 /** The names that a job is about. */
 function pathsOf(job: CommitJob): RelPath[] {
   if (job.type === 'displace') return [job.path, job.to]
-  return job.type === 'move' ? [job.from, job.path] : [job.path]
+  return 'from' in job ? [job.from, job.path] : [job.path]
 }
 
 function refused(thrown: unknown): CommitResult {

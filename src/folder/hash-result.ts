@@ -10,9 +10,16 @@ import {
 import type { ReadAttributes } from './attributes.js'
 import type { Fault } from './safefs.js'
 
+interface HadAttributes {
+  /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
+  readonly attributes?: Buffer | undefined
+  /** They are there and cannot be carried (ATTRIBUTES_TOO_LARGE, ATTRIBUTE_NAME, ...); then `attributes` is undefined. */
+  readonly attributesFault?: Fault | undefined
+}
+
 /** What hashing one path found. */
 export type HashResult =
-  | {
+  | ({
       readonly status: 'ok'
       readonly stat: DiskStat
       /** Content id, 32 bytes. */
@@ -21,11 +28,9 @@ export type HashResult =
       readonly pieces: Buffer
       /** Sealed length of each piece, bytes. */
       readonly lengths: Uint32Array
-      /** In the scope, packed (core/raw-attributes.ts); undefined if not asked for, or if the file system cannot hold any. */
-      readonly attributes?: Buffer | undefined
-      /** They are there and cannot be carried (ATTRIBUTES_TOO_LARGE, ATTRIBUTE_NAME, ...); then `attributes` is undefined. */
-      readonly attributesFault?: Fault | undefined
-    }
+    } & HadAttributes)
+  /** A file that is exactly what the job says is known; its content was not read. */
+  | ({ readonly status: 'same'; readonly stat: DiskStat } & HadAttributes)
   | { readonly status: 'symlink'; readonly stat: DiskStat; readonly target: string }
   /** It changed while it was read, or so shortly before that a change might not show; ask again soon. */
   | { readonly status: 'changed' }
@@ -35,7 +40,7 @@ export type HashResult =
   | { readonly status: 'busy' }
   | { readonly status: 'failed'; readonly code: string; readonly detail: string }
 
-const STATUSES = ['ok', 'symlink', 'changed', 'gone', 'busy', 'failed'] as const
+const STATUSES = ['ok', 'symlink', 'changed', 'gone', 'busy', 'failed', 'same'] as const
 const ID_BYTES = 32
 
 /** A batch of results, packed. Every array buffer in it is its own. */
@@ -95,6 +100,9 @@ export function packHashes(results: readonly HashResult[], withAttributes = fals
       if (withAttributes) read.push(result.attributes ?? result.attributesFault)
       piece += result.lengths.length
       id += ID_BYTES + result.pieces.length
+    } else if (result.status === 'same') {
+      packStat(packed.stats, index, result.stat)
+      if (withAttributes) read.push(result.attributes ?? result.attributesFault)
     } else if (result.status === 'symlink') {
       packStat(packed.stats, index, result.stat)
       packed.texts.push(result.target)
@@ -110,7 +118,7 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
   let piece = 0
   let id = 0
   let text = 0
-  let ok = 0
+  let at = 0
   const read = packed.attributes === undefined ? [] : unpackAttributes(packed.attributes)
   const idsAt = (count: number): Buffer => {
     const view = Buffer.from(ids.buffer, ids.byteOffset + id, count * ID_BYTES)
@@ -123,26 +131,29 @@ export function unpackHashes(packed: PackedHashes): HashResult[] {
       case 'ok': {
         const count = counts[index]!
         piece += count
-        const attributes = read[ok++]
         return {
           status,
           stat: unpackStat(stats, index),
           content: idsAt(1),
           pieces: idsAt(count),
           lengths: lengths.subarray(piece - count, piece),
-          ...(attributes === undefined
-            ? {}
-            : Buffer.isBuffer(attributes)
-              ? { attributes }
-              : { attributesFault: attributes }),
+          ...hadAttributes(read[at++]),
         }
       }
       case 'symlink':
         return { status, stat: unpackStat(stats, index), target: texts[text++]! }
+      case 'same':
+        return { status, stat: unpackStat(stats, index), ...hadAttributes(read[at++]) }
       case 'failed':
         return { status, code: texts[text++]!, detail: texts[text++]! }
       default:
         return { status }
     }
   })
+}
+
+/** What reading attributes gave, as part of a result. */
+export function hadAttributes(read: ReadAttributes | undefined): HadAttributes {
+  if (read === undefined) return {}
+  return Buffer.isBuffer(read) ? { attributes: read } : { attributesFault: read }
 }

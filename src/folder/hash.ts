@@ -11,7 +11,7 @@ import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto 
 import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { AttributeReader, isWide } from './attributes.js'
-import { type HashResult, type PackedHashes, packHashes } from './hash-result.js'
+import { type HashResult, hadAttributes, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
 import { openToRead, readFully } from './read.js'
@@ -24,6 +24,8 @@ export interface HashJob {
   readonly path: string
   /** Answer 'busy' if a process is seen to have the file open for writing. */
   readonly openCheck: boolean
+  /** If the file is exactly this, its content is known and not read: the answer is 'same'. */
+  readonly known?: DiskStat
 }
 
 export interface HashPayload {
@@ -73,7 +75,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       else if (busy.has(index)) results[index] = { status: 'busy' }
       else {
         const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
-        if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!.path, stat)
+        if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!, stat)
         else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
         else {
           fresh.push(index)
@@ -82,7 +84,7 @@ export function hashBatch(payload: HashPayload): PackedHashes {
       }
     }
     pause(settledAtMs - Date.now())
-    for (const index of fresh) results[index] = hashFresh(root, keys, attributes, jobs[index]!.path)
+    for (const index of fresh) results[index] = hashFresh(root, keys, attributes, jobs[index]!)
     return packHashes(results, attributes !== undefined)
   } finally {
     root.close()
@@ -115,12 +117,12 @@ function hashFresh(
   root: SafeRoot,
   keys: PieceKeys,
   attributes: AttributeReader | undefined,
-  path: string,
+  job: HashJob,
 ): HashResult {
-  const stat = look(root, path)
+  const stat = look(root, job.path)
   if ('status' in stat) return stat
   if (stat.type === 'file' && unsettledMs(stat, Date.now()) > 0) return CHANGED
-  return hashOne(root, keys, attributes, path, stat)
+  return hashOne(root, keys, attributes, job, stat)
 }
 
 /** `before` is the stat of the path just now. */
@@ -128,13 +130,13 @@ function hashOne(
   root: SafeRoot,
   keys: PieceKeys,
   attributes: AttributeReader | undefined,
-  path: string,
+  { path, known }: HashJob,
   before: DiskStat,
 ): HashResult {
   try {
     switch (before.type) {
       case 'file':
-        return hashFile(root, keys, attributes, path, before)
+        return hashFile(root, keys, attributes, path, before, known)
       case 'symlink':
         return readSymlink(root, path, before)
       case 'directory':
@@ -153,11 +155,16 @@ function hashFile(
   reader: AttributeReader | undefined,
   path: string,
   before: DiskStat,
+  known: DiskStat | undefined,
 ): HashResult {
   const fd = openToRead(root, path)
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
     if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    if (known !== undefined && sameStat(before, known)) {
+      const had = hadAttributes(reader?.of(fd, before.dev))
+      return sameStat(before, statOf(fs.fstatSync(fd))) ? { status: 'same', stat: before, ...had } : CHANGED
+    }
     const plan = chunkPlanFor(before.size)
     const read =
       before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)
@@ -168,11 +175,7 @@ function hashFile(
     const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
     const content = contentIdOfPacked(pieces)
     const lengths = Uint32Array.from(read.lengths)
-    const had =
-      attributes === undefined || Buffer.isBuffer(attributes)
-        ? { attributes }
-        : { attributesFault: attributes }
-    return { status: 'ok', stat: after, content, pieces, lengths, ...had }
+    return { status: 'ok', stat: after, content, pieces, lengths, ...hadAttributes(attributes) }
   } finally {
     fs.closeSync(fd)
   }

@@ -4,7 +4,8 @@
 //
 //   .shoal/marker.json    { "format": 1, "shareId": 64 hex digits, "created": ISO 8601 }
 //   .shoal/staging/       TOKEN: a file being put together; link-*, dir-*: a symlink or directory about to get its
-//                         name; held-*: what a commit displaced while it checks it, when nothing is archived
+//                         name; tree-*: a release; held-*: what a commit displaced while it checks it, when nothing is
+//                         archived
 //   .shoal/archive/       YYYY-MM-DD/path: what was replaced or deleted (archive.ts); recovered/: held-* after a crash
 import fs from 'node:fs'
 import { ShoalError } from '../core/error.js'
@@ -12,6 +13,7 @@ import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
 import { suffixedName } from './archive-name.js'
 import { Dresser } from './dress.js'
+import { removeTree } from './remove-tree.js'
 import { codeOf, type Fault, faultOf, isUnsupported, PathFault, SafeRoot } from './safefs.js'
 
 export const STAGING_DIR: string = `${OWN_DIR}/staging`
@@ -22,6 +24,8 @@ export const HELD_PREFIX = 'held-'
 export const LINK_PREFIX = 'link-'
 /** The same of directories. */
 export const DIRECTORY_PREFIX = 'dir-'
+/** Names in the staging area of releases that are built or removed. */
+export const TREE_PREFIX = 'tree-'
 
 const MARKER_FILE = `${OWN_DIR}/marker.json`
 const NEW_MARKER_FILE = `${OWN_DIR}/marker.json.new`
@@ -244,6 +248,7 @@ export function cleanStaging(cleaning: StagingCleaning): StagingCleaned {
       try {
         if (name.startsWith(HELD_PREFIX) && isWorthKeeping(root, name)) recovered.push(recover(root, name))
         else if (name.startsWith(DIRECTORY_PREFIX)) root.rmdir(`${STAGING_DIR}/${name}`)
+        else if (name.startsWith(TREE_PREFIX)) removeTree(root, `${STAGING_DIR}/${name}`)
         else root.unlink(`${STAGING_DIR}/${name}`)
         removed++
       } catch (thrown) {

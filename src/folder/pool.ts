@@ -11,6 +11,7 @@ import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
+import type { ReleaseStep, ReleaseStepResult } from './release-job.js'
 import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { withAttributes } from './scan-attributes.js'
@@ -99,6 +100,15 @@ export class FolderPool {
   /** Brings staged files, directories, symlinks, metadata and removals to the tree (see commit.ts), in order. */
   commit(root: string, jobs: readonly CommitJob[], options: CommitOptions): Promise<CommitResult[]> {
     return this.run('commit', { root, jobs, options })
+  }
+
+  /** Builds a release in the staging area, puts it in place, takes one away (see release-build.ts); in order. */
+  buildRelease(
+    root: string,
+    steps: readonly ReleaseStep[],
+    expectRoot?: RootIdentity,
+  ): Promise<ReleaseStepResult[]> {
+    return this.run('buildRelease', { root, steps, expectRoot })
   }
 
   /** Removes what earlier runs left in the staging area, except the named tokens (see marker.ts). */

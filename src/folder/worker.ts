@@ -21,6 +21,8 @@ import { type HashPayload, hashBatch } from './hash.js'
 import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
 import { lowerPriority } from './priority.js'
+import { buildRelease } from './release-build.js'
+import type { ReleasePayload, ReleaseStepResult } from './release-job.js'
 import {
   type ConfirmPayload,
   confirmMissingBatch,
@@ -50,6 +52,7 @@ export interface Jobs {
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
   pruneArchive(payload: PrunePayload): Pruned
+  buildRelease(payload: ReleasePayload): ReleaseStepResult[]
   removeEmptyArchiveDirectories(
     payload: Parameters<typeof removeEmptyArchiveDirectories>[0],
   ): ReturnType<typeof removeEmptyArchiveDirectories>
@@ -113,6 +116,7 @@ const jobs: Jobs = {
   listArchiveDays,
   pruneArchive,
   removeEmptyArchiveDirectories,
+  buildRelease,
 }
 
 lowerPriority(Piscina.workerData)

@@ -35,6 +35,8 @@ export interface HookHost {
   readonly dir: string
   /** The beginning of the share's id. */
   readonly share: string
+  /** The daemon's private folder. */
+  readonly scratch: string
   readonly log: Log
   readonly slots: HookSlots
   /** Milliseconds since 1970. */
@@ -250,6 +252,7 @@ export class Hook {
       cwd,
       env: hookEnvironment(host.environment, env, call),
       input,
+      scratch: host.scratch,
       timeoutMs,
       onLine: (stream, line) => host.log.info({ hook: number, stream, line }, 'hook output'),
     })

@@ -1,8 +1,10 @@
 // Runs a hook's program once: without a shell, in a process group of its own, the changed paths on its standard input.
-// Promises: it ends, at the latest some seconds after its time is up, and with it all of its group; what it leaves behind on
+// Promises: the input is whole even if this process dies the moment after; it ends, at the latest some seconds after its time is up, and with it all of its group; what it leaves behind on
 // purpose when it ends by itself is let be. A program that does not read its input, or prints without end, is no failure.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { closeSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
 import { endGroup, GRACE_MS } from './group.js'
 import { HookOutput, type OutputName } from './output.js'
 
@@ -15,6 +17,8 @@ export interface RunRequest {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   readonly input: Buffer
+  /** A private folder on which there is room for the input. */
+  readonly scratch: string
   readonly timeoutMs: number
   readonly graceMs?: number
   readonly onLine: (name: OutputName, line: string) => void
@@ -45,7 +49,7 @@ export interface Run {
 }
 
 export function startRun(request: RunRequest): Run {
-  const { argv, cwd, env, input, timeoutMs, graceMs = GRACE_MS, onLine } = request
+  const { argv, cwd, env, input, scratch, timeoutMs, graceMs = GRACE_MS, onLine } = request
   const startedMs = performance.now()
   const output = new HookOutput(onLine)
   const result = (rest: Omit<RunResult, 'durationMs' | 'tail' | 'unlogged'>): RunResult => ({
@@ -55,18 +59,23 @@ export function startRun(request: RunRequest): Run {
     unlogged: output.unlogged,
   })
   let child: ChildProcess
+  let stdin: number
   try {
-    child = spawn(argv[0]!, argv.slice(1), { cwd, env, detached: true, stdio: 'pipe' })
+    stdin = inputFile(scratch, input)
+  } catch (thrown) {
+    return notStarted(result, `there is no place for its input: ${(thrown as Error).message}`)
+  }
+  try {
+    child = spawn(argv[0]!, argv.slice(1), { cwd, env, detached: true, stdio: [stdin, 'pipe', 'pipe'] })
   } catch (thrown) {
     return notStarted(result, reasonOf(thrown, argv[0]!, cwd))
+  } finally {
+    closeSync(stdin)
   }
   const { pid } = child
   // Where there was no descriptor left for it, it has no streams.
   if (child.stdout !== null && child.stdout !== undefined) output.take('stdout', child.stdout)
   if (child.stderr !== null && child.stderr !== undefined) output.take('stderr', child.stderr)
-  // A program need not read what it is told.
-  child.stdin?.on('error', () => undefined)
-  child.stdin?.end(input)
   let ending: Promise<void> | undefined
   let type: 'exited' | 'timeout' | 'stopped' = 'exited'
   let hasEnded = false
@@ -99,6 +108,24 @@ export function startRun(request: RunRequest): Run {
     stop: (patienceMs, grace) => {
       if (pid !== undefined && !hasEnded) timers.push(setTimeout(() => end('stopped', grace), patienceMs))
     },
+  }
+}
+
+/**
+ * A file without a name that holds the input, to be read from its start. Through a pipe, a program whose daemon is killed
+ * would take the part that came for the whole.
+ */
+function inputFile(scratch: string, input: Buffer): number {
+  const name = join(scratch, `hook-${randomUUID()}`)
+  const file = openSync(name, 'wx+', 0o600)
+  try {
+    unlinkSync(name)
+    // With a position, which leaves the file's own at its start.
+    for (let at = 0; at < input.length; ) at += writeSync(file, input, at, input.length - at, at)
+    return file
+  } catch (thrown) {
+    closeSync(file)
+    throw thrown
   }
 }
 

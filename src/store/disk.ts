@@ -10,8 +10,11 @@ import { LACKS, type Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
 import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
+import { type DiskStat, sameStat } from '../core/stat.js'
+import { isShared, type LinkTable } from './links.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
-import { type DiskRow, packDiskRow, unpackDiskRow } from './rows.js'
+import { HeldReleases } from './releases.js'
+import { type DiskRow, packDiskRow, statOfPacked, unpackDiskRow } from './rows.js'
 import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
 /** Layouts up to this long stand in the row itself; longer ones apart, so that a scan does not read them. */
@@ -32,9 +35,12 @@ const LACK_NAMES = ['owner', 'account', 'acl', 'xattrs'] as const
 const EXAMPLES = 16
 
 export class DiskTable {
+  /** What of it belongs to releases. */
+  readonly releases: HeldReleases = new HeldReleases()
   readonly #rows: Table<StoredRow>
   readonly #layouts: Table<Layout>
   readonly #pieces: PieceTables
+  readonly #links: LinkTable
   readonly #digest = new TreeDigest()
   readonly #drifted = new Set<RelPath>()
   readonly #withheld = new Set<RelPath>()
@@ -58,6 +64,7 @@ export class DiskTable {
     database: Database,
     prefix: string,
     pieces: PieceTables,
+    links: LinkTable,
     stays: (path: RelPath, row: DiskRow) => boolean,
     onDriftBelow: (directory: RelPath) => void,
   ) {
@@ -65,6 +72,7 @@ export class DiskTable {
     this.#layouts = database.table(`${prefix}layouts`)
     this.#pieces = pieces
     this.#stays = stays
+    this.#links = links
     this.#onDriftBelow = onDriftBelow
     for (const { path, row } of this.all()) {
       this.#count(path, row, 1)
@@ -107,12 +115,26 @@ export class DiskTable {
 
   get(path: RelPath): DiskRow | undefined {
     const stored = this.#rows.get(pathKey(path))
-    return stored === undefined ? undefined : unpackDiskRow(stored[0])
+    return stored === undefined ? undefined : this.#links.current(unpackDiskRow(stored[0]))
   }
 
   *all(): Generator<{ path: RelPath; row: DiskRow }> {
     for (const { key, value } of walk(this.#rows))
-      yield { path: pathOfKey(key), row: unpackDiskRow(value[0]) }
+      yield { path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }
+  }
+
+  /** Paths of files with these inodes whose rows know of one name only. Walks all rows, `chunk` at a time. */
+  *singles(inodes: ReadonlySet<number>, chunk: number): Generator<RelPath[]> {
+    let found: RelPath[] = []
+    let count = 0
+    for (const { key, value } of walk(this.#rows, chunk)) {
+      const stat = statOfPacked(value[0])
+      if (stat !== undefined && inodes.has(stat.ino) && stat.nlink === 1) found.push(pathOfKey(key))
+      if (++count % chunk > 0) continue
+      yield found
+      found = []
+    }
+    yield found
   }
 
   /** The rows of paths directly inside a directory. */
@@ -120,7 +142,7 @@ export class DiskTable {
     const { start, end } = childrenRange(directory)
     return this.#rows
       .range(start, end)
-      .map(({ key, value }) => ({ path: pathOfKey(key), row: unpackDiskRow(value[0]) }))
+      .map(({ key, value }) => ({ path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }))
   }
 
   /** The pieces of the file at a path, in order. */
@@ -138,7 +160,8 @@ export class DiskTable {
     const before = this.#layoutOf(key, stored) ?? NO_LAYOUT
     const after = (heldFact(row).type === 'file' ? layout : undefined) ?? NO_LAYOUT
     const isApart = after.length > INLINE_LAYOUT_BYTES
-    this.#rows.put(key, [packDiskRow(row), after.length === 0 ? 0 : isApart ? 1 : after])
+    const written = this.#links.change(path, was, row, (other) => this.#written(other)) ?? row
+    this.#rows.put(key, [packDiskRow(written), after.length === 0 ? 0 : isApart ? 1 : after])
     if (!before.equals(after)) {
       if (isApart) this.#layouts.put(key, after)
       else if (stored?.[1] === 1) this.#layouts.remove(key)
@@ -156,8 +179,29 @@ export class DiskTable {
     const layout = this.#layoutOf(key, stored)
     if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
     if (stored[1] === 1) this.#layouts.remove(key)
+    this.#links.change(path, was, undefined, (other) => this.#written(other))
     this.#rows.remove(key)
     this.#tellAbove(path, undefined)
+  }
+
+  /**
+   * Links to a file came or went by our own doing, and nothing else of it changed: `stat` is what it shows now. `path` is
+   * one of its names that are still there; without it, one is known.
+   */
+  noteLinks(stat: DiskStat, path: RelPath | undefined = this.#links.freshName(stat.ino)): void {
+    const row = path === undefined ? undefined : this.get(path)
+    if (path === undefined || row?.stat === undefined || !isSameButLinks(row.stat, stat)) return
+    const written = this.#written(path)!
+    if (!isShared(written.stat) || stat.nlink === 1)
+      return this.set(path, { ...row, stat }, this.layout(path))
+    // A stale row says nothing about what the inode was like before.
+    if (this.#links.isCurrent(written)) this.#links.setInode(stat)
+  }
+
+  /** A row as it is written (links.ts). */
+  #written(path: RelPath): DiskRow | undefined {
+    const stored = this.#rows.get(pathKey(path))
+    return stored === undefined ? undefined : unpackDiskRow(stored[0])
   }
 
   #layoutOf(key: Buffer, stored: StoredRow | undefined): Layout | undefined {
@@ -202,8 +246,10 @@ export class DiskTable {
       else this.#withheld.delete(path)
     }
     if (row.lacks !== undefined && row.lacks !== 0) this.#countLacks(path, row.lacks, sign)
-    if (sign === 1) this.#digest.add(fingerprint(path, fact))
-    else this.#digest.remove(fingerprint(path, fact))
+    const print = fingerprint(path, fact)
+    if (sign === 1) this.#digest.add(print)
+    else this.#digest.remove(print)
+    this.releases.note(path, fact, print, sign)
     if (fact.type === 'file') {
       this.#files += sign
       this.#bytes += sign * fact.size
@@ -219,6 +265,11 @@ export class DiskTable {
       else if (lacking.examples.size < EXAMPLES) lacking.examples.add(path)
     }
   }
+}
+
+/** Whether nothing but links can have come or gone between two stats of one inode. */
+function isSameButLinks(a: DiskStat, b: DiskStat): boolean {
+  return sameStat({ ...a, ctimeMs: b.ctimeMs }, b)
 }
 
 /** Whether a row stands for something that only a reader put there. */

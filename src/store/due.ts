@@ -4,6 +4,7 @@ import { NOTHING_APPLIED } from '../core/local.js'
 import { LACKS } from '../core/metadata.js'
 import type { RelPath } from '../core/path.js'
 import { type Step, stepFor } from '../core/plan.js'
+import { isSameInRelease } from '../core/release.js'
 import type { Effective } from '../core/tree.js'
 import type { DiskRow } from './rows.js'
 
@@ -17,6 +18,8 @@ export interface IndexOptions {
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
   /** Hears of each path that comes to be wanted, or no longer is. Called inside transactions. */
   readonly onWanted?: (path: RelPath, isWanted: boolean) => void
+  /** Paths that stay as they were applied, whatever the share comes to say: those of the release that is shown. */
+  readonly isPinned?: (path: RelPath) => boolean
 }
 
 /** Whether what a reader did to a path is to be undone now. */
@@ -43,11 +46,22 @@ export function dueStep(
   holdsDrift: boolean,
 ): Step {
   if (options.isIgnored(path, share.fact.type === 'directory')) return { type: 'none' }
+  if (isHeldBack(options, path, share, row)) return { type: 'none' }
   const step = ownStep(options, path, share, row)
   // A directory that holds what its reader made stays as long as that does. What the share comes to say of that path goes
   // first, and then there is none left.
   const isInTheWay = step.type === 'remove' || step.type === 'write' || step.type === 'symlink'
   return isInTheWay && holdsDrift ? { type: 'none' } : step
+}
+
+/** Whether the share says something new of a path that must stay as it is. */
+export function isHeldBack(
+  { isPinned }: IndexOptions,
+  path: RelPath,
+  share: Effective,
+  row: DiskRow | undefined,
+): boolean {
+  return isPinned?.(path) === true && !isSameInRelease(share.fact, (row?.applied ?? NOTHING_APPLIED).fact)
 }
 
 function ownStep(options: IndexOptions, path: RelPath, share: Effective, row: DiskRow | undefined): Step {

@@ -10,7 +10,7 @@ import { type Heads, mergeEntry, NO_HEADS, viewOf } from '../core/merge.js'
 import { depthOf, parentOf, type RelPath } from '../core/path.js'
 import { type Effective, effective } from '../core/tree.js'
 import { packHeads, unpackHeads } from './rows.js'
-import { type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
+import { belowRanges, type Database, keyAfter, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
 /** A path whose state in the share may be another now. */
 export interface HeadsChange {
@@ -69,6 +69,18 @@ export class HeadsTable {
 
   *paths(): Generator<RelPath> {
     for (const { key } of walk(this.#heads)) yield pathOfKey(key)
+  }
+
+  /** Paths below a directory that somebody ever said anything of, up to `limit`, after a path if one is given. */
+  below(directory: RelPath, after: RelPath | undefined, limit: number): RelPath[] {
+    const from = after === undefined ? undefined : keyAfter(pathKey(after))
+    const paths: RelPath[] = []
+    for (const { start, end } of belowRanges(directory)) {
+      const begin = from === undefined || Buffer.compare(from, start) < 0 ? start : from
+      if (Buffer.compare(begin, end) >= 0 || paths.length >= limit) continue
+      for (const { key } of this.#heads.range(begin, end, limit - paths.length)) paths.push(pathOfKey(key))
+    }
+    return paths
   }
 
   /** Adds an entry; undefined if it says nothing new. Call settleParents() after the last one of a batch. */

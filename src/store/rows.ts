@@ -221,6 +221,12 @@ function unpackDress(shown: Buffer | number, lacks: number): Pick<DiskRow, 'show
   return { shown: typeof shown !== 'number' ? shown : shown === 0 ? undefined : SHORT_MARKS[shown]!, lacks }
 }
 
+/** The inode and the links of a packed row's stat; undefined without one. For walks that need no more. */
+export function statOfPacked(row: unknown[]): { readonly ino: number; readonly nlink: number } | undefined {
+  const stat = row[2] as number[] | 0
+  return stat === 0 ? undefined : { ino: stat[5]!, nlink: stat[7]! }
+}
+
 function unpackStatRow(stat: number[]): DiskStat {
   return {
     type: STAT_KINDS[stat[0]!]!,

@@ -16,18 +16,21 @@ import { parentOf, type RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
 import type { Step } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
+import type { DiskStat } from '../core/stat.js'
 import { type Effective, withAncestors } from '../core/tree.js'
 import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
 import { DiskTable, type Lacking } from './disk.js'
-import { dueStep, type IndexOptions, isToBeUndone } from './due.js'
+import { dueStep, type IndexOptions, isHeldBack, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
 import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
 import { IntentTable } from './intents.js'
+import { LinkTable } from './links.js'
 import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
 import { Recovery } from './recovery.js'
+import type { HeldReleases } from './releases.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
 import type { Database } from './tables.js'
 import { WantedTable } from './wanted.js'
@@ -58,6 +61,7 @@ export class ShareIndex {
   readonly pieces: PieceTables
   readonly conflicts: Conflicts
   readonly recovery: Recovery
+  readonly links: LinkTable
   readonly #database: Database
   readonly #heads: HeadsTable
   readonly #disk: DiskTable
@@ -70,6 +74,8 @@ export class ShareIndex {
    */
   #isDiskUnsure: boolean
   #held = new Map<number, Map<number, boolean>>()
+  /** Pinned paths of which the share has come to say something else. */
+  readonly #heldBack = new Set<RelPath>()
 
   /** `prefix` keeps several shares apart in one database. Walks all rows once to count them. */
   constructor(database: Database, prefix: string, options: IndexOptions) {
@@ -78,8 +84,11 @@ export class ShareIndex {
     this.feeds = new FeedTable(database, prefix)
     this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
     this.#heads = new HeadsTable(database, prefix)
+    this.links = new LinkTable(database, prefix)
     const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
-    this.#disk = new DiskTable(database, prefix, this.pieces, stays, (directory) => this.refresh(directory))
+    this.#disk = new DiskTable(database, prefix, this.pieces, this.links, stays, (directory) =>
+      this.refresh(directory),
+    )
     this.#isDiskUnsure = this.#disk.all().next().done !== true
     this.conflicts = new Conflicts(this.#heads, this.#disk)
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
@@ -209,6 +218,16 @@ export class ShareIndex {
     for (const path of this.#wanted.withoutContent()) this.refresh(path)
   }
 
+  /** Links to a file came or went by our own doing; see DiskTable.noteLinks. */
+  noteLinks(stat: DiskStat, path?: RelPath): void {
+    this.#disk.noteLinks(stat, path)
+  }
+
+  /** Paths of files with these inodes whose rows know of one name only, found by a walk that pauses between chunks. */
+  singleNames(inodes: ReadonlySet<number>, chunk: number): Generator<RelPath[]> {
+    return this.#disk.singles(inodes, chunk)
+  }
+
   /** A file of a path was moved to the archive: its pieces can be copied from there (P3). */
   noteArchived(path: RelPath, archivePath: string): void {
     const layout = this.layout(path)
@@ -267,6 +286,29 @@ export class ShareIndex {
     this.refresh(path)
   }
 
+  /** How many pinned paths the share has come to say something else of, as far as they were looked at since the start. */
+  get heldBack(): number {
+    return this.#heldBack.size
+  }
+
+  /** What this disk holds of each release. */
+  get releases(): HeldReleases {
+    return this.#disk.releases
+  }
+
+  /** Whether anything is to be done at a path or below it. */
+  isWantedBelow(directory: RelPath): boolean {
+    return this.#wanted.hasBelow(directory)
+  }
+
+  /** Works out anew what is to be done below a directory, some paths at a time; returns where to go on, if so. */
+  refreshBelow(directory: RelPath, after?: RelPath, limit = 512): RelPath | undefined {
+    const paths = this.#heads.below(directory, after, limit)
+    // Directories that only their children hold up have no heads of their own.
+    for (const path of new Set(paths.flatMap(withAncestors))) this.refresh(path)
+    return paths.length < limit ? undefined : paths.at(-1)
+  }
+
   /** New ignore rules: everything is looked at again. */
   setIgnored(isIgnored: IndexOptions['isIgnored']): void {
     this.#options = { ...this.#options, isIgnored }
@@ -297,6 +339,13 @@ export class ShareIndex {
     if (entry.type !== 'file') return []
     const feed = this.feeds.byWriter(entry.author)
     return feed === undefined ? undefined : this.pieces.ofRuns(feed.number, entry.pieces)
+  }
+
+  /** The first piece of a head; undefined if it has none, or it was never announced. */
+  firstPieceOf(entry: Entry): PieceInfo | undefined {
+    const [run] = entry.type === 'file' ? entry.pieces : []
+    const feed = run === undefined ? undefined : this.feeds.byWriter(entry.author)
+    return run === undefined || feed === undefined ? undefined : this.pieces.at(feed.number, run.first)
   }
 
   /** The pieces of a content that some head of a path has, in file order. */
@@ -336,6 +385,8 @@ export class ShareIndex {
   }
 
   #due(path: RelPath, share: Effective, row: DiskRow | undefined): Step {
+    if (isHeldBack(this.#options, path, share, row)) this.#heldBack.add(path)
+    else this.#heldBack.delete(path)
     return dueStep(this.#options, path, share, row, this.#disk.holdsDriftBelow(path))
   }
 

@@ -45,6 +45,14 @@ export function childrenRange(directory: RelPath | ''): { start: Buffer; end: Bu
   return { start: Buffer.from(`${directory}\0`), end: Buffer.from(`${directory}\x01`) }
 }
 
+/** The ranges of keys that hold exactly what lies below a directory, at any depth. */
+export function belowRanges(directory: RelPath): { start: Buffer; end: Buffer }[] {
+  return [
+    childrenRange(directory),
+    { start: Buffer.from(`${directory}/`), end: Buffer.from(`${directory}0`) },
+  ]
+}
+
 /** Sorts before and after every key. */
 export const FIRST_KEY: Buffer = Buffer.alloc(0)
 export const AFTER_LAST_KEY: Buffer = Buffer.alloc(16, 0xff)

@@ -8,6 +8,7 @@ import type { RelPath } from '../core/path.js'
 import type { Step } from '../core/plan.js'
 import {
   AFTER_LAST_KEY,
+  belowRanges,
   type Database,
   FIRST_KEY,
   keyAfter,
@@ -63,6 +64,13 @@ export class WantedTable {
   /** All wanted paths, in key order. */
   *all(): Generator<RelPath> {
     for (const { key } of walk(this.#table)) yield pathOfKey(key)
+  }
+
+  /** Whether anything is wanted at a path or below it. */
+  hasBelow(directory: RelPath): boolean {
+    const isAny = ({ start, end }: { readonly start: Buffer; readonly end: Buffer }): boolean =>
+      this.#table.range(start, end, 1).length > 0
+    return this.has(directory) || belowRanges(directory).some(isAny)
   }
 
   /** How many paths are to be written with a content; may be too many (48 bits are compared), never too few. */

@@ -376,3 +376,92 @@ describe('shoal invite', () => {
     assert.ok(!err.includes(FAKE_INVITE), err)
   })
 })
+
+describe('shoal release', () => {
+  const node = { device: 'a'.repeat(64), name: 'web1', follows: true, connected: true, current: 'v1' }
+  const report = {
+    dir: '/srv/www',
+    follows: false,
+    order: { name: 'v2', when: 'all', by: 'build', time: '2026-11-20T18:02:03.000Z', sequence: 2 },
+    waitsFor: 'release v2 is not all here yet',
+    releases: [
+      {
+        ...{
+          name: 'v1',
+          created: '2026-11-20T18:02:03.123Z',
+          by: 'build',
+          files: 2,
+          bytes: 2048,
+          hold: 'complete',
+        },
+        ...{ shownBy: [node.device], heldBy: [node.device] },
+      },
+      {
+        ...{ name: 'v2', created: null, by: null, files: null, bytes: null, hold: 'partial' },
+        ...{ shownBy: [], heldBy: [] },
+      },
+    ],
+    nodes: [node, { ...node, device: 'b'.repeat(64), name: 'web2\u0007', connected: false }],
+  } as const
+
+  it('lists what there is, safe to print', async () => {
+    backend.releasesList = [report as never]
+    const { exit, out, err } = await shoal(['release', 'list', config])
+    assert.deepEqual([exit, err], [0, ''])
+    assert.equal(
+      out,
+      `RELEASE  MADE                  BY     FILES  SIZE     HERE      SHOWN BY  HELD BY
+v1       2026-11-20T18:02:03Z  build  2      2.0 KiB  complete  web1      web1
+v2       unfinished            -      -      -        partial   -         -
+to be shown: v2, once all hold it
+this node: release v2 is not all here yet
+not connected: web2\\u{7}
+`,
+    )
+    const json = await shoal(['release', 'list', config, '--json'])
+    assert.deepEqual(JSON.parse(json.out), [report])
+  })
+
+  it('asks for what is wanted, of the folder that is meant', async () => {
+    const dir = join(folder, 'b')
+    const lines = [
+      ['create', config, '--dir', dir, '--name', 'v3', '--keep', '2', '--when', '3'],
+      ['create', config, '--dir', dir, '--no-switch'],
+      ['switch', config, 'v1', '--dir', dir, '--when', 'all'],
+      ['rollback', config, '--dir', dir],
+      ['remove', config, 'v0', '--dir', dir],
+    ]
+    const outs: string[] = []
+    for (const line of lines) {
+      const { exit, out, err } = await shoal(['release', ...line])
+      assert.deepEqual([exit, err], [0, ''])
+      outs.push(out)
+    }
+    assert.deepEqual(backend.calls, [
+      'release {"share":1,"name":"v3","keep":2,"when":3}',
+      'release {"share":1,"when":null}',
+      'switch 1 v1 all',
+      'rollback 1',
+      'remove 1 v0',
+    ])
+    assert.equal(outs[0], 'v3: 3 files, 1.5 KiB\nremoved v0\n')
+    assert.equal(outs[2], 'to be shown: v1, once all hold it\n')
+    assert.equal(outs[4], 'removed v0\n')
+  })
+
+  it('refuses what makes no sense, before anything is asked', async () => {
+    for (const [line, says] of [
+      [['create', config], /2 folders: name the one that is meant with --dir/],
+      [['create', config, '--dir', folder, '--no-switch', '--when', 'all'], /--no-switch/],
+      [['create', config, '--keep', '0'], /expected a number from 1 to 256/],
+      [['create', config, '--when', 'soon'], /expected a number from 1 to 1000/],
+      [['publish', config], /there is no command "release publish"/],
+      [[], /say which: create, switch, rollback, list or remove/],
+    ] as const) {
+      const { exit, err } = await shoal(['release', ...line])
+      assert.equal(exit, 64, err)
+      assert.match(err, says)
+    }
+    assert.deepEqual(backend.calls, [])
+  })
+})

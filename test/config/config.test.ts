@@ -65,6 +65,8 @@ describe('parseConfig', () => {
           useDht: false,
           useSyncTrash: true,
           overwriteChanges: false,
+          followsReleases: false,
+          hardLinks: true,
           drift: [],
           onChange: [],
           sparse: true,
@@ -234,6 +236,16 @@ describe('parseConfig', () => {
       text: one('').replace(W, B),
       says: '1:58: shared_folders[0].secret: is a blind secret, which this version cannot serve yet',
       code: 'NOT_YET',
+    },
+    {
+      name: 'a follower of releases that may write',
+      text: one(', "follow": "releases"'),
+      says: /shared_folders\[0\]\.follow: is "releases" with a write secret, expected the read secret/,
+    },
+    {
+      name: 'no number of releases to keep',
+      text: one(', "releases": {"keep": 0}'),
+      says: /shared_folders\[0\]\.releases\.keep: is 0, expected how many releases to keep, from 1 to 256/,
     },
     {
       name: 'one share in two folders, even at two grades',

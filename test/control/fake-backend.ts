@@ -12,9 +12,16 @@ import type {
   MemberDriftReport,
   MemberReport,
   NewInviteReport,
+  NewReleaseReport,
   PeerReport,
+  ReleaseRequest,
+  ReleasesReport,
+  RemoveReleaseRequest,
+  RollbackRequest,
   ShareReport,
   StatusReport,
+  SwitchReport,
+  SwitchRequest,
 } from '../../src/control/schema.js'
 
 const SELF = 'a'.repeat(64)
@@ -125,6 +132,7 @@ export class FakeBackend implements ControlBackend {
   memberDriftList: MemberDriftReport[] = []
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
+  releasesList: ReleasesReport[] = []
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -203,6 +211,33 @@ export class FakeBackend implements ControlBackend {
 
   async revokeInvite(id: string): Promise<void> {
     this.calls.push(`revoke ${id}`)
+    await this.work()
+  }
+
+  async releases(): Promise<ReleasesReport[]> {
+    return this.releasesList
+  }
+
+  async release(request: ReleaseRequest): Promise<NewReleaseReport> {
+    this.calls.push(`release ${JSON.stringify(request)}`)
+    await this.work()
+    return { name: request.name ?? '20261120-180203', files: 3, bytes: 1536, removed: ['v0'] }
+  }
+
+  async switchRelease({ share: at, name, when }: SwitchRequest): Promise<SwitchReport> {
+    this.calls.push(`switch ${at} ${name} ${when}`)
+    await this.work()
+    return { name, when, by: 'laptop', time: '2026-11-20T18:02:03.000Z', sequence: 2 }
+  }
+
+  async rollbackRelease({ share: at }: RollbackRequest): Promise<SwitchReport> {
+    this.calls.push(`rollback ${at}`)
+    await this.work()
+    return { name: 'v1', when: 'now', by: 'laptop', time: '2026-11-20T18:02:03.000Z', sequence: 3 }
+  }
+
+  async removeRelease({ share: at, name }: RemoveReleaseRequest): Promise<void> {
+    this.calls.push(`remove ${at} ${name}`)
     await this.work()
   }
 

@@ -5,7 +5,16 @@ import sodium from 'sodium-native'
 import { cleanDeviceName } from '../../src/core/certificate.js'
 import { deviceIdFromKey, shareIdFromBytes, type WriterId } from '../../src/core/ids.js'
 import { MAX_TIME_MS } from '../../src/core/record-public.js'
-import { type DeviceState, MAX_STATE_BYTES, openState, sealState, stateHeader } from '../../src/core/state.js'
+import {
+  type DeviceState,
+  EMPTY_DIGEST,
+  holdsSame,
+  MAX_STATE_BYTES,
+  openState,
+  sealState,
+  stateHeader,
+  UNKNOWN_DIGEST,
+} from '../../src/core/state.js'
 import { readFixture } from '../support/repository.js'
 import { patternBytes } from './piece-pattern.js'
 import { plain } from './record-samples.js'
@@ -27,7 +36,9 @@ const sample: DeviceState = {
     ['0000000000000001' as WriterId, 3],
     ['b2b2b2b2b2b2b2b2' as WriterId, 0],
   ],
+  scope: 'all',
   digest: patternBytes(32, 54),
+  releasesDigest: EMPTY_DIGEST,
   files: 100_000,
   bytes: 5_000_000_000_000,
   needFiles: 1,
@@ -62,7 +73,12 @@ describe('device state', () => {
       sequence: counts,
       timeMs: fc.integer({ min: 0, max: MAX_TIME_MS }),
       feeds,
+      scope: fc.constantFrom('all', 'releases'),
       digest: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((hash) => Buffer.from(hash)),
+      releasesDigest: fc.oneof(
+        fc.constant(EMPTY_DIGEST),
+        fc.uint8Array({ minLength: 32, maxLength: 32 }).map((hash) => Buffer.from(hash)),
+      ),
       files: counts,
       bytes: counts,
       needFiles: counts,
@@ -155,3 +171,24 @@ function refused(blob: Buffer): void {
 function codeOf(decoded: { type: 'ok' } | { type: 'violation'; code: string }): string | undefined {
   return decoded.type === 'violation' ? decoded.code : undefined
 }
+
+describe('what two devices compare', () => {
+  const [one, other] = [patternBytes(32, 60), patternBytes(32, 61)]
+  const all = { scope: 'all', digest: one, releasesDigest: EMPTY_DIGEST } as const
+  const follower = { scope: 'releases', digest: other, releasesDigest: other } as const
+
+  it('is everything, or what the one holds that holds less', () => {
+    assert.equal(holdsSame(all, { ...all, releasesDigest: other }), true)
+    assert.equal(holdsSame(all, { ...all, digest: other }), false)
+    assert.equal(holdsSame(all, follower), false)
+    assert.equal(holdsSame({ ...all, releasesDigest: other }, follower), true)
+    assert.equal(holdsSame(follower, { ...all, releasesDigest: other }), true)
+    assert.equal(holdsSame(follower, follower), true)
+  })
+
+  it('is nothing of a device that has not looked at its disk', () => {
+    const unsure = { ...all, digest: UNKNOWN_DIGEST, releasesDigest: other }
+    assert.equal(holdsSame(unsure, follower), false)
+    assert.equal(holdsSame(follower, unsure), false)
+  })
+})

@@ -7,6 +7,7 @@ import type { Share } from '../../src/daemon/share/share.js'
 
 const DAY = 86_400_000
 const DIGEST = Buffer.alloc(32, 1)
+const HOLDING = { scope: 'all', digest: DIGEST, releasesDigest: DIGEST }
 const DEVICES = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32)) as [DeviceId, DeviceId, DeviceId]
 
 /** One hook, which has failed. */
@@ -33,7 +34,7 @@ const HOOKS = { views: () => [VIEW], ask: async (hook?: number) => asked.push(ho
 function share(clockAheadMs: number | undefined): Share {
   const [near, lately, longAgo] = DEVICES
   const member = (device: DeviceId, name: string, daysAgo: number): unknown => ({
-    state: { device, name, digest: DIGEST, instance: 'i' },
+    state: { device, name, ...HOLDING, instance: 'i' },
     lastSeenMs: Date.now() - daysAgo * DAY,
   })
   const peer = {
@@ -45,8 +46,9 @@ function share(clockAheadMs: number | undefined): Share {
     grade: 'write',
     state: 'idle',
     conflictCount: 0,
+    index: { counts: {} },
+    holding: HOLDING,
     drift: { summary: () => ({ open: 0, acknowledged: 0, restored: 0, replaced: 0, waiting: 0 }) },
-    index: { counts: {}, digest: () => DIGEST },
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     hooks: HOOKS,

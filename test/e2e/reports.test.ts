@@ -12,7 +12,7 @@ import type { ShareId } from '../../src/core/ids.js'
 import type { RelPath } from '../../src/core/path.js'
 import { sealReport } from '../../src/core/report.js'
 import { deriveSecret } from '../../src/core/secret.js'
-import { sealState } from '../../src/core/state.js'
+import { EMPTY_DIGEST, sealState } from '../../src/core/state.js'
 import type { SharePeer } from '../../src/swarm/share-channel.js'
 import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
 import { Intruder } from './intruder.js'
@@ -231,7 +231,13 @@ test('a member that forges, repeats, bloats and floods reports changes nothing b
       const counts = { files: 0, bytes: 0, needFiles: 0, needBytes: 0, drift: 0, conflicts: 0, problems: 0 }
       const state = {
         ...{ device, name: 'intruder', grade: 'read' as const, instance: 'x', sequence: 1, timeMs: 1 },
-        ...{ feeds: [], digest: Buffer.alloc(32), ...counts },
+        ...{
+          feeds: [],
+          scope: 'all' as const,
+          digest: EMPTY_DIGEST,
+          releasesDigest: EMPTY_DIGEST,
+          ...counts,
+        },
       }
       peer.sendStates([sealState(state, intruder.device.secretKey, stateKey, shareId, randomBytes(24))])
       for (let i = 10; i < 200; i++) peer.sendReports([report(intruder.device, i, `flood/${i}`)])

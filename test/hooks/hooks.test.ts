@@ -62,6 +62,7 @@ function hooksOf(...specs: HookSpec[]): Hooks {
   const hooks = new Hooks({
     dir: folder,
     share: 'abcd',
+    scratch: folder,
     log: { ...silentLog, info: (fields) => lines.push(fields) },
     slots,
     nowMs: Date.now,

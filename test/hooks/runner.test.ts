@@ -30,6 +30,7 @@ function request(
     cwd: folder,
     env: { PATH: process.env.PATH ?? '' },
     input: Buffer.alloc(0),
+    scratch: folder,
     timeoutMs: 60_000,
     onLine: (name, line) => lines.push(`${name}: ${line}`),
     lines,
@@ -91,6 +92,15 @@ describe('a run', () => {
     assert.match(plain.result.reason ?? '', /plain may not be run/)
     const huge = await run('', { argv: ['true', 'x'.repeat(3 << 20)] })
     assert.equal(huge.result.type, 'not-started')
+  })
+
+  it('has its input without a name, and says if there is no room for it', async () => {
+    const names = fs.readdirSync(folder)
+    const { lines } = await run('cat; cat', { input: Buffer.from('once\n') })
+    assert.deepEqual([lines, fs.readdirSync(folder)], [['stdout: once'], names])
+    const { result } = await run('true', { scratch: path.join(folder, 'nowhere') })
+    assert.equal(result.type, 'not-started')
+    assert.match(result.reason ?? '', /^there is no place for its input: ENOENT/)
   })
 
   it('does not see a shell', async () => {

@@ -6,17 +6,19 @@ import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
 import type { ApplierOptions } from './applier-options.js'
-import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, taskOf } from './apply-task.js'
+import { type ActiveStep, type ApplyTask, isSameContent, isSameStep } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { Parked } from './parked.js'
 import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
+import { makeTask } from './task-maker.js'
 import { keyedToken } from './token.js'
 import { Unavailable } from './unavailable.js'
-import { mustWait, waitsForChildren } from './wait-rules.js'
+import { mustWait } from './wait-rules.js'
 import { WantedCursor } from './wanted-cursor.js'
 import { WholeTasks } from './whole-tasks.js'
 
@@ -26,7 +28,6 @@ const MAX_ACTIVE = 4096
 const FEW_ACTIVE = 256
 /** More changes than this at once are bulk. */
 const FRESH_CHANGES = 64
-const FRESH_BYTES = 4 << 20
 /** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
 const TELL_AFTER_TRIES = 4
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
@@ -72,7 +73,7 @@ export class Applier {
       },
       rescan: (directory) => this.#options.rescan([directory]),
     })
-    this.#shortcuts = new Shortcuts(this.#context)
+    this.#shortcuts = new Shortcuts(this.#context, (path) => this.#active.has(path))
     this.#committer = new Committer(this.#context, this.#shortcuts, options.nowMs, {
       onStale: (task) => {
         this.#giveUp(task, this.#context.index.step(task.path))
@@ -80,14 +81,13 @@ export class Applier {
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const isHeld =
-          this.#shortcuts.isTaken(task.path) || mustWait(this.#context.index, this.#whole, task, row)
+        const isHeld = this.#shortcuts.isTaken(task.path) || this.#mustWait(task, row)
         if (isHeld) this.#deferred.add(task)
         return isHeld
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
-        if (this.#fallsBack(task)) return
+        if (this.#fallsBack(task, true)) return
         this.#options.rescan([parentOf(task.path)])
         this.#park(task, 1)
       },
@@ -232,7 +232,11 @@ export class Applier {
         this.#overtaken.add(path)
         return
       }
-      if (active.via === undefined && isSameContent(active, step) && !this.#whole.has(active)) {
+      if (
+        isSameContent(active, step) &&
+        !this.#whole.has(active) &&
+        this.#shortcuts.isOrdinary(active, step)
+      ) {
         active.step = step as ActiveStep
         active.version = share.version
         return
@@ -244,26 +248,18 @@ export class Applier {
       this.#context.problems.clear('apply', path)
       return
     }
-    if (step.type !== 'write') {
-      if (waitsForChildren(index, path, step, row)) return
-      const task = taskOf(path, step, share.version, fresh, [])
-      this.#active.set(path, task)
-      this.#offer(task)
-      return
+    const made = makeTask(this.#context, this.#shortcuts, path, { step, share, row }, fresh)
+    switch (made.type) {
+      case 'wait':
+        return
+      case 'no-pieces':
+        return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
+      case 'ready':
+        this.#active.set(path, made.task)
+        return this.#offer(made.task)
+      case 'gather':
+        return this.#startWrite(made.task)
     }
-    // Content for what is now a directory is staged before the directory is empty: what lies in it may wait for that.
-    const pieces = share.entry === undefined ? undefined : index.piecesOf(share.entry)
-    if (pieces === undefined) {
-      return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
-    }
-    const via = this.#shortcuts.find(path, step.fact, row, pieces)
-    if (via !== undefined) {
-      const task = taskOf(path, step, share.version, fresh, pieces, via)
-      this.#active.set(path, task)
-      return this.#offer(task)
-    }
-    const small = step.fact.size <= FRESH_BYTES
-    this.#startWrite(taskOf(path, step, share.version, fresh && small, pieces))
   }
 
   #startWrite(task: ApplyTask): void {
@@ -286,9 +282,14 @@ export class Applier {
 
   /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
-    const { index } = this.#context
-    if (mustWait(index, this.#whole, task, index.disk(task.path))) this.#deferred.add(task)
+    if (this.#mustWait(task, this.#context.index.disk(task.path))) this.#deferred.add(task)
     else this.#committer.add(task)
+  }
+
+  #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
+    const safe = (content: Buffer): number =>
+      this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(task.path, content)
+    return mustWait(this.#context.index, safe, task, row)
   }
 
   #done(task: ApplyTask): void {
@@ -318,10 +319,10 @@ export class Applier {
   }
 
   /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */
-  #fallsBack(task: ApplyTask): boolean {
+  #fallsBack(task: ApplyTask, isTransient = false): boolean {
     if (task.via === undefined) return false
-    this.#shortcuts.noteFailed(task)
-    this.#options.rescan([parentOf(task.path), parentOf(task.via.from)])
+    this.#options.rescan([task.path, ...('from' in task.via ? [task.via.from] : [])].map(parentOf))
+    if (!this.#shortcuts.noteFailed(task, isTransient)) return false
     if (task.begun) this.#leftovers.add(task.token)
     this.#drop(task)
     this.#fresh.add(task.path)
@@ -379,6 +380,7 @@ export class Applier {
     this.#deferred.delete(task)
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
     if (this.#overtaken.delete(task.path)) this.#fresh.add(task.path)
+    for (const waiting of this.#shortcuts.links.ended(task.path)) this.#fresh.add(waiting)
   }
 
   #availabilityChanged(): void {

@@ -6,6 +6,7 @@ import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import type { Version } from '../../core/version.js'
 import type { StagedAs } from '../../folder/stage-job.js'
+import type { PathIntent } from '../../store/intents.js'
 import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
@@ -22,10 +23,10 @@ export interface TaskPart {
 }
 
 /** How a file comes to its path without its content being gathered: from another path of this disk (shortcuts.ts). */
-export interface Shortcut {
-  readonly type: 'link' | 'move'
-  readonly from: RelPath
-}
+export type Shortcut =
+  | { readonly type: 'link' | 'move'; readonly from: RelPath }
+  /** The disk is as it should be, only what is said of it is new. */
+  | { readonly type: 'note' }
 
 export interface ApplyTask {
   readonly path: RelPath
@@ -39,6 +40,10 @@ export interface ApplyTask {
   readonly token: string
   /** The content comes this way, and nothing is staged; or it was found when it was to be committed, and no matter. */
   via?: Shortcut
+  /** Of a metadata step: the path gets a file of its own, since other names share the one it has. */
+  readonly isOwnCopy: boolean
+  /** What other paths hold once this is done; made current when it is carried out (A4). */
+  also: readonly PathIntent[]
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number
@@ -73,7 +78,7 @@ export function taskOf(
   version: Version,
   fresh: boolean,
   pieces: readonly PieceInfo[],
-  via?: Shortcut,
+  how: { readonly via?: Shortcut; readonly isOwnCopy?: boolean } = {},
 ): ApplyTask {
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
@@ -81,13 +86,16 @@ export function taskOf(
     offset += piece.length - SIV_BYTES
     return part
   })
+  const written = writtenBy(step, how.isOwnCopy ?? false)
   return {
     path,
     step,
     version,
     fresh,
-    token: step.type === 'write' ? keyedToken(path, step.fact.content) : '',
-    ...(via === undefined ? {} : { via }),
+    token: written === undefined ? '' : keyedToken(path, written.content),
+    ...(how.via === undefined ? {} : { via: how.via }),
+    isOwnCopy: how.isOwnCopy ?? false,
+    also: [],
     parts,
     missing: parts.length,
     begun: false,
@@ -99,9 +107,19 @@ export function taskOf(
   }
 }
 
-/** The file a write task is about. */
-export function fileFactOf(task: ApplyTask): FileFact | undefined {
-  return task.step.type === 'write' ? task.step.fact : undefined
+/** The file that a task puts together or links. */
+export function fileFactOf({ step, isOwnCopy }: ApplyTask): FileFact | undefined {
+  return writtenBy(step, isOwnCopy)
+}
+
+function writtenBy(step: ActiveStep, isOwnCopy: boolean): FileFact | undefined {
+  if (step.type === 'write') return step.fact
+  return isOwnCopy && step.type === 'metadata' && step.fact.type === 'file' ? step.fact : undefined
+}
+
+/** Whether a task changes names in the directory of its path. */
+export function disturbsDirectory({ step, via, isOwnCopy }: ApplyTask): boolean {
+  return via === undefined ? step.type !== 'metadata' || isOwnCopy : via.type !== 'note'
 }
 
 /** What the path holds once the task is done; undefined for a removal. */

@@ -2,21 +2,22 @@
 // worker checks each path against what the index says of it (A3), and what was done is noted in one transaction. Times
 // of directories, which every change inside them disturbs, are put back at the end of the batch (A9).
 
-import { ABSENT, type DirectoryFact, type LiveFact } from '../../core/fact.js'
+import { ABSENT, type DirectoryFact, type Fact, type FileFact } from '../../core/fact.js'
 import type { Intent } from '../../core/local.js'
 import type { LocalDress } from '../../core/metadata.js'
-import { depthOf, parentOf, type RelPath } from '../../core/path.js'
-import { phaseOf } from '../../core/plan.js'
+import { parentOf, type RelPath } from '../../core/path.js'
 import type { CommitJob, CommitResult, Expect } from '../../folder/commit.js'
 import { isOldNews } from '../../store/due.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
+import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
-import { lookAgain, noteTimes, overtakenTimes, shownIn, timeJobs } from './directory-times.js'
+import { lookAgain, noteTimes, overtakenTimes, shownIn } from './directory-times.js'
 import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
-import type { Shortcuts } from './shortcuts.js'
+import { othersStay } from './others-stay.js'
+import type { Place, Shortcuts } from './shortcuts.js'
 import { slipNameOf } from './slip-name.js'
 import { archiveChoice } from './versioning.js'
 
@@ -106,6 +107,7 @@ export class Committer {
     const planned: Planned[] = []
     const made = new Set<RelPath>()
     this.#shortcuts.startBatch()
+    const stays = othersStay(this.#context.index, ready)
     // In order, so that what makes a directory has been judged before what goes into it.
     for (const task of [...ready].sort((a, b) => phase(a) - phase(b))) {
       if (task.dropped) continue
@@ -122,8 +124,12 @@ export class Committer {
       task.version = share.version
       task.committing = true
       if (step.type === 'mkdir') made.add(task.path)
+      if (!this.#shortcuts.prepare(task, row)) {
+        this.#events.onStale(task)
+        continue
+      }
       const isRestore = row?.drift === undefined ? undefined : isOldNews(share, row)
-      const plan = this.#plan(task, row)
+      const plan = this.#plan(task, row, stays(row))
       if (plan !== undefined) planned.push({ ...plan, isRestore })
       // Another task of the batch moves that file: what there is by then is looked at anew.
       else if (task.via?.type === 'move') this.#events.onStale(task)
@@ -162,7 +168,11 @@ export class Committer {
     const { index, guard, pool, root } = this.#context
     const planned = this.#planCurrent(ready)
     if (planned.length === 0) return
-    const directories = this.#directoriesTouched(planned)
+    const directories = directoriesTouched(
+      index,
+      this.#shortcuts,
+      planned.map(({ task }) => task),
+    )
     const touched = planned.flatMap(({ task }) => this.#shortcuts.touchedBy(task))
     const paths = [...planned.map(({ task }) => task.path), ...touched, ...directories.keys()]
     const batch = index.transaction(() =>
@@ -182,7 +192,8 @@ export class Committer {
         ...(expectRoot === undefined ? {} : { expectRoot }),
         ...(scope === undefined ? {} : { scope }),
       }
-      const results = await pool.commit(root, [...jobs, ...timeJobs(directories)], options)
+      const all = [...jobs, ...timeJobs(directories)]
+      const results = all.length === 0 ? [] : await pool.commit(root, all, options)
       this.#record(batch, planned, results, [...directories.keys()])
       // Meanwhile a user's change of a directory may have been published, and we have put the time before it back.
       const overtaken = overtakenTimes(index, directories)
@@ -202,7 +213,7 @@ export class Committer {
   }
 
   /** Undefined if the task's shortcut is none any more. */
-  #plan(task: ApplyTask, row: DiskRow | undefined): Planned | undefined {
+  #plan(task: ApplyTask, row: DiskRow | undefined, copyOld: boolean): Planned | undefined {
     const { path, step } = task
     // A directory that a file or a link replaces is empty by now (Applier) and goes first.
     const replaced =
@@ -219,10 +230,15 @@ export class Committer {
         ? { type: 'absent' }
         : { type: 'stat', stat: row.stat }
     const { archive, maxVersionedBytes, index, metadata } = this.#context
-    const choice = archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
+    // A file of its own with the same content replaces nothing that anybody could miss.
+    const isSame = step.type === 'metadata' && row?.drift === undefined
+    const choice = isSame
+      ? false
+      : archiveChoice(row, index.heads(path), { archive, maxBytes: maxVersionedBytes() })
     const slip = {
       ...(row?.stat === undefined ? {} : { slipName: slipNameOf(path, row.stat) }),
       ...(choice === undefined ? {} : { archive: choice }),
+      ...(copyOld ? { copyOld } : {}),
     }
     for (const via of [task.via, this.#shortcuts.findLate(task, row)]) {
       const shortcut = via && this.#shortcuts.jobsOf(via, task, { path, expect, ...slip })
@@ -232,16 +248,8 @@ export class Committer {
     }
     if (task.via !== undefined) return undefined
     switch (step.type) {
-      case 'write': {
-        const { mtimeUs, size } = step.fact
-        const set = metadata.dress(step.fact, true)
-        const { dress } = set
-        // Not asked for again what staging has done already, unless it is other by now.
-        const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
-        const staged = isStaged ? { staged: task.staged!.as } : {}
-        const file = { type: 'file', path, token: task.token, size, ...set, ...staged, mtimeUs } as const
-        return { task, row, dress, jobs: [...first, { ...file, expect, ...slip }] }
-      }
+      case 'write':
+        return this.#written(task, row, step.fact, first, { expect, ...slip })
       case 'symlink': {
         const { target, mtimeUs } = step.fact
         const { dress } = metadata.dress(step.fact, true)
@@ -261,6 +269,8 @@ export class Committer {
         return { task, row, dress: undefined, jobs: [{ type: 'remove', path, expect, ...slip }] }
       case 'metadata': {
         const { fact } = step
+        if (task.isOwnCopy && fact.type === 'file')
+          return this.#written(task, row, fact, first, { expect, ...slip })
         const { mode, dress } = metadata.dress(fact, false, row?.stat?.mode)
         const set = {
           ...(fact.type === 'symlink' ? {} : { mode }),
@@ -276,28 +286,23 @@ export class Committer {
     }
   }
 
-  /** Directories whose times this batch disturbs or sets, deepest first, with what they are to be. */
-  #directoriesTouched(planned: readonly Planned[]): Map<RelPath, DirectoryFact> {
-    const { index } = this.#context
-    const wanted = new Map<RelPath, DirectoryFact>()
-    const gone = new Set<RelPath>()
-    for (const { task } of planned) {
-      const { step, path } = task
-      if (step.type === 'remove' && step.was === 'directory') gone.add(path)
-      if ((step.type === 'mkdir' || step.type === 'metadata') && step.fact.type === 'directory') {
-        wanted.set(path, step.fact)
-      }
-    }
-    for (const { task } of planned) {
-      if (task.step.type === 'metadata' && task.via === undefined) continue
-      for (const path of [task.path, ...this.#shortcuts.touchedBy(task)]) {
-        const parent = parentOf(path)
-        if (parent === '' || wanted.has(parent) || gone.has(parent)) continue
-        const fact = index.disk(parent)?.applied.fact
-        if (fact?.type === 'directory') wanted.set(parent, fact)
-      }
-    }
-    return new Map([...wanted].sort(([a], [b]) => depthOf(b) - depthOf(a)))
+  /** A staged file gets its name. */
+  #written(
+    task: ApplyTask,
+    row: DiskRow | undefined,
+    fact: FileFact,
+    first: readonly CommitJob[],
+    more: Omit<Place, 'path'>,
+  ): Planned {
+    const { path, token } = task
+    const { mtimeUs, size } = fact
+    const set = this.#context.metadata.dress(fact, true)
+    const { dress } = set
+    // Not asked for again what staging has done already, unless it is other by now.
+    const isStaged = task.staged?.set === setKey({ ...set, mtimeUs })
+    const staged = isStaged ? { staged: task.staged!.as } : {}
+    const file = { type: 'file', path, token, size, ...set, ...staged, mtimeUs } as const
+    return { task, row, dress, jobs: [...first, { ...file, ...more }] }
   }
 
   #record(
@@ -310,10 +315,11 @@ export class Committer {
     const after: (() => void)[] = []
     index.transaction(() => {
       let at = 0
-      for (const each of planned) {
-        const own = results.slice(at, at + each.jobs.length)
-        at += each.jobs.length
-        after.push(this.#outcome(each, own.find(({ status }) => status !== 'done') ?? own.at(-1)!))
+      for (const plan of planned) {
+        const own = results.slice(at, at + plan.jobs.length)
+        at += plan.jobs.length
+        const fault = own.find(({ status }) => status !== 'done')
+        after.push(this.#outcome(plan, fault ?? own.at(-1) ?? doneAlready(plan.row)))
       }
       noteTimes(index, directories, results.slice(at))
       index.recovery.clear(batch)
@@ -350,9 +356,10 @@ export class Committer {
   }
 
   #setDone(plan: Planned, result: CommitResult & { readonly status: 'done' }): void {
-    const { index, metadata } = this.#context
+    const { index } = this.#context
     const { task } = plan
     const fact = resultOf(task) ?? ABSENT
+    this.#shortcuts.setFrom(task, result)
     if (result.archived !== undefined) index.noteArchived(task.path, result.archived)
     const layout =
       fact.type !== 'file'
@@ -361,25 +368,21 @@ export class Committer {
           ? packLayout(task.parts.map(({ piece }) => piece))
           : index.layout(task.path)
     const stat = fact.type === 'absent' ? undefined : result.stat
-    const isNew = task.step.type !== 'metadata'
-    const dressed =
-      (stat === undefined ? undefined : this.#shortcuts.dressOf(task)) ??
-      dressedRow(metadata, fact, plan.dress, isNew, plan.row, { ...result, stat })
-    index.setDisk(
-      task.path,
-      { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined },
-      layout,
-    )
+    const worn = stat === undefined ? undefined : this.#shortcuts.worn(task, plan.row)
+    const dressed = worn ?? this.#dressed(plan, fact, result)
+    const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
+    index.setDisk(task.path, row, layout)
     this.#context.noteChange(task.path, 'share')
-    if (task.via !== undefined) this.#shortcuts.setDone(task, result)
+    this.#shortcuts.setDone(task, result, row)
   }
-}
 
-function phase(task: ApplyTask): number {
-  return phaseOf(task.step, depthOf(task.path))
-}
-
-function intentOf(task: ApplyTask): Intent & { readonly path: RelPath } {
-  const fact: LiveFact | undefined = resultOf(task)
-  return { path: task.path, version: task.version, fact: fact ?? ABSENT }
+  #dressed(
+    { task, dress, row }: Planned,
+    fact: Fact,
+    result: CommitResult & { readonly status: 'done' },
+  ): Pick<DiskRow, 'shown' | 'lacks'> {
+    const isNew = task.step.type !== 'metadata' || task.isOwnCopy
+    const stat = fact.type === 'absent' ? undefined : result.stat
+    return dressedRow(this.#context.metadata, fact, dress, isNew, row, { ...result, stat })
+  }
 }

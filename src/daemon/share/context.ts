@@ -35,6 +35,8 @@ export interface ShareContext {
    * too: at its stat, or at its attributes as well.
    */
   dressesAnew(): DressesAnew
+  /** Names of one link group are made one file here, and said to be one when they are (`hard_links`). */
+  readonly hardLinks: boolean
   /** Keep replaced and deleted files in the archive (`use_sync_trash`). */
   readonly archive: boolean
   /** Blocks of zeros in files become holes (`sparse`). */

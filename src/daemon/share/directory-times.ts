@@ -3,18 +3,13 @@ import type { DirectoryFact } from '../../core/fact.js'
 import type { RelPath } from '../../core/path.js'
 import { isAsShown } from '../../core/shown.js'
 import { type DiskStat, mtimeUsOf } from '../../core/stat.js'
-import type { CommitJob, CommitResult } from '../../folder/commit.js'
+import type { CommitResult } from '../../folder/commit.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import { asBuffer } from './dressing.js'
 
 /** A ctime that no directory has. */
 const NEVER_MS = 0
-
-/** Times only: a mode that a user has just changed is not ours to put back. */
-export function timeJobs(directories: ReadonlyMap<RelPath, DirectoryFact>): CommitJob[] {
-  return [...directories].map(([path, { mtimeUs }]) => ({ type: 'directory', path, mtimeUs }))
-}
 
 /** What a directory's attributes are to be compared with before others are set. */
 export function shownIn(row: DiskRow | undefined): { readonly expectShown?: Buffer } {

@@ -14,6 +14,7 @@ import { type Layout, packLayout, unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
+import { withGroups } from './link-watch.js'
 import type { Publication } from './publisher.js'
 import type { Readiness } from './readiness.js'
 import { namesOfInode } from './renames.js'
@@ -77,7 +78,12 @@ export class Judge {
     const held = oldName === undefined ? row : index.disk(oldName)
     const meant = oldName === undefined ? share : index.effective(oldName)
     const looked =
-      seen.type === 'absent' || now === undefined ? undefined : this.#look(seen, now, held, meant, intents)
+      seen.type === 'absent' || now === undefined
+        ? undefined
+        : withGroups(this.#context, path, this.#look(seen, now, held, meant, intents), now.stat, row, {
+            intents: intents.map(({ fact }) => fact),
+            share,
+          })
     const observed = looked?.observed ?? seen
     const outcome = judge({
       path,

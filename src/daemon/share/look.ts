@@ -3,25 +3,27 @@
 // moves no content (P3). What was changed by ourselves since the look began is left to the next one (A9, DiskGuard).
 
 import { isScopeEmpty } from '../../core/attribute-scope.js'
-import { NO_EXTRA } from '../../core/entry.js'
-import type { Fact, LiveFact } from '../../core/fact.js'
+import type { LiveFact } from '../../core/fact.js'
 import type { Observation } from '../../core/metadata.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
-import type { PieceInfo } from '../../core/piece.js'
 import type { AttributeScope } from '../../core/raw-attributes.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
+import { isShared } from '../../store/links.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { DressesAnew, ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import type { Moment } from './disk-guard.js'
-import { splitPieces } from './hashed.js'
 import type { Judge } from './judge.js'
+import { joining, twinOf } from './link-watch.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
+import { OtherNames } from './other-names.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
 import { withOldNames } from './renames.js'
+import { directoryFact, observationOf, seenOf } from './seen.js'
+import { Twins } from './twins.js'
 
 export type Directory = RelPath | ''
 
@@ -39,6 +41,8 @@ interface Candidate {
   readonly stat: DiskStat
   /** The row that the listing was compared with: if it is another one by the time of judging, look again. */
   readonly seen: DiskStat | undefined
+  /** Another name of the file that looks exactly like this is known to the index. */
+  readonly isKnown?: boolean
   /** Of a directory: its attributes in the scope, packed. */
   readonly attributes?: Buffer | undefined
   /** Judged as this, without reading it. */
@@ -71,6 +75,10 @@ export class Look {
   readonly #dressesAnew: DressesAnew
   readonly #scope: AttributeScope | undefined
   readonly #jobs = new Set<Promise<void>>()
+  readonly #twins = new Twins<Candidate>()
+  /** Inodes with further names, of which a name is among the found. */
+  #foundInodes: number[] = []
+  readonly #otherNames: OtherNames
   #found: Publication[] = []
   #hashing: Candidate[] = []
   #hashingBytes = 0
@@ -81,6 +89,7 @@ export class Look {
     this.#context = parts.context
     this.#deep = deep
     this.#moment = parts.context.guard.startLook()
+    this.#otherNames = new OtherNames(parts.context.index)
     this.#dressesAnew = parts.context.dressesAnew()
     const { scope } = parts.context.metadata.rules
     this.#scope = isScopeEmpty(scope) ? undefined : scope
@@ -89,6 +98,7 @@ export class Look {
   async run(directories: readonly Directory[]): Promise<void> {
     try {
       let queue = [...directories]
+      this.#otherNames.start(directories)
       while (queue.length > 0) {
         const batch = queue.slice(0, SCAN_BATCH)
         queue = queue.slice(SCAN_BATCH)
@@ -99,10 +109,12 @@ export class Look {
         }
         await this.#room()
       }
-      this.#flushHash()
-      await Promise.all(this.#jobs)
-      if (this.#deep && this.#parts.missing.isMost()) return
-      await this.#publishFound(0, true)
+      do {
+        this.#flushHash()
+        await Promise.all(this.#jobs)
+        if (this.#deep && this.#parts.missing.isMost()) return
+        await this.#publishFound(0, true)
+      } while (this.#hashing.length > 0)
     } finally {
       await Promise.allSettled(this.#jobs)
       this.#context.guard.endLook(this.#moment)
@@ -157,6 +169,7 @@ export class Look {
       }
       if (!isDirectory && currentFact(row).type === 'directory' && this.#childrenGoFirst(path)) continue
       const candidate = { path, stat, seen: row?.stat, attributes: listing.childAttributes?.get(i) }
+      if (!this.#deep) below.push(...this.#otherNames.of(stat))
       if (!isDirectory) this.#hash(candidate)
       else if (!this.#wasJudged(path, stat)) directories.push(candidate)
     }
@@ -250,7 +263,19 @@ export class Look {
     })
   }
 
-  #hash(candidate: Candidate): void {
+  /** A file that another name of was read in this look: only looked at, if at all. */
+  #hashAgain(freed: readonly Candidate[]): void {
+    const { index } = this.#context
+    for (const { path, stat } of freed) {
+      const seen = index.disk(path)?.stat
+      if (seen === undefined || !sameStat(seen, stat)) this.#hash({ path, stat, seen })
+    }
+  }
+
+  #hash(found: Candidate): void {
+    const isKnown = twinOf(this.#context.index, found.path, found.stat) !== undefined
+    const candidate = { ...found, isKnown }
+    if (!isKnown && this.#twins.isWaiting(candidate)) return
     const ready = this.#parts.readiness.of(candidate.path, candidate.stat)
     if ('waitMs' in ready) return this.#later(candidate, ready.waitMs)
     if (this.#hashing.length >= HASH_FILES || this.#hashingBytes + candidate.stat.size > HASH_BYTES_BATCH) {
@@ -271,16 +296,20 @@ export class Look {
 
   async #hashBatch(batch: readonly Candidate[]): Promise<void> {
     const { pool, root, pieceKeys, index } = this.#context
-    const jobs = batch.map(({ path, stat }): HashJob => {
+    const jobs = batch.map(({ path, stat, isKnown }): HashJob => {
       const ready = this.#parts.readiness.of(path, stat)
       // A reader announces nothing half-written (A8), and has to notice soon.
       const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
-      return { path, openCheck: isChecked && 'openCheck' in ready && ready.openCheck }
+      const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
+      return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     index.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })
+    const waitedFor = new Set(this.#foundInodes)
+    for (const { stat, isKnown } of batch)
+      if (!isKnown && isShared(stat) && !waitedFor.has(stat.ino)) this.#hashAgain(this.#twins.free(stat.ino))
     await this.#publishFound(HASH_FILES)
   }
 
@@ -300,11 +329,13 @@ export class Look {
     }
     switch (result.status) {
       case 'ok':
+      case 'same':
       case 'symlink': {
-        const { fact, pieces } = factOfHashed(result)
-        const publication = this.#parts.judge.judge(path, fact, observationOf(result), pieces)
-        if (publication !== undefined) this.#found.push(publication)
-        const fault = result.status === 'ok' ? result.attributesFault : undefined
+        const seen = seenOf(index, path, result)
+        if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
+        const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces)
+        if (publication !== undefined) this.#find(publication)
+        const fault = result.status === 'symlink' ? undefined : result.attributesFault
         if (fault !== undefined) problems.set('attributes', path, fault.code, fault.detail)
         if (path === IGNORE_FILE) this.#context.onIgnoreRules()
         return
@@ -319,15 +350,27 @@ export class Look {
     }
   }
 
+  #find(publication: Publication): void {
+    const stat = publication.disk?.stat
+    if (isShared(stat)) {
+      this.#foundInodes.push(stat.ino)
+      this.#found.push(...joining(this.#context, publication))
+    }
+    this.#found.push(publication)
+  }
+
   async #publishFound(atLeast: number, isEnd = false): Promise<void> {
     if (this.#found.length === 0 || this.#found.length < atLeast) return
     if (!isEnd && this.#parts.missing.mayBeMost()) return
     const news = this.#found
     this.#found = []
+    const inodes = this.#foundInodes
+    this.#foundInodes = []
     const { missing } = this.#parts
     const { publications: found, movedOn } = await withOldNames(this.#context, missing, news, this.#moment)
     for (const { draft, disk } of movedOn) this.#later({ path: draft.path, stat: disk!.stat! }, 0)
     await this.#context.publish(found)
+    for (const ino of inodes) this.#hashAgain(this.#twins.free(ino))
     // What we changed ourselves while it was being published is remembered as it was before.
     const { guard } = this.#context
     const overtaken = found.filter(({ draft }) => guard.isDisturbed(draft.path, this.#moment))
@@ -338,34 +381,13 @@ export class Look {
   }
 
   #noteMissing(path: RelPath): void {
+    const other = this.#otherNames.leftBehind(path)
+    if (other !== undefined) this.#parts.markDirty([other], QUIET_MS)
     for (const gone of this.#parts.missing.note(path)) this.#parts.takeUnwatched(gone)
   }
 
   /** Waits while enough hashing is under way. */
   async #room(): Promise<void> {
     while (this.#jobs.size >= HASH_JOBS) await Promise.race(this.#jobs)
-  }
-}
-
-function directoryFact(stat: DiskStat): LiveFact {
-  return { type: 'directory', mode: stat.mode, mtimeUs: mtimeUsOf(stat), extra: NO_EXTRA }
-}
-
-function observationOf(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): Observation {
-  return { stat: result.stat, attributes: result.status === 'ok' ? result.attributes : undefined }
-}
-
-function factOfHashed(result: Extract<HashResult, { status: 'ok' | 'symlink' }>): {
-  fact: Fact
-  pieces: readonly PieceInfo[] | undefined
-} {
-  const mtimeUs = mtimeUsOf(result.stat)
-  if (result.status === 'symlink') {
-    return { fact: { type: 'symlink', mtimeUs, target: result.target, extra: NO_EXTRA }, pieces: undefined }
-  }
-  const { mode, size } = result.stat
-  return {
-    fact: { type: 'file', mode, mtimeUs, size, content: result.content, extra: NO_EXTRA },
-    pieces: splitPieces(result.pieces, result.lengths),
   }
 }

@@ -46,7 +46,17 @@ export interface MembersOptions {
   /** What this device holds now. */
   readonly describe: () => Pick<
     DeviceState,
-    'feeds' | 'digest' | 'files' | 'bytes' | 'needFiles' | 'needBytes' | 'drift' | 'conflicts' | 'problems'
+    | 'feeds'
+    | 'scope'
+    | 'digest'
+    | 'releasesDigest'
+    | 'files'
+    | 'bytes'
+    | 'needFiles'
+    | 'needBytes'
+    | 'drift'
+    | 'conflicts'
+    | 'problems'
   >
 }
 

@@ -33,6 +33,16 @@ export class ShareMeta {
     this.#table.put(key('ignore'), text)
   }
 
+  /** Whether the index was last brought in line with holding releases alone. */
+  get followsReleases(): boolean {
+    return this.#table.get(key('follows-releases')) === true
+  }
+
+  set followsReleases(follows: boolean) {
+    if (follows) this.#table.put(key('follows-releases'), true)
+    else if (this.followsReleases) this.#table.remove(key('follows-releases'))
+  }
+
   /** Addresses of members, best first. */
   get addresses(): Addresses | undefined {
     return this.#table.get(key('addresses')) as Addresses | undefined

@@ -10,7 +10,16 @@ export interface Problem {
 }
 
 /** Who found a problem; each source replaces only what it said itself. */
-export type ProblemSource = 'scan' | 'attributes' | 'apply' | 'feed' | 'watch' | 'share' | 'archive' | 'hook'
+export type ProblemSource =
+  | 'scan'
+  | 'attributes'
+  | 'apply'
+  | 'feed'
+  | 'watch'
+  | 'share'
+  | 'archive'
+  | 'hook'
+  | 'release'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {

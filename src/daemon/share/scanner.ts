@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { ShareContext } from './context.js'
 import { Judge } from './judge.js'
+import { LinkKeeper } from './link-keeper.js'
 import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
@@ -17,6 +18,7 @@ export class Scanner {
   readonly #dirty = new Map<Directory, number>()
   readonly #judge: Judge
   readonly #missing: Missing
+  readonly #links: LinkKeeper
   readonly #readiness = new Readiness()
   /** Directories that were made by applying and are not watched yet. */
   readonly #made = new Set<RelPath>()
@@ -35,6 +37,11 @@ export class Scanner {
     this.#context = context
     this.#judge = new Judge(context, this.#readiness)
     this.#missing = new Missing(context, this.#judge)
+    this.#links = new LinkKeeper({
+      context,
+      mayPublish: () => this.hasScanned && !this.isScanningAll && context.haltReason() === undefined,
+      rescan: (directories) => this.markDirty(directories),
+    })
   }
 
   /** Whether the whole tree is being looked at. */
@@ -45,6 +52,11 @@ export class Scanner {
   /** Whether the whole tree was looked at, and what was found published, since the start. */
   get hasScanned(): boolean {
     return this.#fullScans > 0
+  }
+
+  /** Something has changed in the index. */
+  noteChanges(): void {
+    this.#links.soon()
   }
 
   /** Looks at nothing until letGo(). */
@@ -118,7 +130,7 @@ export class Scanner {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
-    await this.#running
+    await Promise.all([this.#running, this.#links.stop()])
     this.#release()
   }
 
@@ -189,6 +201,7 @@ export class Scanner {
     await this.#context.publish([])
     if (full) this.#endFullScan()
     this.#useUpIntents()
+    await this.#links.settle()
   }
 
   #newLook(deep: boolean): Look {

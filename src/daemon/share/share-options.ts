@@ -19,22 +19,32 @@ export interface ShareSettings {
   readonly trashTtlDays: number
   /** Larger files are not kept in the archive; Infinity: no limit. */
   readonly maxVersionedBytes: number
+  /** How many releases to leave when one is made; undefined: all. */
+  readonly keepReleases: number | undefined
+  /** After how long a member that is not heard of is not waited for; 0: never. */
+  readonly peerExpirationDays: number
 }
 
 /** A share's hooks, and how many those before it in the configuration have. */
 export interface ShareHooks {
   readonly specs: readonly HookSpec[]
   readonly before: number
+  /** The daemon's private folder. */
+  readonly scratch: string
 }
 
 export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   readonly useSyncTrash: boolean
+  /** Carry hard links (`hard_links`). */
+  readonly hardLinks: boolean
   /** Owners, ACLs and extended attributes: what is carried of them. */
   readonly metadata: Metadata
   /** Whether blocks of zeros in files become holes (`sparse`). */
   readonly sparse: boolean
+  /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */
+  readonly followsReleases: boolean
   /** What is done about a reader's own changes. */
   readonly drift: readonly DriftRule[]
   readonly settings: ShareSettings

@@ -18,6 +18,8 @@ export interface SharePeersOptions {
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
+  /** Some member has a new state. */
+  readonly onMembers: () => void
 }
 
 export class SharePeers {
@@ -70,7 +72,7 @@ export class SharePeers {
       void feeds().receive(peer, list).catch(fail)
     })
     peer.on('states', (list) => {
-      members.receive(peer, list)
+      if (members.receive(peer, list)) this.#o.onMembers()
       hearing.note(peer.device)
     })
     peer.on('reports', (list) => reports.incoming.onReports(peer, list))

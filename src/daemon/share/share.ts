@@ -2,11 +2,13 @@
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
 import { isScopeEmpty } from '../../core/attribute-scope.js'
+import { cleanDeviceName } from '../../core/certificate.js'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Hooks } from '../../hooks/hooks.js'
@@ -14,6 +16,8 @@ import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import { isExpired } from '../member-limits.js'
+import { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
 import { ArchiveKeeper } from './archive-keeper.js'
 import type { DressesAnew, ShareContext } from './context.js'
@@ -42,8 +46,6 @@ import { makeReports } from './share-reports.js'
 const IN_FLIGHT_BYTES = 16 << 20
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
 const BULK_LOOK_MS = 1000
-/** Signed until the disk was looked through once since the start: equals nobody's, so nobody counts us as in sync. */
-const UNKNOWN_DIGEST = Buffer.alloc(32, 0xff)
 
 export class Share {
   readonly index: ShareIndex
@@ -54,6 +56,7 @@ export class Share {
   /** What is done about a reader's own changes. */
   readonly drift: LocalDrift
   readonly hooks: Hooks
+  readonly releases: Releases
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -95,13 +98,17 @@ export class Share {
       overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
       onWanted: (path, isWanted) => this.hooks.noteWanted(path, isWanted),
+      isPinned: (path) => options.followsReleases && this.releases.isPinned(path),
     })
     this.#metadata = options.metadata
     this.problems = new ProblemBook(
       nowMs,
       metadataProblems(this.index, () => this.#metadata),
     )
-    this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log)
+    this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
+      followsReleases: options.followsReleases,
+      hasReleases: () => this.releases.areUsed,
+    })
     this.#context = this.#makeContext()
     const rescan = (directories: readonly (RelPath | '')[]): void => this.#scanner.markDirty(directories)
     this.#pieces = new FilePieces(this.#context, {
@@ -138,6 +145,7 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
+      onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
     this.#settler = new Settler({
@@ -176,6 +184,7 @@ export class Share {
         this.#tellMembers()
         this.#settler.soon()
         this.hooks.wake()
+        this.#scanner.noteChanges()
       },
     })
     this.hooks = makeHooks(options, prefix, {
@@ -188,6 +197,7 @@ export class Share {
       hasScanned: () => this.#scanner.hasScanned,
     })
     this.#watcher = new Watcher(dir, { log: this.#log })
+    this.releases = this.#makeReleases()
     this.#keeper = new ArchiveKeeper({
       root: dir,
       pool: options.pool,
@@ -317,6 +327,13 @@ export class Share {
     return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
+  /** What this disk holds of the share, as members compare it. */
+  get holding(): Holding {
+    const scope = this.#o.followsReleases ? 'releases' : 'all'
+    const releasesDigest = this.index.releases.digest()
+    return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
+  }
+
   get conflictCount(): number {
     return this.index.conflicts.copies.size
   }
@@ -327,6 +344,7 @@ export class Share {
     this.#rescanTimer.stop()
     this.drift.stop()
     this.#settler.stop()
+    this.releases.stop()
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
@@ -344,7 +362,7 @@ export class Share {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, sparse } = this.#o
+    const { dir, pool, keys, useSyncTrash, hardLinks, sparse } = this.#o
     const metadata = (): Metadata => this.#metadata
     return {
       root: dir,
@@ -355,6 +373,7 @@ export class Share {
       log: this.#log,
       pieceKeys: keys.read,
       isWriter: this.grade === 'write',
+      hardLinks,
       archive: useSyncTrash,
       sparse,
       maxVersionedBytes: () => this.#settings.maxVersionedBytes,
@@ -461,7 +480,8 @@ export class Share {
       onEnrolled: (member, by) => this.reports.enrolled(member, by),
       describe: () => ({
         feeds: this.index.feeds.view(),
-        digest: this.#scanner.hasScanned ? this.index.digest() : UNKNOWN_DIGEST,
+        ...this.holding,
+        ...(this.#scanner.hasScanned ? {} : { digest: UNKNOWN_DIGEST }),
         ...this.index.counts,
         drift: this.drift.open,
         conflicts: this.conflictCount,
@@ -470,10 +490,37 @@ export class Share {
     })
   }
 
+  #makeReleases(): Releases {
+    const { identity, deviceName, followsReleases, nowMs } = this.#o
+    const isConnected = (device: DeviceId): boolean => this.peers.some((peer) => peer.device === device)
+    return new Releases({
+      context: this.#context,
+      device: identity.device.device,
+      deviceName: cleanDeviceName(deviceName),
+      follows: followsReleases,
+      nowMs,
+      keep: () => this.#settings.keepReleases,
+      settle: () => this.settle(),
+      isDiskKnown: () => this.#scanner.hasScanned,
+      withoutLooks: (body) => {
+        this.#scanner.hold()
+        return body().finally(() => this.#scanner.letGo())
+      },
+      rescan: (directories) => this.#scanner.markDirty(directories),
+      noteMade: (directory) => this.#scanner.noteMade(directory),
+      members: () => this.members.all(),
+      isConnected,
+      isExpired: ({ state, lastSeenMs }) =>
+        !isConnected(state.device) && isExpired(lastSeenMs, nowMs(), this.#settings.peerExpirationDays),
+      reports: this.reports,
+    })
+  }
+
   /** What this device holds, or could report of it, may have changed. */
   #tellMembers(): void {
     this.members.changed()
     this.reports.changed()
+    this.releases.changed()
   }
 
   #halt(reason: string): void {

@@ -5,7 +5,6 @@ import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ActiveStep, ApplyTask } from './apply-task.js'
 import { currentFact } from './current-fact.js'
-import type { WholeTasks } from './whole-tasks.js'
 
 /** Whether something still lies in a directory that has to go first; its last child brings the path back. */
 export function waitsForChildren(
@@ -18,10 +17,10 @@ export function waitsForChildren(
   return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
 }
 
-/** Whether a task must wait; `whole` are those whose file is staged whole. */
+/** Whether a task must wait. `safe`: how many of the paths that want a content have it safe already, or need no copy. */
 export function mustWait(
   index: ShareIndex,
-  whole: WholeTasks,
+  safe: (content: Buffer) => number,
   { path, step }: ApplyTask,
   row: DiskRow | undefined,
 ): boolean {
@@ -29,5 +28,5 @@ export function mustWait(
   if (waitsForChildren(index, path, step, row) || index.conflicts.holdsLoser(path)) return true
   const fact = currentFact(row)
   if (fact.type !== 'file') return false
-  return index.isContentWanted(fact.content, whole.countOf(fact.content))
+  return index.isContentWanted(fact.content, safe(fact.content))
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, test } from 'node:test'
 import { type DeviceKeys, deviceKeysOf } from '../../../src/core/device.js'
 import type { ShareId } from '../../../src/core/ids.js'
-import { type DeviceState, openState, sealState } from '../../../src/core/state.js'
+import { type DeviceState, EMPTY_DIGEST, openState, sealState } from '../../../src/core/state.js'
 import { Members, type StatePeer } from '../../../src/daemon/share/members.js'
 import { silentLog } from '../../../src/ports/log.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
@@ -49,7 +49,9 @@ function membersOf(
     peers: () => peers,
     describe: () => ({
       feeds: [],
+      scope: 'all',
       digest: Buffer.alloc(32, files()),
+      releasesDigest: EMPTY_DIGEST,
       files: files(),
       bytes: 0,
       needFiles: 0,
@@ -80,7 +82,9 @@ function stateOf(
     sequence,
     timeMs: sequence,
     feeds: [],
+    scope: 'all',
     digest: Buffer.alloc(32, sequence),
+    releasesDigest: EMPTY_DIGEST,
     files: sequence,
     bytes: 0,
     needFiles: 0,

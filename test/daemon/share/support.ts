@@ -252,6 +252,7 @@ export function newBench(
     log: silentLog,
     pieceKeys: { sivKey: Buffer.alloc(32), pieceKey: Buffer.alloc(32) },
     isWriter: o.isWriter ?? true,
+    hardLinks: true,
     archive: true,
     sparse: true,
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,

@@ -1,0 +1,15 @@
+// A node that is killed while it fetches, switches or has just switched shows the whole of one release at every moment.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withWorld } from '../support/daemons.js'
+import { releaseRounds } from './release-rounds.js'
+
+test('over 20 releases and as many kills, no reader sees a mixture', async () => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
+    const { readers, rollbackMs } = await releaseRounds(world, {
+      ...{ seed: 1, rounds: 21, files: 300, followers: 2, kills: true, roundMs: 60_000 },
+    })
+    assert.equal(rollbackMs.length, 4)
+    for (const { looks, switches } of readers) assert.ok(looks > 100 && switches > 10, `${looks} ${switches}`)
+  })
+})
