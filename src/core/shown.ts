@@ -55,6 +55,18 @@ export function unpackShown(packed: Buffer | undefined): ShownAttributes {
   }
 }
 
+/** Whether attributes are those that were shown, as far as both were looked at; `attributes`: in the scope, packed. */
+export function isAsShown(packed: Buffer | undefined, attributes: Buffer | undefined): boolean {
+  if (packed === undefined || attributes === undefined) return true
+  const { acls, xattrs, marks } = unpackShown(packed)
+  const now = new Map(marksOf(unpackRaw(attributes)))
+  return [...new Set([...marks.keys(), ...now.keys()])].every((name) => {
+    if (!(isAclName(name) ? acls : xattrs)) return true
+    const [before, after] = [marks.get(name), now.get(name)]
+    return before !== undefined && after !== undefined && before.equals(after)
+  })
+}
+
 /** Of each attribute that says anything: its value, or the hash of it. */
 export function marksOf(raw: RawAttributes): RawAttributes {
   const marks: (readonly [string, Buffer])[] = []

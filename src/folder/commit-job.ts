@@ -52,6 +52,8 @@ export type CommitJob =
   | {
       readonly type: 'metadata'
       readonly path: RelPath
+      /** What a directory must show of attributes (core/shown.ts), or nothing is done: its stat does not tell. */
+      readonly expectShown?: Buffer
       readonly mode?: number
       readonly mtimeUs: number
       readonly dress?: Dress
@@ -59,7 +61,7 @@ export type CommitJob =
     }
   /** To the archive; a directory only if it is empty, else blocked with ENOTEMPTY. */
   | (Displacing & { readonly type: 'remove' })
-  /** Final time of a directory, and its mode if given, after its children. */
+  /** Final time of a directory, and its mode if given, after its children. The answer says what attributes it shows. */
   | {
       readonly type: 'directory'
       readonly path: RelPath
@@ -98,7 +100,7 @@ export type CommitResult =
       readonly problem?: Fault
       /** What the file that was at the path is now, if it has other names still. */
       readonly left?: DiskStat
-      /** Only if a dress could not be set whole. */
+      /** Only if a dress could not be set whole; of 'directory', in a scope, always. */
       readonly shown?: Shown
     }
   /** The disk is not as expected: scan the path, plan again (A3). Nothing was done. */

@@ -2,6 +2,7 @@
 // (A2), and leaves nothing of its own behind when it fails.
 import fs from 'node:fs'
 import { nameOf, type RelPath } from '../core/path.js'
+import { isAsShown } from '../core/shown.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../core/stat.js'
 import { holdInStaging, reserveInStaging } from './archive.js'
 import {
@@ -203,6 +204,7 @@ export function commitMetadata(bench: Bench, job: JobOf<'metadata'>): CommitResu
   const now = root.lstat(job.path)
   if (now === undefined || !isExpected(bench, now, job.expect)) return CHANGED
   if (now.type === 'other') return { status: 'blocked', code: 'NOT_CARRIED' }
+  if (now.type === 'directory' && !isShown(bench, job, now.dev)) return CHANGED
   bench.step('checked', job.path)
   return dressed(bench, job.path, now, now.type === 'symlink' ? { ...job, mode: undefined } : job)
 }
@@ -213,7 +215,26 @@ export function commitDirectoryEnd(bench: Bench, job: JobOf<'directory'>): Commi
   if (now === undefined) return CHANGED
   if (now.type !== 'directory') return { status: 'blocked', code: 'NOT_A_DIRECTORY' }
   bench.step('checked', job.path)
-  return dressed(bench, job.path, now, job)
+  const result = dressed(bench, job.path, now, job)
+  if (result.status !== 'done' || result.stat === undefined || result.shown !== undefined) return result
+  // Looked at after the stat: what comes later moves the ctime.
+  const attributes = attributesOf(bench, job.path, now.dev)
+  return attributes === undefined ? result : { ...result, shown: { undressed: [], attributes } }
+}
+
+/** Whether a directory has the attributes that it is thought to have: its ctime moves with all that happens in it. */
+function isShown(bench: Bench, { path, expectShown }: JobOf<'metadata'>, dev: number): boolean {
+  return expectShown === undefined || isAsShown(Buffer.from(expectShown), attributesOf(bench, path, dev))
+}
+
+function attributesOf(bench: Bench, path: RelPath, dev: number): Buffer | undefined {
+  if (!bench.dresser.isWide) return undefined
+  const handle = bench.root.handle(path)
+  try {
+    return bench.dresser.attributesOf({ fd: handle, isHandle: true, isSeen: true }, dev)
+  } finally {
+    fs.closeSync(handle)
+  }
 }
 
 /** Owner, attributes, mode and time to give to what is at a path. */

@@ -20,7 +20,7 @@ import {
   unpackRaw,
 } from '../core/raw-attributes.js'
 import { type DiskStat, statOf } from '../core/stat.js'
-import { AttributeReader, inScope, openHandle, sorted } from './attributes.js'
+import { AttributeReader, inScope, isWide, openHandle, sorted } from './attributes.js'
 import type { Dress, Shown, Undressed } from './dress-job.js'
 import { codeOf } from './safefs.js'
 
@@ -47,10 +47,13 @@ export interface Wearer {
 
 /** Dresses for one batch. */
 export class Dresser {
+  /** Whether the scope is about any attributes. */
+  readonly isWide: boolean
   readonly #isInScope: (name: string) => boolean
   readonly #reader: AttributeReader
 
   constructor(scope: AttributeScope = NO_SCOPE) {
+    this.isWide = isWide(scope)
     this.#isInScope = inScope(scope)
     this.#reader = new AttributeReader(scope)
   }

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { mock } from 'node:test'
 import { ACL_ACCESS, ACL_DEFAULT } from '../../src/core/raw-attributes.js'
+import { packShown } from '../../src/core/shown.js'
 import type { CommitJob, CommitResult } from '../../src/folder/commit-job.js'
-import { acl, attributesAt, packed, setAttribute } from './attribute-kit.js'
+import { ALL, acl, attributesAt, packed, setAttribute } from './attribute-kit.js'
 import { atEveryCall, path, Share, token } from './commit-kit.js'
 import { ACL_640, ALICE, DRESS, done, dressed, owner, STAFF, stageFile, TIME_US, WORN } from './dress-kit.js'
 
@@ -214,6 +215,38 @@ dressed(
     assert.deepEqual(attributesAt(share.at('d')), {})
   },
 )
+
+dressed(
+  'A3: a directory with other attributes than the index knows keeps them: its stat does not tell',
+  (share) => {
+    fs.mkdirSync(share.at('d'))
+    setAttribute(share.at('d'), 'user.a', 'known')
+    const expect = share.expect('d')
+    const expectShown = packShown([['user.a', Buffer.from('known')]], ALL)!
+    const change = {
+      type: 'metadata',
+      path: path('d'),
+      mode: 0o700,
+      mtimeUs: TIME_US,
+      expect,
+      expectShown,
+    } as const
+    const job: CommitJob = { ...change, dress: { attributes: packed({ 'user.a': 'new' }) } }
+    setAttribute(share.at('d'), 'user.a', "a user's")
+    assert.deepEqual(share.commitOne(job), { status: 'changed' })
+    assert.deepEqual(attributesAt(share.at('d')), { 'user.a': "a user's" })
+    setAttribute(share.at('d'), 'user.a', 'known')
+    done(share.commitOne(job))
+    assert.deepEqual(attributesAt(share.at('d')), { 'user.a': 'new' })
+  },
+)
+
+dressed('a directory whose time was put back says what attributes it shows by then', (share) => {
+  fs.mkdirSync(share.at('d'))
+  setAttribute(share.at('d'), 'user.a', 'one')
+  const { shown } = done(share.commitOne({ type: 'directory', path: path('d'), mtimeUs: TIME_US }))
+  assert.deepEqual(shown, { undressed: [], attributes: packed({ 'user.a': 'one' }) })
+})
 
 dressed('attributes out of the scope are neither set nor removed', (share) => {
   share.write('f', 'content')

@@ -6,6 +6,7 @@ import { ABSENT, type Fact, type LiveFact, sameFact } from '../../src/core/fact.
 import type { LocalDress, Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf } from '../../src/core/plan.js'
+import { isAsShown } from '../../src/core/shown.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import { type Content, contentOfPieces } from './contents.js'
@@ -136,7 +137,7 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   const done: Done[] = []
   for (const task of tasks) {
     if (node.world.random.chance(0.3)) yield
-    const job = new Job(node, task, rows.get(task.path)?.stat, rows.get(task.path)?.drift !== undefined)
+    const job = new Job(node, task, rows.get(task.path))
     const parent = parentOf(task.path)
     const isOrphan = done.some((other) => other.task.path === parent && other.stat === undefined)
     if (!isOrphan || isKnownDirectory(node, parent)) yield* job.run()
@@ -148,14 +149,14 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   }
   if (node.world.random.chance(0.3)) yield
   const undone = new Set(done.flatMap(({ task, stat }) => (stat === undefined ? [task.path] : [])))
-  const times: [RelPath, DiskStat][] = []
+  const times: [RelPath, DiskStat, Buffer | undefined][] = []
   for (const [path, { mtimeUs }] of directories) {
     const inode = disk.tree.get(path)
     if (inode?.type !== 'directory' || undone.has(path)) continue
     disk.set(path, { mtimeUs })
     // Its other metadata may be a user's.
     if (inode.touched.size === 0) inode.isTouched = false
-    times.push([path, inode.stat])
+    times.push([path, inode.stat, attributesSeen(node.options.wardrobe, inode)])
   }
   yield
   record(node, batch, done, times)
@@ -166,7 +167,7 @@ function record(
   node: SimNode,
   batch: number,
   done: readonly Done[],
-  times: readonly [RelPath, DiskStat][],
+  times: readonly [RelPath, DiskStat, Buffer | undefined][],
 ): void {
   const { index } = node
   index.transaction(() => {
@@ -198,15 +199,15 @@ function record(
       const gone = { version: task.move.version, fact: ABSENT }
       index.setDisk(task.move.from, { applied: gone, stat: undefined, drift: undefined }, undefined)
     }
-    for (const [path, stat] of times) {
+    for (const [path, stat, attributes] of times) {
       const row = index.disk(path)
       if (row?.applied.fact.type !== 'directory' || row.drift !== undefined) continue
       // What was set, not what the row says by now: a scan may have published other times meanwhile.
       const fact = { ...row.applied.fact, mtimeUs: mtimeUsOf(stat) }
       const { shown, lacks = 0 } = row
       // An owner or a mode that somebody else has set is for a scan to find.
-      const isOurs = row.stat === undefined || isSameDress(row.stat, stat)
-      if (!isOurs) continue
+      const isOurs = row.stat !== undefined && isSameDress(row.stat, stat)
+      if (!isOurs || !isAsShown(shown, attributes)) continue
       index.setDisk(
         path,
         { applied: { version: row.applied.version, fact }, stat, shown, lacks, drift: undefined },
@@ -244,13 +245,15 @@ class Job {
   readonly #node: SimNode
   readonly #task: Task
   readonly #expected: DiskStat | undefined
+  readonly #shown: Buffer | undefined
   readonly #keeps: boolean
 
-  constructor(node: SimNode, task: Task, expected: DiskStat | undefined, isDrift: boolean) {
+  constructor(node: SimNode, task: Task, row: DiskRow | undefined) {
     this.#node = node
     this.#task = task
-    this.#expected = expected
-    this.#keeps = node.options.archives || isDrift
+    this.#expected = row?.stat
+    this.#shown = row?.shown
+    this.#keeps = node.options.archives || row?.drift !== undefined
   }
 
   *run(): Work {
@@ -258,6 +261,8 @@ class Job {
     const { wardrobe } = this.#node.options
     const { path, step } = this.#task
     const there = disk.tree.get(path)
+    // A directory's stat tells nothing of its attributes.
+    const isWorn = there?.type !== 'directory' || isAsShown(this.#shown, attributesSeen(wardrobe, there))
     if (step.type === 'remove' && there === undefined && this.#expected === undefined) {
       this.result = 'gone'
       return
@@ -269,7 +274,7 @@ class Job {
         : there !== undefined && isUntouched(there.stat, this.#expected)
     if (rules.checksDisk && !isExpected) return
     if (this.#task.move !== undefined) return yield* this.#move(this.#task.move)
-    if (step.type === 'metadata') return yield* this.#setMetadata(step.fact)
+    if (step.type === 'metadata') return isWorn ? yield* this.#setMetadata(step.fact) : undefined
     if (step.type === 'remove') return yield* this.#remove(there)
     if (there?.type === 'directory') {
       if (disk.children(path).length > 0) return
@@ -285,12 +290,12 @@ class Job {
     if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
     if (old === undefined) disk.put(path, inode, 'agent')
     else yield* this.#exchange(inode, old)
-    const made = inode.stat
+    const [made, worn] = [inode.stat, inode.attributes]
     if (step.type === 'mkdir' && this.#random.chance(0.3)) yield
     if (this.#task.content !== undefined) disk.staging.delete(tokenOf(path, this.#task.content))
-    // A mode that a user has set at once is not what we gave it.
-    const isAsMade = isSameDress(made, inode.stat)
-    this.result = disk.tree.get(path) === inode ? (isAsMade ? inode.stat : made) : undefined
+    // A mode or an attribute that a user has set at once is not what we gave it.
+    const isAsMade = isSameDress(made, inode.stat) && worn.equals(inode.attributes)
+    this.result = disk.tree.get(path) === inode ? (isAsMade ? inode.stat : 'touched') : undefined
   }
 
   get #random() {

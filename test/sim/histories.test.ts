@@ -16,6 +16,8 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [3228, 'V6: a directory made in place of a link brought the link back as a conflict copy'],
   [10418, 'V5: a link that lost was not kept like a file'],
   [17036, 'P3: the copy of a version was taken back while it was being put at its place'],
+  [2001688, "A9: a user's xattr of a directory in which a batch was at work was never seen"],
+  [2007869, "A9: a user's ACL of a directory that was just made was taken for ours"],
   [21838, 'A4: the moment between a directory and the file in its place was announced as a deletion'],
 ]
 

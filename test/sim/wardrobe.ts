@@ -8,6 +8,7 @@ import type { Fact, LiveFact } from '../../src/core/fact.js'
 import type { LocalDress, Metadata } from '../../src/core/metadata.js'
 import { ACL_ACCESS, ACL_DEFAULT, packRaw, unpackRaw } from '../../src/core/raw-attributes.js'
 import { type Accounts, metadataOf } from '../support/metadata.js'
+import { withMode } from '../support/wearing.js'
 import type { Inode, SimDisk } from './disk.js'
 import type { Random } from './random.js'
 
@@ -83,7 +84,10 @@ export function* dressing(
   }
   if (inode.type === 'symlink') return
   const meant = holds ? mode : (dress?.modeWithoutAcl ?? mode)
-  disk.change(inode, { mode: isOwned || inode.type !== 'file' ? meant : meant & ~0o6000 })
+  const given = isOwned || inode.type !== 'file' ? meant : meant & ~0o6000
+  disk.change(inode, { mode: given })
+  // chmod(2) changes the mask of an ACL, whoever set that.
+  inode.attributes = withMode({ stat: inode.stat, attributes: inode.attributes }, given).attributes!
 }
 
 /** What a user of this node does to metadata, now and then. */

@@ -13,7 +13,7 @@ import type { DiskRow } from '../../store/rows.js'
 import { type ApplyTask, isSameStep, resultOf } from './apply-task.js'
 import { directoriesTouched, doneAlready, intentOf, phase, timeJobs } from './commit-batch.js'
 import type { ShareContext } from './context.js'
-import { noteTimes, overtakenTimes } from './directory-times.js'
+import { lookAgain, noteTimes, overtakenTimes, shownIn } from './directory-times.js'
 import { dressedRow, scopeOf, setKey } from './dressing.js'
 import { Gather } from './gather.js'
 import { othersStay } from './others-stay.js'
@@ -276,7 +276,12 @@ export class Committer {
           ...(fact.type === 'symlink' ? {} : { mode }),
           ...(dress === undefined ? {} : { dress }),
         }
-        return { task, row, dress, jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect }] }
+        return {
+          task,
+          row,
+          dress,
+          jobs: [{ type: 'metadata', path, ...set, mtimeUs: fact.mtimeUs, expect, ...shownIn(row) }],
+        }
       }
     }
   }
@@ -323,6 +328,7 @@ export class Committer {
   }
 
   #outcome(plan: Planned, result: CommitResult): () => void {
+    const { index } = this.#context
     const { task, row, isRestore } = plan
     switch (result.status) {
       case 'done': {
@@ -340,6 +346,7 @@ export class Committer {
         }
       }
       case 'changed':
+        if (task.step.type === 'metadata') lookAgain(index, task.path)
         return () => this.#events.onChanged(task)
       case 'blocked':
         return () => this.#events.onBlocked(task, result.code)

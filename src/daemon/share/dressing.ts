@@ -34,7 +34,7 @@ export function setKey(set: {
 }
 
 /** What came from another thread is no Buffer any more. */
-function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
+export function asBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
   return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
