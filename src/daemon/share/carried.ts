@@ -55,9 +55,12 @@ export class Carried {
     this.#dressesAnew = this.#anew()
   }
 
-  /** Everything was looked at. */
-  noteFullScan(): void {
-    this.#o.meta.dressing = dressingOf(this.#metadata)
+  /**
+   * Everything was looked at. `isAnew`: for an index that was made anew over content; that look takes files over as the
+   * share has them, so what is newly carried of them is stated after the next start only.
+   */
+  noteFullScan(isAnew: boolean): void {
+    if (!isAnew) this.#o.meta.dressing = dressingOf(this.#metadata)
     this.#dressesAnew = 'nothing'
   }
 

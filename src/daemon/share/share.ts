@@ -421,7 +421,7 @@ export class Share {
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
       onFullScan: () => {
         this.#meta.isNewEpoch = false
-        this.#carried.noteFullScan()
+        this.#carried.noteFullScan(this.#isBehindDisk)
         this.#tellMembers()
         this.#applier.wake()
       },
