@@ -4,18 +4,9 @@
 export { ControlClient } from './control/client.js'
 export type { ControlBackend } from './control/handler.js'
 export type {
-  AcknowledgementReport,
-  AcknowledgeRequest,
-  ArchiveExtraReport,
-  ArchiveExtraRequest,
   ConflictReport,
-  DriftDetail,
-  DriftPath,
-  DriftReport,
   InviteReport,
   InviteRequest,
-  MemberDriftItem,
-  MemberDriftReport,
   MemberReport,
   NewInviteReport,
   PeerReport,
@@ -23,6 +14,25 @@ export type {
   ShareReport,
   StatusReport,
 } from './control/schema.js'
+export type {
+  AcknowledgementReport,
+  AcknowledgeRequest,
+  ArchiveExtraReport,
+  ArchiveExtraRequest,
+  DriftDetail,
+  DriftPath,
+  DriftReport,
+  MemberDriftItem,
+  MemberDriftReport,
+} from './control/schema-drift.js'
+export type { HookReport, HookRunReport } from './control/schema-hooks.js'
+export type {
+  NewReleaseReport,
+  ReleaseNodeReport,
+  ReleaseReport,
+  ReleasesReport,
+  SwitchReport,
+} from './control/schema-releases.js'
 export { type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
 export { type ErrorCode, ShoalError } from './core/error.js'
 export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'

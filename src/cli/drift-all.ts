@@ -1,6 +1,6 @@
 // shoal drift --all: the drift of every member as text. What a member said that is not connected now is marked with the
 // time when it was so.
-import type { MemberDriftItem, MemberDriftReport } from '../control/schema.js'
+import type { MemberDriftItem, MemberDriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'

@@ -3,7 +3,7 @@
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import type { ControlClient } from '../control/client.js'
-import type { ArchiveExtraReport, DriftReport } from '../control/schema.js'
+import type { ArchiveExtraReport, DriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'

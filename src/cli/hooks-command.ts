@@ -1,5 +1,6 @@
 // shoal hooks: what is run after changes, how it went, and what it waits for; and running now what is pending.
-import type { HookReport, ShareReport } from '../control/schema.js'
+import type { ShareReport } from '../control/schema.js'
+import type { HookReport } from '../control/schema-hooks.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import { formatHook } from './hooks-text.js'

@@ -1,5 +1,5 @@
 // Hooks as text for people: in a few words for the status, and at length for shoal hooks.
-import type { HookReport, HookRunReport } from '../control/schema.js'
+import type { HookReport, HookRunReport } from '../control/schema-hooks.js'
 import { formatCount, formatTable, printable } from './text.js'
 
 /** Lines of a hook's output that are shown. */

@@ -1,7 +1,12 @@
 // `shoal release create`, `switch`, `rollback`, `list` and `remove`: ask the running daemon of a writer; `list` that of any
 // node.
 import type { ControlClient } from '../control/client.js'
-import type { ReleaseNodeReport, ReleaseReport, ReleasesReport, SwitchReport } from '../control/schema.js'
+import type {
+  ReleaseNodeReport,
+  ReleaseReport,
+  ReleasesReport,
+  SwitchReport,
+} from '../control/schema-releases.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption, shareAt } from './daemon-commands.js'
 import type { CliIo } from './io.js'

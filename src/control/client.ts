@@ -4,40 +4,44 @@ import { request } from 'node:http'
 import type { z } from 'zod'
 import { type ErrorCode, meaningOf, ShoalError } from '../core/error.js'
 import {
-  type AcknowledgeRequest,
-  type ArchiveExtraReport,
-  type ArchiveExtraRequest,
-  archiveExtraReport,
   type ConflictReport,
   conflictReports,
-  type DriftPath,
-  type DriftReport,
-  driftReport,
-  driftReports,
   errorReport,
   type InviteReport,
   type InviteRequest,
   inviteReports,
-  type MemberDriftReport,
-  memberDriftReports,
   type NewInviteReport,
-  type NewReleaseReport,
   newInviteReport,
-  newReleaseReport,
   nothing,
   type PeerReport,
   peerReports,
+  type StatusReport,
+  statusReport,
+} from './schema.js'
+import {
+  type AcknowledgeRequest,
+  type ArchiveExtraReport,
+  type ArchiveExtraRequest,
+  archiveExtraReport,
+  type DriftPath,
+  type DriftReport,
+  driftReport,
+  driftReports,
+  type MemberDriftReport,
+  memberDriftReports,
+} from './schema-drift.js'
+import {
+  type NewReleaseReport,
+  newReleaseReport,
   type ReleaseRequest,
   type ReleasesReport,
   type RemoveReleaseRequest,
   type RollbackRequest,
   releasesReports,
-  type StatusReport,
   type SwitchReport,
   type SwitchRequest,
-  statusReport,
   switchReport,
-} from './schema.js'
+} from './schema-releases.js'
 import { socketAddress } from './socket.js'
 
 /** A tree of a million files with problems is far below this. */

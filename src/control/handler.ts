@@ -5,39 +5,43 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { Log } from '../ports/log.js'
 import {
-  type AcknowledgeRequest,
-  type ArchiveExtraReport,
-  type ArchiveExtraRequest,
-  acknowledgeRequest,
   approveRequest,
-  archiveExtraRequest,
   type ConflictReport,
-  type DriftPath,
-  type DriftReport,
   type ErrorReport,
   forgetRequest,
   type InviteReport,
   type InviteRequest,
   inviteRequest,
-  type MemberDriftReport,
   type NewInviteReport,
-  type NewReleaseReport,
   type PeerReport,
+  revokeRequest,
+  type StatusReport,
+} from './schema.js'
+import {
+  type AcknowledgeRequest,
+  type ArchiveExtraReport,
+  type ArchiveExtraRequest,
+  acknowledgeRequest,
+  archiveExtraRequest,
+  type DriftPath,
+  type DriftReport,
+  type MemberDriftReport,
+  withdrawRequest,
+} from './schema-drift.js'
+import { runHooksRequest } from './schema-hooks.js'
+import {
+  type NewReleaseReport,
   type ReleaseRequest,
   type ReleasesReport,
   type RemoveReleaseRequest,
   type RollbackRequest,
   releaseRequest,
   removeReleaseRequest,
-  revokeRequest,
   rollbackRequest,
-  runHooksRequest,
-  type StatusReport,
   type SwitchReport,
   type SwitchRequest,
   switchRequest,
-  withdrawRequest,
-} from './schema.js'
+} from './schema-releases.js'
 
 /** What the daemon answers with. Rejections become error reports. */
 export interface ControlBackend {

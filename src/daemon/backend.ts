@@ -5,30 +5,34 @@
 import type { ControlBackend } from '../control/handler.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type {
+  ConflictReport,
+  InviteReport,
+  InviteRequest,
+  MemberReport,
+  NewInviteReport,
+  PeerReport,
+  ProblemReport,
+  ShareReport,
+  StatusReport,
+} from '../control/schema.js'
+import type {
   AcknowledgeRequest,
   ArchiveExtraReport,
   ArchiveExtraRequest,
-  ConflictReport,
   DriftPath,
   DriftReport,
-  HookReport,
-  InviteReport,
-  InviteRequest,
   MemberDriftReport,
-  MemberReport,
-  NewInviteReport,
+} from '../control/schema-drift.js'
+import type { HookReport } from '../control/schema-hooks.js'
+import type {
   NewReleaseReport,
-  PeerReport,
-  ProblemReport,
   ReleaseRequest,
   ReleasesReport,
   RemoveReleaseRequest,
   RollbackRequest,
-  ShareReport,
-  StatusReport,
   SwitchReport,
   SwitchRequest,
-} from '../control/schema.js'
+} from '../control/schema-releases.js'
 import { ShoalError } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
 import { pathFault, type RelPath } from '../core/path.js'

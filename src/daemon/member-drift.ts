@@ -2,7 +2,7 @@
 // their signed reports, and how old those are. Nothing here is told as if it were so now unless its device is connected
 // and has said so (report-courier.ts, C3).
 
-import type { AcknowledgementReport, MemberDriftItem, MemberDriftReport } from '../control/schema.js'
+import type { AcknowledgementReport, MemberDriftItem, MemberDriftReport } from '../control/schema-drift.js'
 import { openAcknowledgement } from '../core/acknowledgement.js'
 import { type DriftItem, fitDrift, kindsOfBits } from '../core/drift-section.js'
 import type { DeviceId } from '../core/ids.js'

@@ -1,28 +1,32 @@
 // A ControlBackend whose answers tests set, with a sound status of one share and two members to start from.
 import type { ControlBackend } from '../../src/control/handler.js'
 import type {
+  ConflictReport,
+  InviteReport,
+  InviteRequest,
+  MemberReport,
+  NewInviteReport,
+  PeerReport,
+  ShareReport,
+  StatusReport,
+} from '../../src/control/schema.js'
+import type {
   AcknowledgeRequest,
   ArchiveExtraReport,
   ArchiveExtraRequest,
-  ConflictReport,
   DriftPath,
   DriftReport,
-  InviteReport,
-  InviteRequest,
   MemberDriftReport,
-  MemberReport,
-  NewInviteReport,
+} from '../../src/control/schema-drift.js'
+import type {
   NewReleaseReport,
-  PeerReport,
   ReleaseRequest,
   ReleasesReport,
   RemoveReleaseRequest,
   RollbackRequest,
-  ShareReport,
-  StatusReport,
   SwitchReport,
   SwitchRequest,
-} from '../../src/control/schema.js'
+} from '../../src/control/schema-releases.js'
 
 const SELF = 'a'.repeat(64)
 /** What an invite's code looks like. */

@@ -1,7 +1,7 @@
 // A writer and a reader that has its files, and what the tests of a reader's changes ask about them.
 import fs from 'node:fs'
 import path from 'node:path'
-import type { DriftReport } from '../../src/control/schema.js'
+import type { DriftReport } from '../../src/control/schema-drift.js'
 import { keysOf } from '../../src/core/secret.js'
 import { openLmdb } from '../../src/store/lmdb.js'
 import { pathKey } from '../../src/store/tables.js'

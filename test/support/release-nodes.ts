@@ -1,7 +1,7 @@
 // What tests of releases ask of nodes.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
-import type { ReleasesReport } from '../../src/control/schema.js'
+import type { ReleasesReport } from '../../src/control/schema-releases.js'
 import { eventually, type TestNode, type World } from './daemons.js'
 
 /** A node that holds releases alone; nothing runs until start. */

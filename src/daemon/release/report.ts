@@ -1,5 +1,5 @@
 // Releases as the control API tells of them.
-import type { ReleasesReport, SwitchReport } from '../../control/schema.js'
+import type { ReleasesReport, SwitchReport } from '../../control/schema-releases.js'
 import type { SwitchOrder } from '../../core/release.js'
 import type { ReleaseNode, Releases } from './releases.js'
 
