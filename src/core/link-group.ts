@@ -110,5 +110,8 @@ export function observedGroup(look: LinkLook): Buffer | undefined {
   // A tree that was there on several nodes before they met is of one mind about its groups.
   if (held.type === 'absent' && shared !== undefined && shared.length > 0) return shared
   const known = leastGroup(siblings.filter((other) => other !== undefined && other.length > 0) as Buffer[])
+  // A known file's new name may lie outside the share, as those of a backup made of links do: that is nobody's matter here.
+  // One inside is a new name itself, and says so.
+  if (known === undefined && siblings.length === 0 && isSameInode) return shared ?? before
   return known ?? newGroup(path, ino, observed.content)
 }

@@ -62,7 +62,16 @@ const CASES: readonly { name: string; look: Partial<LinkLook>; expect: Buffer | 
     look: { ...isNew, nlink: 4, siblings: [H, undefined, G] },
     expect: G,
   },
-  { name: 'a file got a second name elsewhere', look: { held: FILE, share: FILE, nlink: 2 }, expect: FRESH },
+  {
+    name: 'a file got a second name elsewhere in the share',
+    look: { held: FILE, share: FILE, nlink: 2, siblings: [undefined] },
+    expect: FRESH,
+  },
+  {
+    name: 'a file got a second name outside',
+    look: { held: FILE, share: FILE, nlink: 2 },
+    expect: undefined,
+  },
   { name: 'its other names have gone: alone is as good as none', look: {}, expect: G },
   { name: 'this disk never had the link', look: { ...another }, expect: G },
   {

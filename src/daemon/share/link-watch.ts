@@ -66,7 +66,7 @@ function wasLinked(index: ShareIndex, path: RelPath, held: Fact, row: DiskRow | 
 }
 
 /**
- * The name that a file had before it got a second one, if its row does not know of that yet: it joins the group in the
+ * The name that a file had before it got a second one in the share, if it is in no group yet: it joins this one in the
  * same breath, so that others give their file another name instead of having two.
  */
 export function joining({ index }: Context, { draft, disk, pieces }: Publication): Publication[] {
@@ -76,7 +76,7 @@ export function joining({ index }: Context, { draft, disk, pieces }: Publication
   const content = (draft.fact as FileFact).content
   return index.pieces.placesOf(pieces[0]!.id, MAX_PLACES).flatMap(({ path }): Publication[] => {
     const row = path === draft.path ? undefined : index.disk(path)
-    if (row?.stat?.ino !== stat.ino || row.stat.nlink > 1 || row.drift !== undefined) return []
+    if (row?.stat?.ino !== stat.ino || row.drift !== undefined) return []
     const { fact, version } = row.applied
     if (fact.type !== 'file' || !fact.content.equals(content) || index.isWanted(path)) return []
     if (groupOf(fact) !== undefined) return []

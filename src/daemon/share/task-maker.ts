@@ -1,4 +1,5 @@
 // What a step makes of a path: a task that gathers content first, one that is ready to be committed, or none for now.
+import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
 import type { Effective } from '../../core/tree.js'
 import type { DiskRow } from '../../store/rows.js'
@@ -21,7 +22,7 @@ const WAIT: Made = { type: 'wait' }
 
 /** `fresh`: a small change that has just come in (X3). */
 export function makeTask(
-  { index }: Pick<ShareContext, 'index'>,
+  { index, metadata }: Pick<ShareContext, 'index' | 'metadata'>,
   shortcuts: Shortcuts,
   path: RelPath,
   {
@@ -37,7 +38,7 @@ export function makeTask(
   if (link.type === 'note')
     return { type: 'ready', task: taskOf(path, step, version, fresh, [], { via: link }) }
   const isFile = 'fact' in step && step.fact.type === 'file'
-  const isOwnCopy = link.type === 'own' || givesSetid(step, row)
+  const isOwnCopy = link.type === 'own' || givesSetid(metadata, step, row)
   if (!isFile || (step.type !== 'write' && link.type === 'ordinary' && !isOwnCopy)) {
     if (waitsForChildren(index, path, step, row)) return WAIT
     return { type: 'ready', task: taskOf(path, step, version, fresh, []) }
@@ -52,14 +53,14 @@ export function makeTask(
 }
 
 /**
- * Whether metadata alone make a file set-user-id or set-group-id. Who had it open or mapped before could go on writing to
- * what then runs as another user; so it becomes a file of its own, with the content that the share says.
+ * Whether metadata alone make a file set-user-id or set-group-id, or give such a one to somebody else. Who had it open or
+ * mapped before could go on writing to what then runs as another user; so it becomes a file of its own, with the content
+ * that the share says.
  */
-function givesSetid(step: ActiveStep, row: DiskRow | undefined): boolean {
-  return (
-    step.type === 'metadata' &&
-    step.fact.type === 'file' &&
-    (step.fact.mode & SETID_BITS) !== 0 &&
-    row?.stat?.nlink === 1
-  )
+function givesSetid(metadata: Metadata, step: ActiveStep, row: DiskRow | undefined): boolean {
+  if (step.type !== 'metadata' || step.fact.type !== 'file' || row?.stat?.nlink !== 1) return false
+  const { stat } = row
+  const { mode, dress } = metadata.dress(step.fact, false, stat.mode)
+  const isGivenAway = (dress?.uid ?? stat.uid) !== stat.uid || (dress?.gid ?? stat.gid) !== stat.gid
+  return (mode & SETID_BITS & ~stat.mode) !== 0 || ((mode & SETID_BITS) !== 0 && isGivenAway)
 }
