@@ -138,7 +138,9 @@ export class Missing {
       }
       const halt = await this.#context.checkRoot()
       if (halt !== undefined) return this.#context.halt(halt)
-      const gone = due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment))
+      const gone = this.#withoutHalves(
+        due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment)),
+      )
       const publications = index.transaction(() =>
         gone.flatMap((path) => this.#judgeGone(path, absences.get(path)!.applied) ?? []),
       )
@@ -164,6 +166,23 @@ export class Missing {
     }
     for (const path of due.keys()) this.#paths.delete(path)
     return due
+  }
+
+  /**
+   * Without directories in which something is left to a later look: one that is published as gone while that lives would be
+   * brought back by others (V4). They wait for it. `gone` has the deepest first.
+   */
+  #withoutHalves(gone: readonly RelPath[]): RelPath[] {
+    const { index } = this.#context
+    const whole = new Set<RelPath>()
+    for (const path of gone) {
+      const isLeft = ({ path: child, row }: { readonly path: RelPath; readonly row: DiskRow }): boolean =>
+        currentFact(row).type !== 'absent' && !whole.has(child)
+      if (currentFact(index.disk(path)).type !== 'directory' || !index.diskChildren(path).some(isLeft))
+        whole.add(path)
+      else this.note(path)
+    }
+    return [...whole]
   }
 
   /** A number alone says little: the inode of a deleted file goes to the next one that is made. */
