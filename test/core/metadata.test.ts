@@ -300,8 +300,10 @@ describe('properties', () => {
           packRaw([...without(name), [name, value] as const].sort(([a], [b]) => (a < b ? -1 : 1)))
         let now: Observation = before
         if (what === 'mode') now = withMode(before, stat.mode ^ bits)
-        if (what === 'uid') now = { ...before, stat: { ...stat, uid: stat.uid + 1 } }
-        if (what === 'gid') now = { ...before, stat: { ...stat, gid: stat.gid + 1 } }
+        // Not upwards: 2^32 - 1 is nobody's number.
+        const another = (id: number): number => (id === 0 ? 1 : id - 1)
+        if (what === 'uid') now = { ...before, stat: { ...stat, uid: another(stat.uid) } }
+        if (what === 'gid') now = { ...before, stat: { ...stat, gid: another(stat.gid) } }
         if (attributes !== undefined && what === 'xattr' && metadata.rules.scope.xattrs.length > 0)
           now = { ...before, attributes: add('user.a', Buffer.from('changed')) }
         if (attributes !== undefined && what === 'acl' && metadata.rules.scope.acls) {

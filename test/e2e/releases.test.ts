@@ -133,7 +133,12 @@ test('a hook on current runs once for each release that comes to be shown', asyn
         () => fs.existsSync(log) && fs.readFileSync(log, 'utf8') === told.join(''),
       )
     }
-    // What was told before a restart is not told again.
+    // What was told before a restart, and noted, is not told again.
+    await eventually(
+      'the hook rests',
+      async () =>
+        (await node.share()).hooks[0]?.pending === 0 && (await node.share()).hooks[0]?.state === 'idle',
+    )
     await node.kill()
     await node.start()
     await release(world, 'rollback', writer.configFile)
