@@ -43,6 +43,7 @@ export class Carried {
     const { dir, pool, metadata, problems } = this.#o
     const { scope } = metadata.rules
     if (!isScopeEmpty(scope) && !isHalted) {
+      // A disk that cannot be asked now is dressed all the same: what cannot be set is said path by path then.
       const support = await pool.attributeSupport(dir, scope).catch(() => scope)
       this.#metadata = metadata.within(support)
       const without = [
