@@ -85,14 +85,14 @@ const configOf = (member) => join(scratch, `${member}.conf`)
 const at = (member, path) => join(folderOf(member), path)
 
 async function main() {
-  const { ControlClient } = await import(pathToFileURL(resolve(options.dist, 'src/index.js')).href).catch(
+  const { controlClient } = await import(pathToFileURL(resolve(options.dist, 'src/index.js')).href).catch(
     (cause) => {
       throw new Error('shoal is not built: run npm ci first', { cause })
     },
   )
   scratch = await mkdtemp(join(tmpdir(), 'shoal-demo-'))
   processes = new Processes(resolve(options.dist, 'src/cli/main.js'), scratch)
-  clients = new Map(MEMBERS.map((member) => [member, new ControlClient(join(scratch, `${member}-storage`))]))
+  clients = new Map(MEMBERS.map((member) => [member, controlClient(join(scratch, `${member}-storage`))]))
   const plan = await planTree(resolve(options.dir), { wanted: Number(options.files), bigBytes: BIG_BYTES })
   await needRoom(plan)
 

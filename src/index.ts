@@ -1,8 +1,8 @@
 // The public surface of the package, all of it: run a node in your own program, ask a node that runs elsewhere, and
 // handle secrets. What is not exported here may change at any time. examples/embed shows it in use.
 
-export { ControlClient } from './control/client.js'
-export type { ControlBackend } from './control/handler.js'
+export type { ControlBackend } from './control/calls.js'
+export { type CallOptions, type ControlClient, controlClient } from './control/client.js'
 export type {
   ConflictReport,
   InviteReport,

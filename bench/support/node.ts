@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ControlClient } from '../../src/control/client.js'
+import { type ControlClient, controlClient } from '../../src/control/client.js'
 import type { ShareReport } from '../../src/control/schema.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 
@@ -39,7 +39,7 @@ export class BenchNode {
     const { folder, name } = options
     const storage = path.join(folder, `storage-${name}`)
     this.#config = path.join(folder, `${name}.conf`)
-    this.#client = new ControlClient(storage)
+    this.#client = controlClient(storage)
     const config = {
       device_name: name,
       listening_port: options.port,

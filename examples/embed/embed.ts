@@ -3,7 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ControlClient, deriveSecret, formatSecret, makeSecret, startNode, waitForSync } from 'shoal'
+import { controlClient, deriveSecret, formatSecret, makeSecret, startNode, waitForSync } from 'shoal'
 
 const scratch = await mkdtemp(join(tmpdir(), 'shoal-embed-'))
 try {
@@ -30,7 +30,7 @@ try {
     ],
   })
   try {
-    const client = new ControlClient(join(scratch, 'reader-storage'))
+    const client = controlClient(join(scratch, 'reader-storage'))
     // A node that has met nobody yet is in sync with everyone it knows.
     while ((await client.status()).shares[0]?.members.length === 0)
       await new Promise((go) => setTimeout(go, 50))

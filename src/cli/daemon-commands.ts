@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Config } from '../config/config.js'
 import { readConfig } from '../config/secrets.js'
-import { ControlClient } from '../control/client.js'
+import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
@@ -60,7 +60,7 @@ export async function approveCommand(
   dir: string | undefined,
 ): Promise<number> {
   const { client, config } = await connect(configFile)
-  await client.approve(dir === undefined ? undefined : shareAt(config, dir))
+  await client.approve({ share: dir === undefined ? undefined : shareAt(config, dir) })
   return 0
 }
 
@@ -72,7 +72,7 @@ export async function forgetCommand(io: CliIo, configFile: string, named: string
     shares.flatMap(({ members }) => members),
     named,
   )
-  await client.forget(device)
+  await client.forget({ device })
   io.out(`forgot ${printable(name)} (${device.slice(0, 16)}) until it is heard of again\n`)
   return 0
 }
@@ -107,7 +107,7 @@ export async function conflictsCommand(io: CliIo, configFile: string, options: J
 /** The daemon of a configuration file. */
 export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
   const { config } = await readConfig(configFile)
-  return { client: new ControlClient(config.storagePath), config }
+  return { client: controlClient(config.storagePath), config }
 }
 
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */

@@ -28,7 +28,7 @@ export async function hooksRunCommand(
   const before = (await client.status()).shares.flatMap(({ hooks }) => hooks)
   if (number !== undefined && !before.some((hook) => hook.number === number))
     throw new ShoalError('NOT_FOUND', `there is no hook ${number}, see shoal hooks`)
-  await client.runHooks(number)
+  await client.runHooks({ hook: number })
   const shares = (await client.status()).shares.map((share) => ({
     ...share,
     hooks: share.hooks.filter((hook) => number === undefined || hook.number === number),

@@ -31,7 +31,7 @@ export async function inviteCommand(
     throw new ShoalError('USAGE', 'a folder is named for a new invite only')
   const { client, config } = await connect(configFile)
   if (revoke !== undefined) {
-    await client.revokeInvite(idOf(revoke))
+    await client.revokeInvite({ id: idOf(revoke) })
     io.out(`revoked ${revoke}\n`)
     return 0
   }

@@ -1,6 +1,6 @@
 // What up, down and ps do: up starts and supervises many daemons, down and ps ask the one that does.
 import fs from 'node:fs/promises'
-import { ControlClient } from '../control/client.js'
+import { controlClient } from '../control/client.js'
 import { ShoalError } from '../core/error.js'
 import { makeLog } from '../daemon/log.js'
 import { Notifier, notifyEnvironment } from '../daemon/sd-notify.js'
@@ -107,7 +107,7 @@ export async function downCommand(
 export async function psCommand(io: CliIo, options: PlaceOptions & JsonOption): Promise<number> {
   const { client } = supervisorOf(io, options)
   const report = await client.report()
-  const instances = await askDaemons(report.instances, (storagePath) => new ControlClient(storagePath))
+  const instances = await askDaemons(report.instances, (storagePath) => controlClient(storagePath))
   io.out(options.json === true ? formatJson({ ...report, instances }) : formatInstances(instances))
   return 0
 }

@@ -1,47 +1,10 @@
 // Calls the control API of the daemon that runs on a storage path. Promises: every failure is a ShoalError; the daemon's
 // own errors come out with their code; DAEMON_UNREACHABLE means that nobody answered. Answers are checked before use.
 import { request } from 'node:http'
-import type { z } from 'zod'
 import { type ErrorCode, meaningOf, ShoalError } from '../core/error.js'
-import {
-  type ConflictReport,
-  conflictReports,
-  errorReport,
-  type InviteReport,
-  type InviteRequest,
-  inviteReports,
-  type NewInviteReport,
-  newInviteReport,
-  nothing,
-  type PeerReport,
-  peerReports,
-  type StatusReport,
-  statusReport,
-} from './schema.js'
-import {
-  type AcknowledgeRequest,
-  type ArchiveExtraReport,
-  type ArchiveExtraRequest,
-  archiveExtraReport,
-  type DriftPath,
-  type DriftReport,
-  driftReport,
-  driftReports,
-  type MemberDriftReport,
-  memberDriftReports,
-} from './schema-drift.js'
-import {
-  type NewReleaseReport,
-  newReleaseReport,
-  type ReleaseRequest,
-  type ReleasesReport,
-  type RemoveReleaseRequest,
-  type RollbackRequest,
-  releasesReports,
-  type SwitchReport,
-  type SwitchRequest,
-  switchReport,
-} from './schema-releases.js'
+import { type CallName, type ControlBackend, ROUTES } from './calls.js'
+import type { AnswerOf, Route } from './route.js'
+import { errorReport } from './schema.js'
 import { socketAddress } from './socket.js'
 
 /** A tree of a million files with problems is far below this. */
@@ -55,134 +18,49 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export class ControlClient {
+/** One method for each call of the API (calls.ts): its input, if it takes one, and options. */
+export type ControlClient = {
+  readonly [Name in CallName]: Parameters<ControlBackend[Name]> extends readonly []
+    ? (options?: CallOptions) => Promise<AnswerOf<ControlBackend[Name]>>
+    : (
+        ...args: [...Parameters<ControlBackend[Name]>, options?: CallOptions]
+      ) => Promise<AnswerOf<ControlBackend[Name]>>
+}
+
+/** A client for the daemon that runs on a storage path. */
+export function controlClient(storagePath: string): ControlClient {
+  const caller = new Caller(storagePath)
+  const calls = Object.entries(ROUTES) as [CallName, Route<unknown, unknown>][]
+  return Object.fromEntries(
+    calls.map(([name, route]) => [
+      name,
+      route.input === undefined
+        ? (options: CallOptions = {}) => caller.call(route, undefined, options)
+        : (input: unknown = {}, options: CallOptions = {}) => caller.call(route, input, options),
+    ]),
+  ) as unknown as ControlClient
+}
+
+class Caller {
   readonly #storagePath: string
 
   constructor(storagePath: string) {
     this.#storagePath = storagePath
   }
 
-  status(options: CallOptions = {}): Promise<StatusReport> {
-    return this.#call('GET', '/v1/status', statusReport, options)
-  }
-
-  peers(options: CallOptions = {}): Promise<readonly PeerReport[]> {
-    return this.#call('GET', '/v1/peers', peerReports, options)
-  }
-
-  conflicts(options: CallOptions = {}): Promise<readonly ConflictReport[]> {
-    return this.#call('GET', '/v1/conflicts', conflictReports, options)
-  }
-
-  drift(options: CallOptions = {}): Promise<readonly DriftReport[]> {
-    return this.#call('GET', '/v1/drift', driftReports, options)
-  }
-
-  /** What all members have reported of their own drift. */
-  driftOfAll(options: CallOptions = {}): Promise<readonly MemberDriftReport[]> {
-    return this.#call('GET', '/v1/drift/all', memberDriftReports, options)
-  }
-
-  /** Says that a drift is meant, until the time is up or it is another one. NOT_FOUND, USAGE. */
-  acknowledgeDrift(request: AcknowledgeRequest, options: CallOptions = {}): Promise<DriftReport> {
-    return this.#call('POST', '/v1/drift/acknowledge', driftReport, options, request)
-  }
-
-  /** Takes an acknowledgement back. NOT_FOUND. */
-  async withdrawDrift(request: DriftPath, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/drift/withdraw', nothing, options, request)
-  }
-
-  /** Moves extra files to the archive; says what became of each. NOT_FOUND, SHARE_HALTED, USAGE. */
-  archiveExtra(request: ArchiveExtraRequest = {}, options: CallOptions = {}): Promise<ArchiveExtraReport> {
-    return this.#call('POST', '/v1/drift/archive-extra', archiveExtraReport, options, request)
-  }
-
-  /** Resolves when a full scan of all shares is done and announced. */
-  async scan(options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/scan', nothing, options)
-  }
-
-  /** Resolves when all that changed on disk before the call is announced. */
-  async settle(options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/settle', nothing, options)
-  }
-
-  /** Lifts the halt of one share, by its place in the configuration, or of all (A5). */
-  async approve(share?: number, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/approve', nothing, options, { share })
-  }
-
-  /** Drops a silent member, by its full device id, until it is heard of again. USAGE, NOT_FOUND. */
-  async forget(device: string, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/forget', nothing, options, { device })
-  }
-
-  /** Runs what is pending of one hook, or of all; resolves when that is done or has to wait. NOT_FOUND. */
-  async runHooks(hook?: number, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/hooks/run', nothing, options, { hook })
-  }
-
-  /** The invites that have not expired, oldest first. */
-  invites(options: CallOptions = {}): Promise<readonly InviteReport[]> {
-    return this.#call('GET', '/v1/invites', inviteReports, options)
-  }
-
-  /** Makes an invite; the answer alone holds its code. NOT_FOUND, SECRET_GRADE, USAGE. */
-  invite(request: InviteRequest, options: CallOptions = {}): Promise<NewInviteReport> {
-    return this.#call('POST', '/v1/invites', newInviteReport, options, request)
-  }
-
-  /** Ends an open invite, or forgets a closed one. NOT_FOUND. */
-  async revokeInvite(id: string, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/invites/revoke', nothing, options, { id })
-  }
-
-  /** The releases of every share. */
-  releases(options: CallOptions = {}): Promise<readonly ReleasesReport[]> {
-    return this.#call('GET', '/v1/releases', releasesReports, options)
-  }
-
-  /** Makes a release; resolves when it is published. SECRET_GRADE, USAGE, EXISTS, RELEASE_UNFIT, SHARE_HALTED. */
-  release(request: ReleaseRequest, options: CallOptions = {}): Promise<NewReleaseReport> {
-    return this.#call('POST', '/v1/releases', newReleaseReport, options, request)
-  }
-
-  /** Has nodes show a release; resolves when that is published. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
-  switchRelease(request: SwitchRequest, options: CallOptions = {}): Promise<SwitchReport> {
-    return this.#call('POST', '/v1/releases/switch', switchReport, options, request)
-  }
-
-  /** Has them show what they showed before. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
-  rollbackRelease(request: RollbackRequest, options: CallOptions = {}): Promise<SwitchReport> {
-    return this.#call('POST', '/v1/releases/rollback', switchReport, options, request)
-  }
-
-  /** Takes a release away. NOT_FOUND, SECRET_GRADE, RELEASE_UNFIT. */
-  async removeRelease(request: RemoveReleaseRequest, options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/releases/remove', nothing, options, request)
-  }
-
-  /** Asks the daemon to stop; resolves when it has heard. */
-  async stop(options: CallOptions = {}): Promise<void> {
-    await this.#call('POST', '/v1/stop', nothing, options)
-  }
-
-  async #call<T>(
-    method: string,
-    path: string,
-    schema: z.ZodType<T>,
-    { signal }: CallOptions,
-    body?: unknown,
-  ): Promise<T> {
+  async call(route: Route<unknown, unknown>, input: unknown, { signal }: CallOptions): Promise<unknown> {
+    const { method, path } = route
     const address = await socketAddress(this.#storagePath).catch((cause: unknown) => {
       throw this.#unreachable(cause)
     })
     try {
-      const answer = await send(address.path, method, path, limited(method, signal), body)
+      const isQuery = method === 'GET'
+      const target = isQuery ? path + queryOf(input) : path
+      const body = isQuery ? undefined : input
+      const answer = await send(address.path, method, target, limited(method, signal), body)
       const value = parseJson(answer.text)
       if (answer.status >= 400) throw errorOf(value)
-      const parsed = schema.safeParse(value)
+      const parsed = route.answer.safeParse(value)
       if (!parsed.success) throw misunderstood(path)
       return parsed.data
     } catch (error) {
@@ -201,6 +79,16 @@ export class ControlClient {
       return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} is not running`, { cause })
     return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} did not answer`, { cause })
   }
+}
+
+/** With its question mark, or empty. What is undefined is left out. */
+function queryOf(input: unknown): string {
+  const given = Object.entries((input ?? {}) as Record<string, unknown>).filter(
+    ([, value]) => value !== undefined,
+  )
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
 }
 
 function limited(method: string, signal: AbortSignal | undefined): AbortSignal | undefined {

@@ -279,5 +279,3 @@ export const inviteRequest: z.ZodType<InviteRequest> = z.strictObject({
 export const revokeRequest: z.ZodType<RevokeRequest> = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{8}$/),
 })
-
-export const nothing: z.ZodType<unknown> = z.looseObject({})

@@ -5,13 +5,9 @@ import { chmod, lstat, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { ShoalError } from '../core/error.js'
 import type { Log } from '../ports/log.js'
-import {
-  type ControlBackend,
-  type ControlRequest,
-  type ControlResponse,
-  controlHandler,
-  errorResponse,
-} from './handler.js'
+import type { ControlBackend } from './calls.js'
+import { controlHandler, type Page } from './handler.js'
+import { type ControlRequest, type ControlResponse, errorResponse } from './request.js'
 import { type SocketAddress, socketAddress } from './socket.js'
 
 /** The largest request is a few bytes. */
@@ -27,10 +23,11 @@ export interface ControlServer {
 export async function serveControl(options: {
   readonly storagePath: string
   readonly backend: ControlBackend
+  readonly pages?: readonly Page[]
   readonly log: Log
 }): Promise<ControlServer> {
-  const { storagePath, backend, log } = options
-  return serveRequests(storagePath, controlHandler(backend, log), log)
+  const { storagePath, backend, pages, log } = options
+  return serveRequests(storagePath, controlHandler(backend, log, pages), log)
 }
 
 /** Serves a function from requests to responses on `<folder>/shoal.sock`. STORAGE_UNUSABLE, as above. */
@@ -71,18 +68,59 @@ async function answer(
   handle: (request: ControlRequest) => Promise<ControlResponse>,
 ): Promise<void> {
   const body = await bodyOf(request)
+  const [path = '', query = ''] = splitAt(request.url ?? '', '?')
+  const lastEventId = request.headers['last-event-id']
   const result =
     body === undefined
       ? errorResponse(new ShoalError('USAGE', `the body of the request is over ${MAX_BODY_BYTES} bytes`))
-      : await handle({ method: request.method ?? '', path: request.url?.split('?')[0] ?? '', body })
-  const bytes = Buffer.from(JSON.stringify(result.body))
+      : await handle({
+          method: request.method ?? '',
+          path,
+          query,
+          body,
+          ...(typeof lastEventId === 'string' ? { lastEventId } : {}),
+        })
+  await respond(response, result)
+}
+
+/** Sends a response; of a stream of events, until either side ends it. */
+export async function respond(response: ServerResponse, result: ControlResponse): Promise<void> {
+  // One call, one connection: a stopping daemon need not wait for idle ones.
+  const headers = { connection: 'close', 'cache-control': 'no-store' }
+  if ('events' in result) {
+    response.writeHead(result.status, { ...headers, 'content-type': 'text/event-stream' })
+    return pipeEvents(response, result.events)
+  }
+  const [text, contentType] =
+    'text' in result ? [result.text, result.contentType] : [JSON.stringify(result.body), 'application/json']
+  const bytes = Buffer.from(text)
   response.writeHead(result.status, {
-    'content-type': 'application/json',
+    ...headers,
+    'content-type': contentType,
     'content-length': bytes.length,
-    // One call, one connection: a stopping daemon need not wait for idle ones.
-    connection: 'close',
   })
   response.end(bytes)
+}
+
+async function pipeEvents(response: ServerResponse, events: AsyncIterable<string>): Promise<void> {
+  const iterator = events[Symbol.asyncIterator]()
+  // Whoever went away must not keep the source waiting for its next event.
+  response.on('close', () => void iterator.return?.())
+  for (;;) {
+    const { done, value } = await iterator.next()
+    if (done === true || response.destroyed) break
+    if (!response.write(value))
+      await new Promise<void>((resolve) => {
+        response.once('drain', resolve)
+        response.once('close', resolve)
+      })
+  }
+  response.end()
+}
+
+function splitAt(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
 
 /** Undefined: too long. Rejects if the client goes away. */

@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'CONFIG_UNREADABLE'
   | 'FILE_EXPOSED'
   | 'WRONG_USER'
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
   | 'SECRET_INVALID'
   | 'SECRET_GRADE'
   | 'INVITE_INVALID'
@@ -45,6 +47,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   CONFIG_UNREADABLE: { exit: 66, status: 400, hint: 'check the path and its permissions' },
   FILE_EXPOSED: { exit: 77, status: 403, hint: '' },
   WRONG_USER: { exit: 77, status: 403, hint: '' },
+  UNAUTHORIZED: { exit: 77, status: 401, hint: '' },
+  FORBIDDEN: { exit: 77, status: 403, hint: '' },
   SECRET_INVALID: { exit: 65, status: 400, hint: 'a secret is one word made by: shoal secret new' },
   SECRET_GRADE: {
     exit: 65,

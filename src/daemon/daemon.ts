@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
-import type { ControlBackend } from '../control/handler.js'
+import type { ControlBackend } from '../control/calls.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -21,7 +21,7 @@ import { openLmdb } from '../store/lmdb.js'
 import { ShareIndex } from '../store/share-index.js'
 import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
-import { DaemonBackend } from './backend.js'
+import { daemonBackend } from './control/backend.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
@@ -101,7 +101,7 @@ class Daemon implements RunningDaemon {
     })
     // Whoever awaits it sees a failure; nobody has to.
     this.stopped.catch(() => undefined)
-    this.control = new DaemonBackend({
+    this.control = daemonBackend({
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],

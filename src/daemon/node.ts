@@ -68,7 +68,7 @@ export interface NodeOptions {
   readonly log?: Log
 }
 
-/** A node that runs. `control` answers what the control API answers; ControlClient asks the same from other processes. */
+/** A node that runs. `control` answers what the control API answers; controlClient asks the same from other processes. */
 export type ShoalNode = RunningDaemon
 
 /**

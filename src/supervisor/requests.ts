@@ -1,5 +1,5 @@
 // The supervisor's socket as one function from request to response: GET /v1/ps, POST /v1/down, POST /v1/reload.
-import { type ControlRequest, type ControlResponse, errorResponse } from '../control/handler.js'
+import { type ControlRequest, type ControlResponse, errorResponse } from '../control/request.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import type { Log } from '../ports/log.js'
 import { downRequest, type SupervisorReport } from './report.js'

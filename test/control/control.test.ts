@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
-import { ControlClient } from '../../src/control/client.js'
+import { controlClient } from '../../src/control/client.js'
 import { controlHandler } from '../../src/control/handler.js'
 import { PACKAGE_VERSION } from '../../src/control/package-version.js'
 import { type ControlServer, serveControl } from '../../src/control/server.js'
@@ -45,7 +45,10 @@ describe('controlHandler', () => {
   it('refuses calls that there are not, and bodies that are not understood', async () => {
     const code = async (method: string, path: string, body = ''): Promise<unknown> => {
       const response = await handle({ method, path, body })
-      return [response.status, (response.body as { error: { code: string } }).error.code]
+      return [
+        response.status,
+        ((response as { body: unknown }).body as { error: { code: string } }).error.code,
+      ]
     }
     assert.deepEqual(await code('GET', '/'), [404, 'NOT_FOUND'])
     assert.deepEqual(await code('GET', '/v1/scan'), [404, 'NOT_FOUND'])
@@ -83,6 +86,14 @@ describe('controlHandler', () => {
       assert.deepEqual(await code('POST', '/v1/invites/revoke', body), [400, 'USAGE'])
   })
 
+  it('answers over TCP only what is not for the socket alone', async () => {
+    const body = JSON.stringify({ share: 0, grade: 'read', lifeMs: 1 })
+    const overTcp = await handle({ method: 'POST', path: '/v1/invites', body, via: 'tcp' })
+    assert.equal(overTcp.status, 403)
+    assert.equal((await handle({ method: 'POST', path: '/v1/invites', body })).status, 200)
+    assert.equal((await handle({ method: 'GET', path: '/v1/status', via: 'tcp' })).status, 200)
+  })
+
   it('turns every failure into an error report without secrets', async () => {
     const failing = new FakeBackend()
     const failures: [unknown, number, string][] = [
@@ -94,7 +105,9 @@ describe('controlHandler', () => {
       failing.work = () => Promise.reject(thrown)
       const response = await controlHandler(failing, silentLog)({ method: 'POST', path: '/v1/scan' })
       assert.equal(response.status, expected)
-      const { error } = response.body as { error: { code: string; message: string; hint: string } }
+      const { error } = (response as { body: unknown }).body as {
+        error: { code: string; message: string; hint: string }
+      }
       assert.deepEqual([error.code, error.hint], [code, meaningOf(code as 'INTERNAL').hint])
       assert.ok(!error.message.includes(secret.slice(8)))
     }
@@ -140,7 +153,7 @@ describe('the control socket', () => {
         ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1, sentBytes: 2 },
       } as const,
     ]
-    const client = new ControlClient(folder)
+    const client = controlClient(folder)
     assert.deepEqual(await client.status(), status(share()))
     assert.deepEqual(await client.peers(), backend.peerList)
     assert.deepEqual(await client.conflicts(), [])
@@ -155,15 +168,15 @@ describe('the control socket', () => {
     await client.scan()
     await client.settle()
     await client.approve()
-    await client.approve(1)
-    await client.forget('b'.repeat(64))
+    await client.approve({ share: 1 })
+    await client.forget({ device: 'b'.repeat(64) })
     await client.runHooks()
-    await client.runHooks(2)
+    await client.runHooks({ hook: 2 })
     backend.inviteList = [invite()]
     assert.deepEqual(await client.invites(), backend.inviteList)
     const made = await client.invite({ share: 1, grade: 'write', lifeMs: 1000 })
     assert.deepEqual(made, { ...invite({ grade: 'write' }), invite: FAKE_INVITE, port: 44444 })
-    await client.revokeInvite('3f2a9c01')
+    await client.revokeInvite({ id: '3f2a9c01' })
     await client.stop()
     const calls = [
       'status',
@@ -195,13 +208,13 @@ describe('the control socket', () => {
     const handles = (): number => readdirSync('/proc/self/fd').length
     const before = handles()
     await serve(deep)
-    assert.deepEqual(await new ControlClient(deep).status(), status(share()))
+    assert.deepEqual(await controlClient(deep).status(), status(share()))
     assert.equal(statSync(join(deep, 'shoal.sock')).mode & 0o7777, 0o600)
     await server?.close()
     server = undefined
     assert.ok(!existsSync(join(deep, 'shoal.sock')))
     assert.ok(handles() <= before)
-    await assert.rejects(new ControlClient(deep).status(), { code: 'DAEMON_UNREACHABLE' })
+    await assert.rejects(controlClient(deep).status(), { code: 'DAEMON_UNREACHABLE' })
   })
 
   it('replaces a stale socket, and nothing that is no socket', async () => {
@@ -209,7 +222,7 @@ describe('the control socket', () => {
     const stale = createServer()
     await new Promise<void>((resolve) => stale.listen(path, resolve))
     await serve(folder)
-    assert.equal((await new ControlClient(folder).status()).pid, 4121)
+    assert.equal((await controlClient(folder).status()).pid, 4121)
     await server?.close()
     stale.close()
     writeFileSync(path, 'x')
@@ -219,19 +232,19 @@ describe('the control socket', () => {
 
   it('says that no daemon is running', async () => {
     const message = `the daemon of storage path ${folder} is not running`
-    await assert.rejects(new ControlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
+    await assert.rejects(controlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
     const none = join(folder, 'none')
-    await assert.rejects(new ControlClient(none).status(), { code: 'DAEMON_UNREACHABLE' })
+    await assert.rejects(controlClient(none).status(), { code: 'DAEMON_UNREACHABLE' })
     await assert.rejects(serve(none), { code: 'STORAGE_UNUSABLE' })
     writeFileSync(join(folder, 'shoal.sock'), '')
-    await assert.rejects(new ControlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
+    await assert.rejects(controlClient(folder).status(), { code: 'DAEMON_UNREACHABLE', message })
     rmSync(join(folder, 'shoal.sock'))
   })
 
   it('passes on the code and message of a failure', async () => {
     const backend = await serve(folder)
     backend.work = () => Promise.reject(new ShoalError('NOT_FOUND', 'there is no share 3'))
-    await assert.rejects(new ControlClient(folder).approve(3), {
+    await assert.rejects(controlClient(folder).approve({ share: 3 }), {
       code: 'NOT_FOUND',
       message: 'there is no share 3',
     })
@@ -240,9 +253,9 @@ describe('the control socket', () => {
   it('ignores what a newer daemon adds, and refuses an answer that lacks something', async () => {
     const backend = await serve(folder)
     backend.statuses = [{ ...status(), more: 1 } as ReturnType<typeof status>]
-    assert.equal((await new ControlClient(folder).status()).name, 'laptop')
+    assert.equal((await controlClient(folder).status()).name, 'laptop')
     backend.statuses = [{ ...status(), pid: 'x' } as unknown as ReturnType<typeof status>]
-    await assert.rejects(new ControlClient(folder).status(), { code: 'INTERNAL', message: /another version/ })
+    await assert.rejects(controlClient(folder).status(), { code: 'INTERNAL', message: /another version/ })
   })
 
   it('gives up waiting when told to, and when the daemon goes away', async () => {
@@ -255,20 +268,70 @@ describe('the control socket', () => {
     }
     const abort = new AbortController()
     const first = running()
-    const aborted = assert.rejects(new ControlClient(folder).scan({ signal: abort.signal }), {
+    const aborted = assert.rejects(controlClient(folder).scan({ signal: abort.signal }), {
       name: 'AbortError',
     })
     await first
     abort.abort()
     await aborted
     const second = running()
-    const left = assert.rejects(new ControlClient(folder).settle(), {
+    const left = assert.rejects(controlClient(folder).settle(), {
       code: 'DAEMON_UNREACHABLE',
       message: /did not answer$/,
     })
     await second
     await server?.close()
     await left
+  })
+
+  it('streams events until the client goes away, then ends their source', async () => {
+    let ended: () => void = () => {}
+    const isEnded = new Promise<void>((resolve) => {
+      ended = resolve
+    })
+    async function* events(): AsyncGenerator<string> {
+      try {
+        for (let id = 1; ; id++) {
+          yield `id: ${id}\ndata: {}\n\n`
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+      } finally {
+        ended()
+      }
+    }
+    const seen: (string | undefined)[] = []
+    const page = {
+      ...{ path: '/v1/events', summary: 'events', contentType: 'text/event-stream' },
+      answer: async ({ lastEventId }: { lastEventId?: string }) => {
+        seen.push(lastEventId)
+        return { status: 200, events: events() }
+      },
+    }
+    server = await serveControl({
+      storagePath: folder,
+      backend: new FakeBackend(),
+      pages: [page],
+      log: silentLog,
+    })
+    const type = await new Promise<string | undefined>((resolve, reject) => {
+      const socketPath = join(folder, 'shoal.sock')
+      const call = request(
+        { socketPath, path: '/v1/events', headers: { 'last-event-id': '7' } },
+        (response) => {
+          let text = ''
+          response.on('data', (chunk: Buffer) => {
+            text += chunk.toString()
+            if (!text.includes('id: 3\n')) return
+            call.destroy()
+            resolve(response.headers['content-type'])
+          })
+        },
+      )
+      call.on('error', reject)
+      call.end()
+    })
+    assert.deepEqual([type, seen], ['text/event-stream', ['7']])
+    await isEnded
   })
 
   it('answers a body that is too long with an error', async () => {

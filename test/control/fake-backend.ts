@@ -1,12 +1,15 @@
 // A ControlBackend whose answers tests set, with a sound status of one share and two members to start from.
-import type { ControlBackend } from '../../src/control/handler.js'
+import type { ControlBackend } from '../../src/control/calls.js'
 import type {
+  ApproveRequest,
   ConflictReport,
+  ForgetRequest,
   InviteReport,
   InviteRequest,
   MemberReport,
   NewInviteReport,
   PeerReport,
+  RevokeRequest,
   ShareReport,
   StatusReport,
 } from '../../src/control/schema.js'
@@ -18,6 +21,7 @@ import type {
   DriftReport,
   MemberDriftReport,
 } from '../../src/control/schema-drift.js'
+import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
 import type {
   NewReleaseReport,
   ReleaseRequest,
@@ -153,7 +157,7 @@ export class FakeBackend implements ControlBackend {
     return this.conflictList
   }
 
-  async runHooks(hook?: number): Promise<void> {
+  async runHooks({ hook }: RunHooksRequest = {}): Promise<void> {
     this.calls.push(hook === undefined ? 'hooks' : `hooks ${hook}`)
   }
 
@@ -165,19 +169,19 @@ export class FakeBackend implements ControlBackend {
     return this.memberDriftList
   }
 
-  async acknowledge({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
+  async acknowledgeDrift({ share: at, path, reason, lifeMs }: AcknowledgeRequest): Promise<DriftReport> {
     this.calls.push(`acknowledge ${at} ${path} ${lifeMs} ${reason}`)
     await this.work()
     const until = new Date(Date.parse('2026-11-20T18:02:03.000Z') + lifeMs).toISOString()
     return drift({ path, acknowledgement: { reason, since: '2026-11-20T18:02:03.000Z', until } })
   }
 
-  async withdraw({ share: at, path }: DriftPath): Promise<void> {
+  async withdrawDrift({ share: at, path }: DriftPath): Promise<void> {
     this.calls.push(`withdraw ${at} ${path}`)
     await this.work()
   }
 
-  async archiveExtra({ share: at, paths }: ArchiveExtraRequest): Promise<ArchiveExtraReport> {
+  async archiveExtra({ share: at, paths }: ArchiveExtraRequest = {}): Promise<ArchiveExtraReport> {
     this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
     await this.work()
     return this.extraReport
@@ -193,12 +197,12 @@ export class FakeBackend implements ControlBackend {
     await this.work()
   }
 
-  async approve(shareIndex?: number): Promise<void> {
+  async approve({ share: shareIndex }: ApproveRequest = {}): Promise<void> {
     this.calls.push(`approve ${shareIndex}`)
     await this.work()
   }
 
-  async forget(device: string): Promise<void> {
+  async forget({ device }: ForgetRequest): Promise<void> {
     this.calls.push(`forget ${device}`)
     await this.work()
   }
@@ -213,7 +217,7 @@ export class FakeBackend implements ControlBackend {
     return { ...invite({ grade }), invite: FAKE_INVITE, port: 44444 }
   }
 
-  async revokeInvite(id: string): Promise<void> {
+  async revokeInvite({ id }: RevokeRequest): Promise<void> {
     this.calls.push(`revoke ${id}`)
     await this.work()
   }
@@ -245,7 +249,7 @@ export class FakeBackend implements ControlBackend {
     await this.work()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.calls.push('stop')
   }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ControlBackend } from '../../src/control/calls.js'
 import type { ShareReport } from '../../src/control/schema.js'
 import type { DeviceId } from '../../src/core/ids.js'
-import { DaemonBackend } from '../../src/daemon/backend.js'
+import { daemonBackend } from '../../src/daemon/control/backend.js'
 import type { Share } from '../../src/daemon/share/share.js'
 
 const DAY = 86_400_000
@@ -60,8 +61,8 @@ function share(clockAheadMs: number | undefined): Share {
   } as unknown as Share
 }
 
-function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number): DaemonBackend {
-  return new DaemonBackend({
+function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number): ControlBackend {
+  return daemonBackend({
     name: 'here',
     device: () => DEVICES[0],
     shares: () => [share(clockAheadMs)],
@@ -122,7 +123,7 @@ test('hooks are told with their last run, and run by their number', async () => 
     },
   ])
   await backend.runHooks()
-  await backend.runHooks(1)
+  await backend.runHooks({ hook: 1 })
   assert.deepEqual(asked, [undefined, 1])
-  await assert.rejects(backend.runHooks(2), { code: 'NOT_FOUND' })
+  await assert.rejects(backend.runHooks({ hook: 2 }), { code: 'NOT_FOUND' })
 })

@@ -48,9 +48,9 @@ test('F4: no status of a device that steps aside lacks its shares; the old one c
     }
     await eventually('the clone is missed', async () => (await unreachable()) !== undefined)
     assert.match((await unreachable())!.because.join(), new RegExp(`^\\w+ \\(${gone.slice(0, 8)}\\)$`))
-    await assert.rejects(ben.client.forget(a), { code: 'USAGE', message: /it is connected$/ })
-    await assert.rejects(ben.client.forget('0'.repeat(64)), { code: 'NOT_FOUND' })
-    await ben.client.forget(gone)
+    await assert.rejects(ben.client.forget({ device: a }), { code: 'USAGE', message: /it is connected$/ })
+    await assert.rejects(ben.client.forget({ device: '0'.repeat(64) }), { code: 'NOT_FOUND' })
+    await ben.client.forget({ device: gone })
     assert.equal(verdictOf(await ben.status()).type, 'in-sync')
     // Anna, who has not forgotten, tells of it once more when they meet.
     await ben.restart()

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { ControlClient } from '../../src/control/client.js'
+import { type ControlClient, controlClient } from '../../src/control/client.js'
 import type { PreviewReport } from '../../src/daemon/preview/report.js'
 import { eventually, freePort, type World, withWorld } from '../support/daemons.js'
 import { assertEqualTrees } from '../support/trees.js'
@@ -26,7 +26,7 @@ async function run(world: World, file: string, storage: string): Promise<Control
     log += text
   })
   await eventually('ready', () => log.includes('"msg":"ready"'))
-  return new ControlClient(storage)
+  return controlClient(storage)
 }
 
 test('share, invite, join, preview, run: in sync, and the invite is spent only on a join that works', async () => {

@@ -134,7 +134,7 @@ test('what a reader said is told on by others, with the time when it was so, ove
     assert.equal((await told(writer, reader))?.asOf, heard.asOf)
 
     // Forgotten, it is gone for good, though another one still has it, and back when the reader is.
-    await writer.client.forget(heard.device)
+    await writer.client.forget({ device: heard.device })
     assert.equal(await told(writer, reader), undefined)
     await writer.restart()
     await between.start()

@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { ControlClient } from '../../src/control/client.js'
+import { controlClient } from '../../src/control/client.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { SupervisorClient } from '../../src/supervisor/client.js'
 import type { InstanceReport, InstanceState, SupervisorReport } from '../../src/supervisor/report.js'
@@ -256,7 +256,7 @@ test('shoal up: killed with -9, no daemon outlives it; the next one has each run
     assert.deepEqual(now, report.instances.map(({ pid }) => pid).sort())
     assert.ok(now.every((pid) => !before.includes(pid)))
     for (const { storagePath, pid } of report.instances)
-      assert.equal((await new ControlClient(storagePath!).status()).pid, pid)
+      assert.equal((await controlClient(storagePath!).status()).pid, pid)
     second.kill('SIGTERM')
     assert.equal(await exitOf(second), 0)
     assert.deepEqual(processesOf(fleet.folder), [])

@@ -8,7 +8,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ControlClient } from '../../src/control/client.js'
+import { type ControlClient, controlClient } from '../../src/control/client.js'
 import type { ShareReport, StatusReport } from '../../src/control/schema.js'
 import { deriveSecret, formatSecret, keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { FeedTable } from '../../src/store/feeds.js'
@@ -175,7 +175,7 @@ export class TestNode {
     this.dir = options.dir ?? path.join(home, 'share')
     this.storage = path.join(home, 'storage')
     this.configFile = path.join(home, options.configName ?? 'shoal.conf')
-    this.client = new ControlClient(this.storage)
+    this.client = controlClient(this.storage)
     for (const directory of [home, this.dir]) fs.mkdirSync(directory, { recursive: true })
     if (options.as === undefined) return
     const { uid, gid } = options.as

@@ -1,0 +1,32 @@
+// Every call of the control API, in one interface and one table. A resource's calls and their table are in a file of
+// their own; a new resource is added to the three lists here.
+import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
+import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
+import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
+import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
+import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
+import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
+import { SHARE_ROUTES, type ShareCalls } from './calls-shares.js'
+import type { Routes } from './route.js'
+
+/** What the daemon answers with. Rejections become error reports. */
+export interface ControlBackend
+  extends ShareCalls,
+    MemberCalls,
+    ConflictCalls,
+    DriftCalls,
+    ReleaseCalls,
+    HookCalls,
+    InviteCalls {}
+
+export type CallName = keyof ControlBackend
+
+export const ROUTES: Routes<ControlBackend> = {
+  ...SHARE_ROUTES,
+  ...MEMBER_ROUTES,
+  ...CONFLICT_ROUTES,
+  ...DRIFT_ROUTES,
+  ...RELEASE_ROUTES,
+  ...HOOK_ROUTES,
+  ...INVITE_ROUTES,
+}

@@ -1,0 +1,22 @@
+// What the control API tells of a running daemon and does to it: the calls of all resources, put together.
+import type { ControlBackend } from '../../control/calls.js'
+import { conflictCalls } from './conflict-calls.js'
+import { driftCalls } from './drift-calls.js'
+import { hookCalls } from './hook-calls.js'
+import { inviteCalls } from './invite-calls.js'
+import { memberCalls } from './member-calls.js'
+import { releaseCalls } from './release-calls.js'
+import { shareCalls } from './share-calls.js'
+import type { DaemonView } from './view.js'
+
+export function daemonBackend(view: DaemonView): ControlBackend {
+  return {
+    ...shareCalls(view),
+    ...memberCalls(view),
+    ...conflictCalls(view),
+    ...driftCalls(view),
+    ...releaseCalls(view),
+    ...hookCalls(view),
+    ...inviteCalls(view),
+  }
+}

@@ -1,0 +1,133 @@
+// The calls about the shares as a whole: reads their state, decides nothing.
+import type { ShareCalls } from '../../control/calls-shares.js'
+import { PACKAGE_VERSION } from '../../control/package-version.js'
+import type {
+  ApproveRequest,
+  MemberReport,
+  ProblemReport,
+  ShareReport,
+  StatusReport,
+} from '../../control/schema.js'
+import type { HookReport } from '../../control/schema-hooks.js'
+import { holdsSame } from '../../core/state.js'
+import type { HookView } from '../../hooks/hook.js'
+import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
+import type { Share } from '../share/share.js'
+import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
+
+export function shareCalls(view: DaemonView): ShareCalls {
+  return {
+    async status(): Promise<StatusReport> {
+      const shares = await sharesOf(view)
+      return {
+        device: view.device(),
+        name: view.name,
+        version: PACKAGE_VERSION,
+        pid: process.pid,
+        shares: shares.map((share) =>
+          shareReport(share, endedInvites(view, share), view.limits(), Date.now()),
+        ),
+      }
+    },
+
+    async scan(): Promise<void> {
+      const shares = await sharesOf(view)
+      await Promise.all(shares.map((share) => share.scan()))
+    },
+
+    async settle(): Promise<void> {
+      const shares = await sharesOf(view)
+      await Promise.all(shares.map((share) => share.settle()))
+    },
+
+    async approve({ share: at }: ApproveRequest = {}): Promise<void> {
+      const shares = at === undefined ? await sharesOf(view) : [await shareAt(view, at)]
+      for (const share of shares) share.approve()
+    },
+
+    async stop(): Promise<void> {
+      view.stop()
+    },
+  }
+}
+
+/** As problems of a share (I4), for as long as they are kept. */
+function endedInvites(view: DaemonView, { shareId }: Share): ProblemReport[] {
+  const records = view.invites()?.list() ?? []
+  return records.flatMap((record) => {
+    if (record.type !== 'ended' || record.share !== shareId) return []
+    const { id, wrongTries, atMs } = record
+    const detail = `invite ${id} was ended after ${wrongTries} wrong tries; forget it with: shoal invite CONFIG --revoke ${id}`
+    return [{ path: '', code: 'INVITE_ENDED', detail, sinceMs: atMs }]
+  })
+}
+
+function shareReport(
+  share: Share,
+  more: readonly ProblemReport[],
+  limits: MemberLimits,
+  nowMs: number,
+): ShareReport {
+  const { files, bytes, needFiles, needBytes } = share.index.counts
+  const { open, nextRestoreMs, ...drift } = share.drift.summary()
+  const { downloadedBytes, uploadedBytes } = share.exchange.stats()
+  return {
+    dir: share.dir,
+    grade: share.grade,
+    state: share.state,
+    haltReason: share.haltReason ?? null,
+    files,
+    bytes,
+    needFiles,
+    needBytes,
+    conflicts: share.conflictCount,
+    drift: open,
+    driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
+    problems: [
+      ...more,
+      ...[...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(
+        ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
+      ),
+    ],
+    digest: share.holding.digest.toString('hex'),
+    receivedBytes: downloadedBytes,
+    sentBytes: uploadedBytes,
+    hooks: share.hooks.views().map(hookReport),
+    members: memberReports(share, limits, nowMs),
+  }
+}
+
+function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
+  return {
+    ...view,
+    waitsFor: waitsFor ?? null,
+    dueInMs: dueInMs ?? null,
+    last: last === undefined ? null : runReport(last),
+  }
+}
+
+function runReport({ atMs, count, ...run }: HookView['last'] & object): HookReport['last'] {
+  return { at: new Date(atMs).toISOString(), ...run, paths: count }
+}
+
+function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
+  const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
+  const { holding } = share
+  return share.members.all().map(({ state, lastSeenMs }) => {
+    const peer = peers.get(state.device)
+    return {
+      device: state.device,
+      name: state.name,
+      grade: share.isWriter(state.device) ? 'write' : 'read',
+      connected: peer !== undefined,
+      transport: peer?.transport ?? null,
+      address: peer?.address ?? null,
+      // What the run before the present one signed says nothing of what this one is going to find.
+      digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
+      drift: state.drift,
+      lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
+      expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
+      clockAheadMs: peer?.clockAheadMs ?? null,
+    }
+  })
+}

@@ -1,0 +1,47 @@
+// What the calls of the control API (src/control/calls.ts) see of a running daemon.
+// While the daemon starts over as another device (F4) it has no shares; a call waits for them, for else it would say that
+// there is nothing to sync, which to a script means that all is in sync.
+import { ShoalError } from '../../core/error.js'
+import type { DeviceId } from '../../core/ids.js'
+import { pathFault, type RelPath } from '../../core/path.js'
+import type { InviteHost } from '../../invite/host.js'
+import type { MemberLimits } from '../member-limits.js'
+import type { Share } from '../share/share.js'
+
+export interface DaemonView {
+  readonly name: string
+  readonly device: () => DeviceId
+  readonly shares: () => readonly Share[]
+  readonly limits: () => MemberLimits
+  /** Undefined while there are no shares. */
+  readonly invites: () => InviteHost | undefined
+  /** TCP port it listens on. */
+  readonly port: () => number
+  /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
+  readonly started: () => Promise<void>
+  readonly stop: () => void
+}
+
+/** The shares, once they are there. */
+export async function sharesOf(view: DaemonView): Promise<readonly Share[]> {
+  await view.started()
+  return view.shares()
+}
+
+/** A share by its place in the configuration. NOT_FOUND. */
+export async function shareAt(view: DaemonView, at: number): Promise<Share> {
+  const share = (await sharesOf(view))[at]
+  if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
+  return share
+}
+
+/** A path of a request. USAGE. */
+export function pathOf(text: string): RelPath {
+  const fault = pathFault(text)
+  if (fault !== undefined) throw new ShoalError('USAGE', `that is no path in a share: ${fault}`)
+  return text as RelPath
+}
+
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}
