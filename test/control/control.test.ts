@@ -268,7 +268,7 @@ describe('the control socket', () => {
     }
     const abort = new AbortController()
     const first = running()
-    const aborted = assert.rejects(controlClient(folder).scan({ signal: abort.signal }), {
+    const aborted = assert.rejects(controlClient(folder).scan({}, { signal: abort.signal }), {
       name: 'AbortError',
     })
     await first
