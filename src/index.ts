@@ -13,7 +13,13 @@ export type {
   ShareReport,
   StatusReport,
 } from './control/schema.js'
-export type { ConflictReport, Keep, ResolveReport, ResolveRequest, VersionReport } from './control/schema-conflicts.js'
+export type {
+  ConflictReport,
+  Keep,
+  ResolveReport,
+  ResolveRequest,
+  VersionReport,
+} from './control/schema-conflicts.js'
 export type {
   AcknowledgementReport,
   AcknowledgeRequest,

@@ -336,11 +336,14 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
 
   #later(delayMs: number): void {
     if (this.#laterTimer !== undefined || this.#closed) return
-    this.#laterTimer = setTimeout(() => {
-      this.#laterTimer = undefined
-      this.#serve.pumpAll()
-      this.#soon()
-    }, Math.min(delayMs, MAX_LATER_MS))
+    this.#laterTimer = setTimeout(
+      () => {
+        this.#laterTimer = undefined
+        this.#serve.pumpAll()
+        this.#soon()
+      },
+      Math.min(delayMs, MAX_LATER_MS),
+    )
   }
 
   #announceAvailability(): void {

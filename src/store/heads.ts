@@ -10,7 +10,17 @@ import { type Heads, mergeEntry, NO_HEADS, viewOf } from '../core/merge.js'
 import { depthOf, parentOf, type RelPath } from '../core/path.js'
 import { type Effective, effective } from '../core/tree.js'
 import { packHeads, unpackHeads } from './rows.js'
-import { belowRanges, childrenRange, type Database, firstPaths, keyAfter, pathKey, pathOfKey, type Table, walk } from './tables.js'
+import {
+  belowRanges,
+  childrenRange,
+  type Database,
+  firstPaths,
+  keyAfter,
+  pathKey,
+  pathOfKey,
+  type Table,
+  walk,
+} from './tables.js'
 
 /** A path whose state in the share may be another now. */
 export interface HeadsChange {

@@ -25,9 +25,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
-        shares: shares.map((share) =>
-          shareReport(share, problemsOf(view, share), view.limits(), Date.now()),
-        ),
+        shares: shares.map((share) => shareReport(share, problemsOf(view, share), view.limits(), Date.now())),
       }
     },
 

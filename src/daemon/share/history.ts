@@ -9,8 +9,8 @@ import { decodeRecord, type FeedRecord } from '../../core/record.js'
 import { mtimeUsOf } from '../../core/stat.js'
 import { compareVersions, includes } from '../../core/version.js'
 import type { Feed } from '../../feed/feed.js'
-import { suffixedName } from '../../folder/archive-name.js'
 import type { ArchivedVersion } from '../../folder/archive-list.js'
+import { suffixedName } from '../../folder/archive-name.js'
 import { ARCHIVE_DIR } from '../../folder/marker.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
@@ -132,7 +132,8 @@ function noteRecord(told: Map<string, Told>, { header, entries }: FeedRecord, pa
     // A checkpoint only says again what was said before, perhaps long before (F3).
     const atMs = header.kind === 'delta' ? header.timeMs : undefined
     const before = told.get(key)
-    if (before === undefined || (before.atMs === undefined && atMs !== undefined)) told.set(key, { entry, atMs })
+    if (before === undefined || (before.atMs === undefined && atMs !== undefined))
+      told.set(key, { entry, atMs })
   }
 }
 

@@ -24,7 +24,6 @@ export function makeContents(
   return {
     browser: new Contents(context),
     conflicts: new Resolver(context, nowMs, resolving),
-    history: (path, limit) =>
-      historyOf(context, { feeds: feeds().feeds, entryKey, nowMs }, path, limit),
+    history: (path, limit) => historyOf(context, { feeds: feeds().feeds, entryKey, nowMs }, path, limit),
   }
 }
