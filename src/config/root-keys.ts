@@ -62,7 +62,7 @@ const UNTIL_LIMITS = 'rates are not limited'
 const UNTIL_PROXY = 'connections are made directly'
 
 const WORKING: Keys<
-  Omit<ConfigShape, keyof DottedDefaults | 'webui' | 'proxy_password' | 'download_limit' | 'upload_limit'>
+  Omit<ConfigShape, keyof DottedDefaults | 'proxy_password' | 'download_limit' | 'upload_limit'>
 > = {
   storage_path: works(
     path,
@@ -82,6 +82,11 @@ const WORKING: Keys<
     z.object(FOLDER_DEFAULTS, { error: wrong('an object in braces') }).optional(),
     { type: 'object', default: 'none' },
     'what shared folders that leave a key out have, below; also as keys with a dot, `"folder_defaults.use_dht": true`',
+  ),
+  webui: works(
+    z.object(WEBUI, { error: wrong('an object in braces') }).optional(),
+    { type: 'object', default: 'none' },
+    'the control API over TCP, below',
   ),
   device_name: works(
     text(deviceName, isDeviceName).optional(),
@@ -232,13 +237,6 @@ const NOT_YET = {
     'the password',
     UNTIL_PROXY,
     never,
-  ),
-  webui: notYet(
-    z.object(WEBUI, { error: wrong('an object in braces') }).optional(),
-    { type: 'object', default: 'none' },
-    'the web interface, below',
-    'there is no web interface; use the commands of docs/cli.md',
-    (value) => value?.listen !== undefined,
   ),
   directory_root: notYet(
     path.default('/'),

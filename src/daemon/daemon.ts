@@ -22,6 +22,7 @@ import { ShareIndex } from '../store/share-index.js'
 import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
+import { WebApi, webRoutes } from './control/web-api.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
@@ -82,6 +83,7 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #web: WebApi
   readonly #hookSlots = new HookSlots()
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
@@ -111,6 +113,7 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
+    this.#web = new WebApi(webRoutes(this.control, [], this.#log), this.#log)
   }
 
   get port(): number {
@@ -134,6 +137,7 @@ class Daemon implements RunningDaemon {
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
       this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+      await this.#web.serve(this.#config.web)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -161,6 +165,7 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
+    if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
@@ -186,6 +191,7 @@ class Daemon implements RunningDaemon {
         failures.push(thrown)
       }
     }
+    await attempt(() => this.#web.close())
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined
