@@ -75,7 +75,7 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
     if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')
       warn('drift', 'has no effect with a write secret: changes made here are sent', true)
-    if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
+    if ((!('file' in secret) || config.webui !== undefined) && isWithin(resolve(config.fileName), dir))
       warn(
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',

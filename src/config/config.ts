@@ -24,7 +24,7 @@ import { type ConfigWarning, configError, inOrder, warningOf } from './problems.
 import type { ConfigShape } from './root-keys.js'
 import { checkShape } from './shape.js'
 import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
-import { type LoadedWeb, unwiseWeb, type WebConfig, webOf } from './webui.js'
+import { type LoadedWeb, sharedWebFiles, unwiseWeb, type WebConfig, webOf } from './webui.js'
 
 export type { Position } from './json.js'
 
@@ -138,7 +138,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const { shape } = checked
   const problems: Problem[] = [...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
-  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config))
+  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config), ...sharedWebFiles(config))
   if (problems.length > 0) throw configError(fileName, problems)
   const warnings = inOrder([...checked.warnings, ...unwise(config, json), ...unwiseWeb(shape.webui, json)])
   return {

@@ -18,7 +18,7 @@ import type { Problem } from './json.js'
 import { exposure, type OpenedText, openText, reason } from './open.js'
 import { configError } from './problems.js'
 import { type OpenedConfig, openConfig } from './source.js'
-import { loadWeb } from './webui.js'
+import { loadWeb, webFiles } from './webui.js'
 
 /** A configuration whose secrets are all read. */
 export type LoadedConfig = Config<Secret>
@@ -63,6 +63,11 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }
+}
+
+/** The files that loadSecrets reads. */
+export function secretFiles({ shares, webui }: Config): string[] {
+  return [...shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : [])), ...webFiles(webui)]
 }
 
 /** The text of a file that holds a secret, without the space around it. Throws CONFIG_UNREADABLE. */

@@ -34,7 +34,7 @@ export const WEBUI: Keys<WebuiShape> = {
   listen: works(
     anyText.optional(),
     { type: 'text', default: 'none' },
-    'IP address and port to serve the control API on, and BitTorrent Sync\'s, see [The API over TCP](running.md#the-api-over-tcp); without it they are on the socket in `storage_path` alone. Needs `login` with a password, or `api_key`: on this machine alone (`"127.0.0.1:8888"`, `"[::1]:8888"`, `"localhost:8888"`) nothing is served without, on other addresses that is an error',
+    'IP address and port to serve the control API on, and BitTorrent Sync\'s, see [api-tcp.md](api-tcp.md); without it they are on the socket in `storage_path` alone. Needs `login` with a password, or `api_key`: on this machine alone (`"127.0.0.1:8888"`, `"[::1]:8888"`, `"localhost:8888"`) nothing is served without, on other addresses that is an error',
   ),
   login: works(
     text('a name without colons and control characters', isLogin).or(z.literal('')).optional(),

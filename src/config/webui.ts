@@ -5,7 +5,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import type { SecretFile } from './config.js'
+import { isWithin } from './checks.js'
+import type { Config, SecretFile } from './config.js'
 import { formatKey, type Position, type PositionedJson, type Problem } from './json.js'
 import { exposure, type OpenedText, openText, reason } from './open.js'
 import type { PrivateText, WebuiShape } from './webui-keys.js'
@@ -118,6 +119,36 @@ export function webOf(
     if (fault !== undefined) add(key, fault)
   }
   return config
+}
+
+/** Files of its secrets and certificate: whoever can write them decides who gets in. */
+export function webFiles(web: WebConfig | undefined): string[] {
+  return Object.values(filesByKey(web))
+}
+
+/** Files that lie where others than this machine's user may write them. */
+export function sharedWebFiles(config: Pick<Config, 'webui' | 'shares'>): Problem[] {
+  const { webui, shares } = config
+  return Object.entries(filesByKey(webui)).flatMap(([key, file]) => {
+    const at = shares.findIndex(({ dir }) => isWithin(file, dir))
+    if (at < 0) return []
+    const message = `is a file in the folder of shared_folders[${at}], so everyone who can write there would choose who gets in; expected a place apart from it`
+    return [problemAt(webui!.positionOf, key as keyof WebuiShape, message)]
+  })
+}
+
+function filesByKey(web: WebConfig | undefined): Partial<Record<keyof WebuiShape, string>> {
+  if (web === undefined) return {}
+  const secrets = PRIVATE.flatMap((key) => {
+    const given = web[FIELD[key]]
+    return typeof given === 'object' ? [[key, given.file] as const] : []
+  })
+  const { certificate, privateKey } = web
+  return {
+    ...Object.fromEntries(secrets),
+    ...(certificate !== undefined && { ssl_certificate: certificate }),
+    ...(privateKey !== undefined && { ssl_private_key: privateKey }),
+  }
 }
 
 /** What is allowed and most likely not meant. */

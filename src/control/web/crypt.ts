@@ -79,18 +79,21 @@ export class HashChecker {
 }
 
 function bindCrypt(): CryptR {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  let cause: unknown
   for (const name of LIBRARIES) {
     try {
+      const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
       return koffi
         .load(name)
         .func('char *crypt_r(const char *phrase, const char *setting, void *data)') as unknown as CryptR
-    } catch {
-      // The next one.
+    } catch (thrown) {
+      // No build of koffi for this machine, or the library goes by the other name.
+      cause = thrown
     }
   }
   throw new ShoalError(
     'CONFIG_INVALID',
     'webui.password_hash cannot be checked on this machine, which has no libcrypt; use "password": {"file": ...} or "api_key"',
+    { cause },
   )
 }

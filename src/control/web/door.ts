@@ -72,19 +72,20 @@ export class Door {
     if (shown.type === 'nothing') return unauthorized('this API asks for a login or an API key')
     const shut = this.#shutOut(from)
     if (shut !== undefined) return shut
-    if (this.#credentials.isKnown(shown)) {
-      this.tries.right(from)
-      return undefined
-    }
-    if (this.#credentials.mustHash(shown) && this.#hash?.isBusy === true) return tooMany(1000)
+    if (this.#credentials.isKnown(shown)) return this.#right(from)
+    // Counted before anything else is looked at: many requests may come at once.
+    if (!this.#credentials.mustHash(shown)) return this.#wrong(from)
+    if (this.#hash?.isBusy === true) return tooMany(1000)
     const isRight = await this.#credentials.isRight(shown)
-    // Others of this address may have been wrong in the meantime.
-    const shutSince = this.#shutOut(from)
-    if (shutSince !== undefined) return shutSince
-    if (isRight) {
-      this.tries.right(from)
-      return undefined
-    }
+    // Others of this address may have been wrong in the meantime, and then nothing it shows counts.
+    return this.#shutOut(from) ?? (isRight ? this.#right(from) : this.#wrong(from))
+  }
+
+  #right(from: string): undefined {
+    this.tries.right(from)
+  }
+
+  async #wrong(from: string): Promise<Refusal> {
     const isShut = this.tries.wrong(from, this.#o.nowMs())
     this.#o.log.warn({ from, isShut }, 'wrong credentials for the control API')
     await this.#o.pause(WRONG_DELAY_MS)

@@ -14,7 +14,10 @@ export function refuse(
   message: string,
   rest: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
 ): Refusal {
-  const response = errorResponse(new ShoalError(code, message))
-  const { status = response.status, headers } = rest
-  return { response: { ...response, status }, ...(headers === undefined ? {} : { headers }) }
+  const { body, status } = errorResponse(new ShoalError(code, message))
+  return {
+    // Hints are for the command line.
+    response: { status: rest.status ?? status, body: { error: { ...body.error, hint: '' } } },
+    ...(rest.headers === undefined ? {} : { headers: rest.headers }),
+  }
 }

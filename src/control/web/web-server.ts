@@ -3,7 +3,7 @@
 // answered with a file, and no answer lets a page of another site read it; settings change without a restart, and then
 // nobody stays connected on the old ones; close() leaves no handle behind.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { ShoalError, toShoalError } from '../../core/error.js'
@@ -19,9 +19,11 @@ import type { WebSettings } from './settings.js'
 /** As on the socket: the largest request is a list of paths. */
 const MAX_BODY_BYTES = 64 << 10
 /** What is read, and thrown away, of a body that is too long, so that its sender reads the answer. */
-const MAX_DISCARDED_BYTES = 1 << 20
+const MAX_DISCARDED_BYTES = 4 << 20
 const MAX_HEADER_BYTES = 16 << 10
 const MAX_HEADERS = 60
+const MIN_TLS = 'TLSv1.2'
+const KEEP_ALIVE_PROBE_MS = 60_000
 
 export interface WebLimits {
   readonly connections: number
@@ -72,11 +74,20 @@ export async function serveWeb(options: WebOptions): Promise<WebServer> {
   return server
 }
 
+/** A port that is listened on, and all who are connected. */
+interface Listener {
+  readonly server: Server
+  readonly settings: WebSettings
+  /** Those that are still shaking hands, too. */
+  readonly sockets: Set<Socket>
+}
+
 class TcpServer implements WebServer {
   readonly #o: WebOptions
   readonly #limits: WebLimits
   readonly #closing = new AbortController()
-  #server: Server | undefined
+  #listener: Listener | undefined
+  /** In force for every request that comes, whichever listener it comes to. */
   #door: Door | undefined
   /** One change at a time. */
   #last: Promise<unknown> = Promise.resolve()
@@ -87,7 +98,7 @@ class TcpServer implements WebServer {
   }
 
   get port(): number {
-    return (this.#server?.address() as AddressInfo | null)?.port ?? 0
+    return (this.#listener?.server.address() as AddressInfo | null)?.port ?? 0
   }
 
   adjust(settings: WebSettings): Promise<void> {
@@ -99,8 +110,8 @@ class TcpServer implements WebServer {
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#last
-    await stop(this.#server)
-    this.#server = undefined
+    await stop(this.#listener)
+    this.#listener = undefined
   }
 
   async #adjust(settings: WebSettings): Promise<void> {
@@ -115,48 +126,63 @@ class TcpServer implements WebServer {
       },
       this.#door?.tries,
     )
-    const before = this.#server
-    const isSamePlace =
-      before !== undefined && this.#settings?.host === settings.host && this.#settings.port === settings.port
-    // The place is taken by ourselves: it has to be given up first, and is taken back if the new settings cannot be.
-    if (isSamePlace) await stop(before)
-    let server: Server
-    try {
-      server = await this.#listen(settings, door)
-    } catch (thrown) {
-      if (isSamePlace) this.#server = await this.#listen(this.#settings!, this.#door!)
-      throw thrown
+    const before = this.#listener
+    if (before === undefined || !isSamePlace(before.settings, settings)) {
+      this.#listener = await this.#listen(settings)
+      this.#door = door
+      return stop(before)
     }
-    this.#server = server
+    const wasTls = before.settings.tls !== undefined
+    if (wasTls !== (settings.tls !== undefined)) {
+      // The place is taken by ourselves, and is taken back if the new settings cannot have it.
+      await stop(before)
+      this.#listener = undefined
+      this.#listener = await this.#listen(settings).catch(async (thrown: unknown) => {
+        this.#listener = await this.#listen(before.settings)
+        throw thrown
+      })
+      this.#door = door
+      return
+    }
+    if (settings.tls !== undefined) {
+      const { certificate: cert, privateKey: key } = settings.tls
+      ;(before.server as TlsServer).setSecureContext({ cert, key, minVersion: MIN_TLS })
+    }
+    this.#listener = { ...before, settings }
     this.#door = door
-    this.#settings = settings
-    if (!isSamePlace) await stop(before)
+    for (const socket of before.sockets) socket.destroy()
   }
 
-  #settings: WebSettings | undefined
-
-  async #listen(settings: WebSettings, door: Door): Promise<Server> {
-    const server = this.#make(settings, door)
+  async #listen(settings: WebSettings): Promise<Listener> {
+    const listener = { server: this.#make(settings), settings, sockets: new Set<Socket>() }
+    const { server } = listener
+    this.#bound(listener)
     const { host, port } = settings
+    const refused = (cause: NodeJS.ErrnoException): void => fail(unusable(settings, cause))
+    let fail: (thrown: ShoalError) => void = () => undefined
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause: NodeJS.ErrnoException) => reject(unusable(settings, cause)))
+      fail = reject
+      server.once('error', refused)
       server.listen({ host, port, exclusive: true }, resolve)
     })
-    server.removeAllListeners('error')
+    server.removeListener('error', refused)
     server.on('error', (err) => this.#o.log.error({ err }, 'the web interface failed'))
-    return server
+    return listener
   }
 
-  #make({ tls }: WebSettings, door: Door): Server {
+  #make({ tls }: WebSettings): Server {
     const { connections, requestMs, keepAliveMs } = this.#limits
     const options = {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: requestMs,
       requestTimeout: requestMs,
       keepAliveTimeout: keepAliveMs,
-      connectionsCheckingInterval: Math.max(50, requestMs / 10),
+      connectionsCheckingInterval: Math.max(20, requestMs / 10),
       requireHostHeader: true,
       insecureHTTPParser: false,
+      // Whoever is gone without a word does not keep an event stream for ever.
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
     }
     const server =
       tls === undefined
@@ -165,14 +191,13 @@ class TcpServer implements WebServer {
             ...options,
             cert: tls.certificate,
             key: tls.privateKey,
-            minVersion: 'TLSv1.2',
+            minVersion: MIN_TLS,
             handshakeTimeout: requestMs,
           })
     server.maxConnections = connections
     server.maxHeadersCount = MAX_HEADERS
-    this.#boundEach(server)
     const serve = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#answer(request, response, door, tls !== undefined).catch((err: unknown) => {
+      this.#answer(request, response, tls !== undefined).catch((err: unknown) => {
         this.#o.log.debug({ err }, 'a client of the control API went away')
         response.destroy()
       })
@@ -187,14 +212,16 @@ class TcpServer implements WebServer {
     return server
   }
 
-  /** Limits the connections of each address. */
-  #boundEach(server: Server): void {
+  /** Limits the connections of each address, and knows all of them. */
+  #bound({ server, sockets }: Listener): void {
     const counts = new Map<string, number>()
     server.on('connection', (socket: Socket) => {
       const from = addressOf(socket)
       const count = (counts.get(from) ?? 0) + 1
       counts.set(from, count)
+      sockets.add(socket)
       socket.once('close', () => {
+        sockets.delete(socket)
         const left = counts.get(from)! - 1
         if (left === 0) counts.delete(from)
         else counts.set(from, left)
@@ -205,14 +232,9 @@ class TcpServer implements WebServer {
     })
   }
 
-  async #answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    door: Door,
-    isTls: boolean,
-  ): Promise<void> {
+  async #answer(request: IncomingMessage, response: ServerResponse, isTls: boolean): Promise<void> {
     const { method = '', url: target = '', headers, rawHeaders, socket } = request
-    const admitted = await door.admit({
+    const admitted = await this.#door!.admit({
       method,
       target,
       headers: headers as Readonly<Record<string, string | undefined>>,
@@ -231,6 +253,8 @@ class TcpServer implements WebServer {
         response,
         refuse('USAGE', `the body of the request is over ${MAX_BODY_BYTES} bytes`, { status: 413 }),
       )
+    // Whoever was let in by settings that are not in force any more has been cut off, and gets nothing done.
+    if (socket.destroyed) return
     const { path, query } = admitted
     const lastEventId = headers['last-event-id']
     const result = await route
@@ -281,32 +305,47 @@ async function bodyOf(request: IncomingMessage, response: ServerResponse): Promi
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** Says no, and ends the connection if a body is on its way that nobody wants. */
+/**
+ * Says no. What nobody wants of a body that is on its way is read first and thrown away, within bounds: else the answer
+ * would be lost with the connection.
+ */
 async function refuseWith(
   request: IncomingMessage,
   response: ServerResponse,
   { response: result, headers }: Refusal,
 ): Promise<void> {
-  const isRead = request.complete
-  await respond(response, result, { ...HEADERS, ...headers, ...(isRead ? {} : { connection: 'close' }) })
-  if (isRead) return
-  // The answer would be lost with the connection if what is still on its way were left unread.
-  let length = 0
-  request.on('data', (chunk: Buffer) => {
-    length += chunk.length
-    if (length > MAX_DISCARDED_BYTES) request.destroy()
+  // Who asks whether to send a body does not send it before the answer.
+  if (request.headers.expect === undefined && !request.complete) await discard(request)
+  const end = request.complete ? {} : { connection: 'close' }
+  await respond(response, result, { ...HEADERS, ...headers, ...end })
+}
+
+function discard(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let length = 0
+    const count = (chunk: Buffer): void => {
+      length += chunk.length
+      if (length <= MAX_DISCARDED_BYTES) return
+      request.pause()
+      resolve()
+    }
+    request.on('data', count)
+    // Time-outs end it as well.
+    request.once('end', resolve).once('error', resolve).once('close', resolve)
+    request.resume()
   })
 }
 
-/** What is no HTTP, or takes too long, gets a word of it, and its connection ends. */
+/** What is no HTTP, or takes too long, gets a word of it, and its connection ends. What is no TLS gets none. */
 function sayBad(error: NodeJS.ErrnoException, socket: Socket): void {
+  const { code = '' } = error
   const status =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? '408 Request Timeout'
-      : error.code === 'HPE_HEADER_OVERFLOW'
+      : code === 'HPE_HEADER_OVERFLOW'
         ? '431 Request Header Fields Too Large'
         : '400 Bad Request'
-  if (!socket.writable || error.code === 'ECONNRESET') socket.destroy()
+  if (!socket.writable || !/^(?:HPE|ERR_HTTP)_/.test(code)) socket.destroy()
   else
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy())
 }
@@ -330,10 +369,14 @@ function unusable({ host, port }: WebSettings, cause: NodeJS.ErrnoException): Sh
   return new ShoalError('CONFIG_INVALID', `cannot listen on ${place}: ${cause.message}`, { cause })
 }
 
-function stop(server: Server | undefined): Promise<void> {
+function isSamePlace(one: WebSettings, other: WebSettings): boolean {
+  return one.host === other.host && one.port === other.port
+}
+
+function stop(listener: Listener | undefined): Promise<void> {
   return new Promise((resolve) => {
-    if (server?.listening !== true) return resolve()
-    server.close(() => resolve())
-    server.closeAllConnections()
+    if (listener?.server.listening !== true) return resolve()
+    listener.server.close(() => resolve())
+    for (const socket of listener.sockets) socket.destroy()
   })
 }
