@@ -262,7 +262,7 @@ describe('fates', () => {
 })
 
 describe('what is unsafe', () => {
-    const unsafe: [string, object, RegExp][] = [
+  const unsafe: [string, object, RegExp][] = [
     ['the root as storage', { storage_path: '/' }, /^storage_path: is "\/", expected a folder of its own/m],
     [
       'anyone let in',

@@ -73,8 +73,8 @@ function hostRefusal({ headers }: RequestHead, { hosts, isOwnAddress }: OwnNames
   const name = hostNameOf(headers.host)
   if (name === undefined) return refuse('USAGE', 'the Host header of the request is missing or is none')
   const address = canonicalAddress(name)
-  const isOurs = address === undefined ? name === 'localhost' || hosts.includes(name) : isOwnAddress(address)
-  if (isOurs || hosts.includes(name)) return undefined
+  const isOurs = address === undefined ? name === 'localhost' : isOwnAddress(address)
+  if (isOurs || hosts.some((host) => (canonicalAddress(host) ?? host) === (address ?? name))) return undefined
   return refuse(
     'FORBIDDEN',
     'the Host header of the request names no address of this machine; names it goes by are listed in "webui": {"hosts": [...]}',
