@@ -22,6 +22,7 @@ import { ShareIndex } from '../store/share-index.js'
 import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
+import { controlPages } from './control/pages.js'
 import { readIfThere } from './durable-file.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
@@ -133,7 +134,12 @@ class Daemon implements RunningDaemon {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
-      this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+      const pages = controlPages({
+        control: this.control,
+        storagePath,
+        shares: () => this.#parts?.shares,
+      })
+      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
     } catch (thrown) {
       await this.#close()
       throw thrown

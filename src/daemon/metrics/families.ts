@@ -10,14 +10,16 @@ export interface Family {
   readonly labels: readonly string[]
 }
 
-export const FAMILIES = {
+export const FAMILIES: Readonly<Record<string, Family>> = {
   shoal_build_info: gauge('1; the versions of Shoal and of Node.js', 'version', 'node'),
   process_start_time_seconds: gauge('When the daemon started, seconds since 1970'),
   process_cpu_seconds_total: counter('Processor time that the daemon has used, all its threads, seconds'),
   process_resident_memory_bytes: gauge('Memory that the daemon has in use, shared pages counted'),
   process_open_fds: gauge('Open file descriptors'),
   process_max_fds: gauge('File descriptors that may be open'),
-  shoal_event_loop_delay_mean_seconds: gauge('How late the event loop was since the scrape before, on average'),
+  shoal_event_loop_delay_mean_seconds: gauge(
+    'How late the event loop was since the scrape before, on average',
+  ),
   shoal_event_loop_delay_p99_seconds: gauge(
     'How late the event loop was since the scrape before, 99 times of 100 at most',
   ),
@@ -54,7 +56,11 @@ export const FAMILIES = {
   ),
 
   shoal_pieces_total: counter('Pieces moved; direction is received or sent', 'share', 'direction'),
-  shoal_piece_bytes_total: counter('Bytes of content moved; direction is received or sent', 'share', 'direction'),
+  shoal_piece_bytes_total: counter(
+    'Bytes of content moved; direction is received or sent',
+    'share',
+    'direction',
+  ),
   shoal_wrong_pieces_total: counter('Pieces received that were not what their name says', 'share'),
 
   shoal_peers: gauge('Connected members', 'share', 'transport'),
@@ -75,15 +81,17 @@ export const FAMILIES = {
     'share',
     'peer',
   ),
-  shoal_member_drift: gauge('Unacknowledged drift on the disk of the member, by its own word', 'share', 'peer'),
+  shoal_member_drift: gauge(
+    'Unacknowledged drift on the disk of the member, by its own word',
+    'share',
+    'peer',
+  ),
   shoal_member_clock_ahead_seconds: gauge('How far its clock is ahead of ours', 'share', 'peer'),
-} as const satisfies Readonly<Record<string, Family>>
-
-export type FamilyName = keyof typeof FAMILIES
+}
 
 /** The table as Markdown, for docs/metrics.md. */
 export function familyTable(): string {
-  const rows = (Object.entries(FAMILIES) as [string, Family][]).map(
+  const rows = Object.entries(FAMILIES).map(
     ([name, { type, labels, help }]) =>
       `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
   )
