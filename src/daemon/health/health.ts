@@ -5,7 +5,6 @@
 /** What GET /health answers with. */
 export interface HealthReport {
   readonly healthy: boolean
-  readonly pid: number
   readonly uptimeMs: number
   /** How late the event loop was just now. */
   readonly eventLoopDelayMs: number
@@ -44,7 +43,6 @@ export const MIN_STORAGE_BYTES: number = 16 << 20
 export function healthReport(delayMs: number, uptimeMs: number): HealthReport {
   return {
     healthy: delayMs <= MAX_DELAY_MS,
-    pid: process.pid,
     uptimeMs: Math.round(uptimeMs),
     eventLoopDelayMs: Math.round(delayMs),
   }

@@ -1,7 +1,7 @@
 // Every metric that GET /metrics tells, as one table: the registry (exposition.ts), the page docs/metrics.md and the check of
 // examples/prometheus are made from it. Names by Prometheus' conventions: base units, `_total` for what only grows.
-// `share` is the folder; `peer` and `origin` are the first 16 hex digits of a device id, as a device may change its name:
-// shoal_member_info has the names.
+// `share` is the folder; `peer` the first 16 hex digits of a device id, as a device may change its name: shoal_member_info
+// has the names.
 
 export interface Family {
   readonly type: 'gauge' | 'counter' | 'histogram'
