@@ -89,15 +89,6 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   shoal_member_clock_ahead_seconds: gauge('How far its clock is ahead of ours', 'share', 'peer'),
 }
 
-/** The table as Markdown, for docs/metrics.md. */
-export function familyTable(): string {
-  const rows = Object.entries(FAMILIES).map(
-    ([name, { type, labels, help }]) =>
-      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${help} |`,
-  )
-  return ['| metric | type | labels | what it tells |', '|---|---|---|---|', ...rows].join('\n')
-}
-
 function gauge(help: string, ...labels: string[]): Family {
   return { type: 'gauge', help, labels }
 }
