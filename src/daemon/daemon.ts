@@ -24,6 +24,7 @@ import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
 import { controlPages } from './control/pages.js'
 import { readIfThere } from './durable-file.js'
+import { EventBook } from './events.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
@@ -84,6 +85,7 @@ class Daemon implements RunningDaemon {
   #parts: Parts | undefined
   #server: ControlServer | undefined
   readonly #hookSlots = new HookSlots()
+  readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -136,6 +138,7 @@ class Daemon implements RunningDaemon {
       await this.#open()
       const pages = controlPages({
         control: this.control,
+        events: this.#events,
         storagePath,
         shares: () => this.#parts?.shares,
       })
@@ -345,6 +348,7 @@ class Daemon implements RunningDaemon {
         metadata: metadataFor(share, this.#accounts),
         instance: swarm.instance,
         log: this.#log,
+        noteEvent: (fact) => this.#events.add(dir, fact),
         nowMs: Date.now,
       },
       (thrown) => this.#fail(thrown),

@@ -2,7 +2,6 @@
 // (docs/decisions/0019, 0034).
 import type { ControlBackend } from '../../control/calls.js'
 import type { Page } from '../../control/handler.js'
-import { Instruments } from '../instruments.js'
 import type { Share } from '../share/share.js'
 import type { ShareMeters } from './samples.js'
 
@@ -41,7 +40,7 @@ async function load() {
   return { expose, samplesOf, meter: new ProcessMeter() }
 }
 
-function metersOf({ exchange }: Share): ShareMeters {
+function metersOf({ observer, exchange }: Share): ShareMeters {
   const { wanted } = exchange.stats()
-  return { instruments: new Instruments(), receivedPieces: wanted, sentPieces: 0 }
+  return { instruments: observer.instruments, receivedPieces: wanted, sentPieces: 0 }
 }
