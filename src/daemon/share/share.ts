@@ -341,6 +341,11 @@ export class Share {
     this.#applier.wake()
   }
 
+  /** Files that are being put together; see Applier. */
+  transfers(limit: number): ReturnType<Applier['transfers']> {
+    return this.#applier.transfers(limit)
+  }
+
   /** Conflict copies in the tree and the paths they belong to. */
   conflicts(): { path: RelPath; copy: RelPath }[] {
     return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
