@@ -41,6 +41,6 @@ async function load() {
 }
 
 function metersOf({ observer, exchange }: Share): ShareMeters {
-  const { wanted } = exchange.stats()
-  return { instruments: observer.instruments, receivedPieces: wanted, sentPieces: 0 }
+  const { downloadedPieces, uploadedPieces } = exchange.stats()
+  return { instruments: observer.instruments, receivedPieces: downloadedPieces, sentPieces: uploadedPieces }
 }
