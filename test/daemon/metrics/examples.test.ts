@@ -44,7 +44,9 @@ const questions = [
   ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
   ...dashboard.annotations.list.map(({ expr }) => expr),
 ]
-const lists = dashboard.templating.list.flatMap(({ definition }) => (definition === undefined ? [] : [definition]))
+const lists = dashboard.templating.list.flatMap(({ definition }) =>
+  definition === undefined ? [] : [definition],
+)
 
 /** Names of metrics in a text, and the labels that each is asked for. */
 function usesIn(text: string): { name: string; labels: string[] }[] {
@@ -60,9 +62,11 @@ function faultsOf(text: string): string[] {
   return usesIn(text).flatMap(({ name, labels }) => {
     if (FOREIGN.includes(name)) return []
     const histogram = name.replace(/_(?:bucket|sum|count)$/, '')
-    const family = FAMILIES[name] ?? (FAMILIES[histogram]?.type === 'histogram' ? FAMILIES[histogram] : undefined)
+    const family =
+      FAMILIES[name] ?? (FAMILIES[histogram]?.type === 'histogram' ? FAMILIES[histogram] : undefined)
     if (family === undefined) return [`there is no ${name}`]
-    if (FAMILIES[name]?.type === 'histogram') return [`${name} is a histogram: it has buckets, a sum and a count`]
+    if (FAMILIES[name]?.type === 'histogram')
+      return [`${name} is a histogram: it has buckets, a sum and a count`]
     return labels
       .filter((label) => !LABELS_OF_ALL.includes(label) && !family.labels.includes(label))
       .map((label) => `${name} has no label ${label}`)
@@ -161,7 +165,10 @@ test('promtool reads every question of the dashboard', { skip: promtool }, async
       expr: question.replaceAll('$__rate_interval', '5m').replaceAll(/\$\w+/g, '.*'),
     }))
     // JSON is YAML.
-    writeFileSync(join(folder, 'rules.yml'), JSON.stringify({ groups: [{ name: 'dashboard', rules: records }] }))
+    writeFileSync(
+      join(folder, 'rules.yml'),
+      JSON.stringify({ groups: [{ name: 'dashboard', rules: records }] }),
+    )
     await run(['check', 'rules', join(folder, 'rules.yml')])
   } finally {
     rmSync(folder, { recursive: true })
