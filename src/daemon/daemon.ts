@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
+import type { Page } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -84,6 +85,7 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #pages: readonly Page[]
   readonly #hookSlots = new HookSlots()
   readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
@@ -114,6 +116,12 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares,
+    })
   }
 
   get port(): number {
@@ -136,12 +144,7 @@ class Daemon implements RunningDaemon {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
-      const pages = controlPages({
-        control: this.control,
-        events: this.#events,
-        storagePath,
-        shares: () => this.#parts?.shares,
-      })
+      const pages = this.#pages
       this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
     } catch (thrown) {
       await this.#close()
