@@ -121,7 +121,12 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
-    this.#pages = controlPages({ events: this.#events })
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares,
+    })
     this.#web = new WebApi(webRoutes(this.control, this.#pages, this.#log), this.#log)
   }
 

@@ -267,6 +267,11 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
