@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
 import type { CliIo } from './io.js'
+import { showProgress } from './progress/show.js'
 import { formatJson } from './text.js'
 
 /** Where the folder of the old package is. */
@@ -26,7 +27,11 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
       const { identify } = await import('./identity.js')
       const { configFilesOf } = await import('./import.js')
       const named = (await Promise.all(files.map(configFilesOf))).flat()
-      const reports = await checkConfigs(named, identify)
+      const reports = await showProgress(io, 'check', (progress) =>
+        checkConfigs(named, identify, (done, total) =>
+          progress.update({ done, total, unit: 'configuration' }),
+        ),
+      )
       io.out(redactPieces(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n')))
       setExit(reports.every(({ ok }) => ok) ? 0 : 1)
     })

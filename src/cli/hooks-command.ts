@@ -5,6 +5,8 @@ import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import { formatHook } from './hooks-text.js'
 import type { CliIo } from './io.js'
+import { hooksMeter } from './progress/meters.js'
+import { showDaemon } from './progress/show.js'
 import { formatJson, printable } from './text.js'
 
 /** Of `shoal hooks run`: a hook failed. */
@@ -28,7 +30,7 @@ export async function hooksRunCommand(
   const before = (await client.status()).shares.flatMap(({ hooks }) => hooks)
   if (number !== undefined && !before.some((hook) => hook.number === number))
     throw new ShoalError('NOT_FOUND', `there is no hook ${number}, see shoal hooks`)
-  await client.runHooks({ hook: number })
+  await showDaemon(io, client, 'hooks run', hooksMeter(), () => client.runHooks({ hook: number }))
   const shares = (await client.status()).shares.map((share) => ({
     ...share,
     hooks: share.hooks.filter((hook) => number === undefined || hook.number === number),

@@ -58,6 +58,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     dir: '/data/photos',
     grade: 'write',
     state: 'idle',
+    scan: null,
     haltReason: null,
     files: 12345,
     bytes: 1_288_490_189,

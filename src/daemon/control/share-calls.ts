@@ -75,6 +75,7 @@ function shareReport(
     dir: share.dir,
     grade: share.grade,
     state: share.state,
+    scan: share.scanProgress ?? null,
     haltReason: share.haltReason ?? null,
     files,
     bytes,
