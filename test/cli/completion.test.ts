@@ -69,7 +69,14 @@ function run(t: TestContext, shell: Shell, argv: readonly string[], cases: reado
       .split('\n')
       .map((line) => {
         const at = line.indexOf(':')
-        return [line.slice(0, at), line.slice(at + 1).split(' ').filter(Boolean).sort()] as const
+        return [
+          line.slice(0, at),
+          line
+            .slice(at + 1)
+            .split(' ')
+            .filter(Boolean)
+            .sort(),
+        ] as const
       }),
   )
   for (const { words, expect, some } of cases) {
@@ -88,13 +95,13 @@ describe('completion', () => {
         COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _shoal; echo "$line:\${COMPREPLY[*]}"
       done`
     // Marking a folder with a slash is the line editor's part.
-    const cases = CASES.map((each) =>
-      each.expect?.[0] === 'sub/' ? { ...each, expect: ['sub'] } : each,
+    const cases = CASES.map((each) => (each.expect?.[0] === 'sub/' ? { ...each, expect: ['sub'] } : each))
+    run(
+      t,
+      'bash',
+      ['--norc', '-c', text, 'bash'],
+      [...cases, { words: 'shoal secret new --grade = re', expect: ['read'] }],
     )
-    run(t, 'bash', ['--norc', '-c', text, 'bash'], [
-      ...cases,
-      { words: 'shoal secret new --grade = re', expect: ['read'] },
-    ])
   })
 
   it('zsh', (t) => {
@@ -115,10 +122,12 @@ describe('completion', () => {
         echo "$line:\${(u)found}"
       done`
     const zsh = CASES.map((each) => (each.expect?.[0] === 'sub/' ? { ...each, expect: ['sub'] } : each))
-    run(t, 'zsh', ['-f', '-c', text, 'zsh'], [
-      ...zsh,
-      { words: 'shoal secret new --grade=re', expect: ['read'] },
-    ])
+    run(
+      t,
+      'zsh',
+      ['-f', '-c', text, 'zsh'],
+      [...zsh, { words: 'shoal secret new --grade=re', expect: ['read'] }],
+    )
   })
 
   it('fish', (t) => {
@@ -127,10 +136,12 @@ describe('completion', () => {
         set -l found (complete -C $line | string split -f 1 \\t)
         echo "$line:$found"
       end`
-    run(t, 'fish', ['--no-config', '-c', text], [
-      ...CASES,
-      { words: 'shoal secret new --grade=re', expect: ['--grade=read'] },
-    ])
+    run(
+      t,
+      'fish',
+      ['--no-config', '-c', text],
+      [...CASES, { words: 'shoal secret new --grade=re', expect: ['--grade=read'] }],
+    )
   })
 
   it('of another shell: exit 64', async () => {
