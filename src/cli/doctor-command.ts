@@ -1,11 +1,11 @@
 // `shoal doctor`: what src/doctor finds, for one configuration or all of this machine. One is looked at in this process,
 // which becomes its user as the daemon does; each of several in a process of its own, since there is no way back.
 import { spawn } from 'node:child_process'
+import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { configFoldersOf } from '../config/places.js'
-import type { OpenedConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
 import { type Finding, fail, isWell, ok, warn } from '../doctor/finding.js'
@@ -118,7 +118,7 @@ async function examine(file: string, nowMs: number, onStep: (step: string) => vo
     const { examineInstance } = await import('../doctor/instance.js')
     return [
       ...findings,
-      ...(await examineInstance({ config, secretFiles: secretFilesOf(source.opened), nowMs, onStep })),
+      ...(await examineInstance({ config, secretFiles: secretFilesOf(source), nowMs, onStep })),
     ]
   } catch (error) {
     if (!(error instanceof ShoalError) || error.code === 'INTERNAL') throw error
@@ -127,8 +127,16 @@ async function examine(file: string, nowMs: number, onStep: (step: string) => vo
   }
 }
 
-function secretFilesOf({ files, text: content, fileName }: OpenedConfig): OpenedConfig['files'] {
-  return glance(content, fileName).holdsSecret ? files : []
+/** The configuration's own if a secret stands in them, and those that hold nothing else. */
+function secretFilesOf({ opened, files }: ConfigSource): { path: string; mode: number; uid: number }[] {
+  const { text: content, fileName } = opened
+  const own = glance(content, fileName).holdsSecret ? opened.files : []
+  const read = new Set([fileName, `${fileName}.d`])
+  const apart = files.flatMap((path) => {
+    const stat = read.has(path) ? undefined : statSync(path, { throwIfNoEntry: false })
+    return stat === undefined ? [] : [{ path, mode: stat.mode & 0o7777, uid: stat.uid }]
+  })
+  return [...own, ...apart]
 }
 
 /** In a process of its own. */

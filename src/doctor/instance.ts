@@ -38,8 +38,8 @@ const HOSTS_AT_ONCE = 8
 
 export interface InstanceOptions {
   readonly config: LoadedConfig
-  /** Files of the configuration that hold a secret. */
-  readonly secretFiles: readonly FileFacts[]
+  /** Files that hold a secret. */
+  readonly secretFiles: readonly Pick<FileFacts, 'path' | 'mode' | 'uid'>[]
   readonly nowMs: number
   /** What is looked at now. */
   readonly onStep: (step: string) => void

@@ -21,7 +21,7 @@ export function checkDaemon(daemon: DaemonFacts, version: string): Finding[] {
         fail(
           'daemon',
           `process ${daemon.pid} has the storage and does not answer: ${daemon.why}`,
-          `see its log; if it is stuck: kill ${daemon.pid}`,
+          `is it starting still? else see its log; if it is stuck: kill ${daemon.pid}`,
         ),
       ]
     case 'forbidden':

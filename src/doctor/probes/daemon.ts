@@ -7,8 +7,20 @@ import type { DaemonFacts } from '../checks/daemon.js'
 import { isLocked } from './kernel.js'
 
 const ANSWER_MS = 10_000
+/** One that was started a moment ago has the storage, and does not listen yet. */
+const START_MS = 5000
+const AGAIN_MS = 200
 
 export async function daemonFacts(storagePath: string): Promise<DaemonFacts> {
+  const endMs = performance.now() + START_MS
+  for (;;) {
+    const facts = await ask(storagePath)
+    if (facts.state !== 'silent' || performance.now() > endMs) return facts
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+  }
+}
+
+async function ask(storagePath: string): Promise<DaemonFacts> {
   try {
     const report = await controlClient(storagePath).status({ signal: AbortSignal.timeout(ANSWER_MS) })
     return { state: 'running', report }
