@@ -6,6 +6,7 @@ import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { scanMeter, syncMeter } from './progress/meters.js'
 import { showDaemon } from './progress/show.js'
@@ -14,10 +15,10 @@ import { formatBytes, formatDuration, formatJson, formatTable, printable } from 
 
 /** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
 const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
-  'in-sync': 0,
-  behind: 2,
-  halted: 2,
-  unreachable: 3,
+  'in-sync': EXIT.done,
+  behind: EXIT.behind,
+  halted: EXIT.behind,
+  unreachable: EXIT.unreachable,
 }
 
 /** So much of a device's id, and no less, names it: what status shows. */

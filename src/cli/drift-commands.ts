@@ -6,6 +6,7 @@ import type { ControlClient } from '../control/client.js'
 import type { ArchiveExtraReport, DriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { driftMeter } from './progress/meters.js'
 import { showDaemon, showEach } from './progress/show.js'
@@ -43,7 +44,7 @@ export async function driftCommand(
   const drift =
     chosen.length === 0 ? all : all.filter((item) => chosen.some((place) => isAt(config, item, place)))
   io.out(options.json === true ? formatJson(drift) : formatDrift(drift))
-  return drift.some(({ acknowledgement }) => acknowledgement === null) ? 1 : 0
+  return drift.some(({ acknowledgement }) => acknowledgement === null) ? EXIT.no : EXIT.done
 }
 
 /** Says that the drift of some paths is meant, or takes that back. */
@@ -97,7 +98,7 @@ async function archiveExtra(
     left: reports.flatMap(({ left }) => left),
   }
   io.out(json === true ? formatJson(report) : formatArchived(report))
-  return report.left.length > 0 ? 1 : 0
+  return report.left.length > 0 ? EXIT.no : EXIT.done
 }
 
 /** What is open first, and apart from it what is acknowledged; a table for each folder. */

@@ -9,6 +9,7 @@ import type {
   Tally,
 } from '../daemon/preview/report.js'
 import { ConfigSource } from './config-source.js'
+import { EXIT } from './exit.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
 import type { Measure } from './progress/measure.js'
@@ -22,9 +23,6 @@ export interface PreviewCommandOptions {
   /** Seconds. */
   readonly timeout: number
 }
-
-const NOBODY_REACHED = 3
-const INTERRUPTED = 130
 
 /** Prints the comparison. The exit code: 0 compared, 3 nobody was reached for at least one folder. */
 export async function previewCommand(
@@ -53,10 +51,10 @@ export async function previewCommand(
       }),
     ),
   )
-  if (report === undefined) return INTERRUPTED
+  if (report === undefined) return EXIT.interrupted
   if (options.json === true) io.out(formatJson(options.list === true ? { ...report, paths } : report))
   else io.out(formatPreview(report, options.timeout))
-  return report.shares.every(({ comparison }) => comparison !== null) ? 0 : NOBODY_REACHED
+  return report.shares.every(({ comparison }) => comparison !== null) ? EXIT.done : EXIT.unreachable
 }
 
 function measureOf(at: PreviewProgress): Measure {

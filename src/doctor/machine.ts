@@ -1,4 +1,5 @@
 // Examines the machine, whoever uses it.
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import { checkDescriptors, checkInotify, checkSystem, checkTemporary, checkTime } from './checks/machine.js'
@@ -8,8 +9,7 @@ import { descriptorLimit, descriptorsOf, inotifyUse, numberIn, systemDescriptors
 
 /** The least that package.json allows. */
 const LEAST_NODE = '20.20.0'
-/** systemd-timesyncd makes it when it has set the clock; other services do not. */
-const SYNCHRONISED = '/run/systemd/timesync/synchronized'
+const TIMEDATECTL_MS = 2000
 
 /** Without a configuration. */
 export function examineMachine(nowMs: number): Finding[] {
@@ -20,7 +20,7 @@ export function examineMachine(nowMs: number): Finding[] {
       platform: process.platform,
       kernel: os.release(),
     }),
-    ...checkTime({ nowMs, builtMs: builtAtMs(), isSynchronised: fs.existsSync(SYNCHRONISED) || undefined }),
+    ...checkTime({ nowMs, builtMs: builtAtMs(), isSynchronised: isSynchronised() }),
     ...checkTemporary({ previews: oldPreviews(os.tmpdir(), process.geteuid?.() ?? 0, nowMs) }),
   ]
 }
@@ -52,6 +52,14 @@ export function examineLimits(options: {
       shares,
     }),
   ]
+}
+
+/** As systemd says; undefined where it has nothing to say. */
+function isSynchronised(): boolean | undefined {
+  const argv = ['show', '--property=NTPSynchronized', '--value']
+  const { status, stdout } = spawnSync('timedatectl', argv, { encoding: 'utf8', timeout: TIMEDATECTL_MS })
+  if (status !== 0) return undefined
+  return stdout.trim() === 'yes' ? true : stdout.trim() === 'no' ? false : undefined
 }
 
 /** Installing may give any time to a file, but none before it was made. */
