@@ -38,7 +38,7 @@ export const MAX_CODES = 20
 export const OTHERS = '(others)'
 
 const STATES: readonly ShareState[] = Object.keys({
-  ...{ scanning: 0, syncing: 0, idle: 0, halted: 0 },
+  ...{ scanning: 0, syncing: 0, idle: 0, paused: 0, halted: 0 },
 } satisfies Record<ShareState, 0>) as ShareState[]
 const TRANSPORTS = ['tcp', 'udx', 'relayed'] as const
 

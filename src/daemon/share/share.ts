@@ -32,6 +32,7 @@ import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
@@ -282,6 +283,10 @@ export class Share {
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
+  }
+
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
   }
 
   get peers(): readonly SharePeer[] {
