@@ -18,6 +18,8 @@ const WATCH_MS = 1000
 const MAX_WATCH_MS = 16_000
 /** Problems told one by one of those that came or went together; of more, only how many. */
 const MAX_TOLD = 20
+/** Longer paths are counted and not named: a thousand events must not take up the memory. */
+const MAX_NAMED = 1024
 /** Entries measured at a time, of those that wait to be applied. */
 const MAX_MEASURED = 2048
 /** One that waits longer gives its place to another. */
@@ -174,7 +176,7 @@ export class ShareObserver {
   #add(batch: Batch, path: RelPath, isOther: boolean): void {
     batch.count++
     const list = isOther ? batch.others : batch.paths
-    if (list.length < EVENT_PATHS) list.push(path)
+    if (list.length < EVENT_PATHS && path.length <= MAX_NAMED) list.push(path)
   }
 
   #measure(path: RelPath, origin: string, changedMs: number): void {
