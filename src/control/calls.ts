@@ -6,6 +6,7 @@ import { ENTRY_ROUTES, type EntryCalls } from './calls-entries.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
 import { LIMIT_ROUTES, type LimitCalls } from './calls-limits.js'
+import { LIVE_ROUTES, type LiveCalls } from './calls-live.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
 import { SECRET_ROUTES, type SecretCalls } from './calls-secrets.js'
@@ -21,6 +22,7 @@ export interface ControlBackend
     ReleaseCalls,
     HookCalls,
     InviteCalls,
+    LiveCalls,
     EntryCalls,
     LimitCalls,
     SecretCalls {}
@@ -35,6 +37,7 @@ export const ROUTES: Routes<ControlBackend> = {
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,
+  ...LIVE_ROUTES,
   ...ENTRY_ROUTES,
   ...LIMIT_ROUTES,
   ...SECRET_ROUTES,

@@ -6,6 +6,7 @@ import { entryCalls } from './entry-calls.js'
 import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
 import { limitCalls } from './limit-calls.js'
+import { liveCalls } from './live-calls.js'
 import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
 import { secretCalls } from './secret-calls.js'
@@ -21,6 +22,7 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),
+    ...liveCalls(view),
     ...entryCalls(view),
     ...limitCalls(view),
     ...secretCalls(view),

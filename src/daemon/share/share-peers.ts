@@ -4,6 +4,7 @@
 import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { NoteEvent } from '../events.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
 import type { Members } from './members.js'
@@ -19,6 +20,7 @@ export interface SharePeersOptions {
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
+  readonly note: NoteEvent
   readonly nowMs: () => number
   /** Some member has a new state. */
   readonly onMembers: () => void
@@ -55,19 +57,21 @@ export class SharePeers {
 
   /** Leaves the swarm until resumed, over restarts, too. */
   async pause(): Promise<void> {
-    const { meta, context, nowMs } = this.#o
+    const { meta, context, note, nowMs } = this.#o
     if (meta.pausedMs === undefined) {
       meta.pausedMs = nowMs()
       context.log.info({}, 'paused')
+      note({ type: 'paused' })
     }
     await this.#leave()
   }
 
   async resume(): Promise<void> {
-    const { meta, context } = this.#o
+    const { meta, context, note } = this.#o
     if (meta.pausedMs === undefined) return
     meta.pausedMs = undefined
     context.log.info({}, 'resumed')
+    note({ type: 'resumed' })
     await this.#leaving
     this.#return()
   }
@@ -110,10 +114,13 @@ export class SharePeers {
       'peer connected',
     )
     this.#connected.add(peer)
+    const { device, name, transport, address } = peer
+    this.#o.note({ type: 'peer-connected', device, name, transport, address })
     peer.on('close', (reason) => {
       this.#connected.delete(peer)
       members.seen(peer.device)
       reports.leave(peer)
+      this.#o.note({ type: 'peer-left', device, name, reason })
       log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
     })
     peer.on('certificates', (list) => {
