@@ -84,7 +84,9 @@ function samePorts(a: InstanceConfig, b: InstanceConfig): Found[] {
 
 function sameWebPorts(a: Config, b: Config): Found[] {
   if (a.webui === undefined || a.webui.port !== b.webui?.port) return []
-  const [hostA, hostB] = [a.webui.host, b.webui.host].map((host) => (host === 'localhost' ? '127.0.0.1' : host))
+  const [hostA, hostB] = [a.webui.host, b.webui.host].map((host) =>
+    host === 'localhost' ? '127.0.0.1' : host,
+  )
   const isAny = [hostA, hostB].some((host) => host === '0.0.0.0' || host === '::')
   if (hostA !== hostB && !isAny) return []
   const message = `has port ${b.webui.port}, and so has that of ${a.fileName}; expected a port each`

@@ -138,7 +138,12 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const { shape } = checked
   const problems: Problem[] = [...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
-  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config), ...sharedWebFiles(config))
+  problems.push(
+    ...overlaps(config, json),
+    ...sameShares(config),
+    ...writingFollowers(config),
+    ...sharedWebFiles(config),
+  )
   if (problems.length > 0) throw configError(fileName, problems)
   const warnings = inOrder([...checked.warnings, ...unwise(config, json), ...unwiseWeb(shape.webui, json)])
   return {

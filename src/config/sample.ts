@@ -26,7 +26,16 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 /** Keys that stand in the sample itself. */
 const SHOWN: ReadonlySet<string> = new Set([
-  ...['storage_path', 'shared_folders', 'folder_defaults', 'webui', 'device_name', 'listening_port', 'secret', 'dir'],
+  ...[
+    'storage_path',
+    'shared_folders',
+    'folder_defaults',
+    'webui',
+    'device_name',
+    'listening_port',
+    'secret',
+    'dir',
+  ],
 ])
 const WIDTH = 116
 
