@@ -163,6 +163,23 @@ const CALLS = (Object.values(ROUTES) as Route<unknown, unknown>[])
         : (z.toJSONSchema(input as z.ZodType, { io: 'input', unrepresentable: 'any' }) as Schema),
   }))
 const PAGES = ['/openapi.json', '/metrics', '/health', '/ready', '/v1/events', '/api', '/', '/v1', '/v1/none']
+/** BitTorrent Sync's API, but for the end of the daemon. */
+const OLD_CALLS =
+  'get_folders add_folder remove_folder get_files set_file_prefs get_folder_peers get_secrets get_folder_prefs set_folder_prefs get_folder_hosts set_folder_hosts get_prefs set_prefs get_os get_version get_speed none'.split(
+    ' ',
+  )
+const OLD_KEYS = [
+  'secret',
+  'dir',
+  'path',
+  'download',
+  'hosts',
+  'type',
+  'force',
+  'selective_sync',
+  'use_dht',
+  'search_lan',
+]
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'get', '']
 
 /** A request, more likely of a call that there is than not. */
@@ -175,6 +192,13 @@ export function noise(random: Random): Noise {
       query: random() < 0.5 ? '' : queryOf({ [pick(random, TEXTS)]: pick(random, JUNK) }),
       body: random() < 0.5 ? '' : pick(random, RAW),
     }
+  if (kind < 0.15) {
+    const input = {
+      method: pick(random, OLD_CALLS),
+      ...Object.fromEntries(OLD_KEYS.filter(() => random() < 0.4).map((key) => [key, pick(random, JUNK)])),
+    }
+    return { method: 'GET', path: '/api', query: queryOf(input), body: '' }
+  }
   let call = pick(random, CALLS)
   // These look at the disk for as long as they take, and take nothing that could be wrong.
   while (/scan|settle/.test(call.path) && random() < 0.9) call = pick(random, CALLS)
