@@ -421,6 +421,7 @@ export class Share {
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.flush(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
