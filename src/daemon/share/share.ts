@@ -455,9 +455,9 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => {
+      onOwnChange: (path, isDirectory) => {
         this.hooks.noteChange(path, 'user')
-        this.observer.published(path)
+        this.observer.published(path, isDirectory)
       },
       onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
