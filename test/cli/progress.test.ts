@@ -70,7 +70,7 @@ describe('a line of progress', () => {
     assert.match(formatPlain({ ...shown, measure: { ...measure, done: 10_000 } }), /: 100%/)
   })
 
-  it('says when it gives up instead of a time left', () => {
+  it('says when it gives up, where there is no time left to tell', () => {
     const measure = { done: 1, total: 3, unit: 'member', givesUpInMs: 41_200, detail: 'waiting for nas' }
     assert.equal(
       formatPlain({ label: 'status', measure, rate: new Rate(), elapsedMs: 0 }),
