@@ -1,5 +1,5 @@
 // Examines a configuration, its storage and folders, its hosts and its daemon, with the rights of this process, which
-// should be those that the daemon has. Changes nothing but a try in the staging areas (probes/folders.ts).
+// should be those that the daemon has. Changes nothing but a try in the staging areas (probes/file-system.ts).
 import type { ShareConfig } from '../config/config.js'
 import type { FileFacts } from '../config/open.js'
 import type { LoadedConfig } from '../config/secrets.js'
@@ -21,14 +21,8 @@ import { checkSecrets } from './checks/secrets.js'
 import type { Finding } from './finding.js'
 import { examineLimits } from './machine.js'
 import { daemonFacts } from './probes/daemon.js'
-import {
-  countDirectories,
-  fileSystemFacts,
-  folderFacts,
-  leftoverFacts,
-  spaceFacts,
-  storageFacts,
-} from './probes/folders.js'
+import { fileSystemFacts } from './probes/file-system.js'
+import { countDirectories, folderFacts, leftoverFacts, spaceFacts, storageFacts } from './probes/folders.js'
 import { hostResult, portState } from './probes/network.js'
 
 /** More are not counted: it would take minutes, and no usual limit is higher. */

@@ -169,10 +169,13 @@ export class ReleaseWriter {
   async #settle(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const tooLate = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        const detail = `the folder does not come to rest: it is being read still, or something keeps writing to it (${ADVICE})`
-        reject(new ShoalError('RELEASE_UNFIT', detail))
-      }, REST_MS + REST_MS_PER_FILE * this.#parts.context.index.counts.files)
+      timer = setTimeout(
+        () => {
+          const detail = `the folder does not come to rest: it is being read still, or something keeps writing to it (${ADVICE})`
+          reject(new ShoalError('RELEASE_UNFIT', detail))
+        },
+        REST_MS + REST_MS_PER_FILE * this.#parts.context.index.counts.files,
+      )
     })
     await Promise.race([this.#parts.settle(), tooLate]).finally(() => clearTimeout(timer))
   }
