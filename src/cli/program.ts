@@ -11,6 +11,7 @@ import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
+import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
@@ -93,6 +94,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addSecret(program, io)
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)

@@ -28,6 +28,7 @@ export function memberState({
 function formatShare(share: ShareReport): string {
   const { haltReason, state } = share
   const facts: [string, string][] = [
+    ...(share.added ? [['folder', 'added by shoal add, not in the configuration'] as [string, string]] : []),
     ['grade', share.grade],
     ['state', haltReason === null ? state : `${state}: ${haltReason}`],
     ['content', amount(share.files, share.bytes)],

@@ -70,6 +70,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** What a folder that does not say otherwise is given; those that are added while the daemon runs are, too. */
+  readonly folderDefaults: FolderDefaults
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -208,6 +210,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    folderDefaults: defaults,
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
 }

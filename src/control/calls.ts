@@ -2,6 +2,7 @@
 // their own; a new resource is added to the three lists here.
 import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
+import { FOLDER_ROUTES, type FolderCalls } from './calls-folders.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
@@ -15,6 +16,7 @@ export interface ControlBackend
     MemberCalls,
     ConflictCalls,
     DriftCalls,
+    FolderCalls,
     ReleaseCalls,
     HookCalls,
     InviteCalls {}
@@ -26,6 +28,7 @@ export const ROUTES: Routes<ControlBackend> = {
   ...MEMBER_ROUTES,
   ...CONFLICT_ROUTES,
   ...DRIFT_ROUTES,
+  ...FOLDER_ROUTES,
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,

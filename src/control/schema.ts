@@ -24,6 +24,8 @@ export type ShareState = 'scanning' | 'syncing' | 'idle' | 'halted'
 export interface ShareReport {
   /** Absolute. */
   readonly dir: string
+  /** Whether it was added while the daemon ran, and so is not in the configuration file. */
+  readonly added: boolean
   readonly grade: Grade
   readonly state: ShareState
   /** Why nothing is done until approved (A5); null unless halted. */
@@ -191,6 +193,8 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
+  // A daemon of an earlier version can add none.
+  added: z.boolean().default(false),
   grade,
   state: z.enum(['scanning', 'syncing', 'idle', 'halted']),
   haltReason: z.string().nullable(),

@@ -17,7 +17,9 @@ import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { Swarm } from '../swarm/swarm.js'
+import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
+import { FolderAdmin } from './folder-admin.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
 import { lockStorage } from './lock.js'
@@ -77,6 +79,8 @@ class Daemon implements RunningDaemon {
   #parts: Parts | undefined
   #server: ControlServer | undefined
   readonly #hookSlots = new HookSlots()
+  readonly #folderAdmin: FolderAdmin
+  #folders: AddedFolders | undefined
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -95,12 +99,21 @@ class Daemon implements RunningDaemon {
     })
     // Whoever awaits it sees a failure; nobody has to.
     this.stopped.catch(() => undefined)
+    this.#folderAdmin = new FolderAdmin({
+      config: () => this.#config,
+      folders: () => this.#folders!,
+      running: () => ((this.#stopping ?? this.#restarting) === undefined ? this.#parts : undefined),
+      isStopping: () => this.#stopping !== undefined,
+      started: () => this.#restarted(),
+      log: this.#log,
+    })
     this.control = daemonBackend({
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares.all ?? [],
       limits: () => this.#config,
       invites: () => this.#parts?.invites,
+      folders: this.#folderAdmin,
       port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
@@ -126,13 +139,14 @@ class Daemon implements RunningDaemon {
     try {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
-      await this.#open()
+      this.#folders = await AddedFolders.open(this.#config, this.#log)
+      await this.#open(this.#folders)
       this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
     } catch (thrown) {
       await this.#close()
       throw thrown
     }
-    const shares = this.#config.shares.map(({ dir }) => dir)
+    const shares = this.#parts?.shares.all.map(({ dir }) => dir)
     this.#log.info(
       { device: this.#identity.device.device.slice(0, 8), port: this.port, shares, pid: process.pid },
       'ready',
@@ -141,6 +155,7 @@ class Daemon implements RunningDaemon {
 
   stop(): Promise<void> {
     this.#stopping ??= this.#restarted()
+      .then(() => this.#folderAdmin.settled())
       .then(() => this.#close())
       .then(
         () => this.#settle.resolve(),
@@ -191,7 +206,7 @@ class Daemon implements RunningDaemon {
       .then(() => this.#settle.reject(toShoalError(thrown)))
   }
 
-  async #open(): Promise<void> {
+  async #open(folders: AddedFolders): Promise<void> {
     const { storagePath } = this.#config
     const isStored = existsSync(path.join(storagePath, 'cores'))
     this.#openedIdentity = Identity.open(storagePath)
@@ -216,11 +231,13 @@ class Daemon implements RunningDaemon {
       // F4: feeds without their identity, an identity without its feeds, or a storage that was copied or restored.
       const isStrange =
         opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
-      if (isStrange) await this.#newEpochs(opened.store)
-      const invites = openInvites(this.#config, this.#identity, this.#log)
+      if (isStrange) await this.#newEpochs(opened.store, folders)
+      const all = [...this.#config.shares, ...folders.shares]
+      const invites = openInvites(this.#config, all, this.#identity, this.#log)
       const swarm = this.#makeSwarm(invites)
       const shares = new Shares({
         config: () => this.#config,
+        added: folders.shares,
         ...{ identity: this.#identity, pool, database, feeds: opened.store, swarm },
         ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, log: this.#log },
         fail: (thrown) => this.#fail(thrown),
@@ -257,9 +274,10 @@ class Daemon implements RunningDaemon {
     this.#identity.keepPort(port)
   }
 
-  async #newEpochs(feeds: FeedStore): Promise<void> {
+  async #newEpochs(feeds: FeedStore, folders: AddedFolders): Promise<void> {
     this.#log.warn({}, 'the storage was moved, copied or restored; continuing in new feeds')
-    for (const { secret } of this.#config.shares) this.#identity.nextEpoch(keysOf(secret).shareId)
+    const here = [...this.#config.shares, ...folders.shares].map(({ secret }) => keysOf(secret).shareId)
+    for (const share of new Set([...here, ...folders.former])) this.#identity.nextEpoch(share)
     await feeds.settleMove()
   }
 
@@ -296,10 +314,11 @@ class Daemon implements RunningDaemon {
   }
 
   async #restart(): Promise<void> {
+    await this.#folderAdmin.settled()
     const parts = this.#parts
     this.#parts = undefined
     await parts?.close()
     this.#identity.stepAside()
-    await this.#open()
+    await this.#open(this.#folders!)
   }
 }

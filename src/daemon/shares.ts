@@ -1,6 +1,6 @@
 // The shares of a daemon, from their settings to running shares that take part in the swarm and back: makes them, starts
-// them, lets them join, hands them settings that changed, stops them. What they have in common (database, feeds, swarm)
-// is the daemon's, and outlives them.
+// them, lets them join, hands them settings that changed, stops them; all together, or one that is added or removed while
+// the others run. What they have in common (database, feeds, swarm) is the daemon's, and outlives them.
 import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
@@ -16,12 +16,14 @@ import type { Swarm } from '../swarm/swarm.js'
 import type { Identity } from './identity.js'
 import { lockDirectory, type StorageLock } from './lock.js'
 import { Share } from './share/share.js'
-import type { ShareHooks, ShareSettings } from './share/share-options.js'
+import { type ShareHooks, type ShareSettings, tablePrefix } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
 
 export interface SharesOptions {
   /** The settings in force. */
   readonly config: () => Config<Secret>
+  /** Folders that are not in the configuration file. */
+  readonly added: readonly ShareConfig<Secret>[]
   readonly identity: Identity
   readonly pool: FolderPool
   readonly database: Database
@@ -48,14 +50,19 @@ export class Shares {
     this.#o = options
   }
 
-  /** In the order of the configuration. */
+  /** In the order of the configuration, and then those that were added. */
   get all(): readonly Share[] {
     return this.#running.map(({ share }) => share)
   }
 
-  /** Makes those of the configuration, and takes the locks on their directories. SHARE_UNUSABLE, NOT_YET. */
+  get settings(): readonly ShareConfig<Secret>[] {
+    return this.#running.map(({ settings }) => settings)
+  }
+
+  /** Makes all, and takes the locks on their directories. SHARE_UNUSABLE, NOT_YET. */
   make(): void {
-    for (const settings of this.#o.config().shares) this.#running.push(this.#make(settings))
+    for (const settings of [...this.#o.config().shares, ...this.#o.added])
+      this.#running.push(this.#make(settings, this.#running.length))
   }
 
   async start(): Promise<void> {
@@ -71,13 +78,43 @@ export class Shares {
   adjust(plan: ReloadPlan): void {
     const config = this.#o.config()
     for (const [at, { share }] of this.#running.entries()) {
-      const settings = config.shares[at]!
-      share.adjust(shareSettings(config, settings))
+      const settings = config.shares[at]
+      share.adjust(shareSettings(config, settings ?? this.#running[at]!.settings))
+      if (settings === undefined) continue
       share.setHooks(hooksAt(config, at))
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(settings.knownHosts)
       if (plan.live.some(({ key }) => /\.(drift|overwrite_changes)$/.test(key)))
         share.drift.setRules(driftRules(settings))
     }
+  }
+
+  /**
+   * Begins to serve one more, as the last. Nothing of what the index knew of the share from an earlier time is believed:
+   * it may have another directory now, and what is missing there would be taken for deleted. SHARE_UNUSABLE, IO.
+   */
+  async add(settings: ShareConfig<Secret>): Promise<void> {
+    this.#o.database.clear(tablePrefix(keysOf(settings.secret).shareId))
+    await this.#insert(settings, this.#running.length)
+  }
+
+  /** Serves a share with other settings; what can change live does, for others it begins anew. */
+  async change(at: number, settings: ShareConfig<Secret>): Promise<void> {
+    const before = this.#running[at]!
+    const isLive = JSON.stringify(withoutHosts(before.settings)) === JSON.stringify(withoutHosts(settings))
+    if (isLive) {
+      before.share.setKnownHosts(settings.knownHosts)
+      this.#running[at] = { ...before, settings }
+      return
+    }
+    await this.#take(before)
+    await this.#insert(settings, at)
+  }
+
+  /** Serves one no longer. Its directory stays as it is, and so do its feeds. */
+  async remove(at: number): Promise<void> {
+    const running = this.#running[at]!
+    await this.#take(running)
+    this.#o.database.clear(tablePrefix(running.share.shareId))
   }
 
   /** Ends the programs that hooks run; the shares wait for that when they stop. */
@@ -95,11 +132,32 @@ export class Shares {
     this.#running = []
   }
 
-  #make(settings: ShareConfig<Secret>): Running {
+  async #insert(settings: ShareConfig<Secret>, at: number): Promise<void> {
+    const made = this.#make(settings, at)
+    try {
+      await made.share.start()
+      this.#join(made)
+    } catch (thrown) {
+      await made.share.stop()
+      made.lock?.release()
+      throw thrown
+    }
+    this.#running.splice(at, 0, made)
+  }
+
+  async #take(running: Running): Promise<void> {
+    const { share, lock } = running
+    this.#running = this.#running.filter((each) => each !== running)
+    await share.hooks.stop()
+    await share.stop()
+    lock?.release()
+  }
+
+  #make(settings: ShareConfig<Secret>, at: number): Running {
     const { dir } = settings
     const early = lockDirectory(dir)
     try {
-      const share = this.#makeShare(settings)
+      const share = this.#makeShare(settings, at)
       // A new one has its folder, and so its lock, only now.
       return { settings, share, lock: early ?? lockDirectory(dir) }
     } catch (thrown) {
@@ -113,7 +171,7 @@ export class Shares {
     share.join(this.#o.swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
   }
 
-  #makeShare(settings: ShareConfig<Secret>): Share {
+  #makeShare(settings: ShareConfig<Secret>, at: number): Share {
     const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = settings
     const keys = keysOf(secret)
     const { read } = keys
@@ -130,7 +188,7 @@ export class Shares {
         sparse,
         deviceName: config.deviceName,
         settings: shareSettings(config, settings),
-        hooks: hooksAt(config, this.#running.length),
+        hooks: hooksAt(config, at),
         hookSlots,
         pool,
         database,
@@ -164,7 +222,17 @@ function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): r
   return overwriteChanges ? RESTORE_ALL : drift
 }
 
+/** Those that were added have none. */
 function hooksAt({ shares, storagePath }: Config, at: number): ShareHooks {
   const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
-  return { specs: shares[at]!.onChange, before, scratch: storagePath }
+  return { specs: shares[at]?.onChange ?? [], before, scratch: storagePath }
+}
+
+function withoutHosts({
+  knownHosts: _,
+  position: __,
+  secret: ___,
+  ...settings
+}: ShareConfig<Secret>): object {
+  return settings
 }

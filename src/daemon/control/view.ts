@@ -5,6 +5,7 @@ import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
+import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
 import type { Share } from '../share/share.js'
 
@@ -15,6 +16,8 @@ export interface DaemonView {
   readonly limits: () => MemberLimits
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
+  /** Folders that come and go while it runs. */
+  readonly folders: Pick<FolderAdmin, 'list' | 'add' | 'change' | 'remove'>
   /** TCP port it listens on. */
   readonly port: () => number
   /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */

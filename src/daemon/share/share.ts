@@ -38,7 +38,7 @@ import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
 import { makeMembers } from './share-members.js'
-import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
+import { type ShareHooks, type ShareOptions, type ShareSettings, tablePrefix } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
@@ -85,7 +85,7 @@ export class Share {
 
   constructor(options: ShareOptions, onFatal: (thrown: unknown) => void) {
     const { keys, dir, nowMs, database } = options
-    const prefix = `${keys.shareId.slice(0, 16)}:`
+    const prefix = tablePrefix(keys.shareId)
     this.#o = options
     this.#settings = options.settings
     this.#onFatal = onFatal
@@ -385,6 +385,7 @@ export class Share {
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])
+    await this.#feeds.close()
   }
 
   #makeContext(): ShareContext {
