@@ -96,6 +96,11 @@ export interface PeerReport {
   readonly connectedAt: string
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** As in live() (schema-live.ts). */
+  readonly rttMs: number | null
+  readonly downRate: number
+  readonly upRate: number
+  readonly inSync: boolean
 }
 
 /** GET /v1/conflicts: one for each conflict copy in the tree (V5). */
@@ -166,6 +171,8 @@ export interface RevokeRequest {
   readonly id: string
 }
 
+export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'halted'])
+
 const grade = z.enum(['write', 'read', 'blind'])
 const transport = z.enum(['tcp', 'udx'])
 
@@ -196,7 +203,7 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   // A daemon of an earlier version can add none.
   added: z.boolean().default(false),
   grade,
-  state: z.enum(['scanning', 'syncing', 'idle', 'halted']),
+  state: shareState,
   haltReason: z.string().nullable(),
   files: count,
   bytes: count,
@@ -234,6 +241,11 @@ export const peerReports: z.ZodType<readonly PeerReport[]> = z.array(
     connectedAt: z.string(),
     receivedBytes: count,
     sentBytes: count,
+    // A daemon of an earlier version says nothing of these.
+    rttMs: count.nullable().default(null),
+    downRate: count.default(0),
+    upRate: count.default(0),
+    inSync: z.boolean().default(false),
   }),
 )
 

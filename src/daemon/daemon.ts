@@ -19,6 +19,8 @@ import type { Log } from '../ports/log.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
+import { controlPages } from './control/pages.js'
+import { EventBook } from './events.js'
 import { FolderAdmin } from './folder-admin.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
@@ -81,6 +83,7 @@ class Daemon implements RunningDaemon {
   readonly #hookSlots = new HookSlots()
   readonly #folderAdmin: FolderAdmin
   #folders: AddedFolders | undefined
+  readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -141,7 +144,8 @@ class Daemon implements RunningDaemon {
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       this.#folders = await AddedFolders.open(this.#config, this.#log)
       await this.#open(this.#folders)
-      this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+      const pages = controlPages({ events: this.#events })
+      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -239,7 +243,7 @@ class Daemon implements RunningDaemon {
         config: () => this.#config,
         added: folders.shares,
         ...{ identity: this.#identity, pool, database, feeds: opened.store, swarm },
-        ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, log: this.#log },
+        ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, events: this.#events, log: this.#log },
         fail: (thrown) => this.#fail(thrown),
       })
       // Last of all: work in a shared directory may be under way until the pool has closed.

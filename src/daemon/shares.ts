@@ -13,6 +13,7 @@ import type { AccountCache } from '../instance/account-cache.js'
 import type { Log } from '../ports/log.js'
 import type { Database } from '../store/tables.js'
 import type { Swarm } from '../swarm/swarm.js'
+import type { EventBook } from './events.js'
 import type { Identity } from './identity.js'
 import { lockDirectory, type StorageLock } from './lock.js'
 import { Share } from './share/share.js'
@@ -31,6 +32,7 @@ export interface SharesOptions {
   readonly swarm: Swarm
   readonly hookSlots: HookSlots
   readonly accounts: AccountCache
+  readonly events: EventBook
   readonly log: Log
   /** Something that should not happen. */
   readonly fail: (thrown: unknown) => void
@@ -176,7 +178,7 @@ export class Shares {
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
-    const { pool, database, feeds, swarm, hookSlots, identity, accounts, log, fail } = this.#o
+    const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, log, fail } = this.#o
     const config = this.#o.config()
     return new Share(
       {
@@ -198,6 +200,7 @@ export class Shares {
         metadata: metadataFor(settings, accounts),
         instance: swarm.instance,
         log,
+        noteEvent: (fact) => events.add(dir, fact),
         nowMs: Date.now,
       },
       fail,
