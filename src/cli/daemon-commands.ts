@@ -96,13 +96,6 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
-export async function conflictsCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
-  const { client } = await connect(configFile)
-  const conflicts = await client.conflicts()
-  printList(io, options, conflicts, ['PATH', 'COPY'], ({ path, copy }) => [path, copy], 'no conflicts')
-  return 0
-}
-
 /** What commands need to know of a configuration whose daemon runs. */
 export interface RunningConfig {
   /** As it was named. */

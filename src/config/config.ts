@@ -72,6 +72,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly uploadLimit: number
   /** What a folder that does not say otherwise is given; those that are added while the daemon runs are, too. */
   readonly folderDefaults: FolderDefaults
+  /** Whether limits hold for peers on the local network, too. */
+  readonly rateLimitLocalPeers: boolean
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -211,6 +213,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
     folderDefaults: defaults,
+    rateLimitLocalPeers: shape.rate_limit_local_peers,
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
 }

@@ -27,6 +27,7 @@ import { openInvites } from './invites.js'
 import { lockStorage } from './lock.js'
 import { openIndex } from './open-index.js'
 import { type PidFile, writePidFile } from './pid-file.js'
+import { RateLimits } from './rate-limits.js'
 import { Shares } from './shares.js'
 
 /**
@@ -97,6 +98,7 @@ class Daemon implements RunningDaemon {
     this.#config = config
     this.#options = options
     this.#log = options.log
+    this.#rates = new RateLimits(config)
     this.stopped = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -115,6 +117,7 @@ class Daemon implements RunningDaemon {
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares.all ?? [],
       limits: () => this.#config,
+      rates: this.#rates,
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
       port: () => this.port,
@@ -133,6 +136,7 @@ class Daemon implements RunningDaemon {
   }
 
   #openedIdentity: Identity | undefined
+  readonly #rates: RateLimits
   readonly #accounts = new AccountCache(() => performance.now())
 
   async start(): Promise<void> {
@@ -174,6 +178,7 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
+    this.#rates.configure(this.#config)
     // Whoever is just starting over as another device does so with the new ones.
     this.#parts?.shares.adjust(plan)
     return plan
@@ -243,7 +248,8 @@ class Daemon implements RunningDaemon {
         config: () => this.#config,
         added: folders.shares,
         ...{ identity: this.#identity, pool, database, feeds: opened.store, swarm },
-        ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, events: this.#events, log: this.#log },
+        ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, events: this.#events },
+        ...{ rates: this.#rates, log: this.#log },
         fail: (thrown) => this.#fail(thrown),
       })
       // Last of all: work in a shared directory may be under way until the pool has closed.

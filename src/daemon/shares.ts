@@ -16,6 +16,7 @@ import type { Swarm } from '../swarm/swarm.js'
 import type { EventBook } from './events.js'
 import type { Identity } from './identity.js'
 import { lockDirectory, type StorageLock } from './lock.js'
+import type { RateLimits } from './rate-limits.js'
 import { Share } from './share/share.js'
 import { type ShareHooks, type ShareSettings, tablePrefix } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
@@ -33,6 +34,7 @@ export interface SharesOptions {
   readonly hookSlots: HookSlots
   readonly accounts: AccountCache
   readonly events: EventBook
+  readonly rates: RateLimits
   readonly log: Log
   /** Something that should not happen. */
   readonly fail: (thrown: unknown) => void
@@ -170,7 +172,7 @@ export class Shares {
 
   #join({ settings, share }: Running): void {
     const { knownHosts, searchLan, useDht, secret } = settings
-    share.join(this.#o.swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
+    share.join(() => this.#o.swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
   }
 
   #makeShare(settings: ShareConfig<Secret>, at: number): Share {
@@ -178,13 +180,15 @@ export class Shares {
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
-    const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, log, fail } = this.#o
+    const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, rates, log, fail } = this.#o
     const config = this.#o.config()
     return new Share(
       {
         dir,
         useSyncTrash,
         followsReleases,
+        secret,
+        rates,
         drift: driftRules(settings),
         hardLinks,
         sparse,

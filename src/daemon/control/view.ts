@@ -7,6 +7,7 @@ import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
 import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
+import type { RateLimits } from '../rate-limits.js'
 import type { Share } from '../share/share.js'
 
 export interface DaemonView {
@@ -14,6 +15,7 @@ export interface DaemonView {
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
   readonly limits: () => MemberLimits
+  readonly rates: RateLimits
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
   /** Folders that come and go while it runs. */
@@ -36,6 +38,11 @@ export async function shareAt(view: DaemonView, at: number): Promise<Share> {
   const share = (await sharesOf(view))[at]
   if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
   return share
+}
+
+/** The share at a place in the configuration, or all. NOT_FOUND. */
+export async function oneOrAllOf(view: DaemonView, at: number | undefined): Promise<readonly Share[]> {
+  return at === undefined ? sharesOf(view) : [await shareAt(view, at)]
 }
 
 /** A path of a request. USAGE. */
