@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Config } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
+import type { Page } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
@@ -20,6 +21,7 @@ import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
 import { controlPages } from './control/pages.js'
+import { WebApi, webRoutes } from './control/web-api.js'
 import { EventBook } from './events.js'
 import { FolderAdmin } from './folder-admin.js'
 import { Identity } from './identity.js'
@@ -81,6 +83,8 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #pages: readonly Page[]
+  readonly #web: WebApi
   readonly #hookSlots = new HookSlots()
   readonly #folderAdmin: FolderAdmin
   #folders: AddedFolders | undefined
@@ -124,6 +128,8 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
+    this.#pages = controlPages({ events: this.#events })
+    this.#web = new WebApi(webRoutes(this.control, this.#pages, this.#log), this.#log)
   }
 
   get port(): number {
@@ -148,8 +154,9 @@ class Daemon implements RunningDaemon {
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       this.#folders = await AddedFolders.open(this.#config, this.#log)
       await this.#open(this.#folders)
-      const pages = controlPages({ events: this.#events })
-      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
+      const { control: backend } = this
+      this.#server = await serveControl({ storagePath, backend, pages: this.#pages, log: this.#log })
+      await this.#web.serve(this.#config.web)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -179,6 +186,7 @@ class Daemon implements RunningDaemon {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
     this.#rates.configure(this.#config)
+    if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)
     // Whoever is just starting over as another device does so with the new ones.
     this.#parts?.shares.adjust(plan)
     return plan
@@ -197,6 +205,7 @@ class Daemon implements RunningDaemon {
         failures.push(thrown)
       }
     }
+    await attempt(() => this.#web.close())
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined
