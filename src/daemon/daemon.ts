@@ -20,7 +20,9 @@ import type { Log } from '../ports/log.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
+import { legacyHost } from './control/legacy-host.js'
 import { controlPages } from './control/pages.js'
+import type { DaemonView } from './control/view.js'
 import { WebApi, webRoutes } from './control/web-api.js'
 import { EventBook } from './events.js'
 import { FolderAdmin } from './folder-admin.js'
@@ -116,7 +118,7 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       log: this.#log,
     })
-    this.control = daemonBackend({
+    const view: DaemonView = {
       name: config.deviceName,
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares.all ?? [],
@@ -127,9 +129,18 @@ class Daemon implements RunningDaemon {
       port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
-    })
+    }
+    this.control = daemonBackend(view)
     this.#pages = controlPages({ events: this.#events })
-    this.#web = new WebApi(webRoutes(this.control, this.#pages, this.#log), this.#log)
+    this.#web = new WebApi(
+      webRoutes(
+        this.control,
+        this.#pages,
+        legacyHost(this.control, view, () => this.#config),
+        this.#log,
+      ),
+      this.#log,
+    )
   }
 
   get port(): number {

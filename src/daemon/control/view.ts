@@ -28,7 +28,7 @@ export interface DaemonView {
 }
 
 /** The shares, once they are there. */
-export async function sharesOf(view: DaemonView): Promise<readonly Share[]> {
+export async function sharesOf(view: Pick<DaemonView, 'shares' | 'started'>): Promise<readonly Share[]> {
   await view.started()
   return view.shares()
 }
