@@ -70,6 +70,8 @@ export class FolderAdmin {
     return this.#inTurn(async ({ shares, invites }) => {
       if (!path.isAbsolute(folder.dir)) throw new ShoalError('USAGE', 'the folder is no absolute path')
       const real = realFolder(folder.dir, true)
+      if (shares.all.some(({ dir }) => dir === real.real))
+        throw new ShoalError('EXISTS', `${real.real} is shared already`)
       await mustBeFree(real, keysOf(parseSecret(folder.secret)).shareId)
       const { folders, config, log } = this.#o
       const settings = await folders().add(config(), { ...folder, dir: real.real })

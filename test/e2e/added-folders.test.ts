@@ -74,7 +74,7 @@ describe('folders that are added while the daemon runs', () => {
     const free = path.join(world.root, 'anna', 'free')
     await refused('SHARE_UNUSABLE', /lies in a share/, path.join(anna.dir, 'within'), other)
     await refused('SHARE_UNUSABLE', /contains a share/, path.join(world.root, 'anna'), other)
-    await refused('SHARE_UNUSABLE', /another share already/, more(anna), other)
+    await refused('EXISTS', /is shared already/, more(anna), other)
     await refused('EXISTS', /is the folder of this share already/, free, text)
     await refused('SECRET_INVALID', /./, free, `${text.slice(0, -3)}qqq`)
     await refused('NOT_YET', /blind/, free, formatSecret(deriveSecret(secret, 'blind')))
