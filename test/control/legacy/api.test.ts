@@ -1,11 +1,14 @@
 // BitTorrent Sync's API, each method as its documentation and its clients' records of it have it.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { legacyHandler } from '../../../src/control/legacy/api.js'
+import { ERRORS } from '../../../src/control/legacy/answer.js'
+import { LEGACY_METHODS, legacyHandler } from '../../../src/control/legacy/api.js'
 import { ShoalError } from '../../../src/core/error.js'
 import { deriveSecret, formatSecret, parseSecret } from '../../../src/core/secret.js'
 import type { LogFields } from '../../../src/ports/log.js'
 import { silentLog } from '../../../src/ports/log.js'
+import { repository } from '../../support/repository.js'
 import { live, peerLive, shareLive, transfer } from '../fake-backend.js'
 import { DIRS, entry, FakeHost, FRESH, folder, HANDLES, SECRETS } from './fake-host.js'
 
@@ -293,6 +296,12 @@ describe('get_prefs and set_prefs', () => {
     assert.equal(wrong.error, 2)
     assert.equal(host.calls.length, 1)
   })
+})
+
+it('docs/btsync-api.md has every method and every number', () => {
+  const page = readFileSync(new URL('docs/btsync-api.md', repository), 'utf8')
+  for (const method of LEGACY_METHODS) assert.ok(page.includes(`\n| \`${method}\` |`), method)
+  for (const number of Object.values(ERRORS)) assert.match(page, new RegExp(`(^| )${number}( |\\b)`, 'm'))
 })
 
 describe('the rest', () => {
