@@ -12,6 +12,7 @@ import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { EventsOptions } from './events-command.js'
+import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
@@ -100,6 +101,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addSecret(program, io)
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
