@@ -164,6 +164,8 @@ export interface RevokeRequest {
   readonly id: string
 }
 
+export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'halted'])
+
 const grade = z.enum(['write', 'read', 'blind'])
 const transport = z.enum(['tcp', 'udx'])
 
@@ -192,7 +194,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
   grade,
-  state: z.enum(['scanning', 'syncing', 'idle', 'halted']),
+  state: shareState,
   haltReason: z.string().nullable(),
   files: count,
   bytes: count,

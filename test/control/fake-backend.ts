@@ -23,6 +23,14 @@ import type {
 } from '../../src/control/schema-drift.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
 import type {
+  AvailabilityReport,
+  AvailabilityRequest,
+  LiveReport,
+  PeerLive,
+  ShareLive,
+  TransferReport,
+} from '../../src/control/schema-live.js'
+import type {
   NewReleaseReport,
   ReleaseRequest,
   ReleasesReport,
@@ -129,6 +137,71 @@ export function memberDrift(name: string, changes: Partial<MemberDriftReport> = 
   }
 }
 
+export function peerLive(name: string, changes: Partial<PeerLive> = {}): PeerLive {
+  return {
+    device: member(name).device,
+    name,
+    grade: 'write',
+    transport: 'tcp',
+    address: '127.0.0.1:4444',
+    initiator: true,
+    connectedAt: '2026-11-20T18:02:03.000Z',
+    rttMs: 1.5,
+    downRate: 0,
+    upRate: 0,
+    receivedBytes: 0,
+    sentBytes: 0,
+    inFlightBytes: 0,
+    heldPieces: 100,
+    totalPieces: 100,
+    inSync: true,
+    needFiles: 0,
+    needBytes: 0,
+    stalled: false,
+    choked: false,
+    ...changes,
+  }
+}
+
+export function transfer(path: string, changes: Partial<TransferReport> = {}): TransferReport {
+  const { device, name } = peerLive('nas')
+  return {
+    path,
+    bytes: 10_000_000,
+    doneBytes: 4_000_000,
+    rate: 2_000_000,
+    etaMs: 3000,
+    startedAt: '2026-11-20T18:02:03.000Z',
+    peers: [{ device, name, bytes: 4_000_000 }],
+    direction: 'down',
+    ...changes,
+  }
+}
+
+export function shareLive(changes: Partial<ShareLive> = {}): ShareLive {
+  return {
+    dir: '/data/photos',
+    state: 'idle',
+    needFiles: 0,
+    needBytes: 0,
+    downRate: 0,
+    upRate: 0,
+    receivedBytes: 0,
+    sentBytes: 1024,
+    wrongPieces: 0,
+    totalPieces: 100,
+    heldPieces: 100,
+    peers: [peerLive('nas', { grade: 'read' }), peerLive('phone')],
+    transfers: [],
+    transferCount: 0,
+    ...changes,
+  }
+}
+
+export function live(...shares: ShareLive[]): LiveReport {
+  return { at: '2026-11-20T18:02:03.000Z', eventLoopDelayMs: 0.4, shares }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -141,6 +214,11 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  liveAnswer: LiveReport = live(shareLive())
+  availabilityAnswer: AvailabilityReport = {
+    ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
+    buckets: [{ pieces: 100, held: 100, minCopies: 3, maxCopies: 3 }],
+  }
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -220,6 +298,15 @@ export class FakeBackend implements ControlBackend {
   async revokeInvite({ id }: RevokeRequest): Promise<void> {
     this.calls.push(`revoke ${id}`)
     await this.work()
+  }
+
+  async live(): Promise<LiveReport> {
+    return this.liveAnswer
+  }
+
+  async availability({ share: at, width }: AvailabilityRequest): Promise<AvailabilityReport> {
+    this.calls.push(`availability ${at} ${width}`)
+    return this.availabilityAnswer
   }
 
   async releases(): Promise<ReleasesReport[]> {
