@@ -129,3 +129,21 @@ export function ends(left: Line, right: Line, width: number): Line {
 export function safe(text: string): string {
   return SIMPLE.test(text) ? text : printable(text)
 }
+
+export function isSameLine(a: Line, b: Line): boolean {
+  if (a === b) return true
+  if (a.length !== b.length) return false
+  return a.every((one, at) => {
+    const other = b[at]!
+    return (
+      one.text === other.text &&
+      one.tone === other.tone &&
+      one.bold === other.bold &&
+      one.inverse === other.inverse
+    )
+  })
+}
+
+export function isSameFrame(a: readonly Line[], b: readonly Line[]): boolean {
+  return a.length === b.length && a.every((line, at) => isSameLine(line, b[at]!))
+}

@@ -1,10 +1,16 @@
 // What the dashboard knows: the newest answers of each daemon, and what was kept of earlier ones (rates for sparklines,
 // events). Answers become rows here that a screen can list: one for each share, peer, transfer and so on of all daemons.
-import type { AvailabilityReport, PeerLive, ShareLive, TransferReport } from '../../control/schema-live.js'
 import type { MemberReport, ShareReport, StatusReport } from '../../control/schema.js'
-import type { ConflictReport } from '../../control/schema.js'
+import type { ConflictReport } from '../../control/schema-conflicts.js'
 import type { DriftReport } from '../../control/schema-drift.js'
-import type { LiveReport } from '../../control/schema-live.js'
+import type { EventReport } from '../../control/schema-events.js'
+import type {
+  AvailabilityReport,
+  LiveReport,
+  PeerLive,
+  ShareLive,
+  TransferReport,
+} from '../../control/schema-live.js'
 
 /** How it stands with asking one daemon. */
 export type Reach =
@@ -17,16 +23,6 @@ export type Reach =
 export interface RateHistory {
   readonly down: readonly number[]
   readonly up: readonly number[]
-}
-
-/** Of one event that a daemon told of. */
-export interface LogEvent {
-  readonly id: string
-  readonly atMs: number
-  readonly dir: string | null
-  readonly type: string
-  /** What else it said. */
-  readonly facts: Readonly<Record<string, unknown>>
 }
 
 export interface DaemonView {
@@ -45,7 +41,7 @@ export interface DaemonView {
   /** By the place of a share. */
   readonly availability: readonly (AvailabilityReport | undefined)[]
   /** Newest first. */
-  readonly events: readonly LogEvent[]
+  readonly events: readonly EventReport[]
 }
 
 export interface World {
@@ -106,7 +102,7 @@ export interface EventItem {
   readonly key: string
   readonly daemon: DaemonView
   readonly shareName: string
-  readonly event: LogEvent
+  readonly event: EventReport
 }
 
 const NO_HISTORY: RateHistory = { down: [], up: [] }
@@ -185,7 +181,8 @@ export function eventsOf(world: World): EventItem[] {
       return { key: `${daemon.key}#${event.id}`, daemon, shareName, event }
     }),
   )
-  return world.daemons.length < 2 ? items : items.sort((a, b) => b.event.atMs - a.event.atMs)
+  // All times are UTC, written alike.
+  return world.daemons.length < 2 ? items : items.sort((a, b) => (a.event.at < b.event.at ? 1 : -1))
 }
 
 /** Bytes per second of all shares. */
