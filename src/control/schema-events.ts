@@ -58,7 +58,7 @@ export type EventFact =
   | { readonly type: 'state'; readonly state: ShareState; readonly before: ShareState }
   /** A release is shown now. */
   | { readonly type: 'release'; readonly name: string }
-  /** A hook has run. `outcome`: "ok", or what went wrong. */
+  /** A hook has run. `hook`: its program; `outcome`: how it ended, in words. */
   | { readonly type: 'hook'; readonly hook: string; readonly outcome: string }
   | { readonly type: 'paused' | 'resumed' }
   /** Events before this one cannot be told any more: they are too old, or of an earlier run of the daemon. */

@@ -22,7 +22,9 @@ import { ShareIndex } from '../store/share-index.js'
 import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
+import { controlPages } from './control/pages.js'
 import { readIfThere } from './durable-file.js'
+import { EventBook } from './events.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
@@ -83,6 +85,7 @@ class Daemon implements RunningDaemon {
   #parts: Parts | undefined
   #server: ControlServer | undefined
   readonly #hookSlots = new HookSlots()
+  readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -133,7 +136,8 @@ class Daemon implements RunningDaemon {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
-      this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+      const pages = controlPages({ events: this.#events })
+      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -339,6 +343,7 @@ class Daemon implements RunningDaemon {
         metadata: metadataFor(share, this.#accounts),
         instance: swarm.instance,
         log: this.#log,
+        noteEvent: (fact) => this.#events.add(dir, fact),
         nowMs: Date.now,
       },
       (thrown) => this.#fail(thrown),

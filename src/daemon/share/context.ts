@@ -46,8 +46,11 @@ export interface ShareContext {
   /** Before a commit of this instant: see ArchiveKeeper.use. */
   useArchive(atMs: number): Promise<() => void>
   isIgnored(path: RelPath, isDirectory: boolean): boolean
-  /** A path of this disk was changed, which hooks may be for. Call inside the transaction that notes it. */
-  noteChange(path: RelPath, by: ChangedBy): void
+  /**
+   * A path of this disk was changed, which hooks may be for; `bytes` of content were written. Call inside the transaction
+   * that notes it.
+   */
+  noteChange(path: RelPath, by: ChangedBy, bytes?: number): void
   /** The ignore file was seen with new content. */
   onIgnoreRules(): void
   /** Publishes in the own feed; resolves when durable. Nothing to do for an empty list. */
@@ -63,7 +66,7 @@ export interface ShareContext {
   /** A reader's change of a path was put back, or replaced. Called inside the transaction that notes it. */
   onDriftEnded(ended: EndedDrift): void
   /** A whole look at the tree has ended. */
-  onFullScan(): void
+  onFullScan(durationMs: number): void
   /** Something that should not happen: the share stops with it. */
   fail(thrown: unknown): void
 }

@@ -199,7 +199,7 @@ export class Scanner {
     await this.#missing.publishDue(now)
     // What was adopted, or is a reader's drift, is news for the others too (section 10).
     await this.#context.publish([])
-    if (full) this.#endFullScan()
+    if (full) this.#endFullScan(performance.now() - now)
     this.#useUpIntents()
     await this.#links.settle()
   }
@@ -221,10 +221,10 @@ export class Scanner {
     this.#judge.useUpIntents((path) => this.#dirty.has(parentOf(path)) || this.#missing.has(path))
   }
 
-  #endFullScan(): void {
+  #endFullScan(durationMs: number): void {
     this.#isLookingAtAll = false
     this.#missing.endFullScan()
     this.#fullScans++
-    this.#context.onFullScan()
+    this.#context.onFullScan(durationMs)
   }
 }

@@ -9,6 +9,7 @@ import type { FolderPool } from '../../folder/pool.js'
 import type { HookSlots } from '../../hooks/slots.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
+import type { NoteEvent } from '../events.js'
 import type { Identity } from '../identity.js'
 
 /** What may change while the share runs. */
@@ -57,5 +58,6 @@ export interface ShareOptions {
   readonly database: Database
   readonly pool: FolderPool
   readonly log: Log
+  readonly noteEvent: NoteEvent
   readonly nowMs: () => number
 }

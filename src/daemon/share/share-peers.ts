@@ -3,6 +3,7 @@
 import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { NoteEvent } from '../events.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
 import type { Members } from './members.js'
@@ -18,6 +19,7 @@ export interface SharePeersOptions {
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
+  readonly note: NoteEvent
   /** Some member has a new state. */
   readonly onMembers: () => void
 }
@@ -62,10 +64,13 @@ export class SharePeers {
       'peer connected',
     )
     this.#connected.add(peer)
+    const { device, name, transport, address } = peer
+    this.#o.note({ type: 'peer-connected', device, name, transport, address })
     peer.on('close', (reason) => {
       this.#connected.delete(peer)
       members.seen(peer.device)
       reports.leave(peer)
+      this.#o.note({ type: 'peer-left', device, name, reason })
       log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
     })
     peer.on('certificates', (list) => {

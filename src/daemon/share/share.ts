@@ -17,7 +17,7 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
-import { ArchiveKeeper } from './archive-keeper.js'
+import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
@@ -25,7 +25,7 @@ import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
-import { LocalDrift } from './local-drift.js'
+import type { LocalDrift } from './local-drift.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
@@ -35,18 +35,20 @@ import { ShareRoot } from './root.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
+import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
+import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
+import { observed, ShareObserver } from './share-observer.js'
 import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
+import { listenTo } from './share-watch.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
-/** How long a change of this disk may wait to be noticed while a backlog is applied. */
-const BULK_LOOK_MS = 1000
 
 export class Share {
   readonly index: ShareIndex
@@ -58,6 +60,7 @@ export class Share {
   readonly drift: LocalDrift
   readonly hooks: Hooks
   readonly releases: Releases
+  readonly observer: ShareObserver
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -90,9 +93,13 @@ export class Share {
     this.#settings = options.settings
     this.#onFatal = onFatal
     this.#log = options.log.child({ dir })
+    this.observer = new ShareObserver({ note: options.noteEvent, nowMs, share: observed(this) })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
-    this.drift = this.#makeDrift(prefix)
+    this.drift = makeDrift(options, prefix, this.#log, {
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
@@ -108,6 +115,7 @@ export class Share {
     this.problems = new ProblemBook(
       nowMs,
       metadataProblems(this.index, () => this.#carried.metadata),
+      (problem, isThere) => this.observer.problem(problem, isThere),
     )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
       followsReleases: options.followsReleases,
@@ -161,6 +169,7 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
+      note: options.noteEvent,
       onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
@@ -201,6 +210,7 @@ export class Share {
         this.#settler.soon()
         this.hooks.wake()
         this.#scanner.noteChanges()
+        this.observer.poke()
       },
     })
     this.hooks = makeHooks(options, prefix, {
@@ -223,19 +233,7 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
-    this.#keeper = new ArchiveKeeper({
-      root: dir,
-      pool: options.pool,
-      meta: this.#meta,
-      problems: this.problems,
-      log: this.#log,
-      nowMs,
-      ttlDays: this.#settings.trashTtlDays,
-      rootIdentity: () => this.#root.identity,
-      haltReason: this.#context.haltReason,
-      forgetPieces: (isDayThere, after) =>
-        this.index.transaction(() => this.index.forgetArchived(isDayThere, after)),
-    })
+    this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
   }
 
   get dir(): string {
@@ -269,19 +267,13 @@ export class Share {
   async start(): Promise<void> {
     this.#loadIgnoreRules()
     this.drift.start(this.index)
+    this.observer.start()
     await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
-    // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
-    this.#watcher.on('dirty', (directories) => {
-      this.#scanner.markDirty(directories, this.#applier.isBulk ? BULK_LOOK_MS : 0)
+    listenTo(this.#watcher, {
+      ...{ scanner: this.#scanner, applier: this.#applier, problems: this.problems },
+      rescanAll: () => this.#rescanAll(),
     })
-    this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
-    this.#watcher.on('overflow', (reason) => {
-      // What is still amiss, the scan that follows tells anew.
-      if (reason === 'restart') this.problems.clear('watch', '')
-      this.#rescanAll()
-    })
-    this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
     this.#rescanTimer.every(this.#settings.rescanIntervalMs)
     if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
@@ -339,6 +331,7 @@ export class Share {
     this.#log.info({ reason: this.#halted }, 'approved, going on')
     this.#halted = undefined
     this.problems.clear('share', '')
+    this.observer.poke()
     this.#scanner.approve()
     this.#applier.wake()
   }
@@ -368,6 +361,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.observer.stop()
     this.drift.stop()
     this.#settler.stop()
     this.releases.stop()
@@ -410,7 +404,10 @@ export class Share {
       isOwn: (writer) => writer === this.#feeds.ownWriter,
       dressesAnew: () => this.#carried.dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
-      noteChange: (path, by) => this.hooks.noteChange(path, by),
+      noteChange: (path, by, bytes = 0) => {
+        this.hooks.noteChange(path, by)
+        if (by === 'share') this.observer.applied(path, bytes)
+      },
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
@@ -419,7 +416,8 @@ export class Share {
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
-      onFullScan: () => {
+      onFullScan: (durationMs) => {
+        this.observer.fullScan(durationMs)
         this.#meta.isNewEpoch = false
         this.#carried.noteFullScan(this.#isBehindDisk)
         this.#tellMembers()
@@ -427,16 +425,6 @@ export class Share {
       },
       fail: (thrown) => this.#fail(thrown),
     }
-  }
-
-  #makeDrift(prefix: string): LocalDrift {
-    const { database, nowMs, drift: rules } = this.#o
-    return new LocalDrift({
-      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
-      log: this.#log,
-      onChange: () => this.#news.tellSoon(),
-      mustRun: () => this.#mustRun(),
-    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -456,7 +444,11 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
+      onOwnChange: (path) => {
+        this.hooks.noteChange(path, 'user')
+        this.observer.published(path)
+      },
+      onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
@@ -469,6 +461,7 @@ export class Share {
     if (shown === undefined || shown === this.#meta.shownRelease) return
     this.hooks.noteChanged([CURRENT_LINK])
     this.#meta.shownRelease = shown
+    this.#o.noteEvent({ type: 'release', name: shown })
   }
 
   /** What this device holds, or could report of it, may have changed. */
@@ -483,6 +476,7 @@ export class Share {
     this.#halted = reason
     this.problems.set('share', '', 'HALTED', reason)
     this.#log.error({ reason }, 'share halted')
+    this.observer.poke()
   }
 
   #mustRun(): void {
@@ -495,6 +489,7 @@ export class Share {
   }
 
   #rescanAll(): void {
+    this.observer.poke()
     void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown))
   }
 
