@@ -50,7 +50,9 @@ function titleLine(world: World, columns: number): Line {
   const rates = totalRates(world)
   const left = joined([
     [span(` ${BELL} `, 'accent', { bold: true, inverse: true })],
-    daemons.length === 1 ? (daemons[0]!.status?.name ?? daemons[0]!.name) : formatCount(daemons.length, 'daemon'),
+    daemons.length === 1
+      ? (daemons[0]!.status?.name ?? daemons[0]!.name)
+      : formatCount(daemons.length, 'daemon'),
     formatCount(shares, 'share'),
     silent > 0 ? [span(`${silent} without reply`, 'bad')] : '',
   ])
@@ -106,7 +108,9 @@ function bodyLines(list: ShownList, world: World, columns: number, body: number)
   return [
     ...filled(table, tableHeight),
     [...line, span(hidden, 'muted')],
-    ...screen.detail(items[chosen], columns - 2, detailHeight, world).map((each): Line => [{ text: ' ' }, ...each]),
+    ...screen
+      .detail(items[chosen], columns - 2, detailHeight, world)
+      .map((each): Line => [{ text: ' ' }, ...each]),
   ]
 }
 
@@ -151,10 +155,13 @@ function lastLine({ nowMs }: World, ui: Ui, list: ShownList, columns: number): L
     const found = span(`  ${list.items.length} of ${list.all}  enter: done  esc: all`, 'muted')
     return [bold(' /', 'accent'), span(lastColumns(filter, columns - 40)), cursor(), found]
   }
-  if (notice !== undefined && notice.untilMs > nowMs) return [span(` ${notice.text}`, notice.tone, { bold: true })]
+  if (notice !== undefined && notice.untilMs > nowMs)
+    return [span(` ${notice.text}`, notice.tone, { bold: true })]
   const key = (name: string, what: string): Line => [bold(name, 'accent'), span(` ${what}`)]
   const filtered: Words =
-    filter === '' ? '' : [span(`/${cut(filter, 16)} ${list.items.length} of ${list.all}`, 'warn'), span(' esc: all')]
+    filter === ''
+      ? ''
+      : [span(`/${cut(filter, 16)} ${list.items.length} of ${list.all}`, 'warn'), span(' esc: all')]
   const actions = list.items.length === 0 ? [] : list.screen.actions.map((each) => key(each.key, each.label))
   const last = [key('?', 'help'), key('q', 'quit')]
   const others = [key('↑↓', 'choose'), key('s', 'sort'), key('/', 'filter')]

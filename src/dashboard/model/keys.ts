@@ -90,7 +90,10 @@ function stepped(ui: Ui, step: Step, { nowMs }: World): Pressed {
 
 function moved(ui: Ui, name: NamedKey, world: World, size: Size): Ui {
   const at = SCREENS.findIndex(({ id }) => id === ui.screen)
-  const other = (by: number): Ui => ({ ...ui, screen: SCREENS[(at + by + SCREENS.length) % SCREENS.length]!.id })
+  const other = (by: number): Ui => ({
+    ...ui,
+    screen: SCREENS[(at + by + SCREENS.length) % SCREENS.length]!.id,
+  })
   switch (name) {
     case 'tab':
     case 'right':

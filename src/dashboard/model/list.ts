@@ -1,7 +1,8 @@
 // The list of the screen that is shown: filtered, sorted, with the chosen one. Drawing and keys go by the same.
-import { screenOf } from '../screens/screens.js'
+
 import type { AnyScreen } from '../screens/screen.js'
-import { sorted, type Sorting } from './table.js'
+import { screenOf } from '../screens/screens.js'
+import { type Sorting, sorted } from './table.js'
 import { screenUi, type Ui } from './ui.js'
 import type { World } from './world.js'
 

@@ -1,7 +1,7 @@
 // A list of things as lines of aligned columns, for a given number of columns and lines of the screen. The widths do not
 // depend on what is shown, so that nothing jumps when values change; where it is narrow, the columns that matter least
 // are left out, and what is left is shared by the columns that can use it.
-import { lineOf, type Line, padLine, span, type Words } from './span.js'
+import { type Line, lineOf, padLine, span, type Words } from './span.js'
 
 export interface Column<T> {
   readonly id: string
@@ -63,7 +63,11 @@ export function placeColumns<T>(columns: readonly Column<T>[], room: number): Pl
 }
 
 /** Sorted by a column, otherwise as they were; `sorting` undefined: as they are. */
-export function sorted<T>(items: readonly T[], columns: readonly Column<T>[], sorting: Sorting | undefined): T[] {
+export function sorted<T>(
+  items: readonly T[],
+  columns: readonly Column<T>[],
+  sorting: Sorting | undefined,
+): T[] {
   const sortBy = columns.find(({ id }) => id === sorting?.column)?.sortBy
   if (sorting === undefined || sortBy === undefined) return [...items]
   const sign = sorting.descending ? -1 : 1

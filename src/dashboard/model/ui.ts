@@ -18,7 +18,12 @@ export type Dialog =
   | { readonly type: 'help'; readonly top: number }
   /** The filter is being typed. `before`: as it was. */
   | { readonly type: 'filter'; readonly before: string }
-  | { readonly type: 'confirm'; readonly title: string; readonly lines: readonly string[]; readonly order: Order }
+  | {
+      readonly type: 'confirm'
+      readonly title: string
+      readonly lines: readonly string[]
+      readonly order: Order
+    }
   | {
       readonly type: 'ask'
       readonly title: string

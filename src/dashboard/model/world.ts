@@ -177,7 +177,8 @@ export function eventsOf(world: World): EventItem[] {
   const names = new Map(shares.map((share) => [`${share.daemon.key}#${share.report.dir}`, share.shareName]))
   const items = world.daemons.flatMap((daemon) =>
     daemon.events.map((event): EventItem => {
-      const shareName = event.dir === null ? '' : (names.get(`${daemon.key}#${event.dir}`) ?? lastOf(event.dir))
+      const shareName =
+        event.dir === null ? '' : (names.get(`${daemon.key}#${event.dir}`) ?? lastOf(event.dir))
       return { key: `${daemon.key}#${event.id}`, daemon, shareName, event }
     }),
   )

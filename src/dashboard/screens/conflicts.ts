@@ -2,7 +2,7 @@
 import { formatBytes } from '../../cli/text.js'
 import type { ConflictReport, Keep, VersionReport } from '../../control/schema-conflicts.js'
 import { dateTime } from '../model/format.js'
-import { cut, type Line, padLine, safe, type Span, span, type Words } from '../model/span.js'
+import { cut, type Line, padLine, type Span, safe, span, type Words } from '../model/span.js'
 import { type ConflictItem, conflictsOf, type World } from '../model/world.js'
 import type { Action, Screen } from './screen.js'
 import { nameCell, pathCell, shareColumn } from './shared.js'
@@ -49,14 +49,26 @@ export const CONFLICTS: Screen<ConflictItem> = {
   detailTitle: ({ conflict }) => safe(conflict.path),
   detail: conflictDetail,
   actions: [
-    keep('t', 'this', 'keep this', 'keep what stands at the path; the other goes to the archive', ({ copy }) => [
-      'What stands at the path stays as it is, here and everywhere.',
-      `The other version goes to the archive: ${safe(copy)}`,
-    ]),
-    keep('o', 'other', 'keep other', 'put the other at the path; what stands there goes to the archive', () => [
-      'The other version replaces what stands at the path, here and everywhere.',
-      'What stands there now goes to the archive first.',
-    ]),
+    keep(
+      't',
+      'this',
+      'keep this',
+      'keep what stands at the path; the other goes to the archive',
+      ({ copy }) => [
+        'What stands at the path stays as it is, here and everywhere.',
+        `The other version goes to the archive: ${safe(copy)}`,
+      ],
+    ),
+    keep(
+      'o',
+      'other',
+      'keep other',
+      'put the other at the path; what stands there goes to the archive',
+      () => [
+        'The other version replaces what stands at the path, here and everywhere.',
+        'What stands there now goes to the archive first.',
+      ],
+    ),
     keep('b', 'both', 'keep both', 'keep the other as a file of its own', () => [
       'Nothing is replaced: the other version stays as an ordinary file, under a name of its own.',
     ]),
@@ -99,15 +111,25 @@ function conflictDetail({ conflict }: ConflictItem, width: number, lines: number
     return [[plain(left, tone)], [plain(right, tone)]]
   }
   return [
-    row('', [span('THIS, at the path', 'good', { bold: true })], [span('OTHER, in the copy', 'warn', { bold: true })]),
+    row(
+      '',
+      [span('THIS, at the path', 'good', { bold: true })],
+      [span('OTHER, in the copy', 'warn', { bold: true })],
+    ),
     row('name', pathCell(conflict.path, half), pathCell(conflict.copy, half)),
-    row('by', ...differing(({ name, device }) => cut(safe(name ?? device?.slice(0, 16) ?? 'not known'), half))),
+    row(
+      'by',
+      ...differing(({ name, device }) => cut(safe(name ?? device?.slice(0, 16) ?? 'not known'), half)),
+    ),
     row('when', [plain(timeOf(kept))], [plain(timeOf(other))]),
     row('changed', ...differing(({ mtime }) => dateTime(Date.parse(mtime)))),
     row('size', ...differing(({ type, size }) => (type === 'file' ? `${formatBytes(size)} (${size})` : '-'))),
-    row('type', ...differing(({ type, mode, target }) =>
-      type === 'symlink' ? `symlink to ${safe(target ?? '?')}` : `${type}, mode ${(mode ?? 0).toString(8)}`,
-    )),
+    row(
+      'type',
+      ...differing(({ type, mode, target }) =>
+        type === 'symlink' ? `symlink to ${safe(target ?? '?')}` : `${type}, mode ${(mode ?? 0).toString(8)}`,
+      ),
+    ),
     row('newer', newer(kept, other), newer(other, kept)),
   ].slice(0, lines)
 }

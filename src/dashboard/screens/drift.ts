@@ -1,6 +1,6 @@
 // A reader's own changes: what differs from the share here, and what to do about it.
 import { ago, dateTime } from '../model/format.js'
-import { joined, type Line, safe, type Span, span } from '../model/span.js'
+import { joined, type Line, type Span, safe, span } from '../model/span.js'
 import { type DriftItem, driftOf, type World } from '../model/world.js'
 import type { Action, Screen, Step } from './screen.js'
 import { fact, nameCell, pathCell, shareColumn } from './shared.js'
@@ -62,7 +62,9 @@ export const DRIFT: Screen<DriftItem> = {
   actions: [
     action('a', 'acknowledge', 'say that it is meant; it is not put back then', ({ drift, ...at }) => ({
       ...{ type: 'ask', title: `Acknowledge ${safe(drift.path)}?`, label: 'Reason' },
-      lines: ['It is not counted as drift for 30 days, unless it changes again. Who looks later wants to know why.'],
+      lines: [
+        'It is not counted as drift for 30 days, unless it changes again. Who looks later wants to know why.',
+      ],
       orderOf: (reason) => ({ type: 'acknowledge', ...whereOf(at, drift.path), reason }),
     })),
     action('w', 'withdraw', 'take an acknowledgement back', ({ drift, ...at }) =>
@@ -70,28 +72,41 @@ export const DRIFT: Screen<DriftItem> = {
         ? { type: 'refuse', why: 'nobody has acknowledged it' }
         : { type: 'order', order: { type: 'withdraw', ...whereOf(at, drift.path) } },
     ),
-    action('r', 'restore', 'put back what the share says; what is here goes to the archive', ({ drift, ...at }) =>
-      drift.kind === 'added'
-        ? { type: 'refuse', why: 'the share does not have it: x moves it to the archive' }
-        : {
-            ...{ type: 'confirm', title: `Put ${safe(drift.path)} back?` },
-            lines: ['It becomes what the share says. What is here now goes to the archive.'],
-            order: { type: 'restore', ...whereOf(at, drift.path) },
-          },
+    action(
+      'r',
+      'restore',
+      'put back what the share says; what is here goes to the archive',
+      ({ drift, ...at }) =>
+        drift.kind === 'added'
+          ? { type: 'refuse', why: 'the share does not have it: x moves it to the archive' }
+          : {
+              ...{ type: 'confirm', title: `Put ${safe(drift.path)} back?` },
+              lines: ['It becomes what the share says. What is here now goes to the archive.'],
+              order: { type: 'restore', ...whereOf(at, drift.path) },
+            },
     ),
-    action('x', 'archive extra', 'move a file that the share does not have to the archive', ({ drift, ...at }) =>
-      drift.kind === 'added'
-        ? {
-            ...{ type: 'confirm', title: `Move ${safe(drift.path)} to the archive?` },
-            lines: ['The share does not have it. It can be taken back from the archive.'],
-            order: { type: 'archive-extra', ...whereOf(at, drift.path) },
-          }
-        : { type: 'refuse', why: 'the share has it: r puts it back' },
+    action(
+      'x',
+      'archive extra',
+      'move a file that the share does not have to the archive',
+      ({ drift, ...at }) =>
+        drift.kind === 'added'
+          ? {
+              ...{ type: 'confirm', title: `Move ${safe(drift.path)} to the archive?` },
+              lines: ['The share does not have it. It can be taken back from the archive.'],
+              order: { type: 'archive-extra', ...whereOf(at, drift.path) },
+            }
+          : { type: 'refuse', why: 'the share has it: r puts it back' },
     ),
   ],
 }
 
-function action(key: string, label: string, help: string, step: (item: DriftItem) => Step): Action<DriftItem> {
+function action(
+  key: string,
+  label: string,
+  help: string,
+  step: (item: DriftItem) => Step,
+): Action<DriftItem> {
   return { key, label, help, step }
 }
 
@@ -112,7 +127,12 @@ function thenOf({ drift }: DriftItem): Span & { readonly text: string } {
     : span(`put back ${dateTime(Date.parse(nextRestore)).slice(11, 16)}`, 'accent')
 }
 
-function driftDetail({ drift, shareName }: DriftItem, width: number, lines: number, { nowMs }: World): Line[] {
+function driftDetail(
+  { drift, shareName }: DriftItem,
+  width: number,
+  lines: number,
+  { nowMs }: World,
+): Line[] {
   const { path, kind, kinds, since, acknowledgement, restores, nextRestore, policy } = drift
   const then =
     policy === 'report'
@@ -121,8 +141,14 @@ function driftDetail({ drift, shareName }: DriftItem, width: number, lines: numb
         ? 'it is put back (policy: restore)'
         : `it is put back at ${dateTime(Date.parse(nextRestore))} (policy: restore)`
   return [
-    fact('path', joined([pathCell(path, Math.max(10, width - 24)), [span(`in ${safe(shareName)}`, 'muted')]])),
-    fact('here', joined([`${WHAT[kind]}: ${kinds.join(', ')}`, restores > 0 ? `put back ${restores} times` : ''], ', ')),
+    fact(
+      'path',
+      joined([pathCell(path, Math.max(10, width - 24)), [span(`in ${safe(shareName)}`, 'muted')]]),
+    ),
+    fact(
+      'here',
+      joined([`${WHAT[kind]}: ${kinds.join(', ')}`, restores > 0 ? `put back ${restores} times` : ''], ', '),
+    ),
     fact('since', since === null ? '-' : `${dateTime(Date.parse(since))}, ${ago(Date.parse(since), nowMs)}`),
     fact(
       'then',

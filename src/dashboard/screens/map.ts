@@ -20,7 +20,8 @@ export const MAP: Screen<ShareItem> = {
     { ...shareColumn<ShareItem>(0), width: 10, weight: 3, most: 40 },
     {
       ...{ id: 'held', title: 'HERE', width: 10, weight: 2, most: 40, rank: 1 },
-      cell: ({ live }, width) => (live === undefined ? '' : bar(heldPart(live), width, toneOf(heldPart(live)))),
+      cell: ({ live }, width) =>
+        live === undefined ? '' : bar(heldPart(live), width, toneOf(heldPart(live))),
     },
     {
       ...{ id: 'pieces', title: 'PIECES', width: 9, rank: 0, ...right },
@@ -81,7 +82,8 @@ function rarest({ rarestCopies, rarestPieces }: AvailabilityReport): string {
 function mapDetail(share: ShareItem, width: number, lines: number, _world: World): Line[] {
   const map = mapOf(share)
   if (map === undefined) return [fact('map', [span('asking', 'muted')])]
-  if (map.pieces === 0) return [fact('map', [span('the share has no pieces: it is empty, or nobody told of any', 'muted')])]
+  if (map.pieces === 0)
+    return [fact('map', [span('the share has no pieces: it is empty, or nobody told of any', 'muted')])]
   const room = Math.max(10, width - STRIP_LABEL)
   const legend = [
     fact('here', [
@@ -116,11 +118,18 @@ function mapDetail(share: ShareItem, width: number, lines: number, _world: World
   }
   const shownStrips = strips.slice(0, Math.max(2, lines - 1 - legend.length - 1))
   const used = 1 + shownStrips.length + legend.length + 2
-  return [head, [], ...shownStrips, [], ...legend, ...(used + 2 < lines ? [[], ...peers] : [])].slice(0, lines)
+  return [head, [], ...shownStrips, [], ...legend, ...(used + 2 < lines ? [[], ...peers] : [])].slice(
+    0,
+    lines,
+  )
 }
 
 function peerLines({ live, daemon }: ShareItem, width: number): Line[] {
-  const own = { name: daemon.status?.name ?? 'here', heldPieces: live?.heldPieces ?? 0, totalPieces: live?.totalPieces ?? 0 }
+  const own = {
+    name: daemon.status?.name ?? 'here',
+    heldPieces: live?.heldPieces ?? 0,
+    totalPieces: live?.totalPieces ?? 0,
+  }
   const peers = [...(live?.peers ?? [])].sort((a, b) => heldPart(b) - heldPart(a))
   return [{ ...own, name: `${own.name} (here)` }, ...peers].map((peer) => {
     const part = heldPart(peer)

@@ -77,7 +77,9 @@ const COLUMNS: readonly Column<OverviewItem>[] = [
     { id: 'look', title: 'LOOK', width: 4, rank: 1, ...right },
     (share) => {
       const count = toLookAt(share)
-      return count === 0 ? [span('-', 'muted')] : [span(String(Math.min(9999, count)), 'warn', { bold: true })]
+      return count === 0
+        ? [span('-', 'muted')]
+        : [span(String(Math.min(9999, count)), 'warn', { bold: true })]
     },
     toLookAt,
   ),
@@ -97,14 +99,19 @@ export const OVERVIEW: Screen<OverviewItem> = {
   detail: (item, width, lines, world) =>
     item.type === 'share' ? shareDetail(item, width, lines, world) : silentDetail(item, width),
   actions: [
-    action('p', 'pause/resume', 'pause the share, or go on with it', ({ daemon, place, report, shareName }) => {
-      const at = { daemon: daemon.key, share: place }
-      if ((report.state as string) === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
-      return {
-        ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
-        lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
-      }
-    }),
+    action(
+      'p',
+      'pause/resume',
+      'pause the share, or go on with it',
+      ({ daemon, place, report, shareName }) => {
+        const at = { daemon: daemon.key, share: place }
+        if ((report.state as string) === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
+        return {
+          ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
+          lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
+        }
+      },
+    ),
     action('c', 'check disk', 'look through the folder now', ({ daemon, place }) => ({
       type: 'order',
       order: { type: 'rescan', daemon: daemon.key, share: place },
@@ -136,7 +143,9 @@ function action(
 function stateOf(item: OverviewItem): ReturnType<typeof span> {
   if (item.type === 'share') return stateSpan(item.live?.state ?? item.report.state)
   const { reach } = item.daemon
-  return reach.type === 'down' ? span('no reply', 'bad') : span(reach.type === 'up' ? 'empty' : 'asking', 'muted')
+  return reach.type === 'down'
+    ? span('no reply', 'bad')
+    : span(reach.type === 'up' ? 'empty' : 'asking', 'muted')
 }
 
 /** What is still to do here. */
@@ -209,7 +218,10 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
   ]
   const told = [...lookLines(share), ...memberLines(share, world)]
   // Charts take what is left, but the facts and the first of what is told come before.
-  const chartHeight = Math.max(1, Math.min(4, Math.floor((lines - facts.length - Math.min(told.length, 8)) / 2)))
+  const chartHeight = Math.max(
+    1,
+    Math.min(4, Math.floor((lines - facts.length - Math.min(told.length, 8)) / 2)),
+  )
   const charts =
     lines - facts.length < 4
       ? []
@@ -217,7 +229,10 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
           ...chartLines('down', history.down, live?.downRate ?? 0, width, chartHeight),
           ...chartLines('up', history.up, live?.upRate ?? 0, width, chartHeight),
         ]
-  return [...facts.slice(0, 2), ...charts, ...told.slice(0, 2), ...facts.slice(2), ...told.slice(2)].slice(0, lines)
+  return [...facts.slice(0, 2), ...charts, ...told.slice(0, 2), ...facts.slice(2), ...told.slice(2)].slice(
+    0,
+    lines,
+  )
 }
 
 function stateWords(share: ShareItem): Words {
@@ -225,7 +240,8 @@ function stateWords(share: ShareItem): Words {
   const { files, bytes } = needOf(share)
   if (report.state === 'halted')
     return [span('halted', 'bad', { bold: true }), span(`: ${safe(report.haltReason ?? '')} (a: approve)`)]
-  const left = live !== undefined && live.downRate >= 1 && bytes > 0 ? (bytes / live.downRate) * 1000 : undefined
+  const left =
+    live !== undefined && live.downRate >= 1 && bytes > 0 ? (bytes / live.downRate) * 1000 : undefined
   const here = percent(share.report.bytes, share.report.bytes + bytes)
   return joined(
     [
@@ -238,7 +254,13 @@ function stateWords(share: ShareItem): Words {
   )
 }
 
-function chartLines(what: 'down' | 'up', values: readonly number[], now: number, width: number, height: number): Line[] {
+function chartLines(
+  what: 'down' | 'up',
+  values: readonly number[],
+  now: number,
+  width: number,
+  height: number,
+): Line[] {
   const notes = [perSecond(now), `most ${perSecond(Math.max(0, ...values))}`]
   const room = Math.max(10, width - CHART_LABEL - 20)
   return chart(values, Math.min(room, 120), height).map((blocks, at): Line => {
@@ -275,10 +297,13 @@ function memberLines({ report, live }: ShareItem, { nowMs }: World): Line[] {
   const byDevice = new Map(live?.peers.map((peer) => [peer.device, peer]))
   return report.members.map((member, at) => {
     const peer = byDevice.get(member.device)
-    return fact(at === 0 ? 'members' : '', joined([
-      [span(safe(member.name), undefined, { bold: true })],
-      [memberState(member, peer, nowMs)],
-      peer === undefined ? '' : [span(`${peer.transport} ${safe(peer.address)}`, 'muted')],
-    ]))
+    return fact(
+      at === 0 ? 'members' : '',
+      joined([
+        [span(safe(member.name), undefined, { bold: true })],
+        [memberState(member, peer, nowMs)],
+        peer === undefined ? '' : [span(`${peer.transport} ${safe(peer.address)}`, 'muted')],
+      ]),
+    )
   })
 }

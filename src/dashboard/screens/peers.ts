@@ -81,7 +81,8 @@ function shortState(member: MemberReport, live: PeerLive | undefined): Span {
   if (live === undefined) return span('connected', 'muted')
   if (live.stalled) return span('stalled', 'bad')
   if (live.inSync) return span('in sync', 'good')
-  if (live.needFiles > 0) return span(`${live.needFiles} file${live.needFiles === 1 ? '' : 's'} behind`, 'warn')
+  if (live.needFiles > 0)
+    return span(`${live.needFiles} file${live.needFiles === 1 ? '' : 's'} behind`, 'warn')
   return span('differs', 'warn')
 }
 
@@ -111,7 +112,12 @@ function seenText({ lastSeen }: MemberReport, nowMs: number): string {
   return Number.isNaN(nowMs) ? dateTime(Date.parse(lastSeen)).slice(5, 16) : ago(Date.parse(lastSeen), nowMs)
 }
 
-function peerDetail({ member, live, shareName }: PeerItem, width: number, lines: number, { nowMs }: World): Line[] {
+function peerDetail(
+  { member, live, shareName }: PeerItem,
+  width: number,
+  lines: number,
+  { nowMs }: World,
+): Line[] {
   const who = fact(
     'member',
     joined([
@@ -167,6 +173,10 @@ function peerDetail({ member, live, shareName }: PeerItem, width: number, lines:
 }
 
 function driftLine({ drift, clockAheadMs }: MemberReport): Line {
-  const clock = Math.abs(clockAheadMs ?? 0) >= 5000 ? `clock ${milliseconds(Math.abs(clockAheadMs!))} off` : ''
-  return fact('own', joined([drift > 0 ? [span(`${drift} changed there against the share`, 'warn')] : 'no drift', clock]))
+  const clock =
+    Math.abs(clockAheadMs ?? 0) >= 5000 ? `clock ${milliseconds(Math.abs(clockAheadMs!))} off` : ''
+  return fact(
+    'own',
+    joined([drift > 0 ? [span(`${drift} changed there against the share`, 'warn')] : 'no drift', clock]),
+  )
 }

@@ -9,7 +9,11 @@ export type ScreenId = 'overview' | 'peers' | 'transfers' | 'map' | 'log' | 'con
 
 /** What is asked of a daemon on a person's word. */
 export type Order =
-  | { readonly type: 'rescan' | 'pause' | 'resume' | 'approve'; readonly daemon: string; readonly share: number }
+  | {
+      readonly type: 'rescan' | 'pause' | 'resume' | 'approve'
+      readonly daemon: string
+      readonly share: number
+    }
   | {
       readonly type: 'resolve'
       readonly daemon: string
@@ -37,7 +41,12 @@ export type Step =
   /** It is done at once. */
   | { readonly type: 'order'; readonly order: Order }
   /** It is done if a person says yes. */
-  | { readonly type: 'confirm'; readonly title: string; readonly lines: readonly string[]; readonly order: Order }
+  | {
+      readonly type: 'confirm'
+      readonly title: string
+      readonly lines: readonly string[]
+      readonly order: Order
+    }
   /** A line of text is asked for first. */
   | {
       readonly type: 'ask'

@@ -56,7 +56,8 @@ export const TRANSFERS: Screen<TransferItem> = {
       : 'nothing is being fetched: all that is known is here',
   count: (world) =>
     world.daemons.reduce(
-      (sum, { live }) => sum + (live?.shares ?? []).reduce((all, { transferCount }) => all + transferCount, 0),
+      (sum, { live }) =>
+        sum + (live?.shares ?? []).reduce((all, { transferCount }) => all + transferCount, 0),
       0,
     ),
   detailLines: (lines) => (lines < 16 ? 4 : 7),
@@ -69,10 +70,18 @@ function partOf({ doneBytes, bytes }: TransferItem['transfer']): number {
   return bytes === 0 ? 1 : doneBytes / bytes
 }
 
-function transferDetail({ transfer, shareName }: TransferItem, width: number, lines: number, _world: World): Line[] {
+function transferDetail(
+  { transfer, shareName }: TransferItem,
+  width: number,
+  lines: number,
+  _world: World,
+): Line[] {
   const { path, bytes, doneBytes, rate, etaMs, peers } = transfer
   const head = [
-    fact('file', joined([pathCell(path, Math.max(10, width - 24)), [span(`in ${safe(shareName)}`, 'muted')]])),
+    fact(
+      'file',
+      joined([pathCell(path, Math.max(10, width - 24)), [span(`in ${safe(shareName)}`, 'muted')]]),
+    ),
     fact(
       'done',
       joined(
@@ -97,5 +106,8 @@ function transferDetail({ transfer, shareName }: TransferItem, width: number, li
         span(label),
       ])
     })
-  return [...head, ...(from.length === 0 ? [fact('from', [span('nobody yet', 'muted')])] : from)].slice(0, lines)
+  return [...head, ...(from.length === 0 ? [fact('from', [span('nobody yet', 'muted')])] : from)].slice(
+    0,
+    lines,
+  )
 }

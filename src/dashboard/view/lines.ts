@@ -13,9 +13,7 @@ const LineView = memo(
   ({ line, theme }: LineProps): ReactElement => {
     const parts = line.map((part, at) => {
       const look = lookOf(theme, part)
-      return Object.keys(look).length === 0
-        ? part.text
-        : createElement(Text, { key: at, ...look }, part.text)
+      return Object.keys(look).length === 0 ? part.text : createElement(Text, { key: at, ...look }, part.text)
     })
     // An empty text has no height.
     return createElement(Text, { wrap: 'truncate' }, ...(parts.length === 0 ? [' '] : parts))
