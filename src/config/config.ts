@@ -70,6 +70,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** Whether limits hold for peers on the local network, too. */
+  readonly rateLimitLocalPeers: boolean
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -208,6 +210,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    rateLimitLocalPeers: shape.rate_limit_local_peers,
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
 }

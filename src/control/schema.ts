@@ -19,7 +19,8 @@ export interface StatusReport {
   readonly shares: readonly ShareReport[]
 }
 
-export type ShareState = 'scanning' | 'syncing' | 'idle' | 'halted'
+/** 'paused': speaks with nobody until resumed, but goes on looking at its disk. */
+export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 
 export interface ShareReport {
   /** Absolute. */
@@ -28,6 +29,8 @@ export interface ShareReport {
   readonly state: ShareState
   /** Why nothing is done until approved (A5); null unless halted. */
   readonly haltReason: string | null
+  /** Since when it is paused, ISO 8601, also while halted; null: it is not. */
+  readonly pausedSince: string | null
   /** Files of the share that this disk holds now, in whatever version, and their bytes; `digest` is over the same. */
   readonly files: number
   readonly bytes: number
@@ -96,15 +99,6 @@ export interface PeerReport {
   readonly sentBytes: number
 }
 
-/** GET /v1/conflicts: one for each conflict copy in the tree (V5). */
-export interface ConflictReport {
-  readonly dir: string
-  /** The path that both edited. */
-  readonly path: string
-  /** Where the losing version lies. */
-  readonly copy: string
-}
-
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
 export interface InviteReport {
   /** 8 hex digits. */
@@ -164,7 +158,7 @@ export interface RevokeRequest {
   readonly id: string
 }
 
-export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'halted'])
+export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'paused', 'halted'])
 
 const grade = z.enum(['write', 'read', 'blind'])
 const transport = z.enum(['tcp', 'udx'])
@@ -196,6 +190,8 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   grade,
   state: shareState,
   haltReason: z.string().nullable(),
+  // A daemon of an earlier version has none.
+  pausedSince: z.string().nullable().default(null),
   files: count,
   bytes: count,
   needFiles: count,
@@ -233,10 +229,6 @@ export const peerReports: z.ZodType<readonly PeerReport[]> = z.array(
     receivedBytes: count,
     sentBytes: count,
   }),
-)
-
-export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
-  z.looseObject({ dir: z.string(), path: z.string(), copy: z.string() }),
 )
 
 const inviteShape = {

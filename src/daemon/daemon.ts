@@ -29,6 +29,7 @@ import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
+import { RateLimits } from './rate-limits.js'
 import { Share } from './share/share.js'
 import type { ShareHooks, ShareSettings } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
@@ -99,6 +100,7 @@ class Daemon implements RunningDaemon {
     this.#config = config
     this.#options = options
     this.#log = options.log
+    this.#rates = new RateLimits(config)
     this.stopped = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -109,6 +111,7 @@ class Daemon implements RunningDaemon {
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
       limits: () => this.#config,
+      rates: this.#rates,
       invites: () => this.#parts?.invites,
       port: () => this.port,
       started: () => this.#restarted(),
@@ -126,6 +129,7 @@ class Daemon implements RunningDaemon {
   }
 
   #openedIdentity: Identity | undefined
+  readonly #rates: RateLimits
   readonly #accounts = new AccountCache(() => performance.now())
 
   async start(): Promise<void> {
@@ -165,6 +169,7 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
+    this.#rates.configure(this.#config)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
@@ -261,7 +266,7 @@ class Daemon implements RunningDaemon {
       this.#keepPort(port)
       own.forEach((share, i) => {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
-        share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
+        share.join(() => swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
       })
       invites.start(swarm, isStrange)
       this.#parts = { swarm, shares: own, invites, port, close }
@@ -324,6 +329,8 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       followsReleases,
+      secret,
+      rates: this.#rates,
       drift: driftRules(share),
       hardLinks,
       sparse,

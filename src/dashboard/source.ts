@@ -199,7 +199,7 @@ class Watcher {
     try {
       if (conflicts) {
         const isAny = status.shares.some((share) => share.conflicts > 0)
-        this.#set({ conflicts: isAny ? ((await client.conflicts(inTime())) as never) : [] })
+        this.#set({ conflicts: isAny ? await client.conflicts(inTime()) : [] })
       }
       if (drift) {
         const isAny = status.shares.some((share) => share.drift + share.driftDetail.acknowledged > 0)
