@@ -8,7 +8,15 @@ const ACKNOWLEDGE_MS = 30 * 86_400_000
 /** The calls that orders need. */
 export type OrderClient = Pick<
   ControlClient,
-  'scan' | 'approve' | 'acknowledgeDrift' | 'withdrawDrift' | 'archiveExtra'
+  | 'scan'
+  | 'approve'
+  | 'pause'
+  | 'resume'
+  | 'resolveConflict'
+  | 'acknowledgeDrift'
+  | 'withdrawDrift'
+  | 'archiveExtra'
+  | 'restoreDrift'
 >
 
 /** Resolves with what was done, for a person. Rejects as the client does. */
@@ -25,13 +33,30 @@ export async function carryOut(client: OrderClient, order: Order): Promise<strin
       const { left } = await client.archiveExtra({ share, paths: [order.path] })
       return left.length === 0 ? `${order.path} is in the archive` : `left: ${left[0]!.detail}`
     }
+    case 'restore': {
+      const { left } = await client.restoreDrift({ share, paths: [order.path] })
+      return left.length === 0 ? `${order.path} is as the share says` : `left: ${left[0]!.detail}`
+    }
+    case 'resolve': {
+      const { copy, keep, id } = order
+      const { path, at, archived } = await client.resolveConflict({
+        ...{ share, copy, keep },
+        ...(id === '' ? {} : { id }),
+      })
+      if (keep === 'both') return `both are kept: ${path}, ${at ?? copy}`
+      return archived === null ? `${path} is settled` : `${path} is settled; the other one: ${archived}`
+    }
     case 'approve':
       await client.approve({ share })
       return 'it goes on'
+    case 'pause':
+      await client.pause({ share })
+      return 'it is paused'
+    case 'resume':
+      await client.resume({ share })
+      return 'it goes on'
     case 'rescan':
-      await client.scan()
+      await client.scan({ share })
       return 'the disk was looked through'
-    default:
-      return 'not there yet'
   }
 }

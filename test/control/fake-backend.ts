@@ -20,6 +20,8 @@ import type {
   DriftPath,
   DriftReport,
   MemberDriftReport,
+  RestoreDriftReport,
+  RestoreDriftRequest,
 } from '../../src/control/schema-drift.js'
 import type {
   EntriesReport,
@@ -343,6 +345,12 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
     await this.work()
     return this.extraReport
+  }
+
+  async restoreDrift({ share: at, paths }: RestoreDriftRequest): Promise<RestoreDriftReport> {
+    this.calls.push(`restore ${at} ${paths.join(' ')}`)
+    await this.work()
+    return { restored: paths.map((path) => ({ dir: '/data/photos', path, to: null })), left: [] }
   }
 
   async scan({ share: at }: OneOrAll = {}): Promise<void> {

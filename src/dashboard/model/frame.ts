@@ -7,7 +7,7 @@ import { boxLines, boxRoom, wrapWords } from './box.js'
 import { clock, perSecond } from './format.js'
 import { helpLines } from './help.js'
 import { type ShownList, shownList } from './list.js'
-import { bold, cut, cutLine, ends, joined, type Line, lineWidth, span, type Words } from './span.js'
+import { bold, cut, cutLine, ends, joined, type Line, lineWidth, safe, span, type Words } from './span.js'
 import { tableLines, windowStart } from './table.js'
 import { type Dialog, screenUi, type Ui } from './ui.js'
 import { totalRates, type World } from './world.js'
@@ -21,7 +21,7 @@ export interface Size {
 const LEAST: Size = { columns: 40, rows: 10 }
 /** Title, tabs, and the last line. */
 const AROUND = 3
-const BELL = 'shoal'
+const BRAND = 'shoal'
 
 export function frameOf(world: World, ui: Ui, size: Size): Line[] {
   const { columns, rows } = size
@@ -48,43 +48,55 @@ function titleLine(world: World, columns: number): Line {
   const shares = daemons.reduce((sum, { status }) => sum + (status?.shares.length ?? 0), 0)
   const silent = daemons.filter(({ reach }) => reach.type === 'down').length
   const rates = totalRates(world)
-  const left = joined([
-    [span(` ${BELL} `, 'accent', { bold: true, inverse: true })],
+  const brand = [span(` ${BRAND} `, 'accent', { bold: true, inverse: true })]
+  const who =
     daemons.length === 1
       ? (daemons[0]!.status?.name ?? daemons[0]!.name)
-      : formatCount(daemons.length, 'daemon'),
-    formatCount(shares, 'share'),
-    silent > 0 ? [span(`${silent} without reply`, 'bad')] : '',
-  ])
-  const right: Words[] = [
+      : formatCount(daemons.length, 'daemon')
+  const without = silent > 0 ? [span(`${silent} without reply`, 'bad')] : ''
+  const moves = joined([
     [span(`▼ ${perSecond(rates.down)}`, 'down')],
     [span(`▲ ${perSecond(rates.up)}`, 'up')],
-    clock(nowMs),
+  ])
+  const time = clock(nowMs)
+  const ways: readonly (readonly [left: readonly Words[], right: readonly Words[]])[] = [
+    [
+      [brand, safe(who), formatCount(shares, 'share'), without],
+      [moves, time],
+    ],
+    [
+      [brand, safe(who), without],
+      [moves, time],
+    ],
+    [[brand, safe(who), without], [moves]],
+    [[brand, without], [moves]],
   ]
-  return ends(left, joined(right), columns)
+  const [left, right] = ways
+    .map((way) => [joined(way[0]), joined(way[1])] as const)
+    .find((way) => lineWidth(way[0]) + lineWidth(way[1]) + 2 <= columns) ?? [brand, moves]
+  return ends(left, right, columns)
 }
 
 function tabsLine(world: World, ui: Ui, columns: number): Line {
   const counts = new Map(SCREENS.map(({ id, count }) => [id, count?.(world) ?? 0]))
-  const tabs = (isShort: boolean, hasCounts: boolean): Line[] =>
-    SCREENS.map((screen, at) => {
-      const { id, title, short } = screen
+  const tabs = (isShort: boolean): Line[] =>
+    SCREENS.map(({ id, title, short }, at) => {
       const count = counts.get(id)!
-      const number = count > 0 && hasCounts ? ` (${count > 99 ? '99+' : count})` : ''
+      // What is fetched is no news; what somebody should look at is.
+      const isLoud = count > 0 && id !== 'transfers'
+      const few = count > 99 ? '99+' : count
+      const number = isShort ? (isLoud ? `(${few})` : '') : count > 0 ? ` (${few})` : ''
       const text = `${at + 1} ${isShort ? short : title}${number}`
       if (id === ui.screen) return [span(text, undefined, { bold: true, inverse: true })]
-      const isLoud = count > 0 && id !== 'transfers'
       return isLoud ? [span(text, 'warn')] : [span(text, 'muted')]
     })
-  const ways: readonly [isShort: boolean, hasCounts: boolean, gap: string][] = [
-    [false, true, '   '],
-    [false, true, '  '],
-    [true, true, '  '],
-    [true, true, ' '],
-    [true, false, '  '],
-    [true, false, ' '],
+  const ways: readonly [isShort: boolean, gap: string][] = [
+    [false, '   '],
+    [false, '  '],
+    [true, '  '],
+    [true, ' '],
   ]
-  const lines = ways.map(([isShort, hasCounts, gap]) => joined(tabs(isShort, hasCounts), gap))
+  const lines = ways.map(([isShort, gap]) => joined(tabs(isShort), gap))
   return [{ text: ' ' }, ...(lines.find((line) => lineWidth(line) < columns) ?? lines.at(-1)!)]
 }
 
@@ -169,6 +181,8 @@ function lastLine({ nowMs }: World, ui: Ui, list: ShownList, columns: number): L
     const line = joined([filtered, ...actions, ...some, ...last])
     if (lineWidth(line) + 1 <= columns) return [{ text: ' ' }, ...line]
   }
+  const close = joined([filtered, ...actions, ...last], ' ')
+  if (lineWidth(close) + 1 <= columns) return [{ text: ' ' }, ...close]
   return [{ text: ' ' }, ...ends(joined([filtered, ...actions]), joined(['', ...last]), columns - 1)]
 }
 

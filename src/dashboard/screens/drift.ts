@@ -85,18 +85,14 @@ export const DRIFT: Screen<DriftItem> = {
               order: { type: 'restore', ...whereOf(at, drift.path) },
             },
     ),
-    action(
-      'x',
-      'archive extra',
-      'move a file that the share does not have to the archive',
-      ({ drift, ...at }) =>
-        drift.kind === 'added'
-          ? {
-              ...{ type: 'confirm', title: `Move ${safe(drift.path)} to the archive?` },
-              lines: ['The share does not have it. It can be taken back from the archive.'],
-              order: { type: 'archive-extra', ...whereOf(at, drift.path) },
-            }
-          : { type: 'refuse', why: 'the share has it: r puts it back' },
+    action('x', 'archive', 'move a file that the share does not have to the archive', ({ drift, ...at }) =>
+      drift.kind === 'added'
+        ? {
+            ...{ type: 'confirm', title: `Move ${safe(drift.path)} to the archive?` },
+            lines: ['The share does not have it. It can be taken back from the archive.'],
+            order: { type: 'archive-extra', ...whereOf(at, drift.path) },
+          }
+        : { type: 'refuse', why: 'the share has it: r puts it back' },
     ),
   ],
 }

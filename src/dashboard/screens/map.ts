@@ -1,9 +1,8 @@
 // The swarm map: of each stretch of a share's pieces, how much is here and how many copies there are among who is
 // connected. What has one copy only is lost with that one disk.
-import { formatCount } from '../../cli/text.js'
 import type { AvailabilityReport } from '../../control/schema-live.js'
 import { bar, grouped, percent } from '../model/format.js'
-import { joined, type Line, type Span, safe, span, type Tone } from '../model/span.js'
+import { type Line, type Span, safe, span, type Tone } from '../model/span.js'
 import { type ShareItem, sharesOf, type World } from '../model/world.js'
 import type { Screen } from './screen.js'
 import { fact, nameCell, shareColumn } from './shared.js'
@@ -75,8 +74,8 @@ function toneOf(part: number): Tone {
 }
 
 function rarest({ rarestCopies, rarestPieces }: AvailabilityReport): string {
-  const copies = rarestCopies === 1 ? '1 copy' : `${rarestCopies} copies`
-  return `${copies}, ${formatCount(rarestPieces, 'piece')}`
+  const copies = rarestCopies === 1 ? '1 copy' : `${rarestCopies === 0 ? 'no' : rarestCopies} copies`
+  return `${grouped(rarestPieces)} with ${copies}`
 }
 
 function mapDetail(share: ShareItem, width: number, lines: number, _world: World): Line[] {
@@ -92,23 +91,21 @@ function mapDetail(share: ShareItem, width: number, lines: number, _world: World
       ...[span('·', 'muted'), span(' missing')],
     ]),
     fact('copies', [
-      ...[span('0', 'bad', { bold: true }), span(' nobody has it  ')],
-      ...[span('1', 'bad'), span(' one copy only  ')],
+      ...[span('0', 'bad', { bold: true }), span(' nobody  ')],
+      ...[span('1', 'bad'), span(' one only  ')],
       ...[span('2', 'warn'), span(' two  ')],
-      ...[span('3', 'good'), span(' three or more (+: over nine)')],
+      ...[span('3', 'good'), span(' three or more')],
     ]),
   ]
   const peers = peerLines(share, width)
-  const head = fact(
-    'pieces',
-    joined(
-      [
-        `${grouped(map.held)} of ${grouped(map.pieces)} here (${percent(map.held, map.pieces)} %)`,
-        `the rarest: ${rarest(map)}`,
-      ],
-      ', ',
-    ),
-  )
+  const part = percent(map.held, map.pieces)
+  const head = [
+    fact('pieces', `${grouped(map.held)} of ${grouped(map.pieces)} here (${part} %)`),
+    fact('rarest', [
+      span(rarest(map), map.rarestCopies < 2 ? 'warn' : undefined),
+      span(', of this device and who is connected', 'muted'),
+    ]),
+  ]
   const strips: Line[] = []
   for (let at = 0; at < map.buckets.length; at += room) {
     const part = map.buckets.slice(at, at + room)
@@ -116,12 +113,9 @@ function mapDetail(share: ShareItem, width: number, lines: number, _world: World
     strips.push(fact('here', merged(part.map(heldCell)), STRIP_LABEL))
     strips.push(fact('copies', merged(part.map(copiesCell)), STRIP_LABEL))
   }
-  const shownStrips = strips.slice(0, Math.max(2, lines - 1 - legend.length - 1))
-  const used = 1 + shownStrips.length + legend.length + 2
-  return [head, [], ...shownStrips, [], ...legend, ...(used + 2 < lines ? [[], ...peers] : [])].slice(
-    0,
-    lines,
-  )
+  const shown = strips.slice(0, Math.max(2, lines - head.length - legend.length - 2))
+  const all = [...head, [], ...shown, [], ...legend]
+  return [...all, ...(all.length + 2 < lines ? [[], ...peers] : [])].slice(0, lines)
 }
 
 function peerLines({ live, daemon }: ShareItem, width: number): Line[] {

@@ -35,7 +35,7 @@ const lineColumn = (what: 'down' | 'up', rank: number): Column<OverviewItem> => 
 const right = { align: 'right' } as const
 
 const COLUMNS: readonly Column<OverviewItem>[] = [
-  { ...shareColumn<OverviewItem>(0), width: 10, weight: 3, most: 40 },
+  { ...shareColumn<OverviewItem>(0), width: 9, weight: 3, most: 40 },
   {
     ...{ id: 'daemon', title: 'DAEMON', width: 8, weight: 1, most: 16, rank: 6 },
     cell: ({ daemon }, width) => nameCell(daemon.name, width),
@@ -105,7 +105,7 @@ export const OVERVIEW: Screen<OverviewItem> = {
       'pause the share, or go on with it',
       ({ daemon, place, report, shareName }) => {
         const at = { daemon: daemon.key, share: place }
-        if ((report.state as string) === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
+        if (report.state === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
         return {
           ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
           lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
@@ -220,7 +220,7 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
   // Charts take what is left, but the facts and the first of what is told come before.
   const chartHeight = Math.max(
     1,
-    Math.min(4, Math.floor((lines - facts.length - Math.min(told.length, 8)) / 2)),
+    Math.min(6, Math.floor((lines - facts.length - Math.min(told.length, 8)) / 2)),
   )
   const charts =
     lines - facts.length < 4
@@ -229,10 +229,8 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
           ...chartLines('down', history.down, live?.downRate ?? 0, width, chartHeight),
           ...chartLines('up', history.up, live?.upRate ?? 0, width, chartHeight),
         ]
-  return [...facts.slice(0, 2), ...charts, ...told.slice(0, 2), ...facts.slice(2), ...told.slice(2)].slice(
-    0,
-    lines,
-  )
+  // What the list shows, too, where it is wide comes last.
+  return [...facts.slice(0, 2), ...charts, ...told, ...facts.slice(2)].slice(0, lines)
 }
 
 function stateWords(share: ShareItem): Words {

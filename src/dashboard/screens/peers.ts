@@ -2,7 +2,7 @@
 import { formatBytes } from '../../cli/text.js'
 import type { MemberReport } from '../../control/schema.js'
 import type { PeerLive } from '../../control/schema-live.js'
-import { ago, bar, dateTime, milliseconds, percent, perSecond } from '../model/format.js'
+import { ago, bar, dateTime, duration, milliseconds, percent, perSecond } from '../model/format.js'
 import { joined, type Line, type Span, safe, span } from '../model/span.js'
 import { type PeerItem, peersOf, type World } from '../model/world.js'
 import type { Screen } from './screen.js'
@@ -68,7 +68,7 @@ export const PEERS: Screen<PeerItem> = {
   ],
   sorting: { column: 'state', descending: false },
   empty: () => 'no other members yet: invite somebody with shoal invite, or share the secret',
-  detailLines: (lines) => (lines < 16 ? 5 : 7),
+  detailLines: (lines) => (lines < 16 ? 6 : 7),
   detailTitle: ({ member }) => safe(member.name),
   detail: peerDetail,
   actions: [],
@@ -90,7 +90,10 @@ function shortState(member: MemberReport, live: PeerLive | undefined): Span {
 export function memberState(member: MemberReport, live: PeerLive | undefined, nowMs: number): Span {
   const { text, tone } = shortState(member, live)
   if (live === undefined && !member.connected) {
-    const since = member.lastSeen === null ? 'never seen' : `since ${ago(Date.parse(member.lastSeen), nowMs)}`
+    const since =
+      member.lastSeen === null
+        ? 'never seen'
+        : `for ${duration(Math.max(0, nowMs - Date.parse(member.lastSeen)))}`
     return span(member.expired ? `${text}, not waited for, ${since}` : `${text} ${since}`, tone)
   }
   if (live !== undefined && !live.inSync && live.needFiles > 0)
@@ -136,6 +139,17 @@ function peerDetail(
   return [
     who,
     state,
+    fact(
+      'way',
+      joined(
+        [
+          `${live.transport} ${safe(live.address)}`,
+          live.initiator ? 'we dialled' : 'it dialled',
+          live.rttMs === null ? '' : `round trip ${milliseconds(live.rttMs)}`,
+        ],
+        ', ',
+      ),
+    ),
     fact('holds', [...heldBar(live, Math.max(8, Math.min(60, width - 12 - label.length))), span(label)]),
     fact(
       'moves',
@@ -153,17 +167,6 @@ function peerDetail(
           dateTime(Date.parse(live.connectedAt)),
           `${formatBytes(live.receivedBytes)} received`,
           `${formatBytes(live.sentBytes)} sent`,
-        ],
-        ', ',
-      ),
-    ),
-    fact(
-      'way',
-      joined(
-        [
-          `${live.transport} ${safe(live.address)}`,
-          live.initiator ? 'we dialled' : 'it dialled',
-          live.rttMs === null ? '' : `round trip ${milliseconds(live.rttMs)}`,
         ],
         ', ',
       ),
