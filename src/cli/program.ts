@@ -12,6 +12,7 @@ import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
 import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
+import type { EventsOptions } from './events-command.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
@@ -192,6 +193,7 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, device: string) =>
       setExit(await (await queries()).forgetCommand(io, config, device)),
     )
+  addEvents(query('events', 'print what the daemon has done lately, a line for each event'), io, setExit)
   addDrift(query('drift', "list what a reader's disk holds that the share does not say"), io, setExit)
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
@@ -235,6 +237,17 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
     .addOption(jsonOption())
     .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
       setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),
+    )
+}
+
+function addEvents(events: Command, io: CliIo, setExit: (code: number) => void): void {
+  const commands = () => import('./events-command.js')
+  events
+    .option('--follow', 'go on with what happens from now on, until SIGINT or SIGTERM')
+    .addOption(new Option('--after <id>', 'only what came after this one, by its id').argParser(parseEventId))
+    .addOption(jsonOption('print JSON, an event to a line'))
+    .action(async (config: string, options: EventsOptions) =>
+      setExit(await (await commands()).eventsCommand(io, config, options)),
     )
 }
 
@@ -316,6 +329,12 @@ function parseLifeOption(text: string): number {
   const lifeMs = parseLife(text)
   if (lifeMs === undefined) throw new InvalidArgumentError('expected a time such as 30m, 24h or 7d')
   return lifeMs
+}
+
+function parseEventId(text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new InvalidArgumentError('expected the id of an event, as --json prints it')
+  return Number(text)
 }
 
 function parseSeconds(text: string): number {

@@ -97,6 +97,11 @@ export interface PeerReport {
   readonly connectedAt: string
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** As in live() (schema-live.ts). */
+  readonly rttMs: number | null
+  readonly downRate: number
+  readonly upRate: number
+  readonly inSync: boolean
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -228,6 +233,11 @@ export const peerReports: z.ZodType<readonly PeerReport[]> = z.array(
     connectedAt: z.string(),
     receivedBytes: count,
     sentBytes: count,
+    // A daemon of an earlier version says nothing of these.
+    rttMs: count.nullable().default(null),
+    downRate: count.default(0),
+    upRate: count.default(0),
+    inSync: z.boolean().default(false),
   }),
 )
 

@@ -5,7 +5,8 @@
 // Leaves to others: whether a piece is what its id says (P1). Whoever stages a piece checks it, and calls wrong() or,
 // when it can be served, have().
 import { EventEmitter } from 'node:events'
-import type { Bitfield } from '../core/bitfield.js'
+import { Bitfield } from '../core/bitfield.js'
+import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
 import type { Log } from '../ports/log.js'
@@ -238,9 +239,28 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       perPeer: [...this.#links].map((link) => ({
         device: link.device,
         uploadedBytes: this.#serve.uploadedTo(link),
+        upRate: this.#serve.rateTo(link),
+        choked: link.wires.size > 0 && ![...link.wires.values()].some(({ serving }) => serving),
         ...this.#fetch.statsOf(link),
       })),
     }
+  }
+
+  /**
+   * Who holds which pieces, as far as we know: what peers told, what they were sent, and all that we hold for the devices
+   * `inSync`. New copies; costs something per piece.
+   */
+  holdings(inSync: ReadonlySet<DeviceId>): FeedHoldings[] {
+    return [...this.#feeds.values()].map(({ writer, have, pieceCount }) => {
+      const own = have.toWire(pieceCount)
+      const peers = new Map<DeviceId, Buffer>()
+      for (const { device, wires } of this.#links) {
+        const wire = wires.get(writer)
+        const told = (wire?.held ?? new Bitfield()).union(wire?.given ?? new Bitfield())
+        peers.set(device, (inSync.has(device) ? told.union(have) : told).toWire(pieceCount))
+      }
+      return { own, peers, wanted: this.#picker.wantedIn(writer) }
+    })
   }
 
   /** What time alone changes: stalls, the endgame, old refusals. Called by a timer unless `ticking` is false. */

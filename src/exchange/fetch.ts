@@ -36,6 +36,8 @@ const MIN_SHARE_BYTES: number = 1024 * 1024
 export interface SourceStats {
   readonly downloadedBytes: number
   readonly rateBytesPerSecond: number
+  /** Over the last seconds. */
+  readonly downRate: number
   readonly inFlightBytes: number
   readonly stalled: boolean
 }
@@ -104,6 +106,7 @@ export class Fetch {
     return {
       downloadedBytes: source?.downloadedBytes ?? 0,
       rateBytesPerSecond: Math.round(source?.pace.rateBytesPerSecond ?? 0),
+      downRate: source?.meter.rate(this.#o.nowMs()) ?? 0,
       inFlightBytes: source?.pieceBytes ?? 0,
       stalled: source?.stalled ?? false,
     }
@@ -170,6 +173,7 @@ export class Fetch {
     const nowMs = this.#o.nowMs()
     this.#downloadedBytes += bytes.length
     source.downloadedBytes += bytes.length
+    source.meter.add(bytes.length, nowMs)
     const block = this.#answered(source, wire, index, offset, nowMs)
     if (block === undefined) return
     if (block.length !== bytes.length) {

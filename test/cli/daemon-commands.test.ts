@@ -259,6 +259,7 @@ describe('other commands to the daemon', () => {
         },
         // By a clock that was put back since: the only age that is the same whenever this runs.
         ...{ initiator: true, connectedAt: '9999-11-20T18:02:03.000Z', receivedBytes: 1e7, sentBytes: 0 },
+        ...{ rttMs: 1.25, downRate: 0, upRate: 0, inSync: true },
       } as const,
     ]
     backend.peerList.push({ ...backend.peerList[0]!, dir: '/b', name: 'tablet', initiator: false })

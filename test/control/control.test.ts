@@ -162,6 +162,7 @@ describe('the control socket', () => {
       {
         ...{ dir: '/d', device: 'b', name: 'nas', grade: 'read', transport: 'udx', address: '[::1]:1' },
         ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1, sentBytes: 2 },
+        ...{ rttMs: null, downRate: 0, upRate: 5, inSync: false },
       } as const,
     ]
     const client = controlClient(folder)

@@ -361,6 +361,11 @@ export class Share {
     this.#applier.wake()
   }
 
+  /** Files that are being put together; see Applier. */
+  transfers(limit: number): ReturnType<Applier['transfers']> {
+    return this.#applier.transfers(limit)
+  }
+
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
   isWriter(device: DeviceId): boolean {
     return this.index.feeds.all().some((feed) => feed.device === device)
