@@ -46,10 +46,10 @@ export async function statusCommand(
   return VERDICT_EXIT[verdict.type]
 }
 
-/** Scans everything; returns when that is done and announced. */
-export async function scanCommand(_io: CliIo, configFile: string): Promise<number> {
-  const { client } = await connect(configFile)
-  await client.scan()
+/** Scans all shares, or the one of a folder; returns when that is done and announced. */
+export async function scanCommand(_io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+  const { client, config } = await connect(configFile)
+  await client.scan({ share: dir === undefined ? undefined : shareAt(config, dir) })
   return 0
 }
 

@@ -180,9 +180,11 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
       setExit(await (await queries()).statusCommand(io, config, options)),
     )
-  query('scan', 'look through all folders now; returns when the changes found are announced').action(
-    async (config: string) => setExit(await (await queries()).scanCommand(io, config)),
-  )
+  query('scan', 'look through all folders now; returns when the changes found are announced')
+    .argument('[dir]', 'only this folder')
+    .action(async (config: string, dir: string | undefined) =>
+      setExit(await (await queries()).scanCommand(io, config, dir)),
+    )
   query('peers', 'list the connections')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) =>

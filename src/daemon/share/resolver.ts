@@ -146,7 +146,8 @@ export class Resolver {
   async #swap(path: RelPath, copy: RelPath, from: DiskStat, atMs: number): Promise<string | undefined> {
     const stat = this.#statOf(path, copy)
     const rename: CommitJob = { type: 'displace', path: copy, to: path, expect: expecting(from) }
-    if (stat === undefined) {
+    // Two names of one file already: a crash came between the two halves, and what stood here is in the archive.
+    if (stat === undefined || isSameFile(stat, from)) {
       await this.#run(copy, [rename], atMs, path)
       return undefined
     }
@@ -195,7 +196,7 @@ export class Resolver {
     atMs: number,
     other: RelPath = copy,
   ): Promise<(string | undefined)[]> {
-    const { index, guard, pool, root, rootIdentity, metadata } = this.#context
+    const { index, guard, pool, root, rootIdentity, metadata, problems } = this.#context
     const paths = [copy, other]
     const expectRoot = rootIdentity()
     const scope = scopeOf(metadata)
@@ -216,7 +217,12 @@ export class Resolver {
         if (result.status === 'done' && result.archived !== undefined)
           index.noteArchived(jobs[at]!.path, result.archived)
     })
-    for (const result of results) if (result.status !== 'done') throw failure(copy, result)
+    for (const [at, result] of results.entries()) {
+      if (result.status !== 'done') throw failure(copy, result)
+      // A version of the user's slipped in and lies in our own folder.
+      const { problem } = result
+      if (problem !== undefined) problems.set('apply', jobs[at]!.path, problem.code, problem.detail)
+    }
     return results.map((result) =>
       result.status === 'done' && result.archived !== undefined
         ? `${ARCHIVE_DIR}/${result.archived}`
@@ -232,6 +238,10 @@ export class Resolver {
     await Promise.race([this.#o.settled(directories), late])
     clearTimeout(timer)
   }
+}
+
+function isSameFile(one: DiskStat, other: DiskStat): boolean {
+  return one.type === 'file' && one.ino === other.ino && one.dev === other.dev
 }
 
 function expecting(stat: DiskStat): Expect {
