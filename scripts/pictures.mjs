@@ -66,7 +66,7 @@ await withWorld({}, async (world) => {
     for (const terminal of dashboards) await terminal.shows(/laptop:photos/)
     // Something to fetch for as long as the pictures take.
     for (let at = 0; at < 6; at++) nas.write(`film/scene ${at + 1}.mov`, randomBytes(70 * MIB + at * 5 * MIB))
-    phone.write('2026/日本/富士山.jpg', randomBytes(30 * MIB))
+    phone.write('2026/Zürich/Föhn über dem See.jpg', randomBytes(30 * MIB))
     await eventually('transfers', async () => (await laptop.client.live()).shares[0].transferCount > 1)
     await pause(12_000)
     await laptop.client.setLimits({ download: 2 * MIB, upload: 0 })

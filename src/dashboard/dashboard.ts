@@ -13,12 +13,9 @@ import { DashboardStore } from './store.js'
 import { type Target, targetsOf } from './targets.js'
 import type { DashboardOptions } from './text.js'
 import { App } from './view/app.js'
+import { Painter } from './view/painter.js'
 import { themeOf } from './view/theme.js'
 
-/** A screen of its own, as editors have: what was on the terminal is there again afterwards. */
-const ENTER = '\u001b[?1049h\u001b[H'
-const LEAVE = '\u001b[?1049l'
-const MAX_FPS = 20
 const SECOND_MS = 1000
 
 /** Until it is quit, or `signal` says so. `stdout` is a terminal. */
@@ -39,11 +36,11 @@ export async function runDashboard(
     clientOf: (storagePath) => clients.get(storagePath)!,
     onChange: () => store.changed(),
   })
-  const size = (): Size => ({
-    columns: stdout.columns || 80,
-    // Ink draws a frame as high as the terminal by clearing all of it, which flickers.
-    rows: (stdout.rows || 24) - 1,
+  const painter: Painter = new Painter(stdout, () => {
+    store.redraw()
+    source.setInterest(store.interest())
   })
+  const size = (): Size => ({ columns: painter.columns, rows: painter.rows })
   let end = (): void => {}
   const ended = new Promise<void>((resolve) => {
     end = resolve
@@ -66,22 +63,14 @@ export async function runDashboard(
     onEffect: (effect) => void obey(effect),
     onInterest: (interest) => source.setInterest(interest),
   })
-  stdout.write(ENTER)
+  // In this mode ink hands over whole frames, and the painter finds what of them is new.
   const app = render(createElement(App, { store, theme: themeOf(env) }), {
-    ...{
-      stdin,
-      stdout,
-      exitOnCtrlC: false,
-      incrementalRendering: true,
-      maxFps: MAX_FPS,
-      patchConsole: false,
-    },
+    ...{ stdin, stdout: painter as unknown as NodeJS.WriteStream, debug: true },
+    ...{ exitOnCtrlC: false, patchConsole: false },
   })
-  const resized = (): void => {
-    store.redraw()
-    source.setInterest(store.interest())
-  }
-  stdout.on('resize', resized)
+  // Whatever ends the process, the terminal is to be of use after it.
+  const restore = (): void => painter.close()
+  process.once('exit', restore)
   const tick = setInterval(() => store.changed(), SECOND_MS)
   signal?.addEventListener('abort', end, { once: true })
   source.start()
@@ -89,11 +78,11 @@ export async function runDashboard(
     await Promise.race([ended, app.waitUntilExit()])
   } finally {
     clearInterval(tick)
-    stdout.off('resize', resized)
     signal?.removeEventListener('abort', end)
     source.close()
     store.close()
     app.unmount()
-    stdout.write(LEAVE)
+    process.off('exit', restore)
+    painter.close()
   }
 }

@@ -3,7 +3,15 @@
 import { formatBytes, formatCount } from '../cli/text.js'
 import { dateTime, duration, grouped, milliseconds, percent, perSecond } from './model/format.js'
 import { type Line, safe, textOf } from './model/span.js'
-import { conflictsOf, driftOf, overviewOf, type ShareItem, totalRates, type World } from './model/world.js'
+import {
+  conflictsOf,
+  driftOf,
+  isBehind,
+  overviewOf,
+  type ShareItem,
+  totalRates,
+  type World,
+} from './model/world.js'
 import { mapSentence } from './screens/map.js'
 import { memberState } from './screens/peers.js'
 import { amount } from './screens/shared.js'
@@ -81,11 +89,12 @@ function shareText(share: ShareItem, world: World): string[] {
   return lines.map((line, at) => (at === 0 ? line : `  ${line}`))
 }
 
-function memberTexts({ report, live }: ShareItem, { nowMs }: World): string[] {
+function memberTexts(share: ShareItem, { nowMs }: World): string[] {
+  const { report, live } = share
   const peers = new Map(live?.peers.map((peer) => [peer.device, peer]))
   return report.members.map((member) => {
     const peer = peers.get(member.device)
-    const state = memberState(member, peer, nowMs)
+    const state = memberState(member, peer, isBehind(share), nowMs)
     const facts: Line = [{ text: `${safe(member.name)}, ${member.grade}: ` }, state]
     if (peer === undefined) return textOf(facts)
     const more = [

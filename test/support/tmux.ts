@@ -71,7 +71,7 @@ export class Terminal {
 
   /** The screen with colours, as escape sequences. */
   async coloured(): Promise<string> {
-    return (await this.#tmux('capture-pane', '-p', '-e')).stdout
+    return (await this.#tmux('capture-pane', '-p', '-e', '-N')).stdout
   }
 
   /** Waits until the screen shows something; its lines then. */

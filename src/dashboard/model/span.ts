@@ -11,6 +11,8 @@ export interface Style {
   readonly tone?: Tone
   readonly bold?: boolean
   readonly inverse?: boolean
+  /** Of the line that is chosen. */
+  readonly chosen?: boolean
 }
 
 export interface Span extends Style {
@@ -25,7 +27,8 @@ export type Words = string | Line
 
 export const ELLIPSIS = '…'
 
-const SIMPLE = /^[\x20-\x7e]*$/
+/** Each is one column wide and harmless: ASCII, Latin letters, and what bars, lines and arrows are made of. */
+const SIMPLE = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2026\u2190-\u2193\u2500-\u259f\u25b2\u25b8\u25bc]*$/
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 export function span(text: string, tone?: Tone, more: Omit<Style, 'tone'> = {}): Span {
@@ -139,7 +142,8 @@ export function isSameLine(a: Line, b: Line): boolean {
       one.text === other.text &&
       one.tone === other.tone &&
       one.bold === other.bold &&
-      one.inverse === other.inverse
+      one.inverse === other.inverse &&
+      one.chosen === other.chosen
     )
   })
 }

@@ -8,6 +8,8 @@ export interface Column<T> {
   readonly title: string
   /** Columns of the screen; of one with a weight, the fewest that it is shown with. */
   readonly width: number
+  /** With fewer than these those that matter little are left out first. */
+  readonly wish?: number
   /** Its part of what is left; default 0. */
   readonly weight?: number
   /** The most that it takes of it. */
@@ -27,6 +29,8 @@ export interface Sorting {
 }
 
 const GAP = 1
+/** Columns of this rank and above matter less than a name that can be read. */
+const LITTLE = 4
 const MARK = '▸'
 
 export interface PlacedColumn<T> {
@@ -37,13 +41,18 @@ export interface PlacedColumn<T> {
 /** Which columns are shown, and how wide. `room`: columns of the screen. */
 export function placeColumns<T>(columns: readonly Column<T>[], room: number): PlacedColumn<T>[] {
   let shown = [...columns]
-  const needed = (): number => shown.reduce((sum, { width }) => sum + width + GAP, -GAP)
-  while (needed() > room) {
-    const rank = Math.max(...shown.map((column) => column.rank))
-    if (rank === 0) break
-    const at = shown.findLastIndex((column) => column.rank === rank)
-    shown = shown.filter((_, index) => index !== at)
+  const needed = (of: (column: Column<T>) => number = ({ width }) => width): number =>
+    shown.reduce((sum, column) => sum + of(column) + GAP, -GAP)
+  const leaveOut = (least: number, isTooMuch: () => boolean): void => {
+    while (isTooMuch()) {
+      const rank = Math.max(...shown.map((column) => column.rank))
+      if (rank < least) return
+      const at = shown.findLastIndex((column) => column.rank === rank)
+      shown = shown.filter((_, index) => index !== at)
+    }
   }
+  leaveOut(LITTLE, () => needed(({ width, wish }) => wish ?? width) > room)
+  leaveOut(1, () => needed() > room)
   const widths = new Map(shown.map((column) => [column, column.width]))
   let left = Math.max(0, room - needed())
   let open = shown.filter(({ weight = 0 }) => weight > 0)
@@ -117,12 +126,9 @@ export function tableLines<T>(
   return [[{ text: '  ' }, ...withGaps(heading)], ...rows]
 }
 
-/** Over the whole width, so that it is found at a glance; its own colours would be hard to read there. */
+/** Over the whole width, so that it is found at a glance. */
 function chosenLine(line: Line, width: number): Line {
-  const text = padLine(line, width)
-    .map((part) => part.text)
-    .join('')
-  return [span(text, undefined, { inverse: true })]
+  return padLine(line, width).map((part) => ({ ...part, chosen: true }))
 }
 
 function withGaps(cells: readonly Line[]): Line {

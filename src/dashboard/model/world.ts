@@ -82,6 +82,8 @@ export type OverviewItem = ShareItem | SilentItem
 /** A member of a share, connected or not. */
 export interface PeerItem extends Placed {
   readonly member: MemberReport
+  /** Something is missing here. */
+  readonly isBehind: boolean
   /** Undefined while not connected. */
   readonly live: PeerLive | undefined
 }
@@ -142,7 +144,13 @@ export function peersOf(world: World): PeerItem[] {
     const byDevice = new Map(share.live?.peers.map((peer) => [peer.device, peer]))
     return share.report.members.map((member): PeerItem => {
       const live = byDevice.get(member.device)
-      return { ...placed(share), key: `${share.key}#${member.device}`, member, live }
+      return {
+        ...placed(share),
+        key: `${share.key}#${member.device}`,
+        member,
+        live,
+        isBehind: isBehind(share),
+      }
     })
   })
 }
@@ -184,6 +192,12 @@ export function eventsOf(world: World): EventItem[] {
   )
   // All times are UTC, written alike.
   return world.daemons.length < 2 ? items : items.sort((a, b) => (a.event.at < b.event.at ? 1 : -1))
+}
+
+/** Whether something is still to come here. */
+export function isBehind({ report, live }: Pick<ShareItem, 'report' | 'live'>): boolean {
+  const { needFiles, needBytes } = live ?? report
+  return needFiles + needBytes > 0
 }
 
 /** Bytes per second of all shares. */

@@ -4,7 +4,7 @@ import { chart } from '../model/chart.js'
 import { bar, duration, grouped, percent, perSecond, sparkline } from '../model/format.js'
 import { joined, type Line, safe, span, type Words } from '../model/span.js'
 import type { Column } from '../model/table.js'
-import { type OverviewItem, overviewOf, type ShareItem, type World } from '../model/world.js'
+import { isBehind, type OverviewItem, overviewOf, type ShareItem, type World } from '../model/world.js'
 import { memberState } from './peers.js'
 import type { Action, Screen, Step } from './screen.js'
 import { amount, fact, nameCell, rateCell, shareColumn, stateSpan } from './shared.js'
@@ -35,7 +35,7 @@ const lineColumn = (what: 'down' | 'up', rank: number): Column<OverviewItem> => 
 const right = { align: 'right' } as const
 
 const COLUMNS: readonly Column<OverviewItem>[] = [
-  { ...shareColumn<OverviewItem>(0), width: 9, weight: 3, most: 40 },
+  { ...shareColumn<OverviewItem>(0), width: 9, wish: 16, weight: 3, most: 40 },
   {
     ...{ id: 'daemon', title: 'DAEMON', width: 8, weight: 1, most: 16, rank: 6 },
     cell: ({ daemon }, width) => nameCell(daemon.name, width),
@@ -290,7 +290,9 @@ function lookLines({ report }: ShareItem): Line[] {
   return [...(line.length > 0 ? [fact('look at', line)] : []), ...problems]
 }
 
-function memberLines({ report, live }: ShareItem, { nowMs }: World): Line[] {
+function memberLines(share: ShareItem, { nowMs }: World): Line[] {
+  const { report, live } = share
+  const needs = isBehind(share)
   if (report.members.length === 0) return [fact('members', [span('none but this device yet', 'muted')])]
   const byDevice = new Map(live?.peers.map((peer) => [peer.device, peer]))
   return report.members.map((member, at) => {
@@ -299,7 +301,7 @@ function memberLines({ report, live }: ShareItem, { nowMs }: World): Line[] {
       at === 0 ? 'members' : '',
       joined([
         [span(safe(member.name), undefined, { bold: true })],
-        [memberState(member, peer, nowMs)],
+        [memberState(member, peer, needs, nowMs)],
         peer === undefined ? '' : [span(`${peer.transport} ${safe(peer.address)}`, 'muted')],
       ]),
     )

@@ -30,8 +30,8 @@ export const PEERS: Screen<PeerItem> = {
     },
     {
       ...{ id: 'state', title: 'STATE', width: 17, rank: 0, weight: 1, most: 24 },
-      cell: ({ member, live }) => [shortState(member, live)],
-      sortBy: ({ member, live }) => `${live === undefined ? 1 : 0}${shortState(member, live).text}`,
+      cell: ({ member, live, isBehind }) => [shortState(member, live, isBehind)],
+      sortBy: ({ member, live }) => `${live === undefined ? 1 : 0}${shortState(member, live, false).text}`,
     },
     {
       ...{ id: 'address', title: 'ADDRESS', width: 19, weight: 1, most: 32, rank: 8 },
@@ -74,8 +74,8 @@ export const PEERS: Screen<PeerItem> = {
   actions: [],
 }
 
-/** In a column: "in sync", "34 files behind", "unreachable". */
-function shortState(member: MemberReport, live: PeerLive | undefined): Span {
+/** `isBehind`: something is missing here. In a column: "in sync", "34 files behind", "unreachable". */
+function shortState(member: MemberReport, live: PeerLive | undefined, isBehind: boolean): Span {
   if (live === undefined && !member.connected)
     return member.expired ? span('gone for long', 'muted') : span('unreachable', 'bad')
   if (live === undefined) return span('connected', 'muted')
@@ -83,12 +83,18 @@ function shortState(member: MemberReport, live: PeerLive | undefined): Span {
   if (live.inSync) return span('in sync', 'good')
   if (live.needFiles > 0)
     return span(`${live.needFiles} file${live.needFiles === 1 ? '' : 's'} behind`, 'warn')
-  return span('differs', 'warn')
+  // It needs nothing, and holds something else: if something is missing here, that is what it has.
+  return isBehind ? span('ahead', 'accent') : span('differs', 'warn')
 }
 
 /** In a sentence; of one that cannot be reached, since when. */
-export function memberState(member: MemberReport, live: PeerLive | undefined, nowMs: number): Span {
-  const { text, tone } = shortState(member, live)
+export function memberState(
+  member: MemberReport,
+  live: PeerLive | undefined,
+  isBehind: boolean,
+  nowMs: number,
+): Span {
+  const { text, tone } = shortState(member, live, isBehind)
   if (live === undefined && !member.connected) {
     const since =
       member.lastSeen === null
@@ -116,7 +122,7 @@ function seenText({ lastSeen }: MemberReport, nowMs: number): string {
 }
 
 function peerDetail(
-  { member, live, shareName }: PeerItem,
+  { member, live, shareName, isBehind }: PeerItem,
   width: number,
   lines: number,
   { nowMs }: World,
@@ -129,7 +135,7 @@ function peerDetail(
       [span(member.device.slice(0, 16), 'muted')],
     ]),
   )
-  const state = fact('state', [memberState(member, live, nowMs)])
+  const state = fact('state', [memberState(member, live, isBehind, nowMs)])
   if (live === undefined) {
     const seen = member.lastSeen === null ? 'never' : dateTime(Date.parse(member.lastSeen))
     return [who, state, fact('last seen', seen), driftLine(member)].slice(0, lines)

@@ -38,7 +38,7 @@ export function amount(files: number, bytes: number): string {
 /** A column of the share's name. */
 export function shareColumn<T extends Pick<Placed, 'shareName'>>(rank: number): Column<T> {
   return {
-    ...{ id: 'share', title: 'SHARE', width: 8, weight: 1, most: 20, rank },
+    ...{ id: 'share', title: 'SHARE', width: 8, wish: 13, weight: 1, most: 20, rank },
     cell: ({ shareName }, width) => nameCell(shareName, width),
     sortBy: ({ shareName }) => shareName,
   }

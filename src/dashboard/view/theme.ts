@@ -8,6 +8,7 @@ export interface Look {
   readonly bold?: boolean
   readonly dimColor?: boolean
   readonly inverse?: boolean
+  readonly backgroundColor?: string
 }
 
 export type Theme = Readonly<Record<Tone, Look>>
@@ -32,6 +33,8 @@ const MANY: Theme = {
   up: { color: 'ansi256(141)' },
 }
 
+const CHOSEN = 'ansi256(238)'
+
 const NONE: Theme = { accent: {}, good: {}, warn: {}, bad: {}, muted: {}, down: {}, up: {} }
 
 /** The theme for what the environment says of the terminal (https://no-color.org; TERM, COLORTERM). */
@@ -41,9 +44,12 @@ export function themeOf(env: Readonly<Record<string, string | undefined>>): Them
   return isMany ? MANY : SIXTEEN
 }
 
-export function lookOf(theme: Theme, { tone, bold, inverse }: Style): Look {
+export function lookOf(theme: Theme, { tone, bold, inverse, chosen }: Style): Look {
+  // Where there are colours enough, what is chosen keeps its own on another paper; else it is all turned round.
+  if (chosen === true && theme !== MANY) return { inverse: true, ...(bold === true ? { bold } : {}) }
   return {
     ...(tone === undefined ? {} : theme[tone]),
+    ...(chosen === true ? { backgroundColor: CHOSEN } : {}),
     ...(bold === true ? { bold } : {}),
     ...(inverse === true ? { inverse } : {}),
   }
