@@ -27,7 +27,8 @@ const SIZES = [
 const KEPT = new Set(['80x24', '160x45'])
 const MIB = 1 << 20
 
-await withWorld({}, async (world) => {
+// A short place, which is in the pictures.
+await withWorld({ base: '/tmp' }, async (world) => {
   const options = (name) => ({
     grade: name === 'server' ? 'read' : 'write',
     configName: `${name}.conf`,

@@ -52,7 +52,7 @@ function row(lines: readonly string[], start: string): string {
 
 describe('every screen', () => {
   it('has exactly as many lines as the terminal, none wider, with every dialog', () => {
-    for (const of of [EMPTY_WORLD, world(daemon('a')), busyWorld(), crowd(300)])
+    for (const of of [EMPTY_WORLD, busyWorld(), crowd(60)])
       for (const { id } of SCREENS)
         for (const dialog of DIALOGS)
           for (const [columns, rows] of [...SIZES, [40, 10] as const, [20, 5] as const, [1, 1] as const]) {
@@ -166,7 +166,7 @@ describe('peers, transfers and the map', () => {
       screens: { transfers: { place: 1, filter: '富士' } },
     })
     assert.match(lines.join('\n'), /富士山の写真\.jpg .* 90% +100 MiB +3\.0 MiB +25s nas, phone/)
-    assert.match(lines.join('\n'), /from +nas +█+[▏-▉]?·* 60\.0 MiB\n +phone +█+[▏-▉]?·* 30\.0 MiB/)
+    assert.match(lines.join('\n'), /from +nas +█+[▉-▏]?·* 60\.0 MiB\n +phone +█+[▉-▏]?·* 30\.0 MiB/)
   })
 
   it('draw the copies of each stretch of pieces', () => {
