@@ -25,6 +25,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
+  // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
+  doctor: [
+    ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
+    ...['folder/attributes', 'folder/free-rename', 'folder/marker', 'swarm/endpoint'],
+  ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
@@ -47,6 +52,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/preview/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
+    'doctor/finding',
     'hooks/program',
     'supervisor/client',
     'supervisor/defaults',
@@ -59,7 +65,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
-    ...['supervisor/supervisor', 'invite/redeem'],
+    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */

@@ -37,9 +37,9 @@ export const MAX_CODES = 20
 /** The label of what is put together. */
 export const OTHERS = '(others)'
 
-const STATES = Object.keys({
+const STATES: readonly ShareState[] = Object.keys({
   ...{ scanning: 0, syncing: 0, idle: 0, paused: 0, halted: 0 },
-} satisfies Record<ShareState | 'paused', 0>)
+} satisfies Record<ShareState, 0>) as ShareState[]
 const TRANSPORTS = ['tcp', 'udx', 'relayed'] as const
 
 /** All values, in the order of the shares. */

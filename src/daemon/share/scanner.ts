@@ -9,6 +9,7 @@ import { LinkKeeper } from './link-keeper.js'
 import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
+import { ScanCount, type ScanProgress } from './scan-count.js'
 
 /** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
 const MADE_HOLD_MS = 2000
@@ -20,6 +21,7 @@ export class Scanner {
   readonly #missing: Missing
   readonly #links: LinkKeeper
   readonly #readiness = new Readiness()
+  readonly #count = new ScanCount()
   /** Directories that were made by applying and are not watched yet. */
   readonly #made = new Set<RelPath>()
   /** Directories whose watches ended, and those of all below them. */
@@ -52,6 +54,11 @@ export class Scanner {
   /** Whether the whole tree was looked at, and what was found published, since the start. */
   get hasScanned(): boolean {
     return this.#fullScans > 0
+  }
+
+  /** How far the look at the whole tree has come; undefined: none is under way. */
+  get progress(): ScanProgress | undefined {
+    return this.#isLookingAtAll ? this.#count.progress : undefined
   }
 
   /** Something has changed in the index. */
@@ -184,6 +191,7 @@ export class Scanner {
     if (full) {
       this.#fullScanDue = false
       this.#isLookingAtAll = true
+      this.#count.clear()
       this.#missing.startFullScan()
       directories.push('')
       this.#dirty.clear()
@@ -215,6 +223,7 @@ export class Scanner {
       judge: this.#judge,
       missing: this.#missing,
       readiness: this.#readiness,
+      count: this.#count,
       markDirty: (directories: Iterable<Directory>, delayMs?: number) => this.markDirty(directories, delayMs),
       takeUnwatched: (directory: RelPath) => this.#unwatched.delete(directory),
     }
