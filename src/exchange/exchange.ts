@@ -36,6 +36,8 @@ const TICK_MS = 250
 const AVAILABILITY_MS = 200
 /** A peer that sends a wrong piece once more is not spoken to for so long (P1). */
 const BAN_MS = 10 * 60 * 1000
+/** A limit that holds something back is asked again this soon: it may have been set anew meanwhile. */
+const MAX_LATER_MS = 500
 
 export class Exchange extends EventEmitter<ExchangeEvents> {
   readonly #o: ExchangeOptions
@@ -229,6 +231,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     return {
       downloadedBytes: this.#fetch.downloadedBytes,
       uploadedBytes: this.#serve.uploadedBytes,
+      downloadedPieces: this.#fetch.downloadedPieces,
+      uploadedPieces: this.#serve.uploadedPieces,
       inFlight: this.#picker.fetchedCount,
       inFlightBytes: this.#fetch.inFlightBytes,
       wanted: this.#picker.wantedCount,
@@ -354,11 +358,14 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
 
   #later(delayMs: number): void {
     if (this.#laterTimer !== undefined || this.#closed) return
-    this.#laterTimer = setTimeout(() => {
-      this.#laterTimer = undefined
-      this.#serve.pumpAll()
-      this.#soon()
-    }, delayMs)
+    this.#laterTimer = setTimeout(
+      () => {
+        this.#laterTimer = undefined
+        this.#serve.pumpAll()
+        this.#soon()
+      },
+      Math.min(delayMs, MAX_LATER_MS),
+    )
   }
 
   #announceAvailability(): void {

@@ -277,14 +277,6 @@ describe('other commands to the daemon', () => {
     assert.deepEqual(JSON.parse((await shoal(['peers', config, '--json'])).out), backend.peerList)
   })
 
-  it('conflicts', async () => {
-    assert.equal((await shoal(['conflicts', config])).out, 'no conflicts\n')
-    backend.conflictList = [{ dir: '/a', path: 'x.txt', copy: 'x.conflict-20261120-180203-nas.txt' }]
-    const conflicts = await shoal(['conflicts', config])
-    assert.equal(conflicts.out, '/a\n  PATH   COPY\n  x.txt  x.conflict-20261120-180203-nas.txt\n')
-    assert.deepEqual(JSON.parse((await shoal(['conflicts', config, '--json'])).out), backend.conflictList)
-  })
-
   it('a failure of the daemon keeps its code, message and hint', async () => {
     backend.work = () => Promise.reject(new ShoalError('SHARE_HALTED', 'cannot scan /a: it is halted'))
     const { exit, err } = await shoal(['scan', config])

@@ -99,6 +99,11 @@ export class ShareFeeds {
     return this.#open.has(writer)
   }
 
+  /** Those that are open now. */
+  get feeds(): readonly Feed[] {
+    return [...this.#open.values()].map(({ feed }) => feed)
+  }
+
   /** Opens all known feeds, the own one first, and reads its tail back. */
   async start(): Promise<void> {
     const { index, keys } = this.#o

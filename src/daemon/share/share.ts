@@ -1,12 +1,12 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
-import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
+import type { Secret } from '../../core/secret.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -32,16 +32,18 @@ import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
+import { makeContents, type ShareContents } from './share-contents.js'
 import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
 import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
 import { observed, ShareObserver } from './share-observer.js'
-import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
+import type { ShareHooks, ShareOptions, ShareSettings, ShareState } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
@@ -61,6 +63,7 @@ export class Share {
   readonly hooks: Hooks
   readonly releases: Releases
   readonly observer: ShareObserver
+  readonly contents: ShareContents
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -133,6 +136,9 @@ export class Share {
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
+      downloadLimit: options.rates.download,
+      uploadLimit: options.rates.upload,
+      exempt: (peer) => options.rates.isExempt(peer),
     })
     this.members = makeMembers(options, prefix, this.#log, {
       peers: () => this.peers,
@@ -170,6 +176,7 @@ export class Share {
       feeds: () => this.#feeds,
       context: this.#context,
       note: options.noteEvent,
+      nowMs,
       onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
@@ -233,7 +240,20 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
+    this.contents = makeContents(options, this.#context, () => this.#feeds, {
+      mustRun: () => this.#mustRun(),
+      settled: async (directories) => {
+        this.#scanner.markDirty(directories)
+        await this.#scanner.settled()
+        await this.#settler.settled()
+      },
+    })
     this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
+  }
+
+  /** Of this share; told on an explicit call alone. */
+  get secret(): Secret {
+    return this.#o.secret
   }
 
   get dir(): string {
@@ -248,15 +268,25 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
 
-  get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
+  get state(): ShareState {
     if (this.#halted !== undefined) return 'halted'
+    if (this.#peers.pausedMs !== undefined) return 'paused'
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
+  }
+
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
   }
 
   get peers(): readonly SharePeer[] {
@@ -302,8 +332,13 @@ export class Share {
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
-  join(swarm: ShareSwarm): void {
-    this.#peers.join(swarm)
+  join(enter: () => ShareSwarm): void {
+    this.#peers.join(enter)
+  }
+
+  /** Leaves the swarm, for as long as is said (SharePeers). */
+  get pausing(): Pick<SharePeers, 'pausedMs' | 'pause' | 'resume'> {
+    return this.#peers
   }
 
   setKnownHosts(hosts: readonly string[]): void {
@@ -339,11 +374,6 @@ export class Share {
   /** Files that are being put together; see Applier. */
   transfers(limit: number): ReturnType<Applier['transfers']> {
     return this.#applier.transfers(limit)
-  }
-
-  /** Conflict copies in the tree and the paths they belong to. */
-  conflicts(): { path: RelPath; copy: RelPath }[] {
-    return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
   }
 
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
@@ -416,6 +446,7 @@ export class Share {
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.flush(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
