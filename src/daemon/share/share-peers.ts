@@ -61,6 +61,7 @@ export class SharePeers {
     if (meta.pausedMs === undefined) {
       meta.pausedMs = nowMs()
       context.log.info({}, 'paused')
+      this.#o.note({ type: 'paused' })
     }
     await this.#leave()
   }
@@ -70,6 +71,7 @@ export class SharePeers {
     if (meta.pausedMs === undefined) return
     meta.pausedMs = undefined
     context.log.info({}, 'resumed')
+    this.#o.note({ type: 'resumed' })
     await this.#leaving
     this.#return()
   }
