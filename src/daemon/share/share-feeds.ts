@@ -117,6 +117,11 @@ export class ShareFeeds {
     await Promise.all([...this.#open.values()].map(({ follower }) => follower.stop()))
   }
 
+  /** Gives the feeds back, for the share may come again while the store stays open. After stop(), as the last of all. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(({ feed }) => feed.close()))
+  }
+
   /** Publishes in the own feed; resolves when durable. */
   async publish(list: readonly Publication[]): Promise<void> {
     if (list.length === 0) return this.#o.onChange()
@@ -331,7 +336,7 @@ export class ShareFeeds {
       const detail = `what ${row.deviceName} says cannot be read from the storage here`
       return problems.set('feed', row.writer, 'FEED_CORRUPT', detail)
     }
-    if (this.#stopped || this.#open.has(row.writer)) return
+    if (this.#stopped || this.#open.has(row.writer)) return feed.close()
     if (feed.forked === 'conflict') {
       index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
       return feed.close()
