@@ -6,6 +6,7 @@ import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { parseHead } from '../core/head.js'
 import type { CliIo } from './io.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatDuration, formatJson, formatTable, printable } from './text.js'
@@ -21,6 +22,14 @@ const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
 /** So much of a device's id, and no less, names it: what status shows. */
 const ID_START = /^[0-9a-f]{8,64}$/
 
+/** What --wait waits for, beside or instead of all holding the same. */
+export interface WaitFor {
+  /** A head (core/head.ts). */
+  readonly at?: string
+  /** How many members; default: all. */
+  readonly members?: number | 'all'
+}
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -29,18 +38,22 @@ export interface JsonOption {
 export async function statusCommand(
   io: CliIo,
   configFile: string,
-  options: JsonOption & { readonly wait?: boolean; readonly timeout: number },
+  options: JsonOption & WaitFor & { readonly wait?: boolean; readonly timeout: number },
 ): Promise<number> {
+  const { at, members } = options
+  if (options.wait !== true && (at ?? members) !== undefined)
+    throw new ShoalError('USAGE', '--at and --members say what --wait waits for: give --wait as well')
+  const goal = { at: at === undefined ? undefined : parseHead(at), members }
   const { client } = await connect(configFile)
   if (options.wait !== true) {
     const report = await client.status()
     io.out(options.json === true ? formatJson(report) : formatStatus(report))
     return 0
   }
-  const { report, verdict } = await waitForSync(client, { timeoutMs: options.timeout * 1000 })
+  const { report, verdict } = await waitForSync(client, { timeoutMs: options.timeout * 1000, ...goal })
   io.out(
     options.json === true
-      ? formatJson({ ...report, verdict: verdict.type })
+      ? formatJson({ ...report, verdict: verdict.type, because: verdict.because })
       : `${formatStatus(report)}\n${formatVerdict(verdict)}\n`,
   )
   return VERDICT_EXIT[verdict.type]
@@ -154,5 +167,5 @@ function printList<T extends { readonly dir: string }>(
 function formatVerdict({ type, because, notCounted }: Verdict): string {
   const verdict = type === 'in-sync' ? 'in sync' : `${type}: ${because.map(printable).join(', ')}`
   if (notCounted.length === 0) return verdict
-  return `${verdict}\nnot counted, not seen for peer_expiration_days: ${notCounted.map(printable).join(', ')}`
+  return `${verdict}\nnot counted: ${notCounted.map(printable).join('; ')}`
 }

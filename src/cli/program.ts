@@ -9,7 +9,7 @@ import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
-import type { JsonOption } from './daemon-commands.js'
+import type { JsonOption, WaitFor } from './daemon-commands.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
@@ -165,13 +165,23 @@ function addQueries(program: Command, io: CliIo, setExit: (code: number) => void
         .default(DEFAULT_WAIT_SECONDS)
         .argParser(parseSeconds),
     )
+    .option(
+      '--at <head>',
+      'with --wait: until all hold at least what was published at this head, busy or not',
+    )
+    .addOption(
+      new Option('--members <number>', 'with --wait: until so many beside this one do')
+        .default(undefined, 'all')
+        .argParser(parseMembers),
+    )
     .addHelpText(
       'after',
       `
-With --wait the exit code is 0 if all are in sync, 2 if this device or one that can be reached is
-behind when the time is up, or a share is halted, and 3 if only unreachable ones may be behind.`,
+With --wait every member is asked to look at its disk, and to answer. The exit code is 0 if all are
+in sync, 2 if this device or one that can be reached is behind when the time is up, or a share is
+halted, and 3 if only unreachable ones may be behind.`,
     )
-    .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
+    .action(async (config: string, options: JsonOption & WaitFor & { wait?: boolean; timeout: number }) =>
       setExit(await (await queries()).statusCommand(io, config, options)),
     )
   query('scan', 'look through all folders now; returns when the changes found are announced').action(
@@ -323,6 +333,12 @@ function parseSeconds(text: string): number {
   if (!(seconds <= MAX_WAIT_SECONDS))
     throw new InvalidArgumentError(`expected seconds from 0 to ${MAX_WAIT_SECONDS}`)
   return seconds
+}
+
+function parseMembers(text: string): number | 'all' {
+  if (text !== 'all' && !/^[1-9]\d{0,3}$/.test(text))
+    throw new InvalidArgumentError('expected all, or how many members')
+  return text === 'all' ? 'all' : Number(text)
 }
 
 /** Lets commander say which option it was. */

@@ -5,7 +5,7 @@
 //   hello     version u8 = 1, instance 16, port uint, name text <= 64    second frame of either side
 //   offers    count uint <= 64, that many ids of 32                      channel shoal/link/1, message 0
 //   clock     milliseconds since 1970, uint                              channel shoal/link/1, message 1
-//   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0, 1 and 3
+//   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0, 1, 3, 6, 7
 //   addresses count uint <= 64, that many of: device 32, host text <= 45 (an IP literal), port uint
 //                                                                        channel shoal/share/1, message 2
 import { isIP } from 'node:net'

@@ -23,6 +23,14 @@ import type {
 } from '../../src/control/schema-drift.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
 import type {
+  InquiryReport,
+  MemberStanding,
+  MembersReport,
+  MembersRequest,
+  RemovedMemberReport,
+  RemoveMemberRequest,
+} from '../../src/control/schema-members.js'
+import type {
   NewReleaseReport,
   ReleaseRequest,
   ReleasesReport,
@@ -31,6 +39,8 @@ import type {
   SwitchReport,
   SwitchRequest,
 } from '../../src/control/schema-releases.js'
+
+import { ShoalError } from '../../src/core/error.js'
 
 const SELF = 'a'.repeat(64)
 /** What an invite's code looks like. */
@@ -71,6 +81,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     digest: 'd'.repeat(64),
     receivedBytes: 0,
     sentBytes: 1024,
+    head: '3f2a9c01:0102030405060708.17',
     members: [member('nas', { grade: 'read' }), member('phone')],
     ...changes,
   }
@@ -129,6 +140,33 @@ export function memberDrift(name: string, changes: Partial<MemberDriftReport> = 
   }
 }
 
+/** What /v1/members says where the status says this: all who are connected have answered. */
+export function standingsOf(
+  share: ShareReport,
+  own: { readonly device: string; readonly name: string },
+  isAsked = true,
+): Omit<MembersReport, 'share'> {
+  const { dir, grade, haltReason, head, needFiles, needBytes, drift, driftDetail, state } = share
+  const standing = state === 'halted' ? 'halted' : state === 'idle' && needFiles === 0 ? 'at-rest' : 'working'
+  return {
+    ...{ dir, grade, haltReason, standing, head, needFiles, needBytes, drift },
+    ...{ device: own.device, name: own.name, acknowledged: driftDetail.acknowledged },
+    confirmed: isAsked && standing === 'at-rest',
+    members: share.members.map(
+      ({ device, name, grade, connected, digestEqual, drift, lastSeen, expired }): MemberStanding => ({
+        ...{ device, name, grade, connected, digestEqual, drift, head },
+        answered: isAsked && connected ? 'at-rest' : null,
+        confirmed: isAsked && connected && digestEqual && drift === 0,
+        ...{ scanned: true, behind: 0, ahead: 0, needFiles: 0, needBytes: 0, conflicts: 0, problems: 0 },
+        stateAt: lastSeen!,
+        lastSeen: lastSeen!,
+        expired: !connected && expired,
+        unreachableSince: connected ? null : lastSeen,
+      }),
+    ),
+  }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -141,6 +179,8 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  /** How often members() does not know an inquiry. */
+  forgottenInquiries = 0
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -205,6 +245,26 @@ export class FakeBackend implements ControlBackend {
   async forget({ device }: ForgetRequest): Promise<void> {
     this.calls.push(`forget ${device}`)
     await this.work()
+  }
+
+  /** What the next status says, in the words of /v1/members. */
+  async members({ inquiry }: MembersRequest = {}): Promise<MembersReport[]> {
+    this.calls.push('members')
+    if (inquiry !== undefined && this.forgottenInquiries-- > 0) throw new ShoalError('NOT_FOUND', 'ask again')
+    const { shares, ...own } = this.statuses.length > 1 ? this.statuses.shift()! : this.statuses[0]!
+    return shares.map((each, at) => ({ share: at, ...standingsOf(each, own, inquiry !== undefined) }))
+  }
+
+  async askMembers(): Promise<InquiryReport> {
+    this.calls.push('ask')
+    await this.work()
+    return { inquiry: 'ab'.repeat(16) }
+  }
+
+  async removeMember({ device }: RemoveMemberRequest): Promise<RemovedMemberReport> {
+    this.calls.push(`remove member ${device}`)
+    const each = { dir: '/data/photos', grade: 'write' as const, lastSeen: '2026-11-20T18:02:03.000Z' }
+    return { device, name: 'phone', shares: [{ ...each, records: 3, digestEqual: false }] }
   }
 
   async invites(): Promise<InviteReport[]> {

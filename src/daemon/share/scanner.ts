@@ -54,6 +54,11 @@ export class Scanner {
     return this.#fullScans > 0
   }
 
+  /** Whether nothing waits to be looked at, and all that was found is published. */
+  get isAtRest(): boolean {
+    return this.#isIdle() && this.#made.size === 0 && this.#links.isIdle
+  }
+
   /** Something has changed in the index. */
   noteChanges(): void {
     this.#links.soon()

@@ -3,15 +3,17 @@
 import { randomBytes } from 'node:crypto'
 import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
+import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Standing } from '../../core/inquiry.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
-import { Watcher } from '../../folder/watch.js'
 import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
+import { openView } from '../../store/feeds.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
@@ -25,6 +27,7 @@ import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import type { Inquiries } from './inquiries.js'
 import { LocalDrift } from './local-drift.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
@@ -37,22 +40,23 @@ import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
+import { makeInquiries, standingOf } from './share-inquiries.js'
 import { makeMembers } from './share-members.js'
 import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
+import { ShareWatcher } from './share-watcher.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
-/** How long a change of this disk may wait to be noticed while a backlog is applied. */
-const BULK_LOOK_MS = 1000
 
 export class Share {
   readonly index: ShareIndex
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly inquiries: Inquiries
   readonly reports: Reports
   /** What is done about a reader's own changes. */
   readonly drift: LocalDrift
@@ -69,7 +73,7 @@ export class Share {
   readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
-  readonly #watcher: Watcher
+  readonly #watcher: ShareWatcher
   readonly #hearing: Hearing
   readonly #peers: SharePeers
   readonly #news: IndexNews
@@ -144,6 +148,12 @@ export class Share {
       drift: this.drift,
       hasScanned: () => this.#scanner.hasScanned,
     })
+    this.inquiries = makeInquiries(options, this.#log, {
+      members: this.members,
+      peers: () => this.peers,
+      settle: () => this.settle(),
+      standing: () => this.standing,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -158,6 +168,7 @@ export class Share {
       exchange: this.exchange,
       members: this.members,
       reports: this.reports,
+      inquiries: this.inquiries,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
@@ -212,7 +223,12 @@ export class Share {
       feeds: () => this.#feeds,
       hasScanned: () => this.#scanner.hasScanned,
     })
-    this.#watcher = new Watcher(dir, { log: this.#log })
+    this.#watcher = new ShareWatcher(dir, this.#log, {
+      scanner: () => this.#scanner,
+      applier: () => this.#applier,
+      problems: this.problems,
+      rescanAll: () => this.#rescanAll(),
+    })
     this.releases = makeReleases(options, {
       context: this.#context,
       members: this.members,
@@ -261,6 +277,12 @@ export class Share {
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
   }
 
+  /** Where this device stands, for those who ask (inquiries.ts). */
+  get standing(): Standing {
+    const { state, problems } = this
+    return standingOf({ state, problems, scanner: this.#scanner, feeds: this.#feeds })
+  }
+
   get peers(): readonly SharePeer[] {
     return [...this.#peers.connected]
   }
@@ -271,17 +293,7 @@ export class Share {
     this.drift.start(this.index)
     await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
-    // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
-    this.#watcher.on('dirty', (directories) => {
-      this.#scanner.markDirty(directories, this.#applier.isBulk ? BULK_LOOK_MS : 0)
-    })
-    this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
-    this.#watcher.on('overflow', (reason) => {
-      // What is still amiss, the scan that follows tells anew.
-      if (reason === 'restart') this.problems.clear('watch', '')
-      this.#rescanAll()
-    })
-    this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
+    this.#watcher.start()
     this.#rescanTimer.every(this.#settings.rescanIntervalMs)
     if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
@@ -360,6 +372,11 @@ export class Share {
     return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
   }
 
+  /** How far the share is read here (core/head.ts); feeds that nobody can follow any more are left out. */
+  get head(): string {
+    return formatHead(headTag(this.shareId), openView(this.index.feeds.all()))
+  }
+
   get conflictCount(): number {
     return this.index.conflicts.copies.size
   }
@@ -374,6 +391,7 @@ export class Share {
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.inquiries.stop()
     this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
