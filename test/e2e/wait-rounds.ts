@@ -28,6 +28,8 @@ export interface WaitTally {
 /** A wait that takes longer than this has hung. */
 const IN_SYNC_MS = 90_000
 const DOWN_MS = 60_000
+/** Small edits on one node in the middle of the quiet, in each round. */
+const SNEAKS = 3
 /** Bytes; the large ones take several pieces. */
 const LARGE_BYTES = 2 << 20
 
@@ -54,6 +56,7 @@ export async function waitRounds(world: World, options: WaitRoundsOptions): Prom
       await Promise.all((askers.length === 0 ? nodes : askers).map((node) => inSync(node, nodes, {})))
       tally.inSync += askers.length
     }
+    for (let i = 0; i < SNEAKS; i++) await sneak(nodes, user, random, tally)
   }
   return tally
 }
@@ -84,6 +87,24 @@ function contentOf(directory: string): Tree {
   return new Map(
     lines.map(([name, line]) => [name, line.startsWith('directory') ? line.replace(/ \d+$/, '') : line]),
   )
+}
+
+/**
+ * All is quiet and equal; then somebody edits a little on one node, and others wait at once, or after that daemon may have
+ * begun to notice. What they know of that node says that all is well.
+ */
+async function sneak(
+  nodes: readonly TestNode[],
+  user: User,
+  random: () => number,
+  tally: WaitTally,
+): Promise<void> {
+  const edited = nodes[Math.floor(random() * nodes.length)]!
+  user.edit(1 + Math.floor(random() * 2), edited)
+  if (random() < 0.5) await pause(Math.floor(random() * 60))
+  const askers = nodes.filter((node) => node !== edited)
+  await Promise.all(askers.map((node) => inSync(node, nodes, {})))
+  tally.inSync += askers.length
 }
 
 async function killed(nodes: readonly TestNode[], user: User, random: () => number): Promise<string> {
@@ -154,8 +175,8 @@ class User {
     this.#random = random
   }
 
-  edit(count: number): string {
-    for (let i = 0; i < count; i++) this.#one(this.#pick(this.#nodes))
+  edit(count: number, node?: TestNode): string {
+    for (let i = 0; i < count; i++) this.#one(node ?? this.#pick(this.#nodes))
     return `${count} edits`
   }
 
