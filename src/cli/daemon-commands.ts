@@ -123,10 +123,17 @@ export async function connect(configFile: string): Promise<{ client: ControlClie
   return { client: controlClient(config.storagePath), config }
 }
 
+/** Whether somebody who says this means a member. */
+export function isNamed(
+  { name, device }: { readonly name: string; readonly device: string },
+  said: string,
+): boolean {
+  return name === said || (ID_START.test(said) && device.startsWith(said))
+}
+
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
 function silentMember(members: readonly MemberReport[], named: string): MemberReport {
-  const isId = (device: string): boolean => ID_START.test(named) && device.startsWith(named)
-  const meant = members.filter(({ name, device }) => name === named || isId(device))
+  const meant = members.filter((member) => isNamed(member, named))
   const silent = new Map(meant.filter(({ connected }) => !connected).map((one) => [one.device, one]))
   const [found, second] = silent.values()
   if (found !== undefined && second === undefined) return found

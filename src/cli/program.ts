@@ -13,6 +13,7 @@ import type { JsonOption, WaitFor } from './daemon-commands.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
+import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addShareCommands } from './share-commands.js'
@@ -96,6 +97,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addConfigCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
+  addMemberCommands(program, io, setExit)
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)

@@ -4,6 +4,7 @@ import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
+import { LOG_ROUTES, type LogCalls } from './calls-log.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
 import { SHARE_ROUTES, type ShareCalls } from './calls-shares.js'
@@ -17,7 +18,8 @@ export interface ControlBackend
     DriftCalls,
     ReleaseCalls,
     HookCalls,
-    InviteCalls {}
+    InviteCalls,
+    LogCalls {}
 
 export type CallName = keyof ControlBackend
 
@@ -29,4 +31,5 @@ export const ROUTES: Routes<ControlBackend> = {
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,
+  ...LOG_ROUTES,
 }

@@ -20,6 +20,7 @@ export interface WaitOptions extends Goal {
 
 /** A daemon that was started a moment ago may not listen yet. */
 const START_GRACE_MS = 5000
+const ASK_POLL_MS = 50
 /** However short the wait, members get this long to answer. */
 const LEAST_ANSWER_MS = 400
 
@@ -64,4 +65,26 @@ function isCode(error: unknown, code: ShoalError['code']): boolean {
 
 function sleepFor(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/**
+ * Asks all members where they stand, and gives them a moment to answer: until all have said more than that they are still
+ * looking, at least `quietMs` for those who are not connected and may be reached through others, at most `timeoutMs`.
+ */
+export async function askMembers(
+  client: ControlClient,
+  { timeoutMs, quietMs }: { readonly timeoutMs: number; readonly quietMs: number },
+): Promise<readonly MembersReport[]> {
+  const start = performance.now()
+  const { inquiry } = await client.askMembers()
+  for (;;) {
+    const reports = await client.members({ inquiry })
+    const passedMs = performance.now() - start
+    const all = reports.flatMap(({ members }) => members)
+    const isDone = all.every(({ answered, connected }) =>
+      answered === null ? !connected && passedMs >= quietMs : answered !== 'working',
+    )
+    if (isDone || passedMs >= timeoutMs) return reports
+    await sleepFor(ASK_POLL_MS)
+  }
 }

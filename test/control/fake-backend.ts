@@ -22,6 +22,7 @@ import type {
   MemberDriftReport,
 } from '../../src/control/schema-drift.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
+import type { LogEntry, LogReport, LogRequest } from '../../src/control/schema-log.js'
 import type {
   InquiryReport,
   MemberStanding,
@@ -179,6 +180,8 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  /** Told two at a time. */
+  logEntries: LogEntry[] = []
   /** How often members() does not know an inquiry. */
   forgottenInquiries = 0
   /** Awaited by scan, settle and approve. */
@@ -253,6 +256,12 @@ export class FakeBackend implements ControlBackend {
     if (inquiry !== undefined && this.forgottenInquiries-- > 0) throw new ShoalError('NOT_FOUND', 'ask again')
     const { shares, ...own } = this.statuses.length > 1 ? this.statuses.shift()! : this.statuses[0]!
     return shares.map((each, at) => ({ share: at, ...standingsOf(each, own, inquiry !== undefined) }))
+  }
+
+  async log({ limit = 100 }: LogRequest = {}): Promise<LogReport> {
+    this.calls.push(`log ${limit}`)
+    const entries = this.logEntries.splice(0, Math.min(limit, 2))
+    return { dir: '/data/photos', entries, next: this.logEntries.length > 0 ? '0:' : null }
   }
 
   async askMembers(): Promise<InquiryReport> {

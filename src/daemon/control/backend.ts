@@ -4,6 +4,7 @@ import { conflictCalls } from './conflict-calls.js'
 import { driftCalls } from './drift-calls.js'
 import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
+import { logCalls } from './log-calls.js'
 import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
 import { shareCalls } from './share-calls.js'
@@ -18,5 +19,6 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),
+    ...logCalls(view),
   }
 }

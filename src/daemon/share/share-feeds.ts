@@ -97,6 +97,12 @@ export class ShareFeeds {
     return this.#open.has(writer)
   }
 
+  /** Those that are open, to be read. */
+  get readable(): { readonly row: IndexFeed; readonly feed: Feed }[] {
+    const { feeds } = this.#o.index
+    return [...this.#open].map(([writer, { feed }]) => ({ row: feeds.byWriter(writer)!, feed }))
+  }
+
   /** Opens all known feeds, the own one first, and reads its tail back. */
   async start(): Promise<void> {
     const { index, keys } = this.#o

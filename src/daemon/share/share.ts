@@ -24,6 +24,7 @@ import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
 import { metadataProblems } from './dressing-problems.js'
+import { type LogQuery, readLog } from './feed-log.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
@@ -353,6 +354,11 @@ export class Share {
     this.problems.clear('share', '')
     this.#scanner.approve()
     this.#applier.wake()
+  }
+
+  /** Who wrote which version when, newest first. USAGE. */
+  log(query: LogQuery): ReturnType<typeof readLog> {
+    return readLog(this.#feeds.readable, this.#o.keys.read.entryKey, query)
   }
 
   /** Conflict copies in the tree and the paths they belong to. */
