@@ -1,5 +1,5 @@
 // Whether all are in sync, as a pure function of where everybody stands (schema-members.ts):
-//   halted       a share does nothing until somebody approves or resumes it; waiting longer is of no use
+//   halted       a share does nothing until somebody approves it; waiting longer is of no use
 //   behind       this device, or a member that can be reached, does not hold what is asked for, or has not said so
 //   unreachable  everyone who can be reached does, but someone cannot be (section 10: never counted as up to date)
 //   in-sync      this device and every member that counts hold it, by their answers to one inquiry
@@ -47,7 +47,6 @@ export function verdictOf(reports: readonly MembersReport[], goal: Goal = {}): V
 function lookAt(report: MembersReport, goal: Goal, within: string, found: Found): void {
   const { haltReason, standing, dir } = report
   if (standing === 'halted') found.halted.push(`${dir}: ${haltReason ?? 'no reason given'}`)
-  if (standing === 'paused') found.halted.push(`${dir}: paused`)
   for (const reason of ownReasons(report, goal)) found.behind.push(`${reason}${within}`)
   const behind: string[] = []
   const unreachable: string[] = []
@@ -81,6 +80,8 @@ function ownReasons(report: MembersReport, { at }: Goal): string[] {
       ? [`this device, with ${counted(acknowledged, 'acknowledged change')} of its own`]
       : []),
   ]
+  // Somebody may resume it before the time is up.
+  if (standing === 'paused') return ['this device, which is paused (shoal resume)', ...own]
   const isBusy = needFiles > 0 || needBytes > 0
   if (at !== undefined) {
     const isThere = covers(parseHead(report.head).view, at.view) && !isBusy

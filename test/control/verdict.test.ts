@@ -72,7 +72,7 @@ const cases: { name: string; reports: MembersReport[]; goal?: Goal; type: string
     reports: [report({}, { ...AWAY, digestEqual: true })],
     type: 'unreachable',
   },
-  { name: 'a paused share', reports: [report({ standing: 'paused' })], type: 'halted', because: /paused/ },
+  { name: 'a paused share', reports: [report({ standing: 'paused' })], type: 'behind', because: /paused/ },
   {
     name: 'one of two shares is behind',
     reports: [report(), report({ dir: '/b', confirmed: false })],

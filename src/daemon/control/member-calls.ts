@@ -11,7 +11,8 @@ import type {
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { membersReport, newInquiryId, removalReport } from './member-standing.js'
-import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
+import { peerFacts } from './peer-facts.js'
+import { type DaemonView, shareAt, sharesOf } from './view.js'
 
 /** Where it is silent. */
 async function removeMember(view: DaemonView, device: DeviceId): Promise<RemovedMemberReport> {
@@ -34,21 +35,7 @@ export function memberCalls(view: DaemonView): MemberCalls {
   return {
     async peers(): Promise<PeerReport[]> {
       const shares = await sharesOf(view)
-      return shares.flatMap((share) => {
-        const traffic = new Map(share.exchange.stats().perPeer.map((stats) => [stats.device, stats]))
-        return share.peers.map((peer) => ({
-          dir: share.dir,
-          device: peer.device,
-          name: peer.name,
-          grade: share.isWriter(peer.device) ? 'write' : peer.grade,
-          transport: peer.transport,
-          address: peer.address,
-          initiator: peer.initiator,
-          connectedAt: isoTime(peer.connectedAtMs),
-          receivedBytes: traffic.get(peer.device)?.downloadedBytes ?? 0,
-          sentBytes: traffic.get(peer.device)?.uploadedBytes ?? 0,
-        }))
-      })
+      return shares.flatMap((share) => peerFacts(share).map(({ report }) => ({ dir: share.dir, ...report })))
     },
 
     async forget({ device }: ForgetRequest): Promise<void> {

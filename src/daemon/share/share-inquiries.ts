@@ -6,11 +6,11 @@ import type { Members } from './members.js'
 import type { ProblemBook } from './problems.js'
 import type { Scanner } from './scanner.js'
 import type { ShareFeeds } from './share-feeds.js'
-import type { ShareOptions } from './share-options.js'
+import type { ShareOptions, ShareState } from './share-options.js'
 
 /** What a share's standing is read from. */
 export interface StandingParts {
-  readonly state: 'scanning' | 'syncing' | 'idle' | 'halted'
+  readonly state: ShareState
   readonly scanner: Pick<Scanner, 'hasScanned' | 'isAtRest'>
   readonly feeds: Pick<ShareFeeds, 'isBehind'>
   readonly problems: Pick<ProblemBook, 'unread'>
@@ -18,7 +18,7 @@ export interface StandingParts {
 
 /** Where this device stands: at rest only if there is nothing to look at, to publish, to take over or to apply. */
 export function standingOf({ state, scanner, feeds, problems }: StandingParts): Standing {
-  if (state === 'halted') return 'halted'
+  if (state === 'halted' || state === 'paused') return state
   if (state !== 'idle' || !scanner.hasScanned || !scanner.isAtRest || feeds.isBehind) return 'working'
   return problems.unread > 0 ? 'unread' : 'at-rest'
 }

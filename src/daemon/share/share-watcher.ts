@@ -51,6 +51,11 @@ export class ShareWatcher {
     return this.#watcher.add(...args)
   }
 
+  /** Resolves when all that the kernel had to tell by now was heard; false: that could not be proved. */
+  hear(): Promise<boolean> {
+    return this.#watcher.flush()
+  }
+
   /** Whether the scanner has heard of all that changed before the call; false: only a look at everything tells. */
   async flush(): Promise<boolean> {
     const isCertain = await this.#watcher.flush()

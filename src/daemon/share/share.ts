@@ -1,7 +1,6 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
-import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
@@ -9,6 +8,7 @@ import type { Standing } from '../../core/inquiry.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
+import type { Secret } from '../../core/secret.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { Hooks } from '../../hooks/hooks.js'
@@ -19,7 +19,7 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
-import { ArchiveKeeper } from './archive-keeper.js'
+import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
@@ -29,21 +29,26 @@ import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import type { Inquiries } from './inquiries.js'
-import { LocalDrift } from './local-drift.js'
+import type { LocalDrift } from './local-drift.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
+import { makeContents, type ShareContents } from './share-contents.js'
+import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
 import { makeInquiries, standingOf } from './share-inquiries.js'
+import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
-import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
+import { observed, ShareObserver } from './share-observer.js'
+import type { ShareHooks, ShareOptions, ShareSettings, ShareState } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
@@ -63,6 +68,8 @@ export class Share {
   readonly drift: LocalDrift
   readonly hooks: Hooks
   readonly releases: Releases
+  readonly observer: ShareObserver
+  readonly contents: ShareContents
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -95,9 +102,13 @@ export class Share {
     this.#settings = options.settings
     this.#onFatal = onFatal
     this.#log = options.log.child({ dir })
+    this.observer = new ShareObserver({ note: options.noteEvent, nowMs, share: observed(this) })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
-    this.drift = this.#makeDrift(prefix)
+    this.drift = makeDrift(options, prefix, this.#log, {
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
@@ -113,6 +124,7 @@ export class Share {
     this.problems = new ProblemBook(
       nowMs,
       metadataProblems(this.index, () => this.#carried.metadata),
+      (problem, isThere) => this.observer.problem(problem, isThere),
     )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
       followsReleases: options.followsReleases,
@@ -130,6 +142,9 @@ export class Share {
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
+      downloadLimit: options.rates.download,
+      uploadLimit: options.rates.upload,
+      exempt: (peer) => options.rates.isExempt(peer),
     })
     this.members = makeMembers(options, prefix, this.#log, {
       peers: () => this.peers,
@@ -173,6 +188,8 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
+      note: options.noteEvent,
+      nowMs,
       onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
@@ -213,6 +230,7 @@ export class Share {
         this.#settler.soon()
         this.hooks.wake()
         this.#scanner.noteChanges()
+        this.observer.poke()
       },
     })
     this.hooks = makeHooks(options, prefix, {
@@ -240,19 +258,20 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
-    this.#keeper = new ArchiveKeeper({
-      root: dir,
-      pool: options.pool,
-      meta: this.#meta,
-      problems: this.problems,
-      log: this.#log,
-      nowMs,
-      ttlDays: this.#settings.trashTtlDays,
-      rootIdentity: () => this.#root.identity,
-      haltReason: this.#context.haltReason,
-      forgetPieces: (isDayThere, after) =>
-        this.index.transaction(() => this.index.forgetArchived(isDayThere, after)),
+    this.contents = makeContents(options, this.#context, () => this.#feeds, {
+      mustRun: () => this.#mustRun(),
+      settled: async (directories) => {
+        this.#scanner.markDirty(directories)
+        await this.#scanner.settled()
+        await this.#settler.settled()
+      },
     })
+    this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
+  }
+
+  /** Of this share; told on an explicit call alone. */
+  get secret(): Secret {
+    return this.#o.secret
   }
 
   get dir(): string {
@@ -267,12 +286,18 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
 
-  get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
+  get state(): ShareState {
     if (this.#halted !== undefined) return 'halted'
+    if (this.#peers.pausedMs !== undefined) return 'paused'
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
@@ -284,6 +309,10 @@ export class Share {
     return standingOf({ state, problems, scanner: this.#scanner, feeds: this.#feeds })
   }
 
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
+  }
+
   get peers(): readonly SharePeer[] {
     return [...this.#peers.connected]
   }
@@ -292,6 +321,7 @@ export class Share {
   async start(): Promise<void> {
     this.#loadIgnoreRules()
     this.drift.start(this.index)
+    this.observer.start()
     await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
     this.#watcher.start()
@@ -323,8 +353,13 @@ export class Share {
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
-  join(swarm: ShareSwarm): void {
-    this.#peers.join(swarm)
+  join(enter: () => ShareSwarm): void {
+    this.#peers.join(enter)
+  }
+
+  /** Leaves the swarm, for as long as is said (SharePeers). */
+  get pausing(): Pick<SharePeers, 'pausedMs' | 'pause' | 'resume'> {
+    return this.#peers
   }
 
   setKnownHosts(hosts: readonly string[]): void {
@@ -352,6 +387,7 @@ export class Share {
     this.#log.info({ reason: this.#halted }, 'approved, going on')
     this.#halted = undefined
     this.problems.clear('share', '')
+    this.observer.poke()
     this.#scanner.approve()
     this.#applier.wake()
   }
@@ -361,9 +397,9 @@ export class Share {
     return readLog(this.#feeds.readable, this.#o.keys.read.entryKey, query)
   }
 
-  /** Conflict copies in the tree and the paths they belong to. */
-  conflicts(): { path: RelPath; copy: RelPath }[] {
-    return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
+  /** Files that are being put together; see Applier. */
+  transfers(limit: number): ReturnType<Applier['transfers']> {
+    return this.#applier.transfers(limit)
   }
 
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
@@ -391,6 +427,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.observer.stop()
     this.drift.stop()
     this.#settler.stop()
     this.releases.stop()
@@ -434,16 +471,21 @@ export class Share {
       isOwn: (writer) => writer === this.#feeds.ownWriter,
       dressesAnew: () => this.#carried.dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
-      noteChange: (path, by) => this.hooks.noteChange(path, by),
+      noteChange: (path, by, bytes = 0) => {
+        this.hooks.noteChange(path, by)
+        if (by === 'share') this.observer.applied(path, bytes)
+      },
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.hear(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
-      onFullScan: () => {
+      onFullScan: (durationMs) => {
+        this.observer.fullScan(durationMs)
         this.#meta.isNewEpoch = false
         this.#carried.noteFullScan(this.#isBehindDisk)
         this.#tellMembers()
@@ -451,16 +493,6 @@ export class Share {
       },
       fail: (thrown) => this.#fail(thrown),
     }
-  }
-
-  #makeDrift(prefix: string): LocalDrift {
-    const { database, nowMs, drift: rules } = this.#o
-    return new LocalDrift({
-      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
-      log: this.#log,
-      onChange: () => this.#news.tellSoon(),
-      mustRun: () => this.#mustRun(),
-    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -480,7 +512,11 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
+      onOwnChange: (path) => {
+        this.hooks.noteChange(path, 'user')
+        this.observer.published(path)
+      },
+      onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
@@ -493,6 +529,7 @@ export class Share {
     if (shown === undefined || shown === this.#meta.shownRelease) return
     this.hooks.noteChanged([CURRENT_LINK])
     this.#meta.shownRelease = shown
+    this.#o.noteEvent({ type: 'release', name: shown })
   }
 
   /** What this device holds, or could report of it, may have changed. */
@@ -507,6 +544,7 @@ export class Share {
     this.#halted = reason
     this.problems.set('share', '', 'HALTED', reason)
     this.#log.error({ reason }, 'share halted')
+    this.observer.poke()
   }
 
   #mustRun(): void {
@@ -519,6 +557,7 @@ export class Share {
   }
 
   #rescanAll(): void {
+    this.observer.poke()
     void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown))
   }
 
