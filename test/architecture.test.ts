@@ -50,6 +50,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/log',
     'daemon/log-file',
     'daemon/preview/report',
+    'daemon/verify/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
     'doctor/finding',
@@ -65,6 +66,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    'daemon/verify/verify',
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }
