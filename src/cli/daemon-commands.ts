@@ -105,13 +105,6 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
-export async function conflictsCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
-  const { client } = await connect(configFile)
-  const conflicts = await client.conflicts()
-  printList(io, options, conflicts, ['PATH', 'COPY'], ({ path, copy }) => [path, copy], 'no conflicts')
-  return 0
-}
-
 /** The daemon of a configuration file. */
 export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
   const { config } = await readConfig(configFile)

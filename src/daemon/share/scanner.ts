@@ -180,6 +180,11 @@ export class Scanner {
 
   async #look(): Promise<void> {
     this.#judge.recover()
+    const startedMs = performance.now()
+    // A name that is gone is told of with the name that it went to, or readers elsewhere see neither for a while. That
+    // there is one shows in its own directory, of which the watch may not have told yet, however long that has been.
+    const isTelling = this.#missing.due <= startedMs + 1
+    if (isTelling && !this.#fullScanDue) await this.#context.hear()
     const full = this.#fullScanDue
     const now = performance.now()
     const directories: Directory[] = []
@@ -194,7 +199,7 @@ export class Scanner {
       this.#unwatched.clear()
     } else {
       for (const [directory, due] of this.#dirty) {
-        if (due > now + 1) continue
+        if (due > now + 1 && !isTelling) continue
         directories.push(directory)
         this.#dirty.delete(directory)
         this.#made.delete(directory as RelPath)
@@ -204,10 +209,10 @@ export class Scanner {
     if (halt !== undefined) return this.#context.halt(halt)
     if (directories.length > 0) await this.#newLook(full).run(directories)
     if (full && this.#missing.haltIfMost()) return
-    await this.#missing.publishDue(now)
+    await this.#missing.publishDue(startedMs)
     // What was adopted, or is a reader's drift, is news for the others too (section 10).
     await this.#context.publish([])
-    if (full) this.#endFullScan()
+    if (full) this.#endFullScan(performance.now() - now)
     this.#useUpIntents()
     await this.#links.settle()
   }
@@ -230,10 +235,10 @@ export class Scanner {
     this.#judge.useUpIntents((path) => this.#dirty.has(parentOf(path)) || this.#missing.has(path))
   }
 
-  #endFullScan(): void {
+  #endFullScan(durationMs: number): void {
     this.#isLookingAtAll = false
     this.#missing.endFullScan()
     this.#fullScans++
-    this.#context.onFullScan()
+    this.#context.onFullScan(durationMs)
   }
 }
