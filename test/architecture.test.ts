@@ -41,6 +41,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'core/',
     'ports/',
     'control/client',
+    'control/event-client',
     'control/schema',
     'control/wait',
     'control/package-version',
