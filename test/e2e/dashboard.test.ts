@@ -42,7 +42,7 @@ describe('shoal dashboard', () => {
       try {
         await terminal.shows(/laptop:share +idle[\s\S]*server:share/)
         await terminal.press('2')
-        await terminal.shows(/▸ [\s\S]*phone +laptop:share +in sync/)
+        await terminal.shows(/▸ [\s\S]*phone +laptop:\S+ +in sync/)
         await terminal.resize(60, 18)
         await terminal.press('6')
         const small = await terminal.shows(/THIS, at the path +│ OTHER, in the copy/)
