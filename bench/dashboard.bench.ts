@@ -56,8 +56,8 @@ backend.statuses = [status(share({ files, bytes: files * 100_000, state: 'syncin
 const none = (): void => {}
 const log = { ...{ trace: none, debug: none, info: none, warn: none, error: none }, child: () => log }
 const server = await serveControl({ storagePath, backend, log: log as never })
-const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url))
-const command = [process.execPath, main, 'dashboard', config, '--interval', String(interval)]
+const shoal = fileURLToPath(new URL('../../bin/shoal', import.meta.url))
+const command = [shoal, 'dashboard', config, '--interval', String(interval)]
 const terminal = await Terminal.open({ columns: 160, rows: 45, command })
 try {
   await terminal.shows(/photos +a? *syncing/)

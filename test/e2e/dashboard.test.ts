@@ -61,13 +61,19 @@ describe('shoal dashboard', () => {
         await terminal.type('/own')
         await terminal.press('Enter')
         await terminal.shows(/▸ own\.txt/)
-        await terminal.type('xy')
+        await terminal.press('x')
+        await terminal.shows(/Move own\.txt to the archive\?/)
+        await terminal.press('y')
+        await terminal.shows(/own\.txt is in the archive/)
         await eventually('the archive', async () => !server.exists('own.txt'))
         await terminal.press('Escape')
         // What was newer came over the change; else it is put back by hand.
         if ((await server.share()).drift > 0) {
           await terminal.shows(/▸ plan\.md/)
-          await terminal.type('ry')
+          await terminal.press('r')
+          await terminal.shows(/Put plan\.md back\?/)
+          await terminal.press('y')
+          await terminal.shows(/plan\.md is as the share says/)
         }
         await eventually('what the share says', async () => server.read('plan.md') === other)
         await terminal.press('q')
