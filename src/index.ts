@@ -4,7 +4,6 @@
 export type { ControlBackend } from './control/calls.js'
 export { type CallOptions, type ControlClient, controlClient } from './control/client.js'
 export type {
-  ConflictReport,
   InviteReport,
   InviteRequest,
   MemberReport,
@@ -14,6 +13,13 @@ export type {
   ShareReport,
   StatusReport,
 } from './control/schema.js'
+export type {
+  ConflictReport,
+  Keep,
+  ResolveReport,
+  ResolveRequest,
+  VersionReport,
+} from './control/schema-conflicts.js'
 export type {
   AcknowledgementReport,
   AcknowledgeRequest,
@@ -25,6 +31,15 @@ export type {
   MemberDriftItem,
   MemberDriftReport,
 } from './control/schema-drift.js'
+export type {
+  EntriesReport,
+  EntriesRequest,
+  EntryReport,
+  EntryState,
+  HistoryReport,
+  HistoryRequest,
+  HistoryVersion,
+} from './control/schema-entries.js'
 export type { HookReport, HookRunReport } from './control/schema-hooks.js'
 export type {
   NewReleaseReport,
@@ -33,6 +48,14 @@ export type {
   ReleasesReport,
   SwitchReport,
 } from './control/schema-releases.js'
+export type {
+  LimitsReport,
+  LimitsRequest,
+  OneOrAll,
+  SecretsReport,
+  SecretsRequest,
+  ShareProblemReport,
+} from './control/schema-shares.js'
 export { type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
 export { type ErrorCode, ShoalError } from './core/error.js'
 export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'

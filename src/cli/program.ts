@@ -14,9 +14,12 @@ import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
+import { addResourceCommands } from './resource-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
+import { addSystemCommands } from './system-commands.js'
 import { printable } from './text.js'
 
 /** How long --wait waits unless told, seconds. */
@@ -44,11 +47,14 @@ const queries = () => import('./daemon-commands.js')
 /** Runs one command line (without node and script); resolves with the exit code, never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let exit = 0
-  const program = makeProgram(io, (code) => {
-    exit = code
-  })
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await withCommon(io, async (common, listen) => {
+      const program = makeProgram(common, (code) => {
+        exit = code
+      })
+      listen(program)
+      await program.parseAsync(argv, { from: 'user' })
+    })
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
@@ -94,11 +100,14 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addConfigCommands(program, io, setExit)
+  addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
+  addSystemCommands(program, io, setExit)
+  addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
 }
@@ -186,11 +195,6 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .argument('<device>', 'its name, or the first 8 or more digits of its id, as shoal status shows them')
     .action(async (config: string, device: string) =>
       setExit(await (await queries()).forgetCommand(io, config, device)),
-    )
-  query('conflicts', 'list the conflict copies: both sides of every double edit')
-    .addOption(jsonOption())
-    .action(async (config: string, options: JsonOption) =>
-      setExit(await (await queries()).conflictsCommand(io, config, options)),
     )
   addDrift(query('drift', "list what a reader's disk holds that the share does not say"), io, setExit)
   query('approve', 'let halted shares go on, after reading why in shoal status')

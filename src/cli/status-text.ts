@@ -26,10 +26,11 @@ export function memberState({
 }
 
 function formatShare(share: ShareReport): string {
-  const { haltReason, state } = share
+  const { haltReason, pausedSince, state } = share
+  const paused = pausedSince === null ? undefined : `paused since ${shortTime(pausedSince)}`
   const facts: [string, string][] = [
     ['grade', share.grade],
-    ['state', haltReason === null ? state : `${state}: ${haltReason}`],
+    ['state', haltReason === null ? (paused ?? state) : `${state}: ${haltReason}`],
     ['content', amount(share.files, share.bytes)],
     [
       'missing',

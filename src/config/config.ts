@@ -71,6 +71,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** Whether limits hold for peers on the local network, too. */
+  readonly rateLimitLocalPeers: boolean
   /** The control API over TCP; absent: none. */
   readonly webui?: WebConfig
   /** The same with its files read, once the files of secrets are read too (loadSecrets). */
@@ -219,6 +221,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    rateLimitLocalPeers: shape.rate_limit_local_peers,
     ...(webui !== undefined && { webui }),
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }

@@ -34,6 +34,7 @@ const divided =
   (value: unknown): string =>
     typeof value === 'number' ? String(value / unit) : plain(value)
 const inSeconds = divided(1000)
+const inKilobytes = divided(1024)
 const inMegabytes = divided(1024 * 1024)
 
 /** What is not in here needs a restart, and is named after its field without its value. */
@@ -43,6 +44,9 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   maxVersionedBytes: { key: 'max_file_size_for_versioning', live: true, show: inMegabytes },
   maxTimeDiffMs: { key: 'sync_max_time_diff', live: true, show: inSeconds },
   peerExpirationDays: { key: 'peer_expiration_days', live: true, show: plain },
+  downloadLimit: { key: 'download_limit', live: true, show: inKilobytes },
+  uploadLimit: { key: 'upload_limit', live: true, show: inKilobytes },
+  rateLimitLocalPeers: { key: 'rate_limit_local_peers', live: true, show: plain },
   logBytes: { key: 'log_size', live: true, show: inMegabytes },
   // Not shown: it holds what lets in.
   web: { key: 'webui', live: true },

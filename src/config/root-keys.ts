@@ -34,6 +34,7 @@ export interface ConfigShape extends DottedDefaults {
   /** kB/s of 1024 bytes; 0: none. */
   readonly download_limit: number
   readonly upload_limit: number
+  readonly rate_limit_local_peers: boolean
   readonly webui?: WebuiShape | undefined
   readonly proxy_password?: string | undefined
 }
@@ -58,12 +59,9 @@ const never = (): boolean => false
 const deviceName = `a text of 1 to ${MAX_DEVICE_NAME_BYTES} bytes without control characters`
 const rate = whole(0, MAX_RATE, `kB/s from 1 to ${MAX_RATE}, or 0 for no limit`)
 const megabytes = whole(0, MAX_MB, `MB from 0 to ${MAX_MB}`)
-const UNTIL_LIMITS = 'rates are not limited'
 const UNTIL_PROXY = 'connections are made directly'
 
-const WORKING: Keys<
-  Omit<ConfigShape, keyof DottedDefaults | 'proxy_password' | 'download_limit' | 'upload_limit'>
-> = {
+const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> = {
   storage_path: works(
     path,
     { type: 'path', default: 'required' },
@@ -137,6 +135,21 @@ const WORKING: Keys<
     { type: 'whole number', unit: 'days' },
     'a member that is not connected and was not heard of for so long is shown as expired, and `shoal status --wait` names it but does not wait for it, until it is heard of again; 0: never. Nothing else depends on it. BitTorrent Sync had 7; here every member is waited for unless this is asked for',
   ),
+  download_limit: works(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to receive, of 1024 bytes, for all folders together; 0: no limit',
+  ),
+  upload_limit: works(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to send, of 1024 bytes, for all folders together; 0: no limit',
+  ),
+  rate_limit_local_peers: works(
+    flag.default(false),
+    { type: 'flag' },
+    'limits count on the local network, too: for peers at private, link-local and loopback addresses',
+  ),
   disk_low_priority: works(
     flag.default(true),
     { type: 'flag' },
@@ -161,27 +174,6 @@ const WORKING: Keys<
 }
 
 const NOT_YET = {
-  download_limit: notYet(
-    rate.default(0),
-    { type: 'whole number', unit: 'kB/s' },
-    'most to receive, of 1024 bytes; 0: no limit',
-    UNTIL_LIMITS,
-    isSet,
-  ),
-  upload_limit: notYet(
-    rate.default(0),
-    { type: 'whole number', unit: 'kB/s' },
-    'most to send, of 1024 bytes; 0: no limit',
-    UNTIL_LIMITS,
-    isSet,
-  ),
-  rate_limit_local_peers: notYet(
-    flag.default(false),
-    { type: 'flag' },
-    'limits count on the local network, too',
-    UNTIL_LIMITS,
-    isTrue,
-  ),
   use_upnp: notYet(
     flag.default(false),
     { type: 'flag' },

@@ -2,10 +2,14 @@
 // their own; a new resource is added to the three lists here.
 import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
+import { ENTRY_ROUTES, type EntryCalls } from './calls-entries.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
+import { LIMIT_ROUTES, type LimitCalls } from './calls-limits.js'
+import { LIVE_ROUTES, type LiveCalls } from './calls-live.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
+import { SECRET_ROUTES, type SecretCalls } from './calls-secrets.js'
 import { SHARE_ROUTES, type ShareCalls } from './calls-shares.js'
 import type { Routes } from './route.js'
 
@@ -17,7 +21,11 @@ export interface ControlBackend
     DriftCalls,
     ReleaseCalls,
     HookCalls,
-    InviteCalls {}
+    InviteCalls,
+    LiveCalls,
+    EntryCalls,
+    LimitCalls,
+    SecretCalls {}
 
 export type CallName = keyof ControlBackend
 
@@ -29,4 +37,8 @@ export const ROUTES: Routes<ControlBackend> = {
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,
+  ...LIVE_ROUTES,
+  ...ENTRY_ROUTES,
+  ...LIMIT_ROUTES,
+  ...SECRET_ROUTES,
 }

@@ -19,15 +19,20 @@ export interface StatusReport {
   readonly shares: readonly ShareReport[]
 }
 
-export type ShareState = 'scanning' | 'syncing' | 'idle' | 'halted'
+/** 'paused': speaks with nobody until resumed, but goes on looking at its disk. */
+export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 
 export interface ShareReport {
   /** Absolute. */
   readonly dir: string
   readonly grade: Grade
   readonly state: ShareState
+  /** How far the look at the whole tree has come; null: none is under way. */
+  readonly scan: ScanReport | null
   /** Why nothing is done until approved (A5); null unless halted. */
   readonly haltReason: string | null
+  /** Since when it is paused, ISO 8601, also while halted; null: it is not. */
+  readonly pausedSince: string | null
   /** Files of the share that this disk holds now, in whatever version, and their bytes; `digest` is over the same. */
   readonly files: number
   readonly bytes: number
@@ -48,6 +53,14 @@ export interface ShareReport {
   readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
+}
+
+export interface ScanReport {
+  /** Files and links that were listed. */
+  readonly files: number
+  /** Bytes of new or changed files found up to now, and of those how many were read. */
+  readonly toReadBytes: number
+  readonly readBytes: number
 }
 
 /** A problem with one path (A6): kept, shown and retried. */
@@ -94,15 +107,11 @@ export interface PeerReport {
   readonly connectedAt: string
   readonly receivedBytes: number
   readonly sentBytes: number
-}
-
-/** GET /v1/conflicts: one for each conflict copy in the tree (V5). */
-export interface ConflictReport {
-  readonly dir: string
-  /** The path that both edited. */
-  readonly path: string
-  /** Where the losing version lies. */
-  readonly copy: string
+  /** As in live() (schema-live.ts). */
+  readonly rttMs: number | null
+  readonly downRate: number
+  readonly upRate: number
+  readonly inSync: boolean
 }
 
 /** GET /v1/invites: one for each invite that has not expired. The code itself is never told again. */
@@ -164,6 +173,8 @@ export interface RevokeRequest {
   readonly id: string
 }
 
+export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'paused', 'halted'])
+
 const grade = z.enum(['write', 'read', 'blind'])
 const transport = z.enum(['tcp', 'udx'])
 
@@ -192,8 +203,12 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
   grade,
-  state: z.enum(['scanning', 'syncing', 'idle', 'halted']),
+  state: shareState,
   haltReason: z.string().nullable(),
+  // A daemon of an earlier version has none.
+  pausedSince: z.string().nullable().default(null),
+  // A daemon of an earlier version does not tell.
+  scan: z.looseObject({ files: count, toReadBytes: count, readBytes: count }).nullable().default(null),
   files: count,
   bytes: count,
   needFiles: count,
@@ -230,11 +245,12 @@ export const peerReports: z.ZodType<readonly PeerReport[]> = z.array(
     connectedAt: z.string(),
     receivedBytes: count,
     sentBytes: count,
+    // A daemon of an earlier version says nothing of these.
+    rttMs: count.nullable().default(null),
+    downRate: count.default(0),
+    upRate: count.default(0),
+    inSync: z.boolean().default(false),
   }),
-)
-
-export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
-  z.looseObject({ dir: z.string(), path: z.string(), copy: z.string() }),
 )
 
 const inviteShape = {

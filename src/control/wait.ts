@@ -40,7 +40,9 @@ export function verdictOf({ shares }: StatusReport): Verdict {
   for (const share of shares) {
     const within = shares.length === 1 ? '' : ` in ${share.dir}`
     if (share.state === 'halted') halted.push(`${share.dir}: ${share.haltReason ?? 'no reason given'}`)
-    if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
+    // Somebody may resume it before the time is up.
+    if (share.state === 'paused') behind.push(`this device, which is paused (shoal resume)${within}`)
+    else if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
       behind.push(`this device${within}`)
     // A reader's own changes go nowhere and come from nowhere: waiting does not end them.
     if (share.drift > 0)

@@ -13,6 +13,13 @@ const ONES_OF: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   return ones
 })
 
+/** How many bits are set. */
+export function onesIn(bytes: Uint8Array): number {
+  let ones = 0
+  for (const byte of bytes) ones += ONES_OF[byte]!
+  return ones
+}
+
 export class Bitfield implements Iterable<number> {
   #bytes: Uint8Array
   #count = 0
@@ -36,7 +43,7 @@ export class Bitfield implements Iterable<number> {
         throw new Malformed('too-large', `bitfield of ${bytes.length} bytes for at most ${maxPieces} pieces`)
       const field = new Bitfield()
       field.#bytes = Uint8Array.from(bytes)
-      for (const byte of bytes) field.#count += ONES_OF[byte]!
+      field.#count = onesIn(bytes)
       return field
     })
   }

@@ -23,6 +23,20 @@ export function originalOf(path: RelPath): RelPath {
   return parsePath(parent === '' ? name : `${parent}/${name}`)
 }
 
+/**
+ * The `count`th name (from 1) for a conflict copy that is to stay as a file of its own: `name.kept-YYYYMMDD-HHMMSS-DEVICE.ext`,
+ * then with `-2`, ... after the device. No name of a conflict copy. `count`: up to 999.
+ */
+export function keptPath(copy: RelPath, count: number): RelPath {
+  const parent = parentOf(copy)
+  // Shorter than the mark that it replaces by more than a number is long.
+  const name = nameOf(copy).replace(
+    new RegExp(MARK, 'g'),
+    (mark) => mark.replace('.conflict-', '.kept-') + (count === 1 ? '' : `-${count}`),
+  )
+  return parsePath(parent === '' ? name : `${parent}/${name}`)
+}
+
 /** Names that conflictPath can give one loser besides the plain one. */
 export const DISTINCT_NAMES = 8
 

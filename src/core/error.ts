@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'DAEMON_UNREACHABLE'
   | 'NOT_FOUND'
   | 'EXISTS'
+  | 'CONFLICT'
   | 'RELEASE_UNFIT'
   | 'FEED_CORRUPT'
   | 'IO'
@@ -105,6 +106,7 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },
+  CONFLICT: { exit: 75, status: 409, hint: 'see how it stands now with: shoal conflicts CONFIG' },
   RELEASE_UNFIT: { exit: 75, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
@@ -126,6 +128,11 @@ export class ShoalError extends Error {
     this.code = code
     this.details = options.details ?? {}
   }
+}
+
+/** All codes. */
+export function errorCodes(): readonly ErrorCode[] {
+  return Object.keys(CODES) as ErrorCode[]
 }
 
 /** What a code means to a shell, an HTTP client and a person. */

@@ -71,6 +71,11 @@ export class Picker {
     return this.#fetched.size
   }
 
+  /** The numbers in a feed of wanted pieces, fetched or not. */
+  wantedIn(writer: WriterId): readonly number[] {
+    return [...(this.#feeds.get(writer)?.wanted.keys() ?? [])]
+  }
+
   /** Pieces that nobody fetches and somebody holds. */
   get pickableCount(): number {
     return this.#pickable

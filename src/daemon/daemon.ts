@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
+import type { Page } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -22,12 +23,15 @@ import { ShareIndex } from '../store/share-index.js'
 import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
+import { controlPages } from './control/pages.js'
 import { WebApi, webRoutes } from './control/web-api.js'
 import { readIfThere } from './durable-file.js'
+import { EventBook } from './events.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
 import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
 import { type PidFile, writePidFile } from './pid-file.js'
+import { RateLimits } from './rate-limits.js'
 import { Share } from './share/share.js'
 import type { ShareHooks, ShareSettings } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
@@ -83,8 +87,10 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #pages: readonly Page[]
   readonly #web: WebApi
   readonly #hookSlots = new HookSlots()
+  readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -98,6 +104,7 @@ class Daemon implements RunningDaemon {
     this.#config = config
     this.#options = options
     this.#log = options.log
+    this.#rates = new RateLimits(config)
     this.stopped = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
@@ -108,12 +115,19 @@ class Daemon implements RunningDaemon {
       device: () => this.#identity.device.device,
       shares: () => this.#parts?.shares ?? [],
       limits: () => this.#config,
+      rates: this.#rates,
       invites: () => this.#parts?.invites,
       port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
-    this.#web = new WebApi(webRoutes(this.control, [], this.#log), this.#log)
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares,
+    })
+    this.#web = new WebApi(webRoutes(this.control, this.#pages, this.#log), this.#log)
   }
 
   get port(): number {
@@ -126,6 +140,7 @@ class Daemon implements RunningDaemon {
   }
 
   #openedIdentity: Identity | undefined
+  readonly #rates: RateLimits
   readonly #accounts = new AccountCache(() => performance.now())
 
   async start(): Promise<void> {
@@ -136,7 +151,12 @@ class Daemon implements RunningDaemon {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
-      this.#server = await serveControl({ storagePath, backend: this.control, log: this.#log })
+      this.#server = await serveControl({
+        storagePath,
+        backend: this.control,
+        pages: this.#pages,
+        log: this.#log,
+      })
       await this.#web.serve(this.#config.web)
     } catch (thrown) {
       await this.#close()
@@ -165,6 +185,7 @@ class Daemon implements RunningDaemon {
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
+    this.#rates.configure(this.#config)
     if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
@@ -263,7 +284,7 @@ class Daemon implements RunningDaemon {
       this.#keepPort(port)
       own.forEach((share, i) => {
         const { knownHosts, searchLan, useDht, secret } = shares[i]!
-        share.join(swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
+        share.join(() => swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
       })
       invites.start(swarm, isStrange)
       this.#parts = { swarm, shares: own, invites, port, close }
@@ -326,6 +347,8 @@ class Daemon implements RunningDaemon {
       dir,
       useSyncTrash,
       followsReleases,
+      secret,
+      rates: this.#rates,
       drift: driftRules(share),
       hardLinks,
       sparse,
@@ -345,6 +368,7 @@ class Daemon implements RunningDaemon {
         metadata: metadataFor(share, this.#accounts),
         instance: swarm.instance,
         log: this.#log,
+        noteEvent: (fact) => this.#events.add(dir, fact),
         nowMs: Date.now,
       },
       (thrown) => this.#fail(thrown),

@@ -156,7 +156,7 @@ class DaemonService implements Service {
         members.filter(({ connected }) => connected).map(({ device }) => device),
       ),
     )
-    const parts = ['halted', 'scanning', 'syncing']
+    const parts = ['halted', 'paused', 'scanning', 'syncing']
       .map((state) => [count(state), state] as const)
       .filter(([n]) => n > 0)
       .map(([n, state]) => `${n} ${state}`)

@@ -48,14 +48,23 @@ export interface PeerStats {
   readonly device: DeviceId
   readonly downloadedBytes: number
   readonly uploadedBytes: number
+  /** What is asked of it goes by this one: it stands still while nothing is asked. */
   readonly rateBytesPerSecond: number
+  /** Over the last seconds. */
+  readonly downRate: number
+  readonly upRate: number
   readonly inFlightBytes: number
   readonly stalled: boolean
+  /** It serves no feed that we share. */
+  readonly choked: boolean
 }
 
 export interface ExchangeStats {
   readonly downloadedBytes: number
   readonly uploadedBytes: number
+  /** Whole pieces. */
+  readonly downloadedPieces: number
+  readonly uploadedPieces: number
   /** Pieces being fetched. */
   readonly inFlight: number
   readonly inFlightBytes: number

@@ -5,7 +5,8 @@
 // Leaves to others: whether a piece is what its id says (P1). Whoever stages a piece checks it, and calls wrong() or,
 // when it can be served, have().
 import { EventEmitter } from 'node:events'
-import type { Bitfield } from '../core/bitfield.js'
+import { Bitfield } from '../core/bitfield.js'
+import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
 import type { Log } from '../ports/log.js'
@@ -35,6 +36,8 @@ const TICK_MS = 250
 const AVAILABILITY_MS = 200
 /** A peer that sends a wrong piece once more is not spoken to for so long (P1). */
 const BAN_MS = 10 * 60 * 1000
+/** A limit that holds something back is asked again this soon: it may have been set anew meanwhile. */
+const MAX_LATER_MS = 500
 
 export class Exchange extends EventEmitter<ExchangeEvents> {
   readonly #o: ExchangeOptions
@@ -228,6 +231,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     return {
       downloadedBytes: this.#fetch.downloadedBytes,
       uploadedBytes: this.#serve.uploadedBytes,
+      downloadedPieces: this.#fetch.downloadedPieces,
+      uploadedPieces: this.#serve.uploadedPieces,
       inFlight: this.#picker.fetchedCount,
       inFlightBytes: this.#fetch.inFlightBytes,
       wanted: this.#picker.wantedCount,
@@ -236,9 +241,28 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       perPeer: [...this.#links].map((link) => ({
         device: link.device,
         uploadedBytes: this.#serve.uploadedTo(link),
+        upRate: this.#serve.rateTo(link),
+        choked: link.wires.size > 0 && ![...link.wires.values()].some(({ serving }) => serving),
         ...this.#fetch.statsOf(link),
       })),
     }
+  }
+
+  /**
+   * Who holds which pieces, as far as we know: what peers told, what they were sent, and all that we hold for the devices
+   * `inSync`. New copies; costs something per piece.
+   */
+  holdings(inSync: ReadonlySet<DeviceId>): FeedHoldings[] {
+    return [...this.#feeds.values()].map(({ writer, have, pieceCount }) => {
+      const own = have.toWire(pieceCount)
+      const peers = new Map<DeviceId, Buffer>()
+      for (const { device, wires } of this.#links) {
+        const wire = wires.get(writer)
+        const told = (wire?.held ?? new Bitfield()).union(wire?.given ?? new Bitfield())
+        peers.set(device, (inSync.has(device) ? told.union(have) : told).toWire(pieceCount))
+      }
+      return { own, peers, wanted: this.#picker.wantedIn(writer) }
+    })
   }
 
   /** What time alone changes: stalls, the endgame, old refusals. Called by a timer unless `ticking` is false. */
@@ -334,11 +358,14 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
 
   #later(delayMs: number): void {
     if (this.#laterTimer !== undefined || this.#closed) return
-    this.#laterTimer = setTimeout(() => {
-      this.#laterTimer = undefined
-      this.#serve.pumpAll()
-      this.#soon()
-    }, delayMs)
+    this.#laterTimer = setTimeout(
+      () => {
+        this.#laterTimer = undefined
+        this.#serve.pumpAll()
+        this.#soon()
+      },
+      Math.min(delayMs, MAX_LATER_MS),
+    )
   }
 
   #announceAvailability(): void {

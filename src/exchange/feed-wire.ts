@@ -53,6 +53,8 @@ export class FeedWire {
   readonly writer: WriterId
   /** What the peer says it holds. The picker sees it while the peer does not choke us. */
   readonly held: Bitfield = new Bitfield()
+  /** What we have sent it whole: it need not tell us that it holds what we hold, and we tell it no more than it us. */
+  readonly given: Bitfield = new Bitfield()
   readonly #wire: QuietWire
   readonly #guard: FrameGuard
   readonly #events: FeedWireEvents
@@ -219,6 +221,7 @@ export class FeedWire {
     else {
       // Told also of what it has rejected before: then it is not believed to hold it again after a while.
       this.held.clear(index)
+      this.given.clear(index)
       this.#events.lost(this, index)
     }
   }

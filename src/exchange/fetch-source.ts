@@ -3,6 +3,7 @@
 // answered or given up.
 // Leaves to others: which piece to ask for and when (fetch.ts), and what the picker must hear of it.
 import type { PeerNumber, Piece } from '../core/picker.js'
+import { RateMeter } from '../core/rate-meter.js'
 import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
@@ -46,6 +47,8 @@ export class Source {
   /** Rejected pieces that the peer has not withdrawn: when to believe again that it holds them. */
   readonly refused: Map<FeedWire, Map<number, number>> = new Map()
   downloadedBytes = 0
+  /** For people; what to ask for goes by the pace. */
+  readonly meter: RateMeter = new RateMeter()
   stalled = false
   /** It may prove with one block that it answers again. */
   onTrial = false

@@ -36,6 +36,8 @@ const MIN_SHARE_BYTES: number = 1024 * 1024
 export interface SourceStats {
   readonly downloadedBytes: number
   readonly rateBytesPerSecond: number
+  /** Over the last seconds. */
+  readonly downRate: number
   readonly inFlightBytes: number
   readonly stalled: boolean
 }
@@ -65,10 +67,16 @@ export class Fetch {
   readonly #distrusted = new Map<DeviceId, Set<string>>()
   #inFlightBytes = 0
   #downloadedBytes = 0
+  #downloadedPieces = 0
   #paused = false
 
   constructor(options: FetchOptions) {
     this.#o = options
+  }
+
+  /** Pieces that have arrived whole, those that turned out wrong among them. */
+  get downloadedPieces(): number {
+    return this.#downloadedPieces
   }
 
   get downloadedBytes(): number {
@@ -104,6 +112,7 @@ export class Fetch {
     return {
       downloadedBytes: source?.downloadedBytes ?? 0,
       rateBytesPerSecond: Math.round(source?.pace.rateBytesPerSecond ?? 0),
+      downRate: source?.meter.rate(this.#o.nowMs()) ?? 0,
       inFlightBytes: source?.pieceBytes ?? 0,
       stalled: source?.stalled ?? false,
     }
@@ -170,6 +179,7 @@ export class Fetch {
     const nowMs = this.#o.nowMs()
     this.#downloadedBytes += bytes.length
     source.downloadedBytes += bytes.length
+    source.meter.add(bytes.length, nowMs)
     const block = this.#answered(source, wire, index, offset, nowMs)
     if (block === undefined) return
     if (block.length !== bytes.length) {
@@ -334,6 +344,7 @@ export class Fetch {
       bytes.copy(transfer.bytes, offset)
     }
     if (transfer.arrivedBytes < piece.length) return
+    this.#downloadedPieces++
     this.#fetched.push({ id: piece.id, bytes: transfer.bytes ?? bytes, from: source.link.device })
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)

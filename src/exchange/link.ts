@@ -10,6 +10,8 @@ import { FeedWire, type FeedWireEvents } from './feed-wire.js'
 /** What the exchange needs of a connection; swarm's SharePeer fits. */
 export interface PeerLink {
   readonly device: DeviceId
+  /** "host:port", as far as it is known. */
+  readonly address?: string
   readonly mux: Protomux
   on(event: 'close', listener: (reason: string) => void): unknown
   close(reason: string): void

@@ -6,6 +6,7 @@
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first.
 import type { WriterId } from '../core/ids.js'
+import { RateMeter } from '../core/rate-meter.js'
 import type { Log } from '../ports/log.js'
 import type { FeedWire } from './feed-wire.js'
 import { Fifo } from './fifo.js'
@@ -51,6 +52,8 @@ interface Asked {
   readonly respond: (block?: Uint8Array) => void
   gone: boolean
   block: Buffer | undefined
+  /** With this block the peer has the end of the piece, and what comes before it was asked for before. */
+  isLast: boolean
   lease: Lease | undefined
 }
 
@@ -69,6 +72,7 @@ interface Served {
   /** Of blocks being read or ready. */
   aheadBytes: number
   uploadedBytes: number
+  readonly meter: RateMeter
 }
 
 interface Read {
@@ -102,6 +106,8 @@ export class Serve {
   #ended: Lease[] = []
   #uploadedBytes = 0
   #aheadBytes = 0
+  /** Those whose end was sent. */
+  uploadedPieces = 0
 
   constructor(options: ServeOptions) {
     this.#o = options
@@ -115,6 +121,11 @@ export class Serve {
     return this.#peers.get(link)?.uploadedBytes ?? 0
   }
 
+  /** Bytes per second over the last seconds. */
+  rateTo(link: Link): number {
+    return this.#peers.get(link)?.meter.rate(this.#o.nowMs()) ?? 0
+  }
+
   addLink(link: Link): void {
     this.#peers.set(link, {
       link,
@@ -124,6 +135,7 @@ export class Serve {
       openCount: 0,
       aheadBytes: 0,
       uploadedBytes: 0,
+      meter: new RateMeter(),
     })
   }
 
@@ -187,6 +199,7 @@ export class Serve {
       respond,
       gone: false,
       block: undefined,
+      isLast: false,
       lease: undefined,
     }
     open.set(key, asked)
@@ -351,6 +364,7 @@ export class Serve {
     }
     asked.block =
       asked.length === piece.length ? piece : piece.subarray(asked.offset, asked.offset + asked.length)
+    asked.isLast = asked.offset + asked.length === piece.length
     if (lease !== undefined) {
       asked.lease = lease
       lease.open++
@@ -382,6 +396,11 @@ export class Serve {
     asked.respond(block)
     if (block === undefined) return
     peer.uploadedBytes += block.length
+    peer.meter.add(block.length, this.#o.nowMs())
+    if (asked.isLast) {
+      asked.wire.given.set(asked.index)
+      this.uploadedPieces++
+    }
     this.#uploadedBytes += block.length
   }
 

@@ -121,6 +121,11 @@ export class FolderPool {
     return this.run('listArchiveDays', target)
   }
 
+  /** The versions of a path in the archive (see archive-list.ts). */
+  listArchived(payload: JobPayload<'listArchived'>): Promise<JobResult<'listArchived'>> {
+    return this.run('listArchived', payload)
+  }
+
   /** Removes what is too old from one directory of the archive (see archive-prune.ts). */
   pruneArchive(payload: PrunePayload): Promise<Pruned> {
     return this.run('pruneArchive', payload)

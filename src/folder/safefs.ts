@@ -68,7 +68,12 @@ export function isGone(thrown: unknown): boolean {
 
 /** Whether a failure says that this file system has no such operation (link, exchange). */
 export function isUnsupported(thrown: unknown): boolean {
-  return UNSUPPORTED.has(codeOf(thrown))
+  return isUnsupportedCode(codeOf(thrown))
+}
+
+/** The same of the code alone. */
+export function isUnsupportedCode(code: string): boolean {
+  return UNSUPPORTED.has(code)
 }
 
 // link: EPERM on FAT and some network file systems, and where fs.protected_hardlinks forbids it for a file of another

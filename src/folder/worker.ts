@@ -5,6 +5,7 @@
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
+import { type ArchivePayload, listArchived } from './archive-list.js'
 import {
   listArchiveDays,
   type Pruned,
@@ -52,6 +53,7 @@ export interface Jobs {
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
   pruneArchive(payload: PrunePayload): Pruned
+  listArchived(payload: ArchivePayload): ReturnType<typeof listArchived>
   buildRelease(payload: ReleasePayload): ReleaseStepResult[]
   removeEmptyArchiveDirectories(
     payload: Parameters<typeof removeEmptyArchiveDirectories>[0],
@@ -114,6 +116,7 @@ const jobs: Jobs = {
     return transferring(packed, [packed.bytes, packed.present.buffer])
   },
   listArchiveDays,
+  listArchived,
   pruneArchive,
   removeEmptyArchiveDirectories,
   buildRelease,

@@ -48,6 +48,8 @@ export interface HookHost {
   wanted(): Iterable<RelPath>
   /** Sets, or with undefined clears, what is wrong with a hook, named as in the configuration. */
   tell(hook: string, problem: string | undefined): void
+  /** A run has ended: the hook's program, and how, in words. */
+  ended?(program: string, how: string): void
   transaction<T>(body: () => T): T
   fail(thrown: unknown): void
 }
@@ -270,6 +272,7 @@ export class Hook {
     if (unlogged > 0) this.#host.log.warn({ ...fields, lines: unlogged }, 'more hook output was not logged')
     if (end === 'done') this.#host.log.info(fields, 'hook done')
     else this.#host.log.warn({ ...fields, how: howItEnded(last) }, 'hook failed')
+    this.#host.ended?.(this.#spec.run[0]!, howItEnded(last))
     this.#tellOf(last)
   }
 

@@ -15,7 +15,7 @@ import { isShared, type LinkTable } from './links.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
 import { HeldReleases } from './releases.js'
 import { type DiskRow, packDiskRow, statOfPacked, unpackDiskRow } from './rows.js'
-import { childrenRange, type Database, pathKey, pathOfKey, type Table, walk } from './tables.js'
+import { childrenRange, type Database, keyAfter, pathKey, pathOfKey, type Table, walk } from './tables.js'
 
 /** Layouts up to this long stand in the row itself; longer ones apart, so that a scan does not read them. */
 const INLINE_LAYOUT_BYTES: number = 8 * LAYOUT_BYTES
@@ -143,6 +143,13 @@ export class DiskTable {
     return this.#rows
       .range(start, end)
       .map(({ key, value }) => ({ path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }))
+  }
+
+  /** Paths directly inside a directory, in the order of their keys: after a path if one is given, up to `limit`. */
+  inside(directory: RelPath | '', after: RelPath | undefined, limit: number): RelPath[] {
+    const { start, end } = childrenRange(directory)
+    const from = after === undefined ? start : keyAfter(pathKey(after))
+    return this.#rows.range(from, end, limit).map(({ key }) => pathOfKey(key))
   }
 
   /** The pieces of the file at a path, in order. */

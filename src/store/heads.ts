@@ -10,7 +10,17 @@ import { type Heads, mergeEntry, NO_HEADS, viewOf } from '../core/merge.js'
 import { depthOf, parentOf, type RelPath } from '../core/path.js'
 import { type Effective, effective } from '../core/tree.js'
 import { packHeads, unpackHeads } from './rows.js'
-import { belowRanges, type Database, keyAfter, pathKey, pathOfKey, type Table, walk } from './tables.js'
+import {
+  belowRanges,
+  childrenRange,
+  type Database,
+  firstPaths,
+  keyAfter,
+  pathKey,
+  pathOfKey,
+  type Table,
+  walk,
+} from './tables.js'
 
 /** A path whose state in the share may be another now. */
 export interface HeadsChange {
@@ -69,6 +79,19 @@ export class HeadsTable {
 
   *paths(): Generator<RelPath> {
     for (const { key } of walk(this.#heads)) yield pathOfKey(key)
+  }
+
+  /**
+   * Paths directly inside a directory that somebody ever said anything of, or that hold up something, in the order of their
+   * keys: after a path if one is given, up to `limit`.
+   */
+  inside(directory: RelPath | '', after: RelPath | undefined, limit: number): RelPath[] {
+    const { start, end } = childrenRange(directory)
+    const from = after === undefined ? start : keyAfter(pathKey(after))
+    const keys = [this.#heads, this.#children].flatMap((table) =>
+      (table as Table<unknown>).range(from, end, limit).map(({ key }) => key),
+    )
+    return firstPaths(keys, limit)
   }
 
   /** Paths below a directory that somebody ever said anything of, up to `limit`, after a path if one is given. */

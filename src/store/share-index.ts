@@ -32,7 +32,7 @@ import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js
 import { Recovery } from './recovery.js'
 import type { HeldReleases } from './releases.js'
 import { type DiskRow, STORE_FORMAT } from './rows.js'
-import type { Database } from './tables.js'
+import { type Database, firstPaths, pathKey } from './tables.js'
 import { WantedTable } from './wanted.js'
 
 export type { IndexOptions } from './due.js'
@@ -140,6 +140,18 @@ export class ShareIndex {
   /** The rows of paths directly inside a directory. */
   diskChildren(directory: RelPath | ''): { path: RelPath; row: DiskRow }[] {
     return this.#disk.children(directory)
+  }
+
+  /**
+   * Paths directly inside a directory that anything is known of, dead ones too, by the bytes of their names: after a path if
+   * one is given, up to `limit`.
+   */
+  inside(directory: RelPath | '', after: RelPath | undefined, limit: number): RelPath[] {
+    const paths = [
+      ...this.#heads.inside(directory, after, limit),
+      ...this.#disk.inside(directory, after, limit),
+    ]
+    return firstPaths(paths.map(pathKey), limit)
   }
 
   diskRows(): Generator<{ path: RelPath; row: DiskRow }> {

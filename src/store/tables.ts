@@ -53,6 +53,12 @@ export function belowRanges(directory: RelPath): { start: Buffer; end: Buffer }[
   ]
 }
 
+/** The first so many paths of some keys, each once, in the order of the keys. */
+export function firstPaths(keys: readonly Buffer[], limit: number): RelPath[] {
+  const paths = new Set([...keys].sort(Buffer.compare).map(pathOfKey))
+  return [...paths].slice(0, limit)
+}
+
 /** Sorts before and after every key. */
 export const FIRST_KEY: Buffer = Buffer.alloc(0)
 export const AFTER_LAST_KEY: Buffer = Buffer.alloc(16, 0xff)

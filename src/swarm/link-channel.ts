@@ -1,13 +1,33 @@
-// The channel that belongs to a connection itself, beside those of its shares: each end tells its clock, and asks for more
-// shares in common. Only on the connection that carries the shares (dedupe.ts).
+// The channel that belongs to a connection itself, beside those of its shares: each end tells its clock, asks for more
+// shares in common, and times the way there and back. Only on the connection that carries the shares (dedupe.ts).
 import type { Channel, Message } from 'protomux'
-import { decodeClock, decodeOffers, encodeClock, encodeOffers, MAX_OFFERS } from './messages.js'
+import { Allowance } from '../core/allowance.js'
+import {
+  decodeClock,
+  decodeOffers,
+  decodePing,
+  encodeClock,
+  encodeOffers,
+  encodePing,
+  MAX_OFFERS,
+  PING_BYTES,
+} from './messages.js'
 import { bytesEncoding, type GuardedMux } from './mux.js'
 import { PROOF_BYTES } from './proof.js'
 
 const LINK_PROTOCOL = 'shoal/link/1'
 /** A clock that is put right shows within this time. */
 const CLOCK_EVERY_MS = 600_000
+/**
+ * An idle connection carries a question and an answer of each end in this time, so one small message in half a minute each
+ * way. Twice as often would keep a laptop's radio awake, half as often shows a route that is gone for minutes.
+ */
+const PING_EVERY_MS = 60_000
+/** The first is sent while both ends are busy with each other; the second tells more. */
+const SECOND_PING_MS = 5_000
+/** Questions that are answered in a burst, and how fast the allowance grows back. */
+const PING_BURST = 8
+const PING_REFILL_MS = 1_000
 /** A varint of a time; devices that know no such message skip it. */
 const MAX_CLOCK_BYTES = 8
 
@@ -15,6 +35,8 @@ export interface LinkChannelOptions {
   readonly mux: GuardedMux
   /** Milliseconds since 1970. */
   readonly wallNow: () => number
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
   /** The other side asks whether we have these shares as well. */
   readonly onOffers: (ids: Buffer[]) => void
   /** The other side closed it, or said what nobody may: the connection is to end. */
@@ -25,7 +47,15 @@ export class LinkChannel {
   readonly #options: LinkChannelOptions
   readonly #offers: Message<Buffer>
   readonly #clock: Message<Buffer>
+  /** Peers of earlier versions have no such message, pass over it, and so never answer. */
+  readonly #ping: Message<Buffer>
+  readonly #answers = new Allowance(PING_BURST, PING_REFILL_MS)
   #timer: NodeJS.Timeout | undefined
+  #pingTimer: NodeJS.Timeout | undefined
+  /** The question that is not answered yet. */
+  #asked: { readonly number: number; readonly atMs: number } | undefined
+  #pings = 0
+  #rttMs: number | undefined
   #clockAheadMs: number | undefined
   #isStopped = false
 
@@ -57,11 +87,20 @@ export class LinkChannel {
       encoding: bytesEncoding(MAX_CLOCK_BYTES, 'clock'),
       onmessage: (bytes) => this.#onClock(bytes),
     })
+    this.#ping = channel.addMessage({
+      encoding: bytesEncoding(PING_BYTES, 'ping'),
+      onmessage: (bytes) => this.#onPing(bytes),
+    })
   }
 
   /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
   get clockAheadMs(): number | undefined {
     return this.#clockAheadMs
+  }
+
+  /** The way there and back of the last question, milliseconds; undefined: none was answered yet. */
+  get rttMs(): number | undefined {
+    return this.#rttMs
   }
 
   offer(ids: readonly Buffer[]): void {
@@ -73,11 +112,36 @@ export class LinkChannel {
   stop(): void {
     this.#isStopped = true
     clearInterval(this.#timer)
+    clearTimeout(this.#pingTimer)
   }
 
   #start(): void {
     this.#tellClock()
     this.#timer = setInterval(() => this.#tellClock(), CLOCK_EVERY_MS)
+    this.#askPing()
+  }
+
+  #askPing(): void {
+    if (this.#isStopped) return
+    const number = this.#pings++ >>> 0
+    this.#asked = { number, atMs: this.#options.now() }
+    this.#ping.send(encodePing({ kind: 'ask', number }))
+    const waitMs = number === 0 ? SECOND_PING_MS : PING_EVERY_MS
+    this.#pingTimer = setTimeout(() => this.#askPing(), waitMs)
+  }
+
+  #onPing(bytes: Buffer): void {
+    const ping = decodePing(bytes)
+    if (ping.type === 'violation') return this.#options.onEnd(`bad ping: ${ping.detail}`)
+    const { kind, number } = ping.value
+    const nowMs = this.#options.now()
+    if (kind === 'ask') {
+      if (!this.#isStopped && this.#answers.take(nowMs))
+        this.#ping.send(encodePing({ kind: 'answer', number }))
+    } else if (this.#asked?.number === number) {
+      this.#rttMs = nowMs - this.#asked.atMs
+      this.#asked = undefined
+    }
   }
 
   #tellClock(): void {

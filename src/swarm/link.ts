@@ -169,6 +169,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     return this.#channel?.clockAheadMs
   }
 
+  /** The way there and back of a small message, milliseconds; undefined: not measured, as with older versions. */
+  get rttMs(): number | undefined {
+    return this.#channel?.rttMs
+  }
+
   /** Set once ready. */
   get mux(): GuardedMux {
     return this.#mux!
@@ -319,6 +324,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.#channel ??= LinkChannel.open({
       mux: this.mux,
       wallNow: this.#options.wallNow ?? Date.now,
+      now: this.#options.now,
       onOffers: (ids) => {
         if (this.#isSelected && !this.isClosed) this.emit('offers', ids)
       },

@@ -5,6 +5,7 @@
 //   hello     version u8 = 1, instance 16, port uint, name text <= 64    second frame of either side
 //   offers    count uint <= 64, that many ids of 32                      channel shoal/link/1, message 0
 //   clock     milliseconds since 1970, uint                              channel shoal/link/1, message 1
+//   ping      kind u8 (0 asks, 1 answers), number u32 BE               channel shoal/link/1, message 2
 //   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0, 1 and 3
 //   addresses count uint <= 64, that many of: device 32, host text <= 45 (an IP literal), port uint
 //                                                                        channel shoal/share/1, message 2
@@ -117,6 +118,30 @@ export function decodeClock(bytes: Buffer): Decoded<number> {
     const nowMs = reader.uintUpTo(MAX_TIME_MS, 'time')
     reader.end()
     return nowMs
+  })
+}
+
+/** A question to be answered at once with the same number, so that the way there and back can be timed. */
+export interface Ping {
+  readonly kind: 'ask' | 'answer'
+  /** Unsigned, 32 bits. */
+  readonly number: number
+}
+
+export const PING_BYTES = 5
+
+export function encodePing({ kind, number }: Ping): Buffer {
+  const bytes = Buffer.alloc(PING_BYTES)
+  bytes.writeUInt8(kind === 'ask' ? 0 : 1)
+  bytes.writeUInt32BE(number, 1)
+  return bytes
+}
+
+export function decodePing(bytes: Buffer): Decoded<Ping> {
+  return decoding(() => {
+    if (bytes.length !== PING_BYTES || bytes[0]! > 1)
+      throw new Malformed('bad-ping', `ping of ${bytes.length} bytes and kind ${bytes[0]}`)
+    return { kind: bytes[0] === 0 ? 'ask' : 'answer', number: bytes.readUInt32BE(1) }
   })
 }
 

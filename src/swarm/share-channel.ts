@@ -72,6 +72,8 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   readonly connectedAtMs: number
   /** How far its clock is ahead of ours; undefined: it has not told. */
   readonly clockAheadMs: number | undefined
+  /** The way there and back of a small message, milliseconds; undefined: not measured. */
+  readonly rttMs: number | undefined
   readonly stream: NoiseSecretStream
   readonly mux: Protomux
   /** Each at most MAX_CERTIFICATE_BYTES, else a RangeError. */
@@ -198,6 +200,9 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   }
   get clockAheadMs(): number | undefined {
     return this.link.clockAheadMs
+  }
+  get rttMs(): number | undefined {
+    return this.link.rttMs
   }
   get stream(): NoiseSecretStream {
     return this.link.stream

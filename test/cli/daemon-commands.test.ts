@@ -259,6 +259,7 @@ describe('other commands to the daemon', () => {
         },
         // By a clock that was put back since: the only age that is the same whenever this runs.
         ...{ initiator: true, connectedAt: '9999-11-20T18:02:03.000Z', receivedBytes: 1e7, sentBytes: 0 },
+        ...{ rttMs: 1.25, downRate: 0, upRate: 0, inSync: true },
       } as const,
     ]
     backend.peerList.push({ ...backend.peerList[0]!, dir: '/b', name: 'tablet', initiator: false })
@@ -274,14 +275,6 @@ describe('other commands to the daemon', () => {
 `,
     )
     assert.deepEqual(JSON.parse((await shoal(['peers', config, '--json'])).out), backend.peerList)
-  })
-
-  it('conflicts', async () => {
-    assert.equal((await shoal(['conflicts', config])).out, 'no conflicts\n')
-    backend.conflictList = [{ dir: '/a', path: 'x.txt', copy: 'x.conflict-20261120-180203-nas.txt' }]
-    const conflicts = await shoal(['conflicts', config])
-    assert.equal(conflicts.out, '/a\n  PATH   COPY\n  x.txt  x.conflict-20261120-180203-nas.txt\n')
-    assert.deepEqual(JSON.parse((await shoal(['conflicts', config, '--json'])).out), backend.conflictList)
   })
 
   it('a failure of the daemon keeps its code, message and hint', async () => {

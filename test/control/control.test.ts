@@ -12,7 +12,16 @@ import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
-import { drift, FAKE_INVITE, FakeBackend, invite, memberDrift, share, status } from './fake-backend.js'
+import {
+  conflict,
+  drift,
+  FAKE_INVITE,
+  FakeBackend,
+  invite,
+  memberDrift,
+  share,
+  status,
+} from './fake-backend.js'
 
 const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
 
@@ -21,7 +30,7 @@ describe('controlHandler', () => {
   const handle = controlHandler(backend, silentLog)
 
   it('answers each call from the backend', async () => {
-    backend.conflictList = [{ dir: '/d', path: 'a', copy: 'a.conflict' }]
+    backend.conflictList = [conflict()]
     const calls: [string, unknown][] = [
       ['GET /v1/status', status(share())],
       ['GET /v1/peers', []],
@@ -29,6 +38,8 @@ describe('controlHandler', () => {
       ['GET /v1/drift', []],
       ['GET /v1/drift/all', []],
       ['POST /v1/scan', {}],
+      ['GET /v1/problems', []],
+      ['GET /v1/limits', backend.limitsReport],
       ['POST /v1/settle', {}],
       ['POST /v1/approve', {}],
       ['POST /v1/hooks/run', {}],
@@ -151,6 +162,7 @@ describe('the control socket', () => {
       {
         ...{ dir: '/d', device: 'b', name: 'nas', grade: 'read', transport: 'udx', address: '[::1]:1' },
         ...{ initiator: true, connectedAt: '2026-11-20T18:02:03.000Z', receivedBytes: 1, sentBytes: 2 },
+        ...{ rttMs: null, downRate: 0, upRate: 5, inSync: false },
       } as const,
     ]
     const client = controlClient(folder)
@@ -268,7 +280,7 @@ describe('the control socket', () => {
     }
     const abort = new AbortController()
     const first = running()
-    const aborted = assert.rejects(controlClient(folder).scan({ signal: abort.signal }), {
+    const aborted = assert.rejects(controlClient(folder).scan({}, { signal: abort.signal }), {
       name: 'AbortError',
     })
     await first

@@ -2,7 +2,6 @@
 import type { ControlBackend } from '../../src/control/calls.js'
 import type {
   ApproveRequest,
-  ConflictReport,
   ForgetRequest,
   InviteReport,
   InviteRequest,
@@ -13,6 +12,7 @@ import type {
   ShareReport,
   StatusReport,
 } from '../../src/control/schema.js'
+import type { ConflictReport, ResolveReport, ResolveRequest } from '../../src/control/schema-conflicts.js'
 import type {
   AcknowledgeRequest,
   ArchiveExtraReport,
@@ -21,7 +21,21 @@ import type {
   DriftReport,
   MemberDriftReport,
 } from '../../src/control/schema-drift.js'
+import type {
+  EntriesReport,
+  EntriesRequest,
+  HistoryReport,
+  HistoryRequest,
+} from '../../src/control/schema-entries.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
+import type {
+  AvailabilityReport,
+  AvailabilityRequest,
+  LiveReport,
+  PeerLive,
+  ShareLive,
+  TransferReport,
+} from '../../src/control/schema-live.js'
 import type {
   NewReleaseReport,
   ReleaseRequest,
@@ -31,6 +45,14 @@ import type {
   SwitchReport,
   SwitchRequest,
 } from '../../src/control/schema-releases.js'
+import type {
+  LimitsReport,
+  LimitsRequest,
+  OneOrAll,
+  SecretsReport,
+  SecretsRequest,
+  ShareProblemReport,
+} from '../../src/control/schema-shares.js'
 
 const SELF = 'a'.repeat(64)
 /** What an invite's code looks like. */
@@ -58,7 +80,9 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     dir: '/data/photos',
     grade: 'write',
     state: 'idle',
+    scan: null,
     haltReason: null,
+    pausedSince: null,
     files: 12345,
     bytes: 1_288_490_189,
     needFiles: 0,
@@ -87,6 +111,18 @@ export function drift(changes: Partial<DriftReport> = {}): DriftReport {
     restores: 0,
     nextRestore: null,
     acknowledgement: null,
+    ...changes,
+  }
+}
+
+export function conflict(changes: Partial<ConflictReport> = {}): ConflictReport {
+  const version = {
+    ...{ type: 'file' as const, size: 12, mtime: '2026-11-20T18:02:03.000Z', mode: 0o644, target: null },
+    ...{ device: SELF, name: 'laptop', when: null },
+  }
+  return {
+    ...{ dir: '/data/photos', share: 0, path: 'a', copy: 'a.conflict-20261120-180203-phone' },
+    ...{ id: '0123456789abcdef', kept: version, copyVersion: { ...version, size: 1536, name: 'phone' } },
     ...changes,
   }
 }
@@ -129,6 +165,71 @@ export function memberDrift(name: string, changes: Partial<MemberDriftReport> = 
   }
 }
 
+export function peerLive(name: string, changes: Partial<PeerLive> = {}): PeerLive {
+  return {
+    device: member(name).device,
+    name,
+    grade: 'write',
+    transport: 'tcp',
+    address: '127.0.0.1:4444',
+    initiator: true,
+    connectedAt: '2026-11-20T18:02:03.000Z',
+    rttMs: 1.5,
+    downRate: 0,
+    upRate: 0,
+    receivedBytes: 0,
+    sentBytes: 0,
+    inFlightBytes: 0,
+    heldPieces: 100,
+    totalPieces: 100,
+    inSync: true,
+    needFiles: 0,
+    needBytes: 0,
+    stalled: false,
+    choked: false,
+    ...changes,
+  }
+}
+
+export function transfer(path: string, changes: Partial<TransferReport> = {}): TransferReport {
+  const { device, name } = peerLive('nas')
+  return {
+    path,
+    bytes: 10_000_000,
+    doneBytes: 4_000_000,
+    rate: 2_000_000,
+    etaMs: 3000,
+    startedAt: '2026-11-20T18:02:03.000Z',
+    peers: [{ device, name, bytes: 4_000_000 }],
+    direction: 'down',
+    ...changes,
+  }
+}
+
+export function shareLive(changes: Partial<ShareLive> = {}): ShareLive {
+  return {
+    dir: '/data/photos',
+    state: 'idle',
+    needFiles: 0,
+    needBytes: 0,
+    downRate: 0,
+    upRate: 0,
+    receivedBytes: 0,
+    sentBytes: 1024,
+    wrongPieces: 0,
+    totalPieces: 100,
+    heldPieces: 100,
+    peers: [peerLive('nas', { grade: 'read' }), peerLive('phone')],
+    transfers: [],
+    transferCount: 0,
+    ...changes,
+  }
+}
+
+export function live(...shares: ShareLive[]): LiveReport {
+  return { at: '2026-11-20T18:02:03.000Z', eventLoopDelayMs: 0.4, shares }
+}
+
 export class FakeBackend implements ControlBackend {
   /** What was called, in order. */
   readonly calls: string[] = []
@@ -136,11 +237,21 @@ export class FakeBackend implements ControlBackend {
   statuses: StatusReport[] = [status(share())]
   peerList: PeerReport[] = []
   conflictList: ConflictReport[] = []
+  entriesReport: EntriesReport = { dir: '/data/photos', path: '', entries: [], next: null }
+  historyReport: HistoryReport = { dir: '/data/photos', path: 'a', versions: [], isComplete: true }
+  limitsReport: LimitsReport = { download: 0, upload: 0, holdLocally: false }
+  problemList: ShareProblemReport[] = []
+  secretsReport: SecretsReport = { dir: '/data/photos', secrets: [] }
   driftList: DriftReport[] = []
   memberDriftList: MemberDriftReport[] = []
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  liveAnswer: LiveReport = live(shareLive())
+  availabilityAnswer: AvailabilityReport = {
+    ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
+    buckets: [{ pieces: 100, held: 100, minCopies: 3, maxCopies: 3 }],
+  }
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -155,6 +266,54 @@ export class FakeBackend implements ControlBackend {
 
   async conflicts(): Promise<ConflictReport[]> {
     return this.conflictList
+  }
+
+  async resolveConflict({ share: at, copy, keep, id }: ResolveRequest): Promise<ResolveReport> {
+    this.calls.push(`resolve ${at} ${copy} ${keep} ${id}`)
+    await this.work()
+    const { dir, path } = this.conflictList.find((each) => each.copy === copy)!
+    return {
+      ...{ dir, path, copy, keep, at: keep === 'this' ? null : keep === 'other' ? path : `${path}.kept` },
+      archived: keep === 'both' ? null : `.shoal/archive/2026-11-20/${keep === 'this' ? copy : path}`,
+    }
+  }
+
+  async entries({ share: at, path, after, limit }: EntriesRequest): Promise<EntriesReport> {
+    this.calls.push(`entries ${at} ${path} ${after} ${limit}`)
+    return this.entriesReport
+  }
+
+  async history({ share: at, path, limit }: HistoryRequest): Promise<HistoryReport> {
+    this.calls.push(`history ${at} ${path} ${limit}`)
+    return this.historyReport
+  }
+
+  async limits(): Promise<LimitsReport> {
+    return this.limitsReport
+  }
+
+  async setLimits({ download, upload }: LimitsRequest): Promise<LimitsReport> {
+    this.calls.push(`limits ${download} ${upload}`)
+    const before = this.limitsReport
+    this.limitsReport = { ...before, download: download ?? before.download, upload: upload ?? before.upload }
+    return this.limitsReport
+  }
+
+  async problems(): Promise<ShareProblemReport[]> {
+    return this.problemList
+  }
+
+  async pause({ share: at }: OneOrAll = {}): Promise<void> {
+    this.calls.push(`pause ${at}`)
+  }
+
+  async resume({ share: at }: OneOrAll = {}): Promise<void> {
+    this.calls.push(`resume ${at}`)
+  }
+
+  async secrets({ share: at }: SecretsRequest): Promise<SecretsReport> {
+    this.calls.push(`secrets ${at}`)
+    return this.secretsReport
   }
 
   async runHooks({ hook }: RunHooksRequest = {}): Promise<void> {
@@ -187,8 +346,8 @@ export class FakeBackend implements ControlBackend {
     return this.extraReport
   }
 
-  async scan(): Promise<void> {
-    this.calls.push('scan')
+  async scan({ share: at }: OneOrAll = {}): Promise<void> {
+    this.calls.push(at === undefined ? 'scan' : `scan ${at}`)
     await this.work()
   }
 
@@ -220,6 +379,15 @@ export class FakeBackend implements ControlBackend {
   async revokeInvite({ id }: RevokeRequest): Promise<void> {
     this.calls.push(`revoke ${id}`)
     await this.work()
+  }
+
+  async live(): Promise<LiveReport> {
+    return this.liveAnswer
+  }
+
+  async availability({ share: at, width }: AvailabilityRequest): Promise<AvailabilityReport> {
+    this.calls.push(`availability ${at} ${width}`)
+    return this.availabilityAnswer
   }
 
   async releases(): Promise<ReleasesReport[]> {

@@ -4,6 +4,7 @@ import type { ControlBackend } from '../../src/control/calls.js'
 import type { ShareReport } from '../../src/control/schema.js'
 import type { DeviceId } from '../../src/core/ids.js'
 import { daemonBackend } from '../../src/daemon/control/backend.js'
+import { RateLimits } from '../../src/daemon/rate-limits.js'
 import type { Share } from '../../src/daemon/share/share.js'
 
 const DAY = 86_400_000
@@ -53,6 +54,7 @@ function share(clockAheadMs: number | undefined): Share {
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     hooks: HOOKS,
+    pausing: { pausedMs: undefined },
     peers: [peer],
     isWriter: () => false,
     members: {
@@ -66,6 +68,7 @@ function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number)
     name: 'here',
     device: () => DEVICES[0],
     shares: () => [share(clockAheadMs)],
+    rates: new RateLimits({ downloadLimit: 0, uploadLimit: 0, rateLimitLocalPeers: false }),
     limits: () => ({ peerExpirationDays, maxTimeDiffMs: 600_000 }),
     started: async () => undefined,
     invites: () => undefined,

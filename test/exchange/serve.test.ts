@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Bitfield } from '../../src/core/bitfield.js'
 import type { WriterId } from '../../src/core/ids.js'
 import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import type { Link } from '../../src/exchange/link.js'
@@ -10,7 +11,7 @@ import { range } from './support.js'
 
 const BLOCK_BYTES = 128 * 1024
 const writer = 'writer' as WriterId
-const wire = { writer, dontHave: () => {} } as unknown as FeedWire
+const wire = { writer, given: new Bitfield(), dontHave: () => {} } as unknown as FeedWire
 
 /** A connection that takes everything at once. */
 function freeLink(): Link {

@@ -2,10 +2,14 @@
 import type { ControlBackend } from '../../control/calls.js'
 import { conflictCalls } from './conflict-calls.js'
 import { driftCalls } from './drift-calls.js'
+import { entryCalls } from './entry-calls.js'
 import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
+import { limitCalls } from './limit-calls.js'
+import { liveCalls } from './live-calls.js'
 import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
+import { secretCalls } from './secret-calls.js'
 import { shareCalls } from './share-calls.js'
 import type { DaemonView } from './view.js'
 
@@ -18,5 +22,9 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),
+    ...liveCalls(view),
+    ...entryCalls(view),
+    ...limitCalls(view),
+    ...secretCalls(view),
   }
 }

@@ -3,27 +3,14 @@ import type { MemberCalls } from '../../control/calls-members.js'
 import type { ForgetRequest, PeerReport } from '../../control/schema.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
-import { type DaemonView, isoTime, sharesOf } from './view.js'
+import { peerFacts } from './peer-facts.js'
+import { type DaemonView, sharesOf } from './view.js'
 
 export function memberCalls(view: DaemonView): MemberCalls {
   return {
     async peers(): Promise<PeerReport[]> {
       const shares = await sharesOf(view)
-      return shares.flatMap((share) => {
-        const traffic = new Map(share.exchange.stats().perPeer.map((stats) => [stats.device, stats]))
-        return share.peers.map((peer) => ({
-          dir: share.dir,
-          device: peer.device,
-          name: peer.name,
-          grade: share.isWriter(peer.device) ? 'write' : peer.grade,
-          transport: peer.transport,
-          address: peer.address,
-          initiator: peer.initiator,
-          connectedAt: isoTime(peer.connectedAtMs),
-          receivedBytes: traffic.get(peer.device)?.downloadedBytes ?? 0,
-          sentBytes: traffic.get(peer.device)?.uploadedBytes ?? 0,
-        }))
-      })
+      return shares.flatMap((share) => peerFacts(share).map(({ report }) => ({ dir: share.dir, ...report })))
     },
 
     async forget({ device }: ForgetRequest): Promise<void> {

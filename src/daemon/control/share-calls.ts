@@ -9,11 +9,12 @@ import type {
   StatusReport,
 } from '../../control/schema.js'
 import type { HookReport } from '../../control/schema-hooks.js'
+import type { OneOrAll, ShareProblemReport } from '../../control/schema-shares.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
 import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
 import type { Share } from '../share/share.js'
-import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
+import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
   return {
@@ -24,14 +25,12 @@ export function shareCalls(view: DaemonView): ShareCalls {
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
-        shares: shares.map((share) =>
-          shareReport(share, endedInvites(view, share), view.limits(), Date.now()),
-        ),
+        shares: shares.map((share) => shareReport(share, problemsOf(view, share), view.limits(), Date.now())),
       }
     },
 
-    async scan(): Promise<void> {
-      const shares = await sharesOf(view)
+    async scan({ share }: OneOrAll = {}): Promise<void> {
+      const shares = await oneOrAllOf(view, share)
       await Promise.all(shares.map((share) => share.scan()))
     },
 
@@ -40,8 +39,25 @@ export function shareCalls(view: DaemonView): ShareCalls {
       await Promise.all(shares.map((share) => share.settle()))
     },
 
+    async problems(): Promise<ShareProblemReport[]> {
+      const shares = await sharesOf(view)
+      return shares.flatMap((share, at) =>
+        problemsOf(view, share).map((problem) => ({ ...problem, dir: share.dir, share: at })),
+      )
+    },
+
+    async pause({ share }: OneOrAll = {}): Promise<void> {
+      const shares = await oneOrAllOf(view, share)
+      await Promise.all(shares.map(({ pausing }) => pausing.pause()))
+    },
+
+    async resume({ share }: OneOrAll = {}): Promise<void> {
+      const shares = await oneOrAllOf(view, share)
+      await Promise.all(shares.map(({ pausing }) => pausing.resume()))
+    },
+
     async approve({ share: at }: ApproveRequest = {}): Promise<void> {
-      const shares = at === undefined ? await sharesOf(view) : [await shareAt(view, at)]
+      const shares = await oneOrAllOf(view, at)
       for (const share of shares) share.approve()
     },
 
@@ -62,20 +78,31 @@ function endedInvites(view: DaemonView, { shareId }: Share): ProblemReport[] {
   })
 }
 
+function problemsOf(view: DaemonView, share: Share): ProblemReport[] {
+  const own = [...share.problems.list(), ...clockProblems(share.peers, view.limits().maxTimeDiffMs)]
+  return [
+    ...endedInvites(view, share),
+    ...own.map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
+  ]
+}
+
 function shareReport(
   share: Share,
-  more: readonly ProblemReport[],
+  problems: readonly ProblemReport[],
   limits: MemberLimits,
   nowMs: number,
 ): ShareReport {
   const { files, bytes, needFiles, needBytes } = share.index.counts
   const { open, nextRestoreMs, ...drift } = share.drift.summary()
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
+  const { pausedMs } = share.pausing
   return {
     dir: share.dir,
     grade: share.grade,
     state: share.state,
+    scan: share.scanProgress ?? null,
     haltReason: share.haltReason ?? null,
+    pausedSince: pausedMs === undefined ? null : isoTime(pausedMs),
     files,
     bytes,
     needFiles,
@@ -83,12 +110,7 @@ function shareReport(
     conflicts: share.conflictCount,
     drift: open,
     driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
-    problems: [
-      ...more,
-      ...[...share.problems.list(), ...clockProblems(share.peers, limits.maxTimeDiffMs)].map(
-        ({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs }),
-      ),
-    ],
+    problems,
     digest: share.holding.digest.toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,

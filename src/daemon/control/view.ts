@@ -6,6 +6,7 @@ import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
 import type { MemberLimits } from '../member-limits.js'
+import type { RateLimits } from '../rate-limits.js'
 import type { Share } from '../share/share.js'
 
 export interface DaemonView {
@@ -13,6 +14,7 @@ export interface DaemonView {
   readonly device: () => DeviceId
   readonly shares: () => readonly Share[]
   readonly limits: () => MemberLimits
+  readonly rates: RateLimits
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
   /** TCP port it listens on. */
@@ -33,6 +35,11 @@ export async function shareAt(view: DaemonView, at: number): Promise<Share> {
   const share = (await sharesOf(view))[at]
   if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
   return share
+}
+
+/** The share at a place in the configuration, or all. NOT_FOUND. */
+export async function oneOrAllOf(view: DaemonView, at: number | undefined): Promise<readonly Share[]> {
+  return at === undefined ? sharesOf(view) : [await shareAt(view, at)]
 }
 
 /** A path of a request. USAGE. */

@@ -17,6 +17,7 @@ import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
 import { makeTask } from './task-maker.js'
 import { keyedToken } from './token.js'
+import { transfersAmong } from './transfers.js'
 import { Unavailable } from './unavailable.js'
 import { mustWait } from './wait-rules.js'
 import { WantedCursor } from './wanted-cursor.js'
@@ -116,6 +117,11 @@ export class Applier {
   /** Whether a backlog is being applied. */
   get isBulk(): boolean {
     return this.#active.size >= FEW_ACTIVE
+  }
+
+  /** Files that are being put together, at most `limit`: those that have begun first, oldest first; and how many. */
+  transfers(limit: number): { readonly tasks: readonly ApplyTask[]; readonly count: number } {
+    return transfersAmong(this.#active.values(), limit)
   }
 
   /** Paths whose step may have changed, and pieces that this disk has come to hold. */

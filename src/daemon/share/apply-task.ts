@@ -4,6 +4,7 @@ import type { DeviceId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
 import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
+import { RateMeter } from '../../core/rate-meter.js'
 import type { Version } from '../../core/version.js'
 import type { StagedAs } from '../../folder/stage-job.js'
 import type { PathIntent } from '../../store/intents.js'
@@ -47,6 +48,12 @@ export interface ApplyTask {
   readonly parts: TaskPart[]
   /** Parts that are not staged yet. */
   missing: number
+  /** Of the content, how many bytes are staged. */
+  doneBytes: number
+  /** When it began, milliseconds since 1970. */
+  readonly startedMs: number
+  /** What came from peers of a file of several pieces; undefined: nothing. */
+  traffic: TaskTraffic | undefined
   /** Whether the staged file exists, so that the next job continues it. */
   begun: boolean
   /** One stage job of a task at a time: two threads must not make one staged file. */
@@ -70,6 +77,21 @@ export type PendingPart = { readonly part: TaskPart } & (
     }
   | { readonly type: 'place'; readonly path: string; readonly inArchive: boolean; readonly offset: number }
 )
+
+/** Who sent how much of a file, and how fast it comes. */
+export interface TaskTraffic {
+  readonly meter: RateMeter
+  readonly peers: Map<DeviceId, number>
+}
+
+/** A piece has come from a peer. */
+export function noteTraffic(task: ApplyTask, from: DeviceId, bytes: number): void {
+  // Gone before anybody looks, and there may be thousands.
+  if (task.parts.length < 2) return
+  task.traffic ??= { meter: new RateMeter(), peers: new Map() }
+  task.traffic.meter.add(bytes, performance.now())
+  task.traffic.peers.set(from, (task.traffic.peers.get(from) ?? 0) + bytes)
+}
 
 /** A task for a step; `pieces` are those of a file, in order. */
 export function taskOf(
@@ -98,6 +120,9 @@ export function taskOf(
     also: [],
     parts,
     missing: parts.length,
+    doneBytes: 0,
+    startedMs: Date.now(),
+    traffic: undefined,
     begun: false,
     staging: false,
     pending: [],

@@ -373,7 +373,8 @@ export class Committer {
     const row: DiskRow = { applied: { version: task.version, fact }, stat, ...dressed, drift: undefined }
     index.setDisk(task.path, row, layout)
     // Where only what is said of a file was new, its path holds what it held.
-    if (task.via?.type !== 'note') this.#context.noteChange(task.path, 'share')
+    const bytes = task.step.type === 'write' ? task.step.fact.size : 0
+    if (task.via?.type !== 'note') this.#context.noteChange(task.path, 'share', bytes)
     this.#shortcuts.setDone(task, result, row)
   }
 

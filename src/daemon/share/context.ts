@@ -46,14 +46,22 @@ export interface ShareContext {
   /** Before a commit of this instant: see ArchiveKeeper.use. */
   useArchive(atMs: number): Promise<() => void>
   isIgnored(path: RelPath, isDirectory: boolean): boolean
-  /** A path of this disk was changed, which hooks may be for. Call inside the transaction that notes it. */
-  noteChange(path: RelPath, by: ChangedBy): void
+  /**
+   * A path of this disk was changed, which hooks may be for; `bytes` of content were written. Call inside the transaction
+   * that notes it.
+   */
+  noteChange(path: RelPath, by: ChangedBy, bytes?: number): void
   /** The ignore file was seen with new content. */
   onIgnoreRules(): void
   /** Publishes in the own feed; resolves when durable. Nothing to do for an empty list. */
   publish(list: readonly Publication[]): Promise<void>
   /** Watches directories from now on. */
   watch(directories: readonly (RelPath | '')[]): Promise<void>
+  /**
+   * Resolves when the scanner was told of all that had happened on the disk before the call. False: nobody knows; a look at
+   * the whole tree is due where that is because hints were lost.
+   */
+  hear(): Promise<boolean>
   /** The directory that the root must be while anything is read below it (A5). */
   rootIdentity(): RootIdentity | undefined
   /** Why the tree must not be trusted now (A5), or undefined. */
@@ -63,7 +71,7 @@ export interface ShareContext {
   /** A reader's change of a path was put back, or replaced. Called inside the transaction that notes it. */
   onDriftEnded(ended: EndedDrift): void
   /** A whole look at the tree has ended. */
-  onFullScan(): void
+  onFullScan(durationMs: number): void
   /** Something that should not happen: the share stops with it. */
   fail(thrown: unknown): void
 }

@@ -31,8 +31,8 @@ export interface FollowerOptions {
    * used in it, also for what is dead by now (F1).
    */
   readonly isOwn?: boolean
-  /** Called in the transaction that takes over a record; `next` is the block after it. */
-  readonly onTaken?: (entries: readonly Entry[], next: number) => void
+  /** Called in the transaction that takes over a record; `next` is the block after it, `atMs` when it was published. */
+  readonly onTaken?: (entries: readonly Entry[], next: number, atMs: number) => void
   /** Called after every transaction. `entries` is how many the record held. */
   readonly onIngested: (entries: number) => void
 }
@@ -130,7 +130,7 @@ export class Follower {
     }
     const refusals = index.transaction(() => {
       const refused = index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1)
-      this.#options.onTaken?.(decoded.value.entries, at + 1)
+      this.#options.onTaken?.(decoded.value.entries, at + 1, decoded.value.header.timeMs)
       return refused
     })
     for (const { path } of decoded.value.entries) problems.clear('feed', path)

@@ -61,6 +61,16 @@ export class ShareMeta {
     this.#table.put(key('addresses'), addresses)
   }
 
+  /** Since when the share is paused, milliseconds since 1970; undefined: it is not. */
+  get pausedMs(): number | undefined {
+    return this.#table.get(key('paused')) as number | undefined
+  }
+
+  set pausedMs(sinceMs: number | undefined) {
+    if (sinceMs !== undefined) this.#table.put(key('paused'), sinceMs)
+    else if (this.pausedMs !== undefined) this.#table.remove(key('paused'))
+  }
+
   /** How long the archive's days have been left alone; undefined: never looked. */
   get archive(): ArchiveLedger | undefined {
     return this.#table.get(key('archive')) as ArchiveLedger | undefined

@@ -29,6 +29,9 @@ export interface Standing {
 
 const NONE: Standing = { size: 0, list: () => [] }
 
+/** Hears of each problem that comes, becomes another, or goes. */
+export type OnProblem = (problem: Problem, isThere: boolean) => void
+
 /** More than these are counted, not listed: a status answer must stay readable. */
 const MAX_PROBLEMS = 10_000
 
@@ -36,10 +39,12 @@ export class ProblemBook {
   readonly #problems = new Map<string, Problem>()
   readonly #nowMs: () => number
   readonly #standing: Standing
+  readonly #onProblem: OnProblem
 
-  constructor(nowMs: () => number, standing: Standing = NONE) {
+  constructor(nowMs: () => number, standing: Standing = NONE, onProblem: OnProblem = () => undefined) {
     this.#nowMs = nowMs
     this.#standing = standing
+    this.#onProblem = onProblem
   }
 
   set(source: ProblemSource, path: string, code: string, detail: string): void {
@@ -47,11 +52,13 @@ export class ProblemBook {
     const before = this.#problems.get(key)
     if (before === undefined && this.#problems.size >= MAX_PROBLEMS) return
     const sinceMs = before?.code === code ? before.sinceMs : this.#nowMs()
-    this.#problems.set(key, { path, code, detail, sinceMs })
+    const problem = { path, code, detail, sinceMs }
+    this.#problems.set(key, problem)
+    if (before?.code !== code) this.#onProblem(problem, true)
   }
 
   clear(source: ProblemSource, path: string): void {
-    this.#problems.delete(`${source}\0${path}`)
+    this.#remove(`${source}\0${path}`)
   }
 
   /** Replaces what a source said about the names directly inside one directory ('' for the root). */
@@ -64,11 +71,18 @@ export class ProblemBook {
     const now = new Set(faults.map(({ name }) => prefix + name))
     for (const key of this.#problems.keys()) {
       if (key.startsWith(prefix) && !key.slice(prefix.length).includes('/') && !now.has(key))
-        this.#problems.delete(key)
+        this.#remove(key)
     }
     for (const { name, code, detail } of faults) {
       this.set(source, directory === '' ? name : `${directory}/${name}`, code, detail)
     }
+  }
+
+  #remove(key: string): void {
+    const problem = this.#problems.get(key)
+    if (problem === undefined) return
+    this.#problems.delete(key)
+    this.#onProblem(problem, false)
   }
 
   get size(): number {

@@ -50,6 +50,8 @@ export interface ShareFeedsOptions {
   readonly onChange: () => void
   /** A change found on this disk was published. Called inside the transaction that notes it. */
   readonly onOwnChange: (path: RelPath) => void
+  /** Another device's entries were taken over. Called inside the transaction that does so. */
+  readonly onTaken?: (deviceName: string, entries: readonly Entry[], atMs: number) => void
   /** Look at a directory again. */
   readonly rescan: (directory: RelPath | '', delayMs: number) => void
   /** Look at everything again: the own feed is a new one. */
@@ -95,6 +97,11 @@ export class ShareFeeds {
   /** Whether a feed is open here. */
   isOpen(writer: WriterId): boolean {
     return this.#open.has(writer)
+  }
+
+  /** Those that are open now. */
+  get feeds(): readonly Feed[] {
+    return [...this.#open.values()].map(({ feed }) => feed)
   }
 
   /** Opens all known feeds, the own one first, and reads its tail back. */
@@ -329,8 +336,9 @@ export class ShareFeeds {
       index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
       return feed.close()
     }
-    const follower = this.#followerOf(row, feed, (entries, next) => {
+    const follower = this.#followerOf(row, feed, (entries, next, atMs) => {
       if (this.#o.isBehindDisk) index.recovery.noteTold(row.number, next, entries)
+      this.#o.onTaken?.(row.deviceName, entries, atMs)
     })
     this.#open.set(row.writer, { feed, follower })
     this.#addToExchange(row, feed)

@@ -99,6 +99,7 @@ export function makeHooks(options: ShareOptions, prefix: string, parts: HookPart
     around: () => gate.around(),
     wanted: () => index.allWanted(),
     tell: tellProblems(parts.problems),
+    ended: (hook, outcome) => options.noteEvent({ type: 'hook', hook, outcome }),
     transaction: (body) => index.transaction(body),
     fail,
   })

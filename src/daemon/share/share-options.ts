@@ -3,13 +3,18 @@
 import type { DriftRule } from '../../core/drift-rules.js'
 import type { HookSpec } from '../../core/hook.js'
 import type { Metadata } from '../../core/metadata.js'
-import type { ReadKeys, ShareKeys } from '../../core/secret.js'
+import type { ReadKeys, Secret, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { HookSlots } from '../../hooks/slots.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
+import type { NoteEvent } from '../events.js'
 import type { Identity } from '../identity.js'
+import type { RateLimits } from '../rate-limits.js'
+
+/** What a share is doing; 'paused': speaks with nobody, but goes on looking at its disk. */
+export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 
 /** What may change while the share runs. */
 export interface ShareSettings {
@@ -36,6 +41,9 @@ export interface ShareHooks {
 export interface ShareOptions {
   readonly dir: string
   readonly keys: ShareKeys & { readonly read: ReadKeys }
+  /** What the keys come from; told on an explicit call alone. */
+  readonly secret: Secret
+  readonly rates: RateLimits
   readonly useSyncTrash: boolean
   /** Carry hard links (`hard_links`). */
   readonly hardLinks: boolean
@@ -57,5 +65,6 @@ export interface ShareOptions {
   readonly database: Database
   readonly pool: FolderPool
   readonly log: Log
+  readonly noteEvent: NoteEvent
   readonly nowMs: () => number
 }

@@ -1,12 +1,12 @@
 // One share of a running daemon: puts the parts together (scanner, publisher, followers, applier, exchange, members) and
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
-import { originalOf } from '../../core/conflict.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
+import type { Secret } from '../../core/secret.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import { Watcher } from '../../folder/watch.js'
@@ -17,7 +17,7 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
-import { ArchiveKeeper } from './archive-keeper.js'
+import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
@@ -25,28 +25,32 @@ import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
-import { LocalDrift } from './local-drift.js'
+import type { LocalDrift } from './local-drift.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
+import { makeContents, type ShareContents } from './share-contents.js'
+import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
+import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
-import type { ShareHooks, ShareOptions, ShareSettings } from './share-options.js'
+import { observed, ShareObserver } from './share-observer.js'
+import type { ShareHooks, ShareOptions, ShareSettings, ShareState } from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
+import { listenTo } from './share-watch.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
-/** How long a change of this disk may wait to be noticed while a backlog is applied. */
-const BULK_LOOK_MS = 1000
 
 export class Share {
   readonly index: ShareIndex
@@ -58,6 +62,8 @@ export class Share {
   readonly drift: LocalDrift
   readonly hooks: Hooks
   readonly releases: Releases
+  readonly observer: ShareObserver
+  readonly contents: ShareContents
   readonly #o: ShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -90,9 +96,13 @@ export class Share {
     this.#settings = options.settings
     this.#onFatal = onFatal
     this.#log = options.log.child({ dir })
+    this.observer = new ShareObserver({ note: options.noteEvent, nowMs, share: observed(this) })
     this.#meta = new ShareMeta(database, prefix)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
-    this.drift = this.#makeDrift(prefix)
+    this.drift = makeDrift(options, prefix, this.#log, {
+      onChange: () => this.#news.tellSoon(),
+      mustRun: () => this.#mustRun(),
+    })
     this.index = new ShareIndex(database, prefix, {
       overwriteDrift: (path, row) => this.drift.isToBeUndone(path, row),
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
@@ -108,6 +118,7 @@ export class Share {
     this.problems = new ProblemBook(
       nowMs,
       metadataProblems(this.index, () => this.#carried.metadata),
+      (problem, isThere) => this.observer.problem(problem, isThere),
     )
     this.#ignore = new IgnoreFile(dir, this.index, this.#meta, this.problems, this.#log, {
       followsReleases: options.followsReleases,
@@ -125,6 +136,9 @@ export class Share {
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
+      downloadLimit: options.rates.download,
+      uploadLimit: options.rates.upload,
+      exempt: (peer) => options.rates.isExempt(peer),
     })
     this.members = makeMembers(options, prefix, this.#log, {
       peers: () => this.peers,
@@ -161,6 +175,8 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
+      note: options.noteEvent,
+      nowMs,
       onMembers: () => this.releases.changed(),
     })
     this.#feeds = this.#makeFeeds()
@@ -201,6 +217,7 @@ export class Share {
         this.#settler.soon()
         this.hooks.wake()
         this.#scanner.noteChanges()
+        this.observer.poke()
       },
     })
     this.hooks = makeHooks(options, prefix, {
@@ -223,19 +240,20 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
-    this.#keeper = new ArchiveKeeper({
-      root: dir,
-      pool: options.pool,
-      meta: this.#meta,
-      problems: this.problems,
-      log: this.#log,
-      nowMs,
-      ttlDays: this.#settings.trashTtlDays,
-      rootIdentity: () => this.#root.identity,
-      haltReason: this.#context.haltReason,
-      forgetPieces: (isDayThere, after) =>
-        this.index.transaction(() => this.index.forgetArchived(isDayThere, after)),
+    this.contents = makeContents(options, this.#context, () => this.#feeds, {
+      mustRun: () => this.#mustRun(),
+      settled: async (directories) => {
+        this.#scanner.markDirty(directories)
+        await this.#scanner.settled()
+        await this.#settler.settled()
+      },
     })
+    this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
+  }
+
+  /** Of this share; told on an explicit call alone. */
+  get secret(): Secret {
+    return this.#o.secret
   }
 
   get dir(): string {
@@ -250,15 +268,25 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
 
-  get state(): 'scanning' | 'syncing' | 'idle' | 'halted' {
+  get state(): ShareState {
     if (this.#halted !== undefined) return 'halted'
+    if (this.#peers.pausedMs !== undefined) return 'paused'
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
+  }
+
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
   }
 
   get peers(): readonly SharePeer[] {
@@ -269,19 +297,13 @@ export class Share {
   async start(): Promise<void> {
     this.#loadIgnoreRules()
     this.drift.start(this.index)
+    this.observer.start()
     await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
-    // While much is being applied, nearly all events are our own doing: one look at the end of a while does for many.
-    this.#watcher.on('dirty', (directories) => {
-      this.#scanner.markDirty(directories, this.#applier.isBulk ? BULK_LOOK_MS : 0)
+    listenTo(this.#watcher, {
+      ...{ scanner: this.#scanner, applier: this.#applier, problems: this.problems },
+      rescanAll: () => this.#rescanAll(),
     })
-    this.#watcher.on('gone', (directories) => this.#scanner.noteUnwatched(directories))
-    this.#watcher.on('overflow', (reason) => {
-      // What is still amiss, the scan that follows tells anew.
-      if (reason === 'restart') this.problems.clear('watch', '')
-      this.#rescanAll()
-    })
-    this.#watcher.on('limited', ({ code, detail }) => this.problems.set('watch', '', code, detail))
     this.#rescanTimer.every(this.#settings.rescanIntervalMs)
     if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
@@ -310,8 +332,13 @@ export class Share {
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
-  join(swarm: ShareSwarm): void {
-    this.#peers.join(swarm)
+  join(enter: () => ShareSwarm): void {
+    this.#peers.join(enter)
+  }
+
+  /** Leaves the swarm, for as long as is said (SharePeers). */
+  get pausing(): Pick<SharePeers, 'pausedMs' | 'pause' | 'resume'> {
+    return this.#peers
   }
 
   setKnownHosts(hosts: readonly string[]): void {
@@ -339,13 +366,14 @@ export class Share {
     this.#log.info({ reason: this.#halted }, 'approved, going on')
     this.#halted = undefined
     this.problems.clear('share', '')
+    this.observer.poke()
     this.#scanner.approve()
     this.#applier.wake()
   }
 
-  /** Conflict copies in the tree and the paths they belong to. */
-  conflicts(): { path: RelPath; copy: RelPath }[] {
-    return [...this.index.conflicts.copies].map((copy) => ({ path: originalOf(copy), copy }))
+  /** Files that are being put together; see Applier. */
+  transfers(limit: number): ReturnType<Applier['transfers']> {
+    return this.#applier.transfers(limit)
   }
 
   /** Whether a device has proved that it may write: the share's key has signed a feed of it (K5). */
@@ -368,6 +396,7 @@ export class Share {
     if (this.#stopped) return
     this.#stopped = true
     this.#rescanTimer.stop()
+    this.observer.stop()
     this.drift.stop()
     this.#settler.stop()
     this.releases.stop()
@@ -410,16 +439,21 @@ export class Share {
       isOwn: (writer) => writer === this.#feeds.ownWriter,
       dressesAnew: () => this.#carried.dressesAnew,
       isIgnored: (path, isDirectory) => this.#ignore.ignores(path, isDirectory),
-      noteChange: (path, by) => this.hooks.noteChange(path, by),
+      noteChange: (path, by, bytes = 0) => {
+        this.hooks.noteChange(path, by)
+        if (by === 'share') this.observer.applied(path, bytes)
+      },
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.flush(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
       haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
       onDriftEnded: (ended) => this.drift.noteEnded(ended),
-      onFullScan: () => {
+      onFullScan: (durationMs) => {
+        this.observer.fullScan(durationMs)
         this.#meta.isNewEpoch = false
         this.#carried.noteFullScan(this.#isBehindDisk)
         this.#tellMembers()
@@ -427,16 +461,6 @@ export class Share {
       },
       fail: (thrown) => this.#fail(thrown),
     }
-  }
-
-  #makeDrift(prefix: string): LocalDrift {
-    const { database, nowMs, drift: rules } = this.#o
-    return new LocalDrift({
-      ...{ database, prefix, nowMs, rules, shareId: this.shareId, device: this.#o.identity.device },
-      log: this.#log,
-      onChange: () => this.#news.tellSoon(),
-      mustRun: () => this.#mustRun(),
-    })
   }
 
   #makeFeeds(): ShareFeeds {
@@ -456,7 +480,11 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => this.hooks.noteChange(path, 'user'),
+      onOwnChange: (path) => {
+        this.hooks.noteChange(path, 'user')
+        this.observer.published(path)
+      },
+      onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
       rescanAll: () => this.#rescanAll(),
       fail: (thrown) => this.#fail(thrown),
@@ -469,6 +497,7 @@ export class Share {
     if (shown === undefined || shown === this.#meta.shownRelease) return
     this.hooks.noteChanged([CURRENT_LINK])
     this.#meta.shownRelease = shown
+    this.#o.noteEvent({ type: 'release', name: shown })
   }
 
   /** What this device holds, or could report of it, may have changed. */
@@ -483,6 +512,7 @@ export class Share {
     this.#halted = reason
     this.problems.set('share', '', 'HALTED', reason)
     this.#log.error({ reason }, 'share halted')
+    this.observer.poke()
   }
 
   #mustRun(): void {
@@ -495,6 +525,7 @@ export class Share {
   }
 
   #rescanAll(): void {
+    this.observer.poke()
     void this.#scanner.fullScan().catch((thrown) => this.#fail(thrown))
   }
 

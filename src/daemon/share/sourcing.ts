@@ -4,7 +4,7 @@
 import type { DeviceId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { PieceLook, PieceRef, Place } from '../../store/pieces.js'
-import type { ApplyTask, PendingPart, TaskPart } from './apply-task.js'
+import { type ApplyTask, noteTraffic, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { Fetcher } from './fetcher.js'
 import type { PieceExchange } from './piece-exchange.js'
@@ -27,9 +27,10 @@ export class Sourcing {
   constructor(context: ShareContext, exchange: PieceExchange, events: SourcingEvents) {
     this.#index = context.index
     this.#events = events
-    this.#fetcher = new Fetcher(this.#index, exchange, (task, part, bytes, from) =>
-      this.#stager.add(task, { part, type: 'bytes', bytes, from }),
-    )
+    this.#fetcher = new Fetcher(this.#index, exchange, (task, part, bytes, from) => {
+      noteTraffic(task, from, bytes.length)
+      this.#stager.add(task, { part, type: 'bytes', bytes, from })
+    })
     this.#stager = new Stager(context, {
       onStaged: (task) => this.#events.onStaged(task),
       onWrong: (task, part, from) => this.#wrong(task, part, from),

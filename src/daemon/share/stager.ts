@@ -82,8 +82,10 @@ export class Stager {
         }
         task.begun = result!.good.length > 0
         for (const i of result!.good) {
-          task.parts[i]!.state = 'staged'
+          const part = task.parts[i]!
+          part.state = 'staged'
           task.missing--
+          task.doneBytes += part.piece.length - SIV_BYTES
         }
         // Even a complete leftover goes through one last job, which checks its size and sets its metadata.
         if (task.missing === 0) this.#enqueue(task)
@@ -212,8 +214,10 @@ export class Stager {
       return this.#events.onFailed(task, result.failed.code, result.failed.detail)
     }
     for (const i of result.good) {
-      taken[i]!.part.state = 'staged'
+      const { part } = taken[i]!
+      part.state = 'staged'
       task.missing--
+      task.doneBytes += part.piece.length - SIV_BYTES
     }
     for (const i of result.wrong) this.#retry(task, taken[i]!)
     for (const i of result.missing) this.#retry(task, taken[i]!)

@@ -1,0 +1,114 @@
+// shoal history, pause, resume and limits.
+import type { ControlClient } from '../control/client.js'
+import type { HistoryReport, HistoryVersion } from '../control/schema-entries.js'
+import type { LimitsReport, OneOrAll } from '../control/schema-shares.js'
+import { connect, type JsonOption } from './daemon-commands.js'
+import type { CliIo } from './io.js'
+import { placeOfDir, sharePathOf } from './share-paths.js'
+import { formatBytes, formatJson, formatTable, printable, shortTime } from './text.js'
+
+export interface HistoryOptions extends JsonOption {
+  readonly limit?: number
+}
+
+/** kB/s of 1024 bytes, as the configuration has them; 0: no limit. */
+export interface LimitOptions extends JsonOption {
+  readonly download?: number
+  readonly upload?: number
+}
+
+const KB = 1024
+
+/** Prints the versions of a path. The exit code. */
+export async function historyCommand(
+  io: CliIo,
+  configFile: string,
+  text: string,
+  { limit, json }: HistoryOptions,
+): Promise<number> {
+  const { client } = await connect(configFile)
+  const { shares } = await client.status()
+  const place = sharePathOf(
+    shares.map(({ dir }) => dir),
+    text,
+  )
+  const history = await client.history({ ...place, limit })
+  io.out(json === true ? formatJson(history) : formatHistory(history))
+  return 0
+}
+
+/** Has all shares, or the one of a folder, leave the swarm. */
+export async function pauseCommand(_io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+  const { client } = await connect(configFile)
+  await client.pause(await chosenShare(client, dir))
+  return 0
+}
+
+/** Ends that. */
+export async function resumeCommand(
+  _io: CliIo,
+  configFile: string,
+  dir: string | undefined,
+): Promise<number> {
+  const { client } = await connect(configFile)
+  await client.resume(await chosenShare(client, dir))
+  return 0
+}
+
+/** By the daemon's own list: it may have shares that its configuration does not name. */
+async function chosenShare(client: ControlClient, dir: string | undefined): Promise<OneOrAll> {
+  if (dir === undefined) return {}
+  const { shares } = await client.status()
+  const dirs = shares.map((each) => each.dir)
+  return { share: placeOfDir(dirs, dir) }
+}
+
+/** Prints the limits, after setting what is given. */
+export async function limitsCommand(
+  io: CliIo,
+  configFile: string,
+  { download, upload, json }: LimitOptions,
+): Promise<number> {
+  const { client } = await connect(configFile)
+  const isSet = download !== undefined || upload !== undefined
+  const limits = isSet
+    ? await client.setLimits({ download: bytesOf(download), upload: bytesOf(upload) })
+    : await client.limits()
+  io.out(json === true ? formatJson(limits) : formatLimits(limits))
+  if (isSet && json !== true)
+    io.err('until the daemon restarts; download_limit and upload_limit in the configuration stay\n')
+  return 0
+}
+
+function bytesOf(rate: number | undefined): number | undefined {
+  return rate === undefined ? undefined : rate * KB
+}
+
+export function formatLimits({ download, upload, holdLocally }: LimitsReport): string {
+  const told = (rate: number): string => (rate === 0 ? 'no limit' : `${formatBytes(rate)}/s`)
+  const rows = [
+    ['download', told(download)],
+    ['upload', told(upload)],
+    ['local network', holdLocally ? 'limited as well' : 'not limited (rate_limit_local_peers)'],
+  ]
+  return formatTable(rows)
+}
+
+/** A table of the versions, and whether there may be more. */
+export function formatHistory({ versions, isComplete }: HistoryReport): string {
+  const rows = versions.map((version) => [
+    version.isCurrent ? '*' : '',
+    version.when === null ? '-' : shortTime(version.when),
+    version.name ?? '-',
+    version.type === 'deleted' ? '-' : shortTime(version.mtime),
+    whatOf(version),
+    version.archived ?? (version.where === 'live' ? 'here' : '-'),
+  ])
+  const more = isComplete ? '' : 'there may be older ones that nothing here has kept\n'
+  return formatTable([['', 'PUBLISHED', 'BY', 'CHANGED', 'WHAT', 'CONTENT'], ...rows]) + more
+}
+
+function whatOf({ type, size, target }: HistoryVersion): string {
+  if (type === 'file') return formatBytes(size)
+  return type === 'symlink' && target !== null ? `-> ${printable(target)}` : type
+}

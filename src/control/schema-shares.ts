@@ -1,0 +1,77 @@
+// What the control API takes and tells about shares beside their status (schema.ts): pausing, scanning, problems, limits
+// and, on an explicit call over the socket, their secrets.
+import { z } from 'zod'
+import type { Grade } from '../core/secret.js'
+import type { ProblemReport } from './schema.js'
+import { count } from './schema-parts.js'
+
+/** Of POST /v1/scan, /v1/pause and /v1/resume: one share, by its place in the configuration, or all. */
+export interface OneOrAll {
+  readonly share?: number | undefined
+}
+
+/** GET /v1/problems */
+export interface ShareProblemReport extends ProblemReport {
+  readonly dir: string
+  /** Place in the configuration. */
+  readonly share: number
+}
+
+/** GET and PUT /v1/limits: for all shares together, bytes per second; 0: no limit. */
+export interface LimitsReport {
+  readonly download: number
+  readonly upload: number
+  /** Whether they hold for peers on the local network, too (`rate_limit_local_peers`). */
+  readonly holdLocally: boolean
+}
+
+/** PUT /v1/limits: what is absent stays. */
+export interface LimitsRequest {
+  readonly download?: number | undefined
+  readonly upload?: number | undefined
+}
+
+/** POST /v1/secrets */
+export interface SecretsRequest {
+  /** Place in the configuration. */
+  readonly share: number
+}
+
+/** The only answer that holds secrets: of this share, its own grade and those that follow from it. */
+export interface SecretsReport {
+  readonly dir: string
+  readonly secrets: readonly { readonly grade: Grade; readonly secret: string }[]
+}
+
+/** Beyond what any network card carries, and far below where numbers lose bytes. */
+const MAX_RATE = 2 ** 40
+
+export const oneOrAll: z.ZodType<OneOrAll> = z.strictObject({ share: z.int().nonnegative().optional() })
+
+export const shareProblemReports: z.ZodType<readonly ShareProblemReport[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    share: count,
+    path: z.string(),
+    code: z.string(),
+    detail: z.string(),
+    sinceMs: z.number(),
+  }),
+)
+
+export const limitsReport: z.ZodType<LimitsReport> = z.looseObject({
+  download: count,
+  upload: count,
+  holdLocally: z.boolean(),
+})
+
+const rate = z.int().nonnegative().max(MAX_RATE).optional()
+
+export const limitsRequest: z.ZodType<LimitsRequest> = z.strictObject({ download: rate, upload: rate })
+
+export const secretsRequest: z.ZodType<SecretsRequest> = z.strictObject({ share: z.int().nonnegative() })
+
+export const secretsReport: z.ZodType<SecretsReport> = z.looseObject({
+  dir: z.string(),
+  secrets: z.array(z.looseObject({ grade: z.enum(['write', 'read', 'blind']), secret: z.string() })),
+})

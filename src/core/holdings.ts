@@ -1,0 +1,95 @@
+// Who holds which pieces of a share, put together for people: how many there are, how many each holds, and how many copies
+// there are of each. Pure. Pieces in play are those that anybody asked holds, or that this node wants: what no version
+// needs any more nobody holds, though its number in the feed stays.
+import { onesIn } from './bitfield.js'
+import type { DeviceId } from './ids.js'
+
+/** Of one feed. All bitfields are in BEP 3's form and of the same length, with no bits beyond the feed's end. */
+export interface FeedHoldings {
+  readonly own: Uint8Array
+  readonly peers: ReadonlyMap<DeviceId, Uint8Array>
+  /** Pieces that this node lacks and asks for. */
+  readonly wanted: readonly number[]
+}
+
+export interface HoldingCounts {
+  /** Pieces in play. */
+  readonly pieces: number
+  readonly held: number
+  readonly peers: ReadonlyMap<DeviceId, number>
+}
+
+/** Counts pieces; a byte of each bitfield at a time. */
+export function countHoldings(feeds: readonly FeedHoldings[]): HoldingCounts {
+  let pieces = 0
+  let held = 0
+  const peers = new Map<DeviceId, number>()
+  for (const feed of feeds) {
+    pieces += onesIn(inPlay(feed))
+    held += onesIn(feed.own)
+    for (const [device, bits] of feed.peers) peers.set(device, (peers.get(device) ?? 0) + onesIn(bits))
+  }
+  return { pieces, held, peers }
+}
+
+export interface Availability {
+  readonly pieces: number
+  readonly held: number
+  readonly buckets: readonly Bucket[]
+  /** The fewest copies of a piece, this node's counted, and how many pieces have no more; 0 and 0 of nothing. */
+  readonly rarestCopies: number
+  readonly rarestPieces: number
+}
+
+export interface Bucket {
+  readonly pieces: number
+  readonly held: number
+  readonly minCopies: number
+  readonly maxCopies: number
+}
+
+/** The pieces in play, feed after feed, in at most `width` buckets whose sizes differ by one at most. */
+export function availabilityOf(feeds: readonly FeedHoldings[], width: number): Availability {
+  const { pieces, held } = countHoldings(feeds)
+  const count = Math.min(width, pieces)
+  const buckets: { pieces: number; held: number; minCopies: number; maxCopies: number }[] = []
+  let rarestCopies = Number.POSITIVE_INFINITY
+  let rarestPieces = 0
+  let number = 0
+  for (const feed of feeds) {
+    const holders = [feed.own, ...feed.peers.values()]
+    const played = inPlay(feed)
+    for (let at = 0; at < played.length; at++) {
+      if (played[at] === 0) continue
+      for (let bit = 0x80; bit > 0; bit >>= 1) {
+        if ((played[at]! & bit) === 0) continue
+        let copies = 0
+        for (const bits of holders) if ((bits[at]! & bit) !== 0) copies++
+        if (copies < rarestCopies) {
+          rarestCopies = copies
+          rarestPieces = 0
+        }
+        if (copies === rarestCopies) rarestPieces++
+        const to = Math.floor((number++ * count) / pieces)
+        const isHeld = (feed.own[at]! & bit) === 0 ? 0 : 1
+        const bucket = buckets[to]
+        if (bucket === undefined)
+          buckets.push({ pieces: 1, held: isHeld, minCopies: copies, maxCopies: copies })
+        else {
+          bucket.pieces++
+          bucket.held += isHeld
+          bucket.minCopies = Math.min(bucket.minCopies, copies)
+          bucket.maxCopies = Math.max(bucket.maxCopies, copies)
+        }
+      }
+    }
+  }
+  return { pieces, held, buckets, rarestCopies: pieces === 0 ? 0 : rarestCopies, rarestPieces }
+}
+
+function inPlay({ own, peers, wanted }: FeedHoldings): Uint8Array {
+  const bits = Uint8Array.from(own)
+  for (const theirs of peers.values()) for (let at = 0; at < bits.length; at++) bits[at]! |= theirs[at]!
+  for (const index of wanted) if (index >> 3 < bits.length) bits[index >> 3]! |= 0x80 >> (index & 7)
+  return bits
+}

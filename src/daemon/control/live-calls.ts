@@ -1,0 +1,126 @@
+// The calls about work under way: reads what the parts of the shares count anyway. What costs something per piece is
+// worked out once a second at most, however often it is asked for.
+import type { LiveCalls } from '../../control/calls-live.js'
+import {
+  type AvailabilityReport,
+  type AvailabilityRequest,
+  type LiveReport,
+  MAX_TRANSFERS,
+  type PeerLive,
+  type ShareLive,
+  type TransferReport,
+} from '../../control/schema-live.js'
+import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
+import type { DeviceId } from '../../core/ids.js'
+import { LoopDelay } from '../loop-delay.js'
+import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
+import type { Share } from '../share/share.js'
+import { type PeerFacts, peerFacts } from './peer-facts.js'
+import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
+
+const PIECES_EVERY_MS = 1000
+const DEFAULT_WIDTH = 60
+
+export function liveCalls(view: DaemonView): LiveCalls {
+  const delay = new LoopDelay()
+  const counts = new OncePerSecond<HoldingCounts>()
+  const availabilities = new OncePerSecond<Availability>()
+  return {
+    async live(): Promise<LiveReport> {
+      const shares = await sharesOf(view)
+      const eventLoopDelayMs = delay.worstMs() ?? null
+      return {
+        at: isoTime(Date.now()),
+        eventLoopDelayMs,
+        shares: shares.map((share) => shareLive(share, counts)),
+      }
+    },
+
+    async availability({
+      share: at,
+      width = DEFAULT_WIDTH,
+    }: AvailabilityRequest): Promise<AvailabilityReport> {
+      const share = await shareAt(view, at)
+      const found = availabilities.of(share, width, () =>
+        availabilityOf(share.exchange.holdings(inSync(peerFacts(share))), width),
+      )
+      return { dir: share.dir, ...found }
+    },
+  }
+}
+
+/** Keeps the newest answer for each share, for so long. */
+class OncePerSecond<T> {
+  readonly #kept = new WeakMap<Share, { readonly key: number; readonly atMs: number; readonly value: T }>()
+
+  of(share: Share, key: number, make: () => T): T {
+    const kept = this.#kept.get(share)
+    const atMs = performance.now()
+    if (kept !== undefined && kept.key === key && atMs - kept.atMs < PIECES_EVERY_MS) return kept.value
+    const value = make()
+    this.#kept.set(share, { key, atMs, value })
+    return value
+  }
+}
+
+function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLive {
+  const { needFiles, needBytes } = share.index.counts
+  const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
+  const facts = peerFacts(share)
+  const pieces = counts.of(share, facts.length, () => countHoldings(share.exchange.holdings(inSync(facts))))
+  const { tasks, count: transferCount } = share.transfers(MAX_TRANSFERS)
+  const names = new Map<string, string>(share.members.all().map(({ state }) => [state.device, state.name]))
+  return {
+    dir: share.dir,
+    state: share.state,
+    needFiles,
+    needBytes,
+    downRate: facts.reduce((sum, { report }) => sum + report.downRate, 0),
+    upRate: facts.reduce((sum, { report }) => sum + report.upRate, 0),
+    receivedBytes: downloadedBytes,
+    sentBytes: uploadedBytes,
+    wrongPieces,
+    totalPieces: pieces.pieces,
+    heldPieces: pieces.held,
+    peers: facts.map((each) => peerLive(each, pieces)),
+    transfers: tasks.map((task) => transferReport(task, names)),
+    transferCount,
+  }
+}
+
+function inSync(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
+  return new Set(facts.flatMap(({ peer, report }) => (report.inSync ? [peer.device] : [])))
+}
+
+function peerLive({ peer, report, traffic, state }: PeerFacts, counts: HoldingCounts): PeerLive {
+  return {
+    ...report,
+    inFlightBytes: traffic?.inFlightBytes ?? 0,
+    heldPieces: counts.peers.get(peer.device) ?? 0,
+    totalPieces: counts.pieces,
+    needFiles: state?.needFiles ?? 0,
+    needBytes: state?.needBytes ?? 0,
+    stalled: traffic?.stalled ?? false,
+    choked: traffic?.choked ?? false,
+  }
+}
+
+function transferReport(task: ApplyTask, names: ReadonlyMap<string, string>): TransferReport {
+  const bytes = fileFactOf(task)?.size ?? 0
+  const rate = task.traffic?.meter.rate(performance.now()) ?? 0
+  const { doneBytes } = task
+  return {
+    path: task.path,
+    bytes,
+    doneBytes,
+    rate,
+    etaMs: rate === 0 ? null : Math.round(((bytes - doneBytes) / rate) * 1000),
+    startedAt: isoTime(task.startedMs),
+    peers: [...(task.traffic?.peers ?? [])].map(([device, sent]) => ({
+      device,
+      name: names.get(device) ?? device.slice(0, 8),
+      bytes: sent,
+    })),
+    direction: 'down',
+  }
+}

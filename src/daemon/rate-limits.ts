@@ -1,0 +1,60 @@
+// The rates of all shares together (X4): from the configuration, or as somebody has set them since.
+import { RateLimit } from '../exchange/rate-limit.js'
+import { parseEndpoint, scopeOf } from '../swarm/endpoint.js'
+
+/** What the configuration says of rates; bytes per second, 0: no limit. */
+export interface ConfiguredRates {
+  readonly downloadLimit: number
+  readonly uploadLimit: number
+  /** Whether limits hold for peers on the local network, too. */
+  readonly rateLimitLocalPeers: boolean
+}
+
+export class RateLimits {
+  readonly download: RateLimit
+  readonly upload: RateLimit
+  #configured: ConfiguredRates
+  readonly #local = new WeakMap<object, boolean>()
+
+  constructor(configured: ConfiguredRates) {
+    this.#configured = configured
+    this.download = new RateLimit(configured.downloadLimit)
+    this.upload = new RateLimit(configured.uploadLimit)
+  }
+
+  /** Whether limits hold for peers on the local network, too. */
+  get holdLocally(): boolean {
+    return this.#configured.rateLimitLocalPeers
+  }
+
+  /** The configuration was read anew: what it changed holds from now on, what it did not stays as it was set. */
+  configure(now: ConfiguredRates): void {
+    const before = this.#configured
+    this.#configured = now
+    if (now.downloadLimit !== before.downloadLimit) this.download.bytesPerSecond = now.downloadLimit
+    if (now.uploadLimit !== before.uploadLimit) this.upload.bytesPerSecond = now.uploadLimit
+  }
+
+  /** Bytes per second, 0: no limit; what is undefined stays. */
+  set(rates: { readonly download?: number | undefined; readonly upload?: number | undefined }): void {
+    if (rates.download !== undefined) this.download.bytesPerSecond = rates.download
+    if (rates.upload !== undefined) this.upload.bytesPerSecond = rates.upload
+  }
+
+  /** Whether a peer is left out of the limits. `address` is "host:port". */
+  isExempt(peer: { readonly address?: string }): boolean {
+    if (this.holdLocally) return false
+    let isLocal = this.#local.get(peer)
+    if (isLocal === undefined) {
+      isLocal = isLocalAddress(peer.address ?? '')
+      this.#local.set(peer, isLocal)
+    }
+    return isLocal
+  }
+}
+
+function isLocalAddress(address: string): boolean {
+  const host = parseEndpoint(address)?.host
+  const scope = host === undefined ? undefined : scopeOf(host)
+  return scope !== undefined && scope !== 'public'
+}

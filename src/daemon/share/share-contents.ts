@@ -1,0 +1,29 @@
+// What people ask of a share's content and do to it: browsing, the versions of a path, ending conflicts.
+import type { RelPath } from '../../core/path.js'
+import { Contents } from './contents.js'
+import type { ShareContext } from './context.js'
+import { type History, historyOf } from './history.js'
+import { Resolver, type ResolverOptions } from './resolver.js'
+import type { ShareFeeds } from './share-feeds.js'
+import type { ShareOptions } from './share-options.js'
+
+export interface ShareContents {
+  readonly browser: Contents
+  readonly conflicts: Resolver
+  /** Up to `limit` versions of a path, the newest first. */
+  history(path: RelPath, limit: number): Promise<History>
+}
+
+export function makeContents(
+  { keys, nowMs }: Pick<ShareOptions, 'keys' | 'nowMs'>,
+  context: ShareContext,
+  feeds: () => ShareFeeds,
+  resolving: ResolverOptions,
+): ShareContents {
+  const { entryKey } = keys.read
+  return {
+    browser: new Contents(context),
+    conflicts: new Resolver(context, nowMs, resolving),
+    history: (path, limit) => historyOf(context, { feeds: feeds().feeds, entryKey, nowMs }, path, limit),
+  }
+}
