@@ -4,7 +4,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import { isWithin } from './checks.js'
 import type { Config, SecretFile } from './config.js'
 import { formatKey, type Position, type PositionedJson, type Problem } from './json.js'
@@ -253,6 +252,8 @@ async function tlsOf(
     return void add('ssl_private_key', `${keyFile} holds no private key in PEM form without a passphrase`)
   if (!parsed.checkPrivateKey(key))
     return void add('ssl_private_key', `${keyFile} is not the key of the certificate in ${certificateFile}`)
+  // Most daemons need none of it.
+  const { createSecureContext } = await import('node:tls')
   if (attempt(() => createSecureContext({ cert: certificate, key: privateKey })) === undefined)
     return void add('ssl_certificate', `${certificateFile} and its key are not fit for TLS`)
   return { certificate, privateKey }
