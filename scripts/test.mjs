@@ -1,7 +1,7 @@
 // Runs the compiled tests under dist/test with node's own runner, the same way on Node 20, 22 and 24 (their command
 // lines disagree on how a folder is named). Arguments are substrings of test file names; none means all.
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -39,6 +39,37 @@ if (files.length === 0) {
   process.exit(1)
 }
 
+/** Folders whose quick tests share a process each: to start one and load everything costs more than most of them take. */
+const GROUPED = ['core', 'config', 'store', 'exchange', 'control', 'swarm', 'invite', 'hooks', 'instance']
+GROUPED.push('supervisor', 'feed', 'daemon/share', 'daemon/control', 'cli', 'dashboard')
+/** What is about a whole process, or lasts beyond a test: such a file keeps a process of its own. */
+const OWN_PROCESS =
+  /^(before|after|beforeEach|afterEach)\(|child_process|worker_threads|\bmock\.|\bprocess\.(?!hrtime|memoryUsage)/m
+
+/** The files to run, those that can share a process replaced by one that imports them. */
+function grouped(all) {
+  const folder = join(root, '.groups')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder)
+  const groups = new Map(GROUPED.map((name) => [name, []]))
+  const alone = all.filter((file) => {
+    const group = groups.get(relative(root, dirname(file)))
+    if (group === undefined || OWN_PROCESS.test(readFileSync(file, 'utf8'))) return true
+    group.push(file)
+    return false
+  })
+  const made = [...groups]
+    .filter(([, members]) => members.length > 0)
+    .map(([name, members]) => {
+      const file = join(folder, `${name.replaceAll('/', '-')}.mjs`)
+      writeFileSync(file, members.map((member) => `import ${JSON.stringify(member)}\n`).join(''))
+      return file
+    })
+  // The groups come before what is short on its own.
+  const at = alone.findIndex((file) => rankOf(file) === LONGEST.length)
+  return at < 0 ? [...alone, ...made] : [...alone.slice(0, at), ...made, ...alone.slice(at)]
+}
+
 function rankOf(file) {
   const at = LONGEST.findIndex((part) => file.includes(part))
   return at < 0 ? LONGEST.length : at
@@ -48,7 +79,8 @@ let passed = 0
 let failed = 0
 let skipped = 0
 let todo = 0
-const events = run({ files, concurrency: 2, timeout: 280_000 })
+// Three at a time on two processors: much of what is waited for is a disk, a timer or a process that starts.
+const events = run({ files: grouped(files), concurrency: 3, timeout: 280_000 })
 events.on('test:pass', ({ skip, details }) => {
   if (details.type === 'suite') return
   if (skip !== undefined) skipped++

@@ -45,6 +45,11 @@ export class ConfigSource {
     this.files = filesOf(opened)
   }
 
+  /** What it was read from on the way in. */
+  get opened(): OpenedConfig {
+    return this.#opened
+  }
+
   /** What was read on the way in. Throws as parseOpened and loadSecrets, and STORAGE_UNUSABLE. */
   async first(): Promise<SourcedConfig> {
     const loaded = await this.#load(this.#opened, this.#instance)

@@ -13,7 +13,7 @@ export function addResourceCommands(program: Command, io: CliIo, setExit: (code:
     program.command(name).description(description).argument('<config>', 'configuration file of the daemon')
   const json = (): Option => new Option('--json', 'print JSON')
   command('conflicts', 'list both sides of every double edit, and say which is to stay')
-    .argument('[path...]', 'only those of these paths, as they are listed or as whole paths')
+    .argument('[at...]', 'only those of these paths, as they are listed or as whole paths')
     .addOption(new Option('--keep <which>', 'end them').choices(['this', 'other', 'both']))
     .option('--all', 'with --keep: all that are listed')
     .addOption(json())

@@ -131,7 +131,12 @@ class Daemon implements RunningDaemon {
       stop: () => void this.stop(),
     }
     this.control = daemonBackend(view)
-    this.#pages = controlPages({ events: this.#events })
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares.all,
+    })
     this.#web = new WebApi(
       webRoutes(
         this.control,

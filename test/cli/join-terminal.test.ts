@@ -14,7 +14,7 @@ const W = formatSecret(writeSecretOf(Buffer.alloc(32, 7)))
 
 /** Runs a command on a terminal of its own; types when the prompt is there; tells what was shown and how it ended. */
 const DRIVER = `
-import json, os, pty, select, sys, termios
+import array, fcntl, json, os, pty, select, signal, sys, termios, time
 spec = json.load(sys.stdin)
 pid, fd = pty.fork()
 if pid == 0:
@@ -40,10 +40,20 @@ while True:
     if not sent and b'shown): ' in out:
         during = modes()
         sent = True
+        # What the kernel has not taken in when the command ends, it would show after it.
+        slave = os.open(os.readlink(f'/proc/{pid}/fd/0'), os.O_RDWR | os.O_NOCTTY) if spec['kill'] else None
+        if spec['kill']:
+            os.kill(pid, signal.SIGSTOP)
         for text in spec['type']:
             os.write(fd, text.encode())
-        if spec.get('kill'):
+        if spec['kill']:
+            taken = array.array('i', [0])
+            while taken[0] < sum(len(text) for text in spec['type']):
+                fcntl.ioctl(slave, termios.FIONREAD, taken)
+                time.sleep(0.001)
+            os.close(slave)
             os.kill(pid, spec['kill'])
+            os.kill(pid, signal.SIGCONT)
 _, status = os.waitpid(pid, 0)
 print(json.dumps({'out': out.decode(), 'exit': os.waitstatus_to_exitcode(status), 'before': before, 'during': during, 'after': modes()}))
 `

@@ -56,6 +56,7 @@ describe('parseConfig', () => {
       peerExpirationDays: 0,
       downloadLimit: 0,
       uploadLimit: 0,
+      rateLimitLocalPeers: false,
       shares: [
         {
           secret: write,

@@ -168,9 +168,6 @@ describe('folder_defaults', () => {
 describe('fates', () => {
   it('what cannot be done yet is a warning only where it is asked for', () => {
     const asks = {
-      download_limit: 1,
-      upload_limit: 1,
-      rate_limit_local_peers: true,
       use_upnp: 1,
       external_port: 5,
       proxy_type: 'socks5',
@@ -193,9 +190,6 @@ describe('fates', () => {
     for (const { message } of warnings)
       assert.match(message, /^is not honoured yet by this version and has no effect: [^`]+$/)
     const asksNothing = {
-      download_limit: 0,
-      upload_limit: '0',
-      rate_limit_local_peers: false,
       use_upnp: 0,
       external_port: 0,
       proxy_type: 'none',

@@ -88,6 +88,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     added: false,
     grade: 'write',
     state: 'idle',
+    scan: null,
     haltReason: null,
     pausedSince: null,
     files: 12345,

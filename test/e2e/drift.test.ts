@@ -155,7 +155,7 @@ test('restore: a path that is changed again and again waits ever longer, also ov
       reader.write('f', `by the job, ${round}`)
       await eventually(`round ${round} is undone`, () => reader.read('f') === "share's f")
     }
-    assert.equal((await reader.share()).driftDetail.restored, 3)
+    await eventually('all three are counted', async () => (await reader.share()).driftDetail.restored === 3)
     // As if it had gone on like this: nobody waits for minutes here.
     await reader.stop()
     assert.equal(await setPace(reader, 'f', 9), 3)

@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { withWorld } from '../support/daemons.js'
 import { hookRounds } from './hook-rounds.js'
 
-test('30 batches with kill -9 in between: each is told once, after a crash at least once, and never by halves', () =>
+test('12 batches with kill -9 in between: each is told once, after a crash at least once, and never by halves', () =>
   withWorld({}, async (world) => {
     // The full 200: npm run soak:hooks.
-    const tally = await hookRounds(world, { seed: 7, batches: 30 })
-    assert.ok(tally.quiet > 5 && tally.killed > 5, JSON.stringify(tally))
+    const tally = await hookRounds(world, { seed: 7, batches: 12 })
+    assert.ok(tally.quiet > 2 && tally.killed > 2, JSON.stringify(tally))
   }))

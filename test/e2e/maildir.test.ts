@@ -10,13 +10,13 @@ test('A2: messages are delivered, flagged and moved on three nodes; no listing s
   await withWorld({}, async (world) => {
     const { listings, faults, unsound, copied, archived, renames } = await mailRounds(world, {
       seed: 1,
-      messages: 600,
+      messages: 250,
     })
     if (unsound.length > 0)
       return t.skip(`on this file system, plain renames are not listed once either: ${unsound[0]}`)
     t.diagnostic(`${renames} renames, ${listings} listings, ${copied} copied, ${archived.length} archived`)
     assert.deepEqual(faults, [])
-    assert.ok(listings > 1000)
+    assert.ok(listings > 500)
     assert.equal(copied, 0, 'renamed messages with another inode')
     assert.deepEqual(archived, [])
   })

@@ -39,8 +39,9 @@ const MAX_ROUNDS = 6
 /** How long other changes may take to be applied here before a release is made. */
 const CATCH_UP_MS = 30_000
 const POLL_MS = 50
-/** How long the folder may take to come to rest, each time that it has to. */
+/** How long the folder may take to come to rest, each time that it has to; and for each file, as all may have to be read. */
 const REST_MS = 30_000
+const REST_MS_PER_FILE = 2
 /** Files of so many earlier releases are looked at for sharing: what is unchanged is in the latest. */
 const EARLIER = 2
 const ADVICE = `make the release when nothing writes there, or have ${IGNORE_FILE} leave that out`
@@ -168,10 +169,13 @@ export class ReleaseWriter {
   async #settle(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const tooLate = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        const detail = `the folder does not come to rest: it is being read still, or something keeps writing to it (${ADVICE})`
-        reject(new ShoalError('RELEASE_UNFIT', detail))
-      }, REST_MS)
+      timer = setTimeout(
+        () => {
+          const detail = `the folder does not come to rest: it is being read still, or something keeps writing to it (${ADVICE})`
+          reject(new ShoalError('RELEASE_UNFIT', detail))
+        },
+        REST_MS + REST_MS_PER_FILE * this.#parts.context.index.counts.files,
+      )
     })
     await Promise.race([this.#parts.settle(), tooLate]).finally(() => clearTimeout(timer))
   }

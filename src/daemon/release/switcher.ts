@@ -17,6 +17,9 @@ import { readCurrent, switchLink } from './current-link.js'
 import type { ReleaseFiles } from './release-files.js'
 import type { ReleaseParts } from './release-parts.js'
 
+/** How soon it is looked again where something is waited for, or went wrong: not all of it is told when it is over. */
+const AGAIN_MS = 5000
+
 /** Called with the name of the release that is shown now. */
 export type SwitchListener = (name: string) => void
 
@@ -28,6 +31,7 @@ export class Switcher {
   #isLooking = false
   #isLookDue = false
   #stopped = false
+  #timer: NodeJS.Timeout | undefined
   #step: SwitchStep = { type: 'none' }
   /** Releases whose paths have to be looked at anew, and from where on. */
   readonly #freed = new Map<string, RelPath | undefined>()
@@ -64,27 +68,32 @@ export class Switcher {
     this.#isLookDue = true
     if (this.#isLooking) return
     this.#isLooking = true
-    void this.#lookAll()
-      .catch((thrown: unknown) => this.#failed(thrown))
-      .finally(() => {
-        this.#isLooking = false
-      })
+    void this.#lookAll().catch((thrown: unknown) => this.#failed(thrown))
   }
 
   stop(): void {
     this.#stopped = true
+    clearTimeout(this.#timer)
   }
 
   async #lookAll(): Promise<void> {
-    while ((this.#isLookDue || this.#freed.size > 0) && !this.#stopped) {
-      this.#isLookDue = false
-      const { context, isDiskKnown } = this.#parts
-      if (context.haltReason() !== undefined || !isDiskKnown()) return
-      this.#readCurrent()
-      this.#step = switchStep(this.#seen())
-      this.#tell()
-      if (this.#step.type === 'switch') await this.#switchTo(this.#step.name)
-      await this.#free()
+    clearTimeout(this.#timer)
+    try {
+      while ((this.#isLookDue || this.#freed.size > 0) && !this.#stopped) {
+        this.#isLookDue = false
+        const { context, isDiskKnown } = this.#parts
+        if (context.haltReason() !== undefined || !isDiskKnown()) return
+        this.#readCurrent()
+        this.#step = switchStep(this.#seen())
+        this.#tell()
+        if (this.#step.type === 'switch') await this.#switchTo(this.#step.name)
+        await this.#free()
+      }
+    } finally {
+      // With the last look at what is due, and not a moment later: nobody would look at what comes in between.
+      this.#isLooking = false
+      if (this.#step.type !== 'none' && !this.#stopped)
+        this.#timer = setTimeout(() => this.look(), AGAIN_MS).unref()
     }
   }
 

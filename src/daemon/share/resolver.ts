@@ -146,7 +146,8 @@ export class Resolver {
   async #swap(path: RelPath, copy: RelPath, from: DiskStat, atMs: number): Promise<string | undefined> {
     const stat = this.#statOf(path, copy)
     const rename: CommitJob = { type: 'displace', path: copy, to: path, expect: expecting(from) }
-    if (stat === undefined) {
+    // Two names of one file already: a crash came between the two halves, and what stood here is in the archive.
+    if (stat === undefined || isSameFile(stat, from)) {
       await this.#run(copy, [rename], atMs, path)
       return undefined
     }
@@ -232,6 +233,10 @@ export class Resolver {
     await Promise.race([this.#o.settled(directories), late])
     clearTimeout(timer)
   }
+}
+
+function isSameFile(one: DiskStat, other: DiskStat): boolean {
+  return one.type === 'file' && one.ino === other.ino && one.dev === other.dev
 }
 
 function expecting(stat: DiskStat): Expect {
