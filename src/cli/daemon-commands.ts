@@ -53,10 +53,11 @@ export async function statusCommand(
   return VERDICT_EXIT[verdict.type]
 }
 
-/** Scans everything; returns when that is done and announced. */
-export async function scanCommand(io: CliIo, configFile: string): Promise<number> {
-  const { client } = await connect(configFile)
-  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan())
+/** Scans all shares, or the one of a folder; returns when that is done and announced. */
+export async function scanCommand(io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+  const { client, config } = await connect(configFile)
+  const share = dir === undefined ? undefined : shareAt(config, dir)
+  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan({ share }))
   return 0
 }
 

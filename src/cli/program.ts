@@ -10,7 +10,9 @@ import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
+import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
+import type { EventsOptions } from './events-command.js'
 import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
@@ -38,6 +40,7 @@ Examples:
   $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
+  $ shoal dashboard shoal.conf                      watch it, and settle conflicts
   $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
@@ -109,6 +112,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   addSystemCommands(program, io, setExit)
+  addDashboardCommand(program, io, setExit)
   addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
@@ -185,9 +189,11 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
       setExit(await (await queries()).statusCommand(io, config, options)),
     )
-  query('scan', 'look through all folders now; returns when the changes found are announced').action(
-    async (config: string) => setExit(await (await queries()).scanCommand(io, config)),
-  )
+  query('scan', 'look through all folders now; returns when the changes found are announced')
+    .argument('[dir]', 'only this folder')
+    .action(async (config: string, dir: string | undefined) =>
+      setExit(await (await queries()).scanCommand(io, config, dir)),
+    )
   query('peers', 'list the connections')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) =>
@@ -198,6 +204,7 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, device: string) =>
       setExit(await (await queries()).forgetCommand(io, config, device)),
     )
+  addEvents(query('events', 'print what the daemon has done lately, a line for each event'), io, setExit)
   addDrift(query('drift', "list what a reader's disk holds that the share does not say"), io, setExit)
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
@@ -241,6 +248,17 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
     .addOption(jsonOption())
     .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
       setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),
+    )
+}
+
+function addEvents(events: Command, io: CliIo, setExit: (code: number) => void): void {
+  const commands = () => import('./events-command.js')
+  events
+    .option('--follow', 'go on with what happens from now on, until SIGINT or SIGTERM')
+    .addOption(new Option('--after <id>', 'only what came after this one, by its id').argParser(parseEventId))
+    .addOption(jsonOption('print JSON, an event to a line'))
+    .action(async (config: string, options: EventsOptions) =>
+      setExit(await (await commands()).eventsCommand(io, config, options)),
     )
 }
 
@@ -322,6 +340,12 @@ function parseLifeOption(text: string): number {
   const lifeMs = parseLife(text)
   if (lifeMs === undefined) throw new InvalidArgumentError('expected a time such as 30m, 24h or 7d')
   return lifeMs
+}
+
+function parseEventId(text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new InvalidArgumentError('expected the id of an event, as --json prints it')
+  return Number(text)
 }
 
 function parseSeconds(text: string): number {

@@ -20,6 +20,8 @@ import type {
   DriftPath,
   DriftReport,
   MemberDriftReport,
+  RestoreDriftReport,
+  RestoreDriftRequest,
 } from '../../src/control/schema-drift.js'
 import type {
   EntriesReport,
@@ -373,6 +375,12 @@ export class FakeBackend implements ControlBackend {
   async removeShare({ share: at, dir }: RemoveShareRequest): Promise<void> {
     this.calls.push(`remove ${at ?? dir}`)
     await this.work()
+  }
+
+  async restoreDrift({ share: at, paths }: RestoreDriftRequest): Promise<RestoreDriftReport> {
+    this.calls.push(`restore ${at} ${paths.join(' ')}`)
+    await this.work()
+    return { restored: paths.map((path) => ({ dir: '/data/photos', path, to: null })), left: [] }
   }
 
   async scan({ share: at }: OneOrAll = {}): Promise<void> {

@@ -1,5 +1,5 @@
 // The control API over TCP, while the configuration asks for it: starts, changes and ends with "webui". Promises: what
-// cannot be served with is an error at the start, and later leaves in force what was; the listener and all it needs are
+// cannot be served with is an error at the start, and later lets in nobody who is not to get in any more; the listener and all it needs are
 // loaded only if there is one.
 import type { ControlBackend } from '../../control/calls.js'
 import { controlHandler, type Page } from '../../control/handler.js'
@@ -43,7 +43,7 @@ export class WebApi {
     this.#log = log
   }
 
-  /** Serves with these settings, or not at all. Throws what serveWeb throws; then what was served before still is. */
+  /** Serves with these settings, or not at all. Throws what serveWeb and WebServer.adjust throw. */
   serve(settings: WebSettings | undefined): Promise<void> {
     const mine = this.#last.then(() => this.#serve(settings))
     this.#last = mine.catch(() => undefined)
@@ -56,7 +56,8 @@ export class WebApi {
       await this.serve(settings)
     } catch (thrown) {
       const { code, message } = toShoalError(thrown)
-      this.#log.error({ code, message }, 'webui cannot be changed so; it stays as it was')
+      const left = this.#server?.port ? 'stays as it was' : 'is not served until the next change'
+      this.#log.error({ code, message }, `webui cannot be changed so; the API over TCP ${left}`)
     }
   }
 

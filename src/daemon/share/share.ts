@@ -142,9 +142,7 @@ export class Share {
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
-      downloadLimit: options.rates.download,
-      uploadLimit: options.rates.upload,
-      exempt: (peer) => options.rates.isExempt(peer),
+      ...options.rates.forExchange,
     })
     this.members = makeMembers(options, prefix, this.#log, {
       peers: () => this.peers,
@@ -246,13 +244,11 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
-    this.contents = makeContents(options, this.#context, () => this.#feeds, {
+    this.contents = makeContents(options, this.#context, {
+      feeds: this.#feeds,
+      scanner: this.#scanner,
+      settler: this.#settler,
       mustRun: () => this.#mustRun(),
-      settled: async (directories) => {
-        this.#scanner.markDirty(directories)
-        await this.#scanner.settled()
-        await this.#settler.settled()
-      },
     })
     this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
   }
@@ -471,25 +467,18 @@ export class Share {
   }
 
   #makeFeeds(): ShareFeeds {
-    const { keys, identity, deviceName, feeds, nowMs } = this.#o
+    const { keys, identity, deviceName, feeds: store, nowMs } = this.#o
+    const { index, exchange, problems } = this
     return new ShareFeeds({
-      keys,
-      identity,
-      deviceName,
-      store: feeds,
-      index: this.index,
-      meta: this.#meta,
-      exchange: this.exchange,
-      problems: this.problems,
-      log: this.#log,
-      nowMs,
+      ...{ keys, identity, deviceName, store, nowMs, index, exchange, problems },
+      ...{ meta: this.#meta, log: this.#log },
       isBehindDisk: this.#isBehindDisk,
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => {
+      onOwnChange: (path, isDirectory) => {
         this.hooks.noteChange(path, 'user')
-        this.observer.published(path)
+        this.observer.published(path, isDirectory)
       },
       onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),
