@@ -6,16 +6,19 @@ import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { scanMeter, syncMeter } from './progress/meters.js'
+import { showDaemon } from './progress/show.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatDuration, formatJson, formatTable, printable } from './text.js'
 
 /** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
 const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
-  'in-sync': 0,
-  behind: 2,
-  halted: 2,
-  unreachable: 3,
+  'in-sync': EXIT.done,
+  behind: EXIT.behind,
+  halted: EXIT.behind,
+  unreachable: EXIT.unreachable,
 }
 
 /** So much of a device's id, and no less, names it: what status shows. */
@@ -37,7 +40,12 @@ export async function statusCommand(
     io.out(options.json === true ? formatJson(report) : formatStatus(report))
     return 0
   }
-  const { report, verdict } = await waitForSync(client, { timeoutMs: options.timeout * 1000 })
+  const timeoutMs = options.timeout * 1000
+  const endMs = performance.now() + timeoutMs
+  const meter = syncMeter(() => Math.max(0, endMs - performance.now()))
+  const { report, verdict } = await showDaemon(io, client, 'status', meter, () =>
+    waitForSync(client, { timeoutMs }),
+  )
   io.out(
     options.json === true
       ? formatJson({ ...report, verdict: verdict.type })
@@ -47,9 +55,10 @@ export async function statusCommand(
 }
 
 /** Scans all shares, or the one of a folder; returns when that is done and announced. */
-export async function scanCommand(_io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+export async function scanCommand(io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
   const { client, config } = await connect(configFile)
-  await client.scan({ share: dir === undefined ? undefined : shareAt(config, dir) })
+  const share = dir === undefined ? undefined : shareAt(config, dir)
+  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan({ share }))
   return 0
 }
 

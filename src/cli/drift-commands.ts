@@ -6,7 +6,10 @@ import type { ControlClient } from '../control/client.js'
 import type { ArchiveExtraReport, DriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { driftMeter } from './progress/meters.js'
+import { showDaemon, showEach } from './progress/show.js'
 import { formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
 
 export interface DriftOptions extends JsonOption {
@@ -41,7 +44,7 @@ export async function driftCommand(
   const drift =
     chosen.length === 0 ? all : all.filter((item) => chosen.some((place) => isAt(config, item, place)))
   io.out(options.json === true ? formatJson(drift) : formatDrift(drift))
-  return drift.some(({ acknowledgement }) => acknowledgement === null) ? 1 : 0
+  return drift.some(({ acknowledgement }) => acknowledgement === null) ? EXIT.no : EXIT.done
 }
 
 /** Says that the drift of some paths is meant, or takes that back. */
@@ -57,10 +60,10 @@ export async function acknowledgeCommand(
   const all = await client.drift()
   const places = paths.map((path) => placeOf(config, all, path))
   const said: DriftReport[] = []
-  for (const place of places) {
+  await showEach(io, 'drift acknowledge', 'path', places, async (place) => {
     if (withdraw === true) await client.withdrawDrift(place)
     else said.push(await client.acknowledgeDrift({ ...place, reason: reason!, lifeMs }))
-  }
+  })
   if (json === true) io.out(formatJson(said))
   else if (withdraw === true) for (const path of paths) io.out(`${printable(path)} is drift again\n`)
   else
@@ -83,17 +86,19 @@ async function archiveExtra(
     if (!isThere) throw new ShoalError('NOT_FOUND', `there is no extra file at ${printable(paths[at]!)}`)
   }
   const reports: ArchiveExtraReport[] = []
-  if (places.length === 0) reports.push(await client.archiveExtra())
-  for (const share of new Set(places.map((place) => place.share))) {
-    const within = places.filter((place) => place.share === share).map(({ path }) => path)
-    reports.push(await client.archiveExtra(within.includes('') ? { share } : { share, paths: within }))
-  }
+  await showDaemon(io, client, 'drift --archive-extra', driftMeter(), async () => {
+    if (places.length === 0) reports.push(await client.archiveExtra())
+    for (const share of new Set(places.map((place) => place.share))) {
+      const within = places.filter((place) => place.share === share).map(({ path }) => path)
+      reports.push(await client.archiveExtra(within.includes('') ? { share } : { share, paths: within }))
+    }
+  })
   const report = {
     moved: reports.flatMap(({ moved }) => moved),
     left: reports.flatMap(({ left }) => left),
   }
   io.out(json === true ? formatJson(report) : formatArchived(report))
-  return report.left.length > 0 ? 1 : 0
+  return report.left.length > 0 ? EXIT.no : EXIT.done
 }
 
 /** What is open first, and apart from it what is acknowledged; a table for each folder. */

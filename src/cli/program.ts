@@ -15,10 +15,12 @@ import type { EventsOptions } from './events-command.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addResourceCommands } from './resource-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
+import { addSystemCommands } from './system-commands.js'
 import { printable } from './text.js'
 
 /** How long --wait waits unless told, seconds. */
@@ -46,11 +48,14 @@ const queries = () => import('./daemon-commands.js')
 /** Runs one command line (without node and script); resolves with the exit code, never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let exit = 0
-  const program = makeProgram(io, (code) => {
-    exit = code
-  })
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await withCommon(io, async (common, listen) => {
+      const program = makeProgram(common, (code) => {
+        exit = code
+      })
+      listen(program)
+      await program.parseAsync(argv, { from: 'user' })
+    })
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
@@ -102,6 +107,8 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
+  addSystemCommands(program, io, setExit)
+  addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
 }

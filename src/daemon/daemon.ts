@@ -7,6 +7,7 @@ import path from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
+import type { Page } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
@@ -23,6 +24,7 @@ import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
 import { daemonBackend } from './control/backend.js'
 import { controlPages } from './control/pages.js'
+import { WebApi, webRoutes } from './control/web-api.js'
 import { readIfThere } from './durable-file.js'
 import { EventBook } from './events.js'
 import { Identity } from './identity.js'
@@ -85,6 +87,8 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #pages: readonly Page[]
+  readonly #web: WebApi
   readonly #hookSlots = new HookSlots()
   readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
@@ -117,6 +121,13 @@ class Daemon implements RunningDaemon {
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     })
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares,
+    })
+    this.#web = new WebApi(webRoutes(this.control, this.#pages, this.#log), this.#log)
   }
 
   get port(): number {
@@ -140,8 +151,13 @@ class Daemon implements RunningDaemon {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
       await this.#open()
-      const pages = controlPages({ events: this.#events })
-      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
+      this.#server = await serveControl({
+        storagePath,
+        backend: this.control,
+        pages: this.#pages,
+        log: this.#log,
+      })
+      await this.#web.serve(this.#config.web)
     } catch (thrown) {
       await this.#close()
       throw thrown
@@ -170,6 +186,7 @@ class Daemon implements RunningDaemon {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
     this.#rates.configure(this.#config)
+    if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)
     // Whoever is just starting over as another device does so with the new ones.
     for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
       share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
@@ -195,6 +212,7 @@ class Daemon implements RunningDaemon {
         failures.push(thrown)
       }
     }
+    await attempt(() => this.#web.close())
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined

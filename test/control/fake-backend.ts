@@ -80,6 +80,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     dir: '/data/photos',
     grade: 'write',
     state: 'idle',
+    scan: null,
     haltReason: null,
     pausedSince: null,
     files: 12345,

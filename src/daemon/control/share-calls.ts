@@ -100,6 +100,7 @@ function shareReport(
     dir: share.dir,
     grade: share.grade,
     state: share.state,
+    scan: share.scanProgress ?? null,
     haltReason: share.haltReason ?? null,
     pausedSince: pausedMs === undefined ? null : isoTime(pausedMs),
     files,

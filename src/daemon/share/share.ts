@@ -32,6 +32,7 @@ import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
@@ -263,6 +264,11 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
@@ -273,6 +279,10 @@ export class Share {
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
+  }
+
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
   }
 
   get peers(): readonly SharePeer[] {
@@ -432,6 +442,7 @@ export class Share {
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.flush(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
