@@ -457,6 +457,11 @@ describe('the daemon', () => {
     },
     { name: 'nothing wrong', findings: checkProblems(status(share())), expect: [['ok', /none/]] },
     {
+      name: 'a share that somebody has paused',
+      findings: checkProblems(status(share({ state: 'paused', pausedSince: '2026-11-20T18:02:03.000Z' }))),
+      expect: [['warn', /paused since 2026-11-20/, /shoal resume/]],
+    },
+    {
       name: 'a share that is halted, with problems, conflicts and drift',
       findings: checkProblems(
         status(

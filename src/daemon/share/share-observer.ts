@@ -195,7 +195,7 @@ export class ShareObserver {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#tell()
-      if (this.#state === 'idle' || this.#state === 'halted') return
+      if (this.#state === 'idle' || this.#state === 'halted' || this.#state === 'paused') return
       this.#soon(this.#watchMs)
       this.#watchMs = Math.min(MAX_WATCH_MS, 2 * this.#watchMs)
     }, delayMs).unref()

@@ -39,7 +39,7 @@ const SHOWN = 3
 
 /** What it says is wrong with each share. */
 export function checkProblems({ shares }: StatusReport): Finding[] {
-  return shares.flatMap(({ dir, state, haltReason, problems, conflicts, drift }) => {
+  return shares.flatMap(({ dir, state, haltReason, pausedSince, problems, conflicts, drift }) => {
     const findings: Finding[] = []
     if (state === 'halted')
       findings.push(
@@ -47,6 +47,14 @@ export function checkProblems({ shares }: StatusReport): Finding[] {
           'problems',
           `${dir} is halted: ${haltReason ?? 'no reason given'}`,
           'when that is right as it is: shoal approve CONFIG',
+        ),
+      )
+    if (pausedSince !== null)
+      findings.push(
+        warn(
+          'problems',
+          `${dir} is paused since ${pausedSince}`,
+          'when that was long enough: shoal resume CONFIG',
         ),
       )
     if (problems.length > 0) {
