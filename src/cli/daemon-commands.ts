@@ -1,6 +1,5 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
-import type { Config } from '../config/config.js'
 import { readConfig } from '../config/secrets.js'
 import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
@@ -106,10 +105,25 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
+/** What commands need to know of a configuration whose daemon runs. */
+export interface RunningConfig {
+  /** As it was named. */
+  readonly fileName: string
+  /** Those of the file, and then those that were added while the daemon ran. */
+  readonly shares: readonly { readonly dir: string }[]
+}
+
 /** The daemon of a configuration file. */
-export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
+export async function connect(configFile: string): Promise<{ client: ControlClient; config: RunningConfig }> {
   const { config } = await readConfig(configFile)
-  return { client: controlClient(config.storagePath), config }
+  const client = controlClient(config.storagePath)
+  const folders = await client.folders().catch((thrown: unknown) => {
+    // A daemon of an earlier version, to which none can be added; whatever else is wrong, the command itself meets.
+    if (thrown instanceof ShoalError && ['NOT_FOUND', 'DAEMON_UNREACHABLE'].includes(thrown.code)) return []
+    throw thrown
+  })
+  const added = folders.filter((folder) => folder.added && folder.share !== null)
+  return { client, config: { fileName: config.fileName, shares: [...config.shares, ...added] } }
 }
 
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
@@ -129,7 +143,7 @@ function silentMember(members: readonly MemberReport[], named: string): MemberRe
 }
 
 /** The place of a folder's share in the configuration. NOT_FOUND. */
-export function shareAt(config: Config, dir: string): number {
+export function shareAt(config: RunningConfig, dir: string): number {
   const at = config.shares.findIndex((share) => share.dir === resolve(dir))
   if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
   return at

@@ -10,8 +10,10 @@ import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption } from './daemon-commands.js'
+import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { EventsOptions } from './events-command.js'
+import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
@@ -38,6 +40,7 @@ Examples:
   $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
+  $ shoal dashboard shoal.conf                      watch it, and settle conflicts
   $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
@@ -100,6 +103,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addSecret(program, io)
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
@@ -108,6 +112,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   addSystemCommands(program, io, setExit)
+  addDashboardCommand(program, io, setExit)
   addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()

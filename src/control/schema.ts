@@ -25,6 +25,8 @@ export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 export interface ShareReport {
   /** Absolute. */
   readonly dir: string
+  /** Whether it was added while the daemon ran, and so is not in the configuration file. */
+  readonly added: boolean
   readonly grade: Grade
   readonly state: ShareState
   /** How far the look at the whole tree has come; null: none is under way. */
@@ -202,6 +204,8 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
+  // A daemon of an earlier version can add none.
+  added: z.boolean().default(false),
   grade,
   state: shareState,
   haltReason: z.string().nullable(),

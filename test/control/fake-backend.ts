@@ -20,6 +20,8 @@ import type {
   DriftPath,
   DriftReport,
   MemberDriftReport,
+  RestoreDriftReport,
+  RestoreDriftRequest,
 } from '../../src/control/schema-drift.js'
 import type {
   EntriesReport,
@@ -27,6 +29,13 @@ import type {
   HistoryReport,
   HistoryRequest,
 } from '../../src/control/schema-entries.js'
+import type {
+  AddedShareReport,
+  AddShareRequest,
+  ChangeShareRequest,
+  FolderReport,
+  RemoveShareRequest,
+} from '../../src/control/schema-folders.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
 import type {
   AvailabilityReport,
@@ -78,6 +87,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
 export function share(changes: Partial<ShareReport> = {}): ShareReport {
   return {
     dir: '/data/photos',
+    added: false,
     grade: 'write',
     state: 'idle',
     scan: null,
@@ -247,6 +257,7 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  folderList: FolderReport[] = []
   liveAnswer: LiveReport = live(shareLive())
   availabilityAnswer: AvailabilityReport = {
     ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
@@ -344,6 +355,32 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
     await this.work()
     return this.extraReport
+  }
+
+  async folders(): Promise<FolderReport[]> {
+    return this.folderList
+  }
+
+  async addShare({ dir, secret: _, ...settings }: AddShareRequest): Promise<AddedShareReport> {
+    this.calls.push(`add ${dir} ${JSON.stringify(settings)}`)
+    await this.work()
+    return { share: 1, dir }
+  }
+
+  async changeShare({ share: at, ...settings }: ChangeShareRequest): Promise<void> {
+    this.calls.push(`change ${at} ${JSON.stringify(settings)}`)
+    await this.work()
+  }
+
+  async removeShare({ share: at, dir }: RemoveShareRequest): Promise<void> {
+    this.calls.push(`remove ${at ?? dir}`)
+    await this.work()
+  }
+
+  async restoreDrift({ share: at, paths }: RestoreDriftRequest): Promise<RestoreDriftReport> {
+    this.calls.push(`restore ${at} ${paths.join(' ')}`)
+    await this.work()
+    return { restored: paths.map((path) => ({ dir: '/data/photos', path, to: null })), left: [] }
   }
 
   async scan({ share: at }: OneOrAll = {}): Promise<void> {

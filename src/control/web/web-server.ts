@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
 import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 import { type ControlResponse, errorResponse } from '../request.js'
@@ -57,11 +58,11 @@ export interface WebOptions {
 }
 
 export interface WebServer {
-  /** The port it listens on. */
+  /** The port it listens on; 0: it does not. */
   readonly port: number
   /**
-   * Serves with other settings. Throws what serveWeb throws; the old ones are then in force. Connections that are open are
-   * closed.
+   * Serves with other settings, and closes the connections that are open. Throws what serveWeb throws; then the old ones
+   * are in force if the place is all that was to change, and else nothing is served until the next change.
    */
   adjust(settings: WebSettings): Promise<void>
   close(): Promise<void>
@@ -116,6 +117,20 @@ class TcpServer implements WebServer {
 
   async #adjust(settings: WebSettings): Promise<void> {
     if (this.#closing.signal.aborted) return
+    const before = this.#listener
+    try {
+      await this.#change(before, settings)
+    } catch (thrown) {
+      // Whoever the new settings keep out must not get in by the old ones.
+      if (before !== undefined && !isSameBut(before.settings, settings)) {
+        this.#listener = undefined
+        await stop(before)
+      }
+      throw thrown
+    }
+  }
+
+  async #change(before: Listener | undefined, settings: WebSettings): Promise<void> {
     const door = await Door.open(
       settings,
       {
@@ -126,21 +141,18 @@ class TcpServer implements WebServer {
       },
       this.#door?.tries,
     )
-    const before = this.#listener
-    if (before === undefined || !isSamePlace(before.settings, settings)) {
+    const isSamePlace = before?.settings.host === settings.host && before.settings.port === settings.port
+    const isSameKind = (before?.settings.tls === undefined) === (settings.tls === undefined)
+    if (before === undefined || !isSamePlace) {
       this.#listener = await this.#listen(settings)
       this.#door = door
       return stop(before)
     }
-    const wasTls = before.settings.tls !== undefined
-    if (wasTls !== (settings.tls !== undefined)) {
-      // The place is taken by ourselves, and is taken back if the new settings cannot have it.
+    if (!isSameKind) {
+      // The place is taken by ourselves.
       await stop(before)
       this.#listener = undefined
-      this.#listener = await this.#listen(settings).catch(async (thrown: unknown) => {
-        this.#listener = await this.#listen(before.settings)
-        throw thrown
-      })
+      this.#listener = await this.#listen(settings)
       this.#door = door
       return
     }
@@ -369,8 +381,10 @@ function unusable({ host, port }: WebSettings, cause: NodeJS.ErrnoException): Sh
   return new ShoalError('CONFIG_INVALID', `cannot listen on ${place}: ${cause.message}`, { cause })
 }
 
-function isSamePlace(one: WebSettings, other: WebSettings): boolean {
-  return one.host === other.host && one.port === other.port
+/** But for the place. */
+function isSameBut(one: WebSettings, other: WebSettings): boolean {
+  const { host, port } = one
+  return isDeepStrictEqual({ ...other, host, port }, one)
 }
 
 function stop(listener: Listener | undefined): Promise<void> {

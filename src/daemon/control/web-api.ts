@@ -1,8 +1,9 @@
 // The control API over TCP, while the configuration asks for it: starts, changes and ends with "webui". Promises: what
-// cannot be served with is an error at the start, and later leaves in force what was; the listener and all it needs are
+// cannot be served with is an error at the start, and later lets in nobody who is not to get in any more; the listener and all it needs are
 // loaded only if there is one.
 import type { ControlBackend } from '../../control/calls.js'
 import { controlHandler, type Page } from '../../control/handler.js'
+import type { LegacyHost } from '../../control/legacy/host.js'
 import type { WebRoute } from '../../control/web/route.js'
 import type { WebSettings } from '../../control/web/settings.js'
 import type { WebServer } from '../../control/web/web-server.js'
@@ -10,8 +11,24 @@ import { toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 
 /** What is answered over TCP; the first that takes a path answers it. */
-export function webRoutes(backend: ControlBackend, pages: readonly Page[], log: Log): readonly WebRoute[] {
-  return [{ prefix: '/', handle: controlHandler(backend, log, pages) }]
+export function webRoutes(
+  backend: ControlBackend,
+  pages: readonly Page[],
+  legacy: LegacyHost,
+  log: Log,
+): readonly WebRoute[] {
+  let old: WebRoute['handle'] | undefined
+  return [
+    {
+      prefix: '/api',
+      handle: async (request) => {
+        // Few ask, so it is loaded by the first who does.
+        old ??= (await import('../../control/legacy/api.js')).legacyHandler(legacy, log)
+        return old(request)
+      },
+    },
+    { prefix: '/', handle: controlHandler(backend, log, pages) },
+  ]
 }
 
 export class WebApi {
@@ -26,7 +43,7 @@ export class WebApi {
     this.#log = log
   }
 
-  /** Serves with these settings, or not at all. Throws what serveWeb throws; then what was served before still is. */
+  /** Serves with these settings, or not at all. Throws what serveWeb and WebServer.adjust throw. */
   serve(settings: WebSettings | undefined): Promise<void> {
     const mine = this.#last.then(() => this.#serve(settings))
     this.#last = mine.catch(() => undefined)
@@ -39,7 +56,8 @@ export class WebApi {
       await this.serve(settings)
     } catch (thrown) {
       const { code, message } = toShoalError(thrown)
-      this.#log.error({ code, message }, 'webui cannot be changed so; it stays as it was')
+      const left = this.#server?.port ? 'stays as it was' : 'is not served until the next change'
+      this.#log.error({ code, message }, `webui cannot be changed so; the API over TCP ${left}`)
     }
   }
 

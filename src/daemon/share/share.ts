@@ -43,7 +43,13 @@ import { makeHooks } from './share-hooks.js'
 import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
 import { observed, ShareObserver } from './share-observer.js'
-import type { ShareHooks, ShareOptions, ShareSettings, ShareState } from './share-options.js'
+import {
+  type ShareHooks,
+  type ShareOptions,
+  type ShareSettings,
+  type ShareState,
+  tablePrefix,
+} from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
@@ -91,7 +97,7 @@ export class Share {
 
   constructor(options: ShareOptions, onFatal: (thrown: unknown) => void) {
     const { keys, dir, nowMs, database } = options
-    const prefix = `${keys.shareId.slice(0, 16)}:`
+    const prefix = tablePrefix(keys.shareId)
     this.#o = options
     this.#settings = options.settings
     this.#onFatal = onFatal
@@ -410,6 +416,7 @@ export class Share {
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])
+    await this.#feeds.close()
   }
 
   #makeContext(): ShareContext {
@@ -469,9 +476,9 @@ export class Share {
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => {
+      onOwnChange: (path, isDirectory) => {
         this.hooks.noteChange(path, 'user')
-        this.observer.published(path)
+        this.observer.published(path, isDirectory)
       },
       onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),

@@ -49,6 +49,11 @@ export function ask(
     const call = certificate === undefined ? request(options) : tlsRequest({ ...options, ca: certificate })
     call.on('response', (response) => {
       let text = ''
+      // It has no end.
+      if (response.headers['content-type'] === 'text/event-stream') {
+        call.destroy()
+        return resolve({ status: response.statusCode!, headers: response.headers, text })
+      }
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part
       })

@@ -300,6 +300,22 @@ describe('settings that change', () => {
     await server.close()
   })
 
+  it('whoever they keep out stays out, even if they cannot be served', async () => {
+    const [server, other] = [await serve(), await serve()]
+    const before = server.port
+    await assert.rejects(
+      server.adjust({ ...SETTINGS, port: other.port, apiKey: 'another-key-of-20-characters' }),
+    )
+    assert.equal(server.port, 0)
+    await assert.rejects(ask(before, { headers: KEYED }), { code: 'ECONNREFUSED' })
+    await server.adjust({ ...SETTINGS, port: before })
+    assert.equal((await ask(before, { headers: KEYED })).status, 200)
+    const login = { name: 'ann', password: { type: 'hash', text: '$9$what$is-this' } } as const
+    await assert.rejects(server.adjust({ ...SETTINGS, port: before, login }), { code: 'CONFIG_INVALID' })
+    await assert.rejects(ask(before, { headers: KEYED }), { code: 'ECONNREFUSED' })
+    await Promise.all([server.close(), other.close()])
+  })
+
   it('a hash that this machine cannot check is an error', async () => {
     const password = { type: 'hash', text: '$9$what$is-this' } as const
     const login = { name: 'ann', password }
