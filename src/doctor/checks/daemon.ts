@@ -41,20 +41,16 @@ const SHOWN = 3
 export function checkProblems({ shares }: StatusReport): Finding[] {
   return shares.flatMap(({ dir, state, haltReason, pausedSince, problems, conflicts, drift }) => {
     const findings: Finding[] = []
+    if (pausedSince !== null)
+      findings.push(
+        warn('problems', `${dir} is paused since ${pausedSince}`, 'to go on: shoal resume CONFIG'),
+      )
     if (state === 'halted')
       findings.push(
         fail(
           'problems',
           `${dir} is halted: ${haltReason ?? 'no reason given'}`,
           'when that is right as it is: shoal approve CONFIG',
-        ),
-      )
-    if (pausedSince !== null)
-      findings.push(
-        warn(
-          'problems',
-          `${dir} is paused since ${pausedSince}`,
-          'when that was long enough: shoal resume CONFIG',
         ),
       )
     if (problems.length > 0) {
