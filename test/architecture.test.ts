@@ -28,7 +28,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...['folder/attributes', 'folder/free-rename', 'folder/marker', 'swarm/endpoint'],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
@@ -36,11 +36,24 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
     ...['control/', 'instance/', 'hooks/'],
   ],
+  // Asks daemons as any other program does. Sizes and names are written as the commands write them.
+  dashboard: [
+    ...[
+      'core/',
+      'control/client',
+      'control/schema',
+      'control/event-client',
+      'config/places',
+      'config/secrets',
+    ],
+    ...['supervisor/configs', 'supervisor/place', 'cli/text'],
+  ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
     'ports/',
     'control/client',
+    'control/event-client',
     'control/schema',
     'control/wait',
     'control/package-version',
@@ -49,6 +62,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/log',
     'daemon/log-file',
     'daemon/preview/report',
+    'daemon/verify/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
     'doctor/finding',
@@ -64,6 +78,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['daemon/verify/verify', 'dashboard/dashboard', 'dashboard/text'],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }
@@ -155,6 +170,19 @@ test('core is pure: no I/O, clock, randomness, promises or logging', () => {
     const code = withoutTexts(source)
     for (const [pattern, what] of IMPURE) if (pattern.test(code)) wrong.push(`${name} uses ${what}`)
   }
+  assert.deepEqual(wrong, [])
+})
+
+test('of the dashboard, what is shown is pure, and only what draws it loads ink', () => {
+  const wrong: string[] = []
+  for (const [name, source] of sources)
+    for (const { target, isType } of importsOf(name, source)) {
+      const isModel = name.startsWith('dashboard/model/') || name.startsWith('dashboard/screens/')
+      if (isModel && !isType && (target.startsWith('node:') || target.startsWith('src/control/')))
+        wrong.push(`${name} imports ${target}`)
+      const draws = name.startsWith('dashboard/view/') || name === 'dashboard/dashboard.ts'
+      if (!draws && (target === 'ink' || target === 'react')) wrong.push(`${name} imports ${target}`)
+    }
   assert.deepEqual(wrong, [])
 })
 

@@ -1,11 +1,11 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
-import type { Config } from '../config/config.js'
 import { readConfig } from '../config/secrets.js'
 import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { parseHead } from '../core/head.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { scanMeter, syncMeter } from './progress/meters.js'
@@ -24,6 +24,14 @@ const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
 /** So much of a device's id, and no less, names it: what status shows. */
 const ID_START = /^[0-9a-f]{8,64}$/
 
+/** What --wait waits for, beside or instead of all holding the same. */
+export interface WaitFor {
+  /** A head (core/head.ts). */
+  readonly at?: string
+  /** How many members; default: all. */
+  readonly members?: number | 'all'
+}
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -32,8 +40,12 @@ export interface JsonOption {
 export async function statusCommand(
   io: CliIo,
   configFile: string,
-  options: JsonOption & { readonly wait?: boolean; readonly timeout: number },
+  options: JsonOption & WaitFor & { readonly wait?: boolean; readonly timeout: number },
 ): Promise<number> {
+  const { at, members } = options
+  if (options.wait !== true && (at ?? members) !== undefined)
+    throw new ShoalError('USAGE', '--at and --members say what --wait waits for: give --wait as well')
+  const goal = { at: at === undefined ? undefined : parseHead(at), members }
   const { client } = await connect(configFile)
   if (options.wait !== true) {
     const report = await client.status()
@@ -44,20 +56,21 @@ export async function statusCommand(
   const endMs = performance.now() + timeoutMs
   const meter = syncMeter(() => Math.max(0, endMs - performance.now()))
   const { report, verdict } = await showDaemon(io, client, 'status', meter, () =>
-    waitForSync(client, { timeoutMs }),
+    waitForSync(client, { timeoutMs, ...goal }),
   )
   io.out(
     options.json === true
-      ? formatJson({ ...report, verdict: verdict.type })
+      ? formatJson({ ...report, verdict: verdict.type, because: verdict.because })
       : `${formatStatus(report)}\n${formatVerdict(verdict)}\n`,
   )
   return VERDICT_EXIT[verdict.type]
 }
 
-/** Scans everything; returns when that is done and announced. */
-export async function scanCommand(io: CliIo, configFile: string): Promise<number> {
-  const { client } = await connect(configFile)
-  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan())
+/** Scans all shares, or the one of a folder; returns when that is done and announced. */
+export async function scanCommand(io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+  const { client, config } = await connect(configFile)
+  const share = dir === undefined ? undefined : shareAt(config, dir)
+  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan({ share }))
   return 0
 }
 
@@ -105,16 +118,38 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
+/** What commands need to know of a configuration whose daemon runs. */
+export interface RunningConfig {
+  /** As it was named. */
+  readonly fileName: string
+  /** Those of the file, and then those that were added while the daemon ran. */
+  readonly shares: readonly { readonly dir: string }[]
+}
+
 /** The daemon of a configuration file. */
-export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
+export async function connect(configFile: string): Promise<{ client: ControlClient; config: RunningConfig }> {
   const { config } = await readConfig(configFile)
-  return { client: controlClient(config.storagePath), config }
+  const client = controlClient(config.storagePath)
+  const folders = await client.folders().catch((thrown: unknown) => {
+    // A daemon of an earlier version, to which none can be added; whatever else is wrong, the command itself meets.
+    if (thrown instanceof ShoalError && ['NOT_FOUND', 'DAEMON_UNREACHABLE'].includes(thrown.code)) return []
+    throw thrown
+  })
+  const added = folders.filter((folder) => folder.added && folder.share !== null)
+  return { client, config: { fileName: config.fileName, shares: [...config.shares, ...added] } }
+}
+
+/** Whether somebody who says this means a member. */
+export function isNamed(
+  { name, device }: { readonly name: string; readonly device: string },
+  said: string,
+): boolean {
+  return name === said || (ID_START.test(said) && device.startsWith(said))
 }
 
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
 function silentMember(members: readonly MemberReport[], named: string): MemberReport {
-  const isId = (device: string): boolean => ID_START.test(named) && device.startsWith(named)
-  const meant = members.filter(({ name, device }) => name === named || isId(device))
+  const meant = members.filter((member) => isNamed(member, named))
   const silent = new Map(meant.filter(({ connected }) => !connected).map((one) => [one.device, one]))
   const [found, second] = silent.values()
   if (found !== undefined && second === undefined) return found
@@ -128,7 +163,7 @@ function silentMember(members: readonly MemberReport[], named: string): MemberRe
 }
 
 /** The place of a folder's share in the configuration. NOT_FOUND. */
-export function shareAt(config: Config, dir: string): number {
+export function shareAt(config: RunningConfig, dir: string): number {
   const at = config.shares.findIndex((share) => share.dir === resolve(dir))
   if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
   return at
@@ -155,5 +190,5 @@ function printList<T extends { readonly dir: string }>(
 function formatVerdict({ type, because, notCounted }: Verdict): string {
   const verdict = type === 'in-sync' ? 'in sync' : `${type}: ${because.map(printable).join(', ')}`
   if (notCounted.length === 0) return verdict
-  return `${verdict}\nnot counted, not seen for peer_expiration_days: ${notCounted.map(printable).join(', ')}`
+  return `${verdict}\nnot counted: ${notCounted.map(printable).join('; ')}`
 }

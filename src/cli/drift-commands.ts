@@ -1,11 +1,10 @@
 // shoal drift and what goes with it: a reader's own changes as text, a person's word that one is meant, and extra files to
 // the archive.
 import { isAbsolute, relative, resolve } from 'node:path'
-import type { Config } from '../config/config.js'
 import type { ControlClient } from '../control/client.js'
 import type { ArchiveExtraReport, DriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
-import { connect, type JsonOption } from './daemon-commands.js'
+import { connect, type JsonOption, type RunningConfig } from './daemon-commands.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { driftMeter } from './progress/meters.js'
@@ -75,7 +74,7 @@ export async function acknowledgeCommand(
 async function archiveExtra(
   io: CliIo,
   client: ControlClient,
-  config: Config,
+  config: RunningConfig,
   paths: readonly string[],
   { json }: DriftOptions,
 ): Promise<number> {
@@ -169,7 +168,11 @@ function formatArchived({ moved, left }: ArchiveExtraReport): string {
  * The share and path that somebody means: a whole path, or one as shoal drift lists it. Of several folders the one that has
  * drift there. USAGE, NOT_FOUND.
  */
-function placeOf({ shares, fileName }: Config, drift: readonly DriftReport[], text: string): SharePath {
+function placeOf(
+  { shares, fileName }: RunningConfig,
+  drift: readonly DriftReport[],
+  text: string,
+): SharePath {
   if (isAbsolute(text)) {
     const path = resolve(text)
     for (const [share, { dir }] of shares.entries()) {
@@ -189,7 +192,7 @@ function placeOf({ shares, fileName }: Config, drift: readonly DriftReport[], te
   return { share: found[0]!, path }
 }
 
-function isAt({ shares }: Config, item: DriftReport, { share, path }: SharePath): boolean {
+function isAt({ shares }: RunningConfig, item: DriftReport, { share, path }: SharePath): boolean {
   return item.dir === shares[share]?.dir && isWithin(item.path, path)
 }
 

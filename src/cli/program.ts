@@ -9,10 +9,14 @@ import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
-import type { JsonOption } from './daemon-commands.js'
+import type { JsonOption, WaitFor } from './daemon-commands.js'
+import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
+import type { EventsOptions } from './events-command.js'
+import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
+import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
@@ -37,6 +41,7 @@ Examples:
   $ shoal preview ~/.config/shoal/photos.conf       see first what that would do
   $ shoal run shoal.conf                            sync the folders of a configuration
   $ shoal status shoal.conf --wait                  wait until all devices are in sync
+  $ shoal dashboard shoal.conf                      watch it, and settle conflicts
   $ shoal invite shoal.conf --grade read            let somebody in by a telephone call
 
 Configuration files are described in docs/configuration.md, exit codes in docs/cli.md.`
@@ -99,14 +104,17 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addSecret(program, io)
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
+  addMemberCommands(program, io, setExit)
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   addSystemCommands(program, io, setExit)
+  addDashboardCommand(program, io, setExit)
   addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
@@ -174,18 +182,30 @@ function addQueries(program: Command, io: CliIo, setExit: (code: number) => void
         .default(DEFAULT_WAIT_SECONDS)
         .argParser(parseSeconds),
     )
+    .option(
+      '--at <head>',
+      'with --wait: until all hold at least what was published at this head, busy or not',
+    )
+    .addOption(
+      new Option('--members <number>', 'with --wait: until so many beside this one do')
+        .default(undefined, 'all')
+        .argParser(parseMembers),
+    )
     .addHelpText(
       'after',
       `
-With --wait the exit code is 0 if all are in sync, 2 if this device or one that can be reached is
-behind when the time is up, or a share is halted, and 3 if only unreachable ones may be behind.`,
+With --wait every member is asked to look at its disk, and to answer. The exit code is 0 if all are
+in sync, 2 if this device or one that can be reached is behind when the time is up, or a share is
+halted, and 3 if only unreachable ones may be behind.`,
     )
-    .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
+    .action(async (config: string, options: JsonOption & WaitFor & { wait?: boolean; timeout: number }) =>
       setExit(await (await queries()).statusCommand(io, config, options)),
     )
-  query('scan', 'look through all folders now; returns when the changes found are announced').action(
-    async (config: string) => setExit(await (await queries()).scanCommand(io, config)),
-  )
+  query('scan', 'look through all folders now; returns when the changes found are announced')
+    .argument('[dir]', 'only this folder')
+    .action(async (config: string, dir: string | undefined) =>
+      setExit(await (await queries()).scanCommand(io, config, dir)),
+    )
   query('peers', 'list the connections')
     .addOption(jsonOption())
     .action(async (config: string, options: JsonOption) =>
@@ -196,6 +216,7 @@ behind when the time is up, or a share is halted, and 3 if only unreachable ones
     .action(async (config: string, device: string) =>
       setExit(await (await queries()).forgetCommand(io, config, device)),
     )
+  addEvents(query('events', 'print what the daemon has done lately, a line for each event'), io, setExit)
   addDrift(query('drift', "list what a reader's disk holds that the share does not say"), io, setExit)
   query('approve', 'let halted shares go on, after reading why in shoal status')
     .argument('[dir]', 'only the share of this folder')
@@ -239,6 +260,17 @@ function addDrift(drift: Command, io: CliIo, setExit: (code: number) => void): v
     .addOption(jsonOption())
     .action(async (config: string, paths: string[], options: AcknowledgeOptions) =>
       setExit(await (await commands()).acknowledgeCommand(io, config, paths, options)),
+    )
+}
+
+function addEvents(events: Command, io: CliIo, setExit: (code: number) => void): void {
+  const commands = () => import('./events-command.js')
+  events
+    .option('--follow', 'go on with what happens from now on, until SIGINT or SIGTERM')
+    .addOption(new Option('--after <id>', 'only what came after this one, by its id').argParser(parseEventId))
+    .addOption(jsonOption('print JSON, an event to a line'))
+    .action(async (config: string, options: EventsOptions) =>
+      setExit(await (await commands()).eventsCommand(io, config, options)),
     )
 }
 
@@ -322,11 +354,23 @@ function parseLifeOption(text: string): number {
   return lifeMs
 }
 
+function parseEventId(text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new InvalidArgumentError('expected the id of an event, as --json prints it')
+  return Number(text)
+}
+
 function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
   if (!(seconds <= MAX_WAIT_SECONDS))
     throw new InvalidArgumentError(`expected seconds from 0 to ${MAX_WAIT_SECONDS}`)
   return seconds
+}
+
+function parseMembers(text: string): number | 'all' {
+  if (text !== 'all' && !/^[1-9]\d{0,3}$/.test(text))
+    throw new InvalidArgumentError('expected all, or how many members')
+  return text === 'all' ? 'all' : Number(text)
 }
 
 /** Lets commander say which option it was. */

@@ -71,6 +71,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** What a folder that does not say otherwise is given; those that are added while the daemon runs are, too. */
+  readonly folderDefaults: FolderDefaults
   /** Whether limits hold for peers on the local network, too. */
   readonly rateLimitLocalPeers: boolean
   /** The control API over TCP; absent: none. */
@@ -221,6 +223,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    folderDefaults: defaults,
     rateLimitLocalPeers: shape.rate_limit_local_peers,
     ...(webui !== undefined && { webui }),
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),

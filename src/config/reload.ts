@@ -86,7 +86,11 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */
-const NOT_COMPARED: ReadonlySet<string> = new Set(['fileName', 'shares', 'position', 'secret', 'webui'])
+const NOT_COMPARED: ReadonlySet<string> = new Set([
+  ...['fileName', 'shares', 'position', 'secret', 'webui'],
+  // What of them concerns a folder of the file is told as that folder's.
+  'folderDefaults',
+])
 
 /** What differs between the settings in force and those of a file read anew. */
 export function planReload(before: Loaded, after: Loaded): ReloadPlan {
@@ -118,7 +122,7 @@ export function withLiveChanges(before: Loaded, after: Loaded): Loaded {
     const now = after.shares.find((other) => shareId(other) === shareId(share))
     return now === undefined ? share : merged(share, now, SHARE)
   })
-  return { ...merged(before, after, ROOT), shares }
+  return { ...merged(before, after, ROOT), folderDefaults: after.folderDefaults, shares }
 }
 
 /** One line for a person or the log. */

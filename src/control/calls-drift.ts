@@ -13,6 +13,10 @@ import {
   driftReports,
   type MemberDriftReport,
   memberDriftReports,
+  type RestoreDriftReport,
+  type RestoreDriftRequest,
+  restoreDriftReport,
+  restoreDriftRequest,
   withdrawRequest,
 } from './schema-drift.js'
 
@@ -26,6 +30,8 @@ export interface DriftCalls {
   withdrawDrift(request: DriftPath): Promise<void>
   /** Moves extra files to the archive; says what became of each. NOT_FOUND: no such share; SHARE_HALTED; USAGE. */
   archiveExtra(request?: ArchiveExtraRequest): Promise<ArchiveExtraReport>
+  /** Puts back what the share says; says what became of each path. NOT_FOUND: no such share; SHARE_HALTED; USAGE. */
+  restoreDrift(request: RestoreDriftRequest): Promise<RestoreDriftReport>
 }
 
 const PATH = '"share": place in the configuration, "path": PATH'
@@ -54,6 +60,12 @@ export const DRIFT_ROUTES: Routes<DriftCalls> = {
     ...{ method: 'POST', path: '/v1/drift/archive-extra', tag: 'drift' },
     ...{ input: archiveExtraRequest, answer: archiveExtraReport },
     summary: 'move extra files to the archive',
+    takes: '{"share": place in the configuration, from 0, "paths": [PATH, ...]}',
+  },
+  restoreDrift: {
+    ...{ method: 'POST', path: '/v1/drift/restore', tag: 'drift' },
+    ...{ input: restoreDriftRequest, answer: restoreDriftReport },
+    summary: 'put back what the share says; what was there goes to the archive',
     takes: '{"share": place in the configuration, from 0, "paths": [PATH, ...]}',
   },
 }

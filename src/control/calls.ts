@@ -3,10 +3,12 @@
 import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
 import { ENTRY_ROUTES, type EntryCalls } from './calls-entries.js'
+import { FOLDER_ROUTES, type FolderCalls } from './calls-folders.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
 import { LIMIT_ROUTES, type LimitCalls } from './calls-limits.js'
 import { LIVE_ROUTES, type LiveCalls } from './calls-live.js'
+import { LOG_ROUTES, type LogCalls } from './calls-log.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
 import { SECRET_ROUTES, type SecretCalls } from './calls-secrets.js'
@@ -19,9 +21,11 @@ export interface ControlBackend
     MemberCalls,
     ConflictCalls,
     DriftCalls,
+    FolderCalls,
     ReleaseCalls,
     HookCalls,
     InviteCalls,
+    LogCalls,
     LiveCalls,
     EntryCalls,
     LimitCalls,
@@ -34,9 +38,11 @@ export const ROUTES: Routes<ControlBackend> = {
   ...MEMBER_ROUTES,
   ...CONFLICT_ROUTES,
   ...DRIFT_ROUTES,
+  ...FOLDER_ROUTES,
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,
+  ...LOG_ROUTES,
   ...LIVE_ROUTES,
   ...ENTRY_ROUTES,
   ...LIMIT_ROUTES,

@@ -51,7 +51,7 @@ class Caller {
   async call(route: Route<unknown, unknown>, input: unknown, { signal }: CallOptions): Promise<unknown> {
     const { method, path } = route
     const address = await socketAddress(this.#storagePath).catch((cause: unknown) => {
-      throw this.#unreachable(cause)
+      throw unreachable(this.#storagePath, cause)
     })
     try {
       const isQuery = method === 'GET'
@@ -64,21 +64,24 @@ class Caller {
       if (!parsed.success) throw misunderstood(path)
       return parsed.data
     } catch (error) {
-      throw error instanceof ShoalError || signal?.aborted === true ? error : this.#unreachable(error)
+      throw error instanceof ShoalError || signal?.aborted === true
+        ? error
+        : unreachable(this.#storagePath, error)
     } finally {
       await address.release()
     }
   }
+}
 
-  #unreachable(cause: unknown): ShoalError {
-    const code = (cause as NodeJS.ErrnoException).code
-    const where = `of storage path ${this.#storagePath}`
-    if (code === 'EACCES' || code === 'EPERM')
-      return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} belongs to another user`, { cause })
-    if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR')
-      return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} is not running`, { cause })
-    return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} did not answer`, { cause })
-  }
+/** Why nobody answers on a storage path. */
+export function unreachable(storagePath: string, cause: unknown): ShoalError {
+  const code = (cause as NodeJS.ErrnoException).code
+  const where = `of storage path ${storagePath}`
+  if (code === 'EACCES' || code === 'EPERM')
+    return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} belongs to another user`, { cause })
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR')
+    return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} is not running`, { cause })
+  return new ShoalError('DAEMON_UNREACHABLE', `the daemon ${where} did not answer`, { cause })
 }
 
 /** With its question mark, or empty. What is undefined is left out. */

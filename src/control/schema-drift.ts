@@ -109,6 +109,25 @@ export interface ArchiveExtraRequest {
   readonly paths?: readonly string[] | undefined
 }
 
+/** POST /v1/drift/restore: put back what the share says at these paths, whatever the policy. */
+export interface RestoreDriftRequest {
+  /** Place of the share in the configuration, from 0. */
+  readonly share: number
+  /** As they are listed; not what lies below them. */
+  readonly paths: readonly string[]
+}
+
+/** What became of each. A path without drift is in neither list. */
+export interface RestoreDriftReport {
+  readonly restored: readonly {
+    readonly dir: string
+    readonly path: string
+    /** Where the local version is, relative to the folder; null: there was no content to keep. */
+    readonly to: string | null
+  }[]
+  readonly left: ArchiveExtraReport['left']
+}
+
 export const driftDetail: z.ZodType<DriftDetail> = z.looseObject({
   acknowledged: count,
   restored: count,
@@ -144,10 +163,14 @@ export const driftReport: z.ZodType<DriftReport> = z.looseObject({
 
 export const driftReports: z.ZodType<readonly DriftReport[]> = z.array(driftReport)
 
-export const archiveExtraReport: z.ZodType<ArchiveExtraReport> = z.looseObject({
-  moved: z.array(z.looseObject({ dir: z.string(), path: z.string(), to: z.string().nullable() })),
-  left: z.array(z.looseObject({ dir: z.string(), path: z.string(), code: z.string(), detail: z.string() })),
-})
+const undone = z.array(z.looseObject({ dir: z.string(), path: z.string(), to: z.string().nullable() }))
+const left = z.array(
+  z.looseObject({ dir: z.string(), path: z.string(), code: z.string(), detail: z.string() }),
+)
+
+export const archiveExtraReport: z.ZodType<ArchiveExtraReport> = z.looseObject({ moved: undone, left })
+
+export const restoreDriftReport: z.ZodType<RestoreDriftReport> = z.looseObject({ restored: undone, left })
 
 const memberDriftItem: z.ZodType<MemberDriftItem> = z.looseObject({
   path: z.string(),
@@ -186,4 +209,9 @@ export const withdrawRequest: z.ZodType<DriftPath> = z.strictObject(driftPath)
 export const archiveExtraRequest: z.ZodType<ArchiveExtraRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
   paths: z.array(z.string()).optional(),
+})
+
+export const restoreDriftRequest: z.ZodType<RestoreDriftRequest> = z.strictObject({
+  share: z.int().nonnegative(),
+  paths: z.array(z.string()).min(1),
 })

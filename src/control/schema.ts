@@ -25,6 +25,8 @@ export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 export interface ShareReport {
   /** Absolute. */
   readonly dir: string
+  /** Whether it was added while the daemon ran, and so is not in the configuration file. */
+  readonly added: boolean
   readonly grade: Grade
   readonly state: ShareState
   /** How far the look at the whole tree has come; null: none is under way. */
@@ -49,6 +51,8 @@ export interface ShareReport {
   /** Content moved since the daemon started. */
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** How far this device has read the share, for `shoal status --wait --at` (core/head.ts). */
+  readonly head: string
   /** Programs that are run after changes (`on_change`), in the order of the configuration. */
   readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
@@ -202,6 +206,8 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
+  // A daemon of an earlier version can add none.
+  added: z.boolean().default(false),
   grade,
   state: shareState,
   haltReason: z.string().nullable(),
@@ -220,7 +226,8 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   digest: z.string(),
   receivedBytes: count,
   sentBytes: count,
-  // A daemon of an earlier version has none.
+  // A daemon of an earlier version has none of these.
+  head: z.string().default(''),
   hooks: z.array(hook).default([]),
   members: z.array(member),
 })

@@ -1,5 +1,5 @@
 // Examines a configuration, its storage and folders, its hosts and its daemon, with the rights of this process, which
-// should be those that the daemon has. Changes nothing but a try in the staging areas (probes/folders.ts).
+// should be those that the daemon has. Changes nothing but a try in the staging areas (probes/file-system.ts).
 import type { ShareConfig } from '../config/config.js'
 import type { FileFacts } from '../config/open.js'
 import type { LoadedConfig } from '../config/secrets.js'
@@ -16,19 +16,13 @@ import {
   checkStorageFolder,
   type ShareFacts,
 } from './checks/folders.js'
-import { checkHosts, checkPort, type HostFacts } from './checks/network.js'
+import { checkHosts, checkPort, type HostFacts, type PortFacts } from './checks/network.js'
 import { checkSecrets } from './checks/secrets.js'
 import type { Finding } from './finding.js'
 import { examineLimits } from './machine.js'
 import { daemonFacts } from './probes/daemon.js'
-import {
-  countDirectories,
-  fileSystemFacts,
-  folderFacts,
-  leftoverFacts,
-  spaceFacts,
-  storageFacts,
-} from './probes/folders.js'
+import { fileSystemFacts } from './probes/file-system.js'
+import { countDirectories, folderFacts, leftoverFacts, spaceFacts, storageFacts } from './probes/folders.js'
 import { hostResult, portState } from './probes/network.js'
 
 /** More are not counted: it would take minutes, and no usual limit is higher. */
@@ -66,14 +60,24 @@ export async function examineInstance(options: InstanceOptions): Promise<Finding
     ...examineLimits({ pid: report?.pid, shares: config.shares.length, counted }),
   ]
   onStep('known hosts')
-  const { listeningPort: port, listenHost: host } = config
+  const ports: PortFacts[] = []
+  for (const { key, port, host } of listensOf(config))
+    ports.push({ key, port, host, state: await portState(port, host, report?.pid) })
   return [
     ...found,
-    ...checkPort({ port, host, state: await portState(port, host, report?.pid) }),
+    ...ports.flatMap(checkPort),
     ...checkHosts(await tryHosts(config, daemon)),
     ...checkDaemon(daemon, PACKAGE_VERSION),
     ...(report === undefined ? [] : [...checkClocks(report, config.maxTimeDiffMs), ...checkProblems(report)]),
     ...shares.flatMap((facts) => checkLeftovers(facts, isRunning)),
+  ]
+}
+
+/** Where the configuration has the daemon listen. */
+function listensOf({ listeningPort, listenHost, webui }: LoadedConfig): Omit<PortFacts, 'state'>[] {
+  return [
+    { key: 'listening_port', port: listeningPort, host: listenHost },
+    ...(webui === undefined ? [] : [{ key: 'webui.listen', port: webui.port, host: webui.host }]),
   ]
 }
 

@@ -1,11 +1,21 @@
 // How progress is measured, written and shown. The clock is turned by hand.
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { after, before, describe, it } from 'node:test'
+import type { Command } from 'commander'
+import { makeProgram, runCli } from '../../src/cli/program.js'
 import { formatLine, formatPlain, type Measure } from '../../src/cli/progress/measure.js'
 import { driftMeter, hooksMeter, releaseMeter, scanMeter, syncMeter } from '../../src/cli/progress/meters.js'
 import { Rate } from '../../src/cli/progress/rate.js'
 import { ProgressScreen } from '../../src/cli/progress/screen.js'
-import { member, share, status } from '../control/fake-backend.js'
+import { type ControlServer, serveControl } from '../../src/control/server.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { silentLog } from '../../src/ports/log.js'
+import { FakeBackend, member, share, status } from '../control/fake-backend.js'
+import { shoal } from './transcript.js'
 
 const MIB = 2 ** 20
 
@@ -70,7 +80,7 @@ describe('a line of progress', () => {
     assert.match(formatPlain({ ...shown, measure: { ...measure, done: 10_000 } }), /: 100%/)
   })
 
-  it('says when it gives up instead of a time left', () => {
+  it('says when it gives up, where there is no time left to tell', () => {
     const measure = { done: 1, total: 3, unit: 'member', givesUpInMs: 41_200, detail: 'waiting for nas' }
     assert.equal(
       formatPlain({ label: 'status', measure, rate: new Rate(), elapsedMs: 0 }),
@@ -230,5 +240,69 @@ describe('meters', () => {
     assert.equal(release(status(share({ needFiles: 3 })))?.detail, 'still to be brought here')
     assert.equal(release(status(share({ files: 10 })))?.done, 0)
     assert.equal(release(status(share({ files: 13 })))?.done, 3)
+  })
+})
+
+describe('a command that waits for a daemon', () => {
+  let folder: string
+  let backend: FakeBackend
+  let server: ControlServer
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'shoal-progress-'))
+    mkdirSync(join(folder, 'store'))
+    const secret = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
+    const config = { storage_path: 'store', shared_folders: [{ secret, dir: 'a' }] }
+    writeFileSync(join(folder, 'c.conf'), JSON.stringify(config))
+    backend = new FakeBackend()
+    backend.statuses = [status(share({ scan: { files: 40, toReadBytes: 100, readBytes: 42 } }))]
+    server = await serveControl({ storagePath: join(folder, 'store'), backend, log: silentLog })
+  })
+  after(async () => {
+    await server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('asks it how far it is, draws that on a terminal, and leaves nothing of it', async () => {
+    let [err, out] = ['', '']
+    let shown: () => void = () => {}
+    backend.work = () => new Promise((resolve) => (shown = resolve))
+    const exit = await runCli(['scan', join(folder, 'c.conf')], {
+      out: (text) => {
+        out += text
+      },
+      err: (text) => {
+        err += text
+        // The daemon is done as soon as it was seen.
+        if (text.includes('42%')) shown()
+      },
+      stdin: Readable.from([]),
+      env: {},
+      columns: () => 80,
+    })
+    assert.deepEqual([exit, out], [0, ''])
+    assert.match(err, /scan {2}\[#+\.+\] {3}42% {2}42 B of 100 B/)
+    assert.ok(err.endsWith('\r\u001b[K'))
+  })
+
+  it('--quiet, before or after the command: asks and shows nothing', async () => {
+    backend.work = async () => {}
+    for (const argv of [
+      ['--quiet', 'scan', join(folder, 'c.conf')],
+      ['scan', '-q', join(folder, 'c.conf')],
+    ]) {
+      backend.calls.length = 0
+      assert.deepEqual(await shoal(argv), { exit: 0, out: '', err: '' })
+      assert.deepEqual(backend.calls, ['scan'])
+    }
+  })
+
+  it('every command takes --quiet', () => {
+    const io = { out: () => {}, err: () => {}, stdin: Readable.from([]), env: {} }
+    const all = (command: Command): Command[] => [command, ...command.commands.flatMap(all)]
+    for (const command of all(makeProgram(io, () => {})))
+      assert.ok(
+        command.options.some(({ long }) => long === '--quiet'),
+        command.name(),
+      )
   })
 })

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { conflictPath, DISTINCT_NAMES, isConflictCopy, originalOf } from '../../src/core/conflict.js'
-import { MAX_NAME_BYTES, nameOf, parentOf, pathFault } from '../../src/core/path.js'
+import {
+  conflictPath,
+  DISTINCT_NAMES,
+  isConflictCopy,
+  keptPath,
+  originalOf,
+} from '../../src/core/conflict.js'
+import { MAX_NAME_BYTES, nameOf, parentOf, pathFault, type RelPath } from '../../src/core/path.js'
 import { directory, file, names, path, symlink } from '../support/arbitraries.js'
 
 const HOUR_US = 3_600_000_000
@@ -99,6 +105,28 @@ describe('names of conflict copies (V5)', () => {
         assert.equal(originalOf(conflictPath(at, copy, label, distinct)), at)
       }),
     )
+  })
+
+  it('what a user calls like a copy of nothing is none', () => {
+    for (const stem of ['', '.', '..', '.shoal'])
+      assert.equal(isConflictCopy(`${stem}.conflict-20240102-030405-nas` as RelPath), false, stem)
+    assert.equal(isConflictCopy(path('d/a.conflict-20240102-030405-nas')), true)
+  })
+
+  it('a copy that stays gets a name that is no conflict copy, another one for each number', () => {
+    fc.assert(
+      fc.property(names, losers, labels, fc.integer({ min: 2, max: 999 }), (name, copy, label, count) => {
+        const at = conflictPath(path(`d/${name}`), copy, label, false)
+        const kept = [keptPath(at, 1), keptPath(at, count)]
+        assert.notEqual(kept[0], kept[1])
+        for (const each of kept) {
+          assert.equal(isConflictCopy(each), false)
+          assert.equal(pathFault(each), undefined)
+        }
+      }),
+    )
+    const copy = path('d/a.conflict-20240102-030405-nas.conflict-20240102-030405-phone.txt')
+    assert.equal(keptPath(copy, 1), 'd/a.kept-20240102-030405-nas.kept-20240102-030405-phone.txt')
   })
 
   it('a path of the greatest length gets a copy in the nearest directory that has room', () => {

@@ -372,8 +372,8 @@ describe('file systems and room', () => {
 })
 
 describe('ports and hosts', () => {
-  const port = { port: 4444, host: undefined }
-  const local = { port: 80, host: '10.0.0.9' }
+  const port = { key: 'listening_port', port: 4444, host: undefined }
+  const local = { key: 'webui.listen', port: 80, host: '10.0.0.9' }
   cases([
     {
       name: 'a free port',
@@ -393,12 +393,12 @@ describe('ports and hosts', () => {
     {
       name: "somebody else's",
       findings: checkPort({ ...port, state: { type: 'taken', by: 'nginx (process 812)' } }),
-      expect: [['fail', /port 4444 is in use by nginx \(process 812\)/, /another listening_port/]],
+      expect: [['fail', /port 4444 is in use by nginx \(process 812\)/, /another one for listening_port/]],
     },
     {
       name: 'one that is only for root',
       findings: checkPort({ ...local, state: { type: 'forbidden' } }),
-      expect: [['fail', /only for root/, /1023/]],
+      expect: [['fail', /only for root/, /1023 for webui\.listen/]],
     },
     {
       name: 'an address that is not here',
@@ -457,12 +457,13 @@ describe('the daemon', () => {
     },
     { name: 'nothing wrong', findings: checkProblems(status(share())), expect: [['ok', /none/]] },
     {
-      name: 'a share that is halted, with problems, conflicts and drift',
+      name: 'a share that is paused and halted, with problems, conflicts and drift',
       findings: checkProblems(
         status(
           share({
             state: 'halted',
             haltReason: 'the marker is missing',
+            pausedSince: '2026-11-20T18:02:03.000Z',
             problems: [1, 2, 3, 4].map((at) => ({
               path: `p${at}`,
               code: 'EACCES',
@@ -475,6 +476,7 @@ describe('the daemon', () => {
         ),
       ),
       expect: [
+        ['warn', /paused since 2026/, /shoal resume/],
         ['fail', /halted: the marker is missing/, /shoal approve/],
         ['warn', /4 problems: p1: denied \(EACCES\);.*; and 1 more/, /shoal status/],
         ['warn', /2 conflict copies/, /shoal conflicts/],

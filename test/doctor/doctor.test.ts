@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import type { DoctorReport } from '../../src/cli/doctor-command.js'
 import type { Finding } from '../../src/doctor/finding.js'
 import { type TestNode, World } from '../support/daemons.js'
+import { account, needsUser } from '../support/privileges.js'
 
 let world: World
 let node: TestNode
@@ -96,6 +97,28 @@ describe('shoal doctor', () => {
         ['open.conf', true],
       ],
     )
+  })
+
+  it("as root, with the rights of the configuration's own user", { skip: needsUser('nobody') }, async () => {
+    const { uid, gid } = account('nobody')!
+    const home = join(world.root, 'theirs')
+    const file = join(home, 'x.nobody.conf')
+    const share = join(home, 'share')
+    fs.chmodSync(world.root, 0o755)
+    for (const path of [home, share, join(home, 'storage')]) fs.mkdirSync(path, { mode: 0o755 })
+    fs.chmodSync(join(home, 'storage'), 0o700)
+    fs.chownSync(join(home, 'storage'), uid, gid)
+    const config = JSON.parse(fs.readFileSync(node.configFile, 'utf8')) as {
+      shared_folders: Record<string, unknown>[]
+    }
+    const [folder] = config.shared_folders
+    const own = { storage_path: join(home, 'storage'), shared_folders: [{ ...folder, dir: share }] }
+    fs.writeFileSync(file, JSON.stringify({ ...config, listening_port: 0, ...own }), { mode: 0o600 })
+    const { exit, of } = await doctor(file)
+    assert.match(said(of('configuration')), /^ok would run as nobody/)
+    assert.match(said(of('storage')), /^ok/)
+    assert.match(said(of('folder')), /^fail .*share cannot be written/, 'root could')
+    assert.equal(exit, 1)
   })
 
   it('a share whose folder was taken away: FAIL', async () => {

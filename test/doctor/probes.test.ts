@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { lockStorage } from '../../src/daemon/lock.js'
+import { fileSystemFacts } from '../../src/doctor/probes/file-system.js'
 import {
   countDirectories,
-  fileSystemFacts,
   folderFacts,
   leftoverFacts,
   oldPreviews,

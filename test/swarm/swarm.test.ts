@@ -255,6 +255,15 @@ test('each side knows how far the other clock is ahead, and files need not care'
   assert.ok(Math.abs(ofB.clockAheadMs! + aheadMs) < 60_000, `${ofB.clockAheadMs}`)
 })
 
+test('each side measures the way there and back', async (t) => {
+  const [keys] = shareKeys('read')
+  const a = await startNode(t, keys!)
+  const b = await startNode(t, keys!, { knownHosts: [a.host] })
+  const [ofB, ofA] = [await peerOf(a.share), await peerOf(b.share)]
+  await until('both have an answer', () => ofA.rttMs !== undefined && ofB.rttMs !== undefined)
+  for (const { rttMs } of [ofA, ofB]) assert.ok(rttMs! >= 0 && rttMs! < 60_000, `${rttMs}`)
+})
+
 test('a port that is only preferred is left to who has it', async (t) => {
   const [keys] = shareKeys('read')
   const a = await startNode(t, keys!)

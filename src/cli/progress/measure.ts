@@ -78,7 +78,7 @@ function partsOf({ measure, rate, elapsedMs }: Shown): {
   return {
     amount: done === 0 && total === undefined ? '' : amountOf(done, total, unit),
     rate: perSecond === undefined || perSecond <= 0 ? '' : rateOf(perSecond, unit),
-    time: givesUpInMs !== undefined ? `gives up in ${seconds(givesUpInMs)}` : (leftOf(measure, rate) ?? time),
+    time: leftOf(measure, rate) ?? (givesUpInMs === undefined ? time : `gives up in ${seconds(givesUpInMs)}`),
     detail: printable(detail),
   }
 }

@@ -44,6 +44,7 @@ export function syncMeter(givesUpInMs: () => number): Meter {
     if (files > 0) return { done: mostFiles - files, total: mostFiles, unit: 'path', ...waiting }
     const members = shares.flatMap((share) => share.members)
     const equal = members.filter(({ connected, digestEqual }) => connected && digestEqual)
+    if (members.length === 0) return { done: 0, unit: 'member', ...waiting }
     return { done: equal.length, total: members.length, unit: 'member', ...waiting }
   }
 }

@@ -3,10 +3,12 @@ import type { ControlBackend } from '../../control/calls.js'
 import { conflictCalls } from './conflict-calls.js'
 import { driftCalls } from './drift-calls.js'
 import { entryCalls } from './entry-calls.js'
+import { folderCalls } from './folder-calls.js'
 import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
 import { limitCalls } from './limit-calls.js'
 import { liveCalls } from './live-calls.js'
+import { logCalls } from './log-calls.js'
 import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
 import { secretCalls } from './secret-calls.js'
@@ -19,9 +21,11 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...memberCalls(view),
     ...conflictCalls(view),
     ...driftCalls(view),
+    ...folderCalls(view),
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),
+    ...logCalls(view),
     ...liveCalls(view),
     ...entryCalls(view),
     ...limitCalls(view),

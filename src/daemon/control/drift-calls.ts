@@ -7,6 +7,8 @@ import type {
   DriftPath,
   DriftReport,
   MemberDriftReport,
+  RestoreDriftReport,
+  RestoreDriftRequest,
 } from '../../control/schema-drift.js'
 import { ARCHIVE_DIR } from '../../folder/marker.js'
 import { memberDrift } from '../member-drift.js'
@@ -37,15 +39,22 @@ export function driftCalls(view: DaemonView): DriftCalls {
       const results = await Promise.all(
         shares.map(async ({ dir, drift }) => {
           const { moved, left } = await drift.archiveExtras(chosen)
-          const place = (to: string | undefined): string | null =>
-            to === undefined ? null : `${ARCHIVE_DIR}/${to}`
           return {
-            moved: moved.map(({ path, to }) => ({ dir, path, to: place(to) })),
+            moved: moved.map(({ path, to }) => ({ dir, path, to: archivePlace(to) })),
             left: left.map((each) => ({ dir, ...each })),
           }
         }),
       )
       return { moved: results.flatMap(({ moved }) => moved), left: results.flatMap(({ left }) => left) }
+    },
+
+    async restoreDrift({ share: at, paths }: RestoreDriftRequest): Promise<RestoreDriftReport> {
+      const { dir, drift } = await shareAt(view, at)
+      const { moved, left } = await drift.restore(paths.map(pathOf))
+      return {
+        restored: moved.map(({ path, to }) => ({ dir, path, to: archivePlace(to) })),
+        left: left.map((each) => ({ dir, ...each })),
+      }
     },
 
     async driftOfAll(): Promise<MemberDriftReport[]> {
@@ -54,6 +63,10 @@ export function driftCalls(view: DaemonView): DriftCalls {
       return shares.flatMap((share) => memberDrift(share, own, Date.now()))
     },
   }
+}
+
+function archivePlace(to: string | undefined): string | null {
+  return to === undefined ? null : `${ARCHIVE_DIR}/${to}`
 }
 
 function driftReport({ dir }: Share, item: DriftItem): DriftReport {

@@ -3,6 +3,7 @@
 // loaded only if there is one.
 import type { ControlBackend } from '../../control/calls.js'
 import { controlHandler, type Page } from '../../control/handler.js'
+import type { LegacyHost } from '../../control/legacy/host.js'
 import type { WebRoute } from '../../control/web/route.js'
 import type { WebSettings } from '../../control/web/settings.js'
 import type { WebServer } from '../../control/web/web-server.js'
@@ -10,8 +11,24 @@ import { toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 
 /** What is answered over TCP; the first that takes a path answers it. */
-export function webRoutes(backend: ControlBackend, pages: readonly Page[], log: Log): readonly WebRoute[] {
-  return [{ prefix: '/', handle: controlHandler(backend, log, pages) }]
+export function webRoutes(
+  backend: ControlBackend,
+  pages: readonly Page[],
+  legacy: LegacyHost,
+  log: Log,
+): readonly WebRoute[] {
+  let old: WebRoute['handle'] | undefined
+  return [
+    {
+      prefix: '/api',
+      handle: async (request) => {
+        // Few ask, so it is loaded by the first who does.
+        old ??= (await import('../../control/legacy/api.js')).legacyHandler(legacy, log)
+        return old(request)
+      },
+    },
+    { prefix: '/', handle: controlHandler(backend, log, pages) },
+  ]
 }
 
 export class WebApi {

@@ -2,6 +2,7 @@
 // them, and what lies in the archive. Nothing is fetched for it. A feed's blocks before its newest checkpoint may be gone,
 // and reading is bounded, so that the answer says whether it may lack something.
 import { type Entry, isLive } from '../../core/entry.js'
+import { ShoalError } from '../../core/error.js'
 import { factOf, sameFactContent } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
 import { childPath, nameOf, parentOf, type RelPath } from '../../core/path.js'
@@ -106,23 +107,41 @@ async function readFeeds(
   const told = new Map<string, Told>()
   const endMs = nowMs() + MAX_READ_MS
   let isComplete = true
-  for (const feed of feeds) {
-    // The newest first: what is asked for is mostly that.
-    for (let end = feed.length; end > 0; end -= CHUNK_BLOCKS) {
-      const start = Math.max(0, end - CHUNK_BLOCKS)
-      if (nowMs() > endMs) return { told, isComplete: false }
-      if (!(await feed.has(start, end))) {
-        isComplete = false
-        break
-      }
-      for await (const { index, block } of feed.read(start, end)) {
-        const record = decodeRecord(block, { entryKey, feedKey: feed.key, index, author: feed.writer })
-        if (record.type === 'violation') isComplete = false
-        else noteRecord(told, record.value, path)
-      }
+  for (const feed of feeds)
+    try {
+      const isWhole = await readFeed(
+        feed,
+        entryKey,
+        () => nowMs() <= endMs,
+        (record) => noteRecord(told, record, path),
+      )
+      isComplete &&= isWhole
+    } catch (thrown) {
+      // It was closed meanwhile (F4), or cannot be read; the others are told all the same.
+      if (!(thrown instanceof ShoalError)) throw thrown
+      isComplete = false
+    }
+  return { told, isComplete }
+}
+
+/** All records of a feed that are here, the newest first: what is asked for is mostly that. Whether that was all. */
+async function readFeed(
+  feed: ReadableFeed,
+  entryKey: Buffer,
+  mayGoOn: () => boolean,
+  note: (record: FeedRecord) => void,
+): Promise<boolean> {
+  let isWhole = true
+  for (let end = feed.length; end > 0; end -= CHUNK_BLOCKS) {
+    const start = Math.max(0, end - CHUNK_BLOCKS)
+    if (!mayGoOn() || !(await feed.has(start, end))) return false
+    for await (const { index, block } of feed.read(start, end)) {
+      const record = decodeRecord(block, { entryKey, feedKey: feed.key, index, author: feed.writer })
+      if (record.type === 'violation') isWhole = false
+      else note(record.value)
     }
   }
-  return { told, isComplete }
+  return isWhole
 }
 
 function noteRecord(told: Map<string, Told>, { header, entries }: FeedRecord, path: RelPath): void {

@@ -136,8 +136,13 @@ export class LocalDrift {
     const kinds = row.drift?.kinds
     const counts = this.#counted
     const isAsked = this.#run?.noteDone(path, archived) === true
-    if (isAsked) log.info({ path, archived }, 'an extra file was moved to the archive')
-    else if (isRestore) {
+    if (isAsked && kinds?.includes('extra') === true)
+      log.info({ path, archived }, 'an extra file was moved to the archive')
+    else if (isAsked) {
+      // On a person's word: that is no loop, and nobody has to wait for the next time.
+      this.#counts.put(COUNTS_KEY, { ...counts, restored: counts.restored + 1 })
+      log.info({ path, kinds, archived }, 'a local change was undone, as asked')
+    } else if (isRestore) {
       this.#restores.note(path)
       this.#counts.put(COUNTS_KEY, { ...counts, restored: counts.restored + 1 })
       log.info({ path, kinds, archived, times: this.#restores.times(path) }, 'a local change was undone')
@@ -218,22 +223,35 @@ export class LocalDrift {
    * unless it is named itself. Each only as long as it is as it was at the call (A3). SHARE_HALTED.
    */
   archiveExtras(paths: readonly RelPath[] | undefined): Promise<ArchivedExtras> {
-    const mine = this.#running.then(() => this.#archiveExtras(paths))
+    return this.#inTurn((path, row) => {
+      const isNamed = paths?.includes(path) === true
+      if (row.drift?.kinds.includes('extra') !== true) return false
+      return isNamed || (isBelow(path, paths) && !this.#isAcknowledged(path))
+    })
+  }
+
+  /**
+   * Brings these paths to what the share says, whatever the policy; what was there goes to the archive. Each only as long as
+   * it is as it was at the call (A3). SHARE_HALTED.
+   */
+  restore(paths: readonly RelPath[]): Promise<ArchivedExtras> {
+    return this.#inTurn((path) => paths.includes(path))
+  }
+
+  #inTurn(takes: (path: RelPath, row: DiskRow) => boolean): Promise<ArchivedExtras> {
+    const mine = this.#running.then(() => this.#undo(takes))
     this.#running = mine.catch(() => undefined)
     return mine
   }
 
-  async #archiveExtras(paths: readonly RelPath[] | undefined): Promise<ArchivedExtras> {
+  async #undo(takes: (path: RelPath, row: DiskRow) => boolean): Promise<ArchivedExtras> {
     const index = this.#index
     this.#o.mustRun()
     if (index === undefined || this.#stopped) return { moved: [], left: [] }
     const chosen = new Map<RelPath, Buffer>()
     for (const path of index.drifted()) {
       const row = index.disk(path)
-      const isExtra = row?.drift?.kinds.includes('extra') === true
-      const isNamed = paths?.includes(path) === true
-      if (!isExtra || !(isNamed || isBelow(path, paths)) || (!isNamed && this.#isAcknowledged(path))) continue
-      chosen.set(path, stateOf(path, row))
+      if (row?.drift !== undefined && takes(path, row)) chosen.set(path, stateOf(path, row))
     }
     const run = new ExtraRun(chosen)
     this.#run = run

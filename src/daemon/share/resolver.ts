@@ -196,7 +196,7 @@ export class Resolver {
     atMs: number,
     other: RelPath = copy,
   ): Promise<(string | undefined)[]> {
-    const { index, guard, pool, root, rootIdentity, metadata } = this.#context
+    const { index, guard, pool, root, rootIdentity, metadata, problems } = this.#context
     const paths = [copy, other]
     const expectRoot = rootIdentity()
     const scope = scopeOf(metadata)
@@ -217,7 +217,12 @@ export class Resolver {
         if (result.status === 'done' && result.archived !== undefined)
           index.noteArchived(jobs[at]!.path, result.archived)
     })
-    for (const result of results) if (result.status !== 'done') throw failure(copy, result)
+    for (const [at, result] of results.entries()) {
+      if (result.status !== 'done') throw failure(copy, result)
+      // A version of the user's slipped in and lies in our own folder.
+      const { problem } = result
+      if (problem !== undefined) problems.set('apply', jobs[at]!.path, problem.code, problem.detail)
+    }
     return results.map((result) =>
       result.status === 'done' && result.archived !== undefined
         ? `${ARCHIVE_DIR}/${result.archived}`

@@ -2,7 +2,7 @@
 // measures how long changes take (instruments.ts). Costs little per path and changes nothing.
 
 import type { ShareState } from '../../control/schema.js'
-import { EVENT_PATHS } from '../../control/schema-events.js'
+import { EVENT_PATHS, type EventFact } from '../../control/schema-events.js'
 import { isConflictCopy, originalOf } from '../../core/conflict.js'
 import type { Entry } from '../../core/entry.js'
 import type { RelPath } from '../../core/path.js'
@@ -16,8 +16,12 @@ const GATHER_MS = 250
 /** Something is under way: whether it has ended is looked at after so long, the first time and at most. */
 const WATCH_MS = 1000
 const MAX_WATCH_MS = 16_000
+/** What ends by something that pokes. */
+const AT_REST: ReadonlySet<ShareState | undefined> = new Set(['idle', 'halted', 'paused'])
 /** Problems told one by one of those that came or went together; of more, only how many. */
 const MAX_TOLD = 20
+/** Longer paths are counted and not named: a thousand events must not take up the memory. */
+const MAX_NAMED = 1024
 /** Entries measured at a time, of those that wait to be applied. */
 const MAX_MEASURED = 2048
 /** One that waits longer gives its place to another. */
@@ -50,6 +54,8 @@ export interface ObservedShare {
 interface Batch {
   count: number
   readonly paths: string[]
+  /** Named where there is room: directories change with whatever changes in them, and no content came. */
+  readonly others: string[]
 }
 
 interface Measured {
@@ -101,6 +107,12 @@ export class ShareObserver {
     if (this.#state !== undefined) this.#tell()
   }
 
+  /** Tells of something at once; the state may be another, too. */
+  note(fact: EventFact): void {
+    this.#o.note(fact)
+    this.poke()
+  }
+
   /** The state may be another. */
   poke(): void {
     this.#watchMs = WATCH_MS
@@ -109,8 +121,8 @@ export class ShareObserver {
 
   /** Another device's entries were taken over, which it published at `atMs` by its clock. */
   taken(origin: string, entries: readonly Entry[], atMs: number): void {
-    for (const { path } of entries) {
-      this.#add(this.#changedBy(origin), path)
+    for (const { path, type } of entries) {
+      this.#add(this.#changedBy(origin), path, type === 'directory')
       this.#seeCopy(path)
       this.#measure(path, origin, atMs)
     }
@@ -118,16 +130,16 @@ export class ShareObserver {
   }
 
   /** A change found on this disk was published. */
-  published(path: RelPath): void {
-    this.#add(this.#changedBy(null), path)
+  published(path: RelPath, isDirectory: boolean): void {
+    this.#add(this.#changedBy(null), path, isDirectory)
     this.#seeCopy(path)
     this.poke()
   }
 
   /** A path was brought to what the share says; `bytes` of content were written. */
   applied(path: RelPath, bytes: number): void {
-    this.#applied ??= { count: 0, paths: [], bytes: 0 }
-    this.#add(this.#applied, path)
+    this.#applied ??= { count: 0, paths: [], others: [], bytes: 0 }
+    this.#add(this.#applied, path, bytes === 0)
     this.#applied.bytes += bytes
     this.#seeCopy(path)
     const measured = this.#measured.get(path)
@@ -163,15 +175,16 @@ export class ShareObserver {
   #changedBy(origin: string | null): Batch {
     let batch = this.#changed.get(origin)
     if (batch === undefined) {
-      batch = { count: 0, paths: [] }
+      batch = { count: 0, paths: [], others: [] }
       this.#changed.set(origin, batch)
     }
     return batch
   }
 
-  #add(batch: Batch, path: RelPath): void {
+  #add(batch: Batch, path: RelPath, isOther: boolean): void {
     batch.count++
-    if (batch.paths.length < EVENT_PATHS) batch.paths.push(path)
+    const list = isOther ? batch.others : batch.paths
+    if (list.length < EVENT_PATHS && path.length <= MAX_NAMED) list.push(path)
   }
 
   #measure(path: RelPath, origin: string, changedMs: number): void {
@@ -195,7 +208,7 @@ export class ShareObserver {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#tell()
-      if (this.#state === 'idle' || this.#state === 'halted') return
+      if (AT_REST.has(this.#state)) return
       this.#soon(this.#watchMs)
       this.#watchMs = Math.min(MAX_WATCH_MS, 2 * this.#watchMs)
     }, delayMs).unref()
@@ -203,9 +216,10 @@ export class ShareObserver {
 
   #tell(): void {
     const { note, share } = this.#o
-    for (const [from, { count, paths }] of this.#changed) note({ type: 'changed', count, paths, from })
+    for (const [from, batch] of this.#changed) note({ type: 'changed', ...namesOf(batch), from })
     this.#changed.clear()
-    if (this.#applied !== undefined) note({ type: 'applied', ...this.#applied })
+    if (this.#applied !== undefined)
+      note({ type: 'applied', ...namesOf(this.#applied), bytes: this.#applied.bytes })
     this.#applied = undefined
     this.#tellCopies()
     this.#tellDrift()
@@ -249,6 +263,10 @@ export class ShareObserver {
     if (untold > 0)
       this.#o.note({ type: 'problem', path: '', code: 'MORE', detail: `${untold} more problems` })
   }
+}
+
+function namesOf({ count, paths, others }: Batch): { readonly count: number; readonly paths: string[] } {
+  return { count, paths: [...paths, ...others].slice(0, EVENT_PATHS) }
 }
 
 /** What is observed of a share that runs. */

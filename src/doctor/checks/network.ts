@@ -3,6 +3,8 @@ import { type Finding, fail, ok, warn } from '../finding.js'
 import { countText } from '../sizes.js'
 
 export interface PortFacts {
+  /** The key that names it. */
+  readonly key: string
   /** 0: any free one. */
   readonly port: number
   /** The address it listens on; undefined: all. */
@@ -17,7 +19,7 @@ export interface PortFacts {
     | { readonly type: 'not-ours'; readonly by: string | undefined }
 }
 
-export function checkPort({ port, host, state }: PortFacts): Finding[] {
+export function checkPort({ key, port, host, state }: PortFacts): Finding[] {
   const at = host === undefined ? `port ${port}` : `port ${port} of ${host}`
   switch (state.type) {
     case 'any':
@@ -27,13 +29,13 @@ export function checkPort({ port, host, state }: PortFacts): Finding[] {
     case 'ours':
       return [ok('port', `${at} is the daemon's`)]
     case 'forbidden':
-      return [fail('port', `${at} is only for root`, 'choose a listening_port above 1023')]
+      return [fail('port', `${at} is only for root`, `choose a port above 1023 for ${key}`)]
     case 'no-address':
       return [
         fail(
           'port',
           `${host} is no address of this machine`,
-          'see listen_host, or the tag that binds it: ip addr',
+          'see ip addr; in the configuration listen_host, the tag that binds it, or webui.listen',
         ),
       ]
     case 'taken':
@@ -41,7 +43,7 @@ export function checkPort({ port, host, state }: PortFacts): Finding[] {
         fail(
           'port',
           `${at} is in use${state.by === undefined ? '' : ` by ${state.by}`}`,
-          'choose another listening_port, or stop the other program',
+          `choose another one for ${key}, or stop the other program`,
         ),
       ]
     case 'not-ours':
@@ -49,7 +51,7 @@ export function checkPort({ port, host, state }: PortFacts): Finding[] {
         warn(
           'port',
           `the daemon runs and does not listen on ${at}${state.by === undefined ? '' : `, which ${state.by} has`}`,
-          'listening_port was changed: restart the daemon',
+          `${key} was changed: restart the daemon`,
         ),
       ]
   }

@@ -1,19 +1,8 @@
-// Looks at storage and shared folders with the rights of this process. Promises: nothing that is synced is touched. What a
-// file system can do is tried in a folder of our own in the share's staging area, under a name that the next start clears
-// away should this be killed.
+// Looks at storage and shared folders with the rights of this process. Changes nothing.
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
-import { supportedScope } from '../../folder/attributes.js'
-import { renameToFree } from '../../folder/free-rename.js'
-import { ARCHIVE_DIR, HELD_PREFIX, STAGING_DIR, TREE_PREFIX } from '../../folder/marker.js'
-import type {
-  FileSystemFacts,
-  FolderFacts,
-  LeftoverFacts,
-  SpaceFacts,
-  StorageFacts,
-} from '../checks/folders.js'
-import { mountOf } from './kernel.js'
+import { ARCHIVE_DIR, HELD_PREFIX, STAGING_DIR } from '../../folder/marker.js'
+import type { FolderFacts, LeftoverFacts, SpaceFacts, StorageFacts } from '../checks/folders.js'
 
 const HOUR_MS = 3_600_000
 /** What of the storage holds keys, or lets others in. */
@@ -70,22 +59,6 @@ export function leftoverFacts(dir: string, nowMs: number): LeftoverFacts {
   return { ...facts, oldestMs, recovered: namesIn(recoveredPath).length, recoveredPath }
 }
 
-export function fileSystemFacts(
-  dir: string,
-  wants: { readonly acls: boolean; readonly xattrs: boolean },
-): FileSystemFacts {
-  const mount = mountOf(dir)
-  return {
-    path: dir,
-    type: mount?.type,
-    isReadOnly: mount?.isReadOnly ?? false,
-    ...tried(dir),
-    ...attributesOf(dir),
-    wantsAcls: wants.acls,
-    wantsXattrs: wants.xattrs,
-  }
-}
-
 /** Of the disk that a path, or the nearest folder above it, lies on. `device` tells one disk from another. */
 export function spaceFacts(
   path: string,
@@ -138,48 +111,6 @@ export function oldPreviews(temporary: string, uid: number, nowMs: number): read
     const isOld = stat !== undefined && nowMs - stat.mtimeMs > 24 * HOUR_MS
     return isOld && (uid === 0 || stat.uid === uid) ? [path] : []
   })
-}
-
-type Tried = Pick<FileSystemFacts, 'freeRename' | 'hardLinks' | 'tellsCase'>
-
-const UNTRIED: Tried = { freeRename: undefined, hardLinks: undefined, tellsCase: undefined }
-
-function tried(dir: string): Tried {
-  const staging = join(dir, STAGING_DIR)
-  // Somebody else's, or a link: whatever is made there could land anywhere.
-  if (!isOwn(join(dir, '.shoal')) || !isOwn(staging)) return UNTRIED
-  let own: string | undefined
-  try {
-    own = fs.mkdtempSync(join(staging, `${TREE_PREFIX}doctor-`))
-    const at = (name: string): string => join(own!, name)
-    fs.writeFileSync(at('a'), '')
-    const tellsCase = fs.lstatSync(at('A'), { throwIfNoEntry: false }) === undefined
-    return {
-      tellsCase,
-      hardLinks: succeeds(() => fs.linkSync(at('a'), at('link'))),
-      freeRename: succeeds(() => renameToFree(at('a'), at('b'))),
-    }
-  } catch {
-    // A full or read-only disk, or cleared away by a daemon that starts: other checks say what is wrong.
-    return UNTRIED
-  } finally {
-    if (own !== undefined) fs.rmSync(own, { recursive: true, force: true })
-  }
-}
-
-function attributesOf(dir: string): Pick<FileSystemFacts, 'xattrs' | 'acls'> {
-  try {
-    const { acls, xattrs } = supportedScope(dir, { acls: true, xattrs: ['user.*'] })
-    return { acls, xattrs: xattrs.length > 0 }
-  } catch {
-    // Not to be opened, which the check of the folder says.
-    return { acls: undefined, xattrs: undefined }
-  }
-}
-
-function isOwn(path: string): boolean {
-  const stat = fs.lstatSync(path, { throwIfNoEntry: false })
-  return stat?.isDirectory() === true && stat.uid === process.geteuid?.()
 }
 
 function succeeds(step: () => void): boolean {

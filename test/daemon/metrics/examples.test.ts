@@ -2,16 +2,19 @@
 // with. Where Prometheus' promtool is installed, it reads the rules and every question of the dashboard, and runs the tests
 // of the rules.
 import assert from 'node:assert/strict'
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { expose } from '../../../src/daemon/metrics/exposition.js'
 import { FAMILIES } from '../../../src/daemon/metrics/families.js'
 import { withMetricTable } from '../../../src/daemon/metrics/page-table.js'
+import { samplesOf } from '../../../src/daemon/metrics/samples.js'
 import { repository } from '../../support/repository.js'
+import { fullReadings } from './readings.js'
 
 interface Panel {
   readonly id: number
@@ -150,6 +153,12 @@ const promtool = hasPromtool() ? false : 'promtool is not installed (Debian pack
 test('promtool reads alerts.yml, and its tests pass', { skip: promtool }, async () => {
   await run(['check', 'rules', fileURLToPath(new URL('alerts.yml', FOLDER))])
   await run(['test', 'rules', fileURLToPath(RULE_TESTS)])
+})
+
+test("promtool finds nothing to say of the metrics' names and texts", { skip: promtool }, async () => {
+  const { text } = await expose(samplesOf(fullReadings()))
+  const run = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  assert.deepEqual([run.status, run.stdout, run.stderr], [0, '', ''])
 })
 
 test('promtool reads prometheus.yml', { skip: promtool }, async () => {

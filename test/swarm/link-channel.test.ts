@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LinkChannel } from '../../src/swarm/link-channel.js'
+import { encodeClock, encodePing } from '../../src/swarm/messages.js'
+import type { GuardedMux } from '../../src/swarm/mux.js'
+
+/** Message numbers of the channel. */
+const [CLOCK, PING] = [1, 2]
+
+/** A channel whose other end is the test: what was sent, and a way to say something. */
+function open(now: () => number = () => 0): {
+  channel: LinkChannel
+  sent: [number, Buffer][]
+  say: (message: number, bytes: Buffer) => void
+  ended: string[]
+} {
+  const sent: [number, Buffer][] = []
+  const ended: string[] = []
+  const hear: ((bytes: Buffer) => void)[] = []
+  const mux = {
+    createChannel: () => ({
+      open: () => undefined,
+      addMessage: ({ onmessage }: { onmessage: (bytes: Buffer) => void }) => {
+        const number = hear.push(onmessage) - 1
+        return { send: (bytes: Buffer) => sent.push([number, bytes]) }
+      },
+    }),
+  } as unknown as GuardedMux
+  const channel = LinkChannel.open({
+    ...{ mux, now, wallNow: () => 5, onOffers: () => undefined },
+    onEnd: (reason) => ended.push(reason),
+  })
+  assert.ok(channel !== undefined)
+  return { channel, sent, ended, say: (message, bytes) => hear[message]!(bytes) }
+}
+
+test('the way there and back is that of the question that was answered, and of no other', (t) => {
+  let nowMs = 100
+  const { channel, sent, say, ended } = open(() => nowMs)
+  t.after(() => channel.stop())
+  assert.deepEqual(sent, [
+    [CLOCK, encodeClock(5)],
+    [PING, encodePing({ kind: 'ask', number: 0 })],
+  ])
+  nowMs = 130
+  say(PING, encodePing({ kind: 'answer', number: 9 }))
+  assert.equal(channel.rttMs, undefined)
+  say(PING, encodePing({ kind: 'answer', number: 0 }))
+  assert.equal(channel.rttMs, 30)
+  // Once more, and late: it was answered already.
+  nowMs = 900
+  say(PING, encodePing({ kind: 'answer', number: 0 }))
+  assert.equal(channel.rttMs, 30)
+  assert.deepEqual(ended, [])
+})
+
+test('questions are answered with their number, but not any number of them', (t) => {
+  const { channel, sent, say, ended } = open()
+  t.after(() => channel.stop())
+  sent.length = 0
+  say(PING, encodePing({ kind: 'ask', number: 0xffffffff }))
+  assert.deepEqual(sent, [[PING, encodePing({ kind: 'answer', number: 0xffffffff })]])
+  for (let i = 0; i < 1000; i++) say(PING, encodePing({ kind: 'ask', number: i }))
+  assert.equal(sent.length, 8)
+  assert.deepEqual(ended, [])
+})
+
+test('a question of another form ends the connection, and after the end nothing is answered', () => {
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(4), Buffer.alloc(6), Buffer.from([2, 0, 0, 0, 0])]) {
+    const { channel, say, ended } = open()
+    say(PING, bytes)
+    channel.stop()
+    assert.match(ended.join(), /^bad ping/)
+  }
+  const { channel, sent, say } = open()
+  channel.stop()
+  sent.length = 0
+  say(PING, encodePing({ kind: 'ask', number: 1 }))
+  assert.deepEqual(sent, [])
+})
