@@ -21,9 +21,9 @@ test('members are a table below their folder and its head, this device first', (
     formatMembers([{ share: 0, ...report, members: [...report.members, gone] }]),
     `/data/photos
   head  3f2a9c01:0102030405060708.17
-  MEMBER      DEVICE    GRADE  STATE                                   HEAD        LAST SEEN
-  laptop      aaaaaaaa  write  at rest (this device)                   17 records  now
-  nas         6e617300  write  in sync                                 17 records  now
+  MEMBER       DEVICE    GRADE  STATE                                   HEAD        LAST SEEN
+  laptop       aaaaaaaa  write  at rest (this device)                   17 records  now
+  nas          6e617300  write  in sync                                 17 records  now
   ph\\u{1b}one  6e617300  write  unreachable since 2026-11-20T18:02:03Z  17 records  2026-11-20T18:02:03Z
 `,
   )
