@@ -36,6 +36,18 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
     ...['control/', 'instance/', 'hooks/'],
   ],
+  // Asks daemons as any other program does. Sizes and names are written as the commands write them.
+  dashboard: [
+    ...[
+      'core/',
+      'control/client',
+      'control/schema',
+      'control/event-client',
+      'config/places',
+      'config/secrets',
+    ],
+    ...['supervisor/configs', 'supervisor/place', 'cli/text'],
+  ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [
     'core/',
@@ -66,7 +78,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
-    'daemon/verify/verify',
+    ...['daemon/verify/verify', 'dashboard/dashboard', 'dashboard/text'],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }
@@ -158,6 +170,19 @@ test('core is pure: no I/O, clock, randomness, promises or logging', () => {
     const code = withoutTexts(source)
     for (const [pattern, what] of IMPURE) if (pattern.test(code)) wrong.push(`${name} uses ${what}`)
   }
+  assert.deepEqual(wrong, [])
+})
+
+test('of the dashboard, what is shown is pure, and only what draws it loads ink', () => {
+  const wrong: string[] = []
+  for (const [name, source] of sources)
+    for (const { target, isType } of importsOf(name, source)) {
+      const isModel = name.startsWith('dashboard/model/') || name.startsWith('dashboard/screens/')
+      if (isModel && !isType && (target.startsWith('node:') || target.startsWith('src/control/')))
+        wrong.push(`${name} imports ${target}`)
+      const draws = name.startsWith('dashboard/view/') || name === 'dashboard/dashboard.ts'
+      if (!draws && (target === 'ink' || target === 'react')) wrong.push(`${name} imports ${target}`)
+    }
   assert.deepEqual(wrong, [])
 })
 

@@ -42,7 +42,7 @@ describe('shoal dashboard', () => {
       try {
         await terminal.shows(/laptop:share +idle[\s\S]*server:share/)
         await terminal.press('2')
-        await terminal.shows(/▸ [\s\S]*phone +laptop:share +in sync/)
+        await terminal.shows(/▸ [\s\S]*phone +laptop:\S+ +in sync/)
         await terminal.resize(60, 18)
         await terminal.press('6')
         const small = await terminal.shows(/THIS, at the path +│ OTHER, in the copy/)
@@ -61,13 +61,19 @@ describe('shoal dashboard', () => {
         await terminal.type('/own')
         await terminal.press('Enter')
         await terminal.shows(/▸ own\.txt/)
-        await terminal.type('xy')
+        await terminal.press('x')
+        await terminal.shows(/Move own\.txt to the archive\?/)
+        await terminal.press('y')
+        await terminal.shows(/own\.txt is in the archive/)
         await eventually('the archive', async () => !server.exists('own.txt'))
         await terminal.press('Escape')
         // What was newer came over the change; else it is put back by hand.
         if ((await server.share()).drift > 0) {
           await terminal.shows(/▸ plan\.md/)
-          await terminal.type('ry')
+          await terminal.press('r')
+          await terminal.shows(/Put plan\.md back\?/)
+          await terminal.press('y')
+          await terminal.shows(/plan\.md is as the share says/)
         }
         await eventually('what the share says', async () => server.read('plan.md') === other)
         await terminal.press('q')

@@ -192,7 +192,7 @@ export class Share {
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
-      note: options.noteEvent,
+      note: (fact) => this.observer.note(fact),
       nowMs,
       onMembers: () => this.releases.changed(),
     })

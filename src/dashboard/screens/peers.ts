@@ -83,6 +83,7 @@ function shortState(member: MemberReport, live: PeerLive | undefined, isBehind: 
   if (live.inSync) return span('in sync', 'good')
   if (live.needFiles > 0)
     return span(`${live.needFiles} file${live.needFiles === 1 ? '' : 's'} behind`, 'warn')
+  if (member.drift > 0) return span(`${member.drift} changed there`, 'warn')
   // It needs nothing, and holds something else: if something is missing here, that is what it has.
   return isBehind ? span('ahead', 'accent') : span('differs', 'warn')
 }
