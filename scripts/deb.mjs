@@ -89,6 +89,8 @@ function addPages() {
   for (const page of readdirSync(join(repository, 'dist/man')))
     putGzip(root, `/usr/share/man/man${page.split('.').at(-1)}/${page}.gz`, read(`dist/man/${page}`))
   copy('dist/completion/shoal.bash', '/usr/share/bash-completion/completions/shoal')
+  copy('dist/completion/_shoal', '/usr/share/zsh/vendor-completions/_shoal')
+  copy('dist/completion/shoal.fish', '/usr/share/fish/vendor_completions.d/shoal.fish')
 }
 
 function addSystemFiles() {

@@ -2,8 +2,6 @@
 // "npm run deb" do it by themselves.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { sourceDate } from './deb/source-date.mjs'
-import { commandTree } from './manuals/command-tree.mjs'
-import { bashCompletion } from './manuals/completion.mjs'
 
 const root = new URL('..', import.meta.url)
 // As with the build: without the development tools, what is there already has to do.
@@ -11,7 +9,10 @@ if (!existsSync(new URL('node_modules/marked', root)) && existsSync(new URL('dis
   process.exit(0)
 const { configPage, shoalPage } = await import('./manuals/pages.mjs')
 const read = (path) => readFileSync(new URL(path, root), 'utf8')
-const { makeProgram } = await import(new URL('dist/src/cli/program.js', root))
+const built = (path) => import(new URL(`dist/src/cli/${path}`, root))
+const { makeProgram } = await built('program.js')
+const { commandTree } = await built('completion/command-tree.js')
+const { completionFor } = await built('completion/completion.js')
 const io = { out: () => {}, err: () => {}, stdin: process.stdin, env: {} }
 const tree = commandTree(makeProgram(io, () => {}))
 const { version } = JSON.parse(read('package.json'))
@@ -20,7 +21,9 @@ const when = { date: sourceDate().toISOString().slice(0, 10), version }
 const files = {
   'man/shoal.1': shoalPage(tree, read('docs/cli.md'), when),
   'man/shoal.conf.5': configPage(read('docs/configuration.md'), when),
-  'completion/shoal.bash': bashCompletion(tree),
+  'completion/shoal.bash': completionFor('bash', tree),
+  'completion/_shoal': completionFor('zsh', tree),
+  'completion/shoal.fish': completionFor('fish', tree),
 }
 for (const folder of ['man', 'completion']) {
   const url = new URL(`dist/${folder}`, root)

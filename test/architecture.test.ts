@@ -25,6 +25,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
   instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
+  // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
+  doctor: [
+    ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint'],
+  ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
@@ -59,6 +64,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/preview/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
+    'doctor/finding',
     'hooks/program',
     'supervisor/client',
     'supervisor/defaults',
@@ -71,11 +77,14 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
-    ...['supervisor/supervisor', 'invite/redeem', 'dashboard/dashboard', 'dashboard/text'],
+    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
+    ...['dashboard/dashboard', 'dashboard/text'],
   ],
 }
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */
 const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as const
+/** What a daemon loads only when it is asked for it: it idles for months, and there may be many. */
+const LATE = { file: 'daemon/service.ts', packages: ['hyperdht', 'hyperswarm', 'prom-client'] } as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 
@@ -138,15 +147,16 @@ test('no cycles', () => {
 })
 
 test('a command starts with no package that it may not need', () => {
-  const reached = new Set<string>()
-  const visit = (name: string): void => {
-    if (reached.has(name)) return
-    reached.add(name)
-    for (const { target, isLazy, isType } of importsOf(name, sources.get(name) ?? ''))
-      if (!isLazy && !isType) visit(target.startsWith('src/') ? target.slice('src/'.length) : target)
-  }
-  visit(START.file)
-  assert.deepEqual([...reached].filter((name) => !sources.has(name)).sort(), START.packages)
+  assert.deepEqual(packagesAtStart(START.file), START.packages)
+})
+
+test('a daemon starts without the packages that it may never need', () => {
+  const packages = packagesAtStart(LATE.file)
+  assert.ok(packages.includes('lmdb'), 'the walk from there is that of a daemon')
+  assert.deepEqual(
+    LATE.packages.filter((name) => packages.includes(name)),
+    [],
+  )
 })
 
 test('core is pure: no I/O, clock, randomness, promises or logging', () => {
@@ -202,6 +212,19 @@ test('the package declares what src imports, and imports what it declares', () =
   imported.add('b4a')
   assert.deepEqual([...imported].sort(), Object.keys(dependencies).sort())
 })
+
+/** Packages that are loaded with a file: what is imported lazily or as a type is not. */
+function packagesAtStart(file: string): string[] {
+  const reached = new Set<string>()
+  const visit = (name: string): void => {
+    if (reached.has(name)) return
+    reached.add(name)
+    for (const { target, isLazy, isType } of importsOf(name, sources.get(name) ?? ''))
+      if (!isLazy && !isType) visit(target.startsWith('src/') ? target.slice('src/'.length) : target)
+  }
+  visit(file)
+  return [...reached].filter((name) => !sources.has(name)).sort()
+}
 
 /** "folder" of "folder/below/file.ts". */
 function folderOf(name: string): string {

@@ -44,6 +44,7 @@ check 'nothing runs' not pidof node
 (cd / && check 'no file differs from its checksum' md5sum --quiet -c /var/lib/dpkg/info/shoal.md5sums)
 check 'man pages are there' test -s /usr/share/man/man1/shoal.1.gz -a -s /usr/share/man/man5/shoal.conf.5.gz
 check 'bash completes' bash -c '. /usr/share/bash-completion/completions/shoal && complete -p shoal && COMP_WORDS=(shoal stat) COMP_CWORD=1 && _shoal && [ "${COMPREPLY[*]}" = status ]'
+check 'zsh and fish have theirs' test -s /usr/share/zsh/vendor-completions/_shoal -a -s /usr/share/fish/vendor_completions.d/shoal.fish
 
 # Running: two daemons, one file each way.
 mkdir -p /srv/a /srv/b

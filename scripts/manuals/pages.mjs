@@ -1,6 +1,5 @@
 // The two man pages. shoal(1): commands and options from the program itself, the rest from docs/cli.md. shoal.conf(5):
 // docs/configuration.md. Nothing is written twice: what is only here is what a manual has and those do not.
-import { allCommands } from './command-tree.mjs'
 import { bold, example, italic, markdown, plain, section, title } from './roff.mjs'
 
 /** `when` is {date: "YYYY-MM-DD", version}; `cliPage` is the text of docs/cli.md. */
@@ -90,4 +89,9 @@ function sentence(text) {
 function page(parts) {
   const lines = parts.join('\n').split('\n')
   return `${lines.filter((line, at) => line !== '' && !(line === '.PP' && /^\.S[HS] /.test(lines[at - 1] ?? ''))).join('\n')}\n`
+}
+
+/** Every command that does something or holds others, the root first. */
+function allCommands(tree) {
+  return [tree, ...tree.commands.flatMap(allCommands)]
 }

@@ -69,12 +69,19 @@ export interface Inspected {
 }
 
 /** Looks at configurations, each file once, alone and beside the others. Never throws for what stands in a file. */
-export async function checkConfigs(files: readonly string[], identify: Identify): Promise<ConfigReport[]> {
+export async function checkConfigs(
+  files: readonly string[],
+  identify: Identify,
+  onChecked: (done: number, total: number) => void = () => {},
+): Promise<ConfigReport[]> {
   const distinct = [
     ...new Map(files.map((file) => [resolve(file).replace(/\.conf\.d$/, '.conf'), file])).values(),
   ]
   const inspected: Inspected[] = []
-  for (const file of distinct) inspected.push(await inspectConfig(file, identify))
+  for (const [at, file] of distinct.entries()) {
+    onChecked(at, distinct.length)
+    inspected.push(await inspectConfig(file, identify))
+  }
   const readable = inspected.filter((each) => each.config !== undefined && each.identity !== undefined)
   const instances = readable.map(instanceOf)
   const collisions = [...configCollisions(instances), ...(await linkedCollisions(instances))]

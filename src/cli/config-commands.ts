@@ -4,7 +4,9 @@
 import type { Command } from 'commander'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { showProgress } from './progress/show.js'
 import { formatJson } from './text.js'
 
 /** Where the folder of the old package is. */
@@ -26,9 +28,13 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
       const { identify } = await import('./identity.js')
       const { configFilesOf } = await import('./import.js')
       const named = (await Promise.all(files.map(configFilesOf))).flat()
-      const reports = await checkConfigs(named, identify)
+      const reports = await showProgress(io, 'check', (progress) =>
+        checkConfigs(named, identify, (done, total) =>
+          progress.update({ done, total, unit: 'configuration' }),
+        ),
+      )
       io.out(redactPieces(options.json === true ? formatJson(reports) : reports.map(formatReport).join('\n')))
-      setExit(reports.every(({ ok }) => ok) ? 0 : 1)
+      setExit(reports.every(({ ok }) => ok) ? EXIT.done : EXIT.no)
     })
   const config = program.command('config').description('make configurations, and look at old ones')
   config
@@ -48,7 +54,7 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
       const { identify } = await import('./identity.js')
       const report = await importReport(directory, identify)
       io.out(redactPieces(options.json === true ? formatJson(report) : formatImport(report)))
-      setExit(report.ok ? 0 : 1)
+      setExit(report.ok ? EXIT.done : EXIT.no)
     })
   config.allowExcessArguments().action((_options: unknown, { args: [first] }: Command) => {
     throw new ShoalError(

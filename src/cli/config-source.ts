@@ -45,6 +45,11 @@ export class ConfigSource {
     this.files = filesOf(opened)
   }
 
+  /** What it was read from on the way in. */
+  get opened(): OpenedConfig {
+    return this.#opened
+  }
+
   /** What was read on the way in. Throws as parseOpened and loadSecrets, and STORAGE_UNUSABLE. */
   async first(): Promise<SourcedConfig> {
     const loaded = await this.#load(this.#opened, this.#instance)
@@ -71,11 +76,10 @@ export class ConfigSource {
 
   async #load(opened: OpenedConfig, instance: Instance): Promise<SourcedConfig> {
     // Only now: whoever is refused need not wait for it, and no more than must be runs as root.
-    const { loadSecrets, parseOpened } = await import('../config/secrets.js')
+    const { loadSecrets, parseOpened, secretFiles } = await import('../config/secrets.js')
     const read = parseOpened(opened)
     const { config } = await loadSecrets(read.config)
-    const secrets = read.config.shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : []))
-    this.files = [...filesOf(opened), ...secrets]
+    this.files = [...filesOf(opened), ...secretFiles(read.config)]
     const notes = instance.notes.map((note) => warningOf(this.#configFile, { ...note, isNote: true }))
     const bind = config.listenHost === undefined && instance.bind !== undefined
     return {

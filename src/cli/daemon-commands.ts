@@ -1,21 +1,23 @@
 // The commands that ask a running daemon, found through the configuration file it was started with.
 import { resolve } from 'node:path'
-import type { Config } from '../config/config.js'
 import { readConfig } from '../config/secrets.js'
 import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { scanMeter, syncMeter } from './progress/meters.js'
+import { showDaemon } from './progress/show.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatDuration, formatJson, formatTable, printable } from './text.js'
 
 /** Exit codes of --wait; errors use those of core/error.ts, which are all above. */
 const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
-  'in-sync': 0,
-  behind: 2,
-  halted: 2,
-  unreachable: 3,
+  'in-sync': EXIT.done,
+  behind: EXIT.behind,
+  halted: EXIT.behind,
+  unreachable: EXIT.unreachable,
 }
 
 /** So much of a device's id, and no less, names it: what status shows. */
@@ -37,7 +39,12 @@ export async function statusCommand(
     io.out(options.json === true ? formatJson(report) : formatStatus(report))
     return 0
   }
-  const { report, verdict } = await waitForSync(client, { timeoutMs: options.timeout * 1000 })
+  const timeoutMs = options.timeout * 1000
+  const endMs = performance.now() + timeoutMs
+  const meter = syncMeter(() => Math.max(0, endMs - performance.now()))
+  const { report, verdict } = await showDaemon(io, client, 'status', meter, () =>
+    waitForSync(client, { timeoutMs }),
+  )
   io.out(
     options.json === true
       ? formatJson({ ...report, verdict: verdict.type })
@@ -47,9 +54,10 @@ export async function statusCommand(
 }
 
 /** Scans all shares, or the one of a folder; returns when that is done and announced. */
-export async function scanCommand(_io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
+export async function scanCommand(io: CliIo, configFile: string, dir: string | undefined): Promise<number> {
   const { client, config } = await connect(configFile)
-  await client.scan({ share: dir === undefined ? undefined : shareAt(config, dir) })
+  const share = dir === undefined ? undefined : shareAt(config, dir)
+  await showDaemon(io, client, 'scan', scanMeter(), () => client.scan({ share }))
   return 0
 }
 
@@ -97,10 +105,25 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
   return 0
 }
 
+/** What commands need to know of a configuration whose daemon runs. */
+export interface RunningConfig {
+  /** As it was named. */
+  readonly fileName: string
+  /** Those of the file, and then those that were added while the daemon ran. */
+  readonly shares: readonly { readonly dir: string }[]
+}
+
 /** The daemon of a configuration file. */
-export async function connect(configFile: string): Promise<{ client: ControlClient; config: Config }> {
+export async function connect(configFile: string): Promise<{ client: ControlClient; config: RunningConfig }> {
   const { config } = await readConfig(configFile)
-  return { client: controlClient(config.storagePath), config }
+  const client = controlClient(config.storagePath)
+  const folders = await client.folders().catch((thrown: unknown) => {
+    // A daemon of an earlier version, to which none can be added; whatever else is wrong, the command itself meets.
+    if (thrown instanceof ShoalError && ['NOT_FOUND', 'DAEMON_UNREACHABLE'].includes(thrown.code)) return []
+    throw thrown
+  })
+  const added = folders.filter((folder) => folder.added && folder.share !== null)
+  return { client, config: { fileName: config.fileName, shares: [...config.shares, ...added] } }
 }
 
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
@@ -120,7 +143,7 @@ function silentMember(members: readonly MemberReport[], named: string): MemberRe
 }
 
 /** The place of a folder's share in the configuration. NOT_FOUND. */
-export function shareAt(config: Config, dir: string): number {
+export function shareAt(config: RunningConfig, dir: string): number {
   const at = config.shares.findIndex((share) => share.dir === resolve(dir))
   if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
   return at

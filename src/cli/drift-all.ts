@@ -3,6 +3,7 @@
 import type { MemberDriftItem, MemberDriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
 
@@ -17,7 +18,7 @@ export async function driftAllCommand(
   const { client } = await connect(configFile)
   const reports = await client.driftOfAll()
   io.out(json === true ? formatJson(reports) : formatDriftOfAll(reports))
-  return reports.some(({ open }) => open > 0) ? 1 : 0
+  return reports.some(({ open }) => open > 0) ? EXIT.no : EXIT.done
 }
 
 /** A table for each folder, and below it a line for each member that it does not say all of. */

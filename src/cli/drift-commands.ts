@@ -1,12 +1,14 @@
 // shoal drift and what goes with it: a reader's own changes as text, a person's word that one is meant, and extra files to
 // the archive.
 import { isAbsolute, relative, resolve } from 'node:path'
-import type { Config } from '../config/config.js'
 import type { ControlClient } from '../control/client.js'
 import type { ArchiveExtraReport, DriftReport } from '../control/schema-drift.js'
 import { ShoalError } from '../core/error.js'
-import { connect, type JsonOption } from './daemon-commands.js'
+import { connect, type JsonOption, type RunningConfig } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { driftMeter } from './progress/meters.js'
+import { showDaemon, showEach } from './progress/show.js'
 import { formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
 
 export interface DriftOptions extends JsonOption {
@@ -41,7 +43,7 @@ export async function driftCommand(
   const drift =
     chosen.length === 0 ? all : all.filter((item) => chosen.some((place) => isAt(config, item, place)))
   io.out(options.json === true ? formatJson(drift) : formatDrift(drift))
-  return drift.some(({ acknowledgement }) => acknowledgement === null) ? 1 : 0
+  return drift.some(({ acknowledgement }) => acknowledgement === null) ? EXIT.no : EXIT.done
 }
 
 /** Says that the drift of some paths is meant, or takes that back. */
@@ -57,10 +59,10 @@ export async function acknowledgeCommand(
   const all = await client.drift()
   const places = paths.map((path) => placeOf(config, all, path))
   const said: DriftReport[] = []
-  for (const place of places) {
+  await showEach(io, 'drift acknowledge', 'path', places, async (place) => {
     if (withdraw === true) await client.withdrawDrift(place)
     else said.push(await client.acknowledgeDrift({ ...place, reason: reason!, lifeMs }))
-  }
+  })
   if (json === true) io.out(formatJson(said))
   else if (withdraw === true) for (const path of paths) io.out(`${printable(path)} is drift again\n`)
   else
@@ -72,7 +74,7 @@ export async function acknowledgeCommand(
 async function archiveExtra(
   io: CliIo,
   client: ControlClient,
-  config: Config,
+  config: RunningConfig,
   paths: readonly string[],
   { json }: DriftOptions,
 ): Promise<number> {
@@ -83,17 +85,19 @@ async function archiveExtra(
     if (!isThere) throw new ShoalError('NOT_FOUND', `there is no extra file at ${printable(paths[at]!)}`)
   }
   const reports: ArchiveExtraReport[] = []
-  if (places.length === 0) reports.push(await client.archiveExtra())
-  for (const share of new Set(places.map((place) => place.share))) {
-    const within = places.filter((place) => place.share === share).map(({ path }) => path)
-    reports.push(await client.archiveExtra(within.includes('') ? { share } : { share, paths: within }))
-  }
+  await showDaemon(io, client, 'drift --archive-extra', driftMeter(), async () => {
+    if (places.length === 0) reports.push(await client.archiveExtra())
+    for (const share of new Set(places.map((place) => place.share))) {
+      const within = places.filter((place) => place.share === share).map(({ path }) => path)
+      reports.push(await client.archiveExtra(within.includes('') ? { share } : { share, paths: within }))
+    }
+  })
   const report = {
     moved: reports.flatMap(({ moved }) => moved),
     left: reports.flatMap(({ left }) => left),
   }
   io.out(json === true ? formatJson(report) : formatArchived(report))
-  return report.left.length > 0 ? 1 : 0
+  return report.left.length > 0 ? EXIT.no : EXIT.done
 }
 
 /** What is open first, and apart from it what is acknowledged; a table for each folder. */
@@ -164,7 +168,11 @@ function formatArchived({ moved, left }: ArchiveExtraReport): string {
  * The share and path that somebody means: a whole path, or one as shoal drift lists it. Of several folders the one that has
  * drift there. USAGE, NOT_FOUND.
  */
-function placeOf({ shares, fileName }: Config, drift: readonly DriftReport[], text: string): SharePath {
+function placeOf(
+  { shares, fileName }: RunningConfig,
+  drift: readonly DriftReport[],
+  text: string,
+): SharePath {
   if (isAbsolute(text)) {
     const path = resolve(text)
     for (const [share, { dir }] of shares.entries()) {
@@ -184,7 +192,7 @@ function placeOf({ shares, fileName }: Config, drift: readonly DriftReport[], te
   return { share: found[0]!, path }
 }
 
-function isAt({ shares }: Config, item: DriftReport, { share, path }: SharePath): boolean {
+function isAt({ shares }: RunningConfig, item: DriftReport, { share, path }: SharePath): boolean {
   return item.dir === shares[share]?.dir && isWithin(item.path, path)
 }
 

@@ -3,12 +3,12 @@ import type { ShareReport } from '../control/schema.js'
 import type { HookReport } from '../control/schema-hooks.js'
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import { formatHook } from './hooks-text.js'
 import type { CliIo } from './io.js'
+import { hooksMeter } from './progress/meters.js'
+import { showDaemon } from './progress/show.js'
 import { formatJson, printable } from './text.js'
-
-/** Of `shoal hooks run`: a hook failed. */
-const FAILED_EXIT = 1
 
 /** Lists the hooks. */
 export async function hooksCommand(io: CliIo, configFile: string, options: JsonOption): Promise<number> {
@@ -28,7 +28,7 @@ export async function hooksRunCommand(
   const before = (await client.status()).shares.flatMap(({ hooks }) => hooks)
   if (number !== undefined && !before.some((hook) => hook.number === number))
     throw new ShoalError('NOT_FOUND', `there is no hook ${number}, see shoal hooks`)
-  await client.runHooks({ hook: number })
+  await showDaemon(io, client, 'hooks run', hooksMeter(), () => client.runHooks({ hook: number }))
   const shares = (await client.status()).shares.map((share) => ({
     ...share,
     hooks: share.hooks.filter((hook) => number === undefined || hook.number === number),
@@ -36,7 +36,7 @@ export async function hooksRunCommand(
   print(io, shares, options)
   const isFailed = ({ pending, last }: HookReport): boolean =>
     pending > 0 && last !== null && last.result !== 'done'
-  return shares.some(({ hooks }) => hooks.some(isFailed)) ? FAILED_EXIT : 0
+  return shares.some(({ hooks }) => hooks.some(isFailed)) ? EXIT.no : EXIT.done
 }
 
 function print(io: CliIo, shares: readonly ShareReport[], { json }: JsonOption): void {

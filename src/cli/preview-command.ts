@@ -1,9 +1,20 @@
 // `shoal preview`: says what joining would do, without doing it (src/daemon/preview).
 import { ShoalError } from '../core/error.js'
-import type { Comparison, PreviewPath, PreviewReport, SharePreview, Tally } from '../daemon/preview/report.js'
+import type {
+  Comparison,
+  PreviewPath,
+  PreviewProgress,
+  PreviewReport,
+  SharePreview,
+  Tally,
+} from '../daemon/preview/report.js'
 import { ConfigSource } from './config-source.js'
+import { EXIT } from './exit.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
+import type { Measure } from './progress/measure.js'
+import { showProgress } from './progress/show.js'
+import { tellRemarks } from './remarks.js'
 import { formatBytes, formatCount, formatJson, formatTable, printable } from './text.js'
 
 export interface PreviewCommandOptions {
@@ -13,9 +24,6 @@ export interface PreviewCommandOptions {
   readonly timeout: number
 }
 
-const NOBODY_REACHED = 3
-const INTERRUPTED = 130
-
 /** Prints the comparison. The exit code: 0 compared, 3 nobody was reached for at least one folder. */
 export async function previewCommand(
   io: CliIo,
@@ -24,7 +32,7 @@ export async function previewCommand(
 ): Promise<number> {
   const source = await ConfigSource.enter(configFile, { leavesStorage: true })
   const { config, remarks } = await source.first()
-  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
+  tellRemarks(io, remarks)
   if (config.shares.length === 0) throw new ShoalError('USAGE', `${configFile} has no folder to compare`)
   const { preview } = await import('../daemon/preview/preview.js')
   const paths: PreviewPath[] = []
@@ -33,13 +41,34 @@ export async function previewCommand(
     if (options.json === true) paths.push(path)
     else io.out(`${formatPath(path, config.shares.length > 1)}\n`)
   }
-  const report = await untilInterrupted((signal) =>
-    preview(config, { timeoutMs: options.timeout * 1000, signal, onPath }),
+  const report = await showProgress(io, 'preview', (progress) =>
+    untilInterrupted((signal) =>
+      preview(config, {
+        timeoutMs: options.timeout * 1000,
+        signal,
+        onPath,
+        onProgress: (at) => progress.update(measureOf(at)),
+      }),
+    ),
   )
-  if (report === undefined) return INTERRUPTED
+  if (report === undefined) return EXIT.interrupted
   if (options.json === true) io.out(formatJson(options.list === true ? { ...report, paths } : report))
   else io.out(formatPreview(report, options.timeout))
-  return report.shares.every(({ comparison }) => comparison !== null) ? 0 : NOBODY_REACHED
+  return report.shares.every(({ comparison }) => comparison !== null) ? EXIT.done : EXIT.unreachable
+}
+
+function measureOf(at: PreviewProgress): Measure {
+  switch (at.stage) {
+    case 'meeting':
+      return { done: at.members, unit: 'member', detail: 'met', givesUpInMs: at.givesUpInMs }
+    case 'comparing':
+      return {
+        done: at.readBytes,
+        ...(at.shareBytes > 0 && { total: at.shareBytes }),
+        unit: 'bytes',
+        detail: `${formatCount(at.files, 'file')} of ${at.dir}`,
+      }
+  }
 }
 
 function formatPath({ dir, path, what, why }: PreviewPath, withDir: boolean): string {

@@ -13,13 +13,16 @@ import type { JsonOption } from './daemon-commands.js'
 import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { EventsOptions } from './events-command.js'
+import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addResourceCommands } from './resource-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
+import { addSystemCommands } from './system-commands.js'
 import { printable } from './text.js'
 
 /** How long --wait waits unless told, seconds. */
@@ -48,11 +51,14 @@ const queries = () => import('./daemon-commands.js')
 /** Runs one command line (without node and script); resolves with the exit code, never rejects. */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let exit = 0
-  const program = makeProgram(io, (code) => {
-    exit = code
-  })
   try {
-    await program.parseAsync(argv, { from: 'user' })
+    await withCommon(io, async (common, listen) => {
+      const program = makeProgram(common, (code) => {
+        exit = code
+      })
+      listen(program)
+      await program.parseAsync(argv, { from: 'user' })
+    })
     return exit
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
@@ -97,6 +103,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addSecret(program, io)
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
+  addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
@@ -104,7 +111,9 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
+  addSystemCommands(program, io, setExit)
   addDashboardCommand(program, io, setExit)
+  addQuiet(program)
   // Last, as commands inherit it: unknownCommand speaks of arguments better than commander does.
   return program.allowExcessArguments()
 }

@@ -2,6 +2,7 @@
 import { isInvite } from '../core/invite.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
+import { showProgress } from './progress/show.js'
 import { formatCount, printable } from './text.js'
 
 /** Where to look for the member that made an invite. */
@@ -28,10 +29,14 @@ export interface Redeemed {
 export async function redeem(io: CliIo, text: string, ways: RedeemWays): Promise<Redeemed | undefined> {
   if (!isInvite(text)) return { secret: text }
   const { timeout, ...where } = ways
-  io.err(`looking for the device that made the invite, for up to ${formatCount(timeout, 'second')}\n`)
+  if (io.isQuiet !== true)
+    io.err(`looking for the device that made the invite, for up to ${formatCount(timeout, 'second')}\n`)
   const { redeemInvite } = await import('../invite/redeem.js')
-  const redeemed = await untilInterrupted((signal) =>
-    redeemInvite(text, { ...where, timeoutMs: timeout * 1000, signal }),
+  const redeemed = await showProgress(io, 'join', (progress) =>
+    untilInterrupted((signal) => {
+      progress.update({ done: 0, unit: 'device', detail: 'looking for the device that made the invite' })
+      return redeemInvite(text, { ...where, timeoutMs: timeout * 1000, signal })
+    }),
   )
   if (redeemed === undefined) return undefined
   const { secret, grade, name, deviceName, knownHost } = redeemed

@@ -10,6 +10,8 @@ import type {
 import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption, shareAt } from './daemon-commands.js'
 import type { CliIo } from './io.js'
+import { releaseMeter } from './progress/meters.js'
+import { showDaemon } from './progress/show.js'
 import { formatBytes, formatCount, formatJson, formatTable, printable } from './text.js'
 
 export interface ReleaseOptions extends JsonOption {
@@ -32,12 +34,14 @@ export async function createCommand(io: CliIo, configFile: string, options: Crea
   if (!options.switch && when !== undefined)
     throw new ShoalError('USAGE', '--when says when to switch, and --no-switch not to')
   const { client, share } = await shareOf(configFile, options)
-  const made = await client.release({
-    share,
-    ...(name === undefined ? {} : { name }),
-    ...(keep === undefined ? {} : { keep }),
-    when: options.switch ? (when ?? 'now') : null,
-  })
+  const made = await showDaemon(io, client, 'release create', releaseMeter(share), () =>
+    client.release({
+      share,
+      ...(name === undefined ? {} : { name }),
+      ...(keep === undefined ? {} : { keep }),
+      when: options.switch ? (when ?? 'now') : null,
+    }),
+  )
   if (options.json === true) io.out(formatJson(made))
   else {
     io.out(`${made.name}: ${formatCount(made.files, 'file')}, ${formatBytes(made.bytes)}\n`)

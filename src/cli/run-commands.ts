@@ -6,6 +6,7 @@ import { ConfigSource } from './config-source.js'
 import type { CliIo } from './io.js'
 import { type Running, untilSignalled } from './lifetime.js'
 import type { HostPort } from './option-values.js'
+import { tellRemarks } from './remarks.js'
 import { watchSupervisor } from './supervised.js'
 
 /** Runs the daemon in the foreground until a signal, as the user that the configuration's name and tags say. */
@@ -17,7 +18,7 @@ export async function runCommand(
   const supervised = watchSupervisor(io.env)
   const source = await ConfigSource.enter(configFile)
   const { config, remarks } = await source.first()
-  for (const { text, isNote } of remarks) io.err(`${isNote ? 'note' : 'warning'}: ${text}\n`)
+  tellRemarks(io, remarks)
   const logFile = options.logFile === undefined ? undefined : new LogFile(options.logFile, config.logBytes)
   const log = makeLog(options.logLevel, logFile)
   endOnBugs(log)

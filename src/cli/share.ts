@@ -10,6 +10,7 @@ import { isInvite } from '../core/invite.js'
 import { KEY_BYTES } from '../core/keys.js'
 import { type Secret, writeSecretOf } from '../core/secret.js'
 import type { NewShare, NewShareOptions } from '../daemon/new-share-types.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { redeem } from './redeem.js'
 import { gradesOf } from './secret-commands.js'
@@ -38,7 +39,6 @@ export interface JoinOptions extends ShareOptions {
 
 type Places = Required<Pick<PlaceOptions, 'name' | 'config' | 'storage'>>
 
-const INTERRUPTED = 130
 /** As an instance's name may be: part of a file name without dots, and of a unit's. */
 const NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$/
 
@@ -77,12 +77,12 @@ export async function shareCommand(io: CliIo, dir: string, options: ShareOptions
 export async function joinCommand(io: CliIo, dir: string, options: JoinOptions): Promise<number> {
   const { knownHost = [], bootstrap = [] } = options
   const typed = await secretInput(io, options.secretFile, 'secret or invite (not shown): ')
-  if (typed === undefined) return INTERRUPTED
+  if (typed === undefined) return EXIT.interrupted
   const { timeout, searchLan } = options
   // An invite works once: all that can be checked is, before it is spent.
   if (isInvite(typed)) await check(io, dir, options)
   const redeemed = await redeem(io, typed, { knownHosts: knownHost, bootstrap, timeout, searchLan })
-  if (redeemed === undefined) return INTERRUPTED
+  if (redeemed === undefined) return EXIT.interrupted
   const secret = secretOf(redeemed.secret)
   const met = redeemed.knownHost === undefined ? [] : [redeemed.knownHost]
   const hosts = [...new Set([...knownHost, ...met])]

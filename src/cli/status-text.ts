@@ -29,6 +29,7 @@ function formatShare(share: ShareReport): string {
   const { haltReason, pausedSince, state } = share
   const paused = pausedSince === null ? undefined : `paused since ${shortTime(pausedSince)}`
   const facts: [string, string][] = [
+    ...(share.added ? [['folder', 'added by shoal add, not in the configuration'] as [string, string]] : []),
     ['grade', share.grade],
     ['state', haltReason === null ? (paused ?? state) : `${state}: ${haltReason}`],
     ['content', amount(share.files, share.bytes)],

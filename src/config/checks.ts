@@ -1,30 +1,10 @@
 // What a configuration may not ask for though each of its keys is well formed: folders within one another, files of ours
-// where a share would send them to everyone, a web interface open to anybody; and what is unwise. By paths as they are
+// where a share would send them to everyone; and what is unwise. By paths as they are
 // written; folders.ts follows links.
-import { isIP } from 'node:net'
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path'
 import type { Config } from './config.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 import type { ConfigShape } from './root-keys.js'
-
-/** What is unsafe; each message says what to do instead. */
-export function unsafeAsks({ webui }: ConfigShape, json: PositionedJson): Problem[] {
-  if (webui === undefined) return []
-  const problems: Problem[] = []
-  const add = (key: string, message: string): void => {
-    const path = ['webui', key]
-    problems.push({ position: json.positionOf(path), key: formatKey(path), message })
-  }
-  if (webui.allow_empty_password)
-    add('allow_empty_password', 'would let anyone in, expected false, with "login" and "password_hash"')
-  const hasLogin = isGiven(webui.login) && (isGiven(webui.password) || isGiven(webui.password_hash))
-  if (webui.listen !== undefined && !isThisMachine(webui.listen) && !hasLogin)
-    add(
-      'listen',
-      'would open the web interface to the network without a login, expected "127.0.0.1:PORT", or "login" and "password_hash" beside it',
-    )
-  return problems
-}
 
 /** Keys that ask for two things at once. */
 export function contradictions(
@@ -95,7 +75,7 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
     if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')
       warn('drift', 'has no effect with a write secret: changes made here are sent', true)
-    if (!('file' in secret) && isWithin(resolve(config.fileName), dir))
+    if ((!('file' in secret) || config.webui !== undefined) && isWithin(resolve(config.fileName), dir))
       warn(
         'dir',
         'contains this configuration file, so everyone who can read the share gets the secrets in it',
@@ -137,15 +117,4 @@ function programsOf([program, ...words]: readonly string[], cwd: string): string
 export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path)
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
-}
-
-function isGiven(value: string | undefined): boolean {
-  return value !== undefined && value !== ''
-}
-
-/** "127.0.0.1:8888", "[::1]:8888", "localhost:8888"; a port alone is all addresses. */
-function isThisMachine(listen: string): boolean {
-  const [, ipv6, name] = /^(?:\[([^\]]*)\]|([^:]*)):\d+$/.exec(listen) ?? []
-  if (ipv6 !== undefined) return ipv6 === '::1'
-  return name === 'localhost' || (isIP(name ?? '') === 4 && name!.startsWith('127.'))
 }

@@ -41,6 +41,7 @@ export function configCollisions(configs: readonly InstanceConfig[]): Collision[
   return eachPair(configs, (a, b) => [
     ...sameNames(a, b),
     ...samePorts(a, b),
+    ...sameWebPorts(a.config, b.config),
     ...claimed(a.config, b.config, '', (inner, outer) => isWithin(inner.path, outer.path)),
   ])
 }
@@ -79,6 +80,17 @@ function samePorts(a: InstanceConfig, b: InstanceConfig): Found[] {
   const [hostA, hostB] = [hostOf(a), hostOf(b)]
   if (hostA !== undefined && hostB !== undefined && hostA !== hostB) return []
   return [[['listening_port'], `is ${port}, and so is that of ${a.config.fileName}; expected a port each`]]
+}
+
+function sameWebPorts(a: Config, b: Config): Found[] {
+  if (a.webui === undefined || a.webui.port !== b.webui?.port) return []
+  const [hostA, hostB] = [a.webui.host, b.webui.host].map((host) =>
+    host === 'localhost' ? '127.0.0.1' : host,
+  )
+  const isAny = [hostA, hostB].some((host) => host === '0.0.0.0' || host === '::')
+  if (hostA !== hostB && !isAny) return []
+  const message = `has port ${b.webui.port}, and so has that of ${a.fileName}; expected a port each`
+  return [[['webui', 'listen'], message]]
 }
 
 /** Undefined: all addresses. */

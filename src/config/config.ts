@@ -9,7 +9,7 @@ import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { contradictions, overlaps, unsafeAsks, unwise } from './checks.js'
+import { contradictions, overlaps, unwise } from './checks.js'
 import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
@@ -24,6 +24,7 @@ import { type ConfigWarning, configError, inOrder, warningOf } from './problems.
 import type { ConfigShape } from './root-keys.js'
 import { checkShape } from './shape.js'
 import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
+import { type LoadedWeb, sharedWebFiles, unwiseWeb, type WebConfig, webOf } from './webui.js'
 
 export type { Position } from './json.js'
 
@@ -70,8 +71,14 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** What a folder that does not say otherwise is given; those that are added while the daemon runs are, too. */
+  readonly folderDefaults: FolderDefaults
   /** Whether limits hold for peers on the local network, too. */
   readonly rateLimitLocalPeers: boolean
+  /** The control API over TCP; absent: none. */
+  readonly webui?: WebConfig
+  /** The same with its files read, once the files of secrets are read too (loadSecrets). */
+  readonly web?: LoadedWeb
   readonly shares: readonly ShareConfig<S>[]
 }
 
@@ -133,11 +140,16 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
   const checked = checkShape(json)
   if (checked.type === 'failed') throw configError(fileName, checked.problems)
   const { shape } = checked
-  const problems: Problem[] = [...unsafeAsks(shape, json), ...contradictions(shape, json)]
+  const problems: Problem[] = [...contradictions(shape, json)]
   const config = configOf(shape, json, fileName, problems)
-  problems.push(...overlaps(config, json), ...sameShares(config), ...writingFollowers(config))
+  problems.push(
+    ...overlaps(config, json),
+    ...sameShares(config),
+    ...writingFollowers(config),
+    ...sharedWebFiles(config),
+  )
   if (problems.length > 0) throw configError(fileName, problems)
-  const warnings = inOrder([...checked.warnings, ...unwise(config, json)])
+  const warnings = inOrder([...checked.warnings, ...unwise(config, json), ...unwiseWeb(shape.webui, json)])
   return {
     config,
     warnings: warnings.map((warning) => warningOf(fileName, warning)),
@@ -189,6 +201,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
   const base = dirname(resolve(fileName))
   const shares = shape.shared_folders ?? []
   const defaults = folderDefaults(shape)
+  const webui = webOf(shape.webui, base, json, problems)
   return {
     fileName,
     deviceName: shape.device_name ?? hostname(),
@@ -210,7 +223,9 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    folderDefaults: defaults,
     rateLimitLocalPeers: shape.rate_limit_local_peers,
+    ...(webui !== undefined && { webui }),
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
 }

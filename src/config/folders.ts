@@ -16,7 +16,10 @@ export interface Place {
 }
 
 /** Shared folders that are one folder, lie in one another, or hold the storage path. */
-export async function folderOverlaps({ shares, storagePath }: Config): Promise<Problem[]> {
+export async function folderOverlaps({
+  shares,
+  storagePath,
+}: Pick<Config, 'shares' | 'storagePath'>): Promise<Problem[]> {
   const problems: Problem[] = []
   const storage = await placeOf(storagePath)
   const places = await Promise.all(shares.map(({ dir }) => placeOf(dir)))

@@ -48,6 +48,8 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   uploadLimit: { key: 'upload_limit', live: true, show: inKilobytes },
   rateLimitLocalPeers: { key: 'rate_limit_local_peers', live: true, show: plain },
   logBytes: { key: 'log_size', live: true, show: inMegabytes },
+  // Not shown: it holds what lets in.
+  web: { key: 'webui', live: true },
   deviceName: { key: 'device_name', live: false, show: plain },
   listeningPort: { key: 'listening_port', live: false, show: plain },
   listenHost: { key: 'listen_host', live: false, show: plain },
@@ -84,7 +86,11 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */
-const NOT_COMPARED: ReadonlySet<string> = new Set(['fileName', 'shares', 'position', 'secret'])
+const NOT_COMPARED: ReadonlySet<string> = new Set([
+  ...['fileName', 'shares', 'position', 'secret', 'webui'],
+  // What of them concerns a folder of the file is told as that folder's.
+  'folderDefaults',
+])
 
 /** What differs between the settings in force and those of a file read anew. */
 export function planReload(before: Loaded, after: Loaded): ReloadPlan {
@@ -116,7 +122,7 @@ export function withLiveChanges(before: Loaded, after: Loaded): Loaded {
     const now = after.shares.find((other) => shareId(other) === shareId(share))
     return now === undefined ? share : merged(share, now, SHARE)
   })
-  return { ...merged(before, after, ROOT), shares }
+  return { ...merged(before, after, ROOT), folderDefaults: after.folderDefaults, shares }
 }
 
 /** One line for a person or the log. */

@@ -61,7 +61,7 @@ const rate = whole(0, MAX_RATE, `kB/s from 1 to ${MAX_RATE}, or 0 for no limit`)
 const megabytes = whole(0, MAX_MB, `MB from 0 to ${MAX_MB}`)
 const UNTIL_PROXY = 'connections are made directly'
 
-const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'webui' | 'proxy_password'>> = {
+const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> = {
   storage_path: works(
     path,
     { type: 'path', default: 'required' },
@@ -80,6 +80,11 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'webui' | 'proxy_pa
     z.object(FOLDER_DEFAULTS, { error: wrong('an object in braces') }).optional(),
     { type: 'object', default: 'none' },
     'what shared folders that leave a key out have, below; also as keys with a dot, `"folder_defaults.use_dht": true`',
+  ),
+  webui: works(
+    z.object(WEBUI, { error: wrong('an object in braces') }).optional(),
+    { type: 'object', default: 'none' },
+    'the control API over TCP, below',
   ),
   device_name: works(
     text(deviceName, isDeviceName).optional(),
@@ -224,13 +229,6 @@ const NOT_YET = {
     'the password',
     UNTIL_PROXY,
     never,
-  ),
-  webui: notYet(
-    z.object(WEBUI, { error: wrong('an object in braces') }).optional(),
-    { type: 'object', default: 'none' },
-    'the web interface, below',
-    'there is no web interface; use the commands of docs/cli.md',
-    (value) => value?.listen !== undefined,
   ),
   directory_root: notYet(
     path.default('/'),

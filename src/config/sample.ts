@@ -26,7 +26,16 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 /** Keys that stand in the sample itself. */
 const SHOWN: ReadonlySet<string> = new Set([
-  ...['storage_path', 'shared_folders', 'folder_defaults', 'device_name', 'listening_port', 'secret', 'dir'],
+  ...[
+    'storage_path',
+    'shared_folders',
+    'folder_defaults',
+    'webui',
+    'device_name',
+    'listening_port',
+    'secret',
+    'dir',
+  ],
 ])
 const WIDTH = 116
 
@@ -67,6 +76,9 @@ export function sampleConfig(): string {
     '',
     '  // What shared folders have that leave a key out.',
     '  //, "folder_defaults": { "use_lan_broadcast": true, "use_dht": false, "delete_to_trash": true, "known_hosts": "" }',
+    '',
+    '  // The control API over TCP, for programs that bring the key: docs/api-tcp.md.',
+    '  //, "webui": { "listen": "127.0.0.1:8888", "api_key": { "file": "NAME.key" } }',
     '}',
   ].join('\n')}\n`
 }

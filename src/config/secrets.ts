@@ -18,6 +18,7 @@ import type { Problem } from './json.js'
 import { exposure, type OpenedText, openText, reason } from './open.js'
 import { configError } from './problems.js'
 import { type OpenedConfig, openConfig } from './source.js'
+import { loadWeb, webFiles } from './webui.js'
 
 /** A configuration whose secrets are all read. */
 export type LoadedConfig = Config<Secret>
@@ -40,7 +41,8 @@ export function parseOpened({ text, fileName, parts }: OpenedConfig): ParsedConf
 
 /**
  * Reads the secrets that stand in files of their own. Throws CONFIG_INVALID (or NOT_YET) with the position of every
- * share whose secret is unreadable, exposed or wrong, or whose folder, with links followed, is not apart from the others. A configuration without such files comes back as it is.
+ * share whose secret is unreadable, exposed or wrong, or whose folder, with links followed, is not apart from the others;
+ * and of every secret, key and certificate of the web interface that is. A configuration without such files comes back as it is.
  */
 export async function loadSecrets(config: Config): Promise<{ config: LoadedConfig }> {
   const problems: Problem[] = []
@@ -55,11 +57,17 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
     if (secret === undefined) problems.push({ ...place, ...fault })
     else shares.push({ ...share, secret })
   }
-  const loaded: LoadedConfig = { ...config, shares }
+  const web = config.webui === undefined ? undefined : await loadWeb(config.webui, problems)
+  const loaded: LoadedConfig = { ...config, shares, ...(web !== undefined && { web }) }
   if (problems.length === 0) problems.push(...sameShares(loaded), ...writingFollowers(loaded))
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }
+}
+
+/** The files that loadSecrets reads. */
+export function secretFiles({ shares, webui }: Config): string[] {
+  return [...shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : [])), ...webFiles(webui)]
 }
 
 /** The text of a file that holds a secret, without the space around it. Throws CONFIG_UNREADABLE. */

@@ -1,14 +1,20 @@
-// The keys of "webui". No version serves a web interface yet, but what they ask for is checked: an old file that would
-// have let anyone in must not do so on the day there is one.
-import { done, type Keys, notYet } from './key-info.js'
-import { anyText, flag, list, text } from './values.js'
+// The keys of "webui": the control API over TCP. BitTorrent Sync's web interface had them; what its files ask for means
+// the same here, but for what would let anyone in (webui.ts).
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { done, type Keys, notYet, works } from './key-info.js'
+import { anyText, flag, list, path, text, wrong } from './values.js'
+
+/** A text that is nobody else's business, or the file that holds it. */
+export type PrivateText = string | { readonly file: string }
 
 export interface WebuiShape {
   readonly listen?: string | undefined
   readonly login?: string | undefined
-  readonly password?: string | undefined
-  readonly password_hash?: string | undefined
-  readonly api_key?: string | undefined
+  readonly password?: PrivateText | undefined
+  readonly password_hash?: PrivateText | undefined
+  readonly api_key?: PrivateText | undefined
+  readonly hosts: readonly string[]
   readonly allow_empty_password: boolean
   readonly force_https: boolean
   readonly ssl_certificate?: string | undefined
@@ -17,63 +23,80 @@ export interface WebuiShape {
   readonly directory_root?: string | undefined
 }
 
-const UNTIL_WEBUI = 'there is no web interface'
-// The line of "webui" itself says it for all of them.
-const never = (): boolean => false
-const TEXT = { type: 'text', default: 'none' }
 const PATH = { type: 'path', default: 'none' }
+const PRIVATE = { type: 'text or object', default: 'none' }
+const privateText: z.ZodType<PrivateText> = z.union([anyText, z.object({ file: path })], {
+  error: wrong('a text, or {"file": "path of a file that holds it"}'),
+})
+const OR_FILE = 'or `{"file": "PATH"}` of a file that holds it, mode 0600'
 
 export const WEBUI: Keys<WebuiShape> = {
-  listen: notYet(
+  listen: works(
     anyText.optional(),
-    TEXT,
-    'address and port; without it there is no web interface. Anything but this machine (`127.0.0.1`, `[::1]`) needs `login` and a password, or is an error',
-    UNTIL_WEBUI,
-    never,
+    { type: 'text', default: 'none' },
+    'IP address and port to serve the control API on, and BitTorrent Sync\'s, see [api-tcp.md](api-tcp.md); without it they are on the socket in `storage_path` alone. Needs `login` with a password, or `api_key`: on this machine alone (`"127.0.0.1:8888"`, `"[::1]:8888"`, `"localhost:8888"`) nothing is served without, on other addresses that is an error',
   ),
-  login: notYet(anyText.optional(), TEXT, 'name to log in with', UNTIL_WEBUI, never),
-  password: notYet(anyText.optional(), TEXT, 'password to log in with', UNTIL_WEBUI, never),
-  password_hash: notYet(
-    anyText.optional(),
-    TEXT,
-    'its hash in the form of crypt(3), instead of it',
-    UNTIL_WEBUI,
-    never,
+  login: works(
+    text('a name without colons and control characters', isLogin).or(z.literal('')).optional(),
+    { type: 'text', default: 'none' },
+    'name to log in with',
   ),
-  allow_empty_password: notYet(
+  password: works(privateText.optional(), PRIVATE, `password to log in with, ${OR_FILE}`),
+  password_hash: works(
+    privateText.optional(),
+    PRIVATE,
+    `its hash in the form of crypt(3) instead of it (\`openssl passwd -6\`), ${OR_FILE}`,
+  ),
+  api_key: works(
+    privateText.optional(),
+    PRIVATE,
+    `key for programs, of 20 characters or more without spaces (\`openssl rand -hex 24\`), ${OR_FILE}; they send it as \`Authorization: Bearer KEY\` or \`X-Api-Key: KEY\``,
+  ),
+  hosts: works(
+    list('names like "nas.example"', text('a name like "nas.example"', isHost)).default([]),
+    { type: 'list of names' },
+    'names and addresses that requests may be for, besides the addresses of this machine and `localhost`; requests for others are refused, as any page could have them pointed here',
+  ),
+  ssl_certificate: works(
+    path.optional(),
+    PATH,
+    'PEM file of a certificate, with those up to its root; with it TLS alone is spoken. Read again when the configuration is',
+  ),
+  ssl_private_key: works(
+    path.optional(),
+    PATH,
+    'PEM file of its private key, mode 0600, without a passphrase',
+  ),
+  force_https: works(
     flag.default(false),
     { type: 'flag' },
-    'let anyone in; `true` is an error. BitTorrent Sync had `true`',
-    UNTIL_WEBUI,
-    never,
+    'no connections without TLS: an error where there is no certificate',
   ),
-  force_https: notYet(
+  dir_whitelist: works(
+    list('paths', path).optional(),
+    { type: 'list of paths', default: 'none' },
+    'folders in which shares may be added over TCP; without it none may. BitTorrent Sync allowed all',
+  ),
+  allow_empty_password: done(
     flag.default(false),
     { type: 'flag' },
-    'no connections without TLS',
-    UNTIL_WEBUI,
-    never,
-  ),
-  ssl_certificate: notYet(anyText.optional(), PATH, 'certificate for TLS', UNTIL_WEBUI, never),
-  ssl_private_key: notYet(anyText.optional(), PATH, 'its private key', UNTIL_WEBUI, never),
-  dir_whitelist: notYet(
-    list('paths', text('a path')).optional(),
-    { type: 'list of paths', default: 'all' },
-    'folders that may be shown and shared',
-    UNTIL_WEBUI,
-    never,
-  ),
+    'nobody is let in without credentials; `true` is an error. BitTorrent Sync had `true`',
+    () => false,
+  ) as z.ZodType<boolean>,
   directory_root: notYet(
     anyText.optional(),
     { type: 'path', default: '`/`' },
     'where its folder browser starts; later files have it at the root',
-    UNTIL_WEBUI,
-    never,
+    'there is no folder browser',
+    () => false,
   ),
-  api_key: done(
-    anyText,
-    { type: 'text' },
-    "BitTorrent Sync's API is not offered; scripts use `--json` and the control API (docs/cli.md)",
-    (value) => value !== '',
-  ),
+}
+
+function isLogin(value: string): boolean {
+  return !/[:\p{Cc}]/u.test(value) && value.length <= 256
+}
+
+/** As it stands in a Host header. */
+function isHost(value: string): boolean {
+  return value.length <= 253 && (isIP(value) !== 0 || /^[\w-]+(\.[\w-]+)*$/.test(value))
 }

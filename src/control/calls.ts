@@ -3,6 +3,7 @@
 import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
 import { ENTRY_ROUTES, type EntryCalls } from './calls-entries.js'
+import { FOLDER_ROUTES, type FolderCalls } from './calls-folders.js'
 import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
 import { LIMIT_ROUTES, type LimitCalls } from './calls-limits.js'
@@ -19,6 +20,7 @@ export interface ControlBackend
     MemberCalls,
     ConflictCalls,
     DriftCalls,
+    FolderCalls,
     ReleaseCalls,
     HookCalls,
     InviteCalls,
@@ -34,6 +36,7 @@ export const ROUTES: Routes<ControlBackend> = {
   ...MEMBER_ROUTES,
   ...CONFLICT_ROUTES,
   ...DRIFT_ROUTES,
+  ...FOLDER_ROUTES,
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,

@@ -68,7 +68,7 @@ export interface PeerLive {
   /** At least so many of the share's totalPieces: what it told, what it was sent, all that we hold if it holds the same. */
   readonly heldPieces: number
   readonly totalPieces: number
-  /** Whether its newest signed state shows our digest. */
+  /** Whether its newest signed state shows our digest, and neither it nor we lack anything. */
   readonly inSync: boolean
   /** By its newest signed state; 0 if there is none yet. */
   readonly needFiles: number

@@ -25,8 +25,12 @@ export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
 export interface ShareReport {
   /** Absolute. */
   readonly dir: string
+  /** Whether it was added while the daemon ran, and so is not in the configuration file. */
+  readonly added: boolean
   readonly grade: Grade
   readonly state: ShareState
+  /** How far the look at the whole tree has come; null: none is under way. */
+  readonly scan: ScanReport | null
   /** Why nothing is done until approved (A5); null unless halted. */
   readonly haltReason: string | null
   /** Since when it is paused, ISO 8601, also while halted; null: it is not. */
@@ -51,6 +55,14 @@ export interface ShareReport {
   readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
+}
+
+export interface ScanReport {
+  /** Files and links that were listed. */
+  readonly files: number
+  /** Bytes of new or changed files found up to now, and of those how many were read. */
+  readonly toReadBytes: number
+  readonly readBytes: number
 }
 
 /** A problem with one path (A6): kept, shown and retried. */
@@ -192,11 +204,15 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
+  // A daemon of an earlier version can add none.
+  added: z.boolean().default(false),
   grade,
   state: shareState,
   haltReason: z.string().nullable(),
   // A daemon of an earlier version has none.
   pausedSince: z.string().nullable().default(null),
+  // A daemon of an earlier version does not tell.
+  scan: z.looseObject({ files: count, toReadBytes: count, readBytes: count }).nullable().default(null),
   files: count,
   bytes: count,
   needFiles: count,

@@ -83,10 +83,15 @@ async function answer(
   await respond(response, result)
 }
 
+/** One call, one connection: a stopping daemon need not wait for idle ones. */
+const HEADERS = { connection: 'close', 'cache-control': 'no-store' } as const
+
 /** Sends a response; of a stream of events, until either side ends it. */
-export async function respond(response: ServerResponse, result: ControlResponse): Promise<void> {
-  // One call, one connection: a stopping daemon need not wait for idle ones.
-  const headers = { connection: 'close', 'cache-control': 'no-store' }
+export async function respond(
+  response: ServerResponse,
+  result: ControlResponse,
+  headers: Readonly<Record<string, string>> = HEADERS,
+): Promise<void> {
   if ('events' in result) {
     response.writeHead(result.status, { ...headers, 'content-type': 'text/event-stream' })
     return pipeEvents(response, result.events)

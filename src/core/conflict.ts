@@ -2,7 +2,15 @@
 // writers who publish the same copy agree on its path and on every byte of it.
 import type { LiveEntry } from './entry.js'
 import { blake3 } from './hash.js'
-import { MAX_NAME_BYTES, MAX_PATH_BYTES, nameOf, parentOf, parsePath, type RelPath } from './path.js'
+import {
+  MAX_NAME_BYTES,
+  MAX_PATH_BYTES,
+  nameOf,
+  parentOf,
+  parsePath,
+  pathFault,
+  type RelPath,
+} from './path.js'
 
 const MARK = /\.conflict-\d{8}-\d{6}-[A-Za-z0-9_-]{1,33}(?=\.|$)/
 /** An extension longer than this is part of the name. */
@@ -11,16 +19,20 @@ const MARK_BYTES = 4
 /** One character at least stays of a name. */
 const MIN_STEM_BYTES = 4
 
-/** Whether a path is named as a conflict copy. */
+/** Whether a path is named as a conflict copy: of a path that there can be. */
 export function isConflictCopy(path: RelPath): boolean {
-  return MARK.test(nameOf(path))
+  return MARK.test(nameOf(path)) && pathFault(withoutMark(path)) === undefined
 }
 
 /** The path that a conflict copy belongs to; names shortened to fit cannot be told back exactly. */
 export function originalOf(path: RelPath): RelPath {
+  return parsePath(withoutMark(path))
+}
+
+function withoutMark(path: RelPath): string {
   const parent = parentOf(path)
   const name = nameOf(path).replace(MARK, '')
-  return parsePath(parent === '' ? name : `${parent}/${name}`)
+  return parent === '' ? name : `${parent}/${name}`
 }
 
 /**

@@ -130,6 +130,11 @@ export class ShoalError extends Error {
   }
 }
 
+/** All codes. */
+export function errorCodes(): readonly ErrorCode[] {
+  return Object.keys(CODES) as ErrorCode[]
+}
+
 /** What a code means to a shell, an HTTP client and a person. */
 export function meaningOf(code: ErrorCode): CodeMeaning {
   return CODES[code]

@@ -48,23 +48,30 @@ export interface Bucket {
   readonly maxCopies: number
 }
 
+/** Of how many holders a piece has, in binary: 65,535 are more than connections go. */
+const MAX_DIGITS = 16
+
 /** The pieces in play, feed after feed, in at most `width` buckets whose sizes differ by one at most. */
 export function availabilityOf(feeds: readonly FeedHoldings[], width: number): Availability {
-  const { pieces, held } = countHoldings(feeds)
+  const inPlayOf = feeds.map(inPlay)
+  const pieces = inPlayOf.reduce((sum, bits) => sum + onesIn(bits), 0)
+  const held = feeds.reduce((sum, { own }) => sum + onesIn(own), 0)
+  const digits = new Uint8Array(MAX_DIGITS)
   const count = Math.min(width, pieces)
   const buckets: { pieces: number; held: number; minCopies: number; maxCopies: number }[] = []
   let rarestCopies = Number.POSITIVE_INFINITY
   let rarestPieces = 0
   let number = 0
-  for (const feed of feeds) {
+  for (const [i, feed] of feeds.entries()) {
     const holders = [feed.own, ...feed.peers.values()]
-    const played = inPlay(feed)
+    const played = inPlayOf[i]!
     for (let at = 0; at < played.length; at++) {
       if (played[at] === 0) continue
+      const used = addUp(holders, at, digits)
       for (let bit = 0x80; bit > 0; bit >>= 1) {
         if ((played[at]! & bit) === 0) continue
         let copies = 0
-        for (const bits of holders) if ((bits[at]! & bit) !== 0) copies++
+        for (let digit = 0; digit < used; digit++) if ((digits[digit]! & bit) !== 0) copies |= 1 << digit
         if (copies < rarestCopies) {
           rarestCopies = copies
           rarestPieces = 0
@@ -85,6 +92,24 @@ export function availabilityOf(feeds: readonly FeedHoldings[], width: number): A
     }
   }
   return { pieces, held, buckets, rarestCopies: pieces === 0 ? 0 : rarestCopies, rarestPieces }
+}
+
+/**
+ * How many bitfields have each of the eight bits of a byte, all eight added at once: digit by digit in binary, the bit of a
+ * digit being that of the byte. Into `digits`, of which so many are used. A bit at a time, a million pieces of twenty peers would hold up the daemon for long.
+ */
+function addUp(holders: readonly Uint8Array[], at: number, digits: Uint8Array): number {
+  let used = 0
+  for (const bits of holders) {
+    let carry = bits[at]!
+    for (let digit = 0; carry !== 0; digit++) {
+      if (digit === used) digits[used++] = 0
+      const before = digits[digit]!
+      digits[digit] = before ^ carry
+      carry &= before
+    }
+  }
+  return used
 }
 
 function inPlay({ own, peers, wanted }: FeedHoldings): Uint8Array {

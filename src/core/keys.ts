@@ -51,6 +51,8 @@ export const LABELS = {
   inviteSealKey: 'shoal 2026-11 v1 invite sealing key',
   /** W or R, P -> cipher key of what the inviting device keeps of an open invite (I6). */
   inviteStoreKey: 'shoal 2026-11 v1 invite store key',
+  /** Share id -> what BitTorrent Sync's API calls the share by, in place of a secret. */
+  folderHandle: 'shoal 2026-11 v1 folder handle',
 } as const
 
 /** A key from its label and its input, whose parts have fixed lengths. 32 bytes. */

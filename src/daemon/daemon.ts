@@ -2,13 +2,13 @@
 // shares into the swarm, serves the control socket, and takes all of it down again in order.
 
 import { randomInt } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import path from 'node:path'
-import type { Config, ShareConfig } from '../config/config.js'
+import type { Config } from '../config/config.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
+import type { Page } from '../control/handler.js'
 import { type ControlServer, serveControl } from '../control/server.js'
-import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { FeedStore } from '../feed/store.js'
@@ -17,22 +17,22 @@ import { HookSlots } from '../hooks/slots.js'
 import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
-import { openLmdb } from '../store/lmdb.js'
-import { ShareIndex } from '../store/share-index.js'
-import type { Database } from '../store/tables.js'
 import { Swarm } from '../swarm/swarm.js'
+import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
+import { legacyHost } from './control/legacy-host.js'
 import { controlPages } from './control/pages.js'
-import { readIfThere } from './durable-file.js'
+import type { DaemonView } from './control/view.js'
+import { WebApi, webRoutes } from './control/web-api.js'
 import { EventBook } from './events.js'
+import { FolderAdmin } from './folder-admin.js'
 import { Identity } from './identity.js'
 import { openInvites } from './invites.js'
-import { lockDirectory, lockStorage, type StorageLock } from './lock.js'
+import { lockStorage } from './lock.js'
+import { openIndex } from './open-index.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { RateLimits } from './rate-limits.js'
-import { Share } from './share/share.js'
-import type { ShareHooks, ShareSettings } from './share/share-options.js'
-import { metadataFor } from './share-metadata.js'
+import { Shares } from './shares.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -61,7 +61,7 @@ export interface RunningDaemon {
 /** What a running daemon is made of; a clone found on the network makes it start over with another identity (F4). */
 interface Parts {
   readonly swarm: Swarm
-  readonly shares: readonly Share[]
+  readonly shares: Shares
   readonly invites: InviteHost
   readonly port: number
   close(): Promise<void>
@@ -85,7 +85,11 @@ class Daemon implements RunningDaemon {
   readonly #log: Log
   #parts: Parts | undefined
   #server: ControlServer | undefined
+  readonly #pages: readonly Page[]
+  readonly #web: WebApi
   readonly #hookSlots = new HookSlots()
+  readonly #folderAdmin: FolderAdmin
+  #folders: AddedFolders | undefined
   readonly #events = new EventBook({ nowMs: Date.now })
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
@@ -106,17 +110,42 @@ class Daemon implements RunningDaemon {
     })
     // Whoever awaits it sees a failure; nobody has to.
     this.stopped.catch(() => undefined)
-    this.control = daemonBackend({
+    this.#folderAdmin = new FolderAdmin({
+      config: () => this.#config,
+      folders: () => this.#folders!,
+      running: () => ((this.#stopping ?? this.#restarting) === undefined ? this.#parts : undefined),
+      isStopping: () => this.#stopping !== undefined,
+      started: () => this.#restarted(),
+      log: this.#log,
+    })
+    const view: DaemonView = {
       name: config.deviceName,
       device: () => this.#identity.device.device,
-      shares: () => this.#parts?.shares ?? [],
+      shares: () => this.#parts?.shares.all ?? [],
       limits: () => this.#config,
       rates: this.#rates,
       invites: () => this.#parts?.invites,
+      folders: this.#folderAdmin,
       port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
+    }
+    this.control = daemonBackend(view)
+    this.#pages = controlPages({
+      control: this.control,
+      events: this.#events,
+      storagePath: config.storagePath,
+      shares: () => this.#parts?.shares.all,
     })
+    this.#web = new WebApi(
+      webRoutes(
+        this.control,
+        this.#pages,
+        legacyHost(this.control, view, () => this.#config),
+        this.#log,
+      ),
+      this.#log,
+    )
   }
 
   get port(): number {
@@ -139,14 +168,16 @@ class Daemon implements RunningDaemon {
     try {
       chmodSync(storagePath, 0o700)
       if (pidFile !== undefined) this.#pidFile = writePidFile(pidFile)
-      await this.#open()
-      const pages = controlPages({ events: this.#events })
-      this.#server = await serveControl({ storagePath, backend: this.control, pages, log: this.#log })
+      this.#folders = await AddedFolders.open(this.#config, this.#log)
+      await this.#open(this.#folders)
+      const { control: backend } = this
+      this.#server = await serveControl({ storagePath, backend, pages: this.#pages, log: this.#log })
+      await this.#web.serve(this.#config.web)
     } catch (thrown) {
       await this.#close()
       throw thrown
     }
-    const shares = this.#config.shares.map(({ dir }) => dir)
+    const shares = this.#parts?.shares.all.map(({ dir }) => dir)
     this.#log.info(
       { device: this.#identity.device.device.slice(0, 8), port: this.port, shares, pid: process.pid },
       'ready',
@@ -155,6 +186,7 @@ class Daemon implements RunningDaemon {
 
   stop(): Promise<void> {
     this.#stopping ??= this.#restarted()
+      .then(() => this.#folderAdmin.settled())
       .then(() => this.#close())
       .then(
         () => this.#settle.resolve(),
@@ -170,15 +202,9 @@ class Daemon implements RunningDaemon {
     const plan = planReload(this.#config, config)
     this.#config = withLiveChanges(this.#config, config)
     this.#rates.configure(this.#config)
+    if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)
     // Whoever is just starting over as another device does so with the new ones.
-    for (const [i, share] of (this.#parts?.shares ?? []).entries()) {
-      share.adjust(shareSettings(this.#config, this.#config.shares[i]!))
-      share.setHooks(hooksAt(this.#config, i))
-      const config = this.#config.shares[i]!
-      if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(config.knownHosts)
-      if (plan.live.some(({ key }) => /\.(drift|overwrite_changes)$/.test(key)))
-        share.drift.setRules(driftRules(config))
-    }
+    this.#parts?.shares.adjust(plan)
     return plan
   }
 
@@ -195,6 +221,7 @@ class Daemon implements RunningDaemon {
         failures.push(thrown)
       }
     }
+    await attempt(() => this.#web.close())
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
     this.#parts = undefined
@@ -213,8 +240,8 @@ class Daemon implements RunningDaemon {
       .then(() => this.#settle.reject(toShoalError(thrown)))
   }
 
-  async #open(): Promise<void> {
-    const { storagePath, shares } = this.#config
+  async #open(folders: AddedFolders): Promise<void> {
+    const { storagePath } = this.#config
     const isStored = existsSync(path.join(storagePath, 'cores'))
     this.#openedIdentity = Identity.open(storagePath)
     const closing: (() => Promise<unknown>)[] = []
@@ -223,11 +250,6 @@ class Daemon implements RunningDaemon {
       for (const step of closing.reverse()) await step().catch((thrown: unknown) => failures.push(thrown))
       if (failures.length > 0) throw failures[0]
     }
-    const locks: StorageLock[] = []
-    // Last of all: work in a shared directory may be under way until the pool has closed.
-    closing.push(async () => {
-      for (const lock of locks) lock.release()
-    })
     try {
       const pool = new FolderPool({
         lowPriority: this.#config.diskLowPriority,
@@ -243,33 +265,33 @@ class Daemon implements RunningDaemon {
       // F4: feeds without their identity, an identity without its feeds, or a storage that was copied or restored.
       const isStrange =
         opened.moved || (opened.created && !this.#identity.isNew) || (isStored && this.#identity.isNew)
-      if (isStrange) await this.#newEpochs(opened.store)
-      const invites = openInvites(this.#config, this.#identity, this.#log)
+      if (isStrange) await this.#newEpochs(opened.store, folders)
+      const all = [...this.#config.shares, ...folders.shares]
+      const invites = openInvites(this.#config, all, this.#identity, this.#log)
       const swarm = this.#makeSwarm(invites)
-      const own = shares.map((share, at) => {
-        const lock = lockDirectory(share.dir)
-        if (lock !== undefined) locks.push(lock)
-        const made = this.#makeShare(share, at, { pool, database, feeds: opened.store, swarm })
-        // A new one has its folder, and so its lock, only now.
-        const late = lock === undefined ? lockDirectory(share.dir) : undefined
-        if (late !== undefined) locks.push(late)
-        return made
+      const shares = new Shares({
+        config: () => this.#config,
+        added: folders.shares,
+        ...{ identity: this.#identity, pool, database, feeds: opened.store, swarm },
+        ...{ hookSlots: this.#hookSlots, accounts: this.#accounts, events: this.#events },
+        ...{ rates: this.#rates, log: this.#log },
+        fail: (thrown) => this.#fail(thrown),
       })
+      // Last of all: work in a shared directory may be under way until the pool has closed.
+      closing.unshift(async () => shares.release())
       // Shares close after the swarm, and before the stores they use.
-      closing.push(() => Promise.all(own.map((share) => share.stop())))
+      closing.push(() => shares.stop())
       closing.push(() => swarm.stop())
       closing.push(async () => invites.close())
       // Begins first, as it may take a while; the shares wait for its end.
-      closing.push(async () => void Promise.all(own.map((share) => share.hooks.stop())))
-      for (const share of own) await share.start()
+      closing.push(async () => shares.stopHooks())
+      shares.make()
+      await shares.start()
       const { port } = await swarm.start()
       this.#keepPort(port)
-      own.forEach((share, i) => {
-        const { knownHosts, searchLan, useDht, secret } = shares[i]!
-        share.join(() => swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
-      })
+      shares.join()
       invites.start(swarm, isStrange)
-      this.#parts = { swarm, shares: own, invites, port, close }
+      this.#parts = { swarm, shares, invites, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
@@ -287,9 +309,10 @@ class Daemon implements RunningDaemon {
     this.#identity.keepPort(port)
   }
 
-  async #newEpochs(feeds: FeedStore): Promise<void> {
+  async #newEpochs(feeds: FeedStore, folders: AddedFolders): Promise<void> {
     this.#log.warn({}, 'the storage was moved, copied or restored; continuing in new feeds')
-    for (const { secret } of this.#config.shares) this.#identity.nextEpoch(keysOf(secret).shareId)
+    const here = [...this.#config.shares, ...folders.shares].map(({ secret }) => keysOf(secret).shareId)
+    for (const share of new Set([...here, ...folders.former])) this.#identity.nextEpoch(share)
     await feeds.settleMove()
   }
 
@@ -314,49 +337,6 @@ class Daemon implements RunningDaemon {
     return swarm
   }
 
-  #makeShare(
-    share: ShareConfig<Secret>,
-    at: number,
-    parts: { pool: FolderPool; database: Database; feeds: FeedStore; swarm: Swarm },
-  ): Share {
-    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = share
-    const keys = keysOf(secret)
-    const { read } = keys
-    if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
-    const { deviceName } = this.#config
-    const { pool, database, feeds, swarm } = parts
-    const options = {
-      dir,
-      useSyncTrash,
-      followsReleases,
-      secret,
-      rates: this.#rates,
-      drift: driftRules(share),
-      hardLinks,
-      sparse,
-      deviceName,
-      settings: shareSettings(this.#config, share),
-      hooks: hooksAt(this.#config, at),
-      hookSlots: this.#hookSlots,
-      pool,
-      database,
-      feeds,
-    }
-    return new Share(
-      {
-        ...options,
-        keys: { ...keys, read },
-        identity: this.#identity,
-        metadata: metadataFor(share, this.#accounts),
-        instance: swarm.instance,
-        log: this.#log,
-        noteEvent: (fact) => this.#events.add(dir, fact),
-        nowMs: Date.now,
-      },
-      (thrown) => this.#fail(thrown),
-    )
-  }
-
   /** F4: two processes with one identity. The one with the lesser instance becomes another device. */
   #onClone(swarm: Swarm, instance: string, address: string): void {
     if (swarm.instance > instance || this.#restarting !== undefined || this.#stopping !== undefined) return
@@ -369,44 +349,11 @@ class Daemon implements RunningDaemon {
   }
 
   async #restart(): Promise<void> {
+    await this.#folderAdmin.settled()
     const parts = this.#parts
     this.#parts = undefined
     await parts?.close()
     this.#identity.stepAside()
-    await this.#open()
+    await this.#open(this.#folders!)
   }
-}
-
-function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
-  const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
-  return {
-    rescanIntervalMs,
-    trashTtlDays,
-    maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
-    peerExpirationDays,
-    keepReleases,
-  }
-}
-
-/** None with a write secret: what a device noted while it was a reader is not to be undone for that. */
-function driftRules({ secret, overwriteChanges, drift }: ShareConfig<Secret>): readonly DriftRule[] {
-  if (secret.grade === 'write') return []
-  return overwriteChanges ? RESTORE_ALL : drift
-}
-
-function hooksAt({ shares, storagePath }: Config, at: number): ShareHooks {
-  const before = shares.slice(0, at).reduce((count, { onChange }) => count + onChange.length, 0)
-  return { specs: shares[at]!.onChange, before, scratch: storagePath }
-}
-
-/** Opens the index; one of another format is thrown away: it is built anew from feeds and disk (section 9). */
-function openIndex(directory: string): Database {
-  const format = path.join(directory, 'format')
-  const found = readIfThere(format)
-  if (found !== undefined && found.trim() !== String(ShareIndex.format))
-    rmSync(directory, { recursive: true })
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const database = openLmdb(directory)
-  writeFileSync(format, `${ShareIndex.format}\n`)
-  return database
 }

@@ -1,24 +1,25 @@
 // The invites of a daemon's shares, in `invites.json` under its storage path.
 import path from 'node:path'
-import type { Config } from '../config/config.js'
+import type { Config, ShareConfig } from '../config/config.js'
 import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
-import { InviteHost } from '../invite/host.js'
+import { InviteHost, type InviteShare } from '../invite/host.js'
 import type { Log } from '../ports/log.js'
 import { readIfThere, writeDurably } from './durable-file.js'
 import type { Identity } from './identity.js'
 
 /** @throws ShoalError STORAGE_UNUSABLE if the file is there and cannot be read */
-export function openInvites(config: Config<Secret>, identity: Identity, log: Log): InviteHost {
+export function openInvites(
+  config: Config<Secret>,
+  shares: readonly ShareConfig<Secret>[],
+  identity: Identity,
+  log: Log,
+): InviteHost {
   const file = path.join(config.storagePath, 'invites.json')
   return new InviteHost({
     device: identity.device.device,
     deviceName: config.deviceName,
-    shares: config.shares.map(({ secret, dir, searchLan, useDht }) => ({
-      secret,
-      name: path.basename(dir),
-      ways: { searchLan, useDht },
-    })),
+    shares: shares.map(inviteShare),
     file: {
       path: file,
       read: () => readFile(file),
@@ -27,6 +28,11 @@ export function openInvites(config: Config<Secret>, identity: Identity, log: Log
     log,
     nowMs: Date.now,
   })
+}
+
+/** A share as there are invites for it. */
+export function inviteShare({ secret, dir, searchLan, useDht }: ShareConfig<Secret>): InviteShare {
+  return { secret, name: path.basename(dir), ways: { searchLan, useDht } }
 }
 
 function readFile(file: string): string | undefined {

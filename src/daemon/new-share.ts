@@ -17,6 +17,7 @@ import { asUser } from '../instance/as-user.js'
 import { mustBeStarter } from '../instance/drop.js'
 import { type Instance, resolveInstance } from '../instance/resolve.js'
 import { checkStorage, makeStorage } from '../instance/storage.js'
+import { mustBeFree, realFolder } from './free-folder.js'
 import { lockDirectory } from './lock.js'
 import type { NewShare, NewShareOptions } from './new-share-types.js'
 
@@ -42,8 +43,7 @@ export async function checkShare(options: NewShareOptions): Promise<Checked> {
   if (process.geteuid!() !== 0) mustBeStarter(instance)
   checkStorage(config.storagePath, instance, process.geteuid!() === 0)
   await checkOthers(dir.real, config.storagePath, options.configFolders)
-  if (dir.exists) checkMarkers(dir.real, isJoining ? keysOf(config.secret).shareId : undefined)
-  else checkAbove(dir.real)
+  await mustBeFree(dir, isJoining ? keysOf(config.secret).shareId : undefined)
   return { dir: dir.real, exists: dir.exists, text, instance }
 }
 
@@ -82,33 +82,6 @@ function markAs(dir: string, shareId: ShareId, nowMs: number): void {
       throw new ShoalError('SHARE_UNUSABLE', `${dir} has just become another share`)
   } finally {
     lock?.release()
-  }
-}
-
-function realFolder(dir: string, mayBeMade: boolean): { readonly real: string; readonly exists: boolean } {
-  try {
-    const real = fs.realpathSync(dir)
-    if (!fs.statSync(real).isDirectory()) throw new ShoalError('SHARE_UNUSABLE', `${dir} is no folder`)
-    fs.accessSync(real, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
-    return { real, exists: true }
-  } catch (cause) {
-    if (cause instanceof ShoalError) throw cause
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code !== 'ENOENT') throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${message}`, { cause })
-    if (!mayBeMade) throw new ShoalError('SHARE_UNUSABLE', `there is no folder ${dir}`, { cause })
-    return { real: path.join(realPlace(path.dirname(dir)), path.basename(dir)), exists: false }
-  }
-}
-
-/** A path with the links of what exists of it followed. */
-function realPlace(folder: string): string {
-  try {
-    return fs.realpathSync(folder)
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code !== 'ENOENT' || folder === path.dirname(folder))
-      throw new ShoalError('SHARE_UNUSABLE', `cannot use ${folder}: ${message}`, { cause })
-    return path.join(realPlace(path.dirname(folder)), path.basename(folder))
   }
 }
 
@@ -161,57 +134,6 @@ function configsIn(folder: string): string[] {
     return [...new Set(names)].map((name) => path.join(folder, name))
   } catch {
     // There is none, or it is not ours to read: then its markers speak for it.
-    return []
-  }
-}
-
-/** A5: the markers of shares in, above and below a folder. `own`: the share whose marker may be there. */
-function checkMarkers(dir: string, own: ShareId | undefined): void {
-  const here = findMarker(dir)
-  if (here.type === 'present' && here.shareId !== own)
-    throw new ShoalError(
-      'SHARE_UNUSABLE',
-      own === undefined ? `${dir} is a share already` : `${dir} is another share already`,
-    )
-  if (here.type === 'garbled' || here.type === 'own-dir-unsafe' || here.type === 'root-gone')
-    throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${here.detail}`)
-  checkAbove(dir)
-  const below = shareBelow(dir)
-  if (below !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} contains a share, ${below}`)
-}
-
-function checkAbove(dir: string): void {
-  for (let above = path.dirname(dir); ; above = path.dirname(above)) {
-    // One that may not be looked into may well be a share.
-    if (['present', 'garbled'].includes(findMarker(above).type))
-      throw new ShoalError('SHARE_UNUSABLE', `${dir} lies in a share, ${above}`)
-    if (above === path.dirname(above)) break
-  }
-}
-
-/** The first share below a folder, on its own file system, links not followed: all that a share would carry. */
-function shareBelow(dir: string): string | undefined {
-  const { dev } = fs.statSync(dir)
-  const stack = [dir]
-  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-    for (const entry of entriesOf(at)) {
-      if (!entry.isDirectory()) continue
-      const folder = path.join(at, entry.name)
-      if (entry.name === OWN_DIR) {
-        if (at !== dir && ['present', 'garbled'].includes(findMarker(at).type)) return at
-        continue
-      }
-      if (fs.lstatSync(folder, { throwIfNoEntry: false })?.dev === dev) stack.push(folder)
-    }
-  }
-  return undefined
-}
-
-function entriesOf(folder: string): fs.Dirent[] {
-  try {
-    return fs.readdirSync(folder, { withFileTypes: true })
-  } catch {
-    // Gone meanwhile, or not readable: the daemon will say so, and could carry nothing of it.
     return []
   }
 }

@@ -37,6 +37,24 @@ export interface NodeSettings {
   readonly peer_expiration_days?: number
   /** Default true. */
   readonly disk_low_priority?: boolean
+  /** The control API over TCP; default: none. */
+  readonly webui?: {
+    /** IP address and port; needs `api_key`, or `login` and one of the passwords. */
+    readonly listen: string
+    readonly login?: string
+    readonly password?: string | { readonly file: string }
+    /** crypt(3). */
+    readonly password_hash?: string | { readonly file: string }
+    /** 20 characters or more. */
+    readonly api_key?: string | { readonly file: string }
+    /** Names that requests may be for. */
+    readonly hosts?: readonly string[]
+    readonly ssl_certificate?: string
+    readonly ssl_private_key?: string
+    readonly force_https?: boolean
+    /** Folders in which shares may be added over TCP; default: none. */
+    readonly dir_whitelist?: readonly string[]
+  }
 }
 
 /** One shared folder of the settings. */

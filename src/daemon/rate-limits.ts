@@ -1,4 +1,5 @@
 // The rates of all shares together (X4): from the configuration, or as somebody has set them since.
+import type { ExchangeOptions, PeerLink } from '../exchange/exchange-types.js'
 import { RateLimit } from '../exchange/rate-limit.js'
 import { parseEndpoint, scopeOf } from '../swarm/endpoint.js'
 
@@ -20,6 +21,12 @@ export class RateLimits {
     this.#configured = configured
     this.download = new RateLimit(configured.downloadLimit)
     this.upload = new RateLimit(configured.uploadLimit)
+  }
+
+  /** For each share's exchange. */
+  get forExchange(): Required<Pick<ExchangeOptions, 'downloadLimit' | 'uploadLimit' | 'exempt'>> {
+    const exempt = (peer: PeerLink): boolean => this.isExempt(peer)
+    return { downloadLimit: this.download, uploadLimit: this.upload, exempt }
   }
 
   /** Whether limits hold for peers on the local network, too. */

@@ -41,6 +41,7 @@ class DaemonService implements Service {
   readonly #log: Log
   readonly #watch: ConfigWatch
   readonly #notifier: Notifier | undefined
+  /** Of the configuration; those that were added come and go. */
   readonly #shareCount: number
   #reloading: Promise<void> | undefined
   #isStopping = false
@@ -64,7 +65,7 @@ class DaemonService implements Service {
         environment,
         log: this.#log,
         // Asks every share's index; while the daemon starts over as another device (F4), the answer waits for that.
-        isHealthy: async () => (await daemon.control.status()).shares.length === this.#shareCount,
+        isHealthy: async () => (await daemon.control.status()).shares.length >= this.#shareCount,
         status: () => this.#statusLine(),
       })
   }

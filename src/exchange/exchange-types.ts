@@ -62,6 +62,9 @@ export interface PeerStats {
 export interface ExchangeStats {
   readonly downloadedBytes: number
   readonly uploadedBytes: number
+  /** Whole pieces. */
+  readonly downloadedPieces: number
+  readonly uploadedPieces: number
   /** Pieces being fetched. */
   readonly inFlight: number
   readonly inFlightBytes: number

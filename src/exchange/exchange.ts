@@ -231,6 +231,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     return {
       downloadedBytes: this.#fetch.downloadedBytes,
       uploadedBytes: this.#serve.uploadedBytes,
+      downloadedPieces: this.#fetch.downloadedPieces,
+      uploadedPieces: this.#serve.uploadedPieces,
       inFlight: this.#picker.fetchedCount,
       inFlightBytes: this.#fetch.inFlightBytes,
       wanted: this.#picker.wantedCount,

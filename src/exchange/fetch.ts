@@ -67,10 +67,16 @@ export class Fetch {
   readonly #distrusted = new Map<DeviceId, Set<string>>()
   #inFlightBytes = 0
   #downloadedBytes = 0
+  #downloadedPieces = 0
   #paused = false
 
   constructor(options: FetchOptions) {
     this.#o = options
+  }
+
+  /** Pieces that have arrived whole, those that turned out wrong among them. */
+  get downloadedPieces(): number {
+    return this.#downloadedPieces
   }
 
   get downloadedBytes(): number {
@@ -338,6 +344,7 @@ export class Fetch {
       bytes.copy(transfer.bytes, offset)
     }
     if (transfer.arrivedBytes < piece.length) return
+    this.#downloadedPieces++
     this.#fetched.push({ id: piece.id, bytes: transfer.bytes ?? bytes, from: source.link.device })
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)

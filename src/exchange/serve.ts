@@ -106,6 +106,8 @@ export class Serve {
   #ended: Lease[] = []
   #uploadedBytes = 0
   #aheadBytes = 0
+  /** Those whose end was sent. */
+  uploadedPieces = 0
 
   constructor(options: ServeOptions) {
     this.#o = options
@@ -395,7 +397,10 @@ export class Serve {
     if (block === undefined) return
     peer.uploadedBytes += block.length
     peer.meter.add(block.length, this.#o.nowMs())
-    if (asked.isLast) asked.wire.given.set(asked.index)
+    if (asked.isLast) {
+      asked.wire.given.set(asked.index)
+      this.uploadedPieces++
+    }
     this.#uploadedBytes += block.length
   }
 

@@ -68,6 +68,7 @@ export class InviteHost implements GuestDoor {
   readonly #options: InviteHostOptions
   readonly #log: Log
   readonly #store: InviteStore
+  #shares: readonly InviteShare[]
   /** Of the open ones, by id. */
   readonly #keys = new Map<string, InviteKeys>()
   readonly #tries = new TryLimit(() => performance.now())
@@ -81,6 +82,7 @@ export class InviteHost implements GuestDoor {
   constructor(options: InviteHostOptions) {
     this.#options = options
     this.#log = options.log
+    this.#shares = options.shares
     this.#store = new InviteStore(options.file)
     if (this.#store.isDamaged)
       this.#log.error(
@@ -108,6 +110,26 @@ export class InviteHost implements GuestDoor {
     this.#keys.clear()
   }
 
+  /** There can be invites for one more share, which comes last. */
+  addShare(share: InviteShare): void {
+    this.#shares = [...this.#shares, share]
+  }
+
+  /** The share at this place is to be found otherwise from now on; open invites as before. */
+  changeShare(at: number, share: InviteShare): void {
+    this.#shares = this.#shares.map((each, i) => (i === at ? share : each))
+  }
+
+  /** The share at this place is gone: its open invites are over (I5). */
+  removeShare(at: number): void {
+    const share = this.#shares[at]
+    if (share === undefined) return
+    const { shareId } = keysOf(share.secret)
+    for (const record of this.#open()) if (record.share === shareId) this.#shut(record.id)
+    this.#shares = this.#shares.filter((each) => each !== share)
+    this.#dropShut()
+  }
+
   /** All that has not expired, oldest first. */
   list(): readonly InviteRecord[] {
     this.#dropExpired()
@@ -116,7 +138,7 @@ export class InviteHost implements GuestDoor {
   }
 
   /**
-   * Makes an invite for the share at a place in the options. The text is told this once.
+   * Makes an invite for the share at a place in the list of shares. The text is told this once.
    * @throws ShoalError SECRET_GRADE: above the grade of this device; USAGE: its life, or too many open; NOT_FOUND;
    * STORAGE_UNUSABLE: it cannot be written
    */
@@ -125,7 +147,7 @@ export class InviteHost implements GuestDoor {
     grade: InviteGrade,
     lifeMs: number,
   ): { readonly record: OpenInvite; readonly text: string } {
-    const share = this.#options.shares[at]
+    const share = this.#shares[at]
     if (share === undefined)
       throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
     const [least, most] = INVITE_LIFE_MS
@@ -278,7 +300,7 @@ export class InviteHost implements GuestDoor {
   }
 
   #shareOf(id: ShareId): InviteShare | undefined {
-    return this.#options.shares.find(({ secret }) => keysOf(secret).shareId === id)
+    return this.#shares.find(({ secret }) => keysOf(secret).shareId === id)
   }
 
   #announce({ id, share }: OpenInvite): void {

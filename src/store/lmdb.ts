@@ -76,6 +76,15 @@ export class LmdbDatabase implements Database {
     return outcome!.result
   }
 
+  clear(prefix: string): void {
+    // The names of tables are the keys of the table without a name.
+    const names = [...this.#root.getKeys({ snapshot: true })].map((key) => (key as Buffer).toString())
+    for (const name of names.filter((each) => each.startsWith(prefix))) {
+      const table = this.#root.openDB({ name, keyEncoding: 'binary', encoding: 'msgpack' })
+      this.#write(() => table.clearSync())
+    }
+  }
+
   async close(): Promise<void> {
     await this.#root.close()
   }

@@ -31,6 +31,10 @@ export class MemoryDatabase implements Database {
     }
   }
 
+  clear(prefix: string): void {
+    for (const [name, table] of this.#tables) if (name.startsWith(prefix)) table.clear()
+  }
+
   async close(): Promise<void> {}
 }
 
@@ -67,6 +71,11 @@ class MemoryTable<V> implements Table<V> {
       rows.push({ key: Buffer.from(key, 'latin1'), value: copy(this.#rows.get(key)!) })
     }
     return rows
+  }
+
+  clear(): void {
+    this.#rows.clear()
+    this.#sorted = undefined
   }
 
   #set(key: string, value: V | undefined): void {

@@ -21,6 +21,8 @@ export interface Row<V> {
 export interface Database {
   table<V>(name: string): Table<V>
   transaction<T>(body: () => T): T
+  /** Empties all tables whose names begin with this, one after the other; not inside a transaction. */
+  clear(prefix: string): void
   close(): Promise<void>
 }
 

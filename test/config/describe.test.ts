@@ -28,7 +28,7 @@ it('a table that is out of date is made anew, whatever stands in it', () => {
   const made = withKeyTables(page)
   assert.match(
     made,
-    /^a\n<!-- keys: webui done -->\n\n\| key \| .*\n\| `api_key` \| text \| .*\n\n<!-- end -->\nb$/s,
+    /^a\n<!-- keys: webui done -->\n\n\| key \| .*\n\| `allow_empty_password` \| flag \| .*\n\n<!-- end -->\nb$/s,
   )
   assert.equal(withKeyTables(made), made)
 })
@@ -96,7 +96,15 @@ describe('docs/shoal.schema.json', () => {
   ]
   const base = { storage_path: '/s', shared_folders: [{ secret: W, dir: '/d' }] }
   const cases: [boolean, object][] = [
-    [true, { ...base, listening_port: '4444', use_upnp: 1, webui: { listen: '127.0.0.1:1' } }],
+    [
+      true,
+      {
+        ...base,
+        listening_port: '4444',
+        use_upnp: 1,
+        webui: { listen: '127.0.0.1:1', api_key: { file: 'k' } },
+      },
+    ],
     [true, { ...base, folder_defaults: { known_hosts: 'a:1,b:2' }, 'folder_defaults.use_dht': 'false' }],
     [true, { ...base, shared_folders: [{ secret: { file: 'f' }, dir: 'd', known_hosts: ['a:1'] }] }],
     [true, { ...base, shared_folders: [{ secret: { file: 'f' }, dir: 'd', known_hosts: 'a:1' }] }],

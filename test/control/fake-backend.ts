@@ -29,6 +29,13 @@ import type {
   HistoryReport,
   HistoryRequest,
 } from '../../src/control/schema-entries.js'
+import type {
+  AddedShareReport,
+  AddShareRequest,
+  ChangeShareRequest,
+  FolderReport,
+  RemoveShareRequest,
+} from '../../src/control/schema-folders.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
 import type {
   AvailabilityReport,
@@ -80,8 +87,10 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
 export function share(changes: Partial<ShareReport> = {}): ShareReport {
   return {
     dir: '/data/photos',
+    added: false,
     grade: 'write',
     state: 'idle',
+    scan: null,
     haltReason: null,
     pausedSince: null,
     files: 12345,
@@ -248,6 +257,7 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  folderList: FolderReport[] = []
   liveAnswer: LiveReport = live(shareLive())
   availabilityAnswer: AvailabilityReport = {
     ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
@@ -345,6 +355,26 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`archive-extra ${at} ${paths?.join(' ')}`)
     await this.work()
     return this.extraReport
+  }
+
+  async folders(): Promise<FolderReport[]> {
+    return this.folderList
+  }
+
+  async addShare({ dir, secret: _, ...settings }: AddShareRequest): Promise<AddedShareReport> {
+    this.calls.push(`add ${dir} ${JSON.stringify(settings)}`)
+    await this.work()
+    return { share: 1, dir }
+  }
+
+  async changeShare({ share: at, ...settings }: ChangeShareRequest): Promise<void> {
+    this.calls.push(`change ${at} ${JSON.stringify(settings)}`)
+    await this.work()
+  }
+
+  async removeShare({ share: at, dir }: RemoveShareRequest): Promise<void> {
+    this.calls.push(`remove ${at ?? dir}`)
+    await this.work()
   }
 
   async restoreDrift({ share: at, paths }: RestoreDriftRequest): Promise<RestoreDriftReport> {

@@ -8,7 +8,7 @@ import {
   keptPath,
   originalOf,
 } from '../../src/core/conflict.js'
-import { MAX_NAME_BYTES, nameOf, parentOf, pathFault } from '../../src/core/path.js'
+import { MAX_NAME_BYTES, nameOf, parentOf, pathFault, type RelPath } from '../../src/core/path.js'
 import { directory, file, names, path, symlink } from '../support/arbitraries.js'
 
 const HOUR_US = 3_600_000_000
@@ -105,6 +105,12 @@ describe('names of conflict copies (V5)', () => {
         assert.equal(originalOf(conflictPath(at, copy, label, distinct)), at)
       }),
     )
+  })
+
+  it('what a user calls like a copy of nothing is none', () => {
+    for (const stem of ['', '.', '..', '.shoal'])
+      assert.equal(isConflictCopy(`${stem}.conflict-20240102-030405-nas` as RelPath), false, stem)
+    assert.equal(isConflictCopy(path('d/a.conflict-20240102-030405-nas')), true)
   })
 
   it('a copy that stays gets a name that is no conflict copy, another one for each number', () => {

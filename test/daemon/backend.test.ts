@@ -4,6 +4,7 @@ import type { ControlBackend } from '../../src/control/calls.js'
 import type { ShareReport } from '../../src/control/schema.js'
 import type { DeviceId } from '../../src/core/ids.js'
 import { daemonBackend } from '../../src/daemon/control/backend.js'
+import type { DaemonView } from '../../src/daemon/control/view.js'
 import { RateLimits } from '../../src/daemon/rate-limits.js'
 import type { Share } from '../../src/daemon/share/share.js'
 
@@ -63,6 +64,9 @@ function share(clockAheadMs: number | undefined): Share {
   } as unknown as Share
 }
 
+const none = async (): Promise<never> => assert.fail('nobody asks for this')
+const FOLDERS: DaemonView['folders'] = { list: async () => [], add: none, change: none, remove: none }
+
 function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number): ControlBackend {
   return daemonBackend({
     name: 'here',
@@ -72,6 +76,7 @@ function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number)
     limits: () => ({ peerExpirationDays, maxTimeDiffMs: 600_000 }),
     started: async () => undefined,
     invites: () => undefined,
+    folders: FOLDERS,
     port: () => 0,
     stop: () => undefined,
   })

@@ -22,7 +22,10 @@ function taskOf(path: string, changes: Partial<ApplyTask> = {}): ApplyTask {
   } as unknown as ApplyTask
 }
 
-function shareWith(tasks: readonly ApplyTask[]): { share: Share; surveys: () => number } {
+function shareWith(
+  tasks: readonly ApplyTask[],
+  { needFiles = 0, near = { needFiles: 0 } }: { needFiles?: number; near?: object } = {},
+): { share: Share; surveys: () => number } {
   let surveys = 0
   const peer = (device: DeviceId, name: string): unknown => ({
     ...{ device, name, grade: 'read', transport: 'tcp', address: '127.0.0.1:1', instance: 'i' },
@@ -36,7 +39,7 @@ function shareWith(tasks: readonly ApplyTask[]): { share: Share; surveys: () => 
   const share = {
     dir: '/srv',
     state: 'syncing',
-    index: { counts: { needFiles: 3, needBytes: 40 } },
+    index: { counts: { needFiles, needBytes: 40 } },
     holding: HOLDING,
     exchange: {
       stats: () => ({
@@ -60,7 +63,7 @@ function shareWith(tasks: readonly ApplyTask[]): { share: Share; surveys: () => 
     isWriter: (device: DeviceId) => device === FAR,
     members: {
       // Whoever has not looked through its disk yet is in sync with nobody.
-      all: () => [member(NEAR, 'near', {}), member(FAR, 'far', { digest: UNKNOWN_DIGEST })],
+      all: () => [member(NEAR, 'near', near), member(FAR, 'far', { digest: UNKNOWN_DIGEST })],
     },
     transfers: (limit: number) => transfersAmong(tasks, limit),
   } as unknown as Share
@@ -96,6 +99,20 @@ test('live: what each peer does and lacks, and what is being fetched', async () 
   // What costs something per piece is not looked at for every question.
   await calls.live()
   assert.equal(surveys(), 1)
+})
+
+test('nobody is in sync who lacks something, or while we do, though both hold the same', async () => {
+  for (const lack of [{ needFiles: 1 }, { near: { needFiles: 1 } }]) {
+    const { share } = shareWith([], lack)
+    const [live] = (await liveCalls(viewOf(share)).live()).shares
+    assert.deepEqual(
+      live!.peers.map((peer) => [peer.inSync, peer.heldPieces]),
+      [
+        [false, 8],
+        [false, 2],
+      ],
+    )
+  }
 })
 
 test('availability: in as many buckets as were asked for', async () => {

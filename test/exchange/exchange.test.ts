@@ -25,9 +25,22 @@ test('X2: two peers exchange in both directions at once', async () => {
   await Promise.all([one.whenGot(300), two.whenGot(300)])
   assert.equal(one.exchange.stats().uploadedBytes, 300_000)
   assert.equal(one.exchange.stats().downloadedBytes, 300_000)
+  assert.equal(one.exchange.stats().uploadedPieces, 300)
+  assert.equal(one.exchange.stats().downloadedPieces, 300)
   assert.equal(one.exchange.stats().wanted, 0)
   assert.equal(one.exchange.stats().inFlightBytes, 0)
   assert.equal(one.exchange.stats().violations + two.exchange.stats().violations, 0)
+})
+
+test('a piece of many blocks is counted once', async () => {
+  const bytes = 1_000_000
+  const one = net.node({ holds: range(3), pieceBytes: bytes })
+  const two = net.node()
+  await net.connect(one, two)
+  two.exchange.want(wantRange(3, bytes))
+  await two.whenGot(3)
+  assert.equal(one.exchange.stats().uploadedPieces, 3)
+  assert.equal(two.exchange.stats().downloadedPieces, 3)
 })
 
 test('serving reads many pieces at once', async () => {

@@ -1,5 +1,4 @@
-// The man pages and the completion are made from the program and the pages: each command and key is there, the sources
-// are sound roff and sound bash, and bash completes with them.
+// The man pages are made from the program and the pages: each command and key is there, and the sources are sound roff.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,17 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
+import { allCommands, type CommandRow, commandTree } from '../../src/cli/completion/command-tree.js'
 import { makeProgram } from '../../src/cli/program.js'
 import { repository } from '../support/repository.js'
 
-interface CommandRow {
-  readonly path: string
-  readonly options: readonly { readonly long: string }[]
-}
 interface Generators {
-  commandTree(command: unknown): CommandRow
-  allCommands(tree: CommandRow): readonly CommandRow[]
-  bashCompletion(tree: CommandRow): string
   shoalPage(tree: CommandRow, page: string, when: { date: string; version: string }): string
   configPage(page: string, when: { date: string; version: string }): string
   markdown(source: string): { readonly intro: string }
@@ -32,13 +25,13 @@ let make: Generators
 let tree: CommandRow
 before(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'shoal-manuals-'))
-  const modules = ['command-tree', 'completion', 'pages', 'roff']
+  const modules = ['pages', 'roff']
   const parts = await Promise.all(
     modules.map((name) => import(new URL(`scripts/manuals/${name}.mjs`, repository).href)),
   )
   make = Object.assign({}, ...parts) as Generators
   const io = { out: () => {}, err: () => {}, stdin: Readable.from([]), env: {} }
-  tree = make.commandTree(makeProgram(io, () => {}))
+  tree = commandTree(makeProgram(io, () => {}))
 })
 after(() => rmSync(scratch, { recursive: true }))
 
@@ -48,7 +41,7 @@ const configPage = (): string => make.configPage(read('docs/configuration.md'), 
 describe('man pages', () => {
   it('shoal(1) has every command with its options, and the exit codes', () => {
     const page = shoalPage().replaceAll('\\-', '-')
-    const commands = make.allCommands(tree)
+    const commands = allCommands(tree)
     assert.ok(commands.length > 10, `only ${commands.length} commands`)
     for (const { path, options } of commands) {
       assert.ok(page.includes(path), path)
@@ -90,36 +83,4 @@ describe('man pages', () => {
         assert.equal(stdout + stderr, '')
       }
     })
-})
-
-describe('bash completion', () => {
-  const cases: readonly { words: string; expect: readonly string[] }[] = [
-    { words: 'shoal sta', expect: ['status'] },
-    { words: 'shoal secret ', expect: ['new', 'show'] },
-    { words: 'shoal secret new --gr', expect: ['--grade'] },
-    { words: 'shoal secret new --grade ', expect: ['write', 'read', 'blind'] },
-    { words: 'shoal secret new --grade = re', expect: ['read'] },
-    { words: 'shoal run --log-level si', expect: ['silent'] },
-    { words: 'shoal run --log-level silent x.co', expect: ['x.conf'] },
-    { words: 'shoal status ./x', expect: ['./x.conf'] },
-    { words: 'shoal approve x.conf su', expect: ['sub'] },
-    { words: 'shoal status --timeout ', expect: [] },
-    { words: 'shoal nonsense ', expect: [] },
-    { words: 'shoal help sca', expect: ['scan'] },
-  ]
-  it('is registered for shoal, and completes', (t) => {
-    const file = join(scratch, 'shoal.bash')
-    writeFileSync(file, make.bashCompletion(tree))
-    const script = `set -u; . ./shoal.bash; complete -p shoal; touch x.conf; mkdir -p sub
-      for line in "$@"; do
-        read -ra COMP_WORDS <<<"$line"; [[ $line != *' ' ]] || COMP_WORDS+=('')
-        COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _shoal; echo "$line:\${COMPREPLY[*]}"
-      done`
-    const lines = cases.map(({ words }) => words)
-    const run = spawnSync('bash', ['-c', script, 'bash', ...lines], { cwd: scratch, encoding: 'utf8' })
-    if (run.error !== undefined) return t.skip('bash is not installed')
-    const expected = cases.map(({ words, expect }) => `${words}:${expect.join(' ')}`)
-    assert.deepEqual(run.stdout.trimEnd().split('\n'), ['complete -F _shoal shoal', ...expected], run.stderr)
-    assert.equal(run.stderr, '')
-  })
 })

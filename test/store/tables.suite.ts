@@ -52,6 +52,24 @@ export function tablesSuite(name: string, open: () => Promise<Opened>): void {
         assert.equal(one.get(Buffer.from('b')), undefined)
       }))
 
+    it('are emptied by the start of their names, and can be filled again', () =>
+      using((database) => {
+        const key = Buffer.from('k')
+        const names = ['one:a', 'one:b', 'other:a']
+        for (const each of names) database.table<string>(each).put(key, each)
+        const [a] = names.map((each) => database.table<string>(each))
+        database.clear('one:')
+        assert.deepEqual(
+          names.map((each) => database.table<string>(each).get(key)),
+          [undefined, undefined, 'other:a'],
+        )
+        assert.deepEqual([...walk(a!)], [])
+        a!.put(key, 'again')
+        assert.equal(database.table<string>('one:a').get(key), 'again')
+        database.clear('nobody')
+        assert.equal(a!.get(key), 'again')
+      }))
+
     it('keep keys in byte order, whatever the order of putting', () =>
       using((database) => {
         const keys = fc.uniqueArray(

@@ -3,6 +3,7 @@ import type { ControlBackend } from '../../control/calls.js'
 import { conflictCalls } from './conflict-calls.js'
 import { driftCalls } from './drift-calls.js'
 import { entryCalls } from './entry-calls.js'
+import { folderCalls } from './folder-calls.js'
 import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
 import { limitCalls } from './limit-calls.js'
@@ -19,6 +20,7 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...memberCalls(view),
     ...conflictCalls(view),
     ...driftCalls(view),
+    ...folderCalls(view),
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),

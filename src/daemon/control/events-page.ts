@@ -70,7 +70,7 @@ class Lines implements AsyncIterator<string>, AsyncIterable<string> {
 async function orAfter<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const over = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms).unref()
+    timer = setTimeout(() => resolve(undefined), ms)
   })
   try {
     return await Promise.race([promise, over])

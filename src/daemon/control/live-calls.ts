@@ -15,7 +15,7 @@ import type { DeviceId } from '../../core/ids.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
 import type { Share } from '../share/share.js'
-import { type PeerFacts, peerFacts } from './peer-facts.js'
+import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
 import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
 
 const PIECES_EVERY_MS = 1000
@@ -28,10 +28,10 @@ export function liveCalls(view: DaemonView): LiveCalls {
   return {
     async live(): Promise<LiveReport> {
       const shares = await sharesOf(view)
-      const eventLoopDelayMs = delay.worstMs() ?? null
+      const delayMs = delay.worstMs()
       return {
         at: isoTime(Date.now()),
-        eventLoopDelayMs,
+        eventLoopDelayMs: delayMs === undefined ? null : tenths(delayMs),
         shares: shares.map((share) => shareLive(share, counts)),
       }
     },
@@ -42,7 +42,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
     }: AvailabilityRequest): Promise<AvailabilityReport> {
       const share = await shareAt(view, at)
       const found = availabilities.of(share, width, () =>
-        availabilityOf(share.exchange.holdings(inSync(peerFacts(share))), width),
+        availabilityOf(share.exchange.holdings(holdingOurs(peerFacts(share))), width),
       )
       return { dir: share.dir, ...found }
     },
@@ -67,7 +67,9 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
   const { needFiles, needBytes } = share.index.counts
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
-  const pieces = counts.of(share, facts.length, () => countHoldings(share.exchange.holdings(inSync(facts))))
+  const pieces = counts.of(share, facts.length, () =>
+    countHoldings(share.exchange.holdings(holdingOurs(facts))),
+  )
   const { tasks, count: transferCount } = share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(share.members.all().map(({ state }) => [state.device, state.name]))
   return {
@@ -88,8 +90,8 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
   }
 }
 
-function inSync(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
-  return new Set(facts.flatMap(({ peer, report }) => (report.inSync ? [peer.device] : [])))
+function holdingOurs(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
+  return new Set(facts.flatMap(({ peer, holdsOurs }) => (holdsOurs ? [peer.device] : [])))
 }
 
 function peerLive({ peer, report, traffic, state }: PeerFacts, counts: HoldingCounts): PeerLive {

@@ -1,12 +1,24 @@
 // What the daemon serves beside the calls of the control API: answers that are no JSON of a schema.
+import type { ControlBackend } from '../../control/calls.js'
 import type { Page } from '../../control/handler.js'
 import type { EventBook } from '../events.js'
+import { healthPages } from '../health/pages.js'
+import { metricsPage } from '../metrics/page.js'
+import type { Share } from '../share/share.js'
 import { eventsPage } from './events-page.js'
 
 export interface PageSources {
+  readonly control: Pick<ControlBackend, 'status' | 'live'>
   readonly events: EventBook
+  readonly storagePath: string
+  /** Undefined while the daemon starts. */
+  readonly shares: () => readonly Share[] | undefined
 }
 
-export function controlPages({ events }: PageSources): readonly Page[] {
-  return [eventsPage(events)]
+export function controlPages({ control, events, storagePath, shares }: PageSources): readonly Page[] {
+  return [
+    eventsPage(events),
+    ...healthPages({ storagePath, shares }),
+    metricsPage({ control, shares: () => shares() ?? [] }),
+  ]
 }

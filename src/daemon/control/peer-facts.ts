@@ -12,15 +12,20 @@ export interface PeerFacts {
   readonly report: Omit<PeerReport, 'dir'>
   readonly traffic: PeerStats | undefined
   readonly state: DeviceState | undefined
+  /** By what it signed last, it holds just what we hold, which may be less than the share says. */
+  readonly holdsOurs: boolean
 }
 
 export function peerFacts(share: Share): PeerFacts[] {
   const { holding } = share
+  const isComplete = share.index.counts.needFiles === 0
   const stats = new Map(share.exchange.stats().perPeer.map((each) => [each.device, each]))
   const states = new Map(share.members.all().map(({ state }) => [state.device, state]))
   return share.peers.map((peer) => {
     const traffic = stats.get(peer.device)
     const state = states.get(peer.device)
+    // What the run before the present one signed says nothing of what this one is going to find.
+    const holdsOurs = state !== undefined && peer.instance === state.instance && holdsSame(state, holding)
     const report = {
       device: peer.device,
       name: peer.name,
@@ -31,12 +36,16 @@ export function peerFacts(share: Share): PeerFacts[] {
       connectedAt: isoTime(peer.connectedAtMs),
       receivedBytes: traffic?.downloadedBytes ?? 0,
       sentBytes: traffic?.uploadedBytes ?? 0,
-      rttMs: peer.rttMs ?? null,
+      rttMs: peer.rttMs === undefined ? null : tenths(peer.rttMs),
       downRate: traffic?.downRate ?? 0,
       upRate: traffic?.upRate ?? 0,
-      // What the run before the present one signed says nothing of what this one is going to find.
-      inSync: state !== undefined && peer.instance === state.instance && holdsSame(state, holding),
+      inSync: holdsOurs && isComplete && state.needFiles === 0,
     }
-    return { peer, report, traffic, state }
+    return { peer, report, traffic, state, holdsOurs }
   })
+}
+
+/** Milliseconds as people are told them. */
+export function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }

@@ -19,13 +19,20 @@ import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 export function shareCalls(view: DaemonView): ShareCalls {
   return {
     async status(): Promise<StatusReport> {
+      const folders = await view.folders.list()
+      const added = new Set(
+        folders.map((each) => ('settings' in each && each.isAdded ? each.settings.dir : '')),
+      )
       const shares = await sharesOf(view)
       return {
         device: view.device(),
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
-        shares: shares.map((share) => shareReport(share, problemsOf(view, share), view.limits(), Date.now())),
+        shares: shares.map((share) => ({
+          ...shareReport(share, problemsOf(view, share), view.limits(), Date.now()),
+          added: added.has(share.dir),
+        })),
       }
     },
 
@@ -91,7 +98,7 @@ function shareReport(
   problems: readonly ProblemReport[],
   limits: MemberLimits,
   nowMs: number,
-): ShareReport {
+): Omit<ShareReport, 'added'> {
   const { files, bytes, needFiles, needBytes } = share.index.counts
   const { open, nextRestoreMs, ...drift } = share.drift.summary()
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
@@ -100,6 +107,7 @@ function shareReport(
     dir: share.dir,
     grade: share.grade,
     state: share.state,
+    scan: share.scanProgress ?? null,
     haltReason: share.haltReason ?? null,
     pausedSince: pausedMs === undefined ? null : isoTime(pausedMs),
     files,

@@ -5,6 +5,7 @@ import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
+import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
 import type { RateLimits } from '../rate-limits.js'
 import type { Share } from '../share/share.js'
@@ -17,6 +18,8 @@ export interface DaemonView {
   readonly rates: RateLimits
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
+  /** Folders that come and go while it runs. */
+  readonly folders: Pick<FolderAdmin, 'list' | 'add' | 'change' | 'remove'>
   /** TCP port it listens on. */
   readonly port: () => number
   /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
@@ -25,7 +28,7 @@ export interface DaemonView {
 }
 
 /** The shares, once they are there. */
-export async function sharesOf(view: DaemonView): Promise<readonly Share[]> {
+export async function sharesOf(view: Pick<DaemonView, 'shares' | 'started'>): Promise<readonly Share[]> {
   await view.started()
   return view.shares()
 }

@@ -28,6 +28,8 @@ export interface CompareOptions {
   readonly isIgnored: (path: RelPath, isDirectory: boolean) => boolean
   readonly signal: AbortSignal
   readonly onPath: (path: PreviewPath) => void
+  /** So many files were looked at, and so many bytes read, up to now. */
+  readonly onRead?: (files: number, readBytes: number) => void
 }
 
 export interface Compared {
@@ -81,6 +83,8 @@ class Comparing {
   #failure: unknown
   #hashing: Candidate[] = []
   #hashingBytes = 0
+  #files = 0
+  #readBytes = 0
 
   constructor(options: CompareOptions) {
     this.#o = options
@@ -160,6 +164,7 @@ class Comparing {
 
   #lookAt(path: RelPath, stat: DiskStat): void {
     this.#seen.put(pathKey(path), 1)
+    if (stat.type === 'file') this.#files++
     const share = this.#o.index.effective(path).fact
     if (share.type === 'absent') {
       if (this.#o.index.heads(path).length > 0) this.#onlyHere.deletedThere++
@@ -201,6 +206,8 @@ class Comparing {
     const { pool, dir, pieceKeys, database } = this.#o
     const jobs = batch.map(({ path }) => ({ path, openCheck: false }))
     const results = await pool.hash(dir, pieceKeys, jobs)
+    for (const { stat } of batch) this.#readBytes += stat.size
+    this.#o.onRead?.(this.#files, this.#readBytes)
     database.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#onHashed(candidate, results[i]!)
     })

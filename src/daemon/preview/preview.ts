@@ -23,7 +23,7 @@ import { Swarm } from '../../swarm/swarm.js'
 import { lockStorage, type StorageLock } from '../lock.js'
 import { compareTree } from './compare.js'
 import { ShareReading } from './reading.js'
-import type { PreviewPath, PreviewReport, SharePreview } from './report.js'
+import type { PreviewPath, PreviewProgress, PreviewReport, SharePreview } from './report.js'
 
 export interface PreviewOptions {
   /** Given up after so long without anybody or anything new. */
@@ -31,6 +31,8 @@ export interface PreviewOptions {
   readonly signal: AbortSignal
   /** Every path that is not the same, as it is found. */
   readonly onPath?: (path: PreviewPath) => void
+  /** Often. */
+  readonly onProgress?: (progress: PreviewProgress) => void
   readonly log?: Log
   /** UDP port of the LAN beacon, for tests that must not meet other daemons. */
   readonly beaconPort?: number
@@ -161,6 +163,11 @@ class Preview {
       if (this.#failure !== undefined) throw this.#failure
       const nowMs = performance.now()
       if (nowMs - Math.max(this.#metAtMs, this.#newsAtMs) >= timeoutMs) return
+      this.#options.onProgress?.({
+        stage: 'meeting',
+        members: parts.reduce((met, { reading }) => met + reading.reachedCount, 0),
+        givesUpInMs: timeoutMs - (nowMs - Math.max(this.#metAtMs, this.#newsAtMs)),
+      })
       if (nowMs - this.#metAtMs >= QUIET_MS && parts.every(({ reading }) => reading.isWhole)) return
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
@@ -171,6 +178,8 @@ class Preview {
     const { dir } = share
     const complete = reading.isWhole
     const rules = ignoreRulesOf(dir)
+    const { bytes, needBytes } = reading.index.counts
+    const shareBytes = bytes + needBytes
     const compared = reading.isReached
       ? await compareTree({
           dir,
@@ -183,6 +192,8 @@ class Preview {
           isIgnored: (at, isDirectory) => rules.ignores(at, isDirectory),
           signal: this.#options.signal,
           onPath: this.#options.onPath ?? (() => undefined),
+          onRead: (files, readBytes) =>
+            this.#options.onProgress?.({ stage: 'comparing', dir, files, readBytes, shareBytes }),
         })
       : undefined
     const isWriter = (device: string): boolean =>

@@ -67,6 +67,10 @@ export class ShareReading {
     return this.#reached.size > 0
   }
 
+  get reachedCount(): number {
+    return this.#reached.size
+  }
+
   /** Whether all members that were reached have told, and all that they have told is read. */
   get isWhole(): boolean {
     if (!this.isReached) return false

@@ -64,3 +64,16 @@ export interface PreviewPath {
   /** Of what differs. */
   readonly why?: 'type' | 'content' | 'permissions'
 }
+
+/** How far a preview is. */
+export type PreviewProgress =
+  /** Members are met and what they say is read; given up without anything new for so long. */
+  | { readonly stage: 'meeting'; readonly members: number; readonly givesUpInMs: number }
+  /** The folder is compared; of the share's bytes those that had to be read were, up to now. */
+  | {
+      readonly stage: 'comparing'
+      readonly dir: string
+      readonly files: number
+      readonly readBytes: number
+      readonly shareBytes: number
+    }

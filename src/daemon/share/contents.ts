@@ -49,7 +49,7 @@ export class Contents {
       throw new ShoalError('NOT_FOUND', `there is no directory ${directory} in this share`)
     const judge = this.#judge()
     const entries: Listed[] = []
-    let last = after === undefined ? undefined : (childPath(directory, after) ?? nameless(after))
+    let last = after === undefined ? undefined : named(directory, after)
     for (let looked = 0; looked < MAX_LOOKED; ) {
       const paths = index.inside(directory, last, CHUNK)
       for (const path of paths) {
@@ -97,6 +97,8 @@ export class Contents {
   }
 }
 
-function nameless(after: string): never {
-  throw new ShoalError('USAGE', `${JSON.stringify(after)} is no name in a directory`)
+function named(directory: RelPath | '', name: string): RelPath {
+  const path = name.includes('/') ? undefined : childPath(directory, name)
+  if (path === undefined) throw new ShoalError('USAGE', '"after" is no name in a directory')
+  return path
 }

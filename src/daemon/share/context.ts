@@ -57,6 +57,11 @@ export interface ShareContext {
   publish(list: readonly Publication[]): Promise<void>
   /** Watches directories from now on. */
   watch(directories: readonly (RelPath | '')[]): Promise<void>
+  /**
+   * Resolves when the scanner was told of all that had happened on the disk before the call. False: nobody knows; a look at
+   * the whole tree is due where that is because hints were lost.
+   */
+  hear(): Promise<boolean>
   /** The directory that the root must be while anything is read below it (A5). */
   rootIdentity(): RootIdentity | undefined
   /** Why the tree must not be trusted now (A5), or undefined. */

@@ -22,6 +22,7 @@ import { OtherNames } from './other-names.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
 import { withOldNames } from './renames.js'
+import type { ScanCount } from './scan-count.js'
 import { directoryFact, observationOf, seenOf } from './seen.js'
 import { Twins } from './twins.js'
 
@@ -55,6 +56,7 @@ export interface LookParts {
   readonly judge: Judge
   readonly missing: Missing
   readonly readiness: Readiness
+  readonly count: ScanCount
   /** These are to be looked at again. */
   markDirty(directories: Iterable<Directory>, delayMs?: number): void
   /** Whether this directory has to be looked through as if it were new; asked once. */
@@ -158,6 +160,7 @@ export class Look {
       const isDirectory = stat.type === 'directory'
       if (this.#context.isIgnored(path, isDirectory)) continue
       this.#parts.missing.noteFound(path, row)
+      if (!isDirectory) this.#parts.count.listed()
       if (isDirectory && (this.#deep || this.#isAnew(path, row, stat))) below.push(path)
       const isSame = row?.stat !== undefined && sameStat(row.stat, stat)
       if (isSame && this.#dressesAnew === 'nothing') continue
@@ -283,6 +286,7 @@ export class Look {
     }
     this.#hashing.push(candidate)
     this.#hashingBytes += candidate.stat.size
+    this.#parts.count.toRead(candidate.stat.size)
   }
 
   #flushHash(): void {
@@ -304,6 +308,7 @@ export class Look {
       return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
+    for (const { stat } of batch) this.#parts.count.read(stat.size)
     index.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#judgeHashed(candidate, results[i]!)
     })

@@ -121,7 +121,7 @@ export class Missing {
 
   /**
    * Deletions whose hold is over, if they still are: the listing may have missed a name while others were renamed. Over
-   * means before `startedMs`, when what to look at was chosen: the other half of a rename was among that by then.
+   * means before `startedMs`: all that had happened by then was heard of, and looked at, so the other half of a rename, too.
    */
   async publishDue(startedMs: number): Promise<void> {
     const absences = this.#takeDue(startedMs)

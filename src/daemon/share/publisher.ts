@@ -50,7 +50,7 @@ export interface PublisherOptions {
   readonly nonce: () => Buffer
   readonly labelOf: (writer: WriterId) => string
   /** A change found on this disk was published. Called inside the transaction that notes it. */
-  readonly onOwnChange?: (path: RelPath) => void
+  readonly onOwnChange?: (path: RelPath, isDirectory: boolean) => void
   /** A change that cannot be published now and has to be looked at again later. */
   readonly onPostponed: (path: RelPath) => void
   /** Called after every transaction that took over own records. */
@@ -233,7 +233,7 @@ export class Publisher {
   #setDisk({ draft, pieces, disk }: Publication): void {
     if (disk === undefined) return
     const { index } = this.#options
-    this.#options.onOwnChange?.(draft.path)
+    this.#options.onOwnChange?.(draft.path, draft.fact.type === 'directory')
     // What we put there while it was being appended must not be forgotten (A3, A9): it is looked at again.
     if (this.#rows.get(draft.path) !== statKey(index.disk(draft.path)?.stat))
       return this.#options.onPostponed(draft.path)

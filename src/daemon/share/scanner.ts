@@ -9,6 +9,7 @@ import { LinkKeeper } from './link-keeper.js'
 import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
+import { ScanCount, type ScanProgress } from './scan-count.js'
 
 /** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
 const MADE_HOLD_MS = 2000
@@ -20,6 +21,7 @@ export class Scanner {
   readonly #missing: Missing
   readonly #links: LinkKeeper
   readonly #readiness = new Readiness()
+  readonly #count = new ScanCount()
   /** Directories that were made by applying and are not watched yet. */
   readonly #made = new Set<RelPath>()
   /** Directories whose watches ended, and those of all below them. */
@@ -52,6 +54,11 @@ export class Scanner {
   /** Whether the whole tree was looked at, and what was found published, since the start. */
   get hasScanned(): boolean {
     return this.#fullScans > 0
+  }
+
+  /** How far the look at the whole tree has come; undefined: none is under way. */
+  get progress(): ScanProgress | undefined {
+    return this.#isLookingAtAll ? this.#count.progress : undefined
   }
 
   /** Something has changed in the index. */
@@ -173,12 +180,18 @@ export class Scanner {
 
   async #look(): Promise<void> {
     this.#judge.recover()
+    const startedMs = performance.now()
+    // A name that is gone is told of with the name that it went to, or readers elsewhere see neither for a while. That
+    // there is one shows in its own directory, of which the watch may not have told yet, however long that has been.
+    const isTelling = this.#missing.due <= startedMs + 1
+    if (isTelling && !this.#fullScanDue) await this.#context.hear()
     const full = this.#fullScanDue
     const now = performance.now()
     const directories: Directory[] = []
     if (full) {
       this.#fullScanDue = false
       this.#isLookingAtAll = true
+      this.#count.clear()
       this.#missing.startFullScan()
       directories.push('')
       this.#dirty.clear()
@@ -186,7 +199,7 @@ export class Scanner {
       this.#unwatched.clear()
     } else {
       for (const [directory, due] of this.#dirty) {
-        if (due > now + 1) continue
+        if (due > now + 1 && !isTelling) continue
         directories.push(directory)
         this.#dirty.delete(directory)
         this.#made.delete(directory as RelPath)
@@ -196,7 +209,7 @@ export class Scanner {
     if (halt !== undefined) return this.#context.halt(halt)
     if (directories.length > 0) await this.#newLook(full).run(directories)
     if (full && this.#missing.haltIfMost()) return
-    await this.#missing.publishDue(now)
+    await this.#missing.publishDue(startedMs)
     // What was adopted, or is a reader's drift, is news for the others too (section 10).
     await this.#context.publish([])
     if (full) this.#endFullScan(performance.now() - now)
@@ -210,6 +223,7 @@ export class Scanner {
       judge: this.#judge,
       missing: this.#missing,
       readiness: this.#readiness,
+      count: this.#count,
       markDirty: (directories: Iterable<Directory>, delayMs?: number) => this.markDirty(directories, delayMs),
       takeUnwatched: (directory: RelPath) => this.#unwatched.delete(directory),
     }

@@ -3,7 +3,9 @@ import type { RelPath } from '../../core/path.js'
 import { Contents } from './contents.js'
 import type { ShareContext } from './context.js'
 import { type History, historyOf } from './history.js'
-import { Resolver, type ResolverOptions } from './resolver.js'
+import { Resolver } from './resolver.js'
+import type { Scanner } from './scanner.js'
+import type { Settler } from './settler.js'
 import type { ShareFeeds } from './share-feeds.js'
 import type { ShareOptions } from './share-options.js'
 
@@ -17,13 +19,23 @@ export interface ShareContents {
 export function makeContents(
   { keys, nowMs }: Pick<ShareOptions, 'keys' | 'nowMs'>,
   context: ShareContext,
-  feeds: () => ShareFeeds,
-  resolving: ResolverOptions,
+  parts: {
+    readonly feeds: ShareFeeds
+    readonly scanner: Scanner
+    readonly settler: Settler
+    readonly mustRun: () => void
+  },
 ): ShareContents {
   const { entryKey } = keys.read
+  const { feeds, scanner, settler, mustRun } = parts
+  const settled = async (directories: readonly (RelPath | '')[]): Promise<void> => {
+    scanner.markDirty(directories)
+    await scanner.settled()
+    await settler.settled()
+  }
   return {
     browser: new Contents(context),
-    conflicts: new Resolver(context, nowMs, resolving),
-    history: (path, limit) => historyOf(context, { feeds: feeds().feeds, entryKey, nowMs }, path, limit),
+    conflicts: new Resolver(context, nowMs, { mustRun, settled }),
+    history: (path, limit) => historyOf(context, { feeds: feeds.feeds, entryKey, nowMs }, path, limit),
   }
 }

@@ -49,7 +49,7 @@ export interface ShareFeedsOptions {
   /** Something was taken over or published. */
   readonly onChange: () => void
   /** A change found on this disk was published. Called inside the transaction that notes it. */
-  readonly onOwnChange: (path: RelPath) => void
+  readonly onOwnChange: (path: RelPath, isDirectory: boolean) => void
   /** Another device's entries were taken over. Called inside the transaction that does so. */
   readonly onTaken?: (deviceName: string, entries: readonly Entry[], atMs: number) => void
   /** Look at a directory again. */
@@ -115,6 +115,11 @@ export class ShareFeeds {
   async stop(): Promise<void> {
     this.#stopped = true
     await Promise.all([...this.#open.values()].map(({ follower }) => follower.stop()))
+  }
+
+  /** Gives the feeds back, for the share may come again while the store stays open. After stop(), as the last of all. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(({ feed }) => feed.close()))
   }
 
   /** Publishes in the own feed; resolves when durable. */
@@ -226,7 +231,7 @@ export class ShareFeeds {
         index.recovery.noteTold(row.number, next, entries)
       else index.recovery.noteOwnTail(next, entries)
       // Told to others by a process that died before it noted that.
-      for (const { path } of entries) this.#o.onOwnChange(path)
+      for (const { path, type } of entries) this.#o.onOwnChange(path, type === 'directory')
     }
     const follower = this.#followerOf(row, feed, onTaken, true)
     this.#open.set(feed.writer, { feed, follower })
@@ -239,7 +244,7 @@ export class ShareFeeds {
       nowMs,
       nonce: () => randomBytes(24),
       labelOf: (writer) => this.labelOf(writer),
-      onOwnChange: (path) => this.#o.onOwnChange(path),
+      onOwnChange: (path, isDirectory) => this.#o.onOwnChange(path, isDirectory),
       onPostponed: (path) => this.#o.rescan(parentOf(path), POSTPONED_MS),
       onPublished: () => this.#o.onChange(),
     })
@@ -331,7 +336,7 @@ export class ShareFeeds {
       const detail = `what ${row.deviceName} says cannot be read from the storage here`
       return problems.set('feed', row.writer, 'FEED_CORRUPT', detail)
     }
-    if (this.#stopped || this.#open.has(row.writer)) return
+    if (this.#stopped || this.#open.has(row.writer)) return feed.close()
     if (feed.forked === 'conflict') {
       index.feeds.put({ ...index.feeds.byWriter(row.writer)!, closed: true })
       return feed.close()

@@ -18,6 +18,8 @@ const WATCH_MS = 1000
 const MAX_WATCH_MS = 16_000
 /** Problems told one by one of those that came or went together; of more, only how many. */
 const MAX_TOLD = 20
+/** Longer paths are counted and not named: a thousand events must not take up the memory. */
+const MAX_NAMED = 1024
 /** Entries measured at a time, of those that wait to be applied. */
 const MAX_MEASURED = 2048
 /** One that waits longer gives its place to another. */
@@ -50,6 +52,8 @@ export interface ObservedShare {
 interface Batch {
   count: number
   readonly paths: string[]
+  /** Named where there is room: directories change with whatever changes in them, and no content came. */
+  readonly others: string[]
 }
 
 interface Measured {
@@ -109,8 +113,8 @@ export class ShareObserver {
 
   /** Another device's entries were taken over, which it published at `atMs` by its clock. */
   taken(origin: string, entries: readonly Entry[], atMs: number): void {
-    for (const { path } of entries) {
-      this.#add(this.#changedBy(origin), path)
+    for (const { path, type } of entries) {
+      this.#add(this.#changedBy(origin), path, type === 'directory')
       this.#seeCopy(path)
       this.#measure(path, origin, atMs)
     }
@@ -118,16 +122,16 @@ export class ShareObserver {
   }
 
   /** A change found on this disk was published. */
-  published(path: RelPath): void {
-    this.#add(this.#changedBy(null), path)
+  published(path: RelPath, isDirectory: boolean): void {
+    this.#add(this.#changedBy(null), path, isDirectory)
     this.#seeCopy(path)
     this.poke()
   }
 
   /** A path was brought to what the share says; `bytes` of content were written. */
   applied(path: RelPath, bytes: number): void {
-    this.#applied ??= { count: 0, paths: [], bytes: 0 }
-    this.#add(this.#applied, path)
+    this.#applied ??= { count: 0, paths: [], others: [], bytes: 0 }
+    this.#add(this.#applied, path, bytes === 0)
     this.#applied.bytes += bytes
     this.#seeCopy(path)
     const measured = this.#measured.get(path)
@@ -163,15 +167,16 @@ export class ShareObserver {
   #changedBy(origin: string | null): Batch {
     let batch = this.#changed.get(origin)
     if (batch === undefined) {
-      batch = { count: 0, paths: [] }
+      batch = { count: 0, paths: [], others: [] }
       this.#changed.set(origin, batch)
     }
     return batch
   }
 
-  #add(batch: Batch, path: RelPath): void {
+  #add(batch: Batch, path: RelPath, isOther: boolean): void {
     batch.count++
-    if (batch.paths.length < EVENT_PATHS) batch.paths.push(path)
+    const list = isOther ? batch.others : batch.paths
+    if (list.length < EVENT_PATHS && path.length <= MAX_NAMED) list.push(path)
   }
 
   #measure(path: RelPath, origin: string, changedMs: number): void {
@@ -203,9 +208,10 @@ export class ShareObserver {
 
   #tell(): void {
     const { note, share } = this.#o
-    for (const [from, { count, paths }] of this.#changed) note({ type: 'changed', count, paths, from })
+    for (const [from, batch] of this.#changed) note({ type: 'changed', ...namesOf(batch), from })
     this.#changed.clear()
-    if (this.#applied !== undefined) note({ type: 'applied', ...this.#applied })
+    if (this.#applied !== undefined)
+      note({ type: 'applied', ...namesOf(this.#applied), bytes: this.#applied.bytes })
     this.#applied = undefined
     this.#tellCopies()
     this.#tellDrift()
@@ -249,6 +255,10 @@ export class ShareObserver {
     if (untold > 0)
       this.#o.note({ type: 'problem', path: '', code: 'MORE', detail: `${untold} more problems` })
   }
+}
+
+function namesOf({ count, paths, others }: Batch): { readonly count: number; readonly paths: string[] } {
+  return { count, paths: [...paths, ...others].slice(0, EVENT_PATHS) }
 }
 
 /** What is observed of a share that runs. */

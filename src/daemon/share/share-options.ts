@@ -2,6 +2,7 @@
 // common.
 import type { DriftRule } from '../../core/drift-rules.js'
 import type { HookSpec } from '../../core/hook.js'
+import type { ShareId } from '../../core/ids.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { ReadKeys, Secret, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
@@ -36,6 +37,11 @@ export interface ShareHooks {
   readonly before: number
   /** The daemon's private folder. */
   readonly scratch: string
+}
+
+/** What the names of a share's tables begin with. */
+export function tablePrefix(share: ShareId): string {
+  return `${share.slice(0, 16)}:`
 }
 
 export interface ShareOptions {

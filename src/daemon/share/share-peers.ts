@@ -57,19 +57,21 @@ export class SharePeers {
 
   /** Leaves the swarm until resumed, over restarts, too. */
   async pause(): Promise<void> {
-    const { meta, context, nowMs } = this.#o
+    const { meta, context, note, nowMs } = this.#o
     if (meta.pausedMs === undefined) {
       meta.pausedMs = nowMs()
       context.log.info({}, 'paused')
+      note({ type: 'paused' })
     }
     await this.#leave()
   }
 
   async resume(): Promise<void> {
-    const { meta, context } = this.#o
+    const { meta, context, note } = this.#o
     if (meta.pausedMs === undefined) return
     meta.pausedMs = undefined
     context.log.info({}, 'resumed')
+    note({ type: 'resumed' })
     await this.#leaving
     this.#return()
   }

@@ -32,6 +32,7 @@ import { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import { RescanTimer } from './rescan-timer.js'
 import { ShareRoot } from './root.js'
+import type { ScanProgress } from './scan-count.js'
 import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
@@ -42,7 +43,13 @@ import { makeHooks } from './share-hooks.js'
 import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
 import { observed, ShareObserver } from './share-observer.js'
-import type { ShareHooks, ShareOptions, ShareSettings, ShareState } from './share-options.js'
+import {
+  type ShareHooks,
+  type ShareOptions,
+  type ShareSettings,
+  type ShareState,
+  tablePrefix,
+} from './share-options.js'
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
@@ -90,7 +97,7 @@ export class Share {
 
   constructor(options: ShareOptions, onFatal: (thrown: unknown) => void) {
     const { keys, dir, nowMs, database } = options
-    const prefix = `${keys.shareId.slice(0, 16)}:`
+    const prefix = tablePrefix(keys.shareId)
     this.#o = options
     this.#settings = options.settings
     this.#onFatal = onFatal
@@ -135,9 +142,7 @@ export class Share {
       log: this.#log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
-      downloadLimit: options.rates.download,
-      uploadLimit: options.rates.upload,
-      exempt: (peer) => options.rates.isExempt(peer),
+      ...options.rates.forExchange,
     })
     this.members = makeMembers(options, prefix, this.#log, {
       peers: () => this.peers,
@@ -239,15 +244,13 @@ export class Share {
       isConnected: (device) => this.peers.some((peer) => peer.device === device),
     })
     this.releases.onSwitched(() => this.#noteShown())
-    this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
-    this.contents = makeContents(options, this.#context, () => this.#feeds, {
+    this.contents = makeContents(options, this.#context, {
+      feeds: this.#feeds,
+      scanner: this.#scanner,
+      settler: this.#settler,
       mustRun: () => this.#mustRun(),
-      settled: async (directories) => {
-        this.#scanner.markDirty(directories)
-        await this.#scanner.settled()
-        await this.#settler.settled()
-      },
     })
+    this.#keeper = makeKeeper(options, this.#context, this.#meta, this.#settings.trashTtlDays)
   }
 
   /** Of this share; told on an explicit call alone. */
@@ -267,6 +270,11 @@ export class Share {
     return this.#o.keys.grade === 'write' ? 'write' : 'read'
   }
 
+  /** Whether the whole folder was looked at, and what was found published, since the start. */
+  get hasScanned(): boolean {
+    return this.#scanner.hasScanned
+  }
+
   get haltReason(): string | undefined {
     return this.#halted
   }
@@ -277,6 +285,10 @@ export class Share {
     if (this.#scanner.isScanningAll) return 'scanning'
     const isSettling = this.#feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
+  }
+
+  get scanProgress(): ScanProgress | undefined {
+    return this.#scanner.progress
   }
 
   get peers(): readonly SharePeer[] {
@@ -404,6 +416,7 @@ export class Share {
       this.#scanner.stop(),
       this.#feeds.stop(),
     ])
+    await this.#feeds.close()
   }
 
   #makeContext(): ShareContext {
@@ -436,6 +449,7 @@ export class Share {
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
+      hear: () => this.#watcher.flush(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),
@@ -453,25 +467,18 @@ export class Share {
   }
 
   #makeFeeds(): ShareFeeds {
-    const { keys, identity, deviceName, feeds, nowMs } = this.#o
+    const { keys, identity, deviceName, feeds: store, nowMs } = this.#o
+    const { index, exchange, problems } = this
     return new ShareFeeds({
-      keys,
-      identity,
-      deviceName,
-      store: feeds,
-      index: this.index,
-      meta: this.#meta,
-      exchange: this.exchange,
-      problems: this.problems,
-      log: this.#log,
-      nowMs,
+      ...{ keys, identity, deviceName, store, nowMs, index, exchange, problems },
+      ...{ meta: this.#meta, log: this.#log },
       isBehindDisk: this.#isBehindDisk,
       peers: () => this.#peers.connected,
       met: this.#hearing.met,
       onChange: () => this.#news.tellSoon(),
-      onOwnChange: (path) => {
+      onOwnChange: (path, isDirectory) => {
         this.hooks.noteChange(path, 'user')
-        this.observer.published(path)
+        this.observer.published(path, isDirectory)
       },
       onTaken: (device, entries, atMs) => this.observer.taken(device, entries, atMs),
       rescan: (directory, delayMs) => this.#scanner.markDirty([directory], delayMs),

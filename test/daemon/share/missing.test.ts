@@ -1,4 +1,4 @@
-// Deletions of directories: never said while something in them lives on.
+// What is gone: never said of a directory while something in it lives on, nor of a file before its new name is known.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Scanner } from '../../../src/daemon/share/scanner.js'
@@ -35,3 +35,34 @@ test('V4: a directory is not published as gone while what lay in it is left to a
     await scanner.stop()
   }
 })
+
+for (const delayMs of [0, 60_000])
+  test(`P3: a name is gone only when all that happened by then was heard of and looked at, due in ${delayMs} ms or not`, async () => {
+    const bench = newBench()
+    bench.disk.directory('new')
+    bench.disk.directory('cur')
+    bench.disk.file('new/message', [1])
+    const heard: string[] = []
+    const scanner = new Scanner({
+      ...bench.context,
+      // The watch tells of the other directory late, and says when it has told all.
+      hear: async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        heard.push('all')
+        scanner.markDirty([at('cur')], delayMs)
+        return true
+      },
+    })
+    try {
+      await scanner.fullScan()
+      bench.published.length = 0
+      bench.disk.move('new/message', 'cur/message:2,S')
+      scanner.markDirty([at('new')])
+      await scanner.settled()
+      const said = bench.published.map(({ draft }) => draft.path)
+      assert.deepEqual(said, ['cur/message:2,S', 'new/message'])
+      assert.ok(heard.length > 0)
+    } finally {
+      await scanner.stop()
+    }
+  })

@@ -64,7 +64,7 @@ test('many paths are one event for each whose change it was, with a few of their
   const bench = new Bench()
   bench.taken('nas', paths(1000))
   bench.taken('phone', ['a'])
-  bench.observer.published('own' as RelPath)
+  bench.observer.published('own' as RelPath, false)
   for (const path of paths(1000)) bench.observer.applied(path as RelPath, 10)
   assert.deepEqual(bench.told(), [
     { type: 'changed', count: 1000, paths: ['f0', 'f1', 'f2', 'f3', 'f4'], from: 'nas' },
@@ -72,6 +72,22 @@ test('many paths are one event for each whose change it was, with a few of their
     { type: 'changed', count: 1, paths: ['own'], from: null },
     { type: 'applied', count: 1000, paths: ['f0', 'f1', 'f2', 'f3', 'f4'], bytes: 10_000 },
   ])
+})
+
+test('directories, and what brought no content, are named where there is room', () => {
+  const bench = new Bench()
+  const entries = ['d', 'e', 'a', 'b', 'c'].map((path) => ({
+    ...{ path, type: path < 'd' ? 'file' : 'directory' },
+  }))
+  bench.observer.taken('nas', entries as unknown as Entry[], 0)
+  for (const path of paths(6)) bench.observer.applied(path as RelPath, path === 'f5' ? 1 : 0)
+  assert.deepEqual(
+    bench.told().map((event) => ('paths' in event ? event.paths : [])),
+    [
+      ['a', 'b', 'c', 'd', 'e'],
+      ['f5', 'f0', 'f1', 'f2', 'f3'],
+    ],
+  )
 })
 
 test('a new state is told once, with the one before', () => {

@@ -270,6 +270,7 @@ export function newBench(
       await own.publish(list)
     },
     watch: async () => undefined,
+    hear: async () => true,
     rootIdentity: () => undefined,
     checkRoot: async () => bench.rootFault,
     halt: (reason) => {

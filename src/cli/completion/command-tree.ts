@@ -1,17 +1,40 @@
 // The command line as plain data, read off commander's own objects, for the man page and the completions: what is not in
 // the program is in neither of them.
+import type { Command } from 'commander'
 
-/**
- * @typedef {{ flags: string, long: string, short: string | undefined, value: string | undefined,
- *   choices: readonly string[], description: string }} OptionRow `value` is the name of the option's argument
- * @typedef {{ name: string, isRequired: boolean, isVariadic: boolean, description: string }} ArgumentRow
- * @typedef {{ path: string, description: string, usage: string, arguments: readonly ArgumentRow[],
- *   options: readonly OptionRow[], notes: string, commands: readonly CommandRow[] }} CommandRow
- *   `path` is all words from "shoal" on; `notes` is the text that --help prints below the lists.
- */
+export interface OptionRow {
+  readonly flags: string
+  readonly long: string | undefined
+  readonly short: string | undefined
+  /** Name of the option's value; undefined: it takes none. */
+  readonly value: string | undefined
+  readonly choices: readonly string[]
+  readonly description: string
+}
 
-/** @returns {CommandRow} */
-export function commandTree(command, parents = []) {
+export interface ArgumentRow {
+  readonly name: string
+  readonly isRequired: boolean
+  readonly isVariadic: boolean
+  readonly choices: readonly string[]
+  readonly description: string
+}
+
+export interface CommandRow {
+  /** All words from "shoal" on. */
+  readonly path: string
+  readonly description: string
+  readonly usage: string
+  readonly arguments: readonly ArgumentRow[]
+  /** What --help lists. */
+  readonly options: readonly OptionRow[]
+  /** What --help prints below the lists. */
+  readonly notes: string
+  readonly commands: readonly CommandRow[]
+}
+
+/** Reads a command and all below it. */
+export function commandTree(command: Command, parents: readonly string[] = []): CommandRow {
   const help = command.createHelp()
   const words = [...parents, command.name()]
   return {
@@ -22,6 +45,7 @@ export function commandTree(command, parents = []) {
       name: argument.name(),
       isRequired: argument.required,
       isVariadic: argument.variadic,
+      choices: argument.argChoices ?? [],
       description: argument.description,
     })),
     options: help.visibleOptions(command).map((option) => ({
@@ -38,12 +62,12 @@ export function commandTree(command, parents = []) {
 }
 
 /** Every command that does something or holds others, the root first. */
-export function allCommands(tree) {
+export function allCommands(tree: CommandRow): readonly CommandRow[] {
   return [tree, ...tree.commands.flatMap(allCommands)]
 }
 
 /** commander keeps added help as listeners, so it is what a printed help has more than the lists. */
-function notesOf(command) {
+function notesOf(command: Command): string {
   let printed = ''
   command.configureOutput({
     writeOut: (text) => {

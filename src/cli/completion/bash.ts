@@ -1,36 +1,20 @@
-// Shell completion as static files, from the command tree: subcommands, options, the choices of an option, and files or
-// folders where an argument's name says so.
-import { allCommands } from './command-tree.mjs'
+// Completion for bash 4.4 or newer, with or without the bash-completion package.
+import type { CommandRow } from './command-tree.js'
+import { placesOf, quoted, valuesOf } from './places.js'
 
-/** What an argument of this name, of a command or of an option, is completed with; other names: nothing. */
-const KINDS = new Map([
-  ['config', 'config'],
-  ['configs', 'config'],
-  ['file', 'file'],
-  ['path', 'file'],
-  ['dir', 'folder'],
-  ['directory', 'folder'],
-])
-
-/** For bash 4.4 or newer, with or without the bash-completion package. */
-export function bashCompletion(tree) {
-  const commands = allCommands(tree)
-  const rows = commands.map(({ path, commands: children, options, arguments: places }) => {
-    const words = children.map(({ path: child }) => child.slice(path.length + 1))
-    const long = options.flatMap(({ long, short }) => [long ?? short])
-    const kinds = places.map(({ name, isVariadic }) => `${kindOf(name, tree)}${isVariadic ? '*' : ''}`)
-    return `    '${path}') commands='${words.join(' ')}' options='${long.join(' ')}' places=(${kinds.map((kind) => `'${kind}'`).join(' ')}) ;;`
+/** The text of a file to be read by bash. */
+export function bashCompletion(tree: CommandRow): string {
+  const rows = placesOf(tree).map(({ path, commands, options, arguments: places }) => {
+    const words = (list: readonly { readonly word: string }[]): string =>
+      quoted(list.map(({ word }) => word).join(' '))
+    const kinds = places.map(({ kind, repeats }) => quoted(`${kind}${repeats ? '*' : ''}`))
+    return `    ${quoted(path)}) commands=${words(commands)} options=${words(options)} places=(${kinds.join(' ')}) ;;`
   })
-  const values = commands.flatMap(({ path, options }) =>
-    options
-      .filter(({ value }) => value !== undefined)
-      .map(({ long, short, value, choices }) => {
-        const names = [long, short].filter((name) => name !== undefined).map((name) => `'${path} ${name}'`)
-        const kind = choices.length > 0 ? `words:${choices.join(' ')}` : kindOf(value, tree)
-        return `    ${names.join(' | ')}) kind='${kind}' ;;`
-      }),
+  const values = valuesOf(tree).map(
+    ({ names, kind }) => `    ${names.map(quoted).join(' | ')}) kind=${quoted(kind)} ;;`,
   )
-  return `${BASH_HEAD}
+  return `# bash completion for shoal. Made from the program's own command line; do not edit.
+
 # What may follow a command: its commands, its options, and the kinds of its arguments in their order.
 _shoal_command() {
   case $1 in
@@ -48,15 +32,6 @@ ${values.join('\n')}
 }
 ${BASH_TAIL}`
 }
-
-function kindOf(name, tree) {
-  if (name === 'command')
-    return `words:${tree.commands.map(({ path }) => path.slice(tree.path.length + 1)).join(' ')}`
-  return KINDS.get(name.toLowerCase()) ?? 'nothing'
-}
-
-const BASH_HEAD = `# bash completion for shoal. Made from the program's own command line; do not edit.
-`
 
 const BASH_TAIL = `
 _shoal_fill() {

@@ -1,0 +1,102 @@
+// Every metric that GET /metrics tells, as one table: the registry (exposition.ts), the page docs/metrics.md and the check of
+// examples/prometheus are made from it. Names by Prometheus' conventions: base units, `_total` for what only grows.
+// `share` is the folder; `peer` the first 16 hex digits of a device id, as a device may change its name: shoal_member_info
+// has the names.
+
+export interface Family {
+  readonly type: 'gauge' | 'counter' | 'histogram'
+  /** A line without a full stop. */
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+export const FAMILIES: Readonly<Record<string, Family>> = {
+  shoal_build_info: gauge('1; the versions of Shoal and of Node.js', 'version', 'node'),
+  process_start_time_seconds: gauge('When the daemon started, seconds since 1970'),
+  process_cpu_seconds_total: counter('Processor time that the daemon has used, all its threads, seconds'),
+  process_resident_memory_bytes: gauge('Memory that the daemon has in use, shared pages counted'),
+  process_open_fds: gauge('Open file descriptors'),
+  process_max_fds: gauge('File descriptors that may be open'),
+  shoal_event_loop_delay_mean_seconds: gauge(
+    'How late the event loop was since the scrape before, on average',
+  ),
+  shoal_event_loop_delay_p99_seconds: gauge(
+    'How late the event loop was since the scrape before, 99 times of 100 at most',
+  ),
+  shoal_event_loop_delay_max_seconds: gauge('How late the event loop was since the scrape before, at worst'),
+  shoal_event_loop_busy_seconds_total: counter('Time that the event loop did not wait for anything'),
+
+  shoal_share_info: gauge('1; what the secret here allows', 'share', 'grade'),
+  shoal_share_state: gauge('1 for the state that the share is in, 0 for the others', 'share', 'state'),
+  shoal_share_files: gauge('Files of the share that this disk holds, in whatever version', 'share'),
+  shoal_share_bytes: gauge('Their bytes', 'share'),
+  shoal_share_missing_files: gauge('Paths with something still to do here: fetch, replace, remove', 'share'),
+  shoal_share_missing_bytes: gauge('Bytes of their new content', 'share'),
+  shoal_share_transfers: gauge('Files that are being fetched', 'share'),
+  shoal_share_pieces: gauge('Pieces that this device or somebody connected holds', 'share'),
+  shoal_share_held_pieces: gauge('Pieces of those that this device holds', 'share'),
+  shoal_share_conflicts: gauge('Conflict copies in the folder', 'share'),
+  shoal_share_drift: gauge("Paths on a reader's disk that differ and that nobody has acknowledged", 'share'),
+  shoal_share_drift_acknowledged: gauge('Paths that differ and are acknowledged', 'share'),
+  shoal_share_drift_waiting: gauge(
+    'Paths that wait before they are put back again, being changed again and again',
+    'share',
+  ),
+  shoal_drift_restored_total: counter('How often local changes were put back', 'share'),
+  shoal_share_problems: gauge('Problems with single paths, or with the share as a whole', 'share', 'code'),
+  shoal_hook_failed: gauge('1: the last run of the hook failed', 'share', 'hook'),
+  shoal_hook_pending_paths: gauge('Changed paths that the hook has not been run for', 'share', 'hook'),
+
+  shoal_scan_duration_seconds: histogram('How long a look at the whole folder took', 'share'),
+  shoal_apply_latency_seconds: histogram('From hearing of a change to having it on this disk', 'share'),
+  shoal_change_latency_seconds: histogram(
+    'From when a change was noted on the device of its origin, by that clock, to having it on this disk',
+    'share',
+    'origin',
+  ),
+
+  shoal_pieces_total: counter('Pieces moved; direction is received or sent', 'share', 'direction'),
+  shoal_piece_bytes_total: counter(
+    'Bytes of content moved; direction is received or sent',
+    'share',
+    'direction',
+  ),
+  shoal_wrong_pieces_total: counter('Pieces received that were not what their name says', 'share'),
+
+  shoal_peers: gauge('Connected members', 'share', 'transport'),
+  shoal_peer_received_bytes_total: counter('Content received from a connected member', 'share', 'peer'),
+  shoal_peer_sent_bytes_total: counter('Content sent to a connected member', 'share', 'peer'),
+  shoal_peer_round_trip_seconds: gauge('A small message to the member and back', 'share', 'peer'),
+  shoal_peer_in_flight_bytes: gauge('Pieces asked of the member that are not here yet', 'share', 'peer'),
+  shoal_peer_stalled: gauge('1: the member owes pieces and sends nothing', 'share', 'peer'),
+
+  shoal_members: gauge('Members of the share but this one', 'share'),
+  shoal_members_in_sync: gauge('Members that are connected and hold what this device holds', 'share'),
+  shoal_member_info: gauge('1; what a member is called and may do', 'share', 'peer', 'name', 'grade'),
+  shoal_member_connected: gauge('1: the member is connected', 'share', 'peer'),
+  shoal_member_in_sync: gauge('1: the member is connected and holds what this device holds', 'share', 'peer'),
+  shoal_member_expired: gauge('1: not heard of for peer_expiration_days, so not waited for', 'share', 'peer'),
+  shoal_member_last_seen_timestamp_seconds: gauge(
+    'When the member was last connected, seconds since 1970',
+    'share',
+    'peer',
+  ),
+  shoal_member_drift: gauge(
+    'Unacknowledged drift on the disk of the member, by its own word',
+    'share',
+    'peer',
+  ),
+  shoal_member_clock_ahead_seconds: gauge('How far its clock is ahead of ours', 'share', 'peer'),
+}
+
+function gauge(help: string, ...labels: string[]): Family {
+  return { type: 'gauge', help, labels }
+}
+
+function counter(help: string, ...labels: string[]): Family {
+  return { type: 'counter', help, labels }
+}
+
+function histogram(help: string, ...labels: string[]): Family {
+  return { type: 'histogram', help, labels }
+}

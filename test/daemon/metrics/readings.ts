@@ -1,0 +1,43 @@
+// What a scrape reads, with a value for every metric there is.
+import { Instruments } from '../../../src/daemon/instruments.js'
+import type { ProcessFacts } from '../../../src/daemon/metrics/process-facts.js'
+import type { Readings } from '../../../src/daemon/metrics/samples.js'
+import { live, member, share, shareLive, status } from '../../control/fake-backend.js'
+
+export const DIR = '/data/photos'
+
+export function processFacts(changes: Partial<ProcessFacts> = {}): ProcessFacts {
+  return {
+    nodeVersion: 'v20.20.2',
+    startTimeS: 1_795_000_000,
+    cpuS: 1.5,
+    residentBytes: 100_000_000,
+    openFds: 52,
+    maxFds: 20_000,
+    eventLoop: { busyS: 1.25, delay: { meanS: 0.001, p99S: 0.004, maxS: 0.02 } },
+    ...changes,
+  }
+}
+
+export function fullReadings(): Readings {
+  const instruments = new Instruments()
+  instruments.applyLatency.add(30)
+  instruments.fullScans.add(200)
+  instruments.changeApplied('phone', 700)
+  const hook = {
+    ...{ number: 2, match: ['*'], run: ['true'], ownChanges: false, state: 'failed' as const, pending: 3 },
+    ...{ waitsFor: null, dueInMs: null, last: null },
+  }
+  return {
+    status: status(
+      share({
+        hooks: [hook],
+        problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
+        members: [member('nas', { grade: 'read', clockAheadMs: -250 }), member('phone')],
+      }),
+    ),
+    live: live(shareLive()),
+    meters: new Map([[DIR, { instruments, receivedPieces: 7, sentPieces: 8 }]]),
+    process: processFacts(),
+  }
+}
