@@ -56,7 +56,7 @@ export type {
   SecretsRequest,
   ShareProblemReport,
 } from './control/schema-shares.js'
-export { type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
+export { type Goal, type Verdict, type WaitOptions, waitForSync } from './control/wait.js'
 export { type ErrorCode, ShoalError } from './core/error.js'
 export { deriveSecret, formatSecret, type Grade, parseSecret, type Secret } from './core/secret.js'
 export { makeLog } from './daemon/log.js'

@@ -62,6 +62,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/log',
     'daemon/log-file',
     'daemon/preview/report',
+    'daemon/verify/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
     'doctor/finding',
@@ -77,8 +78,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['daemon/verify/verify', 'dashboard/dashboard', 'dashboard/text'],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
-    ...['dashboard/dashboard', 'dashboard/text'],
   ],
 }
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */

@@ -8,7 +8,10 @@ declare module 'hypercore-storage' {
   }
 
   export default class CoreStorage {
-    constructor(directory: string, options: { readonly writeBufferSize: number })
+    constructor(
+      directory: string,
+      options: { readonly writeBufferSize?: number; readonly readOnly?: boolean },
+    )
     readonly rocks: {
       /** `path` of the write-ahead log that the next write goes to, relative to the database, with a leading slash. */
       currentWalFile(): Promise<{ readonly path: string }>

@@ -44,11 +44,33 @@ declare module 'hypercore' {
     readonly block: { readonly index: number; readonly value: Buffer | null } | null
   }
 
+  /** internal: a node of the Merkle tree, numbered flat and in order. */
+  export interface TreeNode {
+    readonly index: number
+    readonly size: number
+    readonly hash: Buffer
+  }
+
+  /** internal: the tree as it stands. */
+  export interface TreeBatch {
+    readonly roots: readonly TreeNode[]
+  }
+
   /** internal: the one core behind all sessions. */
   export interface Core {
     readonly opened: boolean
     readonly closed: boolean
-    readonly state: { readonly length: number; readonly fork: number }
+    readonly state: {
+      readonly length: number
+      readonly fork: number
+      readonly signature: Buffer | null
+      createTreeBatch(): TreeBatch
+      readonly storage: {
+        read(): { getTreeNode(index: number): Promise<TreeNode | null>; tryFlush(): void }
+        createBlockStream(): AsyncIterable<{ readonly index: number; readonly value: Buffer }>
+      }
+    }
+    readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean } | null
     readonly replicator: {
       readonly peers: readonly Peer[]
       attached(mux: unknown): boolean
@@ -100,7 +122,10 @@ declare module 'hypercore' {
     close(): Promise<void>
     session(options: SessionOptions): Hypercore
     append(blocks: readonly Buffer[], options: { readonly keyPair: KeyPair }): Promise<{ length: number }>
-    get(index: number, options: { readonly activeRequests: Requests }): Promise<Buffer | null>
+    get(
+      index: number,
+      options: { readonly activeRequests: Requests; readonly wait?: boolean },
+    ): Promise<Buffer | null>
     has(start: number, end: number): Promise<boolean>
     clear(start: number, end: number): Promise<unknown>
     download(range: {

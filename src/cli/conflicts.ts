@@ -2,7 +2,9 @@
 import type { ConflictReport, Keep, ResolveReport, VersionReport } from '../control/schema-conflicts.js'
 import { ShoalError, toShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
+import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { showEach } from './progress/show.js'
 import { sharePathOf } from './share-paths.js'
 import { formatBytes, formatJson, formatTable, printable, shortTime } from './text.js'
 
@@ -31,7 +33,7 @@ export async function conflictsCommand(
   }
   const done: ResolveReport[] = []
   let failures = 0
-  for (const { share, copy, id } of chosen)
+  await showEach(io, 'conflicts --keep', 'conflict', chosen, async ({ share, copy, id }) => {
     try {
       const report = await client.resolveConflict({ share, copy, keep, id })
       done.push(report)
@@ -40,9 +42,10 @@ export async function conflictsCommand(
       failures++
       io.err(`${printable(toShoalError(thrown).message)}\n`)
     }
+  })
   if (json === true) io.out(formatJson(done))
   else if (chosen.length === 0) io.out('no conflicts\n')
-  return failures > 0 ? 1 : 0
+  return failures > 0 ? EXIT.no : EXIT.done
 }
 
 /** Both versions of each, one below the other; a block for each folder. */

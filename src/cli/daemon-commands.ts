@@ -5,6 +5,7 @@ import { type ControlClient, controlClient } from '../control/client.js'
 import type { MemberReport, PeerReport } from '../control/schema.js'
 import { type Verdict, waitForSync } from '../control/wait.js'
 import { ShoalError } from '../core/error.js'
+import { parseHead } from '../core/head.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { scanMeter, syncMeter } from './progress/meters.js'
@@ -23,6 +24,14 @@ const VERDICT_EXIT: Readonly<Record<Verdict['type'], number>> = {
 /** So much of a device's id, and no less, names it: what status shows. */
 const ID_START = /^[0-9a-f]{8,64}$/
 
+/** What --wait waits for, beside or instead of all holding the same. */
+export interface WaitFor {
+  /** A head (core/head.ts). */
+  readonly at?: string
+  /** How many members; default: all. */
+  readonly members?: number | 'all'
+}
+
 export interface JsonOption {
   readonly json?: boolean
 }
@@ -31,8 +40,12 @@ export interface JsonOption {
 export async function statusCommand(
   io: CliIo,
   configFile: string,
-  options: JsonOption & { readonly wait?: boolean; readonly timeout: number },
+  options: JsonOption & WaitFor & { readonly wait?: boolean; readonly timeout: number },
 ): Promise<number> {
+  const { at, members } = options
+  if (options.wait !== true && (at ?? members) !== undefined)
+    throw new ShoalError('USAGE', '--at and --members say what --wait waits for: give --wait as well')
+  const goal = { at: at === undefined ? undefined : parseHead(at), members }
   const { client } = await connect(configFile)
   if (options.wait !== true) {
     const report = await client.status()
@@ -43,11 +56,11 @@ export async function statusCommand(
   const endMs = performance.now() + timeoutMs
   const meter = syncMeter(() => Math.max(0, endMs - performance.now()))
   const { report, verdict } = await showDaemon(io, client, 'status', meter, () =>
-    waitForSync(client, { timeoutMs }),
+    waitForSync(client, { timeoutMs, ...goal }),
   )
   io.out(
     options.json === true
-      ? formatJson({ ...report, verdict: verdict.type })
+      ? formatJson({ ...report, verdict: verdict.type, because: verdict.because })
       : `${formatStatus(report)}\n${formatVerdict(verdict)}\n`,
   )
   return VERDICT_EXIT[verdict.type]
@@ -126,10 +139,17 @@ export async function connect(configFile: string): Promise<{ client: ControlClie
   return { client, config: { fileName: config.fileName, shares: [...config.shares, ...added] } }
 }
 
+/** Whether somebody who says this means a member. */
+export function isNamed(
+  { name, device }: { readonly name: string; readonly device: string },
+  said: string,
+): boolean {
+  return name === said || (ID_START.test(said) && device.startsWith(said))
+}
+
 /** Among those that are not connected, so that a device can be told from the one of its name that took its place. */
 function silentMember(members: readonly MemberReport[], named: string): MemberReport {
-  const isId = (device: string): boolean => ID_START.test(named) && device.startsWith(named)
-  const meant = members.filter(({ name, device }) => name === named || isId(device))
+  const meant = members.filter((member) => isNamed(member, named))
   const silent = new Map(meant.filter(({ connected }) => !connected).map((one) => [one.device, one]))
   const [found, second] = silent.values()
   if (found !== undefined && second === undefined) return found
@@ -170,5 +190,5 @@ function printList<T extends { readonly dir: string }>(
 function formatVerdict({ type, because, notCounted }: Verdict): string {
   const verdict = type === 'in-sync' ? 'in sync' : `${type}: ${because.map(printable).join(', ')}`
   if (notCounted.length === 0) return verdict
-  return `${verdict}\nnot counted, not seen for peer_expiration_days: ${notCounted.map(printable).join(', ')}`
+  return `${verdict}\nnot counted: ${notCounted.map(printable).join('; ')}`
 }

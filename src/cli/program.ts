@@ -9,13 +9,14 @@ import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
 import { addConfigCommands } from './config-commands.js'
-import type { JsonOption } from './daemon-commands.js'
+import type { JsonOption, WaitFor } from './daemon-commands.js'
 import { addDashboardCommand } from './dashboard-command.js'
 import type { AcknowledgeOptions, DriftOptions } from './drift-commands.js'
 import type { EventsOptions } from './events-command.js'
 import { addFolderCommands } from './folder-commands.js'
 import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
+import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
@@ -108,6 +109,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addResourceCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
+  addMemberCommands(program, io, setExit)
   addReleaseCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
@@ -180,13 +182,23 @@ function addQueries(program: Command, io: CliIo, setExit: (code: number) => void
         .default(DEFAULT_WAIT_SECONDS)
         .argParser(parseSeconds),
     )
+    .option(
+      '--at <head>',
+      'with --wait: until all hold at least what was published at this head, busy or not',
+    )
+    .addOption(
+      new Option('--members <number>', 'with --wait: until so many beside this one do')
+        .default(undefined, 'all')
+        .argParser(parseMembers),
+    )
     .addHelpText(
       'after',
       `
-With --wait the exit code is 0 if all are in sync, 2 if this device or one that can be reached is
-behind when the time is up, or a share is halted, and 3 if only unreachable ones may be behind.`,
+With --wait every member is asked to look at its disk, and to answer. The exit code is 0 if all are
+in sync, 2 if this device or one that can be reached is behind when the time is up, or a share is
+halted, and 3 if only unreachable ones may be behind.`,
     )
-    .action(async (config: string, options: JsonOption & { wait?: boolean; timeout: number }) =>
+    .action(async (config: string, options: JsonOption & WaitFor & { wait?: boolean; timeout: number }) =>
       setExit(await (await queries()).statusCommand(io, config, options)),
     )
   query('scan', 'look through all folders now; returns when the changes found are announced')
@@ -353,6 +365,12 @@ function parseSeconds(text: string): number {
   if (!(seconds <= MAX_WAIT_SECONDS))
     throw new InvalidArgumentError(`expected seconds from 0 to ${MAX_WAIT_SECONDS}`)
   return seconds
+}
+
+function parseMembers(text: string): number | 'all' {
+  if (text !== 'all' && !/^[1-9]\d{0,3}$/.test(text))
+    throw new InvalidArgumentError('expected all, or how many members')
+  return text === 'all' ? 'all' : Number(text)
 }
 
 /** Lets commander say which option it was. */

@@ -39,6 +39,7 @@ function formatShare(share: ShareReport): string {
     ],
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
     ['digest', share.digest.slice(0, 16)],
+    ['head', share.head],
     ['conflicts', String(share.conflicts)],
     ...formatDrift(share),
     ...formatHooks(share),

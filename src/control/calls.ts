@@ -8,6 +8,7 @@ import { HOOK_ROUTES, type HookCalls } from './calls-hooks.js'
 import { INVITE_ROUTES, type InviteCalls } from './calls-invites.js'
 import { LIMIT_ROUTES, type LimitCalls } from './calls-limits.js'
 import { LIVE_ROUTES, type LiveCalls } from './calls-live.js'
+import { LOG_ROUTES, type LogCalls } from './calls-log.js'
 import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
 import { SECRET_ROUTES, type SecretCalls } from './calls-secrets.js'
@@ -24,6 +25,7 @@ export interface ControlBackend
     ReleaseCalls,
     HookCalls,
     InviteCalls,
+    LogCalls,
     LiveCalls,
     EntryCalls,
     LimitCalls,
@@ -40,6 +42,7 @@ export const ROUTES: Routes<ControlBackend> = {
   ...RELEASE_ROUTES,
   ...HOOK_ROUTES,
   ...INVITE_ROUTES,
+  ...LOG_ROUTES,
   ...LIVE_ROUTES,
   ...ENTRY_ROUTES,
   ...LIMIT_ROUTES,

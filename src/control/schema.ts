@@ -51,6 +51,8 @@ export interface ShareReport {
   /** Content moved since the daemon started. */
   readonly receivedBytes: number
   readonly sentBytes: number
+  /** How far this device has read the share, for `shoal status --wait --at` (core/head.ts). */
+  readonly head: string
   /** Programs that are run after changes (`on_change`), in the order of the configuration. */
   readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
@@ -224,7 +226,8 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   digest: z.string(),
   receivedBytes: count,
   sentBytes: count,
-  // A daemon of an earlier version has none.
+  // A daemon of an earlier version has none of these.
+  head: z.string().default(''),
   hooks: z.array(hook).default([]),
   members: z.array(member),
 })

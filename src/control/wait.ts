@@ -1,67 +1,28 @@
-// Waits until all are in sync, for `shoal status --wait` and for programs that embed the client: first everything that
-// stands on this disk is announced (settle), then the status is asked for again and again until all agree or the time is
-// up. The verdict is a pure function of a status report:
-//   halted       a share does nothing until approved; waiting longer is of no use
-//   behind       this device, or a member that can be reached, does not hold the newest tree yet
-//   unreachable  everyone who can be reached does, but someone cannot be (section 10: never counted as up to date)
-//   in-sync      this device and every enrolled member hold the same digest
-// A member that has expired (peer_expiration_days) is not waited for, and named, so that nobody takes it for up to date.
+// Waits until all are in sync, for `shoal status --wait` and for programs that embed the client: asks all members where they
+// stand (core/inquiry.ts), and looks at what they answer until all agree or the time is up. What that means: verdict.ts.
 import { ShoalError } from '../core/error.js'
 import type { ControlClient } from './client.js'
 import type { StatusReport } from './schema.js'
+import type { MembersReport } from './schema-members.js'
+import { type Goal, type Verdict, verdictOf } from './verdict.js'
 
-export interface Verdict {
-  readonly type: 'in-sync' | 'behind' | 'unreachable' | 'halted'
-  /** Who or what the verdict is about, for a person; empty if in sync. */
-  readonly because: readonly string[]
-  /** Members that the verdict says nothing of, since they have expired; for a person. */
-  readonly notCounted: readonly string[]
-}
+export type { Goal, Verdict } from './verdict.js'
 
-export interface WaitOptions {
+export interface WaitOptions extends Goal {
   readonly timeoutMs: number
-  /** Between two looks at the status. */
+  /** Between two looks. */
   readonly pollMs?: number
   readonly now?: () => number
   readonly sleep?: (ms: number) => Promise<void>
+  /** Hears of each look. */
+  readonly onLook?: (reports: readonly MembersReport[], verdict: Verdict) => void
 }
 
 /** A daemon that was started a moment ago may not listen yet. */
 const START_GRACE_MS = 5000
-/** However short the wait, the first settling gets this long. */
-const LEAST_SETTLE_MS = 2000
-
-/** What a status report says about being in sync. */
-export function verdictOf({ shares }: StatusReport): Verdict {
-  const halted: string[] = []
-  const behind: string[] = []
-  const unreachable: string[] = []
-  const notCounted: string[] = []
-  for (const share of shares) {
-    const within = shares.length === 1 ? '' : ` in ${share.dir}`
-    if (share.state === 'halted') halted.push(`${share.dir}: ${share.haltReason ?? 'no reason given'}`)
-    // Somebody may resume it before the time is up.
-    if (share.state === 'paused') behind.push(`this device, which is paused (shoal resume)${within}`)
-    else if (share.state !== 'idle' || share.needFiles > 0 || share.needBytes > 0)
-      behind.push(`this device${within}`)
-    // A reader's own changes go nowhere and come from nowhere: waiting does not end them.
-    if (share.drift > 0)
-      behind.push(`this device, with ${counted(share.drift, 'change')} of its own (shoal drift)${within}`)
-    const { acknowledged } = share.driftDetail
-    if (acknowledged > 0)
-      behind.push(`this device, with ${counted(acknowledged, 'acknowledged change')} of its own${within}`)
-    for (const member of share.members)
-      if (!member.connected)
-        (member.expired ? notCounted : unreachable).push(
-          `${member.name} (${member.device.slice(0, 8)})${within}`,
-        )
-      else if (!member.digestEqual) behind.push(`${member.name}${within}`)
-  }
-  if (halted.length > 0) return { type: 'halted', because: halted, notCounted }
-  if (behind.length > 0) return { type: 'behind', because: behind, notCounted }
-  if (unreachable.length > 0) return { type: 'unreachable', because: unreachable, notCounted }
-  return { type: 'in-sync', because: [], notCounted }
-}
+const ASK_POLL_MS = 50
+/** However short the wait, members get this long to answer. */
+const LEAST_ANSWER_MS = 400
 
 /**
  * Waits until all are in sync, or a share is halted, or the time is up; the newest report and its verdict. Throws what
@@ -70,56 +31,60 @@ export function verdictOf({ shares }: StatusReport): Verdict {
 export async function waitForSync(
   client: ControlClient,
   options: WaitOptions,
-): Promise<{ report: StatusReport; verdict: Verdict }> {
-  const { timeoutMs, pollMs = 100, now = () => performance.now(), sleep = sleepFor } = options
+): Promise<{ report: StatusReport; members: readonly MembersReport[]; verdict: Verdict }> {
+  const { timeoutMs, pollMs = 100, now = () => performance.now(), sleep = sleepFor, onLook } = options
   const start = now()
-  const left = (): number => timeoutMs - (now() - start)
-  const signal = AbortSignal.timeout(Math.ceil(Math.max(timeoutMs, LEAST_SETTLE_MS)))
-  const settled = await settle(client, { signal, left, start, now, pollMs, sleep })
-  let report = await client.status()
+  const left = (): number => Math.max(timeoutMs, LEAST_ANSWER_MS) - (now() - start)
+  const isStarting = (error: unknown): boolean =>
+    isCode(error, 'DAEMON_UNREACHABLE') && timeoutMs - (now() - start) > 0 && now() - start <= START_GRACE_MS
+  let inquiry: string | undefined
   for (;;) {
-    const verdict = settled ? verdictOf(report) : unsettled(verdictOf(report))
-    if (verdict.type === 'in-sync' || verdict.type === 'halted' || left() <= 0) return { report, verdict }
-    await sleep(Math.min(pollMs, left()))
-    report = await client.status()
+    let members: readonly MembersReport[]
+    try {
+      inquiry ??= (await client.askMembers()).inquiry
+      members = await client.members({ inquiry })
+    } catch (error) {
+      // The daemon was started again, or began anew as another device: what it was told before, it does not know.
+      const isOver = inquiry !== undefined && isCode(error, 'NOT_FOUND') && left() > 0
+      if (!isOver && !isStarting(error)) throw error
+      inquiry = undefined
+      await sleep(pollMs)
+      continue
+    }
+    const verdict = verdictOf(members, options)
+    onLook?.(members, verdict)
+    const isDone = verdict.type === 'in-sync' || verdict.type === 'halted'
+    if (isDone || left() <= 0) return { report: await client.status(), members, verdict }
+    await sleep(Math.max(1, Math.min(pollMs, left())))
   }
 }
 
-interface Settling {
-  readonly signal: AbortSignal
-  readonly left: () => number
-  readonly start: number
-  readonly now: () => number
-  readonly pollMs: number
-  readonly sleep: (ms: number) => Promise<void>
-}
-
-/** False: the time was up before everything on this disk was announced. */
-async function settle(client: ControlClient, settling: Settling): Promise<boolean> {
-  const { signal, left, start, now, pollMs, sleep } = settling
-  for (;;)
-    try {
-      await client.settle({ signal })
-      return true
-    } catch (error) {
-      if (signal.aborted) return false
-      // A halted share settles when it is approved; the status says so.
-      if (error instanceof ShoalError && error.code === 'SHARE_HALTED') return true
-      const starting = error instanceof ShoalError && error.code === 'DAEMON_UNREACHABLE'
-      if (!starting || left() <= 0 || now() - start > START_GRACE_MS) throw error
-      await sleep(pollMs)
-    }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
-}
-
-function unsettled(verdict: Verdict): Verdict {
-  if (verdict.type === 'halted' || verdict.type === 'behind') return verdict
-  return { ...verdict, type: 'behind', because: ['this device, which is still reading its disk'] }
+function isCode(error: unknown, code: ShoalError['code']): boolean {
+  return error instanceof ShoalError && error.code === code
 }
 
 function sleepFor(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/**
+ * Asks all members where they stand, and gives them a moment to answer: until all have said more than that they are still
+ * looking, at least `quietMs` for those who are not connected and may be reached through others, at most `timeoutMs`.
+ */
+export async function askMembers(
+  client: ControlClient,
+  { timeoutMs, quietMs }: { readonly timeoutMs: number; readonly quietMs: number },
+): Promise<readonly MembersReport[]> {
+  const start = performance.now()
+  const { inquiry } = await client.askMembers()
+  for (;;) {
+    const reports = await client.members({ inquiry })
+    const passedMs = performance.now() - start
+    const all = reports.flatMap(({ members }) => members)
+    const isDone = all.every(({ answered, connected }) =>
+      answered === null ? !connected && passedMs >= quietMs : answered !== 'working',
+    )
+    if (isDone || passedMs >= timeoutMs) return reports
+    await sleepFor(ASK_POLL_MS)
+  }
 }

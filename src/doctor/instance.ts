@@ -74,8 +74,11 @@ export async function examineInstance(options: InstanceOptions): Promise<Finding
 }
 
 /** Where the configuration has the daemon listen. */
-function listensOf({ listeningPort, listenHost }: LoadedConfig): Omit<PortFacts, 'state'>[] {
-  return [{ key: 'listening_port', port: listeningPort, host: listenHost }]
+function listensOf({ listeningPort, listenHost, webui }: LoadedConfig): Omit<PortFacts, 'state'>[] {
+  return [
+    { key: 'listening_port', port: listeningPort, host: listenHost },
+    ...(webui === undefined ? [] : [{ key: 'webui.listen', port: webui.port, host: webui.host }]),
+  ]
 }
 
 function shareFacts({ dir, secret }: ShareConfig<Secret>, nowMs: number): ShareFacts {

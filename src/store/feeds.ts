@@ -42,6 +42,14 @@ export interface IndexFeed {
   readonly closed: boolean
 }
 
+/** How much was taken over of those feeds that can be followed, ascending by writer. */
+export function openView(feeds: readonly IndexFeed[]): [WriterId, number][] {
+  return feeds
+    .filter(({ closed }) => !closed)
+    .map(({ writer, next }): [WriterId, number] => [writer, next])
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
 export class FeedTable {
   readonly #table: Table<IndexFeed>
   readonly #byWriter = new Map<WriterId, IndexFeed>()

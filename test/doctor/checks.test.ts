@@ -457,12 +457,13 @@ describe('the daemon', () => {
     },
     { name: 'nothing wrong', findings: checkProblems(status(share())), expect: [['ok', /none/]] },
     {
-      name: 'a share that is halted, with problems, conflicts and drift',
+      name: 'a share that is paused and halted, with problems, conflicts and drift',
       findings: checkProblems(
         status(
           share({
             state: 'halted',
             haltReason: 'the marker is missing',
+            pausedSince: '2026-11-20T18:02:03.000Z',
             problems: [1, 2, 3, 4].map((at) => ({
               path: `p${at}`,
               code: 'EACCES',
@@ -475,6 +476,7 @@ describe('the daemon', () => {
         ),
       ),
       expect: [
+        ['warn', /paused since 2026/, /shoal resume/],
         ['fail', /halted: the marker is missing/, /shoal approve/],
         ['warn', /4 problems: p1: denied \(EACCES\);.*; and 1 more/, /shoal status/],
         ['warn', /2 conflict copies/, /shoal conflicts/],

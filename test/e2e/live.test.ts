@@ -15,16 +15,19 @@ async function eventsOf(node: TestNode, after?: number): Promise<EventReport[]> 
   return events
 }
 
-/** Follows a node's events until one of each of these types has been told. */
-async function heard(node: TestNode, ...types: EventType[]): Promise<EventReport[]> {
-  const missing = new Set<string>(types)
+/** Follows a node's events until each of these was met. */
+async function heard(
+  node: TestNode,
+  ...conditions: ((event: EventReport) => boolean)[]
+): Promise<EventReport[]> {
+  let missing = conditions
   const events: EventReport[] = []
   for await (const event of readEvents(node.storage, { signal: AbortSignal.timeout(60_000) })) {
     events.push(event)
-    missing.delete(event.type)
-    if (missing.size === 0) return events
+    missing = missing.filter((condition) => !condition(event))
+    if (missing.length === 0) return events
   }
-  assert.fail(`never told: ${[...missing]}; but: ${events.map(({ type }) => type)}`)
+  assert.fail(`not all was told: ${missing.length} of ${conditions.length}: ${JSON.stringify(events)}`)
 }
 
 async function liveWhen(node: TestNode, condition: (share: ShareLive) => boolean): Promise<ShareLive> {
@@ -70,7 +73,8 @@ test('live, availability and events of two daemons', async () => {
       bytes.join(),
     )
 
-    const byBen = await heard(ben, 'peer-connected', 'changed', 'applied', 'state')
+    const types: readonly EventType[] = ['peer-connected', 'changed', 'applied', 'state']
+    const byBen = await heard(ben, ...types.map((type) => (event: EventReport) => event.type === type))
     const changed = byBen.flatMap((event) => (event.type === 'changed' ? [event] : []))
     assert.ok(
       changed.every(({ from }) => from === 'anna'),
@@ -78,9 +82,15 @@ test('live, availability and events of two daemons', async () => {
     )
     const applied = byBen.flatMap((event) => (event.type === 'applied' ? [event] : []))
     assert.ok(applied.some(({ paths }) => paths.includes('film') || paths.includes('note')))
-    const byAnna = await heard(anna, 'changed')
+    const byAnna = await heard(anna, ({ type }) => type === 'changed')
     assert.ok(byAnna.some((event) => event.type === 'changed' && event.from === null))
     assert.deepEqual(new Set(byBen.map(({ dir }) => dir)), new Set([ben.dir]))
+
+    await ben.client.pause({ share: 0 })
+    await heard(ben, ({ type }) => type === 'paused')
+    await heard(ben, (event) => event.type === 'state' && event.state === 'paused')
+    await ben.client.resume({ share: 0 })
+    await heard(ben, ({ type }) => type === 'resumed')
 
     // One goes: the other says so. It comes back: what was told before is gone, and it says that, too.
     const last = (await eventsOf(ben)).at(-1)!.id
@@ -88,7 +98,7 @@ test('live, availability and events of two daemons', async () => {
     const since = await eventsOf(ben, last)
     assert.equal(since[0]?.type, 'gap')
     assert.ok(since.slice(1).every(({ id }) => id > last))
-    const left = (await heard(anna, 'peer-left')).find(({ type }) => type === 'peer-left')
+    const left = (await heard(anna, ({ type }) => type === 'peer-left')).at(-1)
     assert.ok(left?.type === 'peer-left' && left.name === 'ben')
     const { exit, out } = await world.run(['events', anna.configFile])
     assert.equal(exit, 0)

@@ -1,10 +1,14 @@
 // What a scrape of running daemons tells, and what /health and /ready say of them.
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { text as textOf } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { type Answer, send } from '../../src/control/client.js'
 import { socketAddress } from '../../src/control/socket.js'
 import { FAMILIES } from '../../src/daemon/metrics/families.js'
-import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
+import { converged, eventually, freePort, type TestNode, withWorld } from '../support/daemons.js'
+
+const KEY = 'k'.repeat(32)
 
 /** There only after something has happened that does not happen here: a hook, or a look back at a scrape before. */
 const NOT_HERE = [
@@ -19,6 +23,16 @@ async function get(node: TestNode, path: string): Promise<Answer> {
   } finally {
     await address.release()
   }
+}
+
+function getByTcp(port: number, path: string, headers: Record<string, string> = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const call = request({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
+      textOf(response).then((body) => resolve({ status: response.statusCode ?? 0, text: body }), reject)
+    })
+    call.on('error', reject)
+    call.end()
+  })
 }
 
 /** Values of a scrape, by what stands before them, the label of the share left out: 'shoal_peers{transport="tcp"}'. */
@@ -38,7 +52,9 @@ async function scrape(node: TestNode): Promise<Map<string, number>> {
 
 test('two daemons: what one has sent the other has received, both say who is there, and how long it took', async () => {
   await withWorld({}, async (world) => {
-    const nodes = await world.start(['a', 'b'], (name) => (name === 'b' ? { grade: 'read' } : {}))
+    const port = await freePort()
+    const config = { webui: { listen: `127.0.0.1:${port}`, api_key: KEY } }
+    const nodes = await world.start(['a', 'b'], (name) => (name === 'b' ? { grade: 'read', config } : {}))
     const [a, b] = nodes as [TestNode, TestNode]
     // Of changes made before, nobody knows how long they took.
     await converged([a, b])
@@ -90,6 +106,17 @@ test('two daemons: what one has sent the other has received, both say who is the
     const { status, text } = await get(b, '/health')
     assert.equal(status, 200)
     assert.equal((JSON.parse(text) as { healthy: boolean }).healthy, true)
+
+    // Over TCP the same for who has the key; the two that are open name no folder.
+    assert.equal((await getByTcp(port, '/metrics')).status, 401)
+    const scraped = await getByTcp(port, '/metrics', { authorization: `Bearer ${KEY}` })
+    assert.equal(scraped.status, 200)
+    assert.ok(scraped.text.includes(`shoal_share_files{share="${b.dir}"} 3`))
+    for (const path of ['/health', '/ready']) {
+      const open = await getByTcp(port, path)
+      assert.equal(open.status, 200, path)
+      assert.ok(!open.text.includes(b.dir))
+    }
 
     await a.kill()
     await eventually('b has noticed', async () => {

@@ -8,6 +8,7 @@ import { hookCalls } from './hook-calls.js'
 import { inviteCalls } from './invite-calls.js'
 import { limitCalls } from './limit-calls.js'
 import { liveCalls } from './live-calls.js'
+import { logCalls } from './log-calls.js'
 import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
 import { secretCalls } from './secret-calls.js'
@@ -24,6 +25,7 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...releaseCalls(view),
     ...hookCalls(view),
     ...inviteCalls(view),
+    ...logCalls(view),
     ...liveCalls(view),
     ...entryCalls(view),
     ...limitCalls(view),

@@ -1,10 +1,35 @@
 // The calls about who is in the shares, and who is connected.
 import type { MemberCalls } from '../../control/calls-members.js'
 import type { ForgetRequest, PeerReport } from '../../control/schema.js'
+import type {
+  InquiryReport,
+  MembersReport,
+  MembersRequest,
+  RemovedMemberReport,
+  RemoveMemberRequest,
+} from '../../control/schema-members.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
+import { membersReport, newInquiryId, removalReport } from './member-standing.js'
 import { peerFacts } from './peer-facts.js'
-import { type DaemonView, sharesOf } from './view.js'
+import { type DaemonView, shareAt, sharesOf } from './view.js'
+
+/** Where it is silent. */
+async function removeMember(view: DaemonView, device: DeviceId): Promise<RemovedMemberReport> {
+  const shares = await sharesOf(view)
+  const found = shares.filter(({ members }) => members.has(device))
+  const short = device.slice(0, 16)
+  if (found.length === 0) throw new ShoalError('NOT_FOUND', `no device ${short} is a member of a share here`)
+  const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
+  if (silent.length === 0) throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
+  const name = silent[0]!.members.nameOf(device) ?? short
+  const report = { device, name, shares: silent.map((share) => removalReport(share, device)) }
+  for (const { members, reports } of silent) {
+    members.forget(device)
+    reports.forget(device)
+  }
+  return report
+}
 
 export function memberCalls(view: DaemonView): MemberCalls {
   return {
@@ -14,18 +39,32 @@ export function memberCalls(view: DaemonView): MemberCalls {
     },
 
     async forget({ device }: ForgetRequest): Promise<void> {
+      await removeMember(view, device as DeviceId)
+    },
+
+    async removeMember({ device }: RemoveMemberRequest): Promise<RemovedMemberReport> {
+      return removeMember(view, device as DeviceId)
+    },
+
+    async askMembers(): Promise<InquiryReport> {
+      const inquiry = newInquiryId()
+      for (const { inquiries } of await sharesOf(view)) inquiries.ask(inquiry)
+      return { inquiry }
+    },
+
+    async members({ share: at, inquiry }: MembersRequest = {}): Promise<MembersReport[]> {
       const shares = await sharesOf(view)
-      const found = shares.filter(({ members }) => members.all().some(({ state }) => state.device === device))
-      const short = device.slice(0, 16)
-      if (found.length === 0)
-        throw new ShoalError('NOT_FOUND', `no device ${short} is a member of a share here`)
-      const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
-      if (silent.length === 0)
-        throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
-      for (const { members, reports } of silent) {
-        members.forget(device as DeviceId)
-        reports.forget(device as DeviceId)
-      }
+      const chosen = at === undefined ? shares : [await shareAt(view, at)]
+      if (inquiry !== undefined && !chosen.every(({ inquiries }) => inquiries.renew(inquiry)))
+        throw new ShoalError('NOT_FOUND', 'that inquiry is over: ask again')
+      const { peerExpirationDays } = view.limits()
+      return chosen.map((share) => ({
+        share: shares.indexOf(share),
+        ...membersReport(share, { device: view.device(), name: view.name }, inquiry, {
+          nowMs: Date.now(),
+          peerExpirationDays,
+        }),
+      }))
     },
   }
 }

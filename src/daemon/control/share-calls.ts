@@ -121,6 +121,7 @@ function shareReport(
     digest: share.holding.digest.toString('hex'),
     receivedBytes: downloadedBytes,
     sentBytes: uploadedBytes,
+    head: share.head,
     hooks: share.hooks.views().map(hookReport),
     members: memberReports(share, limits, nowMs),
   }

@@ -71,10 +71,13 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   shoal_peer_stalled: gauge('1: the member owes pieces and sends nothing', 'share', 'peer'),
 
   shoal_members: gauge('Members of the share but this one', 'share'),
-  shoal_members_in_sync: gauge('Members that are connected and hold what this device holds', 'share'),
+  shoal_members_in_sync: gauge(
+    'Members that are connected and hold all of the share, as this device does',
+    'share',
+  ),
   shoal_member_info: gauge('1; what a member is called and may do', 'share', 'peer', 'name', 'grade'),
   shoal_member_connected: gauge('1: the member is connected', 'share', 'peer'),
-  shoal_member_in_sync: gauge('1: the member is connected and holds what this device holds', 'share', 'peer'),
+  shoal_member_in_sync: gauge('1: the member is connected, and both hold all of the share', 'share', 'peer'),
   shoal_member_expired: gauge('1: not heard of for peer_expiration_days, so not waited for', 'share', 'peer'),
   shoal_member_last_seen_timestamp_seconds: gauge(
     'When the member was last connected, seconds since 1970',

@@ -53,7 +53,7 @@ export function samplesOf({ status, live, meters, process }: Readings): Sample[]
       const metersOfIt = meters.get(share.dir)
       return [
         ...shareSamples(share),
-        ...memberSamples(share),
+        ...memberSamples(share, shareLive),
         ...(shareLive === undefined ? [] : liveSamples(shareLive)),
         ...(metersOfIt === undefined ? [] : meterSamples(share, metersOfIt)),
       ]
@@ -116,21 +116,23 @@ function problemSamples({ dir, problems }: ShareReport): Sample[] {
   )
 }
 
-function memberSamples({ dir, members }: ShareReport): Sample[] {
+function memberSamples({ dir, members }: ShareReport, live: ShareLive | undefined): Sample[] {
+  const inSync = new Set(live?.peers.flatMap((peer) => (peer.inSync ? [peer.device] : [])))
   const listed = [...members]
     .sort((a, b) => Number(b.connected) - Number(a.connected))
     .slice(0, MAX_LISTED_MEMBERS)
-  const isInSync = (member: (typeof members)[number]): boolean => member.connected && member.digestEqual
   return [
     sample('shoal_members', members.length, { share: dir }),
-    sample('shoal_members_in_sync', members.filter(isInSync).length, { share: dir }),
+    sample('shoal_members_in_sync', members.filter(({ device }) => inSync.has(device)).length, {
+      share: dir,
+    }),
     ...listed.flatMap((member) => {
       const labels = { share: dir, peer: peerLabel(member.device) }
       const { name, grade, connected, lastSeen, clockAheadMs } = member
       return [
         sample('shoal_member_info', 1, { ...labels, name, grade }),
         sample('shoal_member_connected', connected ? 1 : 0, labels),
-        sample('shoal_member_in_sync', isInSync(member) ? 1 : 0, labels),
+        sample('shoal_member_in_sync', inSync.has(member.device) ? 1 : 0, labels),
         sample('shoal_member_expired', member.expired ? 1 : 0, labels),
         sample('shoal_member_drift', member.drift, labels),
         ...optional(

@@ -38,6 +38,13 @@ export class LinkKeeper {
     this.#options = options
   }
 
+  /** Whether nothing is being seen to, or about to be. */
+  get isIdle(): boolean {
+    const { isWriter, hardLinks, index } = this.#options.context
+    const isDue = isWriter && hardLinks && index.links.hasDirty
+    return this.#timer === undefined && this.#running === undefined && !isDue
+  }
+
   /** There may be something to do; call it with everything that changes in the index. */
   soon(): void {
     const { context, mayPublish } = this.#options

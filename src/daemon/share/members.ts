@@ -62,6 +62,8 @@ export interface MembersOptions {
 
 /** A state is sent at most this often: at once after a pause, then collected. */
 const PAUSE_MS = 150
+/** A device that has nothing new to say signs its state again this often: others may meet it through members alone. */
+const REFRESH_MS = 3_600_000
 /** Devices that are remembered; a share of servers has a handful. */
 const MAX_MEMBERS = 1000
 
@@ -74,6 +76,7 @@ export class Members {
   #own: Buffer | undefined
   #sequence: number
   #timer: NodeJS.Timeout | undefined
+  readonly #refresh: NodeJS.Timeout
   #stopped = false
   #sentMs = Number.NEGATIVE_INFINITY
   #lastFacts = ''
@@ -83,6 +86,10 @@ export class Members {
     this.#table = options.database.table(`${options.prefix}members`)
     this.#forgotten = options.database.table(`${options.prefix}forgotten`)
     this.#sequence = options.nowMs()
+    this.#refresh = setInterval(() => {
+      this.#lastFacts = ''
+      this.changed()
+    }, REFRESH_MS).unref()
     for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) {
       const opened = openState(value.state, options.stateKey, options.shareId)
       if (opened.type === 'violation') continue
@@ -90,6 +97,11 @@ export class Members {
       if (device === options.own.device) this.#sequence = Math.max(this.#sequence, opened.value.sequence)
       else this.#members.set(device, { state: opened.value, bytes: value.state, seenMs: value.seenMs })
     }
+  }
+
+  /** Whether a device is an enrolled member, and not this one. */
+  has(device: DeviceId): boolean {
+    return this.#members.has(device)
   }
 
   /** Every enrolled member but this device. */
@@ -104,7 +116,7 @@ export class Members {
 
   /** Everything a new peer should know. */
   greet(peer: StatePeer): void {
-    this.#publish()
+    if (this.#publish()) this.#tellOwn(peer)
     const states = [...this.#members.values()].map(({ bytes }) => bytes)
     if (this.#own !== undefined) states.push(this.#own)
     peer.sendStates(states)
@@ -116,10 +128,14 @@ export class Members {
     const waitMs = Math.max(0, this.#sentMs + PAUSE_MS - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      if (this.#publish() && this.#own !== undefined) {
-        for (const peer of this.#options.peers()) peer.sendStates([this.#own])
-      }
+      this.publishNow()
     }, waitMs)
+  }
+
+  /** Signs what this device holds now, if that is news, and tells everybody. Its state's sequence. */
+  publishNow(): number {
+    if (this.#publish()) this.#tellOwn()
+    return this.#sequence
   }
 
   /** States that a peer has sent: newer ones are kept and passed on. Returns whether one was new. */
@@ -180,7 +196,7 @@ export class Members {
     return true
   }
 
-  /** A member was connected until now. */
+  /** A member was connected until now, or has said something through others just now. */
   seen(device: DeviceId): void {
     const member = this.#members.get(device)
     if (member === undefined) return
@@ -191,7 +207,13 @@ export class Members {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearInterval(this.#refresh)
     this.#timer = undefined
+  }
+
+  #tellOwn(except?: StatePeer): void {
+    if (this.#own === undefined) return
+    for (const peer of this.#options.peers()) if (peer !== except) peer.sendStates([this.#own])
   }
 
   /** Whether a state makes its device a member: unless it was forgotten, and this is no newer than what was known then. */
@@ -201,6 +223,7 @@ export class Members {
     if (forgotten === undefined) return true
     if (sequence <= forgotten) return false
     this.#forgotten.remove(key)
+    this.#options.log.warn({ device: device.slice(0, 16) }, 'a member that was removed is back')
     return true
   }
 

@@ -35,6 +35,15 @@ export type OnProblem = (problem: Problem, isThere: boolean) => void
 /** More than these are counted, not listed: a status answer must stay readable. */
 const MAX_PROBLEMS = 10_000
 
+/** What a scan finds that stands in the way of nothing: it is not carried, and all know that. */
+const KNOWN_AS_THEY_ARE: ReadonlySet<string> = new Set([
+  'NOT_CARRIED',
+  'NOT_UTF8',
+  'TOO_LONG',
+  'IGNORE_RULE',
+  'ATTRIBUTES_LEFT',
+])
+
 export class ProblemBook {
   readonly #problems = new Map<string, Problem>()
   readonly #nowMs: () => number
@@ -76,6 +85,14 @@ export class ProblemBook {
     for (const { name, code, detail } of faults) {
       this.set(source, directory === '' ? name : `${directory}/${name}`, code, detail)
     }
+  }
+
+  /** Paths whose content on this disk is not known, since they cannot be read. */
+  get unread(): number {
+    let count = 0
+    for (const [key, { code }] of this.#problems)
+      if (key.startsWith('scan\0') && !KNOWN_AS_THEY_ARE.has(code)) count++
+    return count
   }
 
   #remove(key: string): void {

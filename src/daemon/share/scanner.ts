@@ -56,6 +56,11 @@ export class Scanner {
     return this.#fullScans > 0
   }
 
+  /** Whether nothing waits to be looked at, and all that was found is published. */
+  get isAtRest(): boolean {
+    return this.#isIdle() && this.#made.size === 0 && this.#links.isIdle
+  }
+
   /** How far the look at the whole tree has come; undefined: none is under way. */
   get progress(): ScanProgress | undefined {
     return this.#isLookingAtAll ? this.#count.progress : undefined

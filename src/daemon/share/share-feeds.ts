@@ -99,6 +99,12 @@ export class ShareFeeds {
     return this.#open.has(writer)
   }
 
+  /** Those that are open, to be read. */
+  get readable(): { readonly row: IndexFeed; readonly feed: Feed }[] {
+    const { feeds } = this.#o.index
+    return [...this.#open].map(([writer, { feed }]) => ({ row: feeds.byWriter(writer)!, feed }))
+  }
+
   /** Those that are open now. */
   get feeds(): readonly Feed[] {
     return [...this.#open.values()].map(({ feed }) => feed)

@@ -2,7 +2,7 @@
 // measures how long changes take (instruments.ts). Costs little per path and changes nothing.
 
 import type { ShareState } from '../../control/schema.js'
-import { EVENT_PATHS } from '../../control/schema-events.js'
+import { EVENT_PATHS, type EventFact } from '../../control/schema-events.js'
 import { isConflictCopy, originalOf } from '../../core/conflict.js'
 import type { Entry } from '../../core/entry.js'
 import type { RelPath } from '../../core/path.js'
@@ -16,6 +16,8 @@ const GATHER_MS = 250
 /** Something is under way: whether it has ended is looked at after so long, the first time and at most. */
 const WATCH_MS = 1000
 const MAX_WATCH_MS = 16_000
+/** What ends by something that pokes. */
+const AT_REST: ReadonlySet<ShareState | undefined> = new Set(['idle', 'halted', 'paused'])
 /** Problems told one by one of those that came or went together; of more, only how many. */
 const MAX_TOLD = 20
 /** Longer paths are counted and not named: a thousand events must not take up the memory. */
@@ -103,6 +105,12 @@ export class ShareObserver {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#state !== undefined) this.#tell()
+  }
+
+  /** Tells of something at once; the state may be another, too. */
+  note(fact: EventFact): void {
+    this.#o.note(fact)
+    this.poke()
   }
 
   /** The state may be another. */
@@ -200,7 +208,7 @@ export class ShareObserver {
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#tell()
-      if (this.#state === 'idle' || this.#state === 'halted') return
+      if (AT_REST.has(this.#state)) return
       this.#soon(this.#watchMs)
       this.#watchMs = Math.min(MAX_WATCH_MS, 2 * this.#watchMs)
     }, delayMs).unref()

@@ -7,6 +7,7 @@ import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { NoteEvent } from '../events.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
+import type { Inquiries } from './inquiries.js'
 import type { Members } from './members.js'
 import type { ShareMeta } from './meta.js'
 import type { Reports } from './reports.js'
@@ -17,6 +18,7 @@ export interface SharePeersOptions {
   readonly exchange: Exchange
   readonly members: Members
   readonly reports: Reports
+  readonly inquiries: Inquiries
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
@@ -107,7 +109,7 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { exchange, members, reports, hearing, feeds, context } = this.#o
+    const { exchange, members, reports, inquiries, hearing, feeds, context } = this.#o
     const { log, fail } = context
     log.info(
       { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
@@ -133,9 +135,12 @@ export class SharePeers {
     peer.on('reports', (list) => reports.incoming.onReports(peer, list))
     peer.on('report-sequences', (list) => reports.incoming.onSequences(peer, list))
     peer.on('report-wants', (list) => reports.incoming.onWants(peer, list))
+    peer.on('inquiries', (list) => inquiries.receiveInquiries(peer, list))
+    peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
     exchange.attach(peer)
     feeds().greet(peer)
     members.greet(peer)
+    inquiries.greet(peer)
     reports.greet(peer)
     this.#rememberAddresses()
   }

@@ -2,16 +2,18 @@
 // owns their lifetimes. What it knows of the world it gets from daemon.ts.
 import { randomBytes } from 'node:crypto'
 import { ShoalError } from '../../core/error.js'
+import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Standing } from '../../core/inquiry.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
 import type { Secret } from '../../core/secret.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
-import { Watcher } from '../../folder/watch.js'
 import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
+import { openView } from '../../store/feeds.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
@@ -22,9 +24,11 @@ import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
 import { DiskGuard } from './disk-guard.js'
 import { metadataProblems } from './dressing-problems.js'
+import { type LogQuery, readLog } from './feed-log.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
+import type { Inquiries } from './inquiries.js'
 import type { LocalDrift } from './local-drift.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
@@ -40,6 +44,7 @@ import { makeContents, type ShareContents } from './share-contents.js'
 import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
+import { makeInquiries, standingOf } from './share-inquiries.js'
 import { makeKeeper } from './share-keeper.js'
 import { makeMembers } from './share-members.js'
 import { observed, ShareObserver } from './share-observer.js'
@@ -53,7 +58,7 @@ import {
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
-import { listenTo } from './share-watch.js'
+import { ShareWatcher } from './share-watcher.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -63,6 +68,7 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly inquiries: Inquiries
   readonly reports: Reports
   /** What is done about a reader's own changes. */
   readonly drift: LocalDrift
@@ -81,7 +87,7 @@ export class Share {
   readonly #pieces: FilePieces
   readonly #scanner: Scanner
   readonly #applier: Applier
-  readonly #watcher: Watcher
+  readonly #watcher: ShareWatcher
   readonly #hearing: Hearing
   readonly #peers: SharePeers
   readonly #news: IndexNews
@@ -162,6 +168,12 @@ export class Share {
       drift: this.drift,
       hasScanned: () => this.#scanner.hasScanned,
     })
+    this.inquiries = makeInquiries(options, this.#log, {
+      members: this.members,
+      peers: () => this.peers,
+      settle: () => this.settle(),
+      standing: () => this.standing,
+    })
     const fault = this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
     this.#isBehindDisk = fault === undefined && !this.index.recovery.isDiskKnown && this.#root.hasContent
@@ -176,10 +188,11 @@ export class Share {
       exchange: this.exchange,
       members: this.members,
       reports: this.reports,
+      inquiries: this.inquiries,
       hearing: this.#hearing,
       feeds: () => this.#feeds,
       context: this.#context,
-      note: options.noteEvent,
+      note: (fact) => this.observer.note(fact),
       nowMs,
       onMembers: () => this.releases.changed(),
     })
@@ -233,7 +246,12 @@ export class Share {
       feeds: () => this.#feeds,
       hasScanned: () => this.#scanner.hasScanned,
     })
-    this.#watcher = new Watcher(dir, { log: this.#log })
+    this.#watcher = new ShareWatcher(dir, this.#log, {
+      scanner: () => this.#scanner,
+      applier: () => this.#applier,
+      problems: this.problems,
+      rescanAll: () => this.#rescanAll(),
+    })
     this.releases = makeReleases(options, {
       context: this.#context,
       members: this.members,
@@ -287,6 +305,12 @@ export class Share {
     return this.index.counts.needFiles > 0 || this.#applier.isBusy || isSettling ? 'syncing' : 'idle'
   }
 
+  /** Where this device stands, for those who ask (inquiries.ts). */
+  get standing(): Standing {
+    const { state, problems } = this
+    return standingOf({ state, problems, scanner: this.#scanner, feeds: this.#feeds })
+  }
+
   get scanProgress(): ScanProgress | undefined {
     return this.#scanner.progress
   }
@@ -302,10 +326,7 @@ export class Share {
     this.observer.start()
     await this.#carried.findSupport(this.#halted !== undefined)
     await this.#feeds.start()
-    listenTo(this.#watcher, {
-      ...{ scanner: this.#scanner, applier: this.#applier, problems: this.problems },
-      rescanAll: () => this.#rescanAll(),
-    })
+    this.#watcher.start()
     this.#rescanTimer.every(this.#settings.rescanIntervalMs)
     if (this.#halted === undefined && (this.#isBehindDisk || this.#meta.isNewEpoch)) {
       this.#scanner.hold()
@@ -373,6 +394,11 @@ export class Share {
     this.#applier.wake()
   }
 
+  /** Who wrote which version when, newest first. USAGE. */
+  log(query: LogQuery): ReturnType<typeof readLog> {
+    return readLog(this.#feeds.readable, this.#o.keys.read.entryKey, query)
+  }
+
   /** Files that are being put together; see Applier. */
   transfers(limit: number): ReturnType<Applier['transfers']> {
     return this.#applier.transfers(limit)
@@ -390,6 +416,11 @@ export class Share {
     return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
   }
 
+  /** How far the share is read here (core/head.ts); feeds that nobody can follow any more are left out. */
+  get head(): string {
+    return formatHead(headTag(this.shareId), openView(this.index.feeds.all()))
+  }
+
   get conflictCount(): number {
     return this.index.conflicts.copies.size
   }
@@ -405,6 +436,7 @@ export class Share {
     this.#news.stop()
     await this.#peers.close()
     this.members.stop()
+    this.inquiries.stop()
     this.reports.stop()
     this.exchange.close()
     this.#pieces.stop()
@@ -449,7 +481,7 @@ export class Share {
       onIgnoreRules: () => this.#loadIgnoreRules(),
       publish: (list) => this.#feeds.publish(list),
       watch: (directories) => this.#watcher.add(directories),
-      hear: () => this.#watcher.flush(),
+      hear: () => this.#watcher.hear(),
       rootIdentity: () => this.#root.identity,
       checkRoot: async () => this.#root.fault(),
       halt: (reason) => this.#halt(reason),

@@ -39,8 +39,12 @@ const SHOWN = 3
 
 /** What it says is wrong with each share. */
 export function checkProblems({ shares }: StatusReport): Finding[] {
-  return shares.flatMap(({ dir, state, haltReason, problems, conflicts, drift }) => {
+  return shares.flatMap(({ dir, state, haltReason, pausedSince, problems, conflicts, drift }) => {
     const findings: Finding[] = []
+    if (pausedSince !== null)
+      findings.push(
+        warn('problems', `${dir} is paused since ${pausedSince}`, 'to go on: shoal resume CONFIG'),
+      )
     if (state === 'halted')
       findings.push(
         fail(

@@ -60,10 +60,12 @@ test('the state of a share is 1 of all there are', () => {
 test('in sync is said of connected members alone', () => {
   const members = [
     member('near'),
-    member('behind', { digestEqual: false }),
+    // Holds just what we hold, and neither has all of it.
+    member('behind'),
     member('away', { connected: false, lastSeen: null }),
   ]
-  const samples = of({ status: status(share({ members })) })
+  const peers = [peerLive('near'), peerLive('behind', { inSync: false })]
+  const samples = of({ status: status(share({ members })), live: live(shareLive({ peers })) })
   assert.deepEqual(valuesOf(samples, 'shoal_members'), { '': 3 })
   assert.deepEqual(valuesOf(samples, 'shoal_members_in_sync'), { '': 1 })
   const label = (name: string): string => `peer=${member(name).device.slice(0, 16)}`

@@ -1,0 +1,110 @@
+// Where every member of a share stands, as the control API tells it (section 10).
+import { randomBytes } from 'node:crypto'
+import type { MemberStanding, MembersReport, RemovedMemberReport } from '../../control/schema-members.js'
+import { behindBy, formatHead, headTag, sameViews } from '../../core/head.js'
+import type { DeviceId, WriterId } from '../../core/ids.js'
+import { INQUIRY_ID_BYTES } from '../../core/inquiry.js'
+import { holdsSame, UNKNOWN_DIGEST } from '../../core/state.js'
+import { openView } from '../../store/feeds.js'
+import { isExpired } from '../member-limits.js'
+import type { HeardAnswer } from '../share/inquiries.js'
+import type { Member } from '../share/members.js'
+import type { Share } from '../share/share.js'
+import { isoTime } from './view.js'
+
+interface Now {
+  readonly nowMs: number
+  readonly peerExpirationDays: number
+}
+
+/** The id of an inquiry: nobody can have answered it before. */
+export function newInquiryId(): string {
+  return randomBytes(INQUIRY_ID_BYTES).toString('hex')
+}
+
+/** Without the share's place. All of it is of one moment. */
+export function membersReport(
+  share: Share,
+  own: { readonly device: DeviceId; readonly name: string },
+  inquiry: string | undefined,
+  now: Now,
+): Omit<MembersReport, 'share'> {
+  const answers = inquiry === undefined ? undefined : share.inquiries.answers(inquiry)
+  const { needFiles, needBytes } = share.index.counts
+  const { open, acknowledged } = share.drift.summary()
+  const said = answers?.get(own.device)?.standing ?? 'working'
+  const isAtRest = share.standing === 'at-rest'
+  return {
+    dir: share.dir,
+    device: own.device,
+    name: own.name,
+    grade: share.grade,
+    haltReason: share.haltReason ?? null,
+    standing: share.standing,
+    confirmed: isAtRest && said !== 'working' && said !== 'halted',
+    head: share.head,
+    needFiles,
+    needBytes,
+    drift: open,
+    acknowledged,
+    members: share.members
+      .all()
+      .map((member) => standingOf(share, member, answers?.get(member.state.device), now)),
+  }
+}
+
+function standingOf(
+  share: Share,
+  { state, lastSeenMs }: Member,
+  answer: HeardAnswer | undefined,
+  { nowMs, peerExpirationDays }: Now,
+): MemberStanding {
+  const { device } = state
+  const peer = share.peers.find((each) => each.device === device)
+  const feeds = share.index.feeds.all()
+  const view = openView(feeds)
+  const closed = new Set<WriterId>(feeds.filter((feed) => feed.closed).map(({ writer }) => writer))
+  // What the run before the present one signed says nothing of what this one is going to find.
+  const isOfThisRun = peer === undefined || peer.instance === state.instance
+  const digestEqual = holdsSame(state, share.holding) && isOfThisRun
+  const isAnswered = answer?.standing === 'at-rest' && answer.sequence === state.sequence
+  const isReached = peer !== undefined || answer !== undefined
+  return {
+    device,
+    name: state.name,
+    grade: share.isWriter(device) ? 'write' : state.grade,
+    connected: peer !== undefined,
+    answered: answer?.standing ?? null,
+    confirmed: isAnswered && digestEqual && state.drift === 0 && sameViews(view, state.feeds, closed),
+    digestEqual,
+    scanned: !state.digest.equals(UNKNOWN_DIGEST),
+    head: formatHead(headTag(share.shareId), state.feeds),
+    behind: behindBy(state.feeds, view),
+    ahead: behindBy(
+      view,
+      state.feeds.filter(([writer]) => !closed.has(writer)),
+    ),
+    needFiles: state.needFiles,
+    needBytes: state.needBytes,
+    drift: state.drift,
+    conflicts: state.conflicts,
+    problems: state.problems,
+    stateAt: isoTime(state.timeMs),
+    lastSeen: isoTime(peer === undefined ? lastSeenMs : nowMs),
+    unreachableSince: isReached ? null : isoTime(lastSeenMs),
+    expired: !isReached && isExpired(lastSeenMs, nowMs, peerExpirationDays),
+  }
+}
+
+/** What a share has of a member that is about to be removed. */
+export function removalReport(share: Share, device: DeviceId): RemovedMemberReport['shares'][number] {
+  const member = share.members.all().find(({ state }) => state.device === device)!
+  const feeds = share.index.feeds.all().filter((feed) => feed.device === device)
+  return {
+    dir: share.dir,
+    grade: feeds.length > 0 ? 'write' : member.state.grade,
+    lastSeen: isoTime(member.lastSeenMs),
+    records: feeds.reduce((sum, { next }) => sum + next, 0),
+    digestEqual: holdsSame(member.state, share.holding),
+  }
+}
