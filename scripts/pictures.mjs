@@ -24,7 +24,7 @@ const SIZES = [
   [160, 45],
 ]
 /** Kept in docs; the others are to look at. */
-const KEPT = new Set(['80x24', '160x45'])
+const KEPT = /80x24$|^(overview|peers|map)-160x45$/
 const MIB = 1 << 20
 
 // A short place, which is in the pictures.
@@ -92,7 +92,7 @@ await withWorld({ base: '/tmp' }, async (world) => {
         await pause(2600)
         const svg = svgOf(await terminal.coloured(), columns, rows, stringWidth)
         const file = `${name}-${columns}x${rows}`
-        if (KEPT.has(`${columns}x${rows}`)) fs.writeFileSync(path.join(OUT, `${file}.svg`), svg)
+        if (KEPT.test(file)) fs.writeFileSync(path.join(OUT, `${file}.svg`), svg)
         if (values.png !== undefined) {
           fs.mkdirSync(values.png, { recursive: true })
           const png = path.join(values.png, `${file}.png`)

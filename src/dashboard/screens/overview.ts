@@ -222,12 +222,14 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
     1,
     Math.min(6, Math.floor((lines - facts.length - Math.min(told.length, 8)) / 2)),
   )
+  const heightOf = (values: readonly number[]): number =>
+    values.some((value) => value > 0) ? chartHeight : 1
   const charts =
     lines - facts.length < 4
       ? []
       : [
-          ...chartLines('down', history.down, live?.downRate ?? 0, width, chartHeight),
-          ...chartLines('up', history.up, live?.upRate ?? 0, width, chartHeight),
+          ...chartLines('down', history.down, live?.downRate ?? 0, width, heightOf(history.down)),
+          ...chartLines('up', history.up, live?.upRate ?? 0, width, heightOf(history.up)),
         ]
   // What the list shows, too, where it is wide comes last.
   return [...facts.slice(0, 2), ...charts, ...told, ...facts.slice(2)].slice(0, lines)

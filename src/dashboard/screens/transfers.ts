@@ -20,9 +20,9 @@ export const TRANSFERS: Screen<TransferItem> = {
       cell: ({ transfer }, width) => pathCell(transfer.path, width),
       sortBy: ({ transfer }) => transfer.path,
     },
-    { ...shareColumn<TransferItem>(5), width: 8 },
+    { ...shareColumn<TransferItem>(3), width: 8 },
     {
-      ...{ id: 'done', title: 'DONE', width: 8, weight: 1, most: 24, rank: 3 },
+      ...{ id: 'done', title: 'DONE', width: 8, weight: 1, most: 24, rank: 5 },
       cell: ({ transfer }, width) => bar(partOf(transfer), width),
     },
     {
