@@ -90,8 +90,9 @@ await withWorld({ base: '/tmp' }, async (world) => {
         const terminal = dashboards[at]
         await terminal.press(key)
         await pause(2600)
-        const svg = svgOf(await terminal.coloured(), columns, rows, stringWidth)
         const file = `${name}-${columns}x${rows}`
+        const title = `shoal dashboard: ${name}, ${columns}x${rows}`
+        const svg = svgOf(await terminal.coloured(), columns, rows, stringWidth, title)
         if (KEPT.test(file)) fs.writeFileSync(path.join(OUT, `${file}.svg`), svg)
         if (values.png !== undefined) {
           fs.mkdirSync(values.png, { recursive: true })
