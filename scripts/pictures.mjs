@@ -92,7 +92,7 @@ await withWorld({ base: '/tmp' }, async (world) => {
         await pause(2600)
         const file = `${name}-${columns}x${rows}`
         const title = `shoal dashboard: ${name}, ${columns}x${rows}`
-        const svg = svgOf(await terminal.coloured(), columns, rows, stringWidth, title)
+        const svg = svgOf(title, await terminal.coloured(), columns, rows, stringWidth)
         if (KEPT.test(file)) fs.writeFileSync(path.join(OUT, `${file}.svg`), svg)
         if (values.png !== undefined) {
           fs.mkdirSync(values.png, { recursive: true })

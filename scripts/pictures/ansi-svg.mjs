@@ -17,8 +17,8 @@ const PIECES = new RegExp(`${ESC}\\[([\\d;]*)m|${ESC}\\[[^m]*?[A-Za-ln-z]|([^${E
 const LOWER = '▁▂▃▄▅▆▇█'
 const LEFT = '▏▎▍▌▋▊▉█'
 
-/** `widthOf`: columns of a text. */
-export function svgOf(text, columns, rows, widthOf, title) {
+/** `widthOf`: columns of a text. `title`: what is seen, for who cannot see it. */
+export function svgOf(title, text, columns, rows, widthOf) {
   const width = columns * CELL.width + 2 * MARGIN
   const height = rows * CELL.height + 2 * MARGIN
   const parts = []
@@ -35,7 +35,7 @@ export function svgOf(text, columns, rows, widthOf, title) {
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}">`,
-    `<title>${escaped(title)}</title>`,
+    `<title>${title}</title>`,
     `<rect width="100%" height="100%" rx="6" fill="${PAPER}"/>`,
     '<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve" shape-rendering="crispEdges">',
     ...parts,

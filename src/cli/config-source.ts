@@ -81,11 +81,21 @@ export class ConfigSource {
     const { config } = await loadSecrets(read.config)
     this.files = [...filesOf(opened), ...secretFiles(read.config)]
     const notes = instance.notes.map((note) => warningOf(this.#configFile, { ...note, isNote: true }))
-    const bind = config.listenHost === undefined && instance.bind !== undefined
     return {
-      config: bind ? { ...config, listenHost: instance.bind } : config,
+      config: instance.bind === undefined ? config : boundTo(instance.bind, config),
       remarks: [...read.warnings, ...notes],
     }
+  }
+}
+
+/** The tag is for whatever the file leaves open, as it was in the package of BitTorrent Sync. */
+function boundTo(bind: string, config: LoadedConfig): LoadedConfig {
+  const { web } = config
+  const isWide = web?.host === '0.0.0.0' || web?.host === '::'
+  return {
+    ...config,
+    listenHost: config.listenHost ?? bind,
+    ...(web !== undefined && isWide && { web: { ...web, host: bind } }),
   }
 }
 

@@ -223,11 +223,16 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
-    folderDefaults: defaults,
+    folderDefaults: onlyGiven(defaults),
     rateLimitLocalPeers: shape.rate_limit_local_peers,
     ...(webui !== undefined && { webui }),
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
+}
+
+/** Without the keys that nothing is said of. */
+function onlyGiven(defaults: FolderDefaults): FolderDefaults {
+  return Object.fromEntries(Object.entries(defaults).filter(([, value]) => value !== undefined))
 }
 
 /** Those within folder_defaults and those with a dot; none is in both. */

@@ -50,7 +50,7 @@ export const WEBUI: Keys<WebuiShape> = {
   api_key: works(
     privateText.optional(),
     PRIVATE,
-    `key for programs, of 20 characters or more without spaces (\`openssl rand -hex 24\`), ${OR_FILE}; they send it as \`Authorization: Bearer KEY\` or \`X-Api-Key: KEY\``,
+    `key for programs, of 20 characters or more without spaces (\`openssl rand -hex 24\`): \`{"file": "PATH"}\` of a file that holds it, mode 0600, or a text that begins with \`shoal-\`; they send it as \`Authorization: Bearer KEY\` or \`X-Api-Key: KEY\`. Other texts are those of BitTorrent Sync, which were no secret, and let nobody in`,
   ),
   hosts: works(
     list('names like "nas.example"', text('a name like "nas.example"', isHost)).default([]),

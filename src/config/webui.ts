@@ -4,7 +4,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import { isWithin } from './checks.js'
 import type { Config, SecretFile } from './config.js'
 import { formatKey, type Position, type PositionedJson, type Problem } from './json.js'
@@ -45,6 +44,11 @@ export interface LoadedWeb {
 const MAX_SECRET_BYTES = 4096
 const MAX_PEM_BYTES = 256 << 10
 const MIN_KEY_LENGTH = 20
+/**
+ * How a key begins that stands in the configuration itself. BitTorrent Sync's named an application, was in the packages of
+ * some for all to read, and let nobody in by itself.
+ */
+const OWN_KEY = 'shoal-'
 /** libcrypt takes no more (CRYPT_MAX_PASSPHRASE_SIZE). */
 const MAX_PASSWORD_BYTES = 511
 /** A password of fewer characters is guessed even at the rate that wrong tries are allowed at. */
@@ -75,7 +79,8 @@ export function webOf(
     )
     return undefined
   }
-  const { password, password_hash, api_key, login, force_https, ssl_certificate, ssl_private_key } = shape
+  const { password, password_hash, login, force_https, ssl_certificate, ssl_private_key } = shape
+  const api_key = isOldKey(shape.api_key) ? undefined : shape.api_key
   if (isGiven(password) && isGiven(password_hash))
     add('password_hash', 'stands beside "password", expected one of them')
   if ((ssl_certificate === undefined) !== (ssl_private_key === undefined))
@@ -158,15 +163,27 @@ export function unwiseWeb(shape: WebuiShape | undefined, json: PositionedJson): 
   if (shape === undefined || place === undefined) return []
   const warn = (key: keyof WebuiShape, message: string): Problem =>
     problemAt((name) => json.positionOf(['webui', name]), key, message)
+  const notes = isOldKey(shape.api_key)
+    ? [
+        {
+          ...warn(
+            'api_key',
+            `lets nobody in: such keys named a program to BitTorrent Sync and were no secret; one of your own stands in a file, or begins with "${OWN_KEY}"`,
+          ),
+          isNote: lets(shape),
+        },
+      ]
+    : []
   if (!lets(shape))
     return [
+      ...notes,
       warn(
         'listen',
         'has no effect: nothing is served over TCP without "login" and a password, or "api_key"',
       ),
     ]
   const { password, ssl_certificate } = shape
-  const warnings: Problem[] = []
+  const warnings: Problem[] = [...notes]
   if (!isThisMachine(place.host) && ssl_certificate === undefined)
     warnings.push(
       warn(
@@ -253,6 +270,8 @@ async function tlsOf(
     return void add('ssl_private_key', `${keyFile} holds no private key in PEM form without a passphrase`)
   if (!parsed.checkPrivateKey(key))
     return void add('ssl_private_key', `${keyFile} is not the key of the certificate in ${certificateFile}`)
+  // Most daemons need none of it.
+  const { createSecureContext } = await import('node:tls')
   if (attempt(() => createSecureContext({ cert: certificate, key: privateKey })) === undefined)
     return void add('ssl_certificate', `${certificateFile} and its key are not fit for TLS`)
   return { certificate, privateKey }
@@ -296,7 +315,14 @@ function problemAt(
 
 /** Whether anybody can show what lets in. */
 function lets({ login, password, password_hash, api_key }: WebuiShape): boolean {
-  return (isGiven(login) && (isGiven(password) || isGiven(password_hash))) || isGiven(api_key)
+  return (
+    (isGiven(login) && (isGiven(password) || isGiven(password_hash))) ||
+    (isGiven(api_key) && !isOldKey(api_key))
+  )
+}
+
+function isOldKey(key: PrivateText | undefined): boolean {
+  return typeof key === 'string' && key !== '' && !key.startsWith(OWN_KEY)
 }
 
 function isGiven(value: PrivateText | undefined): boolean {

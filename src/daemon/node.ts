@@ -45,7 +45,7 @@ export interface NodeSettings {
     readonly password?: string | { readonly file: string }
     /** crypt(3). */
     readonly password_hash?: string | { readonly file: string }
-    /** 20 characters or more. */
+    /** 20 characters or more; as a text it begins with "shoal-". */
     readonly api_key?: string | { readonly file: string }
     /** Names that requests may be for. */
     readonly hosts?: readonly string[]

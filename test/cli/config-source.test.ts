@@ -53,6 +53,15 @@ test('what is settled when the process starts is told, and the address of a tag 
     const { config, warnings } = await source.again()
     assert.deepEqual(warnings, ['the tags now say another umask: needs a restart'])
     assert.equal(config.listenHost, '127.0.0.1')
+    for (const [asked, served] of [
+      ['0.0.0.0', '127.0.0.1'],
+      ['[::]', '127.0.0.1'],
+      ['192.0.2.1', '192.0.2.1'],
+    ]) {
+      const webui = { listen: `${asked}:8888`, api_key: 'shoal-key-of-20-characters' }
+      write({ webui }, '// DAEMON_UMASK=027\n// DAEMON_BIND=127.0.0.1')
+      assert.equal((await source.again()).config.web?.host, served)
+    }
   })
 })
 

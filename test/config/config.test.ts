@@ -57,6 +57,7 @@ describe('parseConfig', () => {
       downloadLimit: 0,
       uploadLimit: 0,
       rateLimitLocalPeers: false,
+      folderDefaults: {},
       shares: [
         {
           secret: write,

@@ -14,7 +14,7 @@ import { repository } from '../support/repository.js'
 
 const FILE = '/etc/shoal/nas.conf'
 const SECRET = formatSecret(writeSecretOf(Buffer.alloc(32, 1)))
-const KEY = 'correct-horse-battery'
+const KEY = 'shoal-correct-horse-battery'
 const HASH = '$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5'
 const HERE = { listen: '127.0.0.1:8888' }
 const OPEN = { listen: '192.0.2.1:8888' }
@@ -97,15 +97,34 @@ describe('who is let in', () => {
     assert.match(refusal({ allow_empty_password: 1 }), /^webui\.allow_empty_password: would let anyone in/)
   })
 
+  it('a key of BitTorrent Sync, which many have, lets nobody in', () => {
+    const old = { api_key: 'BTSYNCKEY7'.repeat(10) }
+    assert.equal(parse({ ...HERE, ...old }).config.webui, undefined)
+    assert.match(refusal({ ...OPEN, ...old }), /^webui\.listen: would open .* without a login/)
+    const said = warnings({ ...HERE, ...old })
+    assert.ok(said.some((line) => line.startsWith('webui.api_key: lets nobody in: ')))
+    assert.ok(said.some((line) => line.startsWith('webui.listen: has no effect: ')))
+    const login = { login: 'ann', password: 'open sesame' }
+    const { config, warnings: notes } = parse({ ...HERE, ...old, ...login })
+    assert.deepEqual([config.webui?.login, config.webui?.apiKey], ['ann', undefined])
+    assert.deepEqual(
+      notes.map(({ key, isNote }) => [key, isNote]),
+      [['webui.api_key', true]],
+    )
+  })
+
   it('may be nobody if nothing is to be served', () => {
-    assert.deepEqual(warnings({ login: 'a', password: 'b', api_key: 'short', force_https: true }), [])
+    assert.deepEqual(warnings({ login: 'a', password: 'b', api_key: 'shoal-1', force_https: true }), [])
     assert.equal(parse({ login: 'a', password: 'b' }).config.webui, undefined)
   })
 
   const wrong: [object, RegExp][] = [
-    [{ api_key: 'k'.repeat(19) }, /^webui\.api_key: is a text of 19 characters, expected 20 .*openssl rand/],
-    [{ api_key: `${KEY} and spaces` }, /^webui\.api_key: is a text of 32 characters/],
-    [{ api_key: 'ä'.repeat(20) }, /^webui\.api_key: /],
+    [
+      { api_key: `shoal-${'k'.repeat(13)}` },
+      /^webui\.api_key: is a text of 19 characters, expected 20 .*openssl rand/,
+    ],
+    [{ api_key: `${KEY} and spaces` }, /^webui\.api_key: is a text of 38 characters/],
+    [{ api_key: `shoal-${'ä'.repeat(20)}` }, /^webui\.api_key: /],
     [{ api_key: 5 }, /^webui\.api_key: is 5, expected a text, or \{"file"/],
     [{ login: 'a:b', password: 'c' }, /^webui\.login: is a text of 3 characters, expected a name/],
     [{ login: 'a\n', password: 'c' }, /^webui\.login: /],

@@ -53,6 +53,32 @@ describe('controlHandler', () => {
     assert.deepEqual(backend.calls, ['status', 'scan', 'settle', 'approve undefined', 'hooks', 'stop'])
   })
 
+  it('tells secrets on the socket only, and nobody may keep them', async () => {
+    const call = { method: 'POST', path: '/v1/secrets', body: '{"share": 0}' }
+    const refused = await handle({ ...call, via: 'tcp' })
+    assert.equal(refused.status, 403)
+    assert.deepEqual(await handle(call), { status: 200, body: backend.secretsReport })
+    assert.equal((await handle({ ...call, body: '{}' })).status, 400)
+    assert.equal((await handle({ ...call, method: 'GET' })).status, 404)
+    backend.calls.length = 0
+  })
+
+  it('takes numbers of queries within their bounds only', async () => {
+    for (const query of [
+      '',
+      'share=x',
+      'share=0&limit=0',
+      'share=0&limit=1001',
+      'share=0&limit=1e3',
+      'share=-1',
+    ])
+      assert.equal((await handle({ method: 'GET', path: '/v1/entries', query })).status, 400, query)
+    assert.equal((await handle({ method: 'GET', path: '/v1/entries', query: 'share=0&limit=7' })).status, 200)
+    for (const body of ['{"download": -1}', '{"upload": 1.5}', '{"download": "1"}', '{"rate": 1}'])
+      assert.equal((await handle({ method: 'PUT', path: '/v1/limits', body })).status, 400, body)
+    backend.calls.length = 0
+  })
+
   it('refuses calls that there are not, and bodies that are not understood', async () => {
     const code = async (method: string, path: string, body = ''): Promise<unknown> => {
       const response = await handle({ method, path, body })

@@ -53,12 +53,14 @@ describe('a chain of members', () => {
     assert.equal(a.read('from-c'), 'three')
     const { members } = await membersOf(a)
     assert.deepEqual(
-      members.map(({ name, connected, confirmed, unreachableSince }) => [
-        name,
-        connected,
-        confirmed,
-        unreachableSince,
-      ]),
+      members
+        .map(({ name, connected, confirmed, unreachableSince }) => [
+          name,
+          connected,
+          confirmed,
+          unreachableSince,
+        ])
+        .sort(),
       [
         ['b', true, true, null],
         ['c', false, true, null],

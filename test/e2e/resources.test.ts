@@ -57,6 +57,8 @@ describe('resources', () => {
     const { kept, copyVersion } = told[0]![0]!
     const mtime = (later: number): string => new Date((SECOND + later) * 1000).toISOString()
     assert.deepEqual([kept?.size, kept?.mtime, copyVersion?.mtime], [6, mtime(1), mtime(0)])
+    for (const one of told[0]!.flatMap((each) => [each.kept, each.copyVersion]))
+      assert.ok(Date.parse(one!.when!) > SECOND * 1000)
     assert.equal(new Set(told[0]!.map(({ id }) => id)).size, 3)
   })
 

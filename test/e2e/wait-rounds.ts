@@ -15,6 +15,8 @@ import { randomFrom } from './crash-rounds.js'
 export interface WaitRoundsOptions {
   readonly seed: number
   readonly rounds: number
+  /** Small edits on one node in the middle of the quiet, in each round. Default 3. */
+  readonly sneaks?: number
   readonly onRound?: (round: number, what: string) => void
 }
 
@@ -28,13 +30,11 @@ export interface WaitTally {
 /** A wait that takes longer than this has hung. */
 const IN_SYNC_MS = 90_000
 const DOWN_MS = 60_000
-/** Small edits on one node in the middle of the quiet, in each round. */
-const SNEAKS = 3
 /** Bytes; the large ones take several pieces. */
 const LARGE_BYTES = 2 << 20
 
 export async function waitRounds(world: World, options: WaitRoundsOptions): Promise<WaitTally> {
-  const { rounds, onRound } = options
+  const { rounds, sneaks = 3, onRound } = options
   const random = randomFrom(options.seed)
   const nodes = await world.start(['anna', 'ben', 'cleo', 'rita'], (name) =>
     name === 'rita' ? { grade: 'read', share: { drift: 'restore' } } : {},
@@ -56,7 +56,7 @@ export async function waitRounds(world: World, options: WaitRoundsOptions): Prom
       await Promise.all((askers.length === 0 ? nodes : askers).map((node) => inSync(node, nodes, {})))
       tally.inSync += askers.length
     }
-    for (let i = 0; i < SNEAKS; i++) await sneak(nodes, user, random, tally)
+    for (let i = 0; i < sneaks; i++) await sneak(nodes, user, random, tally)
   }
   return tally
 }

@@ -48,6 +48,14 @@ test('the API over TCP: served to who shows the login or the key, changed while 
     }
     assert.equal(document.openapi, '3.1.0')
 
+    for (const path of ['/health', '/ready']) {
+      const { status, text } = await ask(port, { path })
+      assert.equal(status, 200, text)
+      assert.ok(!text.includes(node.dir))
+    }
+    assert.equal((await ask(port, { path: '/metrics' })).status, 401)
+    assert.match((await ask(port, { path: '/metrics', headers })).text, /^shoal_/m)
+
     // A key that is taken away is no key any more, on no connection.
     const held = connect(port, '127.0.0.1')
     const gone = new Promise((resolve) =>

@@ -37,6 +37,8 @@ const SINGLE = [
   ...['host', 'authorization', 'x-api-key', 'origin', 'sec-fetch-site', 'referer', 'last-event-id'],
   ...['content-length', 'transfer-encoding', 'content-type'],
 ]
+/** BitTorrent Sync's API, which changes things by GET. */
+const CHANGED_BY_GET = /^\/api(?:[/?]|$)/
 const SEGMENT = /^[A-Za-z0-9_~.-]+$/
 
 /** The request's path and query, or why it is refused. */
@@ -103,12 +105,14 @@ export function canonicalAddress(text: string): string | undefined {
 }
 
 /** What browsers say of where a request comes from. Programs say nothing of it. */
-function originRefusal({ headers, isTls, method }: RequestHead): Refusal | undefined {
+function originRefusal({ headers, isTls, method, target }: RequestHead): Refusal | undefined {
   const { host = '', origin, referer, authorization } = headers
   const site = headers['sec-fetch-site']
   const foreign = refuse('FORBIDDEN', 'requests that a web page of another site makes are refused')
-  // Somebody who types the address is "none"; a neighbour of this site is "same-site", and is not this site.
-  if (site !== undefined && site !== 'same-origin' && !(site === 'none' && method === 'GET')) return foreign
+  // Whoever types the address is "none", and so is a link in a mail. A neighbour of this site is "same-site", and is not
+  // this site.
+  const isTyped = site === 'none' && method === 'GET' && !CHANGED_BY_GET.test(target)
+  if (site !== undefined && site !== 'same-origin' && !isTyped) return foreign
   // A proxy may add TLS in front, none takes it away in between.
   const own = (isTls ? ['https'] : ['http', 'https']).map((scheme) => `${scheme}://${host.toLowerCase()}`)
   if (origin !== undefined && !own.includes(origin.toLowerCase())) return foreign

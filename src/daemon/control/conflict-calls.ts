@@ -6,26 +6,21 @@ import type {
   ResolveRequest,
   VersionReport,
 } from '../../control/schema-conflicts.js'
+import type { RelPath } from '../../core/path.js'
 import type { Effective } from '../../core/tree.js'
 import type { Share } from '../share/share.js'
 import { versionReport } from './versions.js'
-import { type DaemonView, pathOf, shareAt, sharesOf } from './view.js'
+import { type DaemonView, isoTime, pathOf, shareAt, sharesOf } from './view.js'
+
+/** Who looks at conflicts does not wait longer for when they were made. */
+const MAX_LOOKUP_MS = 1000
 
 export function conflictCalls(view: DaemonView): ConflictCalls {
   return {
     async conflicts(): Promise<ConflictReport[]> {
       const shares = await sharesOf(view)
-      return shares.flatMap((share, at) =>
-        share.contents.conflicts.list().map(({ path, copy, id, kept, other }) => ({
-          dir: share.dir,
-          share: at,
-          path,
-          copy,
-          id,
-          kept: side(share, kept),
-          copyVersion: side(share, other),
-        })),
-      )
+      const reports = await Promise.all(shares.map((share, at) => conflictsOf(share, at)))
+      return reports.flat()
     },
 
     async resolveConflict({ share: at, copy, keep, id }: ResolveRequest): Promise<ResolveReport> {
@@ -36,6 +31,33 @@ export function conflictCalls(view: DaemonView): ConflictCalls {
   }
 }
 
-function side(share: Share, { fact, entry }: Effective): VersionReport | null {
-  return fact.type === 'absent' ? null : versionReport(share, fact, entry?.origin)
+async function conflictsOf(share: Share, at: number): Promise<ConflictReport[]> {
+  const { conflicts, times } = share.contents
+  const list = conflicts.list()
+  // Both contents were published at the path; the copy has its name from whoever settled it.
+  const sides = list.flatMap(({ path, kept, other }) =>
+    [kept, other].flatMap(({ entry }) => (entry === undefined ? [] : [{ path, entry }])),
+  )
+  await within(MAX_LOOKUP_MS, times.lookUp(sides))
+  const side = (path: RelPath, { fact, entry }: Effective): VersionReport | null => {
+    if (fact.type === 'absent') return null
+    const atMs = entry === undefined ? undefined : times.of({ path, entry })
+    return {
+      ...versionReport(share, fact, entry?.origin),
+      when: atMs === undefined ? null : isoTime(atMs),
+    }
+  }
+  return list.map(({ path, copy, id, kept, other }) => ({
+    ...{ dir: share.dir, share: at, path, copy, id },
+    ...{ kept: side(path, kept), copyVersion: side(path, other) },
+  }))
+}
+
+/** What takes longer goes on, for the next who asks. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms).unref()
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }

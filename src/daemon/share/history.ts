@@ -107,39 +107,42 @@ async function readFeeds(
   const told = new Map<string, Told>()
   const endMs = nowMs() + MAX_READ_MS
   let isComplete = true
-  for (const feed of feeds)
-    try {
-      const isWhole = await readFeed(
-        feed,
-        entryKey,
-        () => nowMs() <= endMs,
-        (record) => noteRecord(told, record, path),
-      )
-      isComplete &&= isWhole
-    } catch (thrown) {
-      // It was closed meanwhile (F4), or cannot be read; the others are told all the same.
-      if (!(thrown instanceof ShoalError)) throw thrown
-      isComplete = false
-    }
+  for (const feed of feeds) {
+    const isWhole = await readFeed(
+      feed,
+      entryKey,
+      () => nowMs() <= endMs,
+      (record) => noteRecord(told, record, path),
+    )
+    isComplete &&= isWhole
+  }
   return { told, isComplete }
 }
 
-/** All records of a feed that are here, the newest first: what is asked for is mostly that. Whether that was all. */
-async function readFeed(
+/**
+ * All records of a feed that are here, the newest first: what is asked for is mostly that. Whether that was all of it; never
+ * rejects for a feed that is closed meanwhile (F4) or cannot be read.
+ */
+export async function readFeed(
   feed: ReadableFeed,
   entryKey: Buffer,
   mayGoOn: () => boolean,
   note: (record: FeedRecord) => void,
 ): Promise<boolean> {
   let isWhole = true
-  for (let end = feed.length; end > 0; end -= CHUNK_BLOCKS) {
-    const start = Math.max(0, end - CHUNK_BLOCKS)
-    if (!mayGoOn() || !(await feed.has(start, end))) return false
-    for await (const { index, block } of feed.read(start, end)) {
-      const record = decodeRecord(block, { entryKey, feedKey: feed.key, index, author: feed.writer })
-      if (record.type === 'violation') isWhole = false
-      else note(record.value)
+  try {
+    for (let end = feed.length; end > 0; end -= CHUNK_BLOCKS) {
+      const start = Math.max(0, end - CHUNK_BLOCKS)
+      if (!mayGoOn() || !(await feed.has(start, end))) return false
+      for await (const { index, block } of feed.read(start, end)) {
+        const record = decodeRecord(block, { entryKey, feedKey: feed.key, index, author: feed.writer })
+        if (record.type === 'violation') isWhole = false
+        else note(record.value)
+      }
     }
+  } catch (thrown) {
+    if (!(thrown instanceof ShoalError)) throw thrown
+    return false
   }
   return isWhole
 }

@@ -3,6 +3,7 @@ import type { RelPath } from '../../core/path.js'
 import { Contents } from './contents.js'
 import type { ShareContext } from './context.js'
 import { type History, historyOf } from './history.js'
+import { PublishTimes } from './publish-times.js'
 import { Resolver } from './resolver.js'
 import type { Scanner } from './scanner.js'
 import type { Settler } from './settler.js'
@@ -12,6 +13,8 @@ import type { ShareOptions } from './share-options.js'
 export interface ShareContents {
   readonly browser: Contents
   readonly conflicts: Resolver
+  /** When contents were published. */
+  readonly times: PublishTimes
   /** Up to `limit` versions of a path, the newest first. */
   history(path: RelPath, limit: number): Promise<History>
 }
@@ -36,6 +39,7 @@ export function makeContents(
   return {
     browser: new Contents(context),
     conflicts: new Resolver(context, nowMs, { mustRun, settled }),
+    times: new PublishTimes(() => feeds.feeds, entryKey, nowMs),
     history: (path, limit) => historyOf(context, { feeds: feeds.feeds, entryKey, nowMs }, path, limit),
   }
 }

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { Credentials, shownIn } from '../../../src/control/web/credentials.js'
 import { HashChecker } from '../../../src/control/web/crypt.js'
 
-const KEY = 'correct-horse-battery'
+const KEY = 'shoal-correct-horse-battery'
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
 const never = async (): Promise<boolean> => assert.fail('nothing to hash')
 

@@ -162,6 +162,12 @@ describe('browsers', () => {
     [{}, { 'sec-fetch-site': 'same-site' }],
     [{}, { 'sec-fetch-site': 'Same-Origin' }],
     [{ method: 'POST' }, { 'sec-fetch-site': 'none' }],
+    // A link in a mail.
+    [
+      { target: '/api?method=shutdown' },
+      { 'sec-fetch-site': 'none', authorization: BASIC, 'user-agent': FIREFOX },
+    ],
+    [{ target: '/api' }, { 'sec-fetch-site': 'none' }],
     [{}, { origin: 'http://evil.example' }],
     [{}, { origin: 'null' }],
     [{}, { origin: '' }],

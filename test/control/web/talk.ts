@@ -8,7 +8,7 @@ import { serveWeb, type WebOptions, type WebServer } from '../../../src/control/
 import { silentLog } from '../../../src/ports/log.js'
 import { repository } from '../../support/repository.js'
 
-export const KEY = 'correct-horse-battery'
+export const KEY = 'shoal-correct-horse-battery'
 export const LOGIN = { name: 'ann', password: { type: 'plain', text: 'open sesame' } } as const
 export const BASIC: string = `Basic ${Buffer.from('ann:open sesame').toString('base64')}`
 export const SETTINGS: WebSettings = { host: '127.0.0.1', port: 0, hosts: [], login: LOGIN, apiKey: KEY }

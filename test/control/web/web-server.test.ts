@@ -235,6 +235,26 @@ describe('wrong tries', () => {
     await server.close()
   })
 
+  it('are counted, too, where a password is hashed first', async (t) => {
+    // "open sesame"
+    const text = '$5$saltstring$sOFRiuqOzKEQCZAIFmMrCbPuMEMUPOi/BmBpBwWMgW3'
+    const login = { name: 'ann', password: { type: 'hash', text } } as const
+    let got = 0
+    const routes = [{ prefix: '/', handle: async () => ({ status: 200, body: ++got }) } as const]
+    const settings = { ...SETTINGS, login }
+    const server = await serve({ settings, routes }).catch(({ message }: Error) => message)
+    if (typeof server === 'string') return t.skip(server)
+    const guess = (password: string): string =>
+      `GET / HTTP/1.1\r\nhost: localhost\r\nauthorization: Basic ${Buffer.from(`ann:${password}`).toString('base64')}\r\n\r\n`
+    const wrong = Array.from({ length: 12 }, (_, i) => guess(`guess ${i}`)).join('')
+    const last = guess('open sesame').replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n')
+    const said = await talk(server.port, wrong + last)
+    assert.equal(said.match(/HTTP\/1\.1 401 /g)?.length, LIMIT)
+    assert.equal(said.match(/HTTP\/1\.1 429 /g)?.length, 3)
+    assert.equal(got, 0)
+    await server.close()
+  })
+
   it('leave no word of what was shown in the log or an answer', async () => {
     const lines: unknown[] = []
     const note = (...line: unknown[]): void => void lines.push(line)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Entry, NO_EXTRA } from '../../../src/core/entry.js'
+import { type Entry, type LiveEntry, NO_EXTRA } from '../../../src/core/entry.js'
 import { factOf } from '../../../src/core/fact.js'
 import type { WriterId } from '../../../src/core/ids.js'
 import type { RelPath } from '../../../src/core/path.js'
@@ -11,6 +11,7 @@ import { Contents } from '../../../src/daemon/share/contents.js'
 import type { ShareContext } from '../../../src/daemon/share/context.js'
 import { type HistoryOptions, historyOf } from '../../../src/daemon/share/history.js'
 import { ProblemBook } from '../../../src/daemon/share/problems.js'
+import { type Published, PublishTimes } from '../../../src/daemon/share/publish-times.js'
 import type { ArchivedVersion } from '../../../src/folder/archive-list.js'
 import type { ShareIndex } from '../../../src/store/share-index.js'
 import { at, Blocks, ENTRY_KEY, KEYS, ME, newIndex, OTHER } from './support.js'
@@ -199,4 +200,24 @@ test('what a checkpoint repeats has no time of its own; what is missing, late or
   let now = 0
   const late = await historyOf(contextOf(index), { ...slow, nowMs: () => (now += 10_000) }, at('p'), 10)
   assert.deepEqual([late.versions[0]?.atMs, late.isComplete], [undefined, false])
+})
+
+test('a content was published when its writer first said so; what cannot be found is not looked for again', async () => {
+  const kept = link('p', 5, { mtimeUs: 1000 })
+  const [again, lost] = [link('p', 9, { mtimeUs: 1000, target: 'to 5' } as Partial<Entry>), link('p', 1)]
+  const repeated = record([kept], T + 9, 'checkpoint')
+  let reads = 0
+  const feeds = (): HistoryOptions['feeds'] => {
+    reads++
+    const records = [record([kept, link('q', 5)], T + 1), record([again], T + 2), repeated]
+    return [feedOf(ME, records), feedOf(OTHER, [record([link('p', 5, { author: OTHER })], T)])]
+  }
+  const times = new PublishTimes(feeds, ENTRY_KEY, () => 0)
+  const [published, missing] = [kept, lost].map((entry) => ({
+    path: at('p'),
+    entry: entry as LiveEntry,
+  })) as [Published, Published]
+  assert.equal(times.of(published), undefined)
+  for (const all of [[published], [published, missing], [missing, published], []]) await times.lookUp(all)
+  assert.deepEqual([times.of(published), times.of(missing), reads], [T + 1, undefined, 2])
 })
