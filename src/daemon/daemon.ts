@@ -171,8 +171,9 @@ class Daemon implements RunningDaemon {
       this.#folders = await AddedFolders.open(this.#config, this.#log)
       await this.#open(this.#folders)
       const { control: backend } = this
-      this.#server = await serveControl({ storagePath, backend, pages: this.#pages, log: this.#log })
       await this.#web.serve(this.#config.web)
+      // Last: whoever finds the socket finds all the rest.
+      this.#server = await serveControl({ storagePath, backend, pages: this.#pages, log: this.#log })
     } catch (thrown) {
       await this.#close()
       throw thrown

@@ -8,7 +8,7 @@ import { socketAddress } from '../../src/control/socket.js'
 import { FAMILIES } from '../../src/daemon/metrics/families.js'
 import { converged, eventually, freePort, type TestNode, withWorld } from '../support/daemons.js'
 
-const KEY = 'k'.repeat(32)
+const KEY = `shoal-${'k'.repeat(32)}`
 
 /** There only after something has happened that does not happen here: a hook, or a look back at a scrape before. */
 const NOT_HERE = [

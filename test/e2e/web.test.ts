@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
 import { ask, CERTIFICATES } from '../control/web/talk.js'
-import { freePort, withWorld } from '../support/daemons.js'
+import { eventually, freePort, withWorld } from '../support/daemons.js'
 
 /** Of "open sesame". */
 const HASH = '$5$saltstring$sOFRiuqOzKEQCZAIFmMrCbPuMEMUPOi/BmBpBwWMgW3'
@@ -48,6 +48,10 @@ test('the API over TCP: served to who shows the login or the key, changed while 
     }
     assert.equal(document.openapi, '3.1.0')
 
+    await eventually(
+      'it has looked through its folder',
+      async () => (await ask(port, { path: '/ready' })).status === 200,
+    )
     for (const path of ['/health', '/ready']) {
       const { status, text } = await ask(port, { path })
       assert.equal(status, 200, text)

@@ -132,6 +132,11 @@ export class Scanner {
     await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
+  /** Resolves when it is published what names are of one file, as far as that is known. */
+  settleLinks(): Promise<void> {
+    return this.#links.settle()
+  }
+
   /** The next full scan may find the tree as empty as it likes (A5). */
   approve(): void {
     this.#missing.approve()

@@ -164,6 +164,7 @@ export class Share {
     this.#parts.mustRun()
     if (!(await this.#parts.watcher.flush())) await this.#parts.scanner.fullScan()
     await this.#parts.scanner.settled()
+    await this.#parts.scanner.settleLinks()
     await this.#parts.settler.settled()
   }
 

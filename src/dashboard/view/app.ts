@@ -18,8 +18,7 @@ export interface FrameStore {
 export function App({ store, theme }: { store: FrameStore; theme: Theme }): ReactElement {
   const lines = useSyncExternalStore(store.subscribe, store.frame)
   useInput((input, key) => {
-    const pressed = keyOf(input, key)
-    if (pressed !== undefined) store.press(pressed)
+    for (const pressed of keysOf(input, key)) store.press(pressed)
   })
   return createElement(LinesView, { lines, theme })
 }
@@ -40,11 +39,13 @@ const NAMED: readonly (readonly [keyof InkKey, Exclude<Key['name'], 'text'>])[] 
   ['delete', 'backspace'],
 ]
 
-/** Undefined: a key that means nothing here. */
-export function keyOf(input: string, key: InkKey): Key | undefined {
-  if (key.ctrl) return input === 'c' ? { name: 'quit' } : undefined
-  if (key.tab) return { name: key.shift ? 'back-tab' : 'tab' }
+/** None: a key that means nothing here. */
+export function keysOf(input: string, key: InkKey): Key[] {
+  if (key.ctrl) return input === 'c' ? [{ name: 'quit' }] : []
+  if (key.tab) return [{ name: key.shift ? 'back-tab' : 'tab' }]
   const named = NAMED.find(([name]) => key[name] === true)
-  if (named !== undefined) return { name: named[1] }
-  return input === '' || key.meta ? undefined : { name: 'text', text: input }
+  if (named !== undefined) return [{ name: named[1] }]
+  if (input === '') return []
+  // Escape and a letter that come in one read look like a letter with Alt, which no key here is.
+  return key.meta ? [{ name: 'escape' }, { name: 'text', text: input }] : [{ name: 'text', text: input }]
 }
