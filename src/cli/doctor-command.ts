@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { configFoldersOf } from '../config/places.js'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
+import { shellWord } from '../core/shell-word.js'
 import { type Finding, fail, isWell, ok, warn } from '../doctor/finding.js'
 import { glance } from '../instance/glance.js'
 import { inspectConfig } from './check.js'
@@ -159,6 +160,6 @@ async function apart({ env }: CliIo, file: string): Promise<DoctorReport> {
   const why = message ?? (err.trim().split('\n')[0] || 'it ended without a word')
   return {
     config: file,
-    findings: [fail('configuration', `cannot be examined: ${why}`, `run: shoal doctor ${file}`)],
+    findings: [fail('configuration', `cannot be examined: ${why}`, `run: shoal doctor ${shellWord(file)}`)],
   }
 }

@@ -2,6 +2,7 @@
 import { readConfig } from '../config/secrets.js'
 import { readEvents } from '../control/event-client.js'
 import type { EventReport } from '../control/schema-events.js'
+import { printableJson } from '../core/printable-json.js'
 import type { JsonOption } from './daemon-commands.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
@@ -22,7 +23,7 @@ export async function eventsCommand(
   const { config } = await readConfig(configFile)
   await untilInterrupted(async (signal) => {
     for await (const event of readEvents(config.storagePath, { after, follow, signal }))
-      io.out(json === true ? `${JSON.stringify(event)}\n` : formatEvent(event))
+      io.out(json === true ? `${printableJson(JSON.stringify(event))}\n` : formatEvent(event))
   })
   return 0
 }

@@ -1,5 +1,6 @@
 // Hooks as text for people: in a few words for the status, and at length for shoal hooks.
 import type { HookReport, HookRunReport } from '../control/schema-hooks.js'
+import { shellWord } from '../core/shell-word.js'
 import { formatCount, formatTable, printable } from './text.js'
 
 /** Lines of a hook's output that are shown. */
@@ -35,7 +36,7 @@ export function formatHook(hook: HookReport): string {
   ]
   const output = last === null ? [] : last.output.split('\n').filter((line) => line !== '')
   const shown = output.slice(-OUTPUT_LINES).map((line) => `      ${printable(line)}\n`)
-  return `  ${number}  ${printable(run.map(quoted).join(' '))}\n${formatTable(facts, '     ')}${shown.join('')}`
+  return `  ${number}  ${printable(run.map(shellWord).join(' '))}\n${formatTable(facts, '     ')}${shown.join('')}`
 }
 
 function lastRun({ at, result, exit, signal, reason, durationMs, paths }: HookRunReport): string {
@@ -47,9 +48,4 @@ function lastRun({ at, result, exit, signal, reason, durationMs, paths }: HookRu
     'not-started': `not started: ${reason}`,
   }[result]
   return `${at.replace(/\.\d+Z$/, 'Z')}, ${how}, ${(durationMs / 1000).toFixed(1)} s, ${formatCount(paths, 'path')}`
-}
-
-/** As a shell would need it: only to be read. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

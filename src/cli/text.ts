@@ -1,5 +1,6 @@
 // Plain text for people: aligned columns, sizes, and names that are safe to print. Works without a terminal: no colour,
 // no width is asked for. Names and paths come from other machines, so control characters never reach the terminal.
+import { printableJson } from '../core/printable-json.js'
 
 /** Rows as aligned columns, two spaces apart, each line with its line end. The first row may be headings. */
 export function formatTable(rows: readonly (readonly string[])[], indent = ''): string {
@@ -60,5 +61,5 @@ export function formatCount(count: number, noun: string): string {
 
 /** A JSON value for --json: two spaces, one line end. */
 export function formatJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`
+  return `${printableJson(JSON.stringify(value, null, 2))}\n`
 }

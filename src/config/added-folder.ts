@@ -1,12 +1,13 @@
 // Folders that are added while the daemon runs: they stand in no file of the user's, but are told by the same keys as an
 // entry of shared_folders and are held to the same rules.
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
 import { isWithin } from './checks.js'
 import { type Config, parseConfig, type SecretFile, type ShareConfig } from './config.js'
-import { folderOverlaps } from './folders.js'
+import { folderOverlaps, isIn, placeOf } from './folders.js'
 import { loadSecrets } from './secrets.js'
+import { webFiles } from './webui.js'
 
 /** Keys of an entry of shared_folders. What is absent is as folder_defaults says, or its default. */
 export interface AddedFolder {
@@ -49,15 +50,19 @@ export async function addedShare(
   }
 }
 
-/** Throws EXISTS or SHARE_UNUSABLE if a folder cannot be beside the others, or would send the configuration to everyone. */
+/**
+ * Throws EXISTS or SHARE_UNUSABLE if a folder cannot be beside the others, or would send the configuration, or what lets
+ * in over TCP, to everyone.
+ */
 export async function mustBeApart(
-  { fileName, storagePath }: Config,
+  config: Config,
   folder: ShareConfig<Secret>,
   others: readonly ShareConfig<Secret>[],
 ): Promise<void> {
   const { dir, secret } = folder
-  if (isWithin(resolve(fileName), dir))
-    throw new ShoalError('SHARE_UNUSABLE', `${dir} contains the configuration file ${fileName}`)
+  const { storagePath } = config
+  const held = await ownFileIn(config, dir)
+  if (held !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} contains ${held}`)
   for (const other of others) {
     if (other.secret.publicKey.equals(secret.publicKey))
       throw new ShoalError('EXISTS', `${other.dir} is the folder of this share already`)
@@ -65,4 +70,19 @@ export async function mustBeApart(
     if ((await folderOverlaps({ storagePath, shares: [folder, other] })).length > 0)
       throw new ShoalError('SHARE_UNUSABLE', `${dir} is, contains or lies in the folder ${other.dir}`)
   }
+}
+
+/** The first of the daemon's own files that is in a folder, as it is written or with links followed: what and where. */
+async function ownFileIn({ fileName, pidFile, webui }: Config, dir: string): Promise<string | undefined> {
+  const files = [
+    ['the configuration file', resolve(fileName)],
+    ...(pidFile === undefined ? [] : [['pid_file', pidFile] as const]),
+    ...webFiles(webui).map((file) => ['a secret or certificate of webui,', file] as const),
+  ] as const
+  const place = await placeOf(dir)
+  for (const [what, file] of files) {
+    const places = await Promise.all([file, dirname(file)].map(placeOf))
+    if (isWithin(file, dir) || places.some((each) => isIn(each, place))) return `${what} ${file}`
+  }
+  return undefined
 }

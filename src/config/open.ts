@@ -4,6 +4,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { shellWord } from '../core/shell-word.js'
 
 /** Whose a file is and who may do what with it. */
 export interface FileFacts {
@@ -75,11 +76,11 @@ export function exposure(file: FileFacts, uid: number, isSecret: boolean): strin
   const { path, mode } = file
   if (!file.isFile) return undefined
   if (file.uid !== 0 && file.uid !== uid)
-    return `${path} belongs to another user (uid ${file.uid}), expected root or uid ${uid}: chown ${uid} ${path}`
+    return `${path} belongs to another user (uid ${file.uid}), expected root or uid ${uid}: chown ${uid} ${shellWord(path)}`
   if (isSecret && (mode & ALL_BITS) !== 0)
-    return `${path} holds a secret and other users have rights to it (mode ${octal(mode)}), expected mode 0600: chmod 600 ${path}`
+    return `${path} holds a secret and other users have rights to it (mode ${octal(mode)}), expected mode 0600: chmod 600 ${shellWord(path)}`
   if ((mode & WRITE_BITS) !== 0)
-    return `${path} can be changed by other users (mode ${octal(mode)}): chmod go-w ${path}`
+    return `${path} can be changed by other users (mode ${octal(mode)}): chmod go-w ${shellWord(path)}`
   return undefined
 }
 

@@ -122,7 +122,10 @@ export function withLiveChanges(before: Loaded, after: Loaded): Loaded {
     const now = after.shares.find((other) => shareId(other) === shareId(share))
     return now === undefined ? share : merged(share, now, SHARE)
   })
-  return { ...merged(before, after, ROOT), folderDefaults: after.folderDefaults, shares }
+  const { webui: _, ...rest } = merged(before, after, ROOT)
+  // It says where the files of `web` are.
+  const { webui } = after
+  return { ...rest, ...(webui !== undefined && { webui }), folderDefaults: after.folderDefaults, shares }
 }
 
 /** One line for a person or the log. */

@@ -120,6 +120,8 @@ async function pipeEvents(response: ServerResponse, events: AsyncIterable<string
         response.once('close', resolve)
       })
   }
+  // Whoever went away before anybody listened for that is not waited for either.
+  void iterator.return?.()
   response.end()
 }
 

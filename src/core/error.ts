@@ -143,7 +143,13 @@ export function meaningOf(code: ErrorCode): CodeMeaning {
 /** Wraps anything thrown as a ShoalError, keeping it as the cause. */
 export function toShoalError(thrown: unknown): ShoalError {
   if (thrown instanceof ShoalError) return thrown
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  const isPartMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_MODULE_NOT_FOUND'
+  // Parts are loaded when they are needed first, by then perhaps from another version's files. A second try finds no more.
+  const message = isPartMissing
+    ? 'a part of the program is missing: it was replaced or removed while it ran, restart it'
+    : thrown instanceof Error
+      ? thrown.message
+      : String(thrown)
   return new ShoalError('INTERNAL', message, { cause: thrown })
 }
 

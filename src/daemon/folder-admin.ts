@@ -63,13 +63,16 @@ export class FolderAdmin {
   }
 
   /**
-   * Serves one more folder; resolves with its place, and where it is in truth. It is made if it is not there. Throws what AddedFolders.add throws,
-   * and SHARE_UNUSABLE.
+   * Serves one more folder; resolves with its place, and where it is in truth. It is made if it is not there, unless it
+   * `isReal`: is there, with links followed, and must be that very place still. Throws what AddedFolders.add throws, and
+   * SHARE_UNUSABLE.
    */
-  add(folder: NewFolder): Promise<{ readonly share: number; readonly dir: string }> {
+  add(folder: NewFolder, isReal = false): Promise<{ readonly share: number; readonly dir: string }> {
     return this.#inTurn(async ({ shares, invites }) => {
       if (!path.isAbsolute(folder.dir)) throw new ShoalError('USAGE', 'the folder is no absolute path')
-      const real = realFolder(folder.dir, true)
+      const real = realFolder(folder.dir, !isReal)
+      if (isReal && real.real !== folder.dir)
+        throw new ShoalError('SHARE_UNUSABLE', `${folder.dir} is a link now, and leads elsewhere`)
       if (shares.all.some(({ dir }) => dir === real.real))
         throw new ShoalError('EXISTS', `${real.real} is shared already`)
       await mustBeFree(real, keysOf(parseSecret(folder.secret)).shareId)

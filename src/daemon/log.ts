@@ -2,6 +2,7 @@
 // out by accident: every line is searched for the text forms of secrets, the fields that hold keys in our own types are
 // blanked by name, and bytes are never printed, only their length.
 import { pino } from 'pino'
+import { printableJson } from '../core/printable-json.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import type { Log, LogFields, LogLevel } from '../ports/log.js'
 
@@ -28,7 +29,7 @@ export function makeLog(level: LogLevel = 'info', sink: LogSink = standardError(
       // Not pino's own redact option: it copies what it searches and so takes the guards off.
       formatters: { level: (label) => ({ level: label }), bindings: printable, log: printable },
     },
-    { write: (line: string) => sink.write(redactSecrets(line)) },
+    { write: (line: string) => sink.write(printableJson(redactSecrets(line))) },
   )
 }
 

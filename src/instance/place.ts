@@ -6,6 +6,7 @@ import { lstatSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { exposure, type FileFacts, octal } from '../config/open.js'
 import { ShoalError } from '../core/error.js'
+import { shellWord } from '../core/shell-word.js'
 
 /** What stands above and behind a path. */
 export interface Place {
@@ -54,7 +55,7 @@ export function checkConfigFile(
   // Through a link or a hard link of its own, a user could have root read a secret of root's for it.
   if (isRoot && uid !== 0 && file.uid === 0 && !isRootsPlace)
     throw exposed(
-      `${file.path} belongs to root but lies where the user it runs as decides which file that is: chown ${uid} ${file.path}, or move it to a folder of root's`,
+      `${file.path} belongs to root but lies where the user it runs as decides which file that is: chown ${uid} ${shellWord(file.path)}, or move it to a folder of root's`,
     )
   return { isRoots: isRootsPlace && file.uid === 0 }
 }
@@ -113,7 +114,7 @@ export function changeable(step: Step, uid: number, isClosed = false): string | 
   if (isClosed || step.type !== 'folder' || (mode & STICKY) !== 0) return undefined
   // Folders of root's own group are common, and who is in it is as good as root.
   if ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0))
-    return `${path} can be written by others (mode ${octal(mode)}): chmod go-w ${path}`
+    return `${path} can be written by others (mode ${octal(mode)}): chmod go-w ${shellWord(path)}`
   return undefined
 }
 

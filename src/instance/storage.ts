@@ -14,6 +14,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { octal, reason } from '../config/open.js'
 import { ShoalError } from '../core/error.js'
+import { shellWord } from '../core/shell-word.js'
 import { changeable, exchangeable, type Place, placeOf, type Step } from './place.js'
 
 /** Whose storage it is to be. */
@@ -54,14 +55,14 @@ export function checkStorage(path: string, owner: StorageOwner, isRoot: boolean)
   if (change !== undefined) throw exposed(`storage_path ${path} can be exchanged by other users: ${change}`)
   // Missing: the daemon makes it. A file, or out of reach: the daemon says so.
   if (stat === undefined || !stat.isDirectory()) return
-  const give = `chown -R ${owner.user}: ${path}`
+  const give = `chown -R ${owner.user}: ${shellWord(path)}`
   if (stat.uid !== owner.uid)
     throw exposed(
       `storage_path ${path} belongs to another user (uid ${stat.uid}), expected ${owner.user}: ${give}`,
     )
   if ((stat.mode & 0o077) !== 0)
     throw exposed(
-      `storage_path ${path} can be read or written by other users (mode ${octal(stat.mode & 0o7777)}), expected mode 0700: chmod 700 ${path}`,
+      `storage_path ${path} can be read or written by other users (mode ${octal(stat.mode & 0o7777)}), expected mode 0700: chmod 700 ${shellWord(path)}`,
     )
   for (const name of namesIn(path)) {
     const inside = lstatSync(join(path, name), { throwIfNoEntry: false })

@@ -3,6 +3,7 @@
 // is no JSON (warnings, what a library prints) becomes a log line too, without any secret in it.
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
+import { printableJson } from '../core/printable-json.js'
 import { redactSecrets } from '../core/secret-redact.js'
 
 /** Longer lines come out in pieces, as texts. */
@@ -84,13 +85,14 @@ export function labelled(line: string, instance: string, now: () => Date = () =>
   const label = `{"instance":${JSON.stringify(instance)},`
   const own = fieldsOf(line)
   // Of two fields of one name readers believe the last: no daemon is to speak for another.
-  if (own !== undefined && 'instance' in own) return `${JSON.stringify({ ...own, instance })}\n`
-  if (own !== undefined) return `${label}${line.slice(1)}\n`
+  if (own !== undefined && 'instance' in own)
+    return `${printableJson(JSON.stringify({ ...own, instance }))}\n`
+  if (own !== undefined) return `${label}${printableJson(line).slice(1)}\n`
   const text = redactSecrets(line)
   const [, kind, message] = /^(?:(warning|note|hint): )?(.*)$/s.exec(text)!
   const level = kind === undefined ? 'error' : kind === 'warning' ? 'warn' : 'info'
   const fields = { level, time: now().toISOString(), msg: message }
-  return `${label}${JSON.stringify(fields).slice(1)}\n`
+  return `${label}${printableJson(JSON.stringify(fields)).slice(1)}\n`
 }
 
 /** Undefined if it is no JSON. */

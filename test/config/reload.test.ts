@@ -132,3 +132,11 @@ test('only what can change live is taken over', () => {
   assert.deepEqual(lines(now, after).live, [])
   assert.ok(lines(now, after).restart.includes('listening_port: 0 -> 5'))
 })
+
+test('where the files of webui are is known of the settings in force', () => {
+  const of = (file: string): Config<Secret> =>
+    config({ webui: { listen: '127.0.0.1:8888', api_key: { file } } })
+  const now = withLiveChanges(of('/one.key'), of('/two.key'))
+  assert.deepEqual(now.webui?.apiKey, { file: '/two.key' })
+  assert.equal(withLiveChanges(of('/one.key'), config()).webui, undefined)
+})

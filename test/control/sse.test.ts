@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
+import { respond } from '../../src/control/server.js'
 import { EventParser } from '../../src/control/sse.js'
 
 const TEXT =
@@ -29,4 +31,26 @@ test('a line without end is not kept for ever', () => {
   assert.throws(() => {
     for (let i = 0; i < 40; i++) parser.push('x'.repeat(100_000))
   }, RangeError)
+})
+
+test('a stream is ended for a client that went away before anybody listened for that', async () => {
+  const gone = {
+    destroyed: true,
+    writeHead() {},
+    on() {},
+    end() {},
+    write: () => assert.fail('nobody reads it'),
+  } as unknown as ServerResponse
+  let isEnded = false
+  const events: AsyncIterable<string> = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false, value: ': alive' }),
+      async return() {
+        isEnded = true
+        return { done: true, value: undefined }
+      },
+    }),
+  }
+  await respond(gone, { status: 200, events })
+  assert.ok(isEnded)
 })

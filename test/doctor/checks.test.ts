@@ -99,6 +99,11 @@ describe('the machine', () => {
       findings: checkTemporary({ previews: ['/tmp/shoal-preview-x'] }),
       expect: [['warn', /1 folder of previews/, /rm -r \/tmp\/shoal-preview-x$/]],
     },
+    {
+      name: 'such a name that somebody chose as a command',
+      findings: checkTemporary({ previews: ["/tmp/shoal-preview-; id 'x"] }),
+      expect: [['warn', /1 folder/, /rm -r '\/tmp\/shoal-preview-; id '\\''x'$/]],
+    },
     { name: 'no such previews', findings: checkTemporary({ previews: [] }), expect: [] },
   ])
 })

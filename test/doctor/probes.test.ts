@@ -120,7 +120,10 @@ describe('folders', () => {
   })
 
   it('previews that were killed', () => {
-    const path = folder('shoal-preview-abc')
+    const path = folder('shoal-preview-aB3xYz')
+    // Everybody may choose names in /tmp.
+    folder('shoal-preview-; id #')
+    fs.writeFileSync(join(scratch, 'shoal-preview-123456'), '')
     const uid = process.geteuid?.() ?? 0
     assert.deepEqual(oldPreviews(scratch, uid, Date.now() + 48 * HOUR_MS), [path])
     assert.deepEqual(oldPreviews(scratch, uid, Date.now()), [])

@@ -19,12 +19,14 @@ const STOP_DELAY_MS = 100
 /** `config`: the settings in force. */
 export function legacyHost(
   backend: ControlBackend,
-  view: Pick<DaemonView, 'shares' | 'started' | 'port'>,
+  view: Pick<DaemonView, 'shares' | 'started' | 'port' | 'folders'>,
   config: () => Config<Secret>,
 ): LegacyHost {
   return {
     backend: {
       ...backend,
+      // Whoever can change what is in an allowed folder could put a link there since it was admitted.
+      addShare: ({ dir, secret }) => view.folders.add({ dir, secret }, true),
       stop: async () => void setTimeout(() => void backend.stop(), STOP_DELAY_MS),
     },
     handles: async () =>

@@ -56,6 +56,10 @@ interface Open {
   /** All that had changed here when the inquiry came is announced. */
   isSettled: boolean
   readonly isOurs: boolean
+  /** Who told of it first. */
+  readonly by: InquiryPeer | undefined
+  /** When it was last told to others. */
+  passedMs: number
   readonly answers: Map<DeviceId, HeardAnswer & { readonly bytes: Buffer }>
 }
 
@@ -72,11 +76,22 @@ const MAX_OPEN = 128
 /** New ones from others that are followed at once, and how fast the allowance grows back. */
 const BURST = 32
 const REFILL_MS = 500
+/** The same of one peer, and how many of its may be open: one that floods leaves room for what others want to know. */
+const PEER_BURST = 16
+const PEER_REFILL_MS = 2000
+const PEER_MAX_OPEN = 32
+/** Rounds are passed on no faster; whoever asks makes one in REPEAT_MS, and each costs a message between any two members. */
+const PASS_MS = 500
+/** Lines of the log about what is refused, and how fast the allowance grows back. */
+const REFUSED_BURST = 16
+const REFUSED_REFILL_MS = 10_000
 
 export class Inquiries {
   readonly #o: InquiriesOptions
   readonly #open = new Map<string, Open>()
   readonly #allowance = new Allowance(BURST, REFILL_MS)
+  readonly #peerAllowances = new WeakMap<InquiryPeer, Allowance>()
+  readonly #refusals = new Allowance(REFUSED_BURST, REFUSED_REFILL_MS)
   #number = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -124,15 +139,18 @@ export class Inquiries {
     for (const bytes of list) {
       const decoded = decodeInquiry(bytes)
       if (decoded.type === 'violation') {
-        this.#o.log.warn({ peer: from.device, code: decoded.code }, 'inquiry refused')
+        this.#refuse(from, decoded.code, 'inquiry refused')
         continue
       }
       const { id, round } = decoded.value
       const known = this.#open.get(id)
       if (known === undefined) this.#begin(decoded.value, false, from)
       else if (round > known.round && !known.isOurs) {
+        const now = performance.now()
         known.round = round
-        known.untilMs = performance.now() + LIFE_MS
+        known.untilMs = now + LIFE_MS
+        if (now - known.passedMs < PASS_MS) continue
+        known.passedMs = now
         this.#pass(from, (peer) => peer.sendInquiries([encodeInquiry(known)]))
       }
     }
@@ -151,16 +169,30 @@ export class Inquiries {
   }
 
   #begin({ id, round }: { id: string; round: number }, isOurs: boolean, from?: InquiryPeer): void {
-    if (this.#stopped || (!isOurs && this.#open.size >= MAX_OPEN)) return
-    if (!isOurs && !this.#allowance.take(performance.now())) return
-    const untilMs = performance.now() + LIFE_MS
-    const open: Open = { id, round, untilMs, isSettled: false, isOurs, answers: new Map() }
+    const now = performance.now()
+    if (this.#stopped || (from !== undefined && !this.#mayBegin(from, now))) return
+    const times = { untilMs: now + LIFE_MS, passedMs: now }
+    const open: Open = { id, round, ...times, isSettled: false, isOurs, by: from, answers: new Map() }
     this.#open.set(id, open)
     this.#pass(from, (peer) => peer.sendInquiries([encodeInquiry(open)]))
     // At once, so that whoever asks knows that this device can be reached.
     this.#answer(open, 'working')
     void this.#settle(open)
     this.#timer ??= setInterval(() => this.#look(), LOOK_MS)
+  }
+
+  #mayBegin(from: InquiryPeer, nowMs: number): boolean {
+    if (this.#open.size >= MAX_OPEN) return false
+    const own = [...this.#open.values()].filter(({ by }) => by === from).length
+    if (own >= PEER_MAX_OPEN) return false
+    const allowance = this.#peerAllowances.get(from) ?? new Allowance(PEER_BURST, PEER_REFILL_MS)
+    this.#peerAllowances.set(from, allowance)
+    return allowance.take(nowMs) && this.#allowance.take(nowMs)
+  }
+
+  /** Of a shower of the same, not all is told. */
+  #refuse(from: InquiryPeer, code: string, what: string): void {
+    if (this.#refusals.take(performance.now())) this.#o.log.warn({ peer: from.device, code }, what)
   }
 
   /** Of a share that is halted nothing can be settled; once it is approved, its whole disk is looked at (A5). */
@@ -210,16 +242,16 @@ export class Inquiries {
 
   /** Whether an answer is news. */
   #take(bytes: Buffer, from: InquiryPeer): boolean {
-    const { own, shareId, isMember, onHeard, nowMs, log } = this.#o
+    const { own, shareId, isMember, onHeard, nowMs } = this.#o
     const read = readAnswer(bytes)
     const open = read.type === 'ok' ? this.#open.get(read.value.inquiry) : undefined
-    if (read.type === 'violation') log.warn({ peer: from.device, code: read.code }, 'answer refused')
+    if (read.type === 'violation') this.#refuse(from, read.code, 'answer refused')
     if (read.type === 'violation' || open === undefined) return false
     const { device, number } = read.value
     if (device === own.device || !isMember(device)) return false
     if ((open.answers.get(device)?.number ?? -1) >= number) return false
     if (!isAnswerSigned(bytes, shareId)) {
-      log.warn({ peer: from.device, code: 'bad-signature' }, 'answer refused')
+      this.#refuse(from, 'bad-signature', 'answer refused')
       return false
     }
     open.answers.set(device, { ...read.value, atMs: nowMs(), bytes: Buffer.from(bytes) })

@@ -1,5 +1,6 @@
 // Storage path and folders of a configuration: whether they can be used, what their file systems can do, and what earlier
 // runs left in them. Pure: facts in, findings out.
+import { shellWord } from '../../core/shell-word.js'
 import { type Finding, fail, ok, warn } from '../finding.js'
 import { bytesText, countText, timeText } from '../sizes.js'
 
@@ -33,7 +34,7 @@ export function checkStorageFolder({ folder, exposed, halfWritten }: StorageFact
       fail(
         'storage',
         `${file} can be used by other users (mode ${mode.toString(8).padStart(4, '0')})`,
-        `chmod ${mode & 0o100 ? '700' : '600'} ${file}`,
+        `chmod ${mode & 0o100 ? '700' : '600'} ${shellWord(file)}`,
       ),
     )
   if (halfWritten.length > 0)
@@ -41,7 +42,7 @@ export function checkStorageFolder({ folder, exposed, halfWritten }: StorageFact
       warn(
         'leftovers',
         `${countText(halfWritten.length, 'half-written file')} in ${path}`,
-        `harmless; while the daemon does not run: rm ${halfWritten.slice(0, 5).join(' ')}`,
+        `harmless; while the daemon does not run: rm ${halfWritten.slice(0, 5).map(shellWord).join(' ')}`,
       ),
     )
   return findings.some(({ check }) => check === 'storage')

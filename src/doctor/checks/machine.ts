@@ -1,4 +1,5 @@
 // The machine, whoever uses it: Node, the clock, limits of the kernel. Pure: facts in, findings out.
+import { shellWord } from '../../core/shell-word.js'
 import { type Finding, fail, ok, warn } from '../finding.js'
 import { bytesText, countText } from '../sizes.js'
 
@@ -169,7 +170,7 @@ export function checkTemporary({ previews }: TemporaryFacts): Finding[] {
     warn(
       'temporary-files',
       `${countText(previews.length, 'folder')} of previews that were killed`,
-      `remove them: rm -r ${previews.slice(0, 5).join(' ')}${previews.length > 5 ? ' ...' : ''}`,
+      `remove them: rm -r ${previews.slice(0, 5).map(shellWord).join(' ')}${previews.length > 5 ? ' ...' : ''}`,
     ),
   ]
 }

@@ -5,6 +5,8 @@ import { ARCHIVE_DIR, HELD_PREFIX, STAGING_DIR } from '../../folder/marker.js'
 import type { FolderFacts, LeftoverFacts, SpaceFacts, StorageFacts } from '../checks/folders.js'
 
 const HOUR_MS = 3_600_000
+/** As mkdtemp makes them: where others may put names of their choice, no other is ours. */
+const PREVIEW = /^shoal-preview-[0-9A-Za-z]{6}$/
 /** What of the storage holds keys, or lets others in. */
 const PRIVATE_FILES = ['identity.json', 'shoal.sock', 'lock'] as const
 
@@ -105,10 +107,10 @@ export async function countDirectories(
 /** Folders of previews that were killed; those of other users are not ours to remove. */
 export function oldPreviews(temporary: string, uid: number, nowMs: number): readonly string[] {
   return namesIn(temporary).flatMap((name) => {
-    if (!name.startsWith('shoal-preview-')) return []
+    if (!PREVIEW.test(name)) return []
     const path = join(temporary, name)
     const stat = fs.lstatSync(path, { throwIfNoEntry: false })
-    const isOld = stat !== undefined && nowMs - stat.mtimeMs > 24 * HOUR_MS
+    const isOld = stat?.isDirectory() === true && nowMs - stat.mtimeMs > 24 * HOUR_MS
     return isOld && (uid === 0 || stat.uid === uid) ? [path] : []
   })
 }

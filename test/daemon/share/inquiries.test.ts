@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, test } from 'node:test'
 import { deviceKeysOf } from '../../../src/core/device.js'
 import type { DeviceId, ShareId } from '../../../src/core/ids.js'
-import type { Standing } from '../../../src/core/inquiry.js'
+import { encodeInquiry, type Standing } from '../../../src/core/inquiry.js'
 import { type DeviceState, EMPTY_DIGEST } from '../../../src/core/state.js'
 import { Inquiries, type InquiryPeer } from '../../../src/daemon/share/inquiries.js'
 import { Members } from '../../../src/daemon/share/members.js'
-import { silentLog } from '../../../src/ports/log.js'
+import { type Log, silentLog } from '../../../src/ports/log.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import { until } from '../../support/until.js'
 
@@ -28,7 +28,7 @@ class Node {
   readonly members: Members
   readonly inquiries: Inquiries
 
-  constructor(nowMs: () => number = () => 1000) {
+  constructor(nowMs: () => number = () => 1000, log: Log = silentLog) {
     const { device, secretKey } = this.keys
     const peers = (): InquiryPeer[] => [...this.lines.values()]
     this.members = new Members({
@@ -59,7 +59,7 @@ class Node {
         await this.settle()
       },
       standing: () => this.standing,
-      log: silentLog,
+      log,
     })
     running.push(this)
   }
@@ -229,6 +229,44 @@ test('a flood of inquiries is followed up to a bound', () => {
     b.inquiries.receiveInquiries(line, [bytes, Buffer.alloc(3)])
   }
   assert.ok(b.settled - settled <= 64, String(b.settled))
+})
+
+test('rounds that come faster than anybody asks keep an inquiry open, and are not passed on one by one', () => {
+  const [a, b, c] = chain()
+  const line = b.lines.get(a)!
+  const bytes = (round: number): Buffer => encodeInquiry({ id: ID, round })
+  for (let round = 0; round < 1000; round++) b.inquiries.receiveInquiries(line, [bytes(round)])
+  assert.equal(b.sent.filter((each) => each === 'inquiry').length, 1)
+  assert.ok(c.inquiries.answers(ID).has(c.device))
+})
+
+test('one peer that floods leaves room for the inquiries of others', () => {
+  const [a, b, c] = chain()
+  for (let i = 0; i < 500; i++)
+    b.inquiries.receiveInquiries(b.lines.get(a)!, [
+      encodeInquiry({ id: randomBytes(16).toString('hex'), round: 0 }),
+    ])
+  const { settled } = b
+  c.inquiries.ask(ID)
+  assert.equal(b.settled, settled + 1)
+  assert.equal(b.inquiries.answers(ID).get(b.device)?.standing, 'working')
+})
+
+test('of a shower of what is refused, the log tells a few', () => {
+  const told: string[] = []
+  const [a, b] = [new Node(), new Node(undefined, { ...silentLog, warn: (_, text) => void told.push(text) })]
+  join(a, b)
+  for (let i = 0; i < 100; i++) {
+    b.inquiries.receiveInquiries(
+      b.lines.get(a)!,
+      Array.from({ length: 256 }, () => Buffer.alloc(0)),
+    )
+    b.inquiries.receiveAnswers(
+      b.lines.get(a)!,
+      Array.from({ length: 256 }, () => Buffer.alloc(3)),
+    )
+  }
+  assert.ok(told.length > 0 && told.length <= 20, String(told.length))
 })
 
 test('a peer that is greeted with a new state does not keep it from the others', () => {
