@@ -48,6 +48,16 @@ export class AddedFolders {
     return folders
   }
 
+  /** Those of a storage path in which no daemon runs; nothing there is changed. STORAGE_UNUSABLE. */
+  static async read(config: Config<Secret>): Promise<readonly Added[]> {
+    const folders = new AddedFolders(new FolderFile(config.storagePath, false))
+    for (const kept of folders.#file.folders) {
+      const added = await folders.#load(config, kept)
+      if (added !== undefined) folders.#list = [...folders.#list, added]
+    }
+    return folders.#list
+  }
+
   get all(): readonly Added[] {
     return this.#list
   }

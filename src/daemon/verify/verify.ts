@@ -16,18 +16,21 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { openLmdb } from '../../store/lmdb.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { Database } from '../../store/tables.js'
+import { AddedFolders } from '../added-folders.js'
 import { readIfThere } from '../durable-file.js'
 import { lockStorage } from '../lock.js'
+import { tablePrefix } from '../share/share-options.js'
 import type { VerifiedFeed, VerifiedShare, VerifyFault, VerifyReport } from './report.js'
 
 /** More are not worth a line each. */
 const MAX_FAULTS = 200
 
-/** Checks all shares of a configuration. STORAGE_LOCKED while a daemon runs; NOT_FOUND: there is nothing yet. */
+/** Checks all shares of a configuration, and those that were added beside it. STORAGE_LOCKED while a daemon runs; NOT_FOUND: there is nothing yet. */
 export async function verifyStorage(
-  { storagePath, shares }: LoadedConfig,
+  config: LoadedConfig,
   onFeed: (dir: string, feed: VerifiedFeed) => void,
 ): Promise<VerifyReport> {
+  const { storagePath } = config
   const [index, cores] = [path.join(storagePath, 'index'), path.join(storagePath, 'cores')]
   if (!existsSync(index) || !existsSync(cores))
     throw new ShoalError('NOT_FOUND', `there is nothing in ${storagePath} yet: start the daemon once`)
@@ -44,16 +47,27 @@ export async function verifyStorage(
     database = openLmdb(index)
     checker = await FeedChecker.open(cores)
     const verified: VerifiedShare[] = []
-    for (const { dir, secret } of shares) {
+    const added = await AddedFolders.read(config)
+    for (const { dir, secret } of [...config.shares, ...added.flatMap(({ settings }) => settings ?? [])]) {
       const { read, ...keys } = keysOf(secret)
       if (read === undefined) throw new ShoalError('SECRET_GRADE', `${dir}: a blind secret reads no records`)
       verified.push(await new ShareVerifier(dir, { ...keys, read }, database, checker).verify(onFeed))
     }
+    for (const { kept, fault } of added) if (fault !== undefined) verified.push(unchecked(kept.dir, fault))
     return { shares: verified }
   } finally {
     await checker?.close()
     await database?.close()
     lock.release()
+  }
+}
+
+/** A folder whose secret cannot be had, say: of what is not looked at it cannot be said that it holds. */
+function unchecked(dir: string, fault: string): VerifiedShare {
+  const what = `this folder, which was added to the daemon, cannot be checked: ${fault}`
+  return {
+    ...{ dir, feeds: [], heads: 0, headsNotHere: 0 },
+    faults: [{ name: null, writer: null, record: null, what }],
   }
 }
 
@@ -82,8 +96,10 @@ class ShareVerifier {
     this.#dir = dir
     this.#keys = keys
     this.#checker = checker
-    const prefix = `${keys.shareId.slice(0, 16)}:`
-    this.#index = new ShareIndex(database, prefix, { overwriteDrift: false, isIgnored: () => false })
+    this.#index = new ShareIndex(database, tablePrefix(keys.shareId), {
+      overwriteDrift: false,
+      isIgnored: () => false,
+    })
   }
 
   async verify(onFeed: (dir: string, feed: VerifiedFeed) => void): Promise<VerifiedShare> {
