@@ -73,10 +73,15 @@ export class AddedFolders {
   }
 
   /**
-   * Takes a folder in, durably. Its `dir` exists or can be made and has its links followed. Throws SECRET_INVALID, EXISTS,
+   * Takes a folder in, durably; `onTaken` is called once it is known to be apart from all others, before anything is written.
+   * Its `dir` exists or can be made and has its links followed. Throws SECRET_INVALID, EXISTS,
    * SHARE_UNUSABLE, CONFIG_INVALID, NOT_YET, STORAGE_UNUSABLE.
    */
-  async add(config: Config<Secret>, folder: NewFolder): Promise<ShareConfig<Secret>> {
+  async add(
+    config: Config<Secret>,
+    folder: NewFolder,
+    onTaken: (settings: ShareConfig<Secret>) => void,
+  ): Promise<ShareConfig<Secret>> {
     const found = secretOrFault(folder.secret)
     if (!('grade' in found))
       throw new ShoalError(found.notYet === true ? 'NOT_YET' : 'SECRET_INVALID', found.message)
@@ -84,6 +89,7 @@ export class AddedFolders {
       throw new ShoalError('EXISTS', `${folder.dir} is shared already`)
     const settings = await addedShare(config, folder, this.#file.path)
     await mustBeApart(config, settings, [...config.shares, ...this.shares])
+    onTaken(settings)
     const kept = { ...folder, secret: this.#file.keepSecret(formatSecret(found)) }
     this.#file.add(kept)
     this.#list = [...this.#list, { kept, settings }]
