@@ -73,8 +73,8 @@ function unchecked(dir: string, fault: string): VerifiedShare {
 
 /** What was found in one feed. */
 interface Told {
-  /** The counters that its versions have, and whose path each is of. */
-  readonly paths: Map<number, string>
+  /** What each of its versions says, by the writer's counter. */
+  readonly sayings: Map<number, string>
   /** Whether all its records are here, from the first or from a checkpoint on. */
   isWhole: boolean
 }
@@ -124,7 +124,7 @@ class ShareVerifier {
 
   async #checkFeed(row: IndexFeed): Promise<VerifiedFeed> {
     const { read, feedBlockKey } = this.#keys
-    const told: Told = { paths: new Map(), isWhole: false }
+    const told: Told = { sayings: new Map(), isWhole: false }
     this.#told.set(row.writer, told)
     let versions = 0
     // Of the records that follow one another without a gap up to the last: the first, and the one after them.
@@ -141,8 +141,8 @@ class ShareVerifier {
       checkpoint = header.checkpoint
       versions += entries.length
       const isDelta = header.kind === 'delta'
-      const twice = entries.find((entry) => isDelta && told.paths.has(counterOf(entry)))
-      for (const entry of entries) told.paths.set(counterOf(entry), entry.path)
+      const twice = entries.find((entry) => isDelta && told.sayings.has(counterOf(entry)))
+      for (const entry of entries) told.sayings.set(counterOf(entry), sayingOf(entry))
       return twice === undefined ? undefined : `its version ${counterOf(twice)} was told before`
     })
     const isFromStart = start === 0 || (checkpoint !== undefined && start <= checkpoint)
@@ -162,15 +162,17 @@ class ShareVerifier {
       for (const head of all) {
         const told = this.#told.get(head.author)
         const row = this.#index.feeds.byWriter(head.author)
-        const path = told?.paths.get(counterOf(head))
-        if (path === undefined && told?.isWhole !== true) {
+        const saying = told?.sayings.get(counterOf(head))
+        if (saying === undefined && told?.isWhole === false) {
           headsNotHere++
           continue
         }
         heads++
-        if (path === head.path) continue
+        if (saying === sayingOf(head)) continue
         const quoted = JSON.stringify(head.path)
-        this.#fault(row, null, `the index has a version of ${quoted} that this feed does not say`)
+        const what =
+          told === undefined ? 'by a writer of whom nothing is known' : 'that this feed does not say'
+        this.#fault(row, null, `the index has a version of ${quoted} ${what}`)
       }
     return { heads, headsNotHere }
   }
@@ -179,6 +181,13 @@ class ShareVerifier {
     if (this.#faults.length >= MAX_FAULTS) return
     this.#faults.push({ name: row?.deviceName ?? null, writer: row?.writer ?? null, record, what })
   }
+}
+
+/** Path, kind and content of a version, as one text. */
+function sayingOf(entry: Entry): string {
+  const { path, type } = entry
+  const content = type === 'file' ? entry.content.toString('latin1') : type === 'symlink' ? entry.target : ''
+  return `${path}\0${type}\0${content}`
 }
 
 /** The writer's own running number of an entry. */
