@@ -48,6 +48,16 @@ export class AddedFolders {
     return folders
   }
 
+  /** Those of a storage path in which no daemon runs; nothing there is changed. STORAGE_UNUSABLE. */
+  static async read(config: Config<Secret>): Promise<readonly Added[]> {
+    const folders = new AddedFolders(new FolderFile(config.storagePath, false))
+    for (const kept of folders.#file.folders) {
+      const added = await folders.#load(config, kept)
+      if (added !== undefined) folders.#list = [...folders.#list, added]
+    }
+    return folders.#list
+  }
+
   get all(): readonly Added[] {
     return this.#list
   }
@@ -63,10 +73,15 @@ export class AddedFolders {
   }
 
   /**
-   * Takes a folder in, durably. Its `dir` exists or can be made and has its links followed. Throws SECRET_INVALID, EXISTS,
+   * Takes a folder in, durably; `onTaken` is called once it is known to be apart from all others, before anything is written.
+   * Its `dir` exists or can be made and has its links followed. Throws SECRET_INVALID, EXISTS,
    * SHARE_UNUSABLE, CONFIG_INVALID, NOT_YET, STORAGE_UNUSABLE.
    */
-  async add(config: Config<Secret>, folder: NewFolder): Promise<ShareConfig<Secret>> {
+  async add(
+    config: Config<Secret>,
+    folder: NewFolder,
+    onTaken: (settings: ShareConfig<Secret>) => void,
+  ): Promise<ShareConfig<Secret>> {
     const found = secretOrFault(folder.secret)
     if (!('grade' in found))
       throw new ShoalError(found.notYet === true ? 'NOT_YET' : 'SECRET_INVALID', found.message)
@@ -74,6 +89,7 @@ export class AddedFolders {
       throw new ShoalError('EXISTS', `${folder.dir} is shared already`)
     const settings = await addedShare(config, folder, this.#file.path)
     await mustBeApart(config, settings, [...config.shares, ...this.shares])
+    onTaken(settings)
     const kept = { ...folder, secret: this.#file.keepSecret(formatSecret(found)) }
     this.#file.add(kept)
     this.#list = [...this.#list, { kept, settings }]

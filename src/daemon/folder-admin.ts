@@ -77,7 +77,10 @@ export class FolderAdmin {
         throw new ShoalError('EXISTS', `${real.real} is shared already`)
       await mustBeFree(real, keysOf(parseSecret(folder.secret)).shareId)
       const { folders, config, log } = this.#o
-      const settings = await folders().add(config(), { ...folder, dir: real.real })
+      // Before it is kept: a crash in between must not leave a folder to the next start beside an index of another one.
+      const settings = await folders().add(config(), { ...folder, dir: real.real }, (taken) =>
+        shares.forget(taken),
+      )
       try {
         await shares.add(settings)
       } catch (thrown) {

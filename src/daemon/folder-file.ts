@@ -44,12 +44,15 @@ export class FolderFile {
   readonly #storagePath: string
   #stored: Stored
 
-  /** Reads what there is. STORAGE_UNUSABLE if it cannot be read: without it folders would be missing unseen. */
-  constructor(storagePath: string) {
+  /**
+   * Reads what there is; `tidies`: and removes secrets that no entry names. STORAGE_UNUSABLE if it cannot be read: without it
+   * folders would be missing unseen.
+   */
+  constructor(storagePath: string, tidies = true) {
     this.#storagePath = storagePath
     this.path = path.join(storagePath, 'folders.json')
     this.#stored = read(this.path)
-    this.#removeStrays()
+    if (tidies) this.#removeStrays()
   }
 
   get folders(): readonly KeptFolder[] {

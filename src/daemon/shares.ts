@@ -4,7 +4,7 @@
 import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
-import { ShoalError } from '../core/error.js'
+import { invariant, ShoalError } from '../core/error.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import type { FeedStore } from '../feed/store.js'
 import type { FolderPool } from '../folder/pool.js'
@@ -93,11 +93,17 @@ export class Shares {
   }
 
   /**
-   * Begins to serve one more, as the last. Nothing of what the index knew of the share from an earlier time is believed:
-   * it may have another directory now, and what is missing there would be taken for deleted. SHARE_UNUSABLE, IO.
+   * Believes nothing of what the index knew of a share from an earlier time: it may have another directory now, and what is
+   * missing there would be taken for deleted. Not of one that is served.
    */
+  forget({ secret }: ShareConfig<Secret>): void {
+    const { shareId } = keysOf(secret)
+    invariant(!this.all.some((share) => share.shareId === shareId), 'a share that is served keeps its index')
+    this.#o.database.clear(tablePrefix(shareId))
+  }
+
+  /** Begins to serve one more, as the last, that forget() was called for. SHARE_UNUSABLE, IO. */
   async add(settings: ShareConfig<Secret>): Promise<void> {
-    this.#o.database.clear(tablePrefix(keysOf(settings.secret).shareId))
     await this.#insert(settings, this.#running.length)
   }
 
@@ -118,7 +124,7 @@ export class Shares {
   async remove(at: number): Promise<void> {
     const running = this.#running[at]!
     await this.#take(running)
-    this.#o.database.clear(tablePrefix(running.share.shareId))
+    this.forget(running.settings)
   }
 
   /** Ends the programs that hooks run; the shares wait for that when they stop. */

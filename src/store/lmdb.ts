@@ -7,6 +7,8 @@ import type { Database, Row, Table } from './tables.js'
 
 /** Tables of a hundred shares: the number an environment may hold is fixed when it is opened. */
 const MAX_TABLES = 2048
+/** lmdb.h: all tables are open; those of shares that were removed stay so, for LMDB cannot close one safely. */
+const MDB_DBS_FULL = -30791
 /**
  * Address space, not memory: a map that is outgrown is made anew beside the old one, and both count as resident.
  * LMDB goes beyond it by itself.
@@ -53,8 +55,7 @@ export class LmdbDatabase implements Database {
   }
 
   table<V>(name: string): Table<V> {
-    const table = this.#root.openDB<V, Buffer>({ name, keyEncoding: 'binary', encoding: 'msgpack' })
-    return new LmdbTableView<V>(table, (write) => this.#write(write))
+    return new LmdbTableView<V>(this.#opened(name), (write) => this.#write(write))
   }
 
   transaction<T>(body: () => T): T {
@@ -80,13 +81,26 @@ export class LmdbDatabase implements Database {
     // The names of tables are the keys of the table without a name.
     const names = [...this.#root.getKeys({ snapshot: true })].map((key) => (key as Buffer).toString())
     for (const name of names.filter((each) => each.startsWith(prefix))) {
-      const table = this.#root.openDB({ name, keyEncoding: 'binary', encoding: 'msgpack' })
+      const table = this.#opened(name)
       this.#write(() => table.clearSync())
     }
   }
 
   async close(): Promise<void> {
     await this.#root.close()
+  }
+
+  #opened<V>(name: string): LmdbTable<V, Buffer> {
+    try {
+      return this.#root.openDB<V, Buffer>({ name, keyEncoding: 'binary', encoding: 'msgpack' })
+    } catch (cause) {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === MDB_DBS_FULL)) throw cause
+      throw new ShoalError(
+        'STORAGE_UNUSABLE',
+        'the index has no room for another folder: it takes about 95 in one run of the daemon, those removed since included; start the daemon anew',
+        { cause },
+      )
+    }
   }
 
   /** A write on its own is a transaction, too. */

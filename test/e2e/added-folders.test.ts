@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import type { FolderReport } from '../../src/control/schema-folders.js'
 import { KEY_BYTES } from '../../src/core/keys.js'
 import { deriveSecret, formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import type { VerifyReport } from '../../src/daemon/verify/report.js'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 
 describe('folders that are added while the daemon runs', () => {
@@ -150,7 +151,17 @@ describe('folders that are added while the daemon runs', () => {
 
   it('that the configuration has come to hold are the configuration’s', async () => {
     await add(anna)
+    await comes(more(anna, 'd.txt'), 'meanwhile')
     await anna.stop()
+    // What is checked without a daemon is all that it serves.
+    const verified = await world.run(['log', anna.configFile, '--verify', '--json'])
+    assert.equal(verified.exit, 0, verified.out + verified.err)
+    const { shares } = JSON.parse(verified.out) as VerifyReport
+    assert.deepEqual(
+      shares.map(({ dir }) => dir),
+      [anna.dir, more(anna)],
+    )
+    assert.ok(shares[1]!.heads > 0)
     anna.writeConfig = () => undefined
     const config = JSON.parse(fs.readFileSync(anna.configFile, 'utf8'))
     const entry = { secret: text, dir: more(anna), search_lan: false, known_hosts: [`127.0.0.1:${ben.port}`] }

@@ -7,7 +7,11 @@ import { after, before, describe, it } from 'node:test'
 import type { LogEntry } from '../../src/control/schema-log.js'
 import type { MembersReport } from '../../src/control/schema-members.js'
 import { waitForSync } from '../../src/control/wait.js'
+import { keysOf } from '../../src/core/secret.js'
+import { tablePrefix } from '../../src/daemon/share/share-options.js'
 import type { VerifyReport } from '../../src/daemon/verify/report.js'
+import { openLmdb } from '../../src/store/lmdb.js'
+import { AFTER_LAST_KEY, FIRST_KEY, type Table } from '../../src/store/tables.js'
 import { type TestNode, World } from '../support/daemons.js'
 import { assertEqualTrees } from '../support/trees.js'
 
@@ -174,6 +178,33 @@ describe('a chain of members', () => {
     assert.equal(shares[0]!.headsNotHere, 0)
     assert.equal(shares[0]!.heads, 5)
     assert.match((await world.run(['log', c.configFile, '--verify'])).out, /: all holds\n/)
+
+    // Another content of one version, in the index alone; then a version of a writer that no feed is of.
+    const prefix = tablePrefix(keysOf(world.secret).shareId)
+    const inIndex = async (
+      change: (heads: Table<unknown[][]>, feeds: Table<unknown>) => void,
+    ): Promise<void> => {
+      const database = openLmdb(path.join(c.storage, 'index'))
+      database.transaction(() => change(database.table(`${prefix}heads`), database.table(`${prefix}feeds`)))
+      await database.close()
+    }
+    const whole = (value: unknown[][]): boolean =>
+      value[0]!.some((part) => Buffer.isBuffer(part) && part.length === 32)
+    await inIndex((heads) => {
+      const row = heads.range(FIRST_KEY, AFTER_LAST_KEY).find(({ value }) => whole(value))!
+      const content = row.value[0]!.find((part) => Buffer.isBuffer(part) && part.length === 32) as Buffer
+      content[0]! ^= 1
+      heads.put(row.key, row.value)
+    })
+    const forged = await verify()
+    assert.equal(forged.exit, 1, forged.out)
+    assert.match(forged.out, /that this feed does not say/)
+    await inIndex((_, feeds) => {
+      for (const { key } of feeds.range(FIRST_KEY, AFTER_LAST_KEY)) feeds.remove(key)
+    })
+    const unknown = await verify()
+    assert.equal(unknown.exit, 1, unknown.out)
+    assert.match(unknown.out, /by a writer of whom nothing is known/)
 
     // One bit in everything that RocksDB has written.
     const database = path.join(c.storage, 'cores', 'cores', 'db')

@@ -106,3 +106,21 @@ it('LMDB: what a transaction wrote is written again when the library refuses its
     await rm(directory, { recursive: true, force: true })
   }
 })
+
+it('LMDB says what to do when it can take no more tables, and goes on with those that there are', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'shoal-tables-'))
+  const database = openLmdb(directory)
+  try {
+    const first = database.table<number>('first')
+    const fill = (): void => {
+      for (let at = 0; at <= 2048; at++) database.table(`more-${at}`)
+    }
+    assert.throws(fill, { code: 'STORAGE_UNUSABLE', message: /start the daemon anew/ })
+    first.put(Buffer.from('a'), 1)
+    database.clear('more-')
+    assert.equal(first.get(Buffer.from('a')), 1)
+  } finally {
+    await database.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+})

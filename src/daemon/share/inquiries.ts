@@ -41,6 +41,8 @@ export interface InquiriesOptions {
   readonly settle: () => Promise<void>
   readonly standing: () => Standing
   readonly log: Log
+  /** Milliseconds of a clock that never goes back. Default: this machine's. */
+  readonly monotonicMs?: () => number
 }
 
 /** The newest answer of a device. */
@@ -60,13 +62,26 @@ interface Open {
   readonly by: InquiryPeer | undefined
   /** When it was last told to others. */
   passedMs: number
-  readonly answers: Map<DeviceId, HeardAnswer & { readonly bytes: Buffer }>
+  /** Whether the answer of this device is to be said again, and when it was said last. */
+  isAskedAgain: boolean
+  saidMs: number
+  readonly answers: Map<DeviceId, KeptAnswer>
+}
+
+interface KeptAnswer extends HeardAnswer {
+  /** The newest round when it came. */
+  readonly round: number
+  readonly bytes: Buffer
 }
 
 /** An inquiry that is not repeated for so long is over. */
 const LIFE_MS = 10_000
 /** Ours is repeated this often while somebody wants to know. */
 const REPEAT_MS = 2000
+/** Who has not said its answer again for so many rounds may be gone since, and what it said counts no longer. */
+const FRESH_ROUNDS = 3
+/** However fast rounds come, an answer is said again no faster than this. */
+const AGAIN_MS = 1000
 /** How often it is looked whether this device has come to rest, while it was asked. */
 const LOOK_MS = 25
 /** Before what failed is tried again. */
@@ -111,7 +126,7 @@ export class Inquiries {
     this.#dropOld()
     const open = this.#open.get(id)
     if (open?.isOurs !== true) return false
-    const now = performance.now()
+    const now = this.#nowMs()
     if (open.untilMs - now > LIFE_MS - REPEAT_MS) return true
     open.round++
     open.untilMs = now + LIFE_MS
@@ -119,9 +134,10 @@ export class Inquiries {
     return true
   }
 
-  /** The newest answer of each device to an inquiry, this one's too. */
+  /** The newest answer of each device to an inquiry, this one's too; not of who has fallen silent since. */
   answers(id: string): ReadonlyMap<DeviceId, HeardAnswer> {
-    return this.#open.get(id)?.answers ?? new Map()
+    const open = this.#open.get(id)
+    return new Map(open === undefined ? [] : this.#fresh(open))
   }
 
   /** What a new peer has to know; after all states (members.ts). */
@@ -130,7 +146,7 @@ export class Inquiries {
     const open = [...this.#open.values()]
     if (open.length === 0) return
     peer.sendInquiries(open.map(encodeInquiry))
-    const answers = open.flatMap(({ answers }) => [...answers.values()].map(({ bytes }) => bytes))
+    const answers = open.flatMap((each) => this.#fresh(each).map(([, { bytes }]) => bytes))
     if (answers.length > 0) peer.sendAnswers(answers)
   }
 
@@ -146,9 +162,10 @@ export class Inquiries {
       const known = this.#open.get(id)
       if (known === undefined) this.#begin(decoded.value, false, from)
       else if (round > known.round && !known.isOurs) {
-        const now = performance.now()
+        const now = this.#nowMs()
         known.round = round
         known.untilMs = now + LIFE_MS
+        known.isAskedAgain = true
         if (now - known.passedMs < PASS_MS) continue
         known.passedMs = now
         this.#pass(from, (peer) => peer.sendInquiries([encodeInquiry(known)]))
@@ -169,10 +186,12 @@ export class Inquiries {
   }
 
   #begin({ id, round }: { id: string; round: number }, isOurs: boolean, from?: InquiryPeer): void {
-    const now = performance.now()
+    const now = this.#nowMs()
     if (this.#stopped || (from !== undefined && !this.#mayBegin(from, now))) return
-    const times = { untilMs: now + LIFE_MS, passedMs: now }
-    const open: Open = { id, round, ...times, isSettled: false, isOurs, by: from, answers: new Map() }
+    const open: Open = {
+      ...{ id, round, isOurs, by: from, untilMs: now + LIFE_MS, saidMs: now, passedMs: now },
+      ...{ isSettled: false, isAskedAgain: false, answers: new Map() },
+    }
     this.#open.set(id, open)
     this.#pass(from, (peer) => peer.sendInquiries([encodeInquiry(open)]))
     // At once, so that whoever asks knows that this device can be reached.
@@ -192,7 +211,7 @@ export class Inquiries {
 
   /** Of a shower of the same, not all is told. */
   #refuse(from: InquiryPeer, code: string, what: string): void {
-    if (this.#refusals.take(performance.now())) this.#o.log.warn({ peer: from.device, code }, what)
+    if (this.#refusals.take(this.#nowMs())) this.#o.log.warn({ peer: from.device, code }, what)
   }
 
   /** Of a share that is halted nothing can be settled; once it is approved, its whole disk is looked at (A5). */
@@ -220,6 +239,7 @@ export class Inquiries {
       this.#timer = undefined
       return
     }
+    for (const open of this.#open.values()) this.#sayAgain(open)
     const standing = this.#o.standing()
     if (standing === 'working') return
     const sequence = this.#o.publishState()
@@ -230,13 +250,31 @@ export class Inquiries {
     }
   }
 
+  /** Also while this device is at work again: that it was at rest once is as true as before, for as long as its state stands. */
+  #sayAgain(open: Open): void {
+    const said = open.answers.get(this.#o.own.device)
+    if (!open.isAskedAgain || said === undefined || this.#nowMs() < open.saidMs + AGAIN_MS) return
+    this.#answer(open, said.standing, said.sequence)
+  }
+
+  #fresh({ round, answers }: Open): [DeviceId, KeptAnswer][] {
+    const { device: own } = this.#o.own
+    return [...answers].filter(([device, answer]) => device === own || round - answer.round <= FRESH_ROUNDS)
+  }
+
+  #nowMs(): number {
+    return this.#o.monotonicMs?.() ?? performance.now()
+  }
+
   #answer(open: Open, standing: Standing, sequence: number = this.#o.publishState()): void {
     const { own, shareId, nowMs, peers } = this.#o
     // Higher than those of an earlier run of this device, which may have answered the same inquiry.
     this.#number = Math.max(this.#number + 1, nowMs())
     const answer = { device: own.device, inquiry: open.id, number: this.#number, sequence, standing }
     const bytes = signAnswer(answer, own.secretKey, shareId)
-    open.answers.set(own.device, { ...answer, atMs: nowMs(), bytes })
+    open.answers.set(own.device, { ...answer, atMs: nowMs(), round: open.round, bytes })
+    open.isAskedAgain = false
+    open.saidMs = this.#nowMs()
     for (const peer of peers()) peer.sendAnswers([bytes])
   }
 
@@ -254,7 +292,8 @@ export class Inquiries {
       this.#refuse(from, 'bad-signature', 'answer refused')
       return false
     }
-    open.answers.set(device, { ...read.value, atMs: nowMs(), bytes: Buffer.from(bytes) })
+    const { round } = open
+    open.answers.set(device, { ...read.value, atMs: nowMs(), round, bytes: Buffer.from(bytes) })
     if (open.isOurs) onHeard(device)
     return true
   }
@@ -264,7 +303,7 @@ export class Inquiries {
   }
 
   #dropOld(): void {
-    const now = performance.now()
+    const now = this.#nowMs()
     for (const open of this.#open.values()) if (open.untilMs < now) this.#open.delete(open.id)
   }
 }

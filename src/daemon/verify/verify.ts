@@ -16,18 +16,21 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { openLmdb } from '../../store/lmdb.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { Database } from '../../store/tables.js'
+import { AddedFolders } from '../added-folders.js'
 import { readIfThere } from '../durable-file.js'
 import { lockStorage } from '../lock.js'
+import { tablePrefix } from '../share/share-options.js'
 import type { VerifiedFeed, VerifiedShare, VerifyFault, VerifyReport } from './report.js'
 
 /** More are not worth a line each. */
 const MAX_FAULTS = 200
 
-/** Checks all shares of a configuration. STORAGE_LOCKED while a daemon runs; NOT_FOUND: there is nothing yet. */
+/** Checks all shares of a configuration, and those that were added beside it. STORAGE_LOCKED while a daemon runs; NOT_FOUND: there is nothing yet. */
 export async function verifyStorage(
-  { storagePath, shares }: LoadedConfig,
+  config: LoadedConfig,
   onFeed: (dir: string, feed: VerifiedFeed) => void,
 ): Promise<VerifyReport> {
+  const { storagePath } = config
   const [index, cores] = [path.join(storagePath, 'index'), path.join(storagePath, 'cores')]
   if (!existsSync(index) || !existsSync(cores))
     throw new ShoalError('NOT_FOUND', `there is nothing in ${storagePath} yet: start the daemon once`)
@@ -44,11 +47,13 @@ export async function verifyStorage(
     database = openLmdb(index)
     checker = await FeedChecker.open(cores)
     const verified: VerifiedShare[] = []
-    for (const { dir, secret } of shares) {
+    const added = await AddedFolders.read(config)
+    for (const { dir, secret } of [...config.shares, ...added.flatMap(({ settings }) => settings ?? [])]) {
       const { read, ...keys } = keysOf(secret)
       if (read === undefined) throw new ShoalError('SECRET_GRADE', `${dir}: a blind secret reads no records`)
       verified.push(await new ShareVerifier(dir, { ...keys, read }, database, checker).verify(onFeed))
     }
+    for (const { kept, fault } of added) if (fault !== undefined) verified.push(unchecked(kept.dir, fault))
     return { shares: verified }
   } finally {
     await checker?.close()
@@ -57,10 +62,19 @@ export async function verifyStorage(
   }
 }
 
+/** A folder whose secret cannot be had, say: of what is not looked at it cannot be said that it holds. */
+function unchecked(dir: string, fault: string): VerifiedShare {
+  const what = `this folder, which was added to the daemon, cannot be checked: ${fault}`
+  return {
+    ...{ dir, feeds: [], heads: 0, headsNotHere: 0 },
+    faults: [{ name: null, writer: null, record: null, what }],
+  }
+}
+
 /** What was found in one feed. */
 interface Told {
-  /** The counters that its versions have, and whose path each is of. */
-  readonly paths: Map<number, string>
+  /** What each of its versions says, by the writer's counter. */
+  readonly sayings: Map<number, string>
   /** Whether all its records are here, from the first or from a checkpoint on. */
   isWhole: boolean
 }
@@ -82,8 +96,10 @@ class ShareVerifier {
     this.#dir = dir
     this.#keys = keys
     this.#checker = checker
-    const prefix = `${keys.shareId.slice(0, 16)}:`
-    this.#index = new ShareIndex(database, prefix, { overwriteDrift: false, isIgnored: () => false })
+    this.#index = new ShareIndex(database, tablePrefix(keys.shareId), {
+      overwriteDrift: false,
+      isIgnored: () => false,
+    })
   }
 
   async verify(onFeed: (dir: string, feed: VerifiedFeed) => void): Promise<VerifiedShare> {
@@ -108,7 +124,7 @@ class ShareVerifier {
 
   async #checkFeed(row: IndexFeed): Promise<VerifiedFeed> {
     const { read, feedBlockKey } = this.#keys
-    const told: Told = { paths: new Map(), isWhole: false }
+    const told: Told = { sayings: new Map(), isWhole: false }
     this.#told.set(row.writer, told)
     let versions = 0
     // Of the records that follow one another without a gap up to the last: the first, and the one after them.
@@ -125,8 +141,8 @@ class ShareVerifier {
       checkpoint = header.checkpoint
       versions += entries.length
       const isDelta = header.kind === 'delta'
-      const twice = entries.find((entry) => isDelta && told.paths.has(counterOf(entry)))
-      for (const entry of entries) told.paths.set(counterOf(entry), entry.path)
+      const twice = entries.find((entry) => isDelta && told.sayings.has(counterOf(entry)))
+      for (const entry of entries) told.sayings.set(counterOf(entry), sayingOf(entry))
       return twice === undefined ? undefined : `its version ${counterOf(twice)} was told before`
     })
     const isFromStart = start === 0 || (checkpoint !== undefined && start <= checkpoint)
@@ -146,15 +162,17 @@ class ShareVerifier {
       for (const head of all) {
         const told = this.#told.get(head.author)
         const row = this.#index.feeds.byWriter(head.author)
-        const path = told?.paths.get(counterOf(head))
-        if (path === undefined && told?.isWhole !== true) {
+        const saying = told?.sayings.get(counterOf(head))
+        if (saying === undefined && told?.isWhole === false) {
           headsNotHere++
           continue
         }
         heads++
-        if (path === head.path) continue
+        if (saying === sayingOf(head)) continue
         const quoted = JSON.stringify(head.path)
-        this.#fault(row, null, `the index has a version of ${quoted} that this feed does not say`)
+        const what =
+          told === undefined ? 'by a writer of whom nothing is known' : 'that this feed does not say'
+        this.#fault(row, null, `the index has a version of ${quoted} ${what}`)
       }
     return { heads, headsNotHere }
   }
@@ -163,6 +181,13 @@ class ShareVerifier {
     if (this.#faults.length >= MAX_FAULTS) return
     this.#faults.push({ name: row?.deviceName ?? null, writer: row?.writer ?? null, record, what })
   }
+}
+
+/** Path, kind and content of a version, as one text. */
+function sayingOf(entry: Entry): string {
+  const { path, type } = entry
+  const content = type === 'file' ? entry.content.toString('latin1') : type === 'symlink' ? entry.target : ''
+  return `${path}\0${type}\0${content}`
 }
 
 /** The writer's own running number of an entry. */

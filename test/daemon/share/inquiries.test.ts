@@ -60,6 +60,7 @@ class Node {
       },
       standing: () => this.standing,
       log,
+      monotonicMs: () => clockMs,
     })
     running.push(this)
   }
@@ -86,6 +87,7 @@ class Node {
 }
 
 const running: Node[] = []
+let clockMs = 0
 afterEach(() => {
   for (const node of running.splice(0)) {
     node.inquiries.stop()
@@ -218,6 +220,44 @@ test('only whoever asked can keep an inquiry open, and it knows none that it did
   assert.equal(a.inquiries.renew(ID), true)
   assert.equal(b.inquiries.renew(ID), false)
   assert.equal(a.inquiries.renew('ef'.repeat(16)), false)
+})
+
+test('who falls silent after an answer is out of reach some rounds later, who is there says it again', async () => {
+  const [a, b, c] = chain()
+  a.inquiries.ask(ID)
+  await until('all are at rest', () => a.answerOf(c) === 'at-rest' && a.answerOf(b) === 'at-rest')
+  // Killed: what it said stays on its way through b.
+  c.inquiries.stop()
+  b.lines.delete(c)
+  // At work again: that does not take back what it said.
+  b.standing = 'working'
+  for (let round = 1; round <= 4; round++) {
+    const before = a.inquiries.answers(ID).get(b.device)!.number
+    clockMs += 2001
+    assert.equal(a.inquiries.renew(ID), true)
+    await until('b says it again', () => a.inquiries.answers(ID).get(b.device)!.number > before)
+    assert.equal(a.answerOf(b), 'at-rest')
+  }
+  assert.equal(a.answerOf(c), undefined)
+  const late = new Node()
+  join(b, late)
+  assert.equal(late.answerOf(c), undefined)
+})
+
+test('rounds that follow each other fast are not all answered', async () => {
+  const [a, b] = chain()
+  a.inquiries.ask(ID)
+  await until('b is at rest', () => a.answerOf(b) === 'at-rest')
+  const before = a.inquiries.answers(ID).get(b.device)!.number
+  clockMs += 1001
+  for (let round = 1; round <= 100; round++)
+    b.inquiries.receiveInquiries(b.lines.get(a)!, [encodeInquiry({ id: ID, round })])
+  await until('b says it again', () => a.inquiries.answers(ID).get(b.device)!.number > before)
+  b.inquiries.receiveInquiries(b.lines.get(a)!, [encodeInquiry({ id: ID, round: 101 })])
+  b.digest = 7
+  b.members.publishNow()
+  await until('b answers anew', () => a.isCurrent(b))
+  assert.ok(a.inquiries.answers(ID).get(b.device)!.number <= before + 2)
 })
 
 test('a flood of inquiries is followed up to a bound', () => {
