@@ -47,7 +47,7 @@ export class FolderFile {
   /** Reads what there is. STORAGE_UNUSABLE if it cannot be read: without it folders would be missing unseen. */
   constructor(storagePath: string) {
     this.#storagePath = storagePath
-    this.path = path.join(storagePath, 'folders.json')
+    this.path = folderFilePath(storagePath)
     this.#stored = read(this.path)
     this.#removeStrays()
   }
@@ -110,6 +110,16 @@ export class FolderFile {
     for (const name of namesIn(folder))
       if (SECRET_NAME.test(name) && !named.has(name)) rmSync(path.join(folder, name), { force: true })
   }
+}
+
+/** Where the entries stand, and what their secret files are relative to. */
+export function folderFilePath(storagePath: string): string {
+  return path.join(storagePath, 'folders.json')
+}
+
+/** The entries, for whoever only looks. STORAGE_UNUSABLE. */
+export function keptFolders(storagePath: string): readonly KeptFolder[] {
+  return read(folderFilePath(storagePath)).shared_folders
 }
 
 function read(file: string): Stored {

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test'
 import type { FolderReport } from '../../src/control/schema-folders.js'
 import { KEY_BYTES } from '../../src/core/keys.js'
 import { deriveSecret, formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import type { VerifyReport } from '../../src/daemon/verify/report.js'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 
 describe('folders that are added while the daemon runs', () => {
@@ -95,6 +96,14 @@ describe('folders that are added while the daemon runs', () => {
     fs.writeFileSync(more(ben, 'c.txt'), 'one')
     await comes(more(anna, 'c.txt'), 'one')
     await anna.kill()
+    // Who looks at the storage alone sees it, too.
+    const verified = await world.run(['log', anna.configFile, '--verify', '--json'])
+    assert.deepEqual(
+      (JSON.parse(verified.out) as VerifyReport).shares.map(({ dir }) => dir),
+      [anna.dir, more(anna)],
+    )
+    const examined = await world.run(['doctor', anna.configFile])
+    assert.ok(examined.out.includes(`folder: ${more(anna)} can be read and written`), examined.out)
     await anna.start()
     const folder = async (): Promise<FolderReport> => (await anna.client.folders())[1]!
     assert.deepEqual((await folder()).settings?.useSyncTrash, false)

@@ -16,6 +16,7 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { openLmdb } from '../../store/lmdb.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { Database } from '../../store/tables.js'
+import { readAdded } from '../added-folders.js'
 import { readIfThere } from '../durable-file.js'
 import { lockStorage } from '../lock.js'
 import type { VerifiedFeed, VerifiedShare, VerifyFault, VerifyReport } from './report.js'
@@ -23,11 +24,15 @@ import type { VerifiedFeed, VerifiedShare, VerifyFault, VerifyReport } from './r
 /** More are not worth a line each. */
 const MAX_FAULTS = 200
 
-/** Checks all shares of a configuration. STORAGE_LOCKED while a daemon runs; NOT_FOUND: there is nothing yet. */
+/**
+ * Checks all shares of a configuration, and those that were added while its daemon ran. STORAGE_LOCKED while it runs;
+ * NOT_FOUND: there is nothing yet; STORAGE_UNUSABLE: a share that was added cannot be read.
+ */
 export async function verifyStorage(
-  { storagePath, shares }: LoadedConfig,
+  config: LoadedConfig,
   onFeed: (dir: string, feed: VerifiedFeed) => void,
 ): Promise<VerifyReport> {
+  const { storagePath } = config
   const [index, cores] = [path.join(storagePath, 'index'), path.join(storagePath, 'cores')]
   if (!existsSync(index) || !existsSync(cores))
     throw new ShoalError('NOT_FOUND', `there is nothing in ${storagePath} yet: start the daemon once`)
@@ -44,7 +49,11 @@ export async function verifyStorage(
     database = openLmdb(index)
     checker = await FeedChecker.open(cores)
     const verified: VerifiedShare[] = []
-    for (const { dir, secret } of shares) {
+    const added = await readAdded(config)
+    for (const { kept, fault } of added)
+      if (fault !== undefined)
+        throw new ShoalError('STORAGE_UNUSABLE', `${kept.dir}, which was added, cannot be checked: ${fault}`)
+    for (const { dir, secret } of [...config.shares, ...added.flatMap(({ settings }) => settings ?? [])]) {
       const { read, ...keys } = keysOf(secret)
       if (read === undefined) throw new ShoalError('SECRET_GRADE', `${dir}: a blind secret reads no records`)
       verified.push(await new ShareVerifier(dir, { ...keys, read }, database, checker).verify(onFeed))
