@@ -44,7 +44,7 @@ export class DashboardStore implements FrameStore {
 
   readonly press = (key: Key): void => {
     // What came at once may be several keys; a text that was pasted is the same letter by letter.
-    const keys = key.name === 'text' ? [...key.text].map((text): Key => ({ name: 'text', text })) : [key]
+    const keys = key.name === 'text' ? [...key.text].map(keyOfLetter) : [key]
     for (const each of keys) {
       const { ui, effect } = press(this.#ui, each, this.#options.world(), this.#options.size())
       this.#ui = ui
@@ -97,4 +97,10 @@ export class DashboardStore implements FrameStore {
   #make(): Line[] {
     return frameOf(this.#options.world(), this.#ui, this.#options.size())
   }
+}
+
+/** Of what came at once ink does not say which were keys of their own. */
+function keyOfLetter(text: string): Key {
+  if (text === '\r' || text === '\n') return { name: 'enter' }
+  return text === '\u007f' || text === '\b' ? { name: 'backspace' } : { name: 'text', text }
 }

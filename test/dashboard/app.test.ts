@@ -147,6 +147,8 @@ describe('the dashboard on a terminal', () => {
       // Two at once, as from a fast hand.
       input.type('oy')
       await until('the order', () => effects.length === 1)
+      input.type('/budget\r')
+      await shows(/\/budget 1 of 2[\s\S]*q quit$/)
       input.type('\u0003')
       await until('the end', () => effects.length === 2)
       assert.deepEqual(effects.at(-1), { type: 'quit' })
