@@ -78,7 +78,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
-    ...['daemon/verify/verify', 'dashboard/dashboard', 'dashboard/text'],
+    ...['daemon/verify/verify', 'daemon/added-folders', 'dashboard/dashboard', 'dashboard/text'],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { ROUTES } from '../src/control/calls.js'
 import { LABELS } from '../src/core/keys.js'
 import { repository } from './support/repository.js'
 
@@ -46,4 +47,12 @@ test('links between pages lead to files', () => {
       const url = new URL(target!, new URL(file, repository))
       assert.ok(existsSync(url), `${file} links to ${target}`)
     }
+})
+
+test('docs/cli.md lists every call of the control API', () => {
+  const listed = [...read('docs/cli.md').matchAll(/^\| `(GET|POST|PUT|DELETE) (?=\/v1\/).*?\|/gm)].flatMap(
+    ([cell, method]) => [...cell!.matchAll(/\/v1\/[a-z/-]+/g)].map(([path]) => `${method} ${path}`),
+  )
+  const calls = Object.values(ROUTES).map(({ method, path }) => `${method} ${path}`)
+  assert.deepEqual(listed.sort(), calls.sort())
 })

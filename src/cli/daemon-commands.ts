@@ -122,8 +122,10 @@ export async function peersCommand(io: CliIo, configFile: string, options: JsonO
 export interface RunningConfig {
   /** As it was named. */
   readonly fileName: string
-  /** Those of the file, and then those that were added while the daemon ran. */
+  /** Those that the daemon serves, by their places: of the file as it was read, and then those that were added. */
   readonly shares: readonly { readonly dir: string }[]
+  /** Those of the file as it is now. */
+  readonly inFile: readonly { readonly dir: string }[]
 }
 
 /** The daemon of a configuration file. */
@@ -131,12 +133,14 @@ export async function connect(configFile: string): Promise<{ client: ControlClie
   const { config } = await readConfig(configFile)
   const client = controlClient(config.storagePath)
   const folders = await client.folders().catch((thrown: unknown) => {
-    // A daemon of an earlier version, to which none can be added; whatever else is wrong, the command itself meets.
+    // A daemon of an earlier version, which has those of the file; whatever else is wrong, the command itself meets.
     if (thrown instanceof ShoalError && ['NOT_FOUND', 'DAEMON_UNREACHABLE'].includes(thrown.code)) return []
     throw thrown
   })
-  const added = folders.filter((folder) => folder.added && folder.share !== null)
-  return { client, config: { fileName: config.fileName, shares: [...config.shares, ...added] } }
+  // By the daemon's own places: the file may have become another one since it started, and another folder be meant.
+  const served = folders.filter(({ share }) => share !== null).sort((a, b) => a.share! - b.share!)
+  const shares = served.length > 0 ? served : config.shares
+  return { client, config: { fileName: config.fileName, shares, inFile: config.shares } }
 }
 
 /** Whether somebody who says this means a member. */
@@ -165,8 +169,14 @@ function silentMember(members: readonly MemberReport[], named: string): MemberRe
 /** The place of a folder's share in the configuration. NOT_FOUND. */
 export function shareAt(config: RunningConfig, dir: string): number {
   const at = config.shares.findIndex((share) => share.dir === resolve(dir))
-  if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is not a folder of ${config.fileName}`)
-  return at
+  if (at >= 0) return at
+  const isNew = config.inFile.some((share) => share.dir === resolve(dir))
+  throw new ShoalError(
+    'NOT_FOUND',
+    isNew
+      ? `${printable(dir)} is new in ${config.fileName}, and not served yet: restart the daemon`
+      : `${printable(dir)} is not a folder of ${config.fileName}`,
+  )
 }
 
 /** A table for each folder below its name: paths are long, and beside them nothing else would fit a terminal. */

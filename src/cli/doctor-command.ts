@@ -6,6 +6,7 @@ import { homedir } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { configFoldersOf } from '../config/places.js'
+import type { LoadedConfig } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
 import { shellWord } from '../core/shell-word.js'
@@ -116,15 +117,41 @@ async function examine(file: string, nowMs: number, onStep: (step: string) => vo
   try {
     const source = await ConfigSource.enter(file, { leavesStorage: true })
     const { config } = await source.first()
+    const added = await addedTo(config)
+    const all = { ...config, shares: [...config.shares, ...added.shares] }
     const { examineInstance } = await import('../doctor/instance.js')
     return [
       ...findings,
-      ...(await examineInstance({ config, secretFiles: secretFilesOf(source), nowMs, onStep })),
+      ...added.findings,
+      ...(await examineInstance({ config: all, secretFiles: secretFilesOf(source), nowMs, onStep })),
     ]
   } catch (error) {
     if (!(error instanceof ShoalError) || error.code === 'INTERNAL') throw error
     const todo = error.code === 'WRONG_USER' ? 'run shoal doctor as that user, or as root' : 'mend that first'
     return [...findings, fail('configuration', error.message, todo)]
+  }
+}
+
+/** The folders that were added while the daemon ran, and what is wrong with them. */
+async function addedTo(config: LoadedConfig): Promise<{
+  readonly shares: LoadedConfig['shares']
+  readonly findings: readonly Finding[]
+}> {
+  const { readAdded } = await import('../daemon/added-folders.js')
+  try {
+    const added = await readAdded(config)
+    const findings = added.flatMap(({ kept, fault }) => {
+      if (fault === undefined) return []
+      const text = `${kept.dir}, which shoal add had added, cannot be used: ${fault}`
+      return [fail('folder', text, `mend that, or: shoal remove CONFIG ${kept.dir}`)]
+    })
+    return { shares: added.flatMap(({ settings }) => settings ?? []), findings }
+  } catch (error) {
+    if (!(error instanceof ShoalError) || error.code === 'INTERNAL') throw error
+    const findings = [
+      fail('storage', error.message, 'storage_path must belong to the user that the daemon runs as'),
+    ]
+    return { shares: [], findings }
   }
 }
 

@@ -49,7 +49,7 @@ export async function inviteCommand(
   if (options.json === true) io.out(formatJson(made))
   else {
     io.out(`${made.invite}\n`)
-    io.err(explanation(made))
+    if (io.isQuiet !== true) io.err(explanation(made))
   }
   return 0
 }

@@ -30,7 +30,7 @@ export async function logCommand(
   const { config } = await source.first()
   const { verifyStorage } = await import('../daemon/verify/verify.js')
   const report = await verifyStorage(config, (_, feed) => {
-    if (options.json !== true) io.err(`checked ${feedText(feed)}\n`)
+    if (options.json !== true && io.isQuiet !== true) io.err(`checked ${feedText(feed)}\n`)
   })
   io.out(options.json === true ? formatJson(report) : formatVerified(report))
   return report.shares.every(({ faults }) => faults.length === 0) ? 0 : 1

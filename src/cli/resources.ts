@@ -75,7 +75,7 @@ export async function limitsCommand(
     ? await client.setLimits({ download: bytesOf(download), upload: bytesOf(upload) })
     : await client.limits()
   io.out(json === true ? formatJson(limits) : formatLimits(limits))
-  if (isSet && json !== true)
+  if (isSet && json !== true && io.isQuiet !== true)
     io.err('until the daemon restarts; download_limit and upload_limit in the configuration stay\n')
   return 0
 }

@@ -8,7 +8,7 @@ import { ShoalError, toShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import { formatSecret, keysOf, type Secret } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
-import { FolderFile, type KeptFolder } from './folder-file.js'
+import { FolderFile, folderFilePath, type KeptFolder, keptFolders } from './folder-file.js'
 
 /** A folder to add. */
 export type NewFolder = AddedFolder & { readonly secret: string }
@@ -35,7 +35,7 @@ export class AddedFolders {
     const file = new FolderFile(config.storagePath)
     const folders = new AddedFolders(file)
     for (const kept of file.folders) {
-      const added = await folders.#load(config, kept)
+      const added = await load(config, kept, file.path, folders.shares)
       if (added === undefined) {
         log.info({ dir: kept.dir }, 'a folder that was added is in the configuration file now')
         file.remove(kept, undefined)
@@ -46,16 +46,6 @@ export class AddedFolders {
       folders.#list = [...folders.#list, added]
     }
     return folders
-  }
-
-  /** Those of a storage path in which no daemon runs; nothing there is changed. STORAGE_UNUSABLE. */
-  static async read(config: Config<Secret>): Promise<readonly Added[]> {
-    const folders = new AddedFolders(new FolderFile(config.storagePath, false))
-    for (const kept of folders.#file.folders) {
-      const added = await folders.#load(config, kept)
-      if (added !== undefined) folders.#list = [...folders.#list, added]
-    }
-    return folders.#list
   }
 
   get all(): readonly Added[] {
@@ -113,30 +103,49 @@ export class AddedFolders {
     this.#list = this.#list.filter((each) => each.kept !== kept)
   }
 
-  /** Undefined: the configuration has it now. */
-  async #load(config: Config<Secret>, kept: KeptFolder): Promise<Added | undefined> {
-    try {
-      const settings = await addedShare(config, kept, this.#file.path)
-      const isSame = config.shares.some(
-        ({ dir, secret }) =>
-          dir === settings.dir &&
-          secret.publicKey.equals(settings.secret.publicKey) &&
-          secret.grade === settings.secret.grade,
-      )
-      if (isSame) return undefined
-      await mustBeApart(config, settings, [...config.shares, ...this.shares])
-      return { kept, settings }
-    } catch (thrown) {
-      const { code, message } = toShoalError(thrown)
-      if (code === 'INTERNAL') throw thrown
-      return { kept, fault: message }
-    }
-  }
-
   #at(dir: string): Added {
     const found = this.#list.find(({ kept }) => kept.dir === path.resolve(dir))
     if (found === undefined)
       throw new ShoalError('NOT_FOUND', `${dir} is not a folder that was added while the daemon ran`)
     return found
+  }
+}
+
+/**
+ * The folders that were added, for whoever looks at a storage without running it: changes nothing. `config` as its file says
+ * it now. STORAGE_UNUSABLE.
+ */
+export async function readAdded(config: Config<Secret>): Promise<readonly Added[]> {
+  const list: Added[] = []
+  for (const kept of keptFolders(config.storagePath)) {
+    const others = list.flatMap(({ settings }) => settings ?? [])
+    const added = await load(config, kept, folderFilePath(config.storagePath), others)
+    if (added !== undefined) list.push(added)
+  }
+  return list
+}
+
+/** Undefined: the configuration has it now. */
+async function load(
+  config: Config<Secret>,
+  kept: KeptFolder,
+  fileName: string,
+  before: readonly ShareConfig<Secret>[],
+): Promise<Added | undefined> {
+  try {
+    const settings = await addedShare(config, kept, fileName)
+    const isSame = config.shares.some(
+      ({ dir, secret }) =>
+        dir === settings.dir &&
+        secret.publicKey.equals(settings.secret.publicKey) &&
+        secret.grade === settings.secret.grade,
+    )
+    if (isSame) return undefined
+    await mustBeApart(config, settings, [...config.shares, ...before])
+    return { kept, settings }
+  } catch (thrown) {
+    const { code, message } = toShoalError(thrown)
+    if (code === 'INTERNAL') throw thrown
+    return { kept, fault: message }
   }
 }

@@ -50,7 +50,7 @@ export class FolderFile {
    */
   constructor(storagePath: string, tidies = true) {
     this.#storagePath = storagePath
-    this.path = path.join(storagePath, 'folders.json')
+    this.path = folderFilePath(storagePath)
     this.#stored = read(this.path)
     if (tidies) this.#removeStrays()
   }
@@ -113,6 +113,16 @@ export class FolderFile {
     for (const name of namesIn(folder))
       if (SECRET_NAME.test(name) && !named.has(name)) rmSync(path.join(folder, name), { force: true })
   }
+}
+
+/** Where the entries stand, and what their secret files are relative to. */
+export function folderFilePath(storagePath: string): string {
+  return path.join(storagePath, 'folders.json')
+}
+
+/** The entries, for whoever only looks. STORAGE_UNUSABLE. */
+export function keptFolders(storagePath: string): readonly KeptFolder[] {
+  return read(folderFilePath(storagePath)).shared_folders
 }
 
 function read(file: string): Stored {

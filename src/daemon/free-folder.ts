@@ -52,7 +52,9 @@ async function checkMarkers(dir: string, own: ShareId | undefined): Promise<void
   if (here.type === 'present' && here.shareId !== own)
     throw new ShoalError(
       'SHARE_UNUSABLE',
-      own === undefined ? `${dir} is a share already` : `${dir} is another share already`,
+      own === undefined
+        ? `${dir} is a share already`
+        : `${dir} is another share already: give that share's secret, or remove its .shoal to make a new share of its files`,
     )
   if (here.type === 'garbled' || here.type === 'own-dir-unsafe' || here.type === 'root-gone')
     throw new ShoalError('SHARE_UNUSABLE', `cannot use ${dir}: ${here.detail}`)

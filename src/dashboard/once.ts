@@ -12,6 +12,7 @@ import {
   totalRates,
   type World,
 } from './model/world.js'
+import { whatOf } from './screens/drift.js'
 import { mapSentence } from './screens/map.js'
 import { memberState } from './screens/peers.js'
 import { amount } from './screens/shared.js'
@@ -78,8 +79,8 @@ function shareText(share: ShareItem, world: World): string[] {
     driftOf(world)
       .filter(isMine)
       .map(
-        ({ drift: { path, kind, acknowledgement } }) =>
-          `${safe(path)}: ${kind}${acknowledgement === null ? '' : `, acknowledged: ${safe(acknowledgement.reason)}`}`,
+        ({ drift }) =>
+          `${safe(drift.path)}: ${whatOf(drift)}${drift.acknowledgement === null ? '' : `, acknowledged: ${safe(drift.acknowledgement.reason)}`}`,
       ),
   )
   listed(

@@ -34,10 +34,12 @@ export async function targetsOf(
 }
 
 async function named(name: string): Promise<Target[]> {
-  const stat = await fs.stat(name).catch((cause: unknown) => {
-    throw new ShoalError('CONFIG_UNREADABLE', `cannot read ${name}: ${(cause as Error).message}`, { cause })
-  })
-  if (stat.isDirectory()) return inFolder(path.resolve(name))
+  // What is not there may be NAME.conf that stands in parts; reading it says what is wrong.
+  const isFolder = await fs.stat(name).then(
+    (stat) => stat.isDirectory(),
+    () => false,
+  )
+  if (isFolder) return inFolder(path.resolve(name))
   const { config } = await readConfig(name)
   return [{ name: path.basename(name).replace(/\.conf$/, ''), storagePath: config.storagePath, fault: '' }]
 }

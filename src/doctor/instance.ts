@@ -1,5 +1,7 @@
 // Examines a configuration, its storage and folders, its hosts and its daemon, with the rights of this process, which
 // should be those that the daemon has. Changes nothing but a try in the staging areas (probes/file-system.ts).
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ShareConfig } from '../config/config.js'
 import type { FileFacts } from '../config/open.js'
 import type { LoadedConfig } from '../config/secrets.js'
@@ -50,11 +52,12 @@ export async function examineInstance(options: InstanceOptions): Promise<Finding
   const counted = await countDirectories(dirs, MOST_DIRECTORIES, (count) =>
     onStep(`folders: ${count} directories`),
   )
+  const hasRun = existsSync(join(config.storagePath, 'index'))
   const isRunning = daemon.state === 'running' || daemon.state === 'silent'
   const found = [
     ...checkSecrets({ files: options.secretFiles }),
     ...checkStorageFolder(storageFacts(config.storagePath, nowMs)),
-    ...shares.flatMap((facts) => checkShareFolder(facts, isRunning)),
+    ...shares.flatMap((facts) => checkShareFolder(facts, isRunning, hasRun)),
     ...config.shares.flatMap((share) => examineFileSystem(share)),
     ...examineSpace(config, daemon),
     ...examineLimits({ pid: report?.pid, shares: config.shares.length, counted }),

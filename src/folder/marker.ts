@@ -109,7 +109,13 @@ export function findMarker(rootPath: string): MarkerFound {
   try {
     root = new SafeRoot(rootPath)
   } catch (thrown) {
-    return { type: 'root-gone', detail: faultOf(thrown).detail }
+    const { code, detail } = faultOf(thrown)
+    // The reason of a halt, and the first that somebody reads of a disk that is not mounted.
+    const said =
+      code === 'ENOENT'
+        ? 'the folder is not there; is its disk mounted?'
+        : `the folder cannot be opened: ${detail}`
+    return { type: 'root-gone', detail: said }
   }
   try {
     return findMarkerBelow(root)

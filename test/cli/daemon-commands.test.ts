@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
+import type { FolderReport } from '../../src/control/schema-folders.js'
 import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
@@ -217,6 +218,22 @@ describe('other commands to the daemon', () => {
     const { exit, err } = await shoal(['approve', config, '/c'])
     assert.deepEqual([exit, err], [66, `/c is not a folder of ${config}\n`])
     assert.deepEqual(backend.calls, ['approve undefined', 'approve 1'])
+  })
+
+  it('name folders by the places that the daemon has them at, whatever the file has become', async () => {
+    const served = (at: number, dir: string, added = false): FolderReport => ({
+      ...{ share: at, dir: join(folder, dir), grade: 'write', added, fault: null, settings: null },
+    })
+    backend.folderList = [served(0, 'b'), served(1, 'c', true)]
+    const inviteTo = (dir: string) => shoal(['invite', config, join(folder, dir), '--grade', 'write'])
+    for (const dir of ['b', 'c']) assert.equal((await inviteTo(dir)).exit, 0)
+    const { exit, err } = await inviteTo('a')
+    const said = `${join(folder, 'a')} is new in ${config}, and not served yet: restart the daemon\n`
+    assert.deepEqual([exit, err], [66, said])
+    assert.deepEqual(
+      backend.calls.filter((call) => call.startsWith('invite')).map((call) => call.split(' ')[1]),
+      ['0', '1'],
+    )
   })
 
   it('forget a silent member by its name or its id', async () => {

@@ -145,11 +145,17 @@ describe('the overview', () => {
   })
 
   it('never takes an old answer of a silent daemon for true', () => {
-    const gone = world(daemon('a', { reach: { type: 'down', why: 'it is not running' } }))
+    const why = 'the daemon of a storage path with quite a long name is not running'
+    const gone = world(
+      daemon('a', { reach: { type: 'down', why }, status: status(share({ conflicts: 3, drift: 2 })) }),
+    )
     const text = shown(gone, 'overview').join('\n')
     assert.match(text, /no reply/)
     assert.doesNotMatch(text, /idle/)
     assert.match(shown(gone, 'peers').join('\n'), /no other members/)
+    assert.doesNotMatch(text, /Conflicts \(|Drift \(/)
+    // The end of the reason is what matters.
+    assert.match(shown(gone, 'overview', 60, 18).join('\n'), /is not running/)
   })
 })
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { type Effect, type Key, press } from '../../src/dashboard/model/keys.js'
 import { shownList } from '../../src/dashboard/model/list.js'
 import { FIRST_UI, screenUi, type Ui } from '../../src/dashboard/model/ui.js'
-import type { DriftItem, PeerItem, World } from '../../src/dashboard/model/world.js'
+import type { DaemonView, DriftItem, PeerItem, World } from '../../src/dashboard/model/world.js'
 import { busyWorld, daemon, world } from './scene.js'
 
 const SIZE = { columns: 80, rows: 23 }
@@ -21,6 +21,12 @@ function typed(keys: string, of: World = busyWorld(), from: Ui = FIRST_UI): { ui
     if (pressed.effect !== undefined) effects.push(pressed.effect)
   }
   return { ui, effects }
+}
+
+function asReader(view: DaemonView): DaemonView {
+  if (view.status === undefined) return view
+  const shares = view.status.shares.map((share) => ({ ...share, grade: 'read' as const }))
+  return { ...view, status: { ...view.status, shares } }
 }
 
 function chosen<T>(ui: Ui, of: World = busyWorld()): T {
@@ -129,6 +135,9 @@ describe('orders', () => {
     assert.match(why('7w')!, /nobody has acknowledged/)
     assert.match(why('1a')!, /is not halted/)
     assert.match(why('1<end>p')!, /does not answer/)
+    // A reader can settle nothing: said before anything is asked.
+    const readers: World = { ...busyWorld(), daemons: busyWorld().daemons.map(asReader) }
+    for (const key of 'tob') assert.match(typed(`6${key}`, readers).ui.notice!.text, /may only read/)
   })
 
   it('pause after a yes, go on and look through at once', () => {

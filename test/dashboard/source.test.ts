@@ -146,7 +146,7 @@ describe('the text form', () => {
       '    phone, write: 40 files, 500 MiB behind, udx 203.0.113.7:49152, round trip 43 ms, holds 25 %, 0 B/s down, 256 KiB/s up',
       '    2026/11/日本の山/富士山の写真.jpg: 90 % of 100 MiB, 3.0 MiB/s, 25s left, from nas, phone',
       '    notes/plan.md: this by laptop, the other by phone, in notes/plan.md.conflict-phone-20261121',
-      '    cover.png: changed, acknowledged: shown on the wall',
+      '    cover.png: changed in mode, acknowledged: shown on the wall',
       '    a/b\\u{1b}[2J.jpg: cannot write: no space left',
       '  halted: the folder has become empty',
       'Daemon server: the daemon of storage path /var/lib/shoal/server is not running',
@@ -179,6 +179,16 @@ describe('the daemons that are meant', () => {
       }
       const [a] = [conf('a'), conf('b')]
       fs.writeFileSync(path.join(folder, 'wrong.conf'), '{', { mode: 0o600 })
+      const parts = path.join(folder, 'c.conf')
+      fs.mkdirSync(`${parts}.d`)
+      fs.writeFileSync(path.join(`${parts}.d`, '10.part'), `{ "storage_path": "${folder}/c" }\n`, {
+        mode: 0o600,
+      })
+      assert.deepEqual(
+        (await targetsOf([parts], {})).map(({ name, storagePath }) => [name, storagePath]),
+        [['c', `${folder}/c`]],
+      )
+      fs.rmSync(`${parts}.d`, { recursive: true })
       const found = await targetsOf([folder, a], {})
       assert.deepEqual(
         found.map(({ name, storagePath }) => [name, storagePath]),

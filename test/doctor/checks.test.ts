@@ -230,6 +230,20 @@ describe('storage and folders', () => {
       expect: [['ok', /the first run makes it/]],
     },
     {
+      name: 'a folder that is gone while the daemon does not run',
+      findings: checkShareFolder(
+        { ...lacking({ state: 'missing' }), marker: { state: 'none' } },
+        false,
+        true,
+      ),
+      expect: [['warn', /is not there/, /mounted/]],
+    },
+    {
+      name: 'the empty place of a disk that is not mounted',
+      findings: checkShareFolder({ ...SHARE, marker: { state: 'none' } }, false, true),
+      expect: [['warn', /no marker/, /mounted/]],
+    },
+    {
       name: 'a folder that is a file',
       findings: checkShareFolder(lacking({ state: 'no-folder' }), true),
       expect: [['fail', /is no folder/]],

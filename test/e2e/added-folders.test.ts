@@ -96,6 +96,14 @@ describe('folders that are added while the daemon runs', () => {
     fs.writeFileSync(more(ben, 'c.txt'), 'one')
     await comes(more(anna, 'c.txt'), 'one')
     await anna.kill()
+    // Who looks at the storage alone sees it, too.
+    const verified = await world.run(['log', anna.configFile, '--verify', '--json'])
+    assert.deepEqual(
+      (JSON.parse(verified.out) as VerifyReport).shares.map(({ dir }) => dir),
+      [anna.dir, more(anna)],
+    )
+    const examined = await world.run(['doctor', anna.configFile])
+    assert.ok(examined.out.includes(`folder: ${more(anna)} can be read and written`), examined.out)
     await anna.start()
     const folder = async (): Promise<FolderReport> => (await anna.client.folders())[1]!
     assert.deepEqual((await folder()).settings?.useSyncTrash, false)

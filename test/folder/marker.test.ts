@@ -79,7 +79,9 @@ test('A5: what halts a share', () => {
   fs.rmSync(at('.shoal'))
   fs.writeFileSync(at('.shoal'), '')
   assert.equal(readMarker(root, ID, identity).state, 'own-dir-unsafe')
-  assert.equal(readMarker(at('none'), ID, identity).state, 'root-gone')
+  const gone = readMarker(at('none'), ID, identity)
+  assert.equal(gone.state, 'root-gone')
+  assert.match((gone as { detail: string }).detail, /^the folder is not there; is its disk mounted/)
   assert.equal(readMarker(at('.shoal'), ID, identity).state, 'root-gone')
 })
 

@@ -16,7 +16,7 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { openLmdb } from '../../store/lmdb.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { Database } from '../../store/tables.js'
-import { AddedFolders } from '../added-folders.js'
+import { readAdded } from '../added-folders.js'
 import { readIfThere } from '../durable-file.js'
 import { lockStorage } from '../lock.js'
 import { tablePrefix } from '../share/share-options.js'
@@ -47,7 +47,7 @@ export async function verifyStorage(
     database = openLmdb(index)
     checker = await FeedChecker.open(cores)
     const verified: VerifiedShare[] = []
-    const added = await AddedFolders.read(config)
+    const added = await readAdded(config)
     for (const { dir, secret } of [...config.shares, ...added.flatMap(({ settings }) => settings ?? [])]) {
       const { read, ...keys } = keysOf(secret)
       if (read === undefined) throw new ShoalError('SECRET_GRADE', `${dir}: a blind secret reads no records`)

@@ -15,7 +15,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 const WORDS: readonly (readonly [string, string])[] = [
   [
     'missing',
-    'bytes that are to come still; "3 f": three files to remove or to dress, with no content to come',
+    'bytes that are to come still; "3 f": three paths to remove or to change, with no content to come',
   ],
   ['in sync', 'how many members hold exactly the same, of all that are waited for'],
   ['look', 'conflicts, drift and problems: things that a person should look at'],

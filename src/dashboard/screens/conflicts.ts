@@ -42,7 +42,12 @@ export const CONFLICTS: Screen<ConflictItem> = {
       : 'no conflicts: nobody has changed a file that somebody else changed at the same time',
   count: (world) =>
     world.daemons.reduce(
-      (sum, { status }) => sum + (status?.shares ?? []).reduce((all, { conflicts }) => all + conflicts, 0),
+      (sum, { status, reach }) =>
+        sum +
+        (reach.type === 'up' ? (status?.shares ?? []) : []).reduce(
+          (all, { conflicts }) => all + conflicts,
+          0,
+        ),
       0,
     ),
   detailLines: () => 8,
@@ -84,15 +89,19 @@ function keep(
 ): Action<ConflictItem> {
   return {
     ...{ key, label, help },
-    step: ({ conflict, daemon, place }) => ({
-      type: 'confirm',
-      title: `Keep ${which} of ${safe(conflict.path)}?`,
-      lines: lines(conflict),
-      order: {
-        ...{ type: 'resolve', daemon: daemon.key, share: place, copy: conflict.copy, keep: which },
-        id: conflict.id,
-      },
-    }),
+    step: ({ conflict, daemon, place }) => {
+      if (daemon.status?.shares[place]?.grade !== 'write')
+        return { type: 'refuse', why: 'this device may only read: do it on one that may write' }
+      return {
+        type: 'confirm',
+        title: `Keep ${which} of ${safe(conflict.path)}?`,
+        lines: lines(conflict),
+        order: {
+          ...{ type: 'resolve', daemon: daemon.key, share: place, copy: conflict.copy, keep: which },
+          id: conflict.id,
+        },
+      }
+    },
   }
 }
 
@@ -123,7 +132,12 @@ function conflictDetail({ conflict }: ConflictItem, width: number, lines: number
     ),
     row('when', [plain(timeOf(kept))], [plain(timeOf(other))]),
     row('changed', ...differing(({ mtime }) => dateTime(Date.parse(mtime)))),
-    row('size', ...differing(({ type, size }) => (type === 'file' ? `${formatBytes(size)} (${size})` : '-'))),
+    row(
+      'size',
+      ...differing(({ type, size }) =>
+        type === 'file' ? `${formatBytes(size)}${size < 1024 ? '' : ` (${size})`}` : '-',
+      ),
+    ),
     row(
       'type',
       ...differing(({ type, mode, target }) =>

@@ -31,7 +31,8 @@ export const DRIFT: Screen<DriftItem> = {
     },
     {
       ...{ id: 'kinds', title: 'DIFFERS IN', width: 12, weight: 1, most: 24, rank: 3 },
-      cell: ({ drift }, width) => nameCell(drift.kinds.join(', '), width),
+      cell: ({ drift }, width) =>
+        nameCell(drift.kinds.filter((each) => each !== WHAT[drift.kind]).join(', ') || '-', width),
     },
     {
       ...{ id: 'since', title: 'SINCE', width: 11, rank: 2 },
@@ -53,7 +54,8 @@ export const DRIFT: Screen<DriftItem> = {
       : 'no drift: what is only read here is as the share says',
   count: (world) =>
     world.daemons.reduce(
-      (sum, { status }) => sum + (status?.shares ?? []).reduce((all, { drift }) => all + drift, 0),
+      (sum, { status, reach }) =>
+        sum + (reach.type === 'up' ? (status?.shares ?? []) : []).reduce((all, { drift }) => all + drift, 0),
       0,
     ),
   detailLines: () => 5,
@@ -113,6 +115,12 @@ function whereOf(
   return { daemon: daemon.key, share: place, path }
 }
 
+/** "changed in content, mode"; of what is all there or all gone, once. */
+export function whatOf({ kind, kinds }: DriftItem['drift']): string {
+  const more = kinds.filter((each) => each !== WHAT[kind])
+  return more.length === 0 ? WHAT[kind] : `${WHAT[kind]} in ${more.join(', ')}`
+}
+
 /** What becomes of it. */
 function thenOf({ drift }: DriftItem): Span & { readonly text: string } {
   const { acknowledgement, policy, nextRestore } = drift
@@ -129,7 +137,7 @@ function driftDetail(
   lines: number,
   { nowMs }: World,
 ): Line[] {
-  const { path, kind, kinds, since, acknowledgement, restores, nextRestore, policy } = drift
+  const { path, since, acknowledgement, restores, nextRestore, policy } = drift
   const then =
     policy === 'report'
       ? 'it stays until somebody acts (policy: report)'
@@ -141,10 +149,7 @@ function driftDetail(
       'path',
       joined([pathCell(path, Math.max(10, width - 24)), [span(`in ${safe(shareName)}`, 'muted')]]),
     ),
-    fact(
-      'here',
-      joined([`${WHAT[kind]}: ${kinds.join(', ')}`, restores > 0 ? `put back ${restores} times` : ''], ', '),
-    ),
+    fact('here', joined([whatOf(drift), restores > 0 ? `put back ${restores} times` : ''], ', ')),
     fact('since', since === null ? '-' : `${dateTime(Date.parse(since))}, ${ago(Date.parse(since), nowMs)}`),
     fact(
       'then',

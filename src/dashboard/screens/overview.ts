@@ -1,5 +1,6 @@
 // The shares of all daemons: how each is, what is missing, what moves, and what somebody should look at.
 import { formatBytes, formatCount } from '../../cli/text.js'
+import { wrapWords } from '../model/box.js'
 import { chart } from '../model/chart.js'
 import { bar, duration, grouped, percent, perSecond, sparkline } from '../model/format.js'
 import { joined, type Line, safe, span, type Words } from '../model/span.js'
@@ -185,9 +186,13 @@ function toLookAt({ report }: ShareItem): number {
   return report.conflicts + report.drift + report.problems.length + (report.state === 'halted' ? 1 : 0)
 }
 
-function silentDetail({ daemon }: OverviewItem, _width: number): Line[] {
+function silentDetail({ daemon }: OverviewItem, width: number): Line[] {
   const why = daemon.reach.type === 'down' ? daemon.reach.why : 'it has not answered yet'
-  return [fact('daemon', safe(daemon.name)), fact('why', [span(safe(why), 'warn')])]
+  const lines = wrapWords(safe(why), width - CHART_LABEL)
+  return [
+    fact('daemon', safe(daemon.name)),
+    ...lines.map((text, at) => fact(at === 0 ? 'why' : '', [span(text, 'warn')])),
+  ]
 }
 
 function shareDetail(share: ShareItem, width: number, lines: number, world: World): Line[] {

@@ -75,9 +75,16 @@ export interface LeftoverFacts {
 /** What a download without a peer may take. */
 const OLD_MS = 7 * 86_400_000
 
-export function checkShareFolder({ folder, marker, grade }: ShareFacts, isRunning: boolean): Finding[] {
+/** `hasRun`: the storage is of a daemon that ran, so that a folder without a marker may be a disk that is not mounted. */
+export function checkShareFolder(
+  { folder, marker, grade }: ShareFacts,
+  isRunning: boolean,
+  hasRun = false,
+): Finding[] {
   const { path, state } = folder
+  const lost = 'of a new share, nothing: the next run makes it; else, is its disk mounted?'
   if (state === 'missing') {
+    if (marker.state === 'none' && !isRunning && hasRun) return [warn('folder', `${path} is not there`, lost)]
     if (marker.state === 'none' && !isRunning)
       return [ok('folder', `${path} is not there yet; the first run makes it`)]
     return [
@@ -101,6 +108,7 @@ export function checkShareFolder({ folder, marker, grade }: ShareFacts, isRunnin
         'see that the right disk is mounted there and the right folder is named; then: shoal approve CONFIG',
       ),
     ]
+  if (marker.state === 'none' && hasRun) return [warn('folder', `${path} has no marker of its share`, lost)]
   const begun = marker.state === 'ours' ? 'has the marker of its share' : 'begins a share'
   return [ok('folder', `${path} can be read and written (${grade}), ${begun}`)]
 }
