@@ -45,14 +45,14 @@ export class FolderFile {
   #stored: Stored
 
   /**
-   * Reads what there is; `tidies`: and removes secrets that no entry names. STORAGE_UNUSABLE if it cannot be read: without it
-   * folders would be missing unseen.
+   * Reads what there is, and removes secrets that no entry names. STORAGE_UNUSABLE if it cannot be read: without it folders
+   * would be missing unseen.
    */
-  constructor(storagePath: string, tidies = true) {
+  constructor(storagePath: string) {
     this.#storagePath = storagePath
     this.path = folderFilePath(storagePath)
     this.#stored = read(this.path)
-    if (tidies) this.#removeStrays()
+    this.#removeStrays()
   }
 
   get folders(): readonly KeptFolder[] {
