@@ -33,6 +33,21 @@ test('5,000 files made at once on a running node, while the other one makes some
   })
 })
 
+test('a folder of more files than are worked on at a time gets a name that sorts after its own', async () => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
+    const nodes = (await world.start(['a', 'b'])) as [TestNode, TestNode]
+    const [a, b] = nodes
+    for (let i = 0; i < FILES; i++) a.write(`a/${i % 50}/${i}`, `file ${i}`)
+    await converged(nodes, { timeoutMs: 90_000 })
+    await b.stop()
+    fs.renameSync(a.at('a'), a.at('z'))
+    await a.client.settle()
+    await b.start()
+    await converged(nodes, { timeoutMs: 90_000 })
+    assertEqualTrees([a.dir, b.dir])
+  })
+})
+
 const free = fs.statfsSync(os.tmpdir())
 const freeBytes = free.bavail * free.bsize
 

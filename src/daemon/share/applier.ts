@@ -57,6 +57,8 @@ export class Applier {
   #scheduled = false
   /** Tasks that were on their way at the last recheck. */
   #old = new Set<ApplyTask>()
+  /** Removals that have to wait were left to a later pass. */
+  #isRemovalLeft = false
   #recheckedMs = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -261,11 +263,23 @@ export class Applier {
       case 'no-pieces':
         return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
       case 'ready':
+        if (this.#isLeftForNow(made.task, row)) return
         this.#active.set(path, made.task)
         return this.#offer(made.task)
       case 'gather':
         return this.#startWrite(made.task)
     }
+  }
+
+  /**
+   * Whether a removal that waits for others is left to a later pass: those that wait take up half of the places at most, or
+   * there would be none for what they wait for, a folder's files under their new names.
+   */
+  #isLeftForNow(task: ApplyTask, row: DiskRow | undefined): boolean {
+    if (task.step.type !== 'remove' || this.#active.size < MAX_ACTIVE / 2) return false
+    if (!this.#mustWait(task, row)) return false
+    this.#isRemovalLeft = true
+    return true
   }
 
   #startWrite(task: ApplyTask): void {
@@ -310,6 +324,10 @@ export class Applier {
       this.#noteDone(via.from, true)
     }
     if (step.type === 'mkdir') this.#options.onMade(path)
+    if (this.#isRemovalLeft && this.#active.size <= MAX_ACTIVE / 2) {
+      this.#isRemovalLeft = false
+      this.#cursor.startOver()
+    }
     this.wake()
   }
 
