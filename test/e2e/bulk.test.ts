@@ -48,6 +48,34 @@ test('a folder of more files than are worked on at a time gets a name that sorts
   })
 })
 
+test('a folder of more files than are worked on at a time is set aside, and another takes its place', async () => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
+    const nodes = (await world.start(['a', 'b'])) as [TestNode, TestNode]
+    const [a, b] = nodes
+    for (let i = 0; i < FILES; i++) a.write(`a/${i % 50}/${i}`, `old ${i}`)
+    await converged(nodes, { timeoutMs: 90_000 })
+    await b.stop()
+    fs.renameSync(a.at('a'), a.at('z'))
+    for (let i = 0; i < FILES; i++) a.write(`a/${i % 50}/${i}`, `new ${i}`)
+    await a.client.settle()
+    await b.start()
+    await converged(nodes, { timeoutMs: 120_000 })
+    assertEqualTrees([a.dir, b.dir])
+    // And the two change places: each is to hold what the other one has.
+    await b.stop()
+    for (const [from, to] of [
+      ['a', 'x'],
+      ['z', 'a'],
+      ['x', 'z'],
+    ])
+      fs.renameSync(a.at(from!), a.at(to!))
+    await a.client.settle()
+    await b.start()
+    await converged(nodes, { timeoutMs: 120_000 })
+    assertEqualTrees([a.dir, b.dir])
+  })
+})
+
 const free = fs.statfsSync(os.tmpdir())
 const freeBytes = free.bavail * free.bsize
 

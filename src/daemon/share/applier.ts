@@ -6,10 +6,9 @@ import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
-import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
 import type { ApplierOptions } from './applier-options.js'
-import { type ActiveStep, type ApplyTask, isSameContent, isSameStep } from './apply-task.js'
+import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, resultOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { Parked } from './parked.js'
@@ -19,7 +18,7 @@ import { makeTask } from './task-maker.js'
 import { keyedToken } from './token.js'
 import { transfersAmong } from './transfers.js'
 import { Unavailable } from './unavailable.js'
-import { mustWait } from './wait-rules.js'
+import { Waiting } from './waiting.js'
 import { WantedCursor } from './wanted-cursor.js'
 import { WholeTasks } from './whole-tasks.js'
 
@@ -27,6 +26,8 @@ import { WholeTasks } from './whole-tasks.js'
 const MAX_ACTIVE = 4096
 /** While fewer than this are on their way, content that no connected peer has yet is waited for as well. */
 const FEW_ACTIVE = 256
+/** Wanted paths looked at in one turn. */
+const PASS_PATHS = 2 * MAX_ACTIVE
 /** More changes than this at once are bulk. */
 const FRESH_CHANGES = 64
 /** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
@@ -47,8 +48,7 @@ export class Applier {
   readonly #fresh = new Set<RelPath>()
   readonly #parked = new Parked()
   readonly #unavailable = new Unavailable()
-  /** Staged tasks whose commit would take away the last local copy of what another path still needs (P3). */
-  readonly #deferred = new Set<ApplyTask>()
+  readonly #waiting: Waiting
   /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
   readonly #leftovers: Set<string>
   readonly #whole = new WholeTasks()
@@ -57,8 +57,6 @@ export class Applier {
   #scheduled = false
   /** Tasks that were on their way at the last recheck. */
   #old = new Set<ApplyTask>()
-  /** Removals that have to wait were left to a later pass. */
-  #isRemovalLeft = false
   #recheckedMs = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -77,6 +75,11 @@ export class Applier {
       rescan: (directory) => this.#options.rescan([directory]),
     })
     this.#shortcuts = new Shortcuts(this.#context, (path) => this.#active.has(path))
+    this.#waiting = new Waiting(
+      this.#context.index,
+      (path, content) => this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(path, content),
+      MAX_ACTIVE,
+    )
     this.#committer = new Committer(this.#context, this.#shortcuts, options.nowMs, {
       onStale: (task) => {
         this.#giveUp(task, this.#context.index.step(task.path))
@@ -84,9 +87,10 @@ export class Applier {
         this.wake()
       },
       isHeldBack: (task, row) => {
-        const isHeld = this.#shortcuts.isTaken(task.path) || this.#mustWait(task, row)
-        if (isHeld) this.#deferred.add(task)
-        return isHeld
+        if (!this.#shortcuts.isTaken(task.path)) return this.#waiting.holds(task, row)
+        // Its file goes to another path, and it ends with that.
+        this.#waiting.keep(task, { type: 'children' })
+        return true
       },
       onDone: (task) => this.#done(task),
       onChanged: (task) => {
@@ -180,17 +184,28 @@ export class Applier {
       this.#fresh.delete(path)
       this.#consider(path, true)
     }
-    while (this.#active.size < MAX_ACTIVE) {
-      const path = this.#cursor.next()
-      if (path === undefined) break
-      this.#consider(path, false)
-    }
+    this.#continuePass()
     this.#recheck()
     this.#sourcing.pump()
     this.#armTimer()
     if (this.isBusy) return
     this.#options.onQuiet()
     this.#dropLeftovers()
+  }
+
+  #continuePass(): void {
+    const now = performance.now()
+    if (!this.#cursor.isBusy && this.#waiting.passDueMs(this.#active.size, now) === 0) {
+      this.#waiting.startPass(now)
+      this.#cursor.startOver()
+    }
+    for (let looked = 0; this.#active.size < MAX_ACTIVE; looked++) {
+      // What is left or unavailable takes no place, and there may be a great many of it.
+      if (looked === PASS_PATHS) return this.wake()
+      const path = this.#cursor.next()
+      if (path === undefined) return
+      this.#consider(path, false)
+    }
   }
 
   /** Staged files of earlier tries that nothing here is going to ask for any more. */
@@ -203,7 +218,7 @@ export class Applier {
   }
 
   /**
-   * Gives up tasks whose path has nothing to do any more, or something else, and offers deferred ones again: the content
+   * Gives up tasks whose path has nothing to do any more, or something else, and offers those again that wait: the content
    * they kept may be nobody's wish any longer, or stand in the share by now.
    */
   #recheck(): void {
@@ -217,7 +232,7 @@ export class Applier {
       if (++looked > RECHECK_TASKS) break
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
-        if (this.#deferred.delete(task)) this.#offer(task)
+        if (this.#waiting.delete(task)) this.#offer(task)
         else if (this.#sourcing.isHereByNow(task)) this.#park(task, 1)
         continue
       }
@@ -235,7 +250,11 @@ export class Applier {
     const active = this.#active.get(path)
     const { step, share, row } = index.need(path)
     if (active !== undefined) {
-      if (isSameStep(active, step)) return
+      if (isSameStep(active, step)) {
+        // What it waits for may have come with the news that brought the path here.
+        if (this.#waiting.delete(active)) this.#offer(active)
+        return
+      }
       if (active.committing) {
         this.#overtaken.add(path)
         return
@@ -263,23 +282,13 @@ export class Applier {
       case 'no-pieces':
         return this.#context.problems.set('apply', path, 'NO_PIECES', 'its pieces were never announced')
       case 'ready':
-        if (this.#isLeftForNow(made.task, row)) return
+        if (this.#waiting.isLeft(made.task, row, this.#active.size)) return
         this.#active.set(path, made.task)
         return this.#offer(made.task)
       case 'gather':
+        if (this.#waiting.isLeft(made.task, row, this.#active.size)) return
         return this.#startWrite(made.task)
     }
-  }
-
-  /**
-   * Whether a removal that waits for others is left to a later pass: those that wait take up half of the places at most, or
-   * there would be none for what they wait for, a folder's files under their new names.
-   */
-  #isLeftForNow(task: ApplyTask, row: DiskRow | undefined): boolean {
-    if (task.step.type !== 'remove' || this.#active.size < MAX_ACTIVE / 2) return false
-    if (!this.#mustWait(task, row)) return false
-    this.#isRemovalLeft = true
-    return true
   }
 
   #startWrite(task: ApplyTask): void {
@@ -294,22 +303,19 @@ export class Applier {
   #onStaged(task: ApplyTask): void {
     this.#whole.add(task)
     this.#offer(task)
-    for (const waiting of [...this.#deferred]) {
-      this.#deferred.delete(waiting)
-      if (!waiting.dropped) this.#offer(waiting)
-    }
+    this.#offerThoseFor(task)
   }
 
   /** To the committer, unless it has to wait. */
   #offer(task: ApplyTask): void {
-    if (this.#mustWait(task, this.#context.index.disk(task.path))) this.#deferred.add(task)
-    else this.#committer.add(task)
+    if (!this.#waiting.holds(task, this.#context.index.disk(task.path))) this.#committer.add(task)
   }
 
-  #mustWait(task: ApplyTask, row: DiskRow | undefined): boolean {
-    const safe = (content: Buffer): number =>
-      this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(task.path, content)
-    return mustWait(this.#context.index, safe, task, row)
+  /** Offers those again that wait for the content of a task: it is safe, staged whole or in the share. */
+  #offerThoseFor(task: ApplyTask): void {
+    const fact = resultOf(task)
+    if (fact?.type !== 'file') return
+    for (const waiting of this.#waiting.take(fact.content)) if (!waiting.dropped) this.#offer(waiting)
   }
 
   #done(task: ApplyTask): void {
@@ -324,10 +330,7 @@ export class Applier {
       this.#noteDone(via.from, true)
     }
     if (step.type === 'mkdir') this.#options.onMade(path)
-    if (this.#isRemovalLeft && this.#active.size <= MAX_ACTIVE / 2) {
-      this.#isRemovalLeft = false
-      this.#cursor.startOver()
-    }
+    this.#offerThoseFor(task)
     this.wake()
   }
 
@@ -338,7 +341,7 @@ export class Applier {
     // The last thing in a directory that has to go, or that a file is to replace.
     if (isRemoved && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
     const waiting = parent === '' ? undefined : this.#active.get(parent)
-    if (waiting !== undefined && this.#deferred.delete(waiting)) this.#offer(waiting)
+    if (waiting !== undefined && this.#waiting.delete(waiting)) this.#offer(waiting)
     this.#options.onApplied(path)
   }
 
@@ -401,7 +404,8 @@ export class Applier {
 
   #finish(task: ApplyTask): void {
     this.#whole.delete(task)
-    this.#deferred.delete(task)
+    this.#waiting.delete(task)
+    this.#waiting.noteEnded()
     if (this.#active.get(task.path) === task) this.#active.delete(task.path)
     if (this.#overtaken.delete(task.path)) this.#fresh.add(task.path)
     for (const waiting of this.#shortcuts.links.ended(task.path)) this.#fresh.add(waiting)
@@ -421,7 +425,9 @@ export class Applier {
     const { due, nextMs } = this.#parked.release(now, (path) => this.#active.has(path))
     for (const path of due) this.#fresh.add(path)
     if (this.#fresh.size > 0) this.wake()
-    const next = this.#active.size > 0 ? Math.min(nextMs, now + RECHECK_MS) : nextMs
+    const passMs = this.#cursor.isBusy ? undefined : this.#waiting.passDueMs(this.#active.size, now)
+    const own = Math.min(nextMs, now + (passMs ?? Number.POSITIVE_INFINITY))
+    const next = this.#active.size > 0 ? Math.min(own, now + RECHECK_MS) : own
     if (next !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => this.wake(), next - now + 1)
   }
 }

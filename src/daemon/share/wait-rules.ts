@@ -17,16 +17,25 @@ export function waitsForChildren(
   return index.diskChildren(path).some(({ row }) => currentFact(row).type !== 'absent')
 }
 
-/** Whether a task must wait. `safe`: how many of the paths that want a content have it safe already, or need no copy. */
-export function mustWait(
+/**
+ * What a task waits for: that nothing lies in its directory any more; that a conflict copy is made of what it would destroy
+ * (V5); or that the content it would destroy is safe, since other paths want it and find it nowhere else here (P3).
+ */
+export type WaitsFor =
+  | { readonly type: 'children' | 'conflict' }
+  | { readonly type: 'content'; readonly content: Buffer }
+
+/** Undefined if it need not wait. `safe`: how many of the paths that want a content have it safe already, or need no copy. */
+export function waitsFor(
   index: ShareIndex,
   safe: (content: Buffer) => number,
   { path, step }: ApplyTask,
   row: DiskRow | undefined,
-): boolean {
-  if (step.type === 'metadata') return false
-  if (waitsForChildren(index, path, step, row) || index.conflicts.holdsLoser(path)) return true
+): WaitsFor | undefined {
+  if (step.type === 'metadata') return undefined
+  if (waitsForChildren(index, path, step, row)) return { type: 'children' }
+  if (index.conflicts.holdsLoser(path)) return { type: 'conflict' }
   const fact = currentFact(row)
-  if (fact.type !== 'file') return false
-  return index.isContentWanted(fact.content, safe(fact.content))
+  if (fact.type !== 'file' || !index.isContentWanted(fact.content, safe(fact.content))) return undefined
+  return { type: 'content', content: fact.content }
 }
