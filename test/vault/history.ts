@@ -60,6 +60,25 @@ export class Expected {
   readonly certificates: Set<number> = new Set()
   readonly lengths: Map<number, number> = new Map()
 
+  static parse(text: string): Expected {
+    const { pieces, ever, certificates, lengths } = JSON.parse(text) as Record<string, number[]> & {
+      lengths: [number, number][]
+    }
+    const expected = new Expected()
+    for (const number of pieces ?? []) expected.pieces.add(number)
+    for (const number of ever ?? []) expected.ever.add(number)
+    for (const writer of certificates ?? []) expected.certificates.add(writer)
+    for (const [writer, length] of lengths) expected.lengths.set(writer, length)
+    return expected
+  }
+
+  /** For another process. */
+  text(): string {
+    const { pieces, ever, certificates, lengths } = this
+    const all = { pieces: [...pieces], ever: [...ever], certificates: [...certificates] }
+    return JSON.stringify({ ...all, lengths: [...lengths] })
+  }
+
   /** It was begun. */
   begun(operation: Operation): void {
     if (operation.type === 'add') for (const number of operation.pieces) this.ever.add(number)
