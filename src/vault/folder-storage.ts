@@ -69,12 +69,22 @@ export class FolderStorage implements PackStorage {
       const names = (await this.#packNames()).filter((name) => packNumber(name) !== undefined)
       const packs: PackFile[] = []
       for (const name of names) {
-        const { size } = await lstat(join(this.#folder, PACKS, name))
-        packs.push({ name, bytes: size })
+        const size = await this.#sizeOf(name)
+        if (size !== undefined) packs.push({ name, bytes: size })
       }
       return packs
     } catch (thrown) {
       throw storageFailed(`cannot list the packs in ${this.#folder}`, thrown)
+    }
+  }
+
+  /** Undefined: it went meanwhile. */
+  async #sizeOf(name: string): Promise<number | undefined> {
+    try {
+      return (await lstat(join(this.#folder, PACKS, name))).size
+    } catch (thrown) {
+      if (isMissing(thrown)) return undefined
+      throw thrown
     }
   }
 

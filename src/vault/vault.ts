@@ -18,7 +18,7 @@ import { VAULT_FILE, vaultIdOf } from './identity.js'
 import { loadPacks } from './loading.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
-import type { PackStorage } from './pack-storage.js'
+import { type PackStorage, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { noRoom, readOnly } from './storage-error.js'
 import type {
@@ -79,7 +79,8 @@ export class Vault {
   readonly #small: SmallFrames
   readonly #reserveBytes: number
   readonly #adds = new Adds((batches) => this.#write(batches))
-  #compacting: Compacting
+  readonly #compacting: Compacting
+  #compaction: Promise<unknown> = Promise.resolve()
   /** Ends when nothing writes. */
   #writing: Promise<unknown> = Promise.resolve()
   #isClosed = false
@@ -173,10 +174,13 @@ export class Vault {
     await go()
   }
 
-  /** Brings space back, pack by pack; adding and reading go on meanwhile. IO if the storage fails: nothing is lost. */
+  /** Brings space back, pack by pack, one call after the other; adding and reading go on meanwhile. IO if the storage fails: nothing is lost. */
   async compact(options: CompactionOptions = {}): Promise<CompactionReport> {
     this.#mayWrite()
-    return compactPacks(this.#compacting, options)
+    const before = this.#compaction
+    const compaction = before.then(() => compactPacks(this.#compacting, options))
+    this.#compaction = compaction.catch(() => undefined)
+    return compaction
   }
 
   certificates(): readonly Buffer[] {
@@ -224,7 +228,7 @@ export class Vault {
     return checkPacks(this.#compacting, options)
   }
 
-  /** Waits for what is being written; later calls reject. The database stays open, the storage does not. */
+  /** Waits for the write under way; what waits behind it, and what comes later, rejects. Closes the storage, not the database. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -247,10 +251,20 @@ export class Vault {
       })
       const failed = wanted.filter((_, i) => payloads[i] === undefined)
       // What compaction has moved meanwhile is read where it is now.
+      await this.#follow(failed)
       await this.#forget(failed)
       open = failed.map(({ at }) => at)
     }
     return answers
+  }
+
+  /** Of a vault that another process writes to: packs that went are forgotten, and what came is known. */
+  async #follow(failed: readonly KeyedPlace[]): Promise<void> {
+    if (!this.#storage.isReadOnly || failed.length === 0) return
+    const there = new Set((await this.#storage.list()).map(({ name }) => packNumber(name)))
+    if (failed.every(({ place }) => there.has(place.pack))) return
+    const { shareId, log } = this.#options
+    await loadPacks({ storage: this.#storage, catalog: this.#catalog, shareId, log })
   }
 
   async #write(batches: readonly VaultBatch[]): Promise<void> {
@@ -297,7 +311,10 @@ export class Vault {
 
   /** One after the other. */
   #exclusive<T>(body: () => Promise<T>): Promise<T> {
-    const result = this.#writing.then(body)
+    const result = this.#writing.then(() => {
+      this.#mayWrite()
+      return body()
+    })
     // Its failure is told to whoever asked.
     this.#writing = result.catch(() => undefined)
     return result

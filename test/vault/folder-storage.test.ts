@@ -74,3 +74,26 @@ it('a vault is read from a folder as it lies, without a change to it', async () 
     await place.remove()
   }
 })
+
+it('a vault is read beside the process that adds to it and compacts it', async () => {
+  const place = await makeFolder()
+  try {
+    const vault = await openVault(place)
+    await vault.add({ pieces: numbers(0, 100).map(pieceOf) })
+    const reading = await openToRead(place)
+    await vault.drop(numbers(0, 100).flatMap((number) => (number % 4 === 0 ? [] : [pieceOf(number).id])))
+    await vault.add({ pieces: numbers(100, 105).map(pieceOf) })
+    assert.ok((await vault.compact({ minDeadBytes: 1 })).packs > 1)
+    const kept = numbers(0, 25).map((n) => pieceOf(n * 4))
+    const read = await reading.read(kept.map(({ id }) => id))
+    assert.deepEqual(
+      read,
+      kept.map(({ bytes }) => bytes),
+    )
+    assert.deepEqual(await reading.read([pieceOf(1).id, pieceOf(104).id]), [null, pieceOf(104).bytes])
+    await reading.close()
+    await vault.close()
+  } finally {
+    await place.remove()
+  }
+})

@@ -228,4 +228,25 @@ describe('beside compaction', () => {
     for await (const block of vault.blocks(WRITERS[0]!)) assert.ok(block.bytes.length > 0)
     assert.ok(storage.reads - start <= packs)
   })
+
+  it('two compactions do the work of one, and what waits when it is closed is told so', async () => {
+    const { vault, storage } = await filled()
+    await vault.drop(ids(numbers(0, 90)))
+    const reports = await Promise.all([
+      vault.compact({ minDeadBytes: 1 }),
+      vault.compact({ minDeadBytes: 1 }),
+    ])
+    assert.ok(reports[0].packs > 0)
+    assert.equal(reports[1].packs, 0)
+    const first = vault.add({ pieces: [pieceOf(500)] })
+    await new Promise((resolve) => setImmediate(resolve))
+    const second = vault.add({ pieces: [pieceOf(501)] })
+    const closed = vault.close()
+    await first
+    await assert.rejects(second, { message: /closed/ })
+    await closed
+    const written = storage.usedBytes
+    await assert.rejects(vault.add({ pieces: [pieceOf(502)] }), { message: /closed/ })
+    assert.equal(storage.usedBytes, written)
+  })
 })
