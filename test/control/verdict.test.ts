@@ -36,7 +36,7 @@ const cases: { name: string; reports: MembersReport[]; goal?: Goal; type: string
     name: 'this device lacks something, and a member is away that may be the only one to have it',
     reports: [report({ needFiles: 1 }, AWAY)],
     type: 'behind',
-    because: /^this device,nas \(.+\) cannot be reached$/,
+    because: /^this device, nas \(.+\) cannot be reached$/,
   },
   {
     name: 'an answer at rest with another state than the newest',
