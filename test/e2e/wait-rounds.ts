@@ -200,11 +200,11 @@ class User {
 
   #one(node: TestNode): void {
     const dice = this.#random()
-    const files = filesOf(node.dir)
-    const known = files.length === 0 ? undefined : this.#pick(files)
     // The same few names on all nodes: conflicts come of themselves.
     const name = `${this.#directory()}/f${Math.floor(this.#random() * 12)}`
     try {
+      const files = filesOf(node.dir)
+      const known = files.length === 0 ? undefined : this.#pick(files)
       if (dice < 0.4 || known === undefined) this.#write(node, name)
       else if (dice < 0.55) fs.appendFileSync(node.at(known), `and ${this.#count++}`)
       else if (dice < 0.7) this.#move(node, known, `${name}-${this.#count++}`)
