@@ -176,10 +176,53 @@ test('F1: who lost the index of its own feed reads all of it again: no number is
 test('F3: a feed that is all live gets none, and is looked at less and less often', () => {
   const feed = { ...newIndex().feeds.byWriter(WRITER)!, counter: LEAST_ENTRIES }
   const clock = new CheckpointClock(newIndex().feeds.byWriter(WRITER)!)
+  const live = { entries: 100_000, liveBytes: 0, deadBytes: 0, checkpointBytes: 0 }
   assert.equal(clock.isTimeToLook({ ...feed, counter: LEAST_ENTRIES - 1 }), false)
   assert.equal(clock.isTimeToLook(feed), true)
-  assert.equal(clock.isDue({ ...feed, counter: 100_000 }, 100_000), false)
+  assert.equal(clock.isDue({ ...feed, counter: 100_000 }, live), false)
   assert.equal(clock.isTimeToLook({ ...feed, counter: 199_999 }), false)
   assert.equal(clock.isTimeToLook({ ...feed, counter: 200_000 }), true)
-  assert.equal(clock.isDue({ ...feed, counter: 200_001 }, 100_000), true)
+  assert.equal(clock.isDue({ ...feed, counter: 200_001 }, live), true)
+})
+
+/** What a device that joins now ends with. */
+async function joining(feed: Blocks): Promise<{ index: ShareIndex; problems: ProblemBook }> {
+  const index = newIndex()
+  const problems = new ProblemBook(() => 0)
+  const options = { index, feed, entryKey: ENTRY_KEY, problems, log: silentLog, onIngested: () => undefined }
+  const follower = new Follower(index.feeds.byWriter(WRITER)!, options)
+  await follower.catchUp()
+  await follower.stop()
+  return { index, problems }
+}
+
+async function fillUntilCheckpoint(publisher: Publisher, index: ShareIndex): Promise<void> {
+  const before = index.feeds.byWriter(WRITER)!.checkpoint
+  for (let round = 0; index.feeds.byWriter(WRITER)!.checkpoint === before; round++) {
+    assert.ok(round < 20, 'a checkpoint is made')
+    await publisher.publish(directories(index, round))
+  }
+}
+
+test('F1: content that a checkpoint left out and that comes back is announced anew, so that who starts there knows it', async () => {
+  const feed = new Blocks()
+  const index = newIndex()
+  const publisher = publisherOf(index, feed)
+  await publisher.publish([file(index, 'gone', 10), file(index, 'kept', 20)])
+  await publisher.publish([change(index, parsePath('gone'), { type: 'absent' })])
+  await fillUntilCheckpoint(publisher, index)
+  const { pieceCount } = index.feeds.byWriter(WRITER)!
+  await publisher.publish([file(index, 'back', 10), file(index, 'copy', 20)])
+  assert.equal(
+    index.feeds.byWriter(WRITER)!.pieceCount,
+    pieceCount + 2,
+    'what was restated is not announced again',
+  )
+  const { index: other, problems } = await joining(feed)
+  assert.deepEqual(problems.list(), [])
+  for (const name of ['back', 'copy', 'kept']) {
+    const [head] = other.heads(parsePath(name))
+    assert.ok(head !== undefined, `${name} is known`)
+    assert.deepEqual(other.piecesOf(head), index.piecesOf(head))
+  }
 })
