@@ -13,8 +13,9 @@ import { checkPacks } from './check.js'
 import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
 import { blockOf, damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfBlock, keyOfPiece } from './frame.js'
 import { FrameReader } from './frame-reader.js'
-import { type KeyedPlace, TableRows } from './frame-rows.js'
+import type { KeyedPlace } from './frame-rows.js'
 import { VAULT_FILE, vaultIdOf } from './identity.js'
+import { JournalRows } from './journal-rows.js'
 import { loadPacks } from './loading.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
@@ -114,7 +115,7 @@ export class Vault {
     if (database === undefined && !storage.isReadOnly)
       throw new ShoalError('INTERNAL', 'a vault that is written to needs a database for its index')
     const vaultId = await vaultIdOf(storage, shareId, log)
-    const catalog = new Catalog(database === undefined ? new MemoryRows() : new TableRows(database, prefix))
+    const catalog = new Catalog(database === undefined ? new MemoryRows() : new JournalRows(database, prefix))
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)

@@ -2,7 +2,7 @@
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { AFTER_LAST_KEY, FIRST_KEY } from '../../src/store/tables.js'
 
-const TABLES = ['frames', 'packs', 'about']
+const TABLES = ['journal', 'packs', 'about']
 export const PREFIX = 'vault:'
 
 /** What a power cut may leave of an index: as it was some time ago. */

@@ -18,7 +18,8 @@ import {
   readFrameHeader,
   readPackHeader,
 } from '../../src/vault/frame.js'
-import { type FrameRows, TableRows } from '../../src/vault/frame-rows.js'
+import type { FrameRows } from '../../src/vault/frame-rows.js'
+import { JournalRows } from '../../src/vault/journal-rows.js'
 import { MemoryRows } from '../../src/vault/memory-rows.js'
 import { Vault } from '../../src/vault/vault.js'
 import { Random } from '../sim/random.js'
@@ -90,7 +91,7 @@ describe('frames', () => {
 })
 
 describe('the rows of an index', () => {
-  it('are the same in memory as among tables, whatever is put and removed', () => {
+  it('are the same in memory, kept and read again, whatever is put and removed', () => {
     const key = fc.oneof(
       fc.integer({ min: 0, max: 40 }).map((n) => keyOfPiece(blake3(Buffer.of(n)))),
       fc.integer({ min: 0, max: 10 }).map((n) => Buffer.from([FRAME.block, ...Buffer.alloc(15, 1), n])),
@@ -103,21 +104,57 @@ describe('the rows of an index', () => {
     })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const all: FrameRows[] = [new TableRows(new MemoryDatabase(), PREFIX), new MemoryRows()]
+        const database = new MemoryDatabase()
+        const all: FrameRows[] = [new JournalRows(database, PREFIX), new MemoryRows()]
         for (const rows of all)
           for (const { key: at, isPut, offset, pack } of steps) {
             if (isPut) rows.put(at, { pack, offset, length: 7 })
             else rows.remove(at)
           }
+        all.push(new JournalRows(database, PREFIX))
         const found = all.map((rows) =>
           ([FRAME.piece, FRAME.block] as const).map((type) =>
             [...new Catalog(rows).chunks(type, undefined, 3)].flat(),
           ),
         )
         assert.deepEqual(found[0], found[1])
+        assert.deepEqual(found[2], found[1], 'read again')
         for (const { key: at } of steps) assert.deepEqual(all[0]!.get(at), all[1]!.get(at))
       }),
     )
+  })
+
+  it('that were put and removed many times are kept in a short journal, and what a throw undid is not there', () => {
+    const database = new MemoryDatabase()
+    const rows = new JournalRows(database, PREFIX)
+    const keys = numbers(0, 3000).map((n) => keyOfPiece(blake3(Buffer.from(String(n)))))
+    const putAll = (pack: number): void =>
+      rows.transaction(() => {
+        keys.forEach((key, n) => {
+          rows.put(key, { pack, offset: n, length: 1 })
+        })
+      })
+    for (let pack = 1; pack <= 10; pack++) putAll(pack)
+    assert.throws(() =>
+      rows.transaction(() => {
+        rows.remove(keys[0]!)
+        rows.put(keys[1]!, { pack: 99, offset: 1, length: 1 })
+        throw new Error('undone')
+      }),
+    )
+    const journal = (): number =>
+      database.table<Buffer>(`${PREFIX}journal`).range(Buffer.alloc(0), Buffer.alloc(9, 0xff)).length
+    const before = journal()
+    // What a shortening that was interrupted leaves.
+    const stale = Buffer.from([0, 0, 0, 2, 0, 0, 0, 1])
+    database.table<Buffer>(`${PREFIX}journal`).put(stale, Buffer.alloc(0))
+    for (const again of [new JournalRows(database, PREFIX), new JournalRows(database, PREFIX)]) {
+      keys.forEach((key, n) => {
+        assert.deepEqual(again.get(key), { pack: 10, offset: n, length: 1 })
+      })
+      assert.ok(journal() < before / 5)
+    }
+    assert.deepEqual(rows.get(keys[0]!), { pack: 10, offset: 0, length: 1 })
   })
 
   it('in memory hold a hundred thousand pieces', () => {
