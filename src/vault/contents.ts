@@ -57,7 +57,7 @@ export function contentsFrame(frames: readonly FrameAt[], offset: number): NewFr
   return { type: FRAME.contents, key: Buffer.of(FRAME.contents), digest: blake3(payload), payload }
 }
 
-/** The contents of a pack of so many bytes; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */
+/** The contents of a pack of so many bytes, keys in memory that they share; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */
 export async function readContents(
   storage: PackStorage,
   name: string,
@@ -94,7 +94,7 @@ function rowsOf(payload: Buffer, end: number): FrameAt[] | undefined {
     const length = payload.readUInt32LE(at + ROW_KEY_BYTES + 4)
     if (!isFrameType(type) || keyBytes === undefined || offset + FRAME_HEADER_BYTES + length > end)
       return undefined
-    rows.push({ key: Buffer.from(payload.subarray(at, at + keyBytes)), offset, length })
+    rows.push({ key: payload.subarray(at, at + keyBytes), offset, length })
   }
   return rows
 }
