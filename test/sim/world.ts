@@ -234,9 +234,10 @@ export class World implements Surroundings {
   #repeat(node: SimNode): void {
     const feed = this.random.pick(this.#feeds)!
     const { next } = node.index.feeds.byWriter(feed.writer)!
-    // It would count as announced in the newest block.
-    if (this.#pointing !== undefined && feed === node.feed) return
-    if (next > 0) node.ingest(feed, node.decoded(feed, this.random.below(next)), next)
+    if (next === 0) return
+    // Who began at a checkpoint has never seen those before it.
+    const at = this.#pointing === undefined ? this.random.below(next) : next - 1
+    node.ingest(feed, node.decoded(feed, at), next)
   }
 
   #canReach(one: SimNode, other: SimNode): boolean {
