@@ -1,8 +1,11 @@
 // Whether a file of this disk is to be read as padded content (`padding`). The content id of a file depends on that, so a file
 // is first of all read as what is known of its path was: else an untouched file would pass for a changed one.
 import type { RelPath } from '../../core/path.js'
+import type { Step } from '../../core/plan.js'
+import type { Effective } from '../../core/tree.js'
 import type { HashJob } from '../../folder/hash.js'
 import { unpackLayout } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
@@ -52,4 +55,21 @@ export function isHeldPadded(index: ShareIndex, path: RelPath): boolean | undefi
   const layout = index.layout(path)
   if (layout === undefined || layout.length === 0) return undefined
   return unpackLayout(layout)[0]!.plain !== undefined
+}
+
+/**
+ * Whether what lies at a path, and came from nobody, may be the very content that is to be written there: it was read before
+ * anybody was known to pad. It is read anew then (its content is known now, see readAs) rather than fetched.
+ */
+export function isReadOtherwise(
+  index: ShareIndex,
+  path: RelPath,
+  step: Step,
+  { entry }: Effective,
+  row: DiskRow | undefined,
+): boolean {
+  const there = row?.drift?.fact
+  if (step.type !== 'write' || entry === undefined || there?.type !== 'file') return false
+  if (there.size !== step.fact.size || isHeldPadded(index, path) !== false) return false
+  return index.firstPieceOf(entry)?.plain !== undefined
 }
