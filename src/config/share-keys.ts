@@ -142,7 +142,7 @@ export const SHARE: Keys<ShareShape> = {
   padding: works(
     z.enum(['padme', 'none'], { error: wrong('"padme" or "none"') }).optional(),
     { type: '`"padme"` or `"none"`', default: 'as soon as another device of the share pads' },
-    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs about 1 % of room on blind nodes and of transfer for large files, some 2 % for small ones',
+    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs 1 to 2 % more room on blind nodes and transfer',
   ),
   follow: works(
     z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),
