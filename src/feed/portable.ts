@@ -301,7 +301,10 @@ class Filling {
   #mark(index: number): void {
     const page = Math.floor(index / BITS_PER_PAGE)
     let bits = this.#pages.get(page)
-    if (bits === undefined) this.#pages.set(page, (bits = Buffer.alloc(BITS_PER_PAGE / 8)))
+    if (bits === undefined) {
+      bits = Buffer.alloc(BITS_PER_PAGE / 8)
+      this.#pages.set(page, bits)
+    }
     const bit = index % BITS_PER_PAGE
     bits[bit >> 3]! |= 1 << (bit & 7)
   }
