@@ -6,33 +6,21 @@
 //                announced it first u32, block that did so last u32. All little-endian but in keys
 //   refs         id -> feed u32, number u32 of each announcement
 //   missing      feed u32, number u32 of a piece's first ref -> sealed length: wanted, and not in the vault
-//   generations  feed u32 -> where each begins, ascending; beginnings of checkpoints of which no record says yet that they
-//                are whole; how many of the feed's blocks are in the vault
+//   lives        feed u32 -> its generations (core/piece-life.ts), and how many of its blocks are in the vault
 import type { PieceInfo } from '../core/piece.js'
+import { type Announced, type FeedLife, followLife, lifeFrom } from '../core/piece-life.js'
 import type { PublicPart } from '../core/record.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import type { PieceRef } from './pieces.js'
 import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Row, type Table } from './tables.js'
 
 /** A piece as one feed announced it. */
-export interface AnnouncedPiece extends PieceInfo {
+export interface AnnouncedPiece extends PieceInfo, Announced {
   readonly number: number
-  /** Blocks of the feed that announced it first and last. */
-  readonly first: number
-  readonly last: number
 }
 
-/** From `block` on, up to where the next one begins. Its time is that of its first record. */
-export interface Generation {
-  readonly block: number
-  readonly atMs: number
-}
-
-interface GenerationRow {
-  readonly begins: readonly Generation[]
-  /** Beginnings of checkpoints that may come to be whole; the newest last. */
-  readonly perhaps: readonly Generation[]
-  readonly inCheckpoint: boolean
+interface LifeRow {
+  readonly life: FeedLife
   /** Blocks from 0 that are in the vault. */
   readonly stored: number
 }
@@ -52,9 +40,7 @@ export interface TakenOver {
 const SLOTS = 64
 const SLOT_BYTES = 44
 const ID_BYTES = 32
-const NONE: GenerationRow = { begins: [], perhaps: [], inCheckpoint: false, stored: 0 }
-/** Checkpoints that a crash cut short, of which a feed may be full; only the newest can become whole. */
-const MAX_PERHAPS = 4
+const NONE: LifeRow = { life: lifeFrom(0), stored: 0 }
 
 export class BlindIndex {
   readonly feeds: FeedTable
@@ -62,8 +48,8 @@ export class BlindIndex {
   readonly #announced: Table<Buffer>
   readonly #refs: Table<Buffer>
   readonly #missing: Table<number>
-  readonly #generations: Table<GenerationRow>
-  readonly #rows = new Map<number, GenerationRow>()
+  readonly #lives: Table<LifeRow>
+  readonly #rows = new Map<number, LifeRow>()
 
   constructor(database: Database, prefix: string) {
     this.#database = database
@@ -71,7 +57,7 @@ export class BlindIndex {
     this.#announced = database.table(`${prefix}announced`)
     this.#refs = database.table(`${prefix}refs`)
     this.#missing = database.table(`${prefix}missing`)
-    this.#generations = database.table(`${prefix}generations`)
+    this.#lives = database.table(`${prefix}lives`)
   }
 
   transaction<T>(body: () => T): T {
@@ -81,7 +67,7 @@ export class BlindIndex {
   /** Takes over the public part of block `at`, the next one of its feed, in one transaction. */
   takeOver(feed: IndexFeed, at: number, part: PublicPart): TakenOver {
     return this.transaction(() => {
-      const isNewGeneration = this.#noteHeader(feed.number, at, part)
+      const isNewGeneration = this.#followLife(feed.number, part)
       const fresh: PieceInfo[] = []
       const refs: { number: number; piece: PieceInfo }[] = []
       let { pieceCount } = this.feeds.byWriter(feed.writer)!
@@ -111,9 +97,8 @@ export class BlindIndex {
     })
   }
 
-  /** Where the generations of a feed begin, ascending; at least one once it has a block. */
-  generations(feed: number): readonly Generation[] {
-    return this.#row(feed).begins
+  life(feed: number): FeedLife {
+    return this.#row(feed).life
   }
 
   /** How many blocks of a feed are in the vault, from the first on. */
@@ -193,46 +178,26 @@ export class BlindIndex {
     return before === undefined
   }
 
-  /** Whether a generation begins to count. */
-  #noteHeader(feed: number, at: number, { header }: PublicPart): boolean {
+  /** Whether another generation begins. */
+  #followLife(feed: number, { header }: PublicPart): boolean {
     const before = this.#row(feed)
-    const begins = before.begins.length === 0 ? [{ block: at, atMs: header.timeMs }] : before.begins
-    const isCheckpoint = header.kind === 'checkpoint'
-    let { perhaps } = before
-    if (isCheckpoint && !before.inCheckpoint && at > 0)
-      perhaps = [...perhaps, { block: at, atMs: header.timeMs }].slice(-MAX_PERHAPS)
-    const row = { ...before, begins, perhaps, inCheckpoint: isCheckpoint }
-    const newest = begins.at(-1)!.block
-    const whole = header.checkpoint ?? 0
-    const isNew = whole > newest && whole <= at
-    if (isNew) {
-      const begin = perhaps.find(({ block }) => block === whole) ?? { block: whole, atMs: header.timeMs }
-      this.#putRow(feed, {
-        ...row,
-        begins: [...begins, begin],
-        perhaps: perhaps.filter(({ block }) => block > whole),
-      })
-    } else if (
-      begins !== before.begins ||
-      perhaps !== before.perhaps ||
-      row.inCheckpoint !== before.inCheckpoint
-    )
-      this.#putRow(feed, row)
-    return isNew
+    const life = followLife(before.life, header)
+    this.#putRow(feed, { ...before, life })
+    return life.generations.length > Math.max(1, before.life.generations.length)
   }
 
-  #row(feed: number): GenerationRow {
+  #row(feed: number): LifeRow {
     let row = this.#rows.get(feed)
     if (row === undefined) {
-      row = this.#generations.get(pairKey(feed, 0)) ?? NONE
+      row = this.#lives.get(pairKey(feed, 0)) ?? NONE
       this.#rows.set(feed, row)
     }
     return row
   }
 
-  #putRow(feed: number, row: GenerationRow): void {
+  #putRow(feed: number, row: LifeRow): void {
     this.#rows.set(feed, row)
-    this.#generations.put(pairKey(feed, 0), row)
+    this.#lives.put(pairKey(feed, 0), row)
   }
 }
 
@@ -309,8 +274,8 @@ function pieceIn(chunk: Buffer, number: number): AnnouncedPiece | undefined {
     number,
     id: Buffer.from(chunk.subarray(at, at + ID_BYTES)),
     length,
-    first: chunk.readUInt32LE(at + ID_BYTES + 4),
-    last: chunk.readUInt32LE(at + ID_BYTES + 8),
+    firstBlock: chunk.readUInt32LE(at + ID_BYTES + 4),
+    lastBlock: chunk.readUInt32LE(at + ID_BYTES + 8),
   }
 }
 
