@@ -12,7 +12,7 @@ import { type Announced, type FeedLife, followLife, lifeFrom } from '../core/pie
 import type { PublicPart } from '../core/record.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import type { PieceRef } from './pieces.js'
-import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Row, type Table } from './tables.js'
+import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Table } from './tables.js'
 
 /** A piece as one feed announced it. */
 export interface AnnouncedPiece extends PieceInfo, Announced {
@@ -155,18 +155,15 @@ export class BlindIndex {
     return this.#missing.get(pairKey(feed, index)) !== undefined
   }
 
-  /** Those missing after a place, in the order in which they were announced; the place to go on from. */
+  /** Those missing after a place, in the order in which they were announced. `isEnd`: there are no more. */
   missingAfter(
-    place: Buffer | undefined,
+    place: PieceRef | undefined,
     limit: number,
-  ): { readonly refs: readonly PieceRef[]; readonly next: Buffer | undefined } {
-    const rows: Row<number>[] = this.#missing.range(
-      place === undefined ? FIRST_KEY : keyAfter(place),
-      AFTER_LAST_KEY,
-      limit,
-    )
+  ): { readonly refs: readonly PieceRef[]; readonly isEnd: boolean } {
+    const from = place === undefined ? FIRST_KEY : keyAfter(pairKey(place.feed, place.index))
+    const rows = this.#missing.range(from, AFTER_LAST_KEY, limit)
     const refs = rows.map(({ key }) => ({ feed: key.readUInt32BE(0), index: key.readUInt32BE(4) }))
-    return { refs, next: rows.length < limit ? undefined : rows.at(-1)!.key }
+    return { refs, isEnd: rows.length < limit }
   }
 
   #addRef(id: Buffer, ref: PieceRef): boolean {
