@@ -182,6 +182,25 @@ export class BlindBook {
     return numbers
   }
 
+  /** Of what a survey found dead, what is so still. */
+  stillDead(dead: Survey['dead']): Survey['dead'] {
+    const needed = this.#needs()
+    return dead.flatMap(({ id }) => {
+      const refs = this.#o.index.refsOf(id)
+      const until = needed(refs)
+      return until === undefined || until <= this.#horizonMs ? [{ id, refs }] : []
+    })
+  }
+
+  /** Of what was dropped, what was said again meanwhile is wanted again. */
+  recheck(dropped: Survey['dead']): void {
+    const { vault } = this.#o
+    const dead = new Set(this.stillDead(dropped).map(({ id }) => keyOf(id)))
+    const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && !vault.has(id))
+    if (back.length > 0) this.lost(back.map(({ id }) => id))
+    if (back.length > 0) this.#isStale = true
+  }
+
   /** By feed, the numbers of pieces that are about to be dropped. */
   numbersOf(dead: Survey['dead']): ReadonlyMap<WriterId, readonly number[]> {
     const numbers = new Map<WriterId, number[]>()
