@@ -198,9 +198,16 @@ export class BlindShare {
     return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
-  /** Drops a member until it says something new itself. False: there is none such. */
-  forget(device: DeviceId): boolean {
-    return [this.passedStates.forget(device), this.blindMembers.forget(device)].includes(true)
+  /** What people call a member, as far as it can be told here. */
+  memberName(device: DeviceId): string | undefined {
+    const feed = this.index.feeds.all().find((each) => each.device === device)
+    return this.blindMembers.nameOf(device) ?? feed?.deviceName
+  }
+
+  /** Drops a member until it says something new itself. */
+  forget(device: DeviceId): void {
+    this.passedStates.forget(device)
+    this.blindMembers.forget(device)
   }
 
   /** Opens the vault, which may take long, beside whatever else goes on. */

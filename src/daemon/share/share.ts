@@ -198,6 +198,23 @@ export class Share {
     return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
+  /** Whether a device is a member, of whatever grade, and not this one. */
+  hasMember(device: DeviceId): boolean {
+    return this.members.has(device) || this.blindMembers.has(device)
+  }
+
+  /** What people call a member. */
+  memberName(device: DeviceId): string | undefined {
+    return this.members.nameOf(device) ?? this.blindMembers.nameOf(device)
+  }
+
+  /** Drops a member until it says something new itself. */
+  forget(device: DeviceId): void {
+    this.members.forget(device)
+    this.blindMembers.forget(device)
+    this.reports.forget(device)
+  }
+
   /** What this disk holds of the share, as members compare it. */
   get holding(): Holding {
     const scope = this.#parts.options.followsReleases ? 'releases' : 'all'
