@@ -101,14 +101,7 @@ function holds(member: MemberStanding, { at }: Goal): boolean {
   return answered !== null && isHeld && covers(parseHead(head).view, at.view)
 }
 
-function reasonOf({
-  answered,
-  drift,
-  behind,
-  needFiles,
-  grade,
-  unreadable,
-}: MemberStanding): string {
+function reasonOf({ answered, drift, behind, needFiles, grade, unreadable }: MemberStanding): string {
   if (unreadable) return ' (this device is blind and cannot tell what it holds)'
   if (answered === null) return ' (has not answered)'
   if (answered === 'halted' || answered === 'paused') return ` (${answered})`

@@ -83,12 +83,7 @@ export function sealBlindState(
     .uint(state.sequence)
     .raw(nonce)
     .finish()
-  const sealed = seal(
-    blindStateKey,
-    nonce,
-    bodyOf(state),
-    Buffer.concat(bound(SEAL_LABEL, shareId, before)),
-  )
+  const sealed = seal(blindStateKey, nonce, bodyOf(state), Buffer.concat(bound(SEAL_LABEL, shareId, before)))
   const body = Buffer.concat([before, sealed])
   const bytes = Buffer.concat([body, sign(bound(SIGN_LABEL, shareId, body), deviceSecretKey)])
   invariant(bytes.length <= MAX_STATE_BYTES, 'a state stays within MAX_STATE_BYTES')

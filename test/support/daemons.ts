@@ -310,9 +310,7 @@ export class TestNode {
         ...changes.config,
         shared_folders: [
           {
-            secret: formatSecret(
-              deriveSecret(this.world.secret, grade),
-            ),
+            secret: formatSecret(deriveSecret(this.world.secret, grade)),
             dir: this.dir,
             known_hosts: known.map(({ port }) => `127.0.0.1:${port}`),
             search_lan: false,

@@ -1,9 +1,10 @@
 // The feeds of a share as a blind node keeps them: those its writers' certificates vouch for (K5), whole, in the feed store
 // to be served and in the vault to last. A feed that the feed store has lost comes back out of the vault with no peer.
+
+import { Bitfield } from '../../core/bitfield.js'
 import { openCertificate } from '../../core/certificate.js'
 import { toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
-import { Bitfield } from '../../core/bitfield.js'
 import type { PublicPart } from '../../core/record.js'
 import type { FeedView } from '../../core/record-public.js'
 import type { ShareKeys } from '../../core/secret.js'
@@ -59,7 +60,10 @@ export class BlindFeeds {
     for (const bytes of vault.certificates()) {
       const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
       if (opened.type === 'violation') {
-        log.warn({ code: opened.code, detail: opened.detail }, 'the vault holds a certificate that is not valid')
+        log.warn(
+          { code: opened.code, detail: opened.detail },
+          'the vault holds a certificate that is not valid',
+        )
         continue
       }
       this.#know(bytes, opened.value)
@@ -159,10 +163,7 @@ export class BlindFeeds {
     }
   }
 
-  #know(
-    bytes: Buffer,
-    { writer, feedKey, device, deviceName, epoch }: Certified,
-  ): IndexFeed {
+  #know(bytes: Buffer, { writer, feedKey, device, deviceName, epoch }: Certified): IndexFeed {
     const certificate = Buffer.from(bytes)
     return this.#o.index.feeds.add({
       ...{ writer, key: Buffer.from(feedKey), device, deviceName, epoch, certificate },

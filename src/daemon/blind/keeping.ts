@@ -105,7 +105,10 @@ export class Keeping {
       takeOver: (feed, at, part) => {
         const { held, wants, contradictions } = this.book.takeOver(feed, at, part)
         if (contradictions > 0)
-          log.warn({ writer: feed.writer, block: at, contradictions }, 'pieces announced twice and differently')
+          log.warn(
+            { writer: feed.writer, block: at, contradictions },
+            'pieces announced twice and differently',
+          )
         exchange.grow(feed.writer, index.feeds.byWriter(feed.writer)!.pieceCount)
         exchange.have(feed.writer, held)
         if (wants) this.#fetcher.look()
@@ -163,7 +166,12 @@ export class Keeping {
   #damaged(damaged: Damaged): void {
     const { log, problems } = this.#o
     log.warn({ type: damaged.type }, 'a part of the vault is damaged')
-    problems.set('vault', 'damaged', 'VAULT_DAMAGED', 'parts of the vault were damaged; they are fetched again')
+    problems.set(
+      'vault',
+      'damaged',
+      'VAULT_DAMAGED',
+      'parts of the vault were damaged; they are fetched again',
+    )
     switch (damaged.type) {
       case 'piece':
         return this.lost([damaged.id])

@@ -20,7 +20,9 @@ export function conflictCalls(view: DaemonView): ConflictCalls {
   return {
     async conflicts(): Promise<ConflictReport[]> {
       const shares = await sharesOf(view)
-      const reports = await Promise.all(shares.map((share, at) => (isReadable(share) ? conflictsOf(share, at) : [])))
+      const reports = await Promise.all(
+        shares.map((share, at) => (isReadable(share) ? conflictsOf(share, at) : [])),
+      )
       return reports.flat()
     },
 

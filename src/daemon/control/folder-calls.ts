@@ -3,7 +3,7 @@ import type { FolderCalls } from '../../control/calls-folders.js'
 import type { AddedShareReport, FolderReport, FolderSettings } from '../../control/schema-folders.js'
 import type { FolderChanges } from '../added-folders.js'
 import type { FolderView } from '../folder-admin.js'
-import { type DaemonView, anyShareAt } from './view.js'
+import { anyShareAt, type DaemonView } from './view.js'
 
 export function folderCalls(view: DaemonView): FolderCalls {
   return {

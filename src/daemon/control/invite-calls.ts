@@ -28,7 +28,10 @@ export function inviteCalls(view: DaemonView): InviteCalls {
   }
 }
 
-function inviteReport(record: InviteRecord, shares: readonly Pick<AnyShare, 'shareId' | 'dir'>[]): InviteReport {
+function inviteReport(
+  record: InviteRecord,
+  shares: readonly Pick<AnyShare, 'shareId' | 'dir'>[],
+): InviteReport {
   const { id, grade, type, createdMs, expiresMs, wrongTries } = record
   return {
     id,

@@ -12,11 +12,11 @@ import {
 } from '../../control/schema-live.js'
 import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
 import type { DeviceId } from '../../core/ids.js'
+import { type AnyShare, isBlind } from '../any-share.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
-import { type AnyShare, isBlind } from '../any-share.js'
 import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
-import { type DaemonView, isoTime, anyShareAt, sharesOf } from './view.js'
+import { anyShareAt, type DaemonView, isoTime, sharesOf } from './view.js'
 
 const PIECES_EVERY_MS = 1000
 const DEFAULT_WIDTH = 60
@@ -73,7 +73,9 @@ function shareLive(share: AnyShare, counts: OncePerSecond<HoldingCounts>): Share
     countHoldings(share.exchange.holdings(holdingOurs(facts))),
   )
   const { tasks, count: transferCount } = isBlind(share) ? NO_TRANSFERS : share.transfers(MAX_TRANSFERS)
-  const names = new Map<string, string>((isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state.name]))
+  const names = new Map<string, string>(
+    (isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state.name]),
+  )
   return {
     dir: share.dir,
     state: share.state,

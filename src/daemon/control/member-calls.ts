@@ -14,7 +14,7 @@ import { isBlind } from '../any-share.js'
 import { blindMembersReport } from './blind-report.js'
 import { membersReport, newInquiryId, removalReport } from './member-standing.js'
 import { peerFacts } from './peer-facts.js'
-import { type DaemonView, anyShareAt, sharesOf } from './view.js'
+import { anyShareAt, type DaemonView, sharesOf } from './view.js'
 
 /** Where it is silent. */
 async function removeMember(view: DaemonView, device: DeviceId): Promise<RemovedMemberReport> {
@@ -60,7 +60,9 @@ export function memberCalls(view: DaemonView): MemberCalls {
       const now = { nowMs: Date.now(), peerExpirationDays: view.limits().peerExpirationDays }
       return chosen.map((share) => ({
         share: shares.indexOf(share),
-        ...(isBlind(share) ? blindMembersReport(share, own, inquiry, now) : membersReport(share, own, inquiry, now)),
+        ...(isBlind(share)
+          ? blindMembersReport(share, own, inquiry, now)
+          : membersReport(share, own, inquiry, now)),
       }))
     },
   }

@@ -6,10 +6,10 @@ import type { DeviceId, WriterId } from '../../core/ids.js'
 import { INQUIRY_ID_BYTES } from '../../core/inquiry.js'
 import { holdsSame, UNKNOWN_DIGEST } from '../../core/state.js'
 import { openView } from '../../store/feeds.js'
+import { type AnyShare, isBlind } from '../any-share.js'
 import { isExpired } from '../member-limits.js'
 import type { HeardAnswer } from '../share/inquiries.js'
 import type { Member } from '../share/members.js'
-import { type AnyShare, isBlind } from '../any-share.js'
 import type { Share } from '../share/share.js'
 import { blindStanding } from './blind-report.js'
 import { isoTime } from './view.js'
@@ -116,7 +116,6 @@ export function removalReport(share: AnyShare, device: DeviceId): RemovedMemberR
     grade: feeds.length > 0 ? 'write' : (member?.state.grade ?? (blind === undefined ? 'read' : 'blind')),
     lastSeen: isoTime(member?.lastSeenMs ?? blind?.lastSeenMs ?? passed?.lastSeenMs ?? 0),
     records: feeds.reduce((sum, { next }) => sum + next, 0),
-    digestEqual:
-      member !== undefined && !isBlind(share) && holdsSame(member.state, share.holding),
+    digestEqual: member !== undefined && !isBlind(share) && holdsSame(member.state, share.holding),
   }
 }

@@ -1,10 +1,10 @@
 // What is told of the peers of a share, by peers() and by live().
 import type { PeerReport } from '../../control/schema.js'
+import type { BlindState } from '../../core/blind-state.js'
 import { type DeviceState, holdsSame } from '../../core/state.js'
 import type { PeerStats } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import { type AnyShare, isBlind } from '../any-share.js'
-import type { BlindState } from '../../core/blind-state.js'
 import { holdsAll } from './blind-report.js'
 import { isoTime } from './view.js'
 
@@ -25,7 +25,9 @@ export function peerFacts(share: AnyShare): PeerFacts[] {
   const isComplete = holding !== undefined && !isBlind(share) && share.index.counts.needFiles === 0
   const blind = new Map(share.blindMembers.all().map((member) => [member.state.device, member]))
   const stats = new Map(share.exchange.stats().perPeer.map((each) => [each.device, each]))
-  const states = new Map((isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state]))
+  const states = new Map(
+    (isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state]),
+  )
   return share.peers.map((peer) => {
     const traffic = stats.get(peer.device)
     const state = states.get(peer.device)

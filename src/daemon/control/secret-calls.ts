@@ -2,7 +2,7 @@
 import type { SecretCalls } from '../../control/calls-secrets.js'
 import type { SecretsReport, SecretsRequest } from '../../control/schema-shares.js'
 import { deriveSecret, formatSecret, GRADES } from '../../core/secret.js'
-import { type DaemonView, anyShareAt } from './view.js'
+import { anyShareAt, type DaemonView } from './view.js'
 
 export function secretCalls(view: DaemonView): SecretCalls {
   return {
