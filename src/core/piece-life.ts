@@ -63,6 +63,27 @@ export function followLife(life: FeedLife, header: RecordHeader): FeedLife {
   return { next: block + 1, generations: bounded(generations), unproven: undefined }
 }
 
+/**
+ * The same with generations made one that follow each other and that nothing is kept of, so that a feed with many checkpoints
+ * stays small. Which pieces are needed stays as it was.
+ */
+export function condensedLife(
+  life: FeedLife,
+  policy: Retention,
+  nowMs: number,
+  heldLength: (writer: WriterId) => number,
+): FeedLife {
+  const spans = openSpansOf(life, heldLength)
+  const isKept = keeperOf(policy, nowMs, oldestOf(spans))
+  const generations: Generation[] = []
+  life.generations.forEach((generation, i) => {
+    const canJoin = i > 0 && !isKept(spans[i - 1]!) && !isKept(spans[i]!)
+    if (canJoin) generations.push(joined(generations.pop()!, generation))
+    else generations.push(generation)
+  })
+  return { ...life, generations }
+}
+
 /** A number was announced, perhaps not for the first time; records come in their order. */
 export function announcedIn(before: Announced | undefined, block: number): Announced {
   if (before === undefined) return { firstBlock: block, lastBlock: block }
@@ -77,20 +98,14 @@ export class PieceSpans {
   readonly #generations: readonly Generation[]
   readonly #spans: readonly Span[]
 
-  constructor({ generations }: FeedLife, heldLength: (writer: WriterId) => number) {
-    this.#generations = generations
-    const isKnown = generations.map(({ view }) =>
-      view.every(([writer, length]) => heldLength(writer) >= length),
-    )
-    this.#spans = spansOf(generations).map((span, i) => {
-      const isOver = isKnown[i + 1] ?? false
-      return isOver ? span : { ...span, untilMs: Number.POSITIVE_INFINITY }
-    })
+  constructor(life: FeedLife, heldLength: (writer: WriterId) => number) {
+    this.#generations = life.generations
+    this.#spans = openSpansOf(life, heldLength)
   }
 
   /** The earliest instant that the feed tells of; Infinity before its first record. */
   get oldestMs(): number {
-    return this.#spans.reduce((oldest, { fromMs }) => Math.min(oldest, fromMs), Number.POSITIVE_INFINITY)
+    return oldestOf(this.#spans)
   }
 
   /** While a piece counts that was announced in these blocks. */
@@ -153,9 +168,27 @@ function bounded(generations: Generation[]): Generation[] {
   while (viewed > MAX_VIEWED && generations.length > 2) {
     const [oldest, next] = generations.splice(0, 2) as [Generation, Generation]
     viewed -= next.view.length + 1
-    generations.unshift(withTime(withTime(oldest, next.earliestMs), next.latestMs))
+    generations.unshift(joined(oldest, next))
   }
   return generations
+}
+
+function joined(one: Generation, next: Generation): Generation {
+  return withTime(withTime(one, next.earliestMs), next.latestMs)
+}
+
+/** A generation whose successor's view is not held yet goes on. */
+function openSpansOf({ generations }: FeedLife, heldLength: (writer: WriterId) => number): Span[] {
+  const isKnown = generations.map(({ view }) =>
+    view.every(([writer, length]) => heldLength(writer) >= length),
+  )
+  return spansOf(generations).map((span, i) =>
+    isKnown[i + 1] ? span : { ...span, untilMs: Number.POSITIVE_INFINITY },
+  )
+}
+
+function oldestOf(spans: readonly Span[]): number {
+  return spans.reduce((oldest, { fromMs }) => Math.min(oldest, fromMs), Number.POSITIVE_INFINITY)
 }
 
 function withTime(generation: Generation, timeMs: number): Generation {
