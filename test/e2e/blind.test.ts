@@ -4,19 +4,9 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { it } from 'node:test'
-import type { ShareReport } from '../../src/control/schema.js'
-import { eventually, type TestNode, withWorld } from '../support/daemons.js'
+import { eventually, withWorld } from '../support/daemons.js'
 import { assertEqualTrees } from '../support/trees.js'
-
-/** Resolves when a blind node holds all of what a node has published. */
-export async function keepsAll(blind: TestNode, writer: TestNode): Promise<ShareReport> {
-  return eventually(`${blind.name} holds all of ${writer.name}`, async () => {
-    await writer.client.settle()
-    const [kept, told] = [await blind.share(), await writer.share()]
-    const isAll = kept.head === told.head && kept.state === 'idle' && kept.blind!.missingPieces === 0
-    return isAll ? kept : undefined
-  })
-}
+import { keepsAll } from './blind-kit.js'
 
 it('keeps a share, serves it when nobody else is up, and comes back without its database', async () => {
   await withWorld({}, async (world) => {
