@@ -39,6 +39,8 @@ export interface BookOptions {
   readonly nowMs: () => number
   /** Gives others a turn during a walk. */
   readonly breathe?: () => Promise<void>
+  /** Chunks of 64 pieces looked at before that. */
+  readonly chunksATurn?: number
 }
 
 /** What a look through all pieces found. */
@@ -286,7 +288,7 @@ export class BlindBook {
     visit: (feed: number, piece: AnnouncedPiece) => void,
     passed: (feed: number, next: number) => void = () => undefined,
   ): Promise<boolean> {
-    const { index, breathe } = this.#o
+    const { index, breathe, chunksATurn = CHUNKS_A_TURN } = this.#o
     let turn = 0
     for (const feed of feeds) {
       passed(feed, 0)
@@ -296,7 +298,7 @@ export class BlindBook {
           for (const piece of chunk) visit(feed, piece)
           passed(feed, (chunk.at(-1)?.number ?? 0) + 1)
         })
-        if (++turn % CHUNKS_A_TURN === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
+        if (++turn % chunksATurn === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
       }
       passed(feed, Number.POSITIVE_INFINITY)
     }
