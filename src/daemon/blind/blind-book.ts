@@ -292,11 +292,11 @@ export class BlindBook {
     let turn = 0
     for (const feed of feeds) {
       passed(feed, 0)
-      for (const chunk of index.piecesOf(feed)) {
+      for (const { pieces, end } of index.piecesOf(feed)) {
         if (this.#stopped) return false
         index.transaction(() => {
-          for (const piece of chunk) visit(feed, piece)
-          passed(feed, (chunk.at(-1)?.number ?? 0) + 1)
+          for (const piece of pieces) visit(feed, piece)
+          passed(feed, end)
         })
         if (++turn % chunksATurn === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
       }
