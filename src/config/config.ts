@@ -197,7 +197,7 @@ export function blindHooks(config: Config): Problem[] {
 }
 
 /** The secret of a text, or what is wrong with it, in words that hold none of it. */
-export function secretOrFault(text: string): Secret | Pick<Problem, 'message' | 'notYet'> {
+export function secretOrFault(text: string): Secret | Pick<Problem, 'message'> {
   try {
     return parseSecret(text)
   } catch (error) {
