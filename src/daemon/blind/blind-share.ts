@@ -10,7 +10,6 @@ import { ShoalError, toShoalError } from '../../core/error.js'
 import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
-import type { Retention } from '../../core/retention.js'
 import type { Secret } from '../../core/secret.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { Log } from '../../ports/log.js'
@@ -58,7 +57,6 @@ export class BlindShare {
   readonly #peers: SharePeers
   readonly #onFatal: (thrown: unknown) => void
   readonly #early = new Map<SharePeer, readonly Buffer[]>()
-  #history: Retention
   #keeping: Keeping | undefined
   #opening: Promise<void> | undefined
   #halted: string | undefined
@@ -68,7 +66,6 @@ export class BlindShare {
   constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
     this.#o = options
     this.#onFatal = onFatal
-    this.#history = options.history
     const { keys, dir, database, identity, nowMs, rates } = options
     const { device, secretKey } = identity.device
     const { shareId, blindStateKey } = keys
@@ -180,10 +177,6 @@ export class BlindShare {
     return this.#keeping
   }
 
-  get history(): Retention {
-    return this.#history
-  }
-
   /** How far the share is read and durable here (core/head.ts). */
   get head(): string {
     return formatHead(headTag(this.shareId), this.#keeping?.feeds.view ?? [])
@@ -228,12 +221,6 @@ export class BlindShare {
 
   setKnownHosts(hosts: readonly string[]): void {
     this.#peers.setKnownHosts(hosts)
-  }
-
-  /** What of the past is kept, from now on. */
-  setHistory(history: Retention): void {
-    this.#history = history
-    this.#keeping?.keeper.renew()
   }
 
   /** Counts what is held anew. */
@@ -305,7 +292,7 @@ export class BlindShare {
       ...{ keys, storage, database, store, nowMs, index: this.index, exchange: this.exchange },
       ...{ problems: this.problems, log: this.#log },
       vaultPrefix: `${tablePrefix(this.shareId)}vault:`,
-      policy: () => this.#history,
+      policy: () => this.#o.history,
       peers: () => this.#peers.connected,
       onChange: () => this.#changed(),
       fail: (thrown) => this.#fail(thrown),
