@@ -21,6 +21,7 @@ import { metadataFor } from '../share-metadata.js'
 import { FolderRestore, type Written } from './folder.js'
 import { SwarmSource, type SwarmWays } from './from-swarm.js'
 import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import { leavePlace, type RestorePlace, takePlace } from './place.js'
@@ -28,8 +29,8 @@ import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
 export type RestoreFrom =
-  /** The vault stays the caller's to close. */
-  | { readonly type: 'vault'; readonly vault: RestorableVault }
+  /** A vault's folder, or a vault that stays the caller's to close. */
+  | { readonly type: 'vault'; readonly vault: string | RestorableVault }
   | { readonly type: 'swarm'; readonly ways: SwarmWays }
 
 export interface RestoreOptions {
@@ -137,9 +138,15 @@ class Restore {
       nowMs: Date.now,
     })
     const { from } = this.#o
-    return from.type === 'vault'
-      ? await this.#fromVault(from.vault, folder, store)
-      : await this.#fromSwarm(from.ways, folder, store)
+    if (from.type === 'swarm') return this.#fromSwarm(from.ways, folder, store)
+    if (typeof from.vault !== 'string') return this.#fromVault(from.vault, folder, store)
+    const vault = await openVault({
+      ...{ at: from.vault, database },
+      shareId: this.#keys.shareId,
+      log: this.#log,
+    })
+    this.#closing.push(() => vault.close())
+    return this.#fromVault(vault, folder, store)
   }
 
   async #fromVault(vault: RestorableVault, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
