@@ -8,8 +8,10 @@ import { dirname, resolve } from 'node:path'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
+import type { Retention } from '../core/retention.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import { contradictions, overlaps, unwise } from './checks.js'
+import { retentionOf } from './history-key.js'
 import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
@@ -92,6 +94,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useDht: boolean
   /** Keep replaced and deleted files in the archive. */
   readonly useSyncTrash: boolean
+  /** What of the past is kept; absent: as for the grade of its secret, `retentionFor`. */
+  readonly history?: Retention
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
   /** Readers: hold the share's releases alone. */
@@ -146,6 +150,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...overlaps(config, json),
     ...sameShares(config),
     ...writingFollowers(config),
+    ...blindHooks(config),
     ...sharedWebFiles(config),
   )
   if (problems.length > 0) throw configError(fileName, problems)
@@ -173,28 +178,32 @@ export function sameShares(config: Config): Problem[] {
   })
 }
 
-/** Shares that follow releases with a secret that writes: what such a node would change is not its to hold. */
+/** Shares that follow releases with a secret that writes, which would change what is not its to hold, or a blind one. */
 export function writingFollowers(config: Config): Problem[] {
   return config.shares.flatMap(({ secret, followsReleases, position }, at) => {
-    if (!followsReleases || 'file' in secret || secret.grade !== 'write') return []
-    const message =
-      'is "releases" with a write secret, expected the read secret (shoal secret show --grade read)'
+    if (!followsReleases || 'file' in secret || secret.grade === 'read') return []
+    const message = `is "releases" with a ${secret.grade} secret, expected the read secret (shoal secret show --grade read)`
     return [{ position, key: `shared_folders[${at}].follow`, message }]
   })
 }
 
+/** Programs that nothing would ever run: a blind node knows of no change. */
+export function blindHooks(config: Config): Problem[] {
+  return config.shares.flatMap(({ secret, onChange, position }, at) => {
+    if (onChange.length === 0 || 'file' in secret || secret.grade !== 'blind') return []
+    const message = 'is set with a blind secret, expected none: a blind node cannot tell what has changed'
+    return [{ position, key: `shared_folders[${at}].on_change`, message }]
+  })
+}
+
 /** The secret of a text, or what is wrong with it, in words that hold none of it. */
-export function secretOrFault(text: string): Secret | Pick<Problem, 'message' | 'notYet'> {
-  let secret: Secret
+export function secretOrFault(text: string): Secret | Pick<Problem, 'message'> {
   try {
-    secret = parseSecret(text)
+    return parseSecret(text)
   } catch (error) {
     if (error instanceof ShoalError && error.code === 'SECRET_INVALID') return { message: error.message }
     throw error
   }
-  if (secret.grade === 'blind')
-    return { message: 'is a blind secret, which this version cannot serve yet', notYet: true }
-  return secret
 }
 
 function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, problems: Problem[]): Config {
@@ -269,6 +278,7 @@ function shareOf(
     searchLan: shape.search_lan ?? defaults.use_lan_broadcast ?? true,
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
+    ...(shape.history !== undefined && { history: retentionOf(shape.history) }),
     overwriteChanges: shape.overwrite_changes,
     followsReleases: shape.follow === 'releases',
     ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),

@@ -78,7 +78,6 @@ describe('folders that are added while the daemon runs', () => {
     await refused('EXISTS', /is shared already/, more(anna), other)
     await refused('EXISTS', /is the folder of this share already/, free, text)
     await refused('SECRET_INVALID', /./, free, `${text.slice(0, -3)}qqq`)
-    await refused('NOT_YET', /blind/, free, formatSecret(deriveSecret(secret, 'blind')))
     await refused('USAGE', /absolute/, 'more', other)
     await refused('CONFIG_INVALID', /storage_path/, anna.storage, other)
     await assert.rejects(anna.client.removeShare({ share: 0 }), { code: 'USAGE' })
