@@ -6,7 +6,7 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { FolderReport } from '../../src/control/schema-folders.js'
 import { KEY_BYTES } from '../../src/core/keys.js'
-import { deriveSecret, formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import type { VerifyReport } from '../../src/daemon/verify/report.js'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 
