@@ -132,7 +132,8 @@ export class FolderRestore {
           this.index.setIgnored((path, isDirectory) => this.#isLeftOut(path, isDirectory)),
         )
       this.#leaveOutLost(options)
-      scanner.markDirty([''])
+      // Whatever somebody took away since an earlier try comes back; there is nobody to be told of it (A5).
+      scanner.approve()
       await scanner.fullScan()
       this.index.noteLooked()
       this.#noteChange(applier)
