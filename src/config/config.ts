@@ -110,6 +110,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly hardLinks: boolean
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
+  /** Whether what is new or changes here is padded; absent: as soon as another device pads. */
+  readonly padding?: 'padme' | 'none'
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** How owners are carried; absent: as who the daemon runs as allows. */
@@ -286,6 +288,7 @@ function shareOf(
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     hardLinks: shape.hard_links,
     sparse: shape.sparse,
+    ...(shape.padding !== undefined && { padding: shape.padding }),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),
     ...(ownerMap !== undefined && { ownerMap }),

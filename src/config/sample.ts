@@ -20,6 +20,7 @@ const VALUES: Readonly<Record<string, string>> = {
   owner_map: '{ "alice": "www-data" }',
   acls: 'true',
   xattrs: '["user.*"]',
+  padding: '"padme"',
   releases: '{ "keep": 5 }',
   history: '{ "keep": "30d", "keep_weekly": 26, "keep_monthly": 24 }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',

@@ -25,6 +25,7 @@ export interface ShareShape {
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
+  readonly padding?: 'padme' | 'none' | undefined
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
   readonly owners?: OwnersBy | undefined
@@ -144,6 +145,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.default(true),
     { type: 'flag' },
     'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
+  ),
+  padding: works(
+    z.enum(['padme', 'none'], { error: wrong('"padme" or "none"') }).optional(),
+    { type: '`"padme"` or `"none"`', default: 'as soon as another device of the share pads' },
+    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs 1 to 2 % more room on blind nodes and transfer',
   ),
   follow: works(
     z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),

@@ -188,7 +188,7 @@ export class Shares {
   }
 
   #makeShare(settings: ShareConfig<Secret>, at: number): AnyShare {
-    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = settings
+    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse, padding } = settings
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) return this.#makeBlind(settings, keys)
@@ -204,6 +204,7 @@ export class Shares {
         drift: driftRules(settings),
         hardLinks,
         sparse,
+        padding: padding ?? 'follow',
         deviceName: config.deviceName,
         settings: shareSettings(config, settings),
         hooks: hooksAt(config, at),

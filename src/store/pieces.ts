@@ -3,7 +3,7 @@
 // told about (have, donthave).
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
-import type { PieceInfo } from '../core/piece.js'
+import { type PieceInfo, packedLengthOf, plainBytesOf, unpackedLength } from '../core/piece.js'
 import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** A piece's number in one feed. */
@@ -23,19 +23,21 @@ export interface PieceLook {
   readonly refs: readonly PieceRef[]
 }
 
-/** The pieces of one file in order, 36 bytes each: id, sealed length (u32 LE). */
+/** The pieces of one file in order, 36 bytes each: id, packed length (u32 LE; packedLengthOf in core/piece.ts). */
 export type Layout = Buffer
 export const LAYOUT_BYTES = 36
 const ID_BYTES = 32
-/** A row of refs: id, sealed length (u32 LE), the block that announced it last (f64 LE; older rows lack it). */
+/** A row of refs: id, packed length (u32 LE), the block that announced it last (f64 LE; older rows lack it). */
 const REF_BYTES: number = LAYOUT_BYTES + 8
+/** Among the refs, whose keys are longer: there once a padded piece was announced. */
+const PADDED_KEY = Buffer.from('padded')
 
 /** Packs pieces into a layout. */
 export function packLayout(pieces: readonly PieceInfo[]): Layout {
   const layout = Buffer.allocUnsafe(pieces.length * LAYOUT_BYTES)
   pieces.forEach((piece, i) => {
     piece.id.copy(layout, i * LAYOUT_BYTES)
-    layout.writeUInt32LE(piece.length, i * LAYOUT_BYTES + ID_BYTES)
+    layout.writeUInt32LE(packedLengthOf(piece), i * LAYOUT_BYTES + ID_BYTES)
   })
   return layout
 }
@@ -44,7 +46,8 @@ export function packLayout(pieces: readonly PieceInfo[]): Layout {
 export function unpackLayout(layout: Layout): PieceInfo[] {
   const pieces: PieceInfo[] = []
   for (let at = 0; at < layout.length; at += LAYOUT_BYTES) {
-    pieces.push({ id: layout.subarray(at, at + ID_BYTES), length: layout.readUInt32LE(at + ID_BYTES) })
+    const packed = layout.readUInt32LE(at + ID_BYTES)
+    pieces.push({ id: layout.subarray(at, at + ID_BYTES), ...unpackedLength(packed) })
   }
   return pieces
 }
@@ -65,12 +68,19 @@ export class PieceTables {
   readonly #places: Table<number>
   /** Called with each ref whose piece has just become held, or has just been lost. */
   readonly #onHeld: (ref: PieceRef, held: boolean) => void
+  #hasPadded: boolean
 
   constructor(database: Database, prefix: string, onHeld: (ref: PieceRef, held: boolean) => void) {
     this.#refs = database.table(`${prefix}refs`)
     this.#pieces = database.table(`${prefix}pieces`)
     this.#places = database.table(`${prefix}places`)
     this.#onHeld = onHeld
+    this.#hasPadded = this.#refs.get(PADDED_KEY) !== undefined
+  }
+
+  /** Whether any feed ever announced a padded piece. */
+  get hasPadded(): boolean {
+    return this.#hasPadded
   }
 
   /** The piece that a feed announced under a number. */
@@ -78,7 +88,7 @@ export class PieceTables {
     const row = this.#refs.get(refKey(feed, index))
     return row === undefined
       ? undefined
-      : { id: row.subarray(0, ID_BYTES), length: row.readUInt32LE(ID_BYTES) }
+      : { id: row.subarray(0, ID_BYTES), ...unpackedLength(row.readUInt32LE(ID_BYTES)) }
   }
 
   /** The pieces of a file entry in file order; undefined if one was never announced. */
@@ -142,7 +152,11 @@ export class PieceTables {
     for (let from = refKey(feed, 0); ; ) {
       const rows = this.#refs.range(from, end, chunk)
       for (const { key, value } of rows)
-        yield { index: key.readUInt32BE(4), length: value.readUInt32LE(ID_BYTES), block: blockOf(value) }
+        yield {
+          index: key.readUInt32BE(4),
+          length: unpackedLength(value.readUInt32LE(ID_BYTES)).length,
+          block: blockOf(value),
+        }
       if (rows.length < chunk) return
       from = keyAfter(rows.at(-1)!.key)
     }
@@ -156,10 +170,14 @@ export class PieceTables {
     const key = refKey(feed, index)
     const row = isNew ? undefined : this.#refs.get(key)
     if (row !== undefined) {
-      if (!row.subarray(0, ID_BYTES).equals(piece.id) || row.readUInt32LE(ID_BYTES) !== piece.length)
+      if (!row.subarray(0, ID_BYTES).equals(piece.id) || row.readUInt32LE(ID_BYTES) !== packedLengthOf(piece))
         return false
       if (blockOf(row) < block) this.#refs.put(key, packRef(piece, block))
       return true
+    }
+    if (piece.plain !== undefined && !this.#hasPadded) {
+      this.#refs.put(PADDED_KEY, Buffer.alloc(0))
+      this.#hasPadded = true
     }
     this.#refs.put(key, packRef(piece, block))
     const known = this.#known(piece.id)
@@ -173,7 +191,7 @@ export class PieceTables {
    * The file at `path` held `before` and now holds `after`, pieces one after the other (empty for nothing). A piece in
    * both is never reported lost in between.
    */
-  movePlaces(path: RelPath, before: Layout, after: Layout, sivBytes: number): void {
+  movePlaces(path: RelPath, before: Layout, after: Layout): void {
     const now = new Set<string>()
     let offset = 0
     for (const piece of unpackLayout(after)) {
@@ -181,7 +199,7 @@ export class PieceTables {
       // A piece that repeats inside one file has one place there: its first.
       if (!now.has(id)) this.#addPlace(piece.id, { path, offset })
       now.add(id)
-      offset += piece.length - sivBytes
+      offset += plainBytesOf(piece)
     }
     for (const piece of unpackLayout(before)) {
       if (!now.has(piece.id.toString('latin1'))) this.#removePlace(piece.id, path)
@@ -262,10 +280,10 @@ function unpackKnown(row: Buffer): Known {
   return { places: row.readUInt32LE(0), refs, first }
 }
 
-function packRef({ id, length }: PieceInfo, block: number): Buffer {
+function packRef(piece: PieceInfo, block: number): Buffer {
   const row = Buffer.allocUnsafe(REF_BYTES)
-  id.copy(row)
-  row.writeUInt32LE(length, ID_BYTES)
+  piece.id.copy(row)
+  row.writeUInt32LE(packedLengthOf(piece), ID_BYTES)
   row.writeDoubleLE(block, LAYOUT_BYTES)
   return row
 }

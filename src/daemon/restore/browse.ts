@@ -7,7 +7,7 @@ import { isLive } from '../../core/entry.js'
 import { ShoalError } from '../../core/error.js'
 import type { LiveFact } from '../../core/fact.js'
 import { childPath, nameOf, type RelPath } from '../../core/path.js'
-import { openPiece } from '../../core/piece.js'
+import { openPiece, type PieceInfo } from '../../core/piece.js'
 import type { Secret } from '../../core/secret.js'
 import { FeedStore } from '../../feed/store.js'
 import { type Log, silentLog } from '../../ports/log.js'
@@ -109,14 +109,15 @@ export class Past {
     const pieces = index.piecesOf(entry)
     if (pieces === undefined) throw new ShoalError('FEED_CORRUPT', `the pieces of ${at} were never announced`)
     for (let next = 0; next < pieces.length; ) {
-      const batch: Buffer[] = []
+      const batch: PieceInfo[] = []
       for (let bytes = 0; next < pieces.length && bytes < READ_BYTES; next++) {
-        batch.push(pieces[next]!.id)
+        batch.push(pieces[next]!)
         bytes += pieces[next]!.length
       }
-      for (const sealed of await this.#vault.read(batch)) {
+      const read = await this.#vault.read(batch.map(({ id }) => id))
+      for (const [i, sealed] of read.entries()) {
         if (sealed === null) throw new ShoalError('NOT_FOUND', `a piece of ${at} is not kept here any more`)
-        const plain = openPiece(keys.read, sealed)
+        const plain = openPiece(keys.read, sealed, batch[i]!.plain)
         if (plain === undefined) throw new ShoalError('FEED_CORRUPT', `a piece of ${at} is not of this share`)
         yield plain
       }

@@ -267,6 +267,8 @@ export class FolderRestore {
       // What stood in the way is kept: it may be somebody's, who took the folder for finished.
       archive: true,
       sparse,
+      // Nothing is published; what is there already is read as whoever wrote it sealed it.
+      padding: 'none',
       maxVersionedBytes: () => Number.POSITIVE_INFINITY,
       useArchive: async () => () => undefined,
       get metadata() {
