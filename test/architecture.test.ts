@@ -64,6 +64,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/log',
     'daemon/log-file',
     'daemon/preview/report',
+    'daemon/restore/report',
     'daemon/verify/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
@@ -80,6 +81,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['daemon/restore/restore', 'daemon/restore/browse'],
     ...['daemon/verify/verify', 'daemon/added-folders', 'dashboard/dashboard', 'dashboard/text'],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],

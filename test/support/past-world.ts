@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { signCertificate } from '../../src/core/certificate.js'
-import { chunkPlanFor, nextCut } from '../../src/core/chunker.js'
+import { chunkPlanFor, keyedGear, nextCut } from '../../src/core/chunker.js'
 import { deviceKeysOf, feedKeyPairOf } from '../../src/core/device.js'
 import { NO_EXTRA } from '../../src/core/entry.js'
 import { ABSENT, type Fact, sameFact } from '../../src/core/fact.js'
@@ -23,6 +23,8 @@ import { FeedStore } from '../../src/feed/store.js'
 import { silentLog } from '../../src/ports/log.js'
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { ShareIndex } from '../../src/store/share-index.js'
+import { FolderStorage } from '../../src/vault/folder-storage.js'
+import { Vault } from '../../src/vault/vault.js'
 
 interface Writer {
   readonly feed: OwnFeed
@@ -40,6 +42,8 @@ export class PastWorld {
   readonly index: ShareIndex
   readonly #keys: ReturnType<typeof keysOf>
   readonly #store: FeedStore
+  /** Whether content is padded before it is sealed: of every second seed. */
+  readonly #isPadded: boolean
   #facts = new Map<string, Fact>()
   #nonce = 0
 
@@ -49,6 +53,7 @@ export class PastWorld {
     fs.mkdirSync(this.dir)
     this.#keys = keysOf(this.secret)
     this.#store = store
+    this.#isPadded = seed % 2 === 0
     this.index = new ShareIndex(new MemoryDatabase(), 's:', { overwriteDrift: false, isIgnored: () => false })
   }
 
@@ -113,6 +118,25 @@ export class PastWorld {
         yield* blocks.get(writer) ?? []
       },
     }
+  }
+
+  /** Writes all of it into a vault in a folder, as a blind node would; again for what has come since. */
+  async writeVault(folder: string): Promise<void> {
+    const held = await this.vault()
+    const database = new MemoryDatabase()
+    const { shareId } = this.#keys
+    const storage = await FolderStorage.open(folder)
+    const vault = await Vault.open({ storage, shareId, database, log: silentLog })
+    const blocks: PortableBlock[] = []
+    for (const { feed } of this.writers)
+      for await (const block of held.blocks(feed.writer)) blocks.push(block)
+    await vault.add({
+      pieces: [...this.pieces].map(([id, bytes]) => ({ id: Buffer.from(id, 'hex'), bytes })),
+      certificates: held.certificates(),
+      blocks,
+      heads: held.heads(),
+    })
+    await vault.close()
   }
 
   async #addWriter(seed: number, number: number): Promise<void> {
@@ -188,12 +212,13 @@ export class PastWorld {
   #fileOf(bytes: Buffer, mode: number, mtimeUs: number): { fact: Fact; pieces: PieceInfo[] } {
     const pieces: PieceInfo[] = []
     const plan = chunkPlanFor(bytes.length)
+    const gear = this.#isPadded ? keyedGear(this.#keys.read!.sivKey) : undefined
     for (let start = 0, length = 0; start < bytes.length; start += length) {
-      length = nextCut(bytes, start, bytes.length, plan)
-      const sealed = sealPiece(this.#keys.read!, bytes.subarray(start, start + length))
+      length = nextCut(bytes, start, bytes.length, plan, gear)
+      const sealed = sealPiece(this.#keys.read!, bytes.subarray(start, start + length), this.#isPadded)
       const id = pieceIdOf(sealed)
       this.pieces.set(id.toString('hex'), sealed)
-      pieces.push({ id, length: sealed.length })
+      pieces.push({ id, length: sealed.length, ...(this.#isPadded ? { plain: length } : {}) })
     }
     const content = contentIdOf(pieces.map(({ id }) => id))
     return { fact: { type: 'file', mode, mtimeUs, size: bytes.length, content, extra: NO_EXTRA }, pieces }

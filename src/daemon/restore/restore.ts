@@ -21,6 +21,7 @@ import { metadataFor } from '../share-metadata.js'
 import { FolderRestore, type Written } from './folder.js'
 import { SwarmSource, type SwarmWays } from './from-swarm.js'
 import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import { leavePlace, type RestorePlace, takePlace } from './place.js'
@@ -28,8 +29,8 @@ import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
 export type RestoreFrom =
-  /** The vault stays the caller's to close. */
-  | { readonly type: 'vault'; readonly vault: RestorableVault }
+  /** A vault's folder, or a vault that stays the caller's to close. */
+  | { readonly type: 'vault'; readonly vault: string | RestorableVault }
   | { readonly type: 'swarm'; readonly ways: SwarmWays }
 
 export interface RestoreOptions {
@@ -49,6 +50,8 @@ export interface RestoreOptions {
   readonly acls?: boolean | undefined
   readonly xattrs?: readonly string[] | undefined
   readonly hardLinks?: boolean | undefined
+  /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
+  readonly stallMs?: number
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
@@ -132,14 +135,21 @@ class Restore {
     const folder = new FolderRestore({
       ...{ dir, database, pool, metadata, hardLinks, paths },
       keys: this.#keys,
+      isResumed: this.#place.isResumed,
       sparse: true,
       log: this.#log,
       nowMs: Date.now,
     })
     const { from } = this.#o
-    return from.type === 'vault'
-      ? await this.#fromVault(from.vault, folder, store)
-      : await this.#fromSwarm(from.ways, folder, store)
+    if (from.type === 'swarm') return this.#fromSwarm(from.ways, folder, store)
+    if (typeof from.vault !== 'string') return this.#fromVault(from.vault, folder, store)
+    const vault = await openVault({
+      ...{ at: from.vault, database },
+      shareId: this.#keys.shareId,
+      log: this.#log,
+    })
+    this.#closing.push(() => vault.close())
+    return this.#fromVault(vault, folder, store)
   }
 
   async #fromVault(vault: RestorableVault, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
@@ -162,7 +172,7 @@ class Restore {
     this.#closing.push(() => pieces.stop())
     const written = await this.#write(folder, pieces, {
       fetchedBytes: () => pieces.bytes,
-      stallMs: VAULT_STALL_MS,
+      stallMs: this.#o.stallMs ?? VAULT_STALL_MS,
       isLost: (id) => !vault.has(id) || lost.has(id.toString('latin1')),
       failure: () => failure,
     })
