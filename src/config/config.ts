@@ -22,6 +22,7 @@ import {
 } from './json.js'
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
 import type { ConfigShape } from './root-keys.js'
+import { scrubEveryMs } from './scrub.js'
 import { checkShape } from './shape.js'
 import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
 import { type LoadedWeb, sharedWebFiles, unwiseWeb, type WebConfig, webOf } from './webui.js'
@@ -104,6 +105,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly onChange: readonly HookSpec[]
   /** Carry hard links. */
   readonly hardLinks: boolean
+  /** From one verification of all that is held to the next; 0: only when asked. */
+  readonly scrubEveryMs: number
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Reach devices through others where no direct connection can be had. */
@@ -276,6 +279,7 @@ function shareOf(
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     hardLinks: shape.hard_links,
     sparse: shape.sparse,
+    scrubEveryMs: scrubEveryMs(shape.scrub),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),
     ...(ownerMap !== undefined && { ownerMap }),

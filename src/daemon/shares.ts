@@ -218,7 +218,7 @@ export class Shares {
   }
 }
 
-function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
+function shareSettings(config: Config, { keepReleases, scrubEveryMs }: ShareConfig): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
@@ -226,6 +226,7 @@ function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSett
     maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
     peerExpirationDays,
     keepReleases,
+    scrubEveryMs,
   }
 }
 

@@ -4,6 +4,7 @@
 import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { Auditee } from '../audit/auditee.js'
 import type { NoteEvent } from '../events.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
@@ -19,6 +20,7 @@ export interface SharePeersOptions {
   readonly members: Members
   readonly reports: Reports
   readonly inquiries: Inquiries
+  readonly auditee: Auditee
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
@@ -109,7 +111,7 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { exchange, members, reports, inquiries, hearing, feeds, context } = this.#o
+    const { exchange, members, reports, inquiries, auditee, hearing, feeds, context } = this.#o
     const { log, fail } = context
     log.info(
       { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
@@ -137,6 +139,7 @@ export class SharePeers {
     peer.on('report-wants', (list) => reports.incoming.onWants(peer, list))
     peer.on('inquiries', (list) => inquiries.receiveInquiries(peer, list))
     peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
+    auditee.attach(peer)
     exchange.attach(peer)
     feeds().greet(peer)
     members.greet(peer)
