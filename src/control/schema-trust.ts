@@ -52,6 +52,17 @@ export interface MemberScrubReport {
   readonly repaired: number
 }
 
+/** In the status, of this device and of members. */
+export interface ScrubReport {
+  /** When all that is held was read last, ISO 8601; null: not yet. */
+  readonly last: string | null
+  /** Files that are damaged now. */
+  readonly damaged: number
+  /** Damaged files since the index was made, and those put right. */
+  readonly found: number
+  readonly repaired: number
+}
+
 /** POST /v1/audit */
 export interface AuditRequest {
   /** Place of the share in the configuration, from 0. */
@@ -101,6 +112,13 @@ export interface AuditReport {
 
 export const verifyRequest: z.ZodType<VerifyRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
+})
+
+export const scrubReport: z.ZodType<ScrubReport> = z.looseObject({
+  last: z.string().nullable(),
+  damaged: count,
+  found: count,
+  repaired: count,
 })
 
 const counts = {

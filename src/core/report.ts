@@ -10,7 +10,7 @@
 //   signature (64), Ed25519 by the device over label, share id (32) and all bytes before
 //
 // The body: time (varint, milliseconds since 1970); count of sections (at most 64), each: tag (varint), length, value;
-// ascending by tag. Tag 1 is drift (drift-section.ts), 2 releases (releases-section.ts), 4 what was verified
+// ascending by tag. Tag 1 is drift (drift-section.ts), 2 releases (releases-section.ts), 3 what was verified
 // (scrub-section.ts). What is in a section of another
 // tag is of a later version: it is kept and passed on as it is.
 import { ByteReader, ByteWriter } from './bytes.js'
@@ -56,7 +56,7 @@ const SEAL_LABEL = labelBytes('shoal 2026-11 v1 device report seal')
 const SIGN_LABEL = labelBytes('shoal 2026-11 v1 device report')
 const DRIFT = 1
 const RELEASES = 2
-const SCRUB = 4
+const SCRUB = 3
 
 /** Seals and signs a report; `nonce` is 24 random bytes, fresh for every call. */
 export function sealReport(

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { Reservoir } from '../../core/audit.js'
 import type { RelPath } from '../../core/path.js'
-import { LAYOUT_BYTES } from '../../store/pieces.js'
+import { LAYOUT_BYTES, unpackLayout } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 
 export interface DrawnPiece {
@@ -39,13 +39,9 @@ export async function drawPieces(
 ): Promise<Drawn> {
   const reservoir = new Reservoir<DrawnPiece>(size, below)
   for await (const { path, layout } of layoutsOf(index))
-    for (let at = 0; at < layout.length; at += LAYOUT_BYTES)
-      reservoir.offer(() => ({
-        // A copy: a view would keep the layout of the whole file.
-        id: Buffer.from(layout.subarray(at, at + LAYOUT_BYTES - 4)),
-        length: layout.readUInt32LE(at + LAYOUT_BYTES - 4),
-        path,
-      }))
+    // A copy: a view would keep the layout of the whole file.
+    for (const { id, length } of unpackLayout(layout))
+      reservoir.offer(() => ({ id: Buffer.from(id), length, path }))
   return { population: reservoir.seen, pieces: shuffled(reservoir.kept, below) }
 }
 

@@ -10,6 +10,8 @@ import type {
 } from '../../control/schema.js'
 import type { HookReport } from '../../control/schema-hooks.js'
 import type { OneOrAll, ShareProblemReport } from '../../control/schema-shares.js'
+import type { ScrubReport } from '../../control/schema-trust.js'
+import type { ScrubSection } from '../../core/scrub-section.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
 import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
@@ -116,6 +118,7 @@ function shareReport(
     needBytes,
     conflicts: share.conflictCount,
     drift: open,
+    scrub: scrubReport(share.scrub.section),
     driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
     problems,
     digest: share.holding.digest.toString('hex'),
@@ -125,6 +128,12 @@ function shareReport(
     hooks: share.hooks.views().map(hookReport),
     members: memberReports(share, limits, nowMs),
   }
+}
+
+function scrubReport(section: ScrubSection | undefined): ScrubReport | undefined {
+  if (section === undefined) return undefined
+  const { lastMs, open, found, repaired } = section
+  return { last: lastMs === 0 ? null : isoTime(lastMs), damaged: open, found, repaired }
 }
 
 function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
@@ -155,6 +164,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
       drift: state.drift,
+      scrub: scrubReport(share.reports.of(state.device)?.report.scrub),
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,
