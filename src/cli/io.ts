@@ -5,6 +5,8 @@ import type { ProgressScreen } from './progress/screen.js'
 export interface CliIo {
   /** Standard output; the text has its line ends. */
   out(text: string): void
+  /** Standard output, bytes as they are; resolves when there is room for more. Absent: text is all it takes. */
+  write?(bytes: Buffer): Promise<void>
   /** Standard error. */
   err(text: string): void
   readonly stdin: Readable
@@ -22,6 +24,10 @@ export function processIo(): CliIo {
   const { stderr, env } = process
   return {
     out: (text) => void process.stdout.write(text),
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (failed) => (failed ? reject(failed) : resolve()))
+      }),
     err: (text) => void stderr.write(text),
     stdin: process.stdin,
     env,

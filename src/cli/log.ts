@@ -11,6 +11,8 @@ export interface LogOptions extends JsonOption {
   readonly limit: number
   /** Milliseconds since 1970. */
   readonly since?: number
+  /** The same: nothing that was written later. */
+  readonly until?: number
   readonly verify?: boolean
 }
 
@@ -40,7 +42,7 @@ async function printLog(
   io: CliIo,
   configFile: string,
   path: string | undefined,
-  { limit, since, json }: LogOptions,
+  { limit, since, until = Number.POSITIVE_INFINITY, json }: LogOptions,
 ): Promise<number> {
   const { client, config } = await connect(configFile)
   const { at, inside } = placeOf(config.shares, path)
@@ -50,7 +52,8 @@ async function printLog(
     do {
       const ask = { share, path: inside, since, after, limit: Math.min(PAGE, limit) }
       const { dir, entries, next } = await client.log(ask)
-      found.push(...entries.map((entry) => ({ dir, ...entry })))
+      const wanted = entries.filter(({ at: writtenAt }) => Date.parse(writtenAt) <= until)
+      found.push(...wanted.map((entry) => ({ dir, ...entry })))
       after = next ?? undefined
     } while (
       after !== undefined &&

@@ -21,6 +21,7 @@ import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addResourceCommands } from './resource-commands.js'
+import { addRestoreCommands } from './restore-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { addSystemCommands } from './system-commands.js'
@@ -108,6 +109,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addFolderCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
+  addRestoreCommands(program, io, setExit)
   addHooks(program, io, setExit)
   addInvite(program, io, setExit)
   addMemberCommands(program, io, setExit)

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { ConflictsOptions } from './conflicts.js'
 import type { CliIo } from './io.js'
 import type { HistoryOptions, LimitOptions } from './resources.js'
+import { atOption } from './restore-commands.js'
 
 const run = () => import('./resources.js')
 
@@ -26,8 +27,9 @@ makes the copy a file like any other. What is not kept goes to the archive first
     .action(async (config: string, paths: string[], options: ConflictsOptions) =>
       setExit(await (await import('./conflicts.js')).conflictsCommand(io, config, paths, options)),
     )
-  command('history', 'list the versions of a path that are known here, newest first')
-    .argument('<path>', 'in the folder, or the whole path')
+  command('history', 'list the versions of a path, or of everything, that are known here, newest first')
+    .argument('[path]', 'in the folder, or the whole path')
+    .addOption(atOption('only what had been published by then: "2026-11-20 14:00", 2026-11-20T13:00Z'))
     .addOption(
       new Option('--limit <count>', 'at most so many, up to 200').argParser((text) => {
         if (!/^([1-9]\d?|1\d\d|200)$/.test(text)) throw new InvalidArgumentError('expected 1 to 200')
@@ -35,7 +37,7 @@ makes the copy a file like any other. What is not kept goes to the archive first
       }),
     )
     .addOption(json())
-    .action(async (config: string, path: string, options: HistoryOptions) =>
+    .action(async (config: string, path: string | undefined, options: HistoryOptions) =>
       setExit(await (await run()).historyCommand(io, config, path, options)),
     )
   command('pause', 'speak with no other device until shoal resume, over restarts, too')

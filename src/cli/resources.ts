@@ -9,6 +9,8 @@ import { formatBytes, formatJson, formatTable, printable, shortTime } from './te
 
 export interface HistoryOptions extends JsonOption {
   readonly limit?: number
+  /** Milliseconds since 1970: nothing that was published later. */
+  readonly at?: number
 }
 
 /** kB/s of 1024 bytes, as the configuration has them; 0: no limit. */
@@ -19,22 +21,42 @@ export interface LimitOptions extends JsonOption {
 
 const KB = 1024
 
-/** Prints the versions of a path. The exit code. */
+/** As the daemon has it, when nothing is said. */
+const DEFAULT_VERSIONS = 200
+
+/** Prints the versions of a path, or of all. The exit code. */
 export async function historyCommand(
   io: CliIo,
   configFile: string,
-  text: string,
-  { limit, json }: HistoryOptions,
+  text: string | undefined,
+  { limit, at, json }: HistoryOptions,
 ): Promise<number> {
+  if (text === undefined) {
+    const { logCommand } = await import('./log.js')
+    const until = at === undefined ? {} : { until: at }
+    return logCommand(io, configFile, undefined, {
+      limit: limit ?? DEFAULT_VERSIONS,
+      ...until,
+      ...(json === true && { json }),
+    })
+  }
   const { client } = await connect(configFile)
   const { shares } = await client.status()
   const place = sharePathOf(
     shares.map(({ dir }) => dir),
     text,
   )
-  const history = await client.history({ ...place, limit })
+  // Asked for all where some are left out afterwards.
+  const told = await client.history({ ...place, limit: at === undefined ? limit : undefined })
+  const history = at === undefined ? told : publishedBy(told, at, limit)
   io.out(json === true ? formatJson(history) : formatHistory(history))
   return 0
+}
+
+/** Without what was published later, or of which nobody knows when. */
+function publishedBy(history: HistoryReport, atMs: number, limit = DEFAULT_VERSIONS): HistoryReport {
+  const versions = history.versions.filter(({ when }) => when !== null && Date.parse(when) <= atMs)
+  return { ...history, versions: versions.slice(0, limit) }
 }
 
 /** Has all shares, or the one of a folder, leave the swarm. */
