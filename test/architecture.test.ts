@@ -82,7 +82,13 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
     ...['daemon/restore/restore', 'daemon/restore/browse'],
-    ...['daemon/verify/verify', 'daemon/added-folders', 'dashboard/dashboard', 'dashboard/text'],
+    ...[
+      'daemon/verify/verify',
+      'daemon/rehearse/rehearse',
+      'daemon/added-folders',
+      'dashboard/dashboard',
+      'dashboard/text',
+    ],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }

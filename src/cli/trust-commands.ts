@@ -2,6 +2,7 @@
 // only when it is done.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { CliIo } from './io.js'
+import type { RehearseOptions } from './rehearse.js'
 import type { AuditOptions, VerifyOptions } from './trust.js'
 
 const run = () => import('./trust.js')
@@ -50,6 +51,39 @@ that with its own copy. The exit code is 1 if a piece was not proved.`,
     )
     .action(async (config: string, dir: string | undefined, options: AuditOptions) =>
       setExit(await (await run()).auditCommand(io, config, dir, options)),
+    )
+  command('rehearse', 'restore a random sample from one member alone into a scratch folder, and compare')
+    .argument('[dir]', 'the folder, if the configuration has several')
+    .requiredOption('--node <name>', 'the member: its name, or the first 8 or more digits of its id')
+    .addOption(
+      new Option('--sample <count>', 'files to restore, at most 10000')
+        .argParser((text) => {
+          if (!/^[1-9]\d{0,4}$/.test(text) || Number(text) > 10_000)
+            throw new InvalidArgumentError('expected a number of files, from 1 to 10000')
+          return Number(text)
+        })
+        .default(20),
+    )
+    .addOption(new Option('--all', 'everything').conflicts('sample'))
+    .option('--to <dir>', 'the scratch folder: new or empty; one among the temporary files unless told')
+    .option('--keep', 'leave what was restored')
+    .addOption(
+      new Option('--timeout <seconds>', 'give up after so long without anything new')
+        .argParser((text) => {
+          if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('expected seconds')
+          return Number(text)
+        })
+        .default(30),
+    )
+    .addOption(json())
+    .addHelpText(
+      'after',
+      `
+It goes the way of a real restore: a device of the moment that meets this member and nobody else. The exit
+code is 1 if something could not be restored or is not as it is here.`,
+    )
+    .action(async (config: string, dir: string | undefined, options: RehearseOptions) =>
+      setExit(await (await import('./rehearse.js')).rehearseCommand(io, config, dir, options)),
     )
 }
 

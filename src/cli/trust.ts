@@ -1,12 +1,11 @@
 // shoal verify and audit: what they ask the daemon, and what they print.
 import type { ControlClient } from '../control/client.js'
 import type { AuditReport, MemberScrubReport, VerifyReport } from '../control/schema-trust.js'
-import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption, shareAt } from './daemon-commands.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { showProgress } from './progress/show.js'
-import { placeOfDir } from './share-paths.js'
+import { oneShare } from './share-paths.js'
 import { formatBytes, formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
 
 export interface VerifyOptions extends JsonOption {
@@ -67,13 +66,6 @@ export async function auditCommand(
   })
   io.out(json === true ? formatJson(report) : formatAudit(report))
   return report.proved === report.sampled ? EXIT.done : EXIT.no
-}
-
-/** The place of the folder that is meant. NOT_FOUND, USAGE. */
-function oneShare(dirs: readonly string[], dir: string | undefined): number {
-  if (dir !== undefined) return placeOfDir(dirs, dir)
-  if (dirs.length === 1) return 0
-  throw new ShoalError('USAGE', `there are ${dirs.length} folders: name the one that is meant`)
 }
 
 /** How far the passes are, while they are waited for. */

@@ -5,6 +5,10 @@ import {
   type AuditRequest,
   auditReport,
   auditRequest,
+  type RehearsalReport,
+  type RehearsalRequest,
+  rehearsalReport,
+  rehearsalRequest,
   type VerifyReport,
   type VerifyRequest,
   verifyReports,
@@ -18,6 +22,8 @@ export interface TrustCalls {
   verify(request?: VerifyRequest): Promise<readonly VerifyReport[]>
   /** Has a member prove that it holds a random sample. NOT_FOUND, MEMBER_UNREACHABLE, SHARE_HALTED, USAGE. */
   audit(request: AuditRequest): Promise<AuditReport>
+  /** Draws files of this disk to be restored from a member alone. NOT_FOUND, MEMBER_UNREACHABLE, SHARE_HALTED, USAGE. */
+  rehearsal(request: RehearsalRequest): Promise<RehearsalReport>
 }
 
 export const TRUST_ROUTES: Routes<TrustCalls> = {
@@ -35,5 +41,16 @@ export const TRUST_ROUTES: Routes<TrustCalls> = {
     summary: 'have a connected member prove that it holds a random sample of the pieces',
     takes:
       '{"share": place in the configuration, from 0, "node": name or id, "confidence": 0.999, "part": 0.001, "sample": COUNT}',
+  },
+  rehearsal: {
+    ...{
+      method: 'POST',
+      path: '/v1/rehearsal',
+      tag: 'trust',
+      input: rehearsalRequest,
+      answer: rehearsalReport,
+    },
+    summary: 'draw files of this disk to be restored from a connected member, and say where that is',
+    takes: '{"share": place in the configuration, from 0, "node": name or id, "sample": COUNT}',
   },
 }

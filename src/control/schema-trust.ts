@@ -110,6 +110,28 @@ export interface AuditReport {
   readonly paths: readonly string[]
 }
 
+/** POST /v1/rehearsal: what to restore from a member, to see that it can be. */
+export interface RehearsalRequest {
+  /** Place of the share in the configuration, from 0. */
+  readonly share: number
+  /** Name of a connected member, or the first digits of its id. */
+  readonly node: string
+  /** How many files to draw, at most 10,000. */
+  readonly sample: number
+}
+
+export interface RehearsalReport {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  /** Where the member can be reached, as far as this device knows: "host:port". */
+  readonly hosts: readonly string[]
+  /** Files that were drawn from. */
+  readonly files: number
+  /** Those drawn, in random order. */
+  readonly paths: readonly string[]
+}
+
 export const verifyRequest: z.ZodType<VerifyRequest> = z.strictObject({
   share: z.int().nonnegative().optional(),
 })
@@ -184,5 +206,20 @@ export const auditReport: z.ZodType<AuditReport> = z.looseObject({
   seconds: count,
   slowestSeconds: count,
   fetchedBytes: count,
+  paths: z.array(z.string()),
+})
+
+export const rehearsalRequest: z.ZodType<RehearsalRequest> = z.strictObject({
+  share: z.int().nonnegative(),
+  node: z.string().min(1).max(128),
+  sample: z.int().nonnegative().max(10_000),
+})
+
+export const rehearsalReport: z.ZodType<RehearsalReport> = z.looseObject({
+  dir: z.string(),
+  device: z.string(),
+  name: z.string(),
+  hosts: z.array(z.string()),
+  files: count,
   paths: z.array(z.string()),
 })

@@ -74,6 +74,8 @@ import type {
 import type {
   AuditReport,
   AuditRequest,
+  RehearsalReport,
+  RehearsalRequest,
   VerifyReport,
   VerifyRequest,
 } from '../../src/control/schema-trust.js'
@@ -339,6 +341,10 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`verify ${JSON.stringify(request)}`)
     await this.work()
     return this.verifyList
+  }
+
+  async rehearsal({ node }: RehearsalRequest): Promise<RehearsalReport> {
+    return { dir: '/data/photos', device: 'cd'.repeat(32), name: node, hosts: [], files: 0, paths: [] }
   }
 
   async audit(request: AuditRequest): Promise<AuditReport> {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import type { AuditReport, VerifyReport } from '../../src/control/schema-trust.js'
+import type { RehearseReport } from '../../src/daemon/rehearse/rehearse.js'
 import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
 import { noRot, ROT_BASE, rot } from '../support/rot.js'
 import { archived } from './drift-kit.js'
@@ -102,7 +103,28 @@ test('damage is put right from others, quarantined and told; edits are edits; an
     const whole = await run('audit', writer.configFile, '--node', 'reader')
     assert.equal(whole.exit, 0, whole.out + whole.err)
     assert.match(whole.out, /none is missing/)
+    // A restore from the reader alone, of some and of all, is what is here.
+    const rehearse = (...args: string[]): ReturnType<typeof world.run> =>
+      run('rehearse', writer.configFile, '--node', 'reader', '--timeout', '5', ...args)
+    const some = await rehearse('--sample', '7')
+    assert.equal(some.exit, 0, some.out + some.err)
+    assert.match(some.out, /7 of 43 files, drawn at random, of .* from reader alone/)
+    fs.symlinkSync('large', writer.at('link'))
+    await converged(shares)
+    const scratch = `${world.root}/scratch`
+    const all = await rehearse('--all', '--to', scratch)
+    assert.equal(all.exit, 0, all.out + all.err)
+    assert.match(all.out, /44 files, .*: the same as here/)
+    assert.ok(!fs.existsSync(scratch))
     rot(reader.at('f20'), 1)
+    const lacking = await rehearse('--all', '--json')
+    assert.equal(lacking.exit, 1, lacking.out + lacking.err)
+    const told = JSON.parse(lacking.out) as RehearseReport
+    assert.deepEqual(
+      told.restore.lacking.map(({ path }) => path),
+      ['f20'],
+    )
+    assert.deepEqual(told.comparison.differences, [{ path: 'f20', what: 'missing' }])
     const bad = await run('audit', writer.configFile, '--node', 'reader', '--json')
     assert.equal(bad.exit, 1, bad.out + bad.err)
     const report = JSON.parse(bad.out) as AuditReport

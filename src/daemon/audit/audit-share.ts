@@ -17,8 +17,7 @@ export async function auditShare(
   own: DeviceId,
   { node, confidence = CONFIDENCE, part = PART, sample }: AuditRequest,
 ): Promise<AuditReport> {
-  if (share.haltReason !== undefined)
-    throw new ShoalError('SHARE_HALTED', `${share.dir} is halted: ${share.haltReason}`)
+  mustRun(share)
   const peer = peerOf(share, node)
   const population = await countPieces(share.index)
   const size = Math.min(sample ?? samplesNeeded(population, part, confidence), population)
@@ -54,8 +53,13 @@ export async function auditShare(
   }
 }
 
-/** A connected member by its name, or by the start of its id. */
-function peerOf(share: Share, node: string): Share['peers'][number] {
+/** SHARE_HALTED. */
+export function mustRun({ dir, haltReason }: Share): void {
+  if (haltReason !== undefined) throw new ShoalError('SHARE_HALTED', `${dir} is halted: ${haltReason}`)
+}
+
+/** A connected member by its name, or by the start of its id. NOT_FOUND, MEMBER_UNREACHABLE, USAGE. */
+export function peerOf(share: Share, node: string): Share['peers'][number] {
   const { peers } = share
   const named = peers.filter((peer) => peer.name === node)
   const found =

@@ -38,11 +38,22 @@ export async function drawPieces(
   below: (limit: number) => number = randomInt,
 ): Promise<Drawn> {
   const reservoir = new Reservoir<DrawnPiece>(size, below)
+  // A copy: a view would keep the layout of the whole file.
   for await (const { path, layout } of layoutsOf(index))
-    // A copy: a view would keep the layout of the whole file.
     for (const { id, length } of unpackLayout(layout))
       reservoir.offer(() => ({ id: Buffer.from(id), length, path }))
   return { population: reservoir.seen, pieces: shuffled(reservoir.kept, below) }
+}
+
+/** Draws files that hold what the share says, at most so many, and says how many there are. */
+export async function drawFiles(
+  index: ShareIndex,
+  size: number,
+  below: (limit: number) => number = randomInt,
+): Promise<{ readonly files: number; readonly paths: readonly RelPath[] }> {
+  const reservoir = new Reservoir<RelPath>(size, below)
+  for await (const { path } of layoutsOf(index)) reservoir.offer(() => path)
+  return { files: reservoir.seen, paths: shuffled(reservoir.kept, below) }
 }
 
 /** Of all files that hold what the share says, as far as this disk was looked at. */
@@ -53,7 +64,7 @@ async function* layoutsOf(index: ShareIndex): AsyncGenerator<{ path: RelPath; la
     for (const { path, row } of rows) {
       if (row.stat === undefined || row.drift !== undefined || row.applied.fact.type !== 'file') continue
       const layout = index.layout(path)
-      if (layout !== undefined) yield { path, layout }
+      yield { path, layout: layout ?? Buffer.alloc(0) }
     }
     if (rows.length < ROWS) return
     after = rows.at(-1)!.path

@@ -4,11 +4,14 @@ import type {
   AuditReport,
   AuditRequest,
   MemberScrubReport,
+  RehearsalReport,
+  RehearsalRequest,
   ScrubCountsReport,
   VerifyReport,
   VerifyRequest,
 } from '../../control/schema-trust.js'
-import { auditShare } from '../audit/audit-share.js'
+import { auditShare, mustRun, peerOf } from '../audit/audit-share.js'
+import { drawFiles } from '../audit/sample.js'
 import type { ScrubCounts } from '../scrub/scrub-state.js'
 import type { Share } from '../share/share.js'
 import { type DaemonView, isoTime, oneOrAllOf, shareAt, sharesOf } from './view.js'
@@ -27,6 +30,14 @@ export function trustCalls(view: DaemonView): TrustCalls {
 
     async audit(request: AuditRequest): Promise<AuditReport> {
       return auditShare(await shareAt(view, request.share), view.device(), request)
+    },
+
+    async rehearsal({ share: at, node, sample }: RehearsalRequest): Promise<RehearsalReport> {
+      const share = await shareAt(view, at)
+      mustRun(share)
+      const { device, name } = peerOf(share, node)
+      const drawn = await drawFiles(share.index, sample)
+      return { dir: share.dir, device, name, hosts: share.hostsOf(device), ...drawn }
     },
   }
 }

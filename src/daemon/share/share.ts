@@ -159,6 +159,11 @@ export class Share {
     return this.#parts.peers
   }
 
+  /** Where a member may be reached, "host:port" each; what it was met at itself comes first. */
+  hostsOf(device: DeviceId): string[] {
+    return this.#parts.peers.hostsOf(device)
+  }
+
   setKnownHosts(hosts: readonly string[]): void {
     this.#parts.peers.setKnownHosts(hosts)
   }
