@@ -28,12 +28,14 @@ export function fullReadings(): Readings {
     ...{ number: 2, match: ['*'], run: ['true'], ownChanges: false, state: 'failed' as const, pending: 3 },
     ...{ waitsFor: null, dueInMs: null, last: null },
   }
+  const scrub = { last: '2026-11-20T18:00:00.000Z', damaged: 1, found: 3, repaired: 2 }
   return {
     status: status(
       share({
         hooks: [hook],
+        scrub,
         problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
-        members: [member('nas', { grade: 'read', clockAheadMs: -250 }), member('phone')],
+        members: [member('nas', { grade: 'read', clockAheadMs: -250, scrub }), member('phone')],
       }),
     ),
     live: live(shareLive()),
