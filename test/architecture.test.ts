@@ -66,6 +66,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/preview/report',
     'daemon/restore/report',
     'daemon/verify/report',
+    'daemon/rehearse/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
     'doctor/finding',

@@ -1,6 +1,6 @@
 // shoal rehearse: what it asks the daemon, and what it prints.
 import { ShoalError } from '../core/error.js'
-import type { RehearseReport } from '../daemon/rehearse/rehearse.js'
+import type { RehearseReport } from '../daemon/rehearse/report.js'
 import { ConfigSource } from './config-source.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import { EXIT } from './exit.js'

@@ -2,22 +2,7 @@
 // Owners are compared where whoever runs it could have set them. Only reads.
 import fs from 'node:fs'
 import path from 'node:path'
-
-export interface Difference {
-  /** Relative to the folder. */
-  readonly path: string
-  /** What differs: missing, extra, type, size, content, mode, time, owner, target. */
-  readonly what: string
-}
-
-export interface Comparison {
-  /** Files and links that are the same, and the bytes of their content. */
-  readonly same: number
-  readonly bytes: number
-  readonly differences: readonly Difference[]
-  /** In all. */
-  readonly differenceCount: number
-}
+import type { Comparison, Difference } from './report.js'
 
 export interface CompareOptions {
   /** The folder. */

@@ -11,7 +11,8 @@ import type { Secret } from '../../core/secret.js'
 import { IgnoreRules, MAX_IGNORE_BYTES } from '../../folder/ignore.js'
 import type { RestoreProgress, RestoreReport } from '../restore/report.js'
 import { restore } from '../restore/restore.js'
-import { type Comparison, compareFolders } from './compare.js'
+import { compareFolders } from './compare.js'
+import type { RehearseReport } from './report.js'
 
 export interface RehearseOptions {
   readonly config: Config<Secret>
@@ -34,15 +35,6 @@ export interface RehearseOptions {
   ) => void
   /** UDP port of the LAN beacon, for tests. */
   readonly beaconPort?: number
-}
-
-export interface RehearseReport {
-  readonly dir: string
-  /** Where it was restored to; null: removed again. */
-  readonly restored: string | null
-  readonly seconds: number
-  readonly restore: RestoreReport
-  readonly comparison: Comparison
 }
 
 /** Throws as restore() does; MEMBER_UNREACHABLE if the member is not met, IO if something cannot be compared. */
