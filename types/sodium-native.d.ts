@@ -58,6 +58,8 @@ declare module 'sodium-native' {
     randombytes_buf(target: Uint8Array): void
     /** Constant time; both must have the same length, else it throws. */
     sodium_memcmp(a: Uint8Array, b: Uint8Array): boolean
+    /** Constant time; true of nothing. */
+    sodium_is_zero(buffer: Uint8Array): boolean
     sodium_memzero(target: Uint8Array): void
   }
   const sodium: Sodium

@@ -109,6 +109,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly scrubEveryMs: number
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
+  /** Whether what is new or changes here is padded; absent: as soon as another device pads. */
+  readonly padding?: 'padme' | 'none'
   /** Reach devices through others where no direct connection can be had. */
   readonly useRelay: boolean
   /** How owners are carried; absent: as who the daemon runs as allows. */
@@ -280,6 +282,7 @@ function shareOf(
     hardLinks: shape.hard_links,
     sparse: shape.sparse,
     scrubEveryMs: scrubEveryMs(shape.scrub),
+    ...(shape.padding !== undefined && { padding: shape.padding }),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),
     ...(ownerMap !== undefined && { ownerMap }),

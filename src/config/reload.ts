@@ -75,6 +75,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   acls: { key: 'acls', live: false, show: plain },
   xattrs: { key: 'xattrs', live: false, show: plain },
   sparse: { key: 'sparse', live: false, show: plain },
+  padding: { key: 'padding', live: false, show: plain },
   overwriteChanges: { key: 'overwrite_changes', live: true, show: plain },
   followsReleases: {
     key: 'follow',

@@ -25,6 +25,7 @@ export interface ShareShape {
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
   readonly scrub: ScrubEvery
+  readonly padding?: 'padme' | 'none' | undefined
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
   readonly owners?: OwnersBy | undefined
@@ -144,6 +145,11 @@ export const SHARE: Keys<ShareShape> = {
     z.enum(SCRUB_EVERY, { error: wrong('"never", "daily", "weekly" or "monthly"') }).default('never'),
     { type: '`"never"`, `"daily"`, `"weekly"` or `"monthly"`' },
     'read all that this node holds again so often, and fetch what was damaged anew; `shoal verify` does it at once',
+  ),
+  padding: works(
+    z.enum(['padme', 'none'], { error: wrong('"padme" or "none"') }).optional(),
+    { type: '`"padme"` or `"none"`', default: 'as soon as another device of the share pads' },
+    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs about 1 % of room on blind nodes and of transfer for large files, some 2 % for small ones',
   ),
   follow: works(
     z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),

@@ -2,8 +2,8 @@
 // cut, so an insertion moves no cut but its neighbours. Gear hash with normalised chunking, after Xia et al., "FastCDC"
 // (USENIX ATC 2016): cuts are made rarer before the average length and commoner after it.
 //
-// Promises: the same bytes are cut alike on every device and in every version of this format, however the caller windows
-// them; every piece but a file's last is minBytes to maxBytes long; whether a position is a cut depends on the 32 bytes
+// Promises: the same bytes are cut alike under one table on every device and in every version of this format, however the
+// caller windows them; every piece but a file's last is minBytes to maxBytes long; whether a position is a cut depends on the 32 bytes
 // before it and on the distance from the piece's start, on nothing else.
 import { deriveKey } from './hash.js'
 
@@ -41,13 +41,20 @@ const WINDOW_BYTES = 32
 /** Normalisation level 2 of the paper: four times rarer before the average, four times commoner after. */
 const NORMALISATION_BITS = 2
 
-// Byte -> random word. Derived, so that the source holds no table to mistrust or mistype.
-const GEAR: Int32Array = gearTable()
+/** Byte -> random word. Derived, so that the source holds no table to mistrust or mistype. */
+export type Gear = Int32Array
 
-function gearTable(): Int32Array {
+const GEAR: Gear = gearOf('shoal 2025 chunker gear table v1', [])
+
+/** The table for padded content: who does not know the key cannot tell where a file it knows would be cut. */
+export function keyedGear(key: Uint8Array): Gear {
+  return gearOf('shoal 2026-11 v1 padded chunker gear table', key)
+}
+
+function gearOf(label: string, key: Iterable<number>): Gear {
   const table = new Int32Array(256)
   for (let byte = 0; byte < 256; byte++)
-    table[byte] = deriveKey('shoal 2025 chunker gear table v1', Uint8Array.of(byte)).readInt32LE(0)
+    table[byte] = deriveKey(label, Uint8Array.from([...key, byte])).readInt32LE(0)
   return table
 }
 
@@ -81,21 +88,26 @@ function topBits(count: number): number {
  * Length of the piece that begins at `start`, given the file's bytes up to `end` of the buffer. The caller shows at
  * least plan.max bytes from `start`, or all up to the end of the file. 0 only if start equals end.
  */
-export function nextCut(buffer: Uint8Array, start: number, end: number, plan: ChunkPlan): number {
+export function nextCut(
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+  plan: ChunkPlan,
+  gear: Gear = GEAR,
+): number {
   const left = end - start
   if (left <= plan.min) return left
   const average = start + Math.min(left, plan.average)
-  const early = firstCut(buffer, start + plan.min, average, plan.earlyMask)
+  const early = firstCut(buffer, start + plan.min, average, plan.earlyMask, gear)
   if (early > 0) return early - start
   const max = start + Math.min(left, plan.max)
-  const late = firstCut(buffer, average, max, plan.lateMask)
+  const late = firstCut(buffer, average, max, plan.lateMask, gear)
   return (late > 0 ? late : max) - start
 }
 
 // The first position after `from`, at most `to`, whose hash of the 32 bytes before it has no bit of the mask; 0 if none.
 // Unrolled by four and without a state that outlives it: four times as fast as one loop inside nextCut.
-function firstCut(buffer: Uint8Array, from: number, to: number, mask: number): number {
-  const gear = GEAR
+function firstCut(buffer: Uint8Array, from: number, to: number, mask: number, gear: Gear): number {
   let hash = 0
   for (let at = from - WINDOW_BYTES + 1; at < from; at++) hash = ((hash << 1) + gear[buffer[at]!]!) | 0
   let at = from

@@ -2,7 +2,7 @@
 // state their size and content: both follow from the pieces. Writer and reader walk the entries in the same order and so
 // reach the same answers, limit included.
 import type { PieceRun } from './entry.js'
-import { contentIdOf, SIV_BYTES } from './piece.js'
+import { contentIdOf, plainBytesOf } from './piece.js'
 import type { PieceAnnouncement } from './record-public.js'
 
 /** What a file is, going by its pieces. */
@@ -52,7 +52,7 @@ export class AnnouncedPieces {
         for (; number < until; number++) {
           const piece = covering.pieces[number - covering.first]!
           ids.push(piece.id)
-          size += piece.length - SIV_BYTES
+          size += plainBytesOf(piece)
         }
       }
     }

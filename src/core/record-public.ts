@@ -44,8 +44,8 @@ export interface PublicPart {
   readonly announcements: readonly PieceAnnouncement[]
 }
 
-/** Bytes that announcing one piece takes at most. */
-export const ANNOUNCED_PIECE_BYTES: number = HASH_BYTES + 4
+/** Bytes that announcing one piece takes at most, with what the sealed part says of it. */
+export const ANNOUNCED_PIECE_BYTES: number = HASH_BYTES + 8
 
 export function writePublicPart(writer: ByteWriter, part: PublicPart): void {
   const { header } = part

@@ -2,12 +2,13 @@
 // "Record v1"; F1-F3, F6, F7). This file puts the parts together and takes them apart; the parts themselves are in
 // record-public.ts and record-entries.ts, cutting long lists into records in record-pack.ts.
 //
-//   magic "SR" (2), format version 1 (1)
+//   magic "SR" (2), format version (1): 1, or 2 if it announces a padded piece
 //   public part                          record-public.ts; in clear, so that a blind node can keep and serve pieces
 //   nonce (24), random
 //   sealed part, the rest of the block   XChaCha20-Poly1305 under entryKey of deflateRaw(entries part); the associated
 //                                        data is label, feed key (32), block index (8, big endian) and BLAKE3 of all
-//                                        bytes before the nonce, so that nothing can be moved to another place
+//                                        bytes before the nonce, so that nothing can be moved to another place. In format
+//                                        2 the entries part comes after the paddings (record-padding.ts)
 //
 // Promises: decode(encode(x)) is x; what decodes has one entries part only; any bytes whatever give a Violation or a
 // value, in time and memory bounded by the constants here.
@@ -20,6 +21,7 @@ import { HASH_BYTES, type WriterId } from './ids.js'
 import { AnnouncedPieces } from './record-announced.js'
 import { readEntries } from './record-entries-read.js'
 import { writeEntries } from './record-entries-write.js'
+import { announcesPadded, readPaddings, writePaddings } from './record-padding.js'
 import { type PublicPart, readPublicPart, writePublicPart } from './record-public.js'
 import { labelBytes, NONCE_BYTES, SEAL_BYTES, seal, unseal } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
@@ -39,6 +41,8 @@ export interface FeedRecord extends PublicPart {
 
 const MAGIC = Buffer.from('SR')
 const FORMAT = 1
+/** Of a record that announces a padded piece. */
+const PADDED_FORMAT = 2
 const LABEL = labelBytes('shoal 2025 record entries v1')
 
 /** Where a record stands and what it is sealed with. */
@@ -63,10 +67,12 @@ export function encodeRecord(
   },
 ): Buffer {
   invariant(place.nonce.length === NONCE_BYTES, 'a record nonce has 24 bytes')
-  const clear = new ByteWriter(4096).raw(MAGIC).u8(FORMAT)
+  const isPadded = announcesPadded(record.announcements)
+  const clear = new ByteWriter(4096).raw(MAGIC).u8(isPadded ? PADDED_FORMAT : FORMAT)
   writePublicPart(clear, record)
   const before = clear.finish()
-  const entries = writeEntries(record.entries, new AnnouncedPieces(record.announcements))
+  const plain = writeEntries(record.entries, new AnnouncedPieces(record.announcements))
+  const entries = isPadded ? Buffer.concat([writePaddings(record.announcements), plain]) : plain
   invariant(entries.length <= MAX_ENTRIES_BYTES, 'the entries of a record stay within MAX_ENTRIES_BYTES')
   // Level 1: names and small integers gain little from more, and a join decodes what one writer encodes once.
   const sealed = seal(
@@ -86,13 +92,17 @@ export function encodeRecord(
  */
 export function decodeRecord(block: Buffer, place: RecordPlace & { author: WriterId }): Decoded<FeedRecord> {
   return decoding(() => {
-    const { reader, part } = openBlock(block)
+    const { reader, part, isPadded } = openBlock(block)
     const before = block.subarray(0, block.length - reader.left)
     const nonce = reader.take(NONCE_BYTES)
     const packed = unseal(place.entryKey, nonce, reader.take(reader.left), associated(place, before))
     if (packed === undefined) throw new Malformed('bad-seal', 'the entries were not sealed for this place')
-    const entries = readEntries(inflate(packed), place.author, new AnnouncedPieces(part.announcements))
-    return { ...part, entries }
+    const inflated = inflate(packed)
+    const { announcements, at } = isPadded
+      ? readPaddings(inflated, part.announcements)
+      : { announcements: part.announcements, at: 0 }
+    const announced = new AnnouncedPieces(announcements)
+    return { ...part, announcements, entries: readEntries(inflated.subarray(at), place.author, announced) }
   })
 }
 
@@ -101,7 +111,7 @@ export function decodePublicPart(block: Buffer): Decoded<PublicPart> {
   return decoding(() => openBlock(block).part)
 }
 
-function openBlock(block: Buffer): { reader: ByteReader; part: PublicPart } {
+function openBlock(block: Buffer): { reader: ByteReader; part: PublicPart; isPadded: boolean } {
   if (block.length > MAX_RECORD_BYTES)
     throw new Malformed(
       'too-long',
@@ -110,10 +120,11 @@ function openBlock(block: Buffer): { reader: ByteReader; part: PublicPart } {
   const reader = new ByteReader(block)
   if (!reader.take(MAGIC.length).equals(MAGIC)) throw new Malformed('bad-magic', 'not a record')
   const format = reader.u8()
-  if (format !== FORMAT) throw new Malformed('bad-format', `record of format ${format}, known is ${FORMAT}`)
+  if (format !== FORMAT && format !== PADDED_FORMAT)
+    throw new Malformed('bad-format', `record of format ${format}, known are ${FORMAT} and ${PADDED_FORMAT}`)
   const part = readPublicPart(reader)
   if (reader.left < NONCE_BYTES + SEAL_BYTES) throw new Malformed('truncated', 'no room for the sealed part')
-  return { reader, part }
+  return { reader, part, isPadded: format === PADDED_FORMAT }
 }
 
 function associated(place: RecordPlace, before: Buffer): Buffer {

@@ -79,6 +79,8 @@ export interface ShareSettings {
   readonly hard_links?: boolean
   /** Default true. */
   readonly sparse?: boolean
+  /** Default: as soon as anybody in the share pads. */
+  readonly padding?: 'padme' | 'none'
 }
 
 export interface NodeOptions {

@@ -182,7 +182,7 @@ export class Shares {
   }
 
   #makeShare(settings: ShareConfig<Secret>, at: number): Share {
-    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = settings
+    const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse, padding } = settings
     const keys = keysOf(secret)
     const { read } = keys
     if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
@@ -198,6 +198,7 @@ export class Shares {
         drift: driftRules(settings),
         hardLinks,
         sparse,
+        padding: padding ?? 'follow',
         deviceName: config.deviceName,
         settings: shareSettings(config, settings),
         hooks: hooksAt(config, at),

@@ -3,7 +3,7 @@
 // written to it as far as its inode can tell (A3), and that no process is seen to have open for writing; whoever acts on
 // it has it read a second time (`again`), for memory and cables fail as well. Nothing is changed; no symlink is followed.
 import fs from 'node:fs'
-import { type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import { type PieceKeys, pieceIdOf, plainBytesOf, sealPiece, unpackedLength } from '../core/piece.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { openForWriting } from './openfiles.js'
 import { openToRead, readFully } from './read.js'
@@ -13,7 +13,7 @@ export interface CheckJob {
   readonly path: string
   /** The file or symlink as it was when it was indexed. */
   readonly stat: DiskStat
-  /** Of the file: where the pieces begin in it, bytes, and each piece as a layout has it: id (32), sealed length (u32 LE). */
+  /** Of the file: where the pieces begin in it, bytes, and each piece as a layout has it: id (32), packed length (u32 LE). */
   readonly offset: number
   readonly pieces: Uint8Array
   /** Of a symlink: where it is to lead. */
@@ -102,8 +102,9 @@ function readPieces(fd: number, keys: PieceKeys, { offset, pieces }: CheckJob): 
   let at = offset
   for (let index = 0; index * ROW_BYTES < rows.length; index++) {
     const row = rows.subarray(index * ROW_BYTES, (index + 1) * ROW_BYTES)
-    const length = row.readUInt32LE(ID_BYTES) - SIV_BYTES
-    const sealed = sealedAt(fd, keys, at, length)
+    const lengths = unpackedLength(row.readUInt32LE(ID_BYTES))
+    const length = plainBytesOf(lengths)
+    const sealed = sealedAt(fd, keys, at, length, lengths.plain !== undefined)
     at += length
     if (sealed === 'unreadable') unreadable = true
     if (!Buffer.isBuffer(sealed) || !pieceIdOf(sealed).equals(row.subarray(0, ID_BYTES))) bad.push(index)
@@ -112,7 +113,13 @@ function readPieces(fd: number, keys: PieceKeys, { offset, pieces }: CheckJob): 
 }
 
 /** What a range of a file is when sealed; it may be shorter than asked for by now. */
-function sealedAt(fd: number, keys: PieceKeys, at: number, length: number): Buffer | 'short' | 'unreadable' {
+function sealedAt(
+  fd: number,
+  keys: PieceKeys,
+  at: number,
+  length: number,
+  isPadded: boolean,
+): Buffer | 'short' | 'unreadable' {
   const plaintext = Buffer.allocUnsafe(length)
   try {
     if (readFully(fd, plaintext, at) < length) return 'short'
@@ -121,9 +128,7 @@ function sealedAt(fd: number, keys: PieceKeys, at: number, length: number): Buff
     if (codeOf(thrown) !== 'EIO') throw thrown
     return 'unreadable'
   }
-  const sealed = Buffer.allocUnsafe(length + SIV_BYTES)
-  sealPieceInto(keys, plaintext, sealed)
-  return sealed
+  return sealPiece(keys, plaintext, isPadded)
 }
 
 function failureOf(thrown: unknown): CheckResult {

@@ -26,7 +26,7 @@ export type HashResult =
       readonly content: Buffer
       /** Ids of the pieces in file order, 32 bytes each; none for an empty file. */
       readonly pieces: Buffer
-      /** Sealed length of each piece, bytes. */
+      /** Packed length of each piece (packedLengthOf in core/piece.ts). */
       readonly lengths: Uint32Array
     } & HadAttributes)
   /** A file that is exactly what the job says is known; its content was not read. */
@@ -51,7 +51,7 @@ export interface PackedHashes {
   readonly stats: Float64Array<ArrayBuffer>
   /** Pieces of each job. */
   readonly counts: Uint32Array<ArrayBuffer>
-  /** Lengths of all pieces of all jobs. */
+  /** Packed lengths of all pieces of all jobs. */
   readonly lengths: Uint32Array<ArrayBuffer>
   /** For each 'ok' job its content id and then its pieces' ids. */
   readonly ids: Uint8Array<ArrayBuffer>

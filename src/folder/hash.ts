@@ -6,15 +6,15 @@
 // The proof of one state: the stat of the path before opening, that of the descriptor after reading and that of the
 // path after that are the same, and the last change lay at least one tick of the file clock before reading (settle.ts).
 import fs from 'node:fs'
-import { type ChunkPlan, chunkPlanFor, nextCut } from '../core/chunker.js'
-import { contentIdOfPacked, type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { AttributeReader, isWide } from './attributes.js'
+import { readContent } from './hash-content.js'
 import { type HashResult, hadAttributes, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
-import { openToRead, readFully } from './read.js'
+import { openToRead } from './read.js'
 import { codeOf, faultOf, isGone, SafeRoot } from './safefs.js'
 import { MAX_PAUSE_MS, pause, unsettledMs } from './settle.js'
 
@@ -26,6 +26,13 @@ export interface HashJob {
   readonly openCheck: boolean
   /** If the file is exactly this, its content is known and not read: the answer is 'same'. */
   readonly known?: DiskStat
+  /** Whether the content is cut and sealed as padded content (core/piece.ts); it is not unless told. */
+  readonly isPadded?: boolean
+  /**
+   * Contents, 32 bytes each, that the file may turn out to have if it is read the other way. If it has none of them as told,
+   * it is read that way too, and answered as whichever of them it is.
+   */
+  readonly contents?: Uint8Array
 }
 
 export interface HashPayload {
@@ -37,18 +44,10 @@ export interface HashPayload {
   readonly scope?: AttributeScope
 }
 
-/** Read from large files at a time beyond the longest piece. Fewer bytes mean more moving of what is left over. */
-const READ_AHEAD_BYTES = 4 << 20
-/** A buffer up to this size is kept for the next file. Files up to 4 GiB need no larger one. */
-const KEPT_BYTES = 8 << 20
-/** A large file's stat is looked at this often, so that one that is being written is given up early. */
-const LOOK_BYTES = 64 << 20
 /** PATH_MAX of Linux without its NUL; entries carry no more. */
 const MAX_TARGET_BYTES = 4095
 
 const CHANGED: HashResult = { status: 'changed' }
-
-let kept: Buffer = Buffer.alloc(0)
 
 /** Hashes a batch on this thread; one result a job, in order. Never throws for what a disk does. */
 export function hashBatch(payload: HashPayload): PackedHashes {
@@ -130,15 +129,15 @@ function hashOne(
   root: SafeRoot,
   keys: PieceKeys,
   attributes: AttributeReader | undefined,
-  { path, known }: HashJob,
+  job: HashJob,
   before: DiskStat,
 ): HashResult {
   try {
     switch (before.type) {
       case 'file':
-        return hashFile(root, keys, attributes, path, before, known)
+        return hashFile(root, keys, attributes, job, before)
       case 'symlink':
-        return readSymlink(root, path, before)
+        return readSymlink(root, job.path, before)
       case 'directory':
         return CHANGED
       case 'other':
@@ -153,9 +152,8 @@ function hashFile(
   root: SafeRoot,
   keys: PieceKeys,
   reader: AttributeReader | undefined,
-  path: string,
+  { path, known, isPadded = false, contents }: HashJob,
   before: DiskStat,
-  known: DiskStat | undefined,
 ): HashResult {
   const fd = openToRead(root, path)
   try {
@@ -165,80 +163,24 @@ function hashFile(
       const had = hadAttributes(reader?.of(fd, before.dev))
       return sameStat(before, statOf(fs.fstatSync(fd))) ? { status: 'same', stat: before, ...had } : CHANGED
     }
-    const plan = chunkPlanFor(before.size)
-    const read =
-      before.size <= plan.min ? readOnePiece(fd, keys, before.size) : readPieces(fd, keys, before, plan)
+    const told = readContent(fd, keys, before, isPadded)
+    const isAny = told === undefined || contents === undefined || holds(contents, told.content)
+    const other = isAny ? undefined : readContent(fd, keys, before, !isPadded)
+    const read = other !== undefined && holds(contents!, other.content) ? other : told
     const attributes = reader?.of(fd, before.dev)
     if (read === undefined || !sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
     const after = root.lstat(path)
     if (after === undefined || !sameStat(before, after)) return CHANGED
-    const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
-    const content = contentIdOfPacked(pieces)
-    const lengths = Uint32Array.from(read.lengths)
-    return { status: 'ok', stat: after, content, pieces, lengths, ...hadAttributes(attributes) }
+    return { status: 'ok', stat: after, ...read, ...hadAttributes(attributes) }
   } finally {
     fs.closeSync(fd)
   }
 }
 
-interface Pieces {
-  readonly ids: Buffer[]
-  readonly lengths: number[]
-}
-
-/** Undefined if the file is shorter than it was. */
-function readOnePiece(fd: number, keys: PieceKeys, size: number): Pieces | undefined {
-  if (size === 0) return { ids: [], lengths: [] }
-  const bytes = takeBuffer(2 * size + SIV_BYTES)
-  const plaintext = bytes.subarray(0, size)
-  if (readFully(fd, plaintext, 0) < size) return undefined
-  const sealed = bytes.subarray(size, 2 * size + SIV_BYTES)
-  sealPieceInto(keys, plaintext, sealed)
-  return { ids: [pieceIdOf(sealed)], lengths: [sealed.length] }
-}
-
-/** Undefined if the file is shorter than it was, or was seen to change. */
-function readPieces(fd: number, keys: PieceKeys, before: DiskStat, plan: ChunkPlan): Pieces | undefined {
-  const { size } = before
-  const windowBytes = Math.min(size, plan.max + READ_AHEAD_BYTES)
-  const bytes = takeBuffer(windowBytes + plan.max + SIV_BYTES)
-  const window = bytes.subarray(0, windowBytes)
-  const sealing = bytes.subarray(windowBytes)
-  const pieces: Pieces = { ids: [], lengths: [] }
-  let position = 0
-  let lookAt = LOOK_BYTES
-  let start = 0
-  let end = 0
-  while (position < size) {
-    window.copyWithin(0, start, end)
-    end -= start
-    start = 0
-    const target = window.subarray(end, Math.min(windowBytes, end + size - position))
-    if (readFully(fd, target, position) < target.length) return undefined
-    end += target.length
-    position += target.length
-    while (start < end && (position === size || end - start >= plan.max)) {
-      const length = nextCut(window, start, end, plan)
-      const sealed = sealing.subarray(0, length + SIV_BYTES)
-      sealPieceInto(keys, window.subarray(start, start + length), sealed)
-      pieces.ids.push(pieceIdOf(sealed))
-      pieces.lengths.push(sealed.length)
-      start += length
-    }
-    if (position >= lookAt) {
-      if (!sameStat(before, statOf(fs.fstatSync(fd)))) return undefined
-      lookAt = position + LOOK_BYTES
-    }
-  }
-  return pieces
-}
-
-/** A buffer of at least this many bytes, often the same as last time: only one may be in use. */
-function takeBuffer(bytes: number): Buffer {
-  if (kept.length >= bytes) return kept
-  const fresh = Buffer.allocUnsafeSlow(Math.max(bytes, 256 * 1024))
-  if (bytes <= KEPT_BYTES) kept = fresh
-  return fresh
+function holds(contents: Uint8Array, content: Buffer): boolean {
+  for (let at = 0; at < contents.length; at += content.length)
+    if (content.equals(contents.subarray(at, at + content.length))) return true
+  return false
 }
 
 function readSymlink(root: SafeRoot, path: string, before: DiskStat): HashResult {

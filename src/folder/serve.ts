@@ -2,7 +2,7 @@
 // back is the sealed range of a file whose stat was the indexed one before and after reading; where an id is given it
 // also is that very piece, so that a disk that rots does not make us a peer that lies. Anything else is null.
 import fs from 'node:fs'
-import { type PieceKeys, pieceIdOf, SIV_BYTES, sealPieceInto } from '../core/piece.js'
+import { type PieceKeys, pieceIdOf, sealedBytesOf, sealPieceInto } from '../core/piece.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { openToRead, readFully } from './read.js'
 import { SafeRoot } from './safefs.js'
@@ -15,6 +15,8 @@ export interface ReadPieceJob {
   /** Of the plaintext, bytes. */
   readonly offset: number
   readonly length: number
+  /** Whether the piece is a padded one; it is not unless told. */
+  readonly isPadded?: boolean
   /** The piece's id, 32 bytes; if given, only that piece is returned. */
   readonly id?: Uint8Array
 }
@@ -25,7 +27,7 @@ export interface ReadPiecesPayload {
   readonly pieceKey: Uint8Array
   /** One for each file. */
   readonly files: readonly { readonly path: string; readonly stat: DiskStat }[]
-  /** Four numbers a piece: its file, offset, length, and 1 if an id is given for it. */
+  /** Five numbers a piece: its file, offset, length, 1 if an id is given for it, and 1 if it is padded. */
   readonly ranges: Float64Array<ArrayBuffer>
   /** 32 bytes a piece, zeros where there is none. */
   readonly ids: Uint8Array<ArrayBuffer>
@@ -33,7 +35,7 @@ export interface ReadPiecesPayload {
   readonly room: ArrayBuffer
 }
 
-/** Pieces one after the other; each as long as asked for plus SIV_BYTES, absent ones taking their room too. */
+/** Sealed pieces one after the other, absent ones taking their room too. */
 export interface PackedPieces {
   /** The payload's room. */
   readonly bytes: ArrayBuffer
@@ -41,13 +43,13 @@ export interface PackedPieces {
   readonly present: Uint8Array<ArrayBuffer>
 }
 
-const RANGE_FIELDS = 4
+const RANGE_FIELDS = 5
 const ID_BYTES = 32
 
 /** Bytes that the pieces of a batch take, sealed. */
 export function sealedBytes(jobs: readonly ReadPieceJob[]): number {
   let bytes = 0
-  for (const { length } of jobs) bytes += length + SIV_BYTES
+  for (const { length, isPadded = false } of jobs) bytes += sealedBytesOf(length, isPadded)
   return bytes
 }
 
@@ -70,8 +72,9 @@ export function packReadJobs(
       if (candidates === undefined) known.set(job.path, [file])
       else candidates.push(file)
     }
-    ranges.set([file, job.offset, job.length, job.id === undefined ? 0 : 1], index * RANGE_FIELDS)
-    if (job.id !== undefined) ids.set(job.id, index * ID_BYTES)
+    const { offset, length, id, isPadded = false } = job
+    ranges.set([file, offset, length, id === undefined ? 0 : 1, isPadded ? 1 : 0], index * RANGE_FIELDS)
+    if (id !== undefined) ids.set(id, index * ID_BYTES)
   }
   return {
     root,
@@ -164,17 +167,17 @@ function readOne(
   index: number,
   room: Buffer,
 ): boolean {
-  const [, offset = 0, length = 0, hasId = 0] = payload.ranges.subarray(index * RANGE_FIELDS)
+  const [, offset = 0, length = 0, hasId = 0, padded = 0] = payload.ranges.subarray(index * RANGE_FIELDS)
   const plaintext = takeBuffer(length)
   if (readFully(fd, plaintext, offset) < length) return false
-  const sealed = room.subarray(0, length + SIV_BYTES)
-  sealPieceInto(keys, plaintext, sealed)
+  const sealed = room.subarray(0, sealedBytesOf(length, padded === 1))
+  sealPieceInto(keys, plaintext, sealed, padded === 1)
   if (hasId === 0) return true
   return pieceIdOf(sealed).equals(payload.ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES))
 }
 
 function sealedLength(ranges: Float64Array, index: number): number {
-  return ranges[index * RANGE_FIELDS + 2]! + SIV_BYTES
+  return sealedBytesOf(ranges[index * RANGE_FIELDS + 2]!, ranges[index * RANGE_FIELDS + 4] === 1)
 }
 
 /** Pieces are 1 MiB at most, except in files above 4 GiB. */

@@ -1,6 +1,6 @@
 // What can be asked of the staging area and what it answers: plain values, and how a batch of them is packed to cross to
 // a worker without copying more than it must.
-import type { PieceKeys } from '../core/piece.js'
+import { type PieceKeys, SIV_BYTES } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import type { DiskStat } from '../core/stat.js'
 import type { Dress, Shown } from './dress-job.js'
@@ -26,8 +26,15 @@ export interface StagePart {
   /** 32 bytes. */
   readonly id: Buffer
   readonly sealedLength: number
+  /** Of a padded piece, bytes of its plaintext; there only if it is padded. */
+  readonly plain?: number
   /** Of the plaintext in the file, bytes. */
   readonly offset: number
+}
+
+/** Bytes of a part's plaintext. */
+export function plainLengthOf({ sealedLength, plain }: Pick<StagePart, 'sealedLength' | 'plain'>): number {
+  return plain ?? sealedLength - SIV_BYTES
 }
 
 export interface StageFileJob {

@@ -20,6 +20,7 @@ import { isZeros, SparseFile } from './sparse.js'
 import {
   ID_BYTES,
   type PartSource,
+  plainLengthOf,
   type StagedAs,
   type StageFileJob,
   type StageJob,
@@ -81,7 +82,7 @@ class Stager {
   readonly #isSparse: boolean
   #nextId = 0
   /** The last piece that was nothing but zeros: a big hole consists of that one. */
-  #zeros: { readonly id: Buffer; readonly sealedLength: number } | undefined
+  #zeros: { readonly id: Buffer; readonly sealedLength: number; readonly length: number } | undefined
   #place: OpenPlace | undefined
 
   constructor(root: SafeRoot, payload: StagePayload) {
@@ -129,7 +130,7 @@ class Stager {
       const file = new SparseFile(fd, job.begin, this.#isSparse)
       for (const [index, part] of job.parts.entries()) {
         if (this.#isKnownZeros(part, firstId + index)) {
-          const length = part.sealedLength - SIV_BYTES
+          const length = plainLengthOf(part)
           checkRange(part, length, job)
           file.writeZeros(length, part.offset)
           good.push(index)
@@ -162,13 +163,18 @@ class Stager {
   #noteZeros(plaintext: Buffer, { sealedLength }: StagePart, idIndex: number): void {
     // Most contents differ from zeros in their first bytes.
     if (!this.#isSparse || plaintext.length === 0 || plaintext[0] !== 0 || !isZeros(plaintext)) return
-    this.#zeros = { id: Buffer.from(this.#idAt(idIndex)), sealedLength }
+    this.#zeros = { id: Buffer.from(this.#idAt(idIndex)), sealedLength, length: plaintext.length }
   }
 
   /** Whether this is that piece again: what has its id is the same zeros, wherever they are to come from. */
-  #isKnownZeros({ sealedLength }: StagePart, idIndex: number): boolean {
+  #isKnownZeros(part: StagePart, idIndex: number): boolean {
     const zeros = this.#zeros
-    return zeros !== undefined && sealedLength === zeros.sealedLength && zeros.id.equals(this.#idAt(idIndex))
+    return (
+      zeros !== undefined &&
+      part.sealedLength === zeros.sealedLength &&
+      plainLengthOf(part) === zeros.length &&
+      zeros.id.equals(this.#idAt(idIndex))
+    )
   }
 
   #create(path: string): number {
@@ -206,7 +212,8 @@ class Stager {
       return undefined
     const sealed = Buffer.from(bytes, source.at, source.length)
     if (!this.#isPiece(sealed, idIndex)) return undefined
-    const plaintext = openPieceInto(this.#keys, sealed, scratch(part.sealedLength - SIV_BYTES))
+    const room = scratch(part.sealedLength - SIV_BYTES)
+    const plaintext = openPieceInto(this.#keys, sealed, room, part.plain)
     if (plaintext === undefined)
       throw new StageFault('PIECE_UNOPENABLE', 'a piece is not sealed under the keys of this share')
     return plaintext
@@ -218,16 +225,15 @@ class Stager {
     source: PartSource & { readonly type: 'place' },
     idIndex: number,
   ): Buffer | undefined {
-    if (source.length !== part.sealedLength - SIV_BYTES || source.length < 0 || source.offset < 0)
-      return undefined
+    if (source.length !== plainLengthOf(part) || source.length < 0 || source.offset < 0) return undefined
     const place = this.#openPlace(source.inArchive ? `${ARCHIVE_DIR}/${source.path}` : source.path)
     if (place.stat === undefined || source.offset + source.length > place.stat.size) return undefined
     if (source.stat !== undefined && !sameStat(place.stat, source.stat)) return undefined
-    return this.#readPiece(place.fd, source.offset, source.length, idIndex)
+    return this.#readPiece(place.fd, source.offset, part, idIndex)
   }
 
-  #readPiece(fd: number, offset: number, length: number, idIndex: number): Buffer | undefined {
-    const plaintext = scratch(length)
+  #readPiece(fd: number, offset: number, part: StagePart, idIndex: number): Buffer | undefined {
+    const plaintext = scratch(plainLengthOf(part))
     try {
       if (!readFully(fd, plaintext, offset)) return undefined
     } catch (thrown) {
@@ -235,7 +241,8 @@ class Stager {
       if (codeOf(thrown) === 'EIO') return undefined
       throw thrown
     }
-    return this.#isPiece(sealPiece(this.#keys, plaintext), idIndex) ? plaintext : undefined
+    const sealed = sealPiece(this.#keys, plaintext, part.plain !== undefined)
+    return this.#isPiece(sealed, idIndex) ? plaintext : undefined
   }
 
   #isPiece(sealed: Buffer, idIndex: number): boolean {
@@ -284,13 +291,13 @@ class Stager {
       const stats = fd === undefined ? undefined : fs.fstatSync(fd)
       const size = stats !== undefined && isUsable(stats, job.size) ? stats.size : 0
       for (const [index, part] of job.parts.entries()) {
-        const length = part.sealedLength - SIV_BYTES
+        const length = plainLengthOf(part)
         const isRight =
           fd !== undefined &&
           length >= 0 &&
           part.offset >= 0 &&
           part.offset + length <= size &&
-          this.#readPiece(fd, part.offset, length, firstId + index) !== undefined
+          this.#readPiece(fd, part.offset, part, firstId + index) !== undefined
         const list = isRight ? good : missing
         list.push(index)
       }
@@ -319,7 +326,7 @@ function coversExactly(job: StageFileJob): boolean {
   let end = 0
   for (const part of [...job.parts].sort((a, b) => a.offset - b.offset)) {
     if (part.offset !== end) return false
-    end += part.sealedLength - SIV_BYTES
+    end += plainLengthOf(part)
   }
   return end === job.size
 }

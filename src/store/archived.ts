@@ -1,7 +1,7 @@
 // Where in the archive pieces were put last (P3). A hint only: what lies there may be gone since, and whoever copies it
 // verifies it as always (P1). But what is known to be gone must be forgotten: a conflict copy is promised (V5), and a
 // version that was lost is not taken back (gone.ts), as long as its content is thought to lie here.
-import { SIV_BYTES } from '../core/piece.js'
+import { plainBytesOf } from '../core/piece.js'
 import { type Layout, unpackLayout } from './pieces.js'
 import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Table } from './tables.js'
 
@@ -22,9 +22,9 @@ export class ArchivedTable {
   /** A file with these pieces was moved to the archive. */
   note(layout: Layout, archivePath: string): void {
     let offset = 0
-    for (const { id, length } of unpackLayout(layout)) {
-      this.#table.put(Buffer.from(id), [archivePath, offset])
-      offset += length - SIV_BYTES
+    for (const piece of unpackLayout(layout)) {
+      this.#table.put(Buffer.from(piece.id), [archivePath, offset])
+      offset += plainBytesOf(piece)
     }
   }
 

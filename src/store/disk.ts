@@ -8,7 +8,6 @@ import { TreeDigest } from '../core/digest.js'
 import { type Fact, fingerprint } from '../core/fact.js'
 import { LACKS, type Lack } from '../core/metadata.js'
 import { parentOf, type RelPath } from '../core/path.js'
-import { SIV_BYTES } from '../core/piece.js'
 import { withheldBits } from '../core/setid.js'
 import { type DiskStat, sameStat } from '../core/stat.js'
 import { isShared, type LinkTable } from './links.js'
@@ -190,7 +189,7 @@ export class DiskTable {
     if (!before.equals(after)) {
       if (isApart) this.#layouts.put(key, after)
       else if (stored?.[1] === 1) this.#layouts.remove(key)
-      this.#pieces.movePlaces(path, before, after, SIV_BYTES)
+      this.#pieces.movePlaces(path, before, after)
     }
     this.#tellAbove(path, row)
   }
@@ -202,7 +201,7 @@ export class DiskTable {
     const was = unpackDiskRow(stored[0])
     this.#count(path, was, -1)
     const layout = this.#layoutOf(key, stored)
-    if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT, SIV_BYTES)
+    if (layout !== undefined) this.#pieces.movePlaces(path, layout, NO_LAYOUT)
     if (stored[1] === 1) this.#layouts.remove(key)
     this.#links.change(path, was, undefined, (other) => this.#written(other))
     this.#rows.remove(key)

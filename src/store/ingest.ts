@@ -2,7 +2,7 @@
 // speak of nothing that it has not announced (F1). What fails is skipped and reported; it never stops the feed (A6).
 import type { Entry } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
-import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
+import { contentIdOf, type PieceInfo, plainBytesOf } from '../core/piece.js'
 import type { FeedRecord } from '../core/record.js'
 import type { IndexFeed } from './feeds.js'
 import type { PieceTables } from './pieces.js'
@@ -52,14 +52,17 @@ export function contentFault(
   if (entry.type !== 'file') return undefined
   const ids: Buffer[] = []
   let size = 0
+  let padded = 0
   for (const { first, count } of entry.pieces) {
     for (let number = first; number < first + count; number++) {
       const piece = announced.get(number) ?? tables.at(feed.number, number)
       if (piece === undefined) return 'it refers to a piece that its feed never announced'
       ids.push(piece.id)
-      size += piece.length - SIV_BYTES
+      size += plainBytesOf(piece)
+      if (piece.plain !== undefined) padded++
     }
   }
+  if (padded > 0 && padded < ids.length) return `of its ${ids.length} pieces, only ${padded} are padded`
   if (size !== entry.size) return `its pieces hold ${size} bytes, it claims ${entry.size}`
   if (!contentIdOf(ids).equals(entry.content)) return 'its content id is not that of its pieces'
   return undefined

@@ -3,7 +3,7 @@
 // told about (have, donthave).
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
-import type { PieceInfo } from '../core/piece.js'
+import { type PieceInfo, packedLengthOf, plainBytesOf, unpackedLength } from '../core/piece.js'
 import { AFTER_LAST_KEY, type Database, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** A piece's number in one feed. */
@@ -23,17 +23,19 @@ export interface PieceLook {
   readonly refs: readonly PieceRef[]
 }
 
-/** The pieces of one file in order, 36 bytes each: id, sealed length (u32 LE). */
+/** The pieces of one file in order, 36 bytes each: id, packed length (u32 LE; packedLengthOf in core/piece.ts). */
 export type Layout = Buffer
 export const LAYOUT_BYTES = 36
 const ID_BYTES = 32
+/** Among the refs, whose keys are longer: there once a padded piece was announced. */
+const PADDED_KEY = Buffer.from('padded')
 
 /** Packs pieces into a layout. */
 export function packLayout(pieces: readonly PieceInfo[]): Layout {
   const layout = Buffer.allocUnsafe(pieces.length * LAYOUT_BYTES)
   pieces.forEach((piece, i) => {
     piece.id.copy(layout, i * LAYOUT_BYTES)
-    layout.writeUInt32LE(piece.length, i * LAYOUT_BYTES + ID_BYTES)
+    layout.writeUInt32LE(packedLengthOf(piece), i * LAYOUT_BYTES + ID_BYTES)
   })
   return layout
 }
@@ -42,7 +44,8 @@ export function packLayout(pieces: readonly PieceInfo[]): Layout {
 export function unpackLayout(layout: Layout): PieceInfo[] {
   const pieces: PieceInfo[] = []
   for (let at = 0; at < layout.length; at += LAYOUT_BYTES) {
-    pieces.push({ id: layout.subarray(at, at + ID_BYTES), length: layout.readUInt32LE(at + ID_BYTES) })
+    const packed = layout.readUInt32LE(at + ID_BYTES)
+    pieces.push({ id: layout.subarray(at, at + ID_BYTES), ...unpackedLength(packed) })
   }
   return pieces
 }
@@ -63,12 +66,19 @@ export class PieceTables {
   readonly #places: Table<number>
   /** Called with each ref whose piece has just become held, or has just been lost. */
   readonly #onHeld: (ref: PieceRef, held: boolean) => void
+  #hasPadded: boolean
 
   constructor(database: Database, prefix: string, onHeld: (ref: PieceRef, held: boolean) => void) {
     this.#refs = database.table(`${prefix}refs`)
     this.#pieces = database.table(`${prefix}pieces`)
     this.#places = database.table(`${prefix}places`)
     this.#onHeld = onHeld
+    this.#hasPadded = this.#refs.get(PADDED_KEY) !== undefined
+  }
+
+  /** Whether any feed ever announced a padded piece. */
+  get hasPadded(): boolean {
+    return this.#hasPadded
   }
 
   /** The piece that a feed announced under a number. */
@@ -76,7 +86,7 @@ export class PieceTables {
     const row = this.#refs.get(refKey(feed, index))
     return row === undefined
       ? undefined
-      : { id: row.subarray(0, ID_BYTES), length: row.readUInt32LE(ID_BYTES) }
+      : { id: row.subarray(0, ID_BYTES), ...unpackedLength(row.readUInt32LE(ID_BYTES)) }
   }
 
   /** The pieces of a file entry in file order; undefined if one was never announced. */
@@ -131,10 +141,15 @@ export class PieceTables {
    */
   announce(feed: number, index: number, piece: PieceInfo, isNew: boolean): boolean {
     const announced = isNew ? undefined : this.at(feed, index)
-    if (announced !== undefined) return announced.id.equals(piece.id) && announced.length === piece.length
+    if (announced !== undefined)
+      return announced.id.equals(piece.id) && packedLengthOf(announced) === packedLengthOf(piece)
+    if (piece.plain !== undefined && !this.#hasPadded) {
+      this.#refs.put(PADDED_KEY, Buffer.alloc(0))
+      this.#hasPadded = true
+    }
     const ref = Buffer.allocUnsafe(LAYOUT_BYTES)
     piece.id.copy(ref)
-    ref.writeUInt32LE(piece.length, ID_BYTES)
+    ref.writeUInt32LE(packedLengthOf(piece), ID_BYTES)
     this.#refs.put(refKey(feed, index), ref)
     const known = this.#known(piece.id)
     known.refs.push({ feed, index })
@@ -147,7 +162,7 @@ export class PieceTables {
    * The file at `path` held `before` and now holds `after`, pieces one after the other (empty for nothing). A piece in
    * both is never reported lost in between.
    */
-  movePlaces(path: RelPath, before: Layout, after: Layout, sivBytes: number): void {
+  movePlaces(path: RelPath, before: Layout, after: Layout): void {
     const now = new Set<string>()
     let offset = 0
     for (const piece of unpackLayout(after)) {
@@ -155,7 +170,7 @@ export class PieceTables {
       // A piece that repeats inside one file has one place there: its first.
       if (!now.has(id)) this.#addPlace(piece.id, { path, offset })
       now.add(id)
-      offset += piece.length - sivBytes
+      offset += plainBytesOf(piece)
     }
     for (const piece of unpackLayout(before)) {
       if (!now.has(piece.id.toString('latin1'))) this.#removePlace(piece.id, path)

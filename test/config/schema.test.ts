@@ -237,7 +237,7 @@ describe('fates', () => {
       vendor use_gui shared_folders bootstrap dht_node interfaces listen_host`
     const webui = `listen login password password_hash api_key allow_empty_password force_https ssl_certificate
       ssl_private_key dir_whitelist`
-    const share = `secret dir use_relay_server use_tracker use_dht search_lan use_sync_trash overwrite_changes sparse
+    const share = `secret dir use_relay_server use_tracker use_dht search_lan use_sync_trash overwrite_changes sparse padding
       selective_sync known_hosts drift hard_links`
     const defaults =
       'use_relay use_tracker use_dht use_lan_broadcast delete_to_trash known_hosts lan_discovery_mode'

@@ -55,7 +55,7 @@ describe('hostile record (F7)', () => {
 
   it('refuses another format version and a block over the limit unread', () => {
     const newer = Buffer.from(block)
-    newer[2] = 2
+    newer[2] = 3
     assert.equal(codeOf(decodeRecord(newer, place)), 'bad-format')
     assert.equal(codeOf(decodeRecord(Buffer.alloc(MAX_RECORD_BYTES + 1), place)), 'too-long')
   })

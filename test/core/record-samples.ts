@@ -4,7 +4,14 @@ import { MAX_PLAINTEXT_BYTES } from '../../src/core/chunker.js'
 import type { Entry, Extra, PieceRun } from '../../src/core/entry.js'
 import type { WriterId } from '../../src/core/ids.js'
 import { pathFault, type RelPath } from '../../src/core/path.js'
-import { contentIdOf, MAX_PIECE_BYTES, MIN_PIECE_BYTES, type PieceInfo } from '../../src/core/piece.js'
+import {
+  contentIdOf,
+  MAX_PIECE_BYTES,
+  MIN_PIECE_BYTES,
+  type PieceInfo,
+  plainBytesOf,
+  sealedBytesOf,
+} from '../../src/core/piece.js'
 import type { FeedRecord, PieceAnnouncement } from '../../src/core/record.js'
 import { MAX_COUNTER } from '../../src/core/record-entries.js'
 import { MAX_PIECE_NUMBER, MAX_TIME_MS } from '../../src/core/record-public.js'
@@ -173,15 +180,24 @@ const extras: fc.Arbitrary<Extra> = fc.oneof(
       ),
   },
 )
+const pieceInfos: fc.Arbitrary<PieceInfo> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: plain({ id: hashes, length: fc.integer({ min: MIN_PIECE_BYTES, max: MAX_PIECE_BYTES }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        hashes,
+        fc.oneof(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: MAX_PLAINTEXT_BYTES })),
+      )
+      .map(([id, bytes]) => ({ id, length: sealedBytesOf(bytes, true), plain: bytes })),
+  },
+)
 const announcementLists: fc.Arbitrary<PieceAnnouncement[]> = fc
   .array(
-    fc.tuple(
-      fc.oneof(fc.nat(4), fc.nat(400_000_000)),
-      fc.array(plain({ id: hashes, length: fc.integer({ min: MIN_PIECE_BYTES, max: MAX_PIECE_BYTES }) }), {
-        minLength: 1,
-        maxLength: 6,
-      }),
-    ),
+    fc.tuple(fc.oneof(fc.nat(4), fc.nat(400_000_000)), fc.array(pieceInfos, { minLength: 1, maxLength: 6 })),
     { maxLength: 5 },
   )
   .map((list) => {
@@ -270,7 +286,7 @@ function contentOf(
     }
   const all = numbers.map((number) => known.get(number)!)
   return {
-    size: all.reduce((sum, piece) => sum + piece.length - 24, 0),
+    size: all.reduce((sum, piece) => sum + plainBytesOf(piece), 0),
     content: contentIdOf(all.map((piece) => piece.id)),
   }
 }

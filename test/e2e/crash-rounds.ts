@@ -40,7 +40,10 @@ export async function crashRounds(world: World, options: CrashOptions): Promise<
   const { rounds, checkEvery, onRound } = options
   const random = randomFrom(options.seed)
   const model = new Map<string, Expected>()
-  const nodes = await world.start(SIDES, { share: { use_sync_trash: true } })
+  // One of them pads, so that paths come in both ways.
+  const nodes = await world.start(SIDES, (name) => ({
+    share: { use_sync_trash: true, padding: name === 'anna' ? 'padme' : 'none' },
+  }))
   const history = new History(nodes, model, random)
   history.edit('anna', 60)
   history.edit('ben', 60)

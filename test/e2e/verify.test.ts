@@ -21,7 +21,7 @@ test('damage is put right from others, quarantined and told; edits are edits; an
   skip,
 }, async () => {
   await withWorld({ base: ROT_BASE }, async (world) => {
-    const writer = await world.node('writer')
+    const writer = await world.node('writer', { share: { padding: 'padme' } })
     // Nothing else is kept in the archive of this one.
     const reader = await world.node('reader', { grade: 'read', share: { use_sync_trash: false } })
     await Promise.all([writer.start(), reader.start()])

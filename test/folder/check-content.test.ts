@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { mock, test } from 'node:test'
 import type { PieceKeys } from '../../src/core/piece.js'
+import { splitPieces } from '../../src/daemon/share/hashed.js'
 import { type CheckJob, checkBatch } from '../../src/folder/check-content.js'
 import { hashBatch } from '../../src/folder/hash.js'
 import { unpackHashes } from '../../src/folder/hash-result.js'
@@ -25,14 +26,13 @@ function withRoot(body: (root: string) => void): void {
   }
 }
 
-function indexed(root: string, name: string, content: Buffer | string): CheckJob {
+function indexed(root: string, name: string, content: Buffer | string, isPadded = false): CheckJob {
   fs.writeFileSync(path.join(root, name), content)
-  const [hashed] = unpackHashes(hashBatch({ root, ...keys, jobs: [{ path: name, openCheck: false }] }))
+  const [hashed] = unpackHashes(
+    hashBatch({ root, ...keys, jobs: [{ path: name, openCheck: false, isPadded }] }),
+  )
   assert.ok(hashed?.status === 'ok')
-  const list = Array.from(hashed.lengths, (length, i) => ({
-    id: hashed.pieces.subarray(i * 32, (i + 1) * 32),
-    length,
-  }))
+  const list = splitPieces(hashed.pieces, hashed.lengths)
   return { path: name, stat: hashed.stat, offset: 0, pieces: Uint8Array.from(packLayout(list)) }
 }
 
@@ -71,6 +71,18 @@ test('a part of a file is looked at by itself', { skip }, () =>
     assert.deepEqual(check(root, [rest]), [{ status: 'good' }])
     const begin = { ...whole, pieces: Uint8Array.from(rows.subarray(0, 36)) }
     assert.deepEqual(check(root, [begin]), [{ status: 'damaged', bad: [0], unreadable: false }])
+  }),
+)
+
+test('padded pieces are read as padded', { skip }, () =>
+  withRoot((root) => {
+    const jobs = [
+      indexed(root, 'large', crypto.randomBytes(2_000_001), true),
+      indexed(root, 'small', 'x', true),
+    ]
+    assert.deepEqual(check(root, jobs), [{ status: 'good' }, { status: 'good' }])
+    rot(path.join(root, 'large'), 2_000_000)
+    assert.equal(check(root, jobs)[0]?.status, 'damaged')
   }),
 )
 

@@ -204,13 +204,20 @@ class Comparing {
 
   async #hash(batch: readonly Candidate[]): Promise<void> {
     const { pool, dir, pieceKeys, database } = this.#o
-    const jobs = batch.map(({ path }) => ({ path, openCheck: false }))
+    const jobs = batch.map(({ path }) => ({ path, openCheck: false, isPadded: this.#isPadded(path) }))
     const results = await pool.hash(dir, pieceKeys, jobs)
     for (const { stat } of batch) this.#readBytes += stat.size
     this.#o.onRead?.(this.#files, this.#readBytes)
     database.transaction(() => {
       for (const [i, candidate] of batch.entries()) this.#onHashed(candidate, results[i]!)
     })
+  }
+
+  /** A file is compared with what the share says, so it is read as that was. */
+  #isPadded(path: RelPath): boolean {
+    const { index } = this.#o
+    const { entry } = index.effective(path)
+    return entry !== undefined && index.firstPieceOf(entry)?.plain !== undefined
   }
 
   #onHashed(candidate: Candidate, result: HashResult): void {

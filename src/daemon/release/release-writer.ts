@@ -6,7 +6,7 @@ import { NO_EXTRA } from '../../core/entry.js'
 import { ShoalError } from '../../core/error.js'
 import type { LiveFact } from '../../core/fact.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
-import { contentIdOf, pieceIdOf, sealPiece } from '../../core/piece.js'
+import { contentIdOf, type PieceInfo, pieceIdOf, sealPiece } from '../../core/piece.js'
 import {
   CURRENT_LINK,
   defaultReleaseName,
@@ -29,6 +29,7 @@ import { STAGING_DIR, TREE_PREFIX } from '../../folder/marker.js'
 import type { ReleaseStep, ReleaseStepResult } from '../../folder/release-job.js'
 import { SafeRoot } from '../../folder/safefs.js'
 import { unpackLayout } from '../../store/pieces.js'
+import { readAs } from '../share/padding.js'
 import type { Publication } from '../share/publisher.js'
 import type { ReleaseFiles } from './release-files.js'
 import type { ReleaseParts } from './release-parts.js'
@@ -331,15 +332,14 @@ export class ReleaseWriter {
   /** Writes a small file and publishes it at once, whatever else of the share is still to be looked at. */
   async #putText(path: RelPath, text: string): Promise<void> {
     const { context } = this.#parts
-    const { guard, index, pieceKeys } = context
+    const { guard, index } = context
     guard.startCommit([path])
     try {
       const at = `${STAGING_DIR}/${TREE_PREFIX}${randomBytes(8).toString('hex')}`
       const [written] = await this.#run([{ type: 'text', at, to: path, text }])
       const stat = statIn(written)
       // So small a file is one piece.
-      const sealed = sealPiece(pieceKeys, Buffer.from(text))
-      const piece = { id: pieceIdOf(sealed), length: sealed.length }
+      const piece = this.#pieceOf(path, Buffer.from(text))
       const content = contentIdOf([piece.id])
       const { fact: before, version } = index.applied(path)
       const extra = before.type === 'file' ? before.extra : NO_EXTRA
@@ -353,6 +353,14 @@ export class ReleaseWriter {
     } finally {
       guard.endCommit([path])
     }
+  }
+
+  #pieceOf(path: RelPath, text: Buffer): PieceInfo {
+    const { context } = this.#parts
+    const { isPadded } = readAs(context, path, text.length)
+    const sealed = sealPiece(context.pieceKeys, text, isPadded)
+    const piece = { id: pieceIdOf(sealed), length: sealed.length }
+    return isPadded === true ? { ...piece, plain: text.length } : piece
   }
 
   /** Removes what is too old; what it removed. */

@@ -3,12 +3,14 @@
 // time, and only what differs then as well is damage. A user's changes are not judged here: a path whose stat is not the
 // one indexed is left to the scanner, and so is one that has changed while it was read.
 import { parentOf, type RelPath } from '../../core/path.js'
-import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
+import { plainBytesOf, unpackedLength } from '../../core/piece.js'
 import type { CheckJob, CheckResult } from '../../folder/check-content.js'
 import type { HashResult } from '../../folder/hash-result.js'
 import { LAYOUT_BYTES, type Layout, packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from '../share/context.js'
+import { splitPieces } from '../share/hashed.js'
+import { readAs } from '../share/padding.js'
 import type { FoundDamage } from './damage-book.js'
 import type { ScrubCounts } from './scrub-state.js'
 
@@ -20,7 +22,7 @@ const BATCH_BYTES = 16 << 20
 export interface FilePassOptions {
   readonly context: Pick<
     ShareContext,
-    'root' | 'index' | 'pool' | 'pieceKeys' | 'haltReason' | 'checkRoot' | 'log'
+    'root' | 'padding' | 'index' | 'pool' | 'pieceKeys' | 'haltReason' | 'checkRoot' | 'log'
   >
   /** Where an earlier run of the pass has come to. */
   readonly after: RelPath | undefined
@@ -115,7 +117,8 @@ export class FilePass {
     const { context, onDamage } = this.#o
     const { path, row } = item
     const { applied } = row
-    const [result] = await context.pool.hash(context.root, context.pieceKeys, [{ path, openCheck: true }])
+    const job = { path, openCheck: true, ...readAs(context, path, row.stat!.size) }
+    const [result] = await context.pool.hash(context.root, context.pieceKeys, [job])
     // Not said of a folder that is another by now (A5).
     if ((await context.checkRoot()) !== undefined) return
     const found = foundIn(result!, row)
@@ -169,7 +172,7 @@ export class FilePass {
 function bytesOf({ pieces }: CheckJob): number {
   const rows = Buffer.from(pieces.buffer, pieces.byteOffset, pieces.length)
   let bytes = 0
-  for (let at = 0; at < rows.length; at += LAYOUT_BYTES) bytes += rows.readUInt32LE(at + LAYOUT_BYTES - 4)
+  for (let at = 0; at < rows.length; at += LAYOUT_BYTES) bytes += plainBytesAt(rows, at)
   return bytes
 }
 
@@ -217,7 +220,7 @@ function jobsOf(path: RelPath, stat: CheckJob['stat'], layout: Layout): CheckJob
   let from = 0
   let end = 0
   for (let at = 0; at < layout.length; at += LAYOUT_BYTES) {
-    end += layout.readUInt32LE(at + LAYOUT_BYTES - 4) - SIV_BYTES
+    end += plainBytesAt(layout, at)
     const next = at + LAYOUT_BYTES
     if (end - offset < BATCH_BYTES && next < layout.length) continue
     // A copy of its own: a view would be sent with all that it is a view of.
@@ -250,9 +253,10 @@ function foundIn(
 }
 
 function layoutOf({ pieces, lengths }: HashResult & { readonly status: 'ok' }): Layout {
-  const list: PieceInfo[] = []
-  const idBytes = pieces.length / Math.max(1, lengths.length)
-  for (const [i, length] of lengths.entries())
-    list.push({ id: pieces.subarray(i * idBytes, (i + 1) * idBytes), length })
-  return packLayout(list)
+  return packLayout(splitPieces(pieces, lengths))
+}
+
+/** Bytes of the plaintext of the piece whose row begins there. */
+function plainBytesAt(rows: Buffer, at: number): number {
+  return plainBytesOf(unpackedLength(rows.readUInt32LE(at + LAYOUT_BYTES - 4)))
 }

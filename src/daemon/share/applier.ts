@@ -6,11 +6,13 @@ import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
 import type { PieceRef } from '../../store/pieces.js'
+import type { DiskRow } from '../../store/rows.js'
 import type { IndexChanges } from '../../store/share-index.js'
 import type { ApplierOptions } from './applier-options.js'
 import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, resultOf } from './apply-task.js'
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
+import { isReadOtherwise } from './padding.js'
 import { Parked } from './parked.js'
 import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
@@ -275,6 +277,7 @@ export class Applier {
       this.#context.problems.clear('apply', path)
       return
     }
+    if (isReadOtherwise(this.#context.index, path, step, share, row)) return this.#readAnew(path, row)
     const made = makeTask(this.#context, this.#shortcuts, path, { step, share, row }, fresh)
     switch (made.type) {
       case 'wait':
@@ -289,6 +292,14 @@ export class Applier {
         if (this.#waiting.isLeft(made.task, row, this.#active.size)) return
         return this.#startWrite(made.task)
     }
+  }
+
+  /** Once it is judged, it comes back. */
+  #readAnew(path: RelPath, row: DiskRow | undefined): void {
+    const { index } = this.#context
+    if (row?.stat === undefined) return
+    index.transaction(() => index.setDisk(path, { ...row, stat: undefined }, index.layout(path)))
+    this.#options.rescan([parentOf(path)])
   }
 
   #startWrite(task: ApplyTask): void {

@@ -2,7 +2,7 @@
 import { ABSENT, type FileFact, type LiveFact, sameFact } from '../../core/fact.js'
 import type { DeviceId } from '../../core/ids.js'
 import type { RelPath } from '../../core/path.js'
-import { type PieceInfo, SIV_BYTES } from '../../core/piece.js'
+import { type PieceInfo, plainBytesOf } from '../../core/piece.js'
 import type { Step } from '../../core/plan.js'
 import { RateMeter } from '../../core/rate-meter.js'
 import type { Version } from '../../core/version.js'
@@ -105,7 +105,7 @@ export function taskOf(
   let offset = 0
   const parts = pieces.map((piece, index): TaskPart => {
     const part: TaskPart = { index, piece, offset, state: 'missing', notIn: 'nowhere' }
-    offset += piece.length - SIV_BYTES
+    offset += plainBytesOf(piece)
     return part
   })
   const written = writtenBy(step, how.isOwnCopy ?? false)

@@ -10,6 +10,7 @@ import type { Log } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { DiskGuard } from './disk-guard.js'
 import type { EndedDrift } from './local-drift.js'
+import type { Padding } from './padding.js'
 import type { ProblemBook } from './problems.js'
 import type { Publication } from './publisher.js'
 
@@ -41,6 +42,8 @@ export interface ShareContext {
   readonly archive: boolean
   /** Blocks of zeros in files become holes (`sparse`). */
   readonly sparse: boolean
+  /** Whether new content is padded before it is sealed (`padding`). */
+  readonly padding: Padding
   /** Larger files are not kept in the archive (`max_file_size_for_versioning`); Infinity: no limit. */
   maxVersionedBytes(): number
   /** Before a commit of this instant: see ArchiveKeeper.use. */

@@ -56,6 +56,12 @@ export class Judge {
     if (this.#areUsedUp) this.#context.index.transaction(() => this.#context.index.recovery.useUp())
   }
 
+  /** Contents that an earlier run was about to put there, or had been told of. */
+  meantAt(path: RelPath): readonly Buffer[] {
+    const intents = this.#recovered?.get(path)?.intents ?? []
+    return intents.flatMap(({ fact }) => (fact.type === 'file' ? [fact.content] : []))
+  }
+
   /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
   judge(
     path: RelPath,

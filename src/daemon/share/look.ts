@@ -19,6 +19,7 @@ import type { Judge } from './judge.js'
 import { joining, twinOf } from './link-watch.js'
 import { DELETE_HOLD_MS, type Missing } from './missing.js'
 import { OtherNames } from './other-names.js'
+import { readAs } from './padding.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
 import { withOldNames } from './renames.js'
@@ -305,7 +306,8 @@ export class Look {
       // A reader announces nothing half-written (A8), and has to notice soon.
       const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
       const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
-      return isKnown ? { path, openCheck, known: stat } : { path, openCheck }
+      const as = readAs(this.#context, path, stat.size, this.#parts.judge.meantAt(path))
+      return isKnown ? { path, openCheck, known: stat, ...as } : { path, openCheck, ...as }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     for (const { stat } of batch) this.#parts.count.read(stat.size)

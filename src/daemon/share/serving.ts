@@ -3,7 +3,7 @@
 // once the piece is found somewhere after all (its file was renamed, touched, or not looked at yet), it is told again.
 import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import { SIV_BYTES } from '../../core/piece.js'
+import { type PieceInfo, plainBytesOf } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
 import type { ReadPieceJob } from '../../folder/serve.js'
@@ -58,8 +58,9 @@ export class FilePieces implements PieceSource {
         unread.push(request)
         return
       }
-      const { id, path, offset, row, length } = place
-      jobs.push({ path, stat: row.stat!, offset, length: length - SIV_BYTES, id })
+      const { id, path, offset, row, plain } = place
+      const isPadded = plain !== undefined
+      jobs.push({ path, stat: row.stat!, offset, length: plainBytesOf(place), isPadded, id })
       positions.push(i)
     })
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
@@ -97,9 +98,7 @@ export class FilePieces implements PieceSource {
   #placeOf({
     writer,
     index: number,
-  }: PieceRequest):
-    | (Place & { readonly row: DiskRow; readonly id: Buffer; readonly length: number })
-    | undefined {
+  }: PieceRequest): (Place & PieceInfo & { readonly row: DiskRow }) | undefined {
     const { index } = this.#context
     const feed = index.feeds.byWriter(writer)
     const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)

@@ -13,6 +13,7 @@ import type { Database } from '../../store/tables.js'
 import type { NoteEvent } from '../events.js'
 import type { Identity } from '../identity.js'
 import type { RateLimits } from '../rate-limits.js'
+import type { Padding } from './padding.js'
 
 /** What a share is doing; 'paused': speaks with nobody, but goes on looking at its disk. */
 export type ShareState = 'scanning' | 'syncing' | 'idle' | 'paused' | 'halted'
@@ -59,6 +60,8 @@ export interface ShareOptions {
   readonly metadata: Metadata
   /** Whether blocks of zeros in files become holes (`sparse`). */
   readonly sparse: boolean
+  /** Whether new content is padded before it is sealed (`padding`). */
+  readonly padding: Padding
   /** Holds the share's releases alone and shows one (`"follow": "releases"`); with a read secret. */
   readonly followsReleases: boolean
   /** What is done about a reader's own changes. */

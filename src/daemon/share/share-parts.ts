@@ -286,7 +286,7 @@ export class ShareParts {
   }
 
   #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, hardLinks, sparse } = this.options
+    const { dir, pool, keys, useSyncTrash, hardLinks, sparse, padding } = this.options
     const metadata = (): Metadata => this.carried.metadata
     return {
       root: dir,
@@ -300,6 +300,7 @@ export class ShareParts {
       hardLinks,
       archive: useSyncTrash,
       sparse,
+      padding,
       maxVersionedBytes: () => this.settings.maxVersionedBytes,
       useArchive: (atMs) => this.keeper.use(atMs),
       get metadata() {

@@ -1,8 +1,8 @@
 // Brings pieces into staged files, many at a time: parts with a source are collected for a tick and go to the workers in
 // batches, bulk bytes in one transferred buffer. A task's parts are staged by one job at a time.
 import type { DeviceId } from '../../core/ids.js'
-import { SIV_BYTES } from '../../core/piece.js'
-import type { StageFileJob, StageResult } from '../../folder/stage.js'
+import { plainBytesOf } from '../../core/piece.js'
+import type { StageFileJob, StagePart, StageResult } from '../../folder/stage.js'
 import { type ApplyTask, fileFactOf, type PendingPart, type TaskPart } from './apply-task.js'
 import type { ShareContext } from './context.js'
 import { scopeOf, setKey } from './dressing.js'
@@ -63,11 +63,7 @@ export class Stager {
   resume(task: ApplyTask): void {
     if (this.#isWaiting(task, () => (task.dropped ? undefined : this.resume(task)))) return
     const { pool, root, pieceKeys } = this.#context
-    const parts = task.parts.map(({ piece, offset }) => ({
-      id: piece.id,
-      sealedLength: piece.length,
-      offset,
-    }))
+    const parts = task.parts.map(stagePartOf)
     const size = fileFactOf(task)!.size
     task.staging = true
     this.#busy.set(task.token, [])
@@ -85,7 +81,7 @@ export class Stager {
           const part = task.parts[i]!
           part.state = 'staged'
           task.missing--
-          task.doneBytes += part.piece.length - SIV_BYTES
+          task.doneBytes += plainBytesOf(part.piece)
         }
         // Even a complete leftover goes through one last job, which checks its size and sets its metadata.
         if (task.missing === 0) this.#enqueue(task)
@@ -164,8 +160,7 @@ export class Stager {
     const jobs = tasks.map((task, i): StageFileJob => {
       const fact = fileFactOf(task)!
       const parts = taken[i]!.map((pending): StageFileJob['parts'][number] => {
-        const { piece, offset } = pending.part
-        const common = { id: piece.id, sealedLength: piece.length, offset }
+        const common = stagePartOf(pending.part)
         if (pending.type === 'place') return { ...common, source: this.#placeSource(pending) }
         const source = { type: 'bytes' as const, at, length: pending.bytes!.length }
         at += pending.bytes!.copy(packed, at)
@@ -194,7 +189,7 @@ export class Stager {
   }
 
   #placeSource(pending: PendingPart & { readonly type: 'place' }): StageFileJob['parts'][number]['source'] {
-    const length = pending.part.piece.length - SIV_BYTES
+    const length = plainBytesOf(pending.part.piece)
     return { type: 'place', path: pending.path, inArchive: pending.inArchive, offset: pending.offset, length }
   }
 
@@ -217,7 +212,7 @@ export class Stager {
       const { part } = taken[i]!
       part.state = 'staged'
       task.missing--
-      task.doneBytes += part.piece.length - SIV_BYTES
+      task.doneBytes += plainBytesOf(part.piece)
     }
     for (const i of result.wrong) this.#retry(task, taken[i]!)
     for (const i of result.missing) this.#retry(task, taken[i]!)
@@ -252,6 +247,11 @@ export class Stager {
     const bytes = list.reduce((sum, pending) => sum + byteLengthOf(pending), 0)
     if (bytes > 0) this.#events.onReleased(bytes)
   }
+}
+
+function stagePartOf({ piece, offset }: TaskPart): StagePart {
+  const { id, length: sealedLength, plain } = piece
+  return plain === undefined ? { id, sealedLength, offset } : { id, sealedLength, plain, offset }
 }
 
 function byteLengthOf(pending: PendingPart): number {

@@ -255,6 +255,7 @@ export function newBench(
     hardLinks: true,
     archive: true,
     sparse: true,
+    padding: 'follow',
     maxVersionedBytes: () => Number.POSITIVE_INFINITY,
     useArchive: async () => () => undefined,
     onDriftEnded: () => undefined,
