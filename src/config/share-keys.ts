@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DriftRule } from '../core/drift-rules.js'
 import { driftRules } from './drift-rules.js'
+import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { SCRUB_EVERY, type ScrubEvery } from './scrub.js'
@@ -21,6 +22,7 @@ export interface ShareShape {
   readonly overwrite_changes: boolean
   readonly follow: 'all' | 'releases'
   readonly releases?: { readonly keep: number } | undefined
+  readonly history?: HistoryShape | undefined
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
@@ -96,6 +98,11 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'flag', default: '`true`' },
     'keep what others replaced or deleted in the archive, `.shoal/archive`',
   ),
+  history: works(
+    history.optional(),
+    { type: 'object', default: 'what [History](#history) says' },
+    'what of the past this node keeps: `{"keep": "30d", "keep_weekly": 26, "max_size": "500GB"}`',
+  ),
   hard_links: works(
     flag.default(true),
     { type: 'flag' },
@@ -149,7 +156,7 @@ export const SHARE: Keys<ShareShape> = {
   padding: works(
     z.enum(['padme', 'none'], { error: wrong('"padme" or "none"') }).optional(),
     { type: '`"padme"` or `"none"`', default: 'as soon as another device of the share pads' },
-    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs about 1 % of room on blind nodes and of transfer for large files, some 2 % for small ones',
+    'pad what is new or changes here before it is sealed, so that who holds the blind secret alone learns sizes only coarsely; costs 1 to 2 % more room on blind nodes and transfer',
   ),
   follow: works(
     z.enum(['all', 'releases'], { error: wrong('"all" or "releases"') }).default('all'),

@@ -4,7 +4,7 @@
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
 import { type PieceInfo, packedLengthOf, plainBytesOf, unpackedLength } from '../core/piece.js'
-import { AFTER_LAST_KEY, type Database, pathKey, pathOfKey, type Table } from './tables.js'
+import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** A piece's number in one feed. */
 export interface PieceRef {
@@ -27,6 +27,8 @@ export interface PieceLook {
 export type Layout = Buffer
 export const LAYOUT_BYTES = 36
 const ID_BYTES = 32
+/** A row of refs: id, packed length (u32 LE), the block that announced it last (f64 LE; older rows lack it). */
+const REF_BYTES: number = LAYOUT_BYTES + 8
 /** Among the refs, whose keys are longer: there once a padded piece was announced. */
 const PADDED_KEY = Buffer.from('padded')
 
@@ -136,21 +138,48 @@ export class PieceTables {
   }
 
   /**
-   * Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for
+   * The last block of a feed that announced a number of it, as far as this index remembers; 0 at least. Undefined: none
+   * did.
+   */
+  announcedIn(feed: number, index: number): number | undefined {
+    const row = this.#refs.get(refKey(feed, index))
+    return row === undefined ? undefined : blockOf(row)
+  }
+
+  /** All numbers that a feed announced, ascending, with the sealed length of each and the block that announced it last. */
+  *announced(feed: number, chunk = 4096): Generator<{ index: number; length: number; block: number }> {
+    const end = refKey(feed + 1, 0)
+    for (let from = refKey(feed, 0); ; ) {
+      const rows = this.#refs.range(from, end, chunk)
+      for (const { key, value } of rows)
+        yield {
+          index: key.readUInt32BE(4),
+          length: unpackedLength(value.readUInt32LE(ID_BYTES)).length,
+          block: blockOf(value),
+        }
+      if (rows.length < chunk) return
+      from = keyAfter(rows.at(-1)!.key)
+    }
+  }
+
+  /**
+   * Notes an announcement (F1) in a block; `isNew` if the number is above all before. False if the number already stands for
    * another piece: the feed contradicts itself.
    */
-  announce(feed: number, index: number, piece: PieceInfo, isNew: boolean): boolean {
-    const announced = isNew ? undefined : this.at(feed, index)
-    if (announced !== undefined)
-      return announced.id.equals(piece.id) && packedLengthOf(announced) === packedLengthOf(piece)
+  announce(feed: number, index: number, piece: PieceInfo, isNew: boolean, block: number): boolean {
+    const key = refKey(feed, index)
+    const row = isNew ? undefined : this.#refs.get(key)
+    if (row !== undefined) {
+      if (!row.subarray(0, ID_BYTES).equals(piece.id) || row.readUInt32LE(ID_BYTES) !== packedLengthOf(piece))
+        return false
+      if (blockOf(row) < block) this.#refs.put(key, packRef(piece, block))
+      return true
+    }
     if (piece.plain !== undefined && !this.#hasPadded) {
       this.#refs.put(PADDED_KEY, Buffer.alloc(0))
       this.#hasPadded = true
     }
-    const ref = Buffer.allocUnsafe(LAYOUT_BYTES)
-    piece.id.copy(ref)
-    ref.writeUInt32LE(packedLengthOf(piece), ID_BYTES)
-    this.#refs.put(refKey(feed, index), ref)
+    this.#refs.put(key, packRef(piece, block))
     const known = this.#known(piece.id)
     known.refs.push({ feed, index })
     this.#put(piece.id, known)
@@ -249,6 +278,18 @@ function unpackKnown(row: Buffer): Known {
   const first =
     row.length === end ? undefined : { offset: row.readDoubleLE(end), path: pathOfKey(row.subarray(end + 8)) }
   return { places: row.readUInt32LE(0), refs, first }
+}
+
+function packRef(piece: PieceInfo, block: number): Buffer {
+  const row = Buffer.allocUnsafe(REF_BYTES)
+  piece.id.copy(row)
+  row.writeUInt32LE(packedLengthOf(piece), ID_BYTES)
+  row.writeDoubleLE(block, LAYOUT_BYTES)
+  return row
+}
+
+function blockOf(row: Buffer): number {
+  return row.length < REF_BYTES ? 0 : row.readDoubleLE(LAYOUT_BYTES)
 }
 
 function refKey(feed: number, index: number): Buffer {
