@@ -71,7 +71,7 @@ export const SHARE: Keys<ShareShape> = {
       error: wrong('a secret, or {"file": "path of a file that holds it"}'),
     }),
     { type: 'text or object', default: 'required' },
-    'a write or read secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
+    'a write, read or blind secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
   ),
   dir: works(
     path,

@@ -106,12 +106,13 @@ function holds(member: MemberStanding, { at }: Goal): boolean {
   return answered !== null && isHeld && covers(parseHead(head).view, at.view)
 }
 
-function reasonOf({ answered, drift, behind, needFiles }: MemberStanding): string {
+function reasonOf({ answered, drift, behind, needFiles, grade, unreadable }: MemberStanding): string {
+  if (unreadable) return ' (this device is blind and cannot tell what it holds)'
   if (answered === null) return ' (has not answered)'
   if (answered === 'halted' || answered === 'paused') return ` (${answered})`
   if (answered === 'unread') return ' (cannot read some of its disk)'
   if (drift > 0) return ` (${counted(drift, 'change')} of its own)`
-  if (needFiles > 0) return ` (${counted(needFiles, 'path')} to do)`
+  if (needFiles > 0) return ` (${counted(needFiles, grade === 'blind' ? 'piece' : 'path')} to do)`
   return behind > 0 ? ` (${counted(behind, 'record')} behind)` : ''
 }
 

@@ -94,6 +94,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     transport: 'tcp',
     address: '127.0.0.1:4444',
     digestEqual: true,
+    unreadable: false,
     drift: 0,
     lastSeen: '2026-11-20T18:02:03.000Z',
     expired: false,
@@ -125,6 +126,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     sentBytes: 1024,
     head: '3f2a9c01:0102030405060708.17',
     members: [member('nas', { grade: 'read' }), member('phone')],
+    blind: null,
     ...changes,
   }
 }
@@ -216,6 +218,7 @@ export function standingsOf(
         ...{ device, name, grade, connected, digestEqual, drift, head },
         answered: isAsked && connected ? 'at-rest' : null,
         confirmed: isAsked && connected && digestEqual && drift === 0,
+        unreadable: false,
         ...{ scanned: true, behind: 0, ahead: 0, needFiles: 0, needBytes: 0, conflicts: 0, problems: 0 },
         stateAt: lastSeen!,
         lastSeen: lastSeen!,

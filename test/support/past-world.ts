@@ -23,6 +23,8 @@ import { FeedStore } from '../../src/feed/store.js'
 import { silentLog } from '../../src/ports/log.js'
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { ShareIndex } from '../../src/store/share-index.js'
+import { FolderStorage } from '../../src/vault/folder-storage.js'
+import { Vault } from '../../src/vault/vault.js'
 
 interface Writer {
   readonly feed: OwnFeed
@@ -113,6 +115,25 @@ export class PastWorld {
         yield* blocks.get(writer) ?? []
       },
     }
+  }
+
+  /** Writes all of it into a vault in a folder, as a blind node would; again for what has come since. */
+  async writeVault(folder: string): Promise<void> {
+    const held = await this.vault()
+    const database = new MemoryDatabase()
+    const { shareId } = this.#keys
+    const storage = await FolderStorage.open(folder)
+    const vault = await Vault.open({ storage, shareId, database, log: silentLog })
+    const blocks: PortableBlock[] = []
+    for (const { feed } of this.writers)
+      for await (const block of held.blocks(feed.writer)) blocks.push(block)
+    await vault.add({
+      pieces: [...this.pieces].map(([id, bytes]) => ({ id: Buffer.from(id, 'hex'), bytes })),
+      certificates: held.certificates(),
+      blocks,
+      heads: held.heads(),
+    })
+    await vault.close()
   }
 
   async #addWriter(seed: number, number: number): Promise<void> {

@@ -67,9 +67,10 @@ export function peerOf(share: Share, node: string): Share['peers'][number] {
   if (found.length > 1)
     throw new ShoalError('USAGE', `several members are called ${node}: give the first digits of its id`)
   if (found.length === 1) return found[0]!
-  const isMember = share.members
-    .all()
-    .some(({ state }) => state.name === node || state.device.startsWith(node))
+  const known = [...share.members.all(), ...share.blindMembers.all()]
+  const isMember = known.some(
+    ({ state }) => state.name === node || (isIdStart(node) && state.device.startsWith(node)),
+  )
   if (isMember) throw new ShoalError('MEMBER_UNREACHABLE', `${node} is not connected`)
   throw new ShoalError('NOT_FOUND', `there is no member ${node} of ${share.dir}`)
 }

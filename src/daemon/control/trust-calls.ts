@@ -10,10 +10,10 @@ import type {
   VerifyReport,
   VerifyRequest,
 } from '../../control/schema-trust.js'
+import type { AnyShare } from '../any-share.js'
 import { auditShare, mustRun, peerOf } from '../audit/audit-share.js'
 import { drawFiles } from '../audit/sample.js'
 import type { ScrubCounts } from '../scrub/scrub-state.js'
-import type { Share } from '../share/share.js'
 import { type DaemonView, isoTime, oneOrAllOf, shareAt, sharesOf } from './view.js'
 
 export function trustCalls(view: DaemonView): TrustCalls {
@@ -42,7 +42,7 @@ export function trustCalls(view: DaemonView): TrustCalls {
   }
 }
 
-function verifyReport(share: Share): VerifyReport {
+function verifyReport(share: AnyShare): VerifyReport {
   const { pass, last, everyMs, dueMs, open, found, repaired } = share.scrub.summary
   return {
     dir: share.dir,
@@ -53,16 +53,18 @@ function verifyReport(share: Share): VerifyReport {
     open: open.map(({ path, sinceMs, bytes }) => ({ path, since: isoTime(sinceMs), bytes })),
     found,
     repaired,
-    members: share.reports.all().flatMap(({ device, name, report, isCurrent, asOfMs }) => {
-      const { scrub } = report
-      if (scrub === undefined) return []
-      const member: MemberScrubReport = {
-        ...{ device, name, open: scrub.open, found: scrub.found, repaired: scrub.repaired },
-        asOf: isCurrent ? null : isoTime(asOfMs),
-        last: scrub.lastMs === 0 ? null : isoTime(scrub.lastMs),
-      }
-      return [member]
-    }),
+    members: (share.grade === 'blind' ? [] : share.reports.all()).flatMap(
+      ({ device, name, report, isCurrent, asOfMs }) => {
+        const { scrub } = report
+        if (scrub === undefined) return []
+        const member: MemberScrubReport = {
+          ...{ device, name, open: scrub.open, found: scrub.found, repaired: scrub.repaired },
+          asOf: isCurrent ? null : isoTime(asOfMs),
+          last: scrub.lastMs === 0 ? null : isoTime(scrub.lastMs),
+        }
+        return [member]
+      },
+    ),
   }
 }
 

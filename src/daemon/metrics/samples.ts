@@ -95,6 +95,7 @@ function shareSamples(share: ShareReport): Sample[] {
     sample('shoal_drift_restored_total', driftDetail.restored, labels),
     ...scrubSamples(share),
     ...problemSamples(share),
+    ...vaultSamples(share),
     ...share.hooks.flatMap((hook) => {
       const ofHook = { ...labels, hook: String(hook.number) }
       const hasFailed = hook.state === 'failed' || hook.state === 'retrying'
@@ -115,6 +116,26 @@ function scrubSamples({ dir, scrub }: ShareReport): Sample[] {
     ...optional('shoal_scrub_last_timestamp_seconds', timeOf(scrub.last), labels),
     sample('shoal_damaged_found_total', scrub.found, labels),
     sample('shoal_damaged_repaired_total', scrub.repaired, labels),
+  ]
+}
+
+/** Of a blind share alone. */
+function vaultSamples({ dir, blind }: ShareReport): Sample[] {
+  if (blind === null) return []
+  const kinds = [
+    ['live', blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes],
+    ['missing', blind.missingPieces, blind.missingBytes],
+    ['past', blind.pastPieces, blind.pastBytes],
+    ['missing_past', blind.missingPastPieces, blind.missingPastBytes],
+  ] as const
+  return [
+    ...kinds.flatMap(([kind, pieces, bytes]) => [
+      sample('shoal_vault_pieces', pieces, { share: dir, kind }),
+      sample('shoal_vault_piece_bytes', bytes, { share: dir, kind }),
+    ]),
+    sample('shoal_vault_bytes', blind.vaultBytes, { share: dir }),
+    sample('shoal_vault_dead_bytes', blind.deadBytes, { share: dir }),
+    sample('shoal_vault_packs', blind.packs, { share: dir }),
   ]
 }
 

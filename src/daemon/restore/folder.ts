@@ -6,6 +6,7 @@
 // W3. It ends: with all there, or when nothing has moved for `stallMs`, and then it says what is lacking and why.
 
 import { ShoalError } from '../../core/error.js'
+import { sameFact } from '../../core/fact.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
 import { withAncestors } from '../../core/tree.js'
@@ -34,6 +35,8 @@ export interface FolderRestoreOptions {
   readonly metadata: Metadata
   readonly hardLinks: boolean
   readonly sparse: boolean
+  /** An earlier try has left its index. */
+  readonly isResumed: boolean
   /** Only these and what is below them; empty: all. */
   readonly paths: readonly RelPath[]
   readonly log: Log
@@ -123,6 +126,11 @@ export class FolderRestore {
     })
     this.#onChange = () => this.#noteChange(applier)
     try {
+      // An earlier try may have set paths aside of which the content can be had by now.
+      if (this.#o.isResumed)
+        this.index.transaction(() =>
+          this.index.setIgnored((path, isDirectory) => this.#isLeftOut(path, isDirectory)),
+        )
       this.#leaveOutLost(options)
       scanner.markDirty([''])
       await scanner.fullScan()
@@ -213,18 +221,29 @@ export class FolderRestore {
     return lost.length > 0
   }
 
+  /** What is there, and what is not: by what the share says of each path, not by what was left to do. */
   #written(): Written {
     const { files, bytes } = this.index.counts
     const lacking: LackingPath[] = []
     let lackingCount = 0
     const told = new Map(this.problems.list().map((problem) => [problem.path, problem]))
-    for (const path of [...this.#lost, ...this.index.allWanted()]) {
+    const note = (path: RelPath): void => {
       lackingCount++
-      if (lacking.length >= MAX_LACKING) continue
+      if (lacking.length >= MAX_LACKING) return
       const { code = 'NOT_FOUND', detail = 'nobody gave all of its content' } = told.get(path) ?? {}
       lacking.push({ path, code, detail })
     }
+    for (const [head] of this.index.allHeads())
+      if (head !== undefined && !this.#isThere(head.path)) note(head.path)
     return { files, bytes, lacking, lackingCount }
+  }
+
+  #isThere(path: RelPath): boolean {
+    const { fact } = this.index.effective(path)
+    const isDirectory = fact.type === 'directory'
+    if (fact.type === 'absent' || (!this.#lost.has(path) && this.#isLeftOut(path, isDirectory))) return true
+    const row = this.index.disk(path)
+    return row !== undefined && row.drift === undefined && sameFact(row.applied.fact, fact)
   }
 
   #noteChange(applier: Applier): void {

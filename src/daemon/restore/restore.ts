@@ -50,6 +50,8 @@ export interface RestoreOptions {
   readonly acls?: boolean | undefined
   readonly xattrs?: readonly string[] | undefined
   readonly hardLinks?: boolean | undefined
+  /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
+  readonly stallMs?: number
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
@@ -133,6 +135,7 @@ class Restore {
     const folder = new FolderRestore({
       ...{ dir, database, pool, metadata, hardLinks, paths },
       keys: this.#keys,
+      isResumed: this.#place.isResumed,
       sparse: true,
       log: this.#log,
       nowMs: Date.now,
@@ -169,7 +172,7 @@ class Restore {
     this.#closing.push(() => pieces.stop())
     const written = await this.#write(folder, pieces, {
       fetchedBytes: () => pieces.bytes,
-      stallMs: VAULT_STALL_MS,
+      stallMs: this.#o.stallMs ?? VAULT_STALL_MS,
       isLost: (id) => !vault.has(id) || lost.has(id.toString('latin1')),
       failure: () => failure,
     })

@@ -54,7 +54,7 @@ function indexOf(count = COUNT): ShareIndex {
   const pieces = Array.from({ length: count }, (_, i) => ({ id: pieceIdOf(sealed(i)), length: 40 }))
   index.transaction(() => {
     const { number } = index.feeds.byWriter(ME)!
-    for (const [i, piece] of pieces.entries()) index.pieces.announce(number, i, piece, true)
+    for (const [i, piece] of pieces.entries()) index.pieces.announce(number, i, piece, true, 0)
     const stat: DiskStat = {
       ...{ type: 'file', mode: 0o644, size: 16 * count, mtimeMs: 1, ctimeMs: 1, ino: 1, dev: 1 },
       ...{ nlink: 1, uid: 0, gid: 0 },
@@ -234,7 +234,7 @@ describe('an audit', () => {
     twice.transaction(() => {
       const { number } = twice.feeds.byWriter(OTHER)!
       for (let i = 0; i < 50; i++)
-        twice.pieces.announce(number, i, { id: pieceIdOf(sealed(i)), length: 40 }, true)
+        twice.pieces.announce(number, i, { id: pieceIdOf(sealed(i)), length: 40 }, true, 0)
     })
     // The member has never heard of OTHER, who told last.
     const { atVerifier, atProver } = pair()

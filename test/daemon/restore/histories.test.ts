@@ -31,7 +31,8 @@ describe('histories', { concurrency: 4 }, () => {
       const world = await PastWorld.make(seed, home, 1 + (seed % 3))
       try {
         const moments = await live(world, seed, STEPS)
-        const vault = await world.vault()
+        const vault = path.join(home, 'vault')
+        await world.writeVault(vault)
         const moment = moments[Math.floor(randomOf(seed * 7)() * moments.length)]!
         const to = path.join(home, 'restored')
         const atMs = moment === moments.at(-1) ? undefined : moment.atMs

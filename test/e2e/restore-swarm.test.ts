@@ -1,0 +1,90 @@
+// `shoal restore --from swarm` against a real daemon: all that a share carries comes back, this device is nobody's member
+// for it, and a moment in the past is what stood then.
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { formatSecret } from '../../src/core/secret.js'
+import type { RestoreReport } from '../../src/daemon/restore/report.js'
+import { converged, type TestNode, World } from '../support/daemons.js'
+import { looks, NEEDS_TOOLS, tool } from '../support/metadata-tools.js'
+import { differencesOf, snapshot, type Tree } from '../support/trees.js'
+
+const IS_ROOT = process.geteuid?.() === 0
+
+describe('restore from the swarm', () => {
+  let world: World
+  let node: TestNode
+  let secretFile: string
+  let then: { readonly atMs: number; readonly tree: Tree }
+
+  before(async () => {
+    world = new World()
+    ;[node] = (await world.start(['a'], {
+      share: { xattrs: ['user.*'], ...(IS_ROOT ? { acls: true, owners: 'number' } : {}) },
+    })) as [TestNode]
+    secretFile = path.join(world.root, 'secret')
+    fs.writeFileSync(secretFile, formatSecret(world.secret), { mode: 0o600 })
+    for (let i = 0; i < 30; i++) node.write(`many/${i}`, `content ${i}`)
+    node.write('big', Buffer.alloc(3 << 20, 'big'))
+    node.write('linked', 'one file')
+    fs.linkSync(node.at('linked'), node.at('many/other-name'))
+    fs.symlinkSync('../nowhere', node.at('many/link'))
+    fs.chmodSync(node.at('many/3'), 0o640)
+    if (IS_ROOT) fs.chownSync(node.at('many/4'), 4711, 4712)
+    if (NEEDS_TOOLS === false) {
+      tool(node.dir, 'setfattr', '-n', 'user.colour', '-v', 'blue', 'many/5')
+      if (IS_ROOT) tool(node.dir, 'setfacl', '-m', 'u:4711:rw', 'many/6')
+    }
+    fs.utimesSync(node.at('many'), 1.5e9, 1.5e9)
+    await converged([node])
+    then = { atMs: Date.now(), tree: snapshot(node.dir) }
+    node.write('many/1', 'changed')
+    node.remove('big')
+    node.write('later', 'new')
+    await converged([node])
+  })
+  after(() => world.close())
+
+  async function run(
+    to: string,
+    ...options: string[]
+  ): Promise<{ exit: number | null; err: string; report: RestoreReport }> {
+    const { exit, out, err } = await world.run([
+      ...['restore', '--secret-file', secretFile, '--from', 'swarm', '--no-search-lan', '--json'],
+      ...['--host', `127.0.0.1:${node.port}`, '--to', to, ...options],
+    ])
+    return { exit, err, report: JSON.parse(out === '' ? '{}' : out) as RestoreReport }
+  }
+
+  it('brings back content, names, modes, owners, ACLs, attributes, links and times', async () => {
+    const to = path.join(world.root, 'all')
+    const { exit, err, report } = await run(to, ...(IS_ROOT ? ['--owners', 'number'] : []))
+    assert.equal(exit, 0, err)
+    assert.deepEqual(report.lacking, [])
+    assert.deepEqual(differencesOf(snapshot(node.dir), snapshot(to)), [])
+    assert.equal(fs.statSync(path.join(to, 'linked')).ino, fs.statSync(path.join(to, 'many/other-name')).ino)
+    if (NEEDS_TOOLS === false) assert.deepEqual(looks(to), looks(node.dir))
+    assert.equal(fs.existsSync(path.join(to, '.shoal')), false)
+    assert.equal((await node.client.members())[0]!.members.length, 0, 'nobody has joined')
+  })
+
+  it('as of a moment: what a member that keeps no history has let go is lacking, and the rest is there', async () => {
+    const to = path.join(world.root, 'then')
+    const { exit, err, report } = await run(to, '--at', new Date(then.atMs).toISOString(), '--timeout', '3')
+    assert.equal(exit, 1, err)
+    assert.deepEqual(report.lacking.map(({ path: at }) => at).sort(), ['big', 'many/1'])
+    const rest = new Map([...then.tree].filter(([at]) => at !== 'big' && at !== 'many/1'))
+    assert.deepEqual(differencesOf(rest, snapshot(to)), [])
+  })
+
+  it('from one member alone, by its name; under another name nobody is met', async () => {
+    const to = path.join(world.root, 'named')
+    const { exit, err } = await run(to, '--node', 'a', 'many/link')
+    assert.equal(exit, 0, err)
+    assert.deepEqual([...snapshot(to).keys()], ['many', 'many/link'])
+    const other = await run(path.join(world.root, 'none'), '--node', 'nobody', '--timeout', '2')
+    assert.equal(other.exit, 69)
+    assert.match(other.err, /nobody who holds this share was met under the name nobody/)
+  })
+})
