@@ -66,6 +66,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'daemon/preview/report',
     'daemon/restore/report',
     'daemon/verify/report',
+    'daemon/rehearse/report',
     'daemon/new-share-types',
     'daemon/sd-notify',
     'doctor/finding',
@@ -82,7 +83,13 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
     ...['daemon/restore/restore', 'daemon/restore/browse'],
-    ...['daemon/verify/verify', 'daemon/added-folders', 'dashboard/dashboard', 'dashboard/text'],
+    ...[
+      'daemon/verify/verify',
+      'daemon/rehearse/rehearse',
+      'daemon/added-folders',
+      'dashboard/dashboard',
+      'dashboard/text',
+    ],
     ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
   ],
 }

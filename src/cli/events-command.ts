@@ -58,6 +58,8 @@ function whatOf(event: EventReport): string {
       return `shows release ${event.name}`
     case 'hook':
       return `hook ${event.hook}: ${event.outcome}`
+    case 'verified':
+      return `verified ${formatCount(event.files, 'file')}, ${formatBytes(event.bytes)}: ${event.damaged} damaged`
     case 'paused':
     case 'resumed':
       return event.type

@@ -26,6 +26,7 @@ import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { addSystemCommands } from './system-commands.js'
 import { printable } from './text.js'
+import { addTrustCommands } from './trust-commands.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60
@@ -113,6 +114,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addInvite(program, io, setExit)
   addMemberCommands(program, io, setExit)
   addReleaseCommands(program, io, setExit)
+  addTrustCommands(program, io, setExit)
   addDht(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   addSystemCommands(program, io, setExit)

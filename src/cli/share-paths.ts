@@ -43,3 +43,10 @@ export function placeOfDir(dirs: readonly string[], dir: string): number {
   if (at < 0) throw new ShoalError('NOT_FOUND', `${printable(dir)} is no folder of this daemon`)
   return at
 }
+
+/** The place of the folder that is meant; it need not be named if it is the only one. NOT_FOUND, USAGE. */
+export function oneShare(dirs: readonly string[], dir: string | undefined): number {
+  if (dir !== undefined) return placeOfDir(dirs, dir)
+  if (dirs.length === 1) return 0
+  throw new ShoalError('USAGE', `there are ${dirs.length} folders: name the one that is meant`)
+}

@@ -39,6 +39,7 @@ function formatShare(share: ShareReport): string {
     ...(share.blind === null ? [['digest', share.digest.slice(0, 16)] as [string, string]] : []),
     ['head', share.head],
     ...(share.blind === null ? formatOwn(share) : []),
+    ...formatScrub(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
@@ -85,6 +86,17 @@ function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
   const waits = waiting === 0 ? '' : `; ${formatCount(waiting, 'path')} held back${next}`
   if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
   if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
+  return lines
+}
+
+/** Only where somebody looks for damage, or has found some. */
+function formatScrub({ scrub, members }: ShareReport): [string, string][] {
+  const others = members.filter((member) => (member.scrub?.damaged ?? 0) > 0)
+  const damaged = others.map((member) => `${member.scrub!.damaged} on ${printable(member.name)}`)
+  const lines: [string, string][] = []
+  if (scrub !== undefined && scrub.last !== null)
+    lines.push(['verified', `${shortTime(scrub.last)}, ${formatCount(scrub.damaged, 'file')} damaged now`])
+  if (damaged.length > 0) lines.push(['damaged', damaged.join(', ')])
   return lines
 }
 

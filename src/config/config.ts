@@ -24,6 +24,7 @@ import {
 } from './json.js'
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
 import type { ConfigShape } from './root-keys.js'
+import { scrubEveryMs } from './scrub.js'
 import { checkShape } from './shape.js'
 import type { FolderDefaults, OwnersBy, ShareShape } from './share-keys.js'
 import { type LoadedWeb, sharedWebFiles, unwiseWeb, type WebConfig, webOf } from './webui.js'
@@ -108,6 +109,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly onChange: readonly HookSpec[]
   /** Carry hard links. */
   readonly hardLinks: boolean
+  /** From one verification of all that is held to the next; 0: only when asked. */
+  readonly scrubEveryMs: number
   /** Whether blocks of zeros become holes. */
   readonly sparse: boolean
   /** Whether what is new or changes here is padded; absent: as soon as another device pads. */
@@ -288,6 +291,7 @@ function shareOf(
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     hardLinks: shape.hard_links,
     sparse: shape.sparse,
+    scrubEveryMs: scrubEveryMs(shape.scrub),
     ...(shape.padding !== undefined && { padding: shape.padding }),
     useRelay: shape.use_relay_server ?? defaults.use_relay ?? true,
     ...(owners !== undefined && { owners }),

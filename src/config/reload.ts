@@ -3,6 +3,7 @@
 // are known to hold no secret.
 import { formatSecret, type Secret } from '../core/secret.js'
 import type { Config, ShareConfig } from './config.js'
+import { scrubWord } from './scrub.js'
 
 /** One key that differs. */
 export interface ConfigChange {
@@ -85,6 +86,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   keepReleases: { key: 'releases.keep', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
+  scrubEveryMs: { key: 'scrub', live: true, show: (value) => plain(scrubWord(Number(value))) },
 }
 
 /** Where they stand in the file, and what is compared in a way of its own. */

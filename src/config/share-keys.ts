@@ -6,6 +6,7 @@ import { driftRules } from './drift-rules.js'
 import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
+import { SCRUB_EVERY, type ScrubEvery } from './scrub.js'
 import { accountMap, flag, hosts, ownersBy, path, text, whole, wrong, xattrPatterns } from './values.js'
 
 /** What is absent is as folder_defaults says, or its default. */
@@ -25,6 +26,7 @@ export interface ShareShape {
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
+  readonly scrub: ScrubEvery
   readonly padding?: 'padme' | 'none' | undefined
   readonly use_tracker?: boolean | undefined
   readonly selective_sync: boolean
@@ -145,6 +147,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.default(true),
     { type: 'flag' },
     'blocks of zeros in files that come here take no room on the disk: files with holes keep them',
+  ),
+  scrub: works(
+    z.enum(SCRUB_EVERY, { error: wrong('"never", "daily", "weekly" or "monthly"') }).default('never'),
+    { type: '`"never"`, `"daily"`, `"weekly"` or `"monthly"`' },
+    'read all that this node holds again so often, and fetch what was damaged anew; `shoal verify` does it at once',
   ),
   padding: works(
     z.enum(['padme', 'none'], { error: wrong('"padme" or "none"') }).optional(),

@@ -13,6 +13,7 @@ import { MEMBER_ROUTES, type MemberCalls } from './calls-members.js'
 import { RELEASE_ROUTES, type ReleaseCalls } from './calls-releases.js'
 import { SECRET_ROUTES, type SecretCalls } from './calls-secrets.js'
 import { SHARE_ROUTES, type ShareCalls } from './calls-shares.js'
+import { TRUST_ROUTES, type TrustCalls } from './calls-trust.js'
 import type { Routes } from './route.js'
 
 /** What the daemon answers with. Rejections become error reports. */
@@ -29,7 +30,8 @@ export interface ControlBackend
     LiveCalls,
     EntryCalls,
     LimitCalls,
-    SecretCalls {}
+    SecretCalls,
+    TrustCalls {}
 
 export type CallName = keyof ControlBackend
 
@@ -47,4 +49,5 @@ export const ROUTES: Routes<ControlBackend> = {
   ...ENTRY_ROUTES,
   ...LIMIT_ROUTES,
   ...SECRET_ROUTES,
+  ...TRUST_ROUTES,
 }

@@ -60,6 +60,8 @@ export type EventFact =
   | { readonly type: 'release'; readonly name: string }
   /** A hook has run. `hook`: its program; `outcome`: how it ended, in words. */
   | { readonly type: 'hook'; readonly hook: string; readonly outcome: string }
+  /** All that this disk holds was read again; so many files were not what they had been. */
+  | { readonly type: 'verified'; readonly files: number; readonly bytes: number; readonly damaged: number }
   | { readonly type: 'paused' | 'resumed' }
   /** Events before this one cannot be told any more: they are too old, or of an earlier run of the daemon. */
   | { readonly type: 'gap' }
@@ -94,6 +96,7 @@ const facts = {
   state: z.looseObject({ state: shareState, before: shareState }),
   release: z.looseObject({ name: z.string() }),
   hook: z.looseObject({ hook: z.string(), outcome: z.string() }),
+  verified: z.looseObject({ files: count, bytes: count, damaged: count }),
   paused: z.looseObject({}),
   resumed: z.looseObject({}),
   gap: z.looseObject({}),

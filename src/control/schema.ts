@@ -6,6 +6,7 @@ import type { Grade } from '../core/secret.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
 import { count } from './schema-parts.js'
+import { type ScrubReport, scrubReport } from './schema-trust.js'
 
 /** GET /v1/status */
 export interface StatusReport {
@@ -45,6 +46,8 @@ export interface ShareReport {
   /** Paths on a reader's disk that differ from the share and that nobody has acknowledged; 0 for writers. */
   readonly drift: number
   readonly driftDetail: DriftDetail
+  /** What looking for damage has found; not told by a daemon of an earlier version. */
+  readonly scrub?: ScrubReport | undefined
   readonly problems: readonly ProblemReport[]
   /** Digest of what this disk holds of the share, 64 hex digits (section 10). */
   readonly digest: string
@@ -111,6 +114,8 @@ export interface MemberReport {
   readonly unreadable: boolean
   /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
+  /** By its own report; undefined: it tells nothing of that. */
+  readonly scrub?: ScrubReport | undefined
   /** ISO 8601; null: never since enrolment was learnt. */
   readonly lastSeen: string | null
   /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
@@ -223,6 +228,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   // A daemon of an earlier version says nothing of these.
   unreadable: z.boolean().default(false),
   drift: count.default(0),
+  scrub: scrubReport.optional(),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),
 })
@@ -259,6 +265,7 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   conflicts: count,
   drift: count,
   driftDetail: driftDetail.default(NO_DETAIL),
+  scrub: scrubReport.optional(),
   problems: z.array(problem),
   digest: z.string(),
   receivedBytes: count,

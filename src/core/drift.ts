@@ -9,7 +9,8 @@ import { labelBytes } from './seal.js'
 
 /**
  * Ways in which a path can differ, in the order they are listed in. Reports number them by their place: new ones are
- * added at the end. 'link': with which other names a file is one.
+ * added at the end. 'link': with which other names a file is one; 'damage': nobody changed it, and it is not what it was
+ * (docs/decisions/0045-verify-and-audit.md).
  */
 export const DRIFT_KINDS = [
   'content',
@@ -22,6 +23,7 @@ export const DRIFT_KINDS = [
   'type',
   'mtime',
   'link',
+  'damage',
 ] as const
 
 export type DriftKind = (typeof DRIFT_KINDS)[number]

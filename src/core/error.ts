@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'SUPERVISOR_RUNNING'
   | 'SUPERVISOR_UNREACHABLE'
   | 'DAEMON_UNREACHABLE'
+  | 'MEMBER_UNREACHABLE'
   | 'NOT_FOUND'
   | 'EXISTS'
   | 'CONFLICT'
@@ -104,6 +105,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     exit: 69,
     status: 503,
     hint: 'start it with: shoal run CONFIG; of one that shoal up runs, shoal ps says more',
+  },
+  MEMBER_UNREACHABLE: {
+    exit: 69,
+    status: 503,
+    hint: 'see who is connected with: shoal peers CONFIG',
   },
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },

@@ -10,7 +10,8 @@
 //   signature (64), Ed25519 by the device over label, share id (32) and all bytes before
 //
 // The body: time (varint, milliseconds since 1970); count of sections (at most 64), each: tag (varint), length, value;
-// ascending by tag. Tag 1 is drift (drift-section.ts), 2 releases (releases-section.ts). What is in a section of another
+// ascending by tag. Tag 1 is drift (drift-section.ts), 2 releases (releases-section.ts), 3 what was verified
+// (scrub-section.ts). What is in a section of another
 // tag is of a later version: it is kept and passed on as it is.
 import { ByteReader, ByteWriter } from './bytes.js'
 import { type DriftSection, driftBytes, readDrift } from './drift-section.js'
@@ -18,6 +19,7 @@ import { invariant } from './error.js'
 import { type DeviceId, deviceIdFromKey, HASH_BYTES, type ShareId } from './ids.js'
 import { MAX_TIME_MS } from './record-public.js'
 import { type ReleasesSection, readReleases, releasesBytes } from './releases-section.js'
+import { readScrub, type ScrubSection, scrubBytes } from './scrub-section.js'
 import { isSignedBy, labelBytes, NONCE_BYTES, SIGNATURE_BYTES, seal, sign, unseal } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
 
@@ -29,6 +31,7 @@ const MAX_SECTIONS = 64
 export interface ReportSections {
   readonly drift?: DriftSection | undefined
   readonly releases?: ReleasesSection | undefined
+  readonly scrub?: ScrubSection | undefined
 }
 
 export interface Report extends ReportSections {
@@ -53,6 +56,7 @@ const SEAL_LABEL = labelBytes('shoal 2026-11 v1 device report seal')
 const SIGN_LABEL = labelBytes('shoal 2026-11 v1 device report')
 const DRIFT = 1
 const RELEASES = 2
+const SCRUB = 3
 
 /** Seals and signs a report; `nonce` is 24 random bytes, fresh for every call. */
 export function sealReport(
@@ -88,11 +92,18 @@ export function openReport(bytes: Buffer, stateKey: Buffer, shareId: ShareId): D
 }
 
 /** What a report with these sections says beside its time: equal bytes say the same. */
-export function sectionsBytes({ drift, releases, other }: ReportSections & Pick<Report, 'other'>): Buffer {
+export function sectionsBytes({
+  drift,
+  releases,
+  scrub,
+  other,
+}: ReportSections & Pick<Report, 'other'>): Buffer {
   const sections: (readonly [tag: number, value: Buffer])[] = []
   if (drift !== undefined) sections.push([DRIFT, driftBytes(drift)])
   if (releases !== undefined) sections.push([RELEASES, releasesBytes(releases)])
+  if (scrub !== undefined) sections.push([SCRUB, scrubBytes(scrub)])
   sections.push(...other)
+  sections.sort(([a], [b]) => a - b)
   invariant(sections.length <= MAX_SECTIONS, 'a report has at most 64 sections')
   const writer = new ByteWriter(1024).uint(sections.length)
   let last = 0
@@ -150,7 +161,7 @@ function bodyOf(report: Report): Buffer {
 function readBody(reader: ByteReader, header: ReportHeader): Report {
   const timeMs = reader.uintUpTo(MAX_TIME_MS, 'time of a report')
   const count = reader.uintUpTo(MAX_SECTIONS, 'count of sections')
-  const known: { drift?: DriftSection; releases?: ReleasesSection } = {}
+  const known: { drift?: DriftSection; releases?: ReleasesSection; scrub?: ScrubSection } = {}
   const other: [number, Buffer][] = []
   let last = 0
   for (let i = 0; i < count; i++) {
@@ -160,6 +171,7 @@ function readBody(reader: ByteReader, header: ReportHeader): Report {
     const value = reader.bytes(MAX_REPORT_BYTES, 'section')
     if (tag === DRIFT) known.drift = readDrift(value)
     else if (tag === RELEASES) known.releases = readReleases(value)
+    else if (tag === SCRUB) known.scrub = readScrub(value)
     else other.push([tag, Buffer.from(value)])
   }
   reader.end()

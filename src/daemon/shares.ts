@@ -251,7 +251,7 @@ function openStorage({ dir }: ShareConfig<Secret>): Promise<PackStorage> {
   return FolderStorage.open(dir)
 }
 
-function shareSettings(config: Config, { keepReleases, history }: ShareConfig): ShareSettings {
+function shareSettings(config: Config, { keepReleases, history, scrubEveryMs }: ShareConfig): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
@@ -259,6 +259,7 @@ function shareSettings(config: Config, { keepReleases, history }: ShareConfig): 
     maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
     peerExpirationDays,
     keepReleases,
+    scrubEveryMs,
   }
 }
 

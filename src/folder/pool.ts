@@ -7,6 +7,7 @@ import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
+import type { CheckJob, CheckResult } from './check-content.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
@@ -39,7 +40,7 @@ export interface FolderPoolOptions {
 
 /** Jobs that nobody waits for: what the disk has to say. Bringing files here and serving them is what people see. */
 const LOW_PRIORITY: ReadonlySet<JobName> = new Set<JobName>([
-  ...(['scan', 'confirmMissing', 'hash'] as const),
+  ...(['scan', 'confirmMissing', 'hash', 'checkContent'] as const),
   ...(['listArchiveDays', 'pruneArchive', 'removeEmptyArchiveDirectories'] as const),
 ])
 
@@ -178,6 +179,18 @@ export class FolderPool {
     return unpackHashes(
       await this.run('hash', { root, sivKey, pieceKey, jobs, ...(scope === undefined ? {} : { scope }) }),
     )
+  }
+
+  /** Reads files again to see whether they hold what is indexed (see check-content.ts). One result a job, in order. */
+  checkContent(
+    root: string,
+    keys: PieceKeys,
+    jobs: readonly CheckJob[],
+    again: boolean,
+  ): Promise<CheckResult[]> {
+    const sivKey = Uint8Array.from(keys.sivKey)
+    const pieceKey = Uint8Array.from(keys.pieceKey)
+    return this.run('checkContent', { root, sivKey, pieceKey, jobs, again })
   }
 
   /**

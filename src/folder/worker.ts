@@ -16,6 +16,7 @@ import {
 } from './archive-prune.js'
 import { buffersOfAttributes } from './attribute-pack.js'
 import { supportedScope } from './attributes.js'
+import { type CheckPayload, type CheckResult, checkBatch } from './check-content.js'
 import { commitBatch } from './commit.js'
 import type { CommitPayload, CommitResult } from './commit-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
@@ -50,6 +51,7 @@ export interface Jobs {
   confirmMissing(payload: ConfirmPayload): boolean[]
   attributeSupport(payload: AttributeSupportPayload): AttributeScope
   hash(payload: HashPayload): Transferring<PackedHashes>
+  checkContent(payload: CheckPayload): CheckResult[]
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
   pruneArchive(payload: PrunePayload): Pruned
@@ -111,6 +113,7 @@ const jobs: Jobs = {
     const packed = hashBatch(payload)
     return transferring(packed, buffersOfHashes(packed))
   },
+  checkContent: checkBatch,
   readPieces: (payload) => {
     const packed = readPiecesBatch(payload)
     return transferring(packed, [packed.bytes, packed.present.buffer])

@@ -14,7 +14,17 @@ import { isShared, type LinkTable } from './links.js'
 import { LAYOUT_BYTES, type Layout, type PieceTables } from './pieces.js'
 import { HeldReleases } from './releases.js'
 import { type DiskRow, packDiskRow, statOfPacked, unpackDiskRow } from './rows.js'
-import { childrenRange, type Database, keyAfter, pathKey, pathOfKey, type Table, walk } from './tables.js'
+import {
+  AFTER_LAST_KEY,
+  childrenRange,
+  type Database,
+  FIRST_KEY,
+  keyAfter,
+  pathKey,
+  pathOfKey,
+  type Table,
+  walk,
+} from './tables.js'
 
 /** Layouts up to this long stand in the row itself; longer ones apart, so that a scan does not read them. */
 const INLINE_LAYOUT_BYTES: number = 8 * LAYOUT_BYTES
@@ -120,6 +130,14 @@ export class DiskTable {
   *all(): Generator<{ path: RelPath; row: DiskRow }> {
     for (const { key, value } of walk(this.#rows))
       yield { path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }
+  }
+
+  /** Rows after a path (exclusive; undefined: from the first), in the order of their keys, up to `limit`. */
+  after(path: RelPath | undefined, limit: number): { path: RelPath; row: DiskRow }[] {
+    const from = path === undefined ? FIRST_KEY : keyAfter(pathKey(path))
+    return this.#rows
+      .range(from, AFTER_LAST_KEY, limit)
+      .map(({ key, value }) => ({ path: pathOfKey(key), row: this.#links.current(unpackDiskRow(value[0])) }))
   }
 
   /** Paths of files with these inodes whose rows know of one name only. Walks all rows, `chunk` at a time. */

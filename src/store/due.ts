@@ -24,9 +24,16 @@ export interface IndexOptions {
   readonly isPinned?: (path: RelPath) => boolean
 }
 
+/** Whether what a path holds was found to be damaged, and nobody has changed it since. */
+export function isDamaged(row: DiskRow | undefined): boolean {
+  return row?.drift?.kinds.includes('damage') === true
+}
+
 /** Whether what a reader did to a path is to be undone now. */
 export function isToBeUndone({ overwriteDrift }: IndexOptions, path: RelPath, row: DiskRow): boolean {
   if (row.drift === undefined) return false
+  // No policy is asked: that is no change of anybody's.
+  if (isDamaged(row)) return true
   return typeof overwriteDrift === 'boolean' ? overwriteDrift : overwriteDrift(path, row)
 }
 

@@ -159,6 +159,11 @@ export class ShareIndex {
     return this.#disk.all()
   }
 
+  /** Rows after a path (exclusive), in the order of their keys; a walk that pauses between its calls. */
+  diskRowsAfter(path: RelPath | undefined, limit: number): { path: RelPath; row: DiskRow }[] {
+    return this.#disk.after(path, limit)
+  }
+
   layout(path: RelPath): Layout | undefined {
     return this.#disk.layout(path)
   }

@@ -15,6 +15,14 @@ import { MAX_ANSWER_BYTES, MAX_INQUIRY_BYTES } from '../core/inquiry.js'
 import { MAX_REPORT_BYTES } from '../core/report.js'
 import type { Grade, ShareKeys } from '../core/secret.js'
 import { type Decoded, Malformed } from '../core/violation.js'
+import {
+  type ChallengeAnswer,
+  type ChallengeMessage,
+  decodeChallenge,
+  decodeChallengeAnswer,
+  encodeChallenge,
+  encodeChallengeAnswer,
+} from './audit-messages.js'
 import type { Transport } from './dedupe.js'
 import type { Link } from './link.js'
 import {
@@ -47,6 +55,9 @@ const ADDRESS_REFILL_MS = 1_000
 /** The same for lists of what reports there are and which are wanted: an honest peer collects them for longer. */
 const REPORT_LIST_BURST = 64
 const REPORT_LIST_REFILL_MS = 40
+/** Challenges, of which an honest verifier has one under way, and answers to them. */
+const AUDIT_BURST = 64
+const AUDIT_REFILL_MS = 20
 
 interface PeerEvents {
   certificates: [list: Buffer[]]
@@ -56,6 +67,8 @@ interface PeerEvents {
   'report-wants': [list: DeviceId[]]
   inquiries: [list: Buffer[]]
   answers: [list: Buffer[]]
+  challenge: [challenge: ChallengeMessage]
+  'challenge-answer': [answer: ChallengeAnswer]
   close: [reason: string]
 }
 
@@ -92,6 +105,9 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   /** Questions where everybody stands, and answers to them (core/inquiry.ts). Each within its bounds, else a RangeError. */
   sendInquiries(list: readonly Buffer[]): void
   sendAnswers(list: readonly Buffer[]): void
+  /** Asks it to prove that it holds pieces, and answers that (core/audit.ts). At most MAX_CHALLENGED, else a RangeError. */
+  sendChallenge(challenge: ChallengeMessage): void
+  sendChallengeAnswer(answer: ChallengeAnswer): void
   /** Whether what was sent to it is not piling up here. */
   readonly isDrained: boolean
   /** Ends the connection with this device, so also for other shares on it. It will be dialled again. */
@@ -130,6 +146,8 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   readonly #reportWants: Message<Buffer>
   readonly #inquiries: Message<Buffer>
   readonly #answers: Message<Buffer>
+  readonly #challenges: Message<Buffer>
+  readonly #challengeAnswers: Message<Buffer>
   #isStarted = false
   #isOpen = false
   #isClosed = false
@@ -185,6 +203,16 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     )
     this.#inquiries = this.#addMessage('inquiries', MAX_INQUIRY_BYTES, (list) => this.emit('inquiries', list))
     this.#answers = this.#addMessage('answers', MAX_ANSWER_BYTES, (list) => this.emit('answers', list))
+    const auditAllowance = (): Allowance => new Allowance(AUDIT_BURST, AUDIT_REFILL_MS)
+    this.#challenges = this.#addList('challenge', decodeChallenge, auditAllowance(), (challenge) =>
+      this.emit('challenge', challenge),
+    )
+    this.#challengeAnswers = this.#addList(
+      'answer to a challenge',
+      decodeChallengeAnswer,
+      auditAllowance(),
+      (answer) => this.emit('challenge-answer', answer),
+    )
   }
 
   get device(): DeviceId {
@@ -261,6 +289,14 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   sendAnswers(list: readonly Buffer[]): void {
     for (const part of splitBuffers(list, MAX_ANSWER_BYTES, MAX_MESSAGE_BYTES))
       this.#answers.send(encodeBuffers(part))
+  }
+
+  sendChallenge(challenge: ChallengeMessage): void {
+    this.#challenges.send(encodeChallenge(challenge))
+  }
+
+  sendChallengeAnswer(answer: ChallengeAnswer): void {
+    this.#challengeAnswers.send(encodeChallengeAnswer(answer))
   }
 
   sendAddresses(list: readonly DeviceAddress[]): void {
@@ -342,12 +378,12 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     })
   }
 
-  /** A message with one list; more of them than the allowance are not looked at. */
+  /** A message that is read as one value, most a list; more of them than the allowance are not looked at. */
   #addList<T>(
     what: string,
-    decode: (bytes: Buffer) => Decoded<T[]>,
+    decode: (bytes: Buffer) => Decoded<T>,
     allowance: Allowance,
-    deliver: (list: T[]) => void,
+    deliver: (list: T) => void,
   ): Message<Buffer> {
     return this.#channel.addMessage({
       encoding: bytesEncoding(MAX_MESSAGE_BYTES, what),

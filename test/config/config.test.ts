@@ -72,6 +72,7 @@ describe('parseConfig', () => {
           drift: [],
           onChange: [],
           sparse: true,
+          scrubEveryMs: 0,
           useRelay: true,
           position: { line: 1, column: 47 },
         },

@@ -71,7 +71,14 @@ import type {
   SecretsRequest,
   ShareProblemReport,
 } from '../../src/control/schema-shares.js'
-
+import type {
+  AuditReport,
+  AuditRequest,
+  RehearsalReport,
+  RehearsalRequest,
+  VerifyReport,
+  VerifyRequest,
+} from '../../src/control/schema-trust.js'
 import { ShoalError } from '../../src/core/error.js'
 
 const SELF = 'a'.repeat(64)
@@ -314,12 +321,38 @@ export class FakeBackend implements ControlBackend {
     ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
     buckets: [{ pieces: 100, held: 100, minCopies: 3, maxCopies: 3 }],
   }
-  /** Awaited by scan, settle and approve. */
+  verifyList: VerifyReport[] = []
+  auditAnswer: AuditReport = {
+    ...{ dir: '/data/photos', device: 'cd'.repeat(32), name: 'nas', grade: 'read' },
+    ...{ population: 20_000, sampled: 5816, proved: 5816, missing: 0, wrong: 0, silent: 0, unchecked: 0 },
+    ...{ bytes: 1 << 30, confidence: 0.999, part: 0.001, mostMissing: 19, leastMissing: 0 },
+    ...{ seconds: 12.25, slowestSeconds: 0.5, fetchedBytes: 0, paths: [] },
+  }
+  /** Awaited by scan, settle, approve and verify. */
   work: () => Promise<void> = async () => {}
 
   async status(): Promise<StatusReport> {
     this.calls.push('status')
     return this.statuses.length > 1 ? this.statuses.shift()! : this.statuses[0]!
+  }
+
+  async verified(): Promise<VerifyReport[]> {
+    return this.verifyList
+  }
+
+  async verify(request: VerifyRequest = {}): Promise<VerifyReport[]> {
+    this.calls.push(`verify ${JSON.stringify(request)}`)
+    await this.work()
+    return this.verifyList
+  }
+
+  async rehearsal({ node }: RehearsalRequest): Promise<RehearsalReport> {
+    return { dir: '/data/photos', device: 'cd'.repeat(32), name: node, hosts: [], files: 0, paths: [] }
+  }
+
+  async audit(request: AuditRequest): Promise<AuditReport> {
+    this.calls.push(`audit ${JSON.stringify(request)}`)
+    return this.auditAnswer
   }
 
   async peers(): Promise<PeerReport[]> {

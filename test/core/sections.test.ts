@@ -18,6 +18,7 @@ import {
 import type { RelPath } from '../../src/core/path.js'
 import { MAX_TIME_MS } from '../../src/core/record-public.js'
 import { MAX_RELEASES, readReleases, releasesBytes } from '../../src/core/releases-section.js'
+import { readScrub, scrubBytes } from '../../src/core/scrub-section.js'
 import { decoding } from '../../src/core/violation.js'
 
 const NAME_BYTES = 255
@@ -26,6 +27,25 @@ function item(path: string, more: Partial<DriftItem> = {}): DriftItem {
   const base = { kinds: 1, sinceMs: 5, restore: undefined, acknowledgement: undefined }
   return { path: path as RelPath, ...base, ...more }
 }
+
+describe('section of what was verified', () => {
+  it('comes back as it was, and is refused with anything cut off or added', () => {
+    const section = {
+      lastMs: 1_795_000_000_000,
+      files: 3,
+      bytes: 1e12,
+      found: 2,
+      repaired: 1,
+      open: 1,
+      openBytes: 9,
+    }
+    const bytes = scrubBytes(section)
+    assert.deepEqual(readScrub(bytes), section)
+    for (let end = 0; end < bytes.length; end++)
+      assert.equal(decoding(() => readScrub(bytes.subarray(0, end))).type, 'violation')
+    assert.equal(decoding(() => readScrub(Buffer.concat([bytes, Buffer.of(0)]))).type, 'violation')
+  })
+})
 
 describe('drift section', () => {
   it('counts all, lists what fits: open before acknowledged, then the newest, in the order of paths', () => {

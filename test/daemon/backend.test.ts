@@ -52,6 +52,8 @@ function share(clockAheadMs: number | undefined): Share {
     index: { counts: {} },
     holding: HOLDING,
     drift: { summary: () => ({ open: 0, acknowledged: 0, restored: 0, replaced: 0, waiting: 0 }) },
+    scrub: { section: { lastMs: 0, files: 0, bytes: 0, found: 0, repaired: 0, open: 0, openBytes: 0 } },
+    reports: { of: () => undefined },
     exchange: { stats: () => ({ downloadedBytes: 0, uploadedBytes: 0 }) },
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     hooks: HOOKS,

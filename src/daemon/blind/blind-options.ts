@@ -18,6 +18,8 @@ export interface BlindShareOptions {
   readonly secret: Secret
   /** Opens where the packs lie. STORAGE_LOCKED, IO. */
   readonly openStorage: () => Promise<PackStorage>
+  /** From one verification of the vault to the next, milliseconds; 0: only when asked. */
+  readonly scrubEveryMs: number
   /** What of the past is kept. */
   readonly history: Retention
   /** Whether it stands somewhere else, as its owner says. */

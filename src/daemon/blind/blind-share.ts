@@ -17,6 +17,8 @@ import { BlindIndex } from '../../store/blind-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { VaultStats } from '../../vault/stored.js'
+import { Auditee } from '../audit/auditee.js'
+import { VaultScrub } from '../scrub/vault-scrub.js'
 import { Inquiries } from '../share/inquiries.js'
 import { ShareMeta } from '../share/meta.js'
 import { ProblemBook } from '../share/problems.js'
@@ -50,6 +52,9 @@ export class BlindShare {
   readonly blindMembers: BlindMembers
   readonly inquiries: Inquiries
   readonly observer: ShareObserver
+  /** Looking for damage in the vault. */
+  readonly scrub: VaultScrub
+  readonly #auditee: Auditee
   readonly #o: BlindShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -81,9 +86,17 @@ export class BlindShare {
       this.observer.problem(problem, isThere)
       this.#changed()
     })
+    const source = new VaultPieces({ index: this.index, vault: () => this.#keeping?.vault })
+    const fail = (thrown: unknown): void => this.#fail(thrown)
+    this.#auditee = new Auditee({ source, own: device, shareId, fail })
+    this.scrub = new VaultScrub({
+      ...{ database, prefix, nowMs, log, fail, everyMs: options.scrubEveryMs },
+      vault: () => this.#keeping?.vault,
+      note: (fact) => this.observer.note(fact),
+    })
     this.exchange = new Exchange({
       device,
-      source: new VaultPieces({ index: this.index, vault: () => this.#keeping?.vault }),
+      source,
       log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,
@@ -206,6 +219,7 @@ export class BlindShare {
   /** Opens the vault, which may take long, beside whatever else goes on. */
   async start(): Promise<void> {
     this.observer.start()
+    this.scrub.start()
     this.#openSoon()
   }
 
@@ -263,6 +277,7 @@ export class BlindShare {
     this.blindMembers.stop()
     this.inquiries.stop()
     this.exchange.close()
+    await Promise.all([this.scrub.stop(), this.#auditee.stop()])
     await this.#opening
     await this.#keeping?.stop()
   }
@@ -318,6 +333,7 @@ export class BlindShare {
     })
     peer.on('inquiries', (list) => this.inquiries.receiveInquiries(peer, list))
     peer.on('answers', (list) => this.inquiries.receiveAnswers(peer, list))
+    this.#auditee.attach(peer)
     this.exchange.attach(peer)
     this.#keeping?.feeds.greet(peer)
     this.passedStates.greet(peer)

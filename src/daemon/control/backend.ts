@@ -13,6 +13,7 @@ import { memberCalls } from './member-calls.js'
 import { releaseCalls } from './release-calls.js'
 import { secretCalls } from './secret-calls.js'
 import { shareCalls } from './share-calls.js'
+import { trustCalls } from './trust-calls.js'
 import type { DaemonView } from './view.js'
 
 export function daemonBackend(view: DaemonView): ControlBackend {
@@ -30,5 +31,6 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...entryCalls(view),
     ...limitCalls(view),
     ...secretCalls(view),
+    ...trustCalls(view),
   }
 }

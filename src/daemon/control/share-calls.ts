@@ -10,6 +10,8 @@ import type {
 } from '../../control/schema.js'
 import type { HookReport } from '../../control/schema-hooks.js'
 import type { OneOrAll, ShareProblemReport } from '../../control/schema-shares.js'
+import type { ScrubReport } from '../../control/schema-trust.js'
+import type { ScrubSection } from '../../core/scrub-section.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
 import { type AnyShare, isBlind } from '../any-share.js'
@@ -129,6 +131,7 @@ function shareReport(
     needBytes,
     conflicts: share.conflictCount,
     drift: open,
+    scrub: scrubReport(share.scrub.section),
     driftDetail: { ...drift, nextRestore: nextRestoreMs === undefined ? null : isoTime(nextRestoreMs) },
     problems,
     digest: share.holding.digest.toString('hex'),
@@ -139,6 +142,12 @@ function shareReport(
     members: [...memberReports(share, limits, nowMs), ...blindMemberReports(share, limits, nowMs)],
     blind: null,
   }
+}
+
+function scrubReport(section: ScrubSection | undefined): ScrubReport | undefined {
+  if (section === undefined) return undefined
+  const { lastMs, open, found, repaired } = section
+  return { last: lastMs === 0 ? null : isoTime(lastMs), damaged: open, found, repaired }
 }
 
 function hookReport({ waitsFor, dueInMs, last, ...view }: HookView): HookReport {
@@ -170,6 +179,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
       unreadable: false,
       drift: state.drift,
+      scrub: scrubReport(share.reports.of(state.device)?.report.scrub),
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
       clockAheadMs: peer?.clockAheadMs ?? null,

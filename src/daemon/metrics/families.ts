@@ -43,6 +43,16 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
     'share',
   ),
   shoal_drift_restored_total: counter('How often local changes were put back', 'share'),
+  shoal_share_damaged: gauge(
+    'Files that were damaged on this disk and are not put right yet; counted as problems and drift as well',
+    'share',
+  ),
+  shoal_scrub_last_timestamp_seconds: gauge(
+    'When all that this disk holds was verified last, seconds since 1970',
+    'share',
+  ),
+  shoal_damaged_found_total: counter('Damaged files found on this disk', 'share'),
+  shoal_damaged_repaired_total: counter('Damaged files that were put right', 'share'),
   shoal_share_problems: gauge('Problems with single paths, or with the share as a whole', 'share', 'code'),
   shoal_vault_pieces: gauge(
     'Of a blind node: pieces in its vault; kind is live or past, missing those that it lacks of the live ones, missing_past of the others',
@@ -96,6 +106,12 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_member_drift: gauge(
     'Unacknowledged drift on the disk of the member, by its own word',
+    'share',
+    'peer',
+  ),
+  shoal_member_damaged: gauge('Damaged files on the disk of the member, by its own word', 'share', 'peer'),
+  shoal_member_scrub_last_timestamp_seconds: gauge(
+    'When the member had verified all that it holds last, by its own word, seconds since 1970',
     'share',
     'peer',
   ),

@@ -93,6 +93,7 @@ function shareSamples(share: ShareReport): Sample[] {
     sample('shoal_share_drift_acknowledged', driftDetail.acknowledged, labels),
     sample('shoal_share_drift_waiting', driftDetail.waiting, labels),
     sample('shoal_drift_restored_total', driftDetail.restored, labels),
+    ...scrubSamples(share),
     ...problemSamples(share),
     ...vaultSamples(share),
     ...share.hooks.flatMap((hook) => {
@@ -103,6 +104,18 @@ function shareSamples(share: ShareReport): Sample[] {
         sample('shoal_hook_pending_paths', hook.pending, ofHook),
       ]
     }),
+  ]
+}
+
+/** What looking for damage has found. */
+function scrubSamples({ dir, scrub }: ShareReport): Sample[] {
+  if (scrub === undefined) return []
+  const labels = { share: dir }
+  return [
+    sample('shoal_share_damaged', scrub.damaged, labels),
+    ...optional('shoal_scrub_last_timestamp_seconds', timeOf(scrub.last), labels),
+    sample('shoal_damaged_found_total', scrub.found, labels),
+    sample('shoal_damaged_repaired_total', scrub.repaired, labels),
   ]
 }
 
@@ -161,6 +174,8 @@ function memberSamples({ dir, members }: ShareReport, live: ShareLive | undefine
           lastSeen === null ? undefined : Date.parse(lastSeen) / 1000,
           labels,
         ),
+        ...optional('shoal_member_damaged', member.scrub?.damaged, labels),
+        ...optional('shoal_member_scrub_last_timestamp_seconds', timeOf(member.scrub?.last), labels),
         ...optional('shoal_member_clock_ahead_seconds', seconds(clockAheadMs), labels),
       ]
     }),
@@ -218,6 +233,11 @@ function meterSamples(
 /** Of a device id. */
 function peerLabel(device: string): string {
   return device.slice(0, 16)
+}
+
+/** Seconds since 1970. */
+function timeOf(iso: string | null | undefined): number | undefined {
+  return iso === null || iso === undefined ? undefined : Date.parse(iso) / 1000
 }
 
 function seconds(ms: number | null): number | undefined {

@@ -10,6 +10,7 @@ import type { PieceInfo } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { Effective } from '../../core/tree.js'
 import { compareVersions } from '../../core/version.js'
+import { isDamaged } from '../../store/due.js'
 import { type Layout, packLayout, unpackLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
@@ -76,6 +77,11 @@ export class Judge {
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
+    if (row !== undefined && isStillDamaged(row, seen, now)) {
+      // Told as a change of the user's, the damage would go to all members.
+      index.setDisk(path, { ...row, stat: now?.stat }, index.layout(path))
+      return undefined
+    }
     // Under its new name, a file is to look as it was to look under the old one: not all of that may show here.
     const oldName =
       currentFact(row).type === 'absent' && Array.isArray(pieces)
@@ -192,4 +198,14 @@ export class Judge {
     if (fact.type !== 'file' || sameFactContent(fact, observed) || !this.#context.isWriter) return false
     return this.#context.index.conflicts.isLosing(path, fact.content)
   }
+}
+
+/**
+ * Whether a path holds the very file that was found to be damaged, and only its metadata was touched. A copy that a user puts in
+ * its place is a version of the user's.
+ */
+function isStillDamaged(row: DiskRow, seen: Fact, now: Observation | undefined): boolean {
+  const held = row.drift?.fact
+  if (held === undefined || !isDamaged(row) || now?.stat.ino !== row.stat?.ino) return false
+  return sameFactContent(seen, held)
 }

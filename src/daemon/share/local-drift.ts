@@ -124,6 +124,7 @@ export class LocalDrift {
 
   policyOf(path: RelPath, { drift, applied }: DiskRow): DriftPolicy {
     const isDirectory = drift?.fact.type === 'directory' || applied.fact.type === 'directory'
+    if (drift?.kinds.includes('damage') === true) return 'restore'
     const rule = this.#rules.find(
       ({ patterns }) => patterns === undefined || patterns.matches(path, isDirectory),
     )

@@ -2,6 +2,7 @@
 import { isBlindState } from '../../core/blind-state.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import type { Auditee } from '../audit/auditee.js'
 import type { BlindMembers } from '../blind/blind-members.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
@@ -16,6 +17,7 @@ export interface MeetingParts {
   readonly blindMembers: BlindMembers
   readonly reports: Reports
   readonly inquiries: Inquiries
+  readonly auditee: Auditee
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'fail'>
@@ -25,7 +27,8 @@ export interface MeetingParts {
 
 /** Listens to a new peer and greets it. */
 export function meet(peer: SharePeer, parts: MeetingParts): void {
-  const { exchange, members, blindMembers, reports, inquiries, hearing, feeds, context, onMembers } = parts
+  const { exchange, members, blindMembers, reports, inquiries, auditee, hearing, feeds, context, onMembers } =
+    parts
   peer.on('certificates', (list) => {
     void feeds().receive(peer, list).catch(context.fail)
   })
@@ -43,6 +46,7 @@ export function meet(peer: SharePeer, parts: MeetingParts): void {
   peer.on('report-wants', (list) => reports.incoming.onWants(peer, list))
   peer.on('inquiries', (list) => inquiries.receiveInquiries(peer, list))
   peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
+  auditee.attach(peer)
   exchange.attach(peer)
   feeds().greet(peer)
   members.greet(peer)

@@ -6,11 +6,13 @@ import type { DriftSection } from '../../core/drift-section.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { ReleasesSection } from '../../core/releases-section.js'
 import { type Report, sealReport, sectionsBytes } from '../../core/report.js'
+import type { ScrubSection } from '../../core/scrub-section.js'
 
 /** What this device can report. */
 export interface OwnSections {
   readonly drift: DriftSection
   readonly releases: ReleasesSection
+  readonly scrub: ScrubSection
 }
 
 type Parts = { [K in keyof OwnSections]?: () => OwnSections[K] | undefined }
@@ -91,7 +93,8 @@ export class OwnReport {
   #publish(): void {
     const { own, shareId, stateKey, nowMs, monotonicMs, nonce, isReady, onSigned } = this.#o
     if (this.#stopped || !isReady()) return
-    const sections = { drift: this.#parts.drift?.(), releases: this.#parts.releases?.(), other: [] }
+    const { drift, releases, scrub } = this.#parts
+    const sections = { drift: drift?.(), releases: releases?.(), scrub: scrub?.(), other: [] }
     const said = sectionsBytes(sections)
     if (this.#said?.equals(said) === true) return
     this.#said = said

@@ -20,6 +20,7 @@ export type ProblemSource =
   | 'archive'
   | 'hook'
   | 'release'
+  | 'scrub'
   | 'vault'
 
 /** Problems that stand elsewhere and are only shown here. */

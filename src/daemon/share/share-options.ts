@@ -30,6 +30,8 @@ export interface ShareSettings {
   readonly keepReleases: number | undefined
   /** After how long a member that is not heard of is not waited for; 0: never. */
   readonly peerExpirationDays: number
+  /** From one verification of all that is held to the next; 0: only when asked. */
+  readonly scrubEveryMs: number
 }
 
 /** A share's hooks, and how many those before it in the configuration have. */

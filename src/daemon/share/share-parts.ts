@@ -12,8 +12,10 @@ import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import { Auditee } from '../audit/auditee.js'
 import type { BlindMembers } from '../blind/blind-members.js'
 import type { Releases } from '../release/releases.js'
+import type { Scrub } from '../scrub/scrub.js'
 import { Applier } from './applier.js'
 import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
@@ -47,6 +49,7 @@ import { type ShareOptions, type ShareSettings, tablePrefix } from './share-opti
 import { SharePeers } from './share-peers.js'
 import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
+import { makeScrub } from './share-scrub.js'
 import { ShareWatcher } from './share-watcher.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
@@ -91,6 +94,8 @@ export class ShareParts {
   readonly peers: SharePeers
   readonly news: IndexNews
   readonly keeper: ArchiveKeeper
+  readonly scrub: Scrub
+  readonly auditee: Auditee
   readonly rescanTimer: RescanTimer = new RescanTimer(() => this.rescanAll())
   /** Read anew while it runs. */
   settings: ShareSettings
@@ -143,6 +148,10 @@ export class ShareParts {
       rescan,
       onServable: (writer, indices) => this.exchange.have(writer, indices),
     })
+    this.auditee = new Auditee({
+      ...{ source: this.pieces, own: options.identity.device.device, shareId: keys.shareId },
+      fail: (thrown) => this.fail(thrown),
+    })
     this.exchange = new Exchange({
       device: options.identity.device.device,
       source: this.pieces,
@@ -190,6 +199,7 @@ export class ShareParts {
     const meeting = {
       ...{ exchange: this.exchange, members: this.members, blindMembers: this.blindMembers },
       ...{ reports: this.reports, inquiries: this.inquiries, hearing: this.hearing, context: this.context },
+      auditee: this.auditee,
       feeds: () => this.feeds,
       onMembers: () => this.releases.changed(),
     }
@@ -274,6 +284,12 @@ export class ShareParts {
       mustRun: () => this.mustRun(),
     })
     this.keeper = makeKeeper(options, this.context, this.meta, this.settings.trashTtlDays)
+    this.scrub = makeScrub(options, this.context, this.settings, {
+      ...{ rescan, note: (fact) => this.observer.note(fact), mustRun: () => this.mustRun() },
+      onDamage: () => this.news.tellSoon(),
+      onChange: () => this.tellMembers(),
+    })
+    this.reports.provide('scrub', () => this.scrub.section)
   }
 
   #makeContext(): ShareContext {
@@ -312,7 +328,9 @@ export class ShareParts {
       checkRoot: async () => this.root.fault(),
       halt: (reason) => this.halt(reason),
       haltReason: () => this.halted ?? (this.stopped ? 'stopping' : undefined),
-      onDriftEnded: (ended) => this.drift.noteEnded(ended),
+      onDriftEnded: (ended) => {
+        if (!this.scrub.noteEnded(ended)) this.drift.noteEnded(ended)
+      },
       onFullScan: (durationMs) => {
         this.observer.fullScan(durationMs)
         this.meta.isNewEpoch = false

@@ -1,6 +1,7 @@
 // The peers that a share is connected to: they come and go with the swarm, each is met by those parts that speak to
 // peers, and where they were met is remembered for the next start. While the share is paused there are none: it has left
 // the swarm, so that nobody can even tell that it is served here (X1).
+import type { DeviceId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
@@ -71,6 +72,15 @@ export class SharePeers {
   setKnownHosts(hosts: readonly string[]): void {
     this.#knownHosts = hosts
     this.#swarm?.setKnownHosts(hosts)
+  }
+
+  /** Where a member may be reached, "host:port" each. */
+  hostsOf(device: DeviceId): string[] {
+    // The address of a connection that the other side dialled has a port that nobody listens on.
+    const dialled = [...this.#connected].filter((peer) => peer.device === device && peer.initiator)
+    const known = this.#swarm?.known().filter((address) => address.device === device) ?? []
+    const told = known.map(({ host, port }) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+    return [...new Set([...dialled.map(({ address }) => address), ...told])]
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { BlindMembers } from '../blind/blind-members.js'
 import type { Releases } from '../release/releases.js'
+import type { Scrub } from '../scrub/scrub.js'
 import type { Applier } from './applier.js'
 import { type LogQuery, readLog } from './feed-log.js'
 import type { Inquiries } from './inquiries.js'
@@ -19,6 +20,7 @@ import type { Members } from './members.js'
 import type { ProblemBook } from './problems.js'
 import type { Reports } from './reports.js'
 import type { ScanProgress } from './scan-count.js'
+import type { FilePieces } from './serving.js'
 import type { ShareContents } from './share-contents.js'
 import { standingOf } from './share-inquiries.js'
 import type { ShareObserver } from './share-observer.js'
@@ -40,6 +42,10 @@ export class Share {
   readonly releases: Releases
   readonly observer: ShareObserver
   readonly contents: ShareContents
+  /** What is served to peers. */
+  readonly pieces: FilePieces
+  /** Looking for damage on this disk. */
+  readonly scrub: Scrub
   readonly #parts: ShareParts
 
   /** `onFatal`: something that should not happen has ended it. */
@@ -57,6 +63,8 @@ export class Share {
     this.releases = this.#parts.releases
     this.observer = this.#parts.observer
     this.contents = this.#parts.contents
+    this.scrub = this.#parts.scrub
+    this.pieces = this.#parts.pieces
   }
 
   /** Of this share; told on an explicit call alone. */
@@ -124,6 +132,7 @@ export class Share {
     this.#parts.news.tellSoon()
     this.#parts.applier.wake()
     this.#parts.keeper.start()
+    this.scrub.start()
     this.#parts.noteShown()
     this.hooks.start()
   }
@@ -134,6 +143,7 @@ export class Share {
     this.#parts.settings = settings
     if (this.#parts.stopped) return
     this.#parts.rescanTimer.every(settings.rescanIntervalMs)
+    this.scrub.everyMs = settings.scrubEveryMs
     if (settings.trashTtlDays !== before.trashTtlDays) this.#parts.keeper.ttlDays = settings.trashTtlDays
   }
 
@@ -150,6 +160,11 @@ export class Share {
   /** Leaves the swarm, for as long as is said (SharePeers). */
   get pausing(): Pick<SharePeers, 'pausedMs' | 'pause' | 'resume'> {
     return this.#parts.peers
+  }
+
+  /** Where a member may be reached, "host:port" each; what it was met at itself comes first. */
+  hostsOf(device: DeviceId): string[] {
+    return this.#parts.peers.hostsOf(device)
   }
 
   setKnownHosts(hosts: readonly string[]): void {
@@ -250,6 +265,8 @@ export class Share {
     await Promise.allSettled([
       this.hooks.stop(),
       this.#parts.keeper.stop(),
+      this.scrub.stop(),
+      this.#parts.auditee.stop(),
       this.#parts.watcher.close(),
       this.#parts.applier.stop(),
       this.#parts.scanner.stop(),

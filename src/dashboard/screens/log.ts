@@ -76,6 +76,8 @@ export function sentence(event: EventReport): string {
       return `release ${event.name} is shown`
     case 'hook':
       return `hook ${event.hook}: ${event.outcome}`
+    case 'verified':
+      return `all ${formatCount(event.files, 'file')} were read again: ${event.damaged} damaged`
     case 'paused':
       return 'paused: it speaks with nobody'
     case 'resumed':

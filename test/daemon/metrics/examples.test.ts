@@ -128,9 +128,12 @@ test('every metric is on the dashboard or in a rule, unless it is for other uses
   const unused = Object.keys(FAMILIES).filter((name) => !used.has(name))
   assert.deepEqual(unused.sort(), [
     'shoal_build_info',
+    'shoal_damaged_repaired_total',
     'shoal_drift_restored_total',
     'shoal_event_loop_busy_seconds_total',
     'shoal_event_loop_delay_mean_seconds',
+    'shoal_member_damaged',
+    'shoal_member_scrub_last_timestamp_seconds',
     'shoal_peer_in_flight_bytes',
     'shoal_peer_sent_bytes_total',
     'shoal_peer_stalled',

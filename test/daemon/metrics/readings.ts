@@ -28,16 +28,18 @@ export function fullReadings(): Readings {
     ...{ number: 2, match: ['*'], run: ['true'], ownChanges: false, state: 'failed' as const, pending: 3 },
     ...{ waitsFor: null, dueInMs: null, last: null },
   }
+  const scrub = { last: '2026-11-20T18:00:00.000Z', damaged: 1, found: 3, repaired: 2 }
   return {
     status: status(
       share({
         hooks: [hook],
+        scrub,
         blind: {
           ...{ pieces: 9, bytes: 900, missingPieces: 1, missingBytes: 100, pastPieces: 2, pastBytes: 200 },
           ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
         },
         problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
-        members: [member('nas', { grade: 'read', clockAheadMs: -250 }), member('phone')],
+        members: [member('nas', { grade: 'read', clockAheadMs: -250, scrub }), member('phone')],
       }),
     ),
     live: live(shareLive()),

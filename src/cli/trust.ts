@@ -1,0 +1,180 @@
+// shoal verify and audit: what they ask the daemon, and what they print.
+import type { ControlClient } from '../control/client.js'
+import type { AuditReport, MemberScrubReport, VerifyReport } from '../control/schema-trust.js'
+import { connect, type JsonOption, shareAt } from './daemon-commands.js'
+import { EXIT } from './exit.js'
+import type { CliIo } from './io.js'
+import { showProgress } from './progress/show.js'
+import { oneShare } from './share-paths.js'
+import { formatBytes, formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
+
+export interface VerifyOptions extends JsonOption {
+  readonly status?: boolean
+}
+
+export interface AuditOptions extends JsonOption {
+  readonly node: string
+  /** Percent. */
+  readonly confidence: number
+  readonly missing: number
+  readonly sample?: number
+}
+
+const LOOK_EVERY_MS = 500
+const MAX_LISTED = 50
+
+/** Has the daemon read what it holds, or tells what came of that. The exit code: 1 if there is damage. */
+export async function verifyCommand(
+  io: CliIo,
+  configFile: string,
+  dir: string | undefined,
+  { status, json }: VerifyOptions,
+): Promise<number> {
+  const { client, config } = await connect(configFile)
+  const share = dir === undefined ? undefined : shareAt(config, dir)
+  const all =
+    status === true ? await client.verified() : await shown(io, client, () => client.verify({ share }))
+  const reports = share === undefined ? all : all.filter((report) => report.dir === config.shares[share]!.dir)
+  io.out(
+    json === true
+      ? formatJson(reports)
+      : reports.map((each) => formatVerify(each, status === true)).join('\n'),
+  )
+  const isDamaged = ({ open, last }: VerifyReport): boolean =>
+    open.length > 0 || (status !== true && (last?.damaged ?? 0) > 0)
+  return reports.some(isDamaged) ? EXIT.no : EXIT.done
+}
+
+/** Has a member audited. The exit code: 1 if a piece was not proved. */
+export async function auditCommand(
+  io: CliIo,
+  configFile: string,
+  dir: string | undefined,
+  { node, confidence, missing, sample, json }: AuditOptions,
+): Promise<number> {
+  const { client, config } = await connect(configFile)
+  const share = oneShare(
+    config.shares.map((each) => each.dir),
+    dir,
+  )
+  const report = await client.audit({
+    share,
+    node,
+    confidence: confidence / 100,
+    part: missing / 100,
+    sample,
+  })
+  io.out(json === true ? formatJson(report) : formatAudit(report))
+  return report.proved === report.sampled ? EXIT.done : EXIT.no
+}
+
+/** How far the passes are, while they are waited for. */
+function shown<T>(io: CliIo, client: ControlClient, work: () => Promise<T>): Promise<T> {
+  if (io.progress?.isShown !== true) return work()
+  return showProgress(io, 'verify', async (progress) => {
+    const total = (await client.status()).shares.reduce((sum, { bytes }) => sum + bytes, 0)
+    const look = async (): Promise<void> => {
+      try {
+        const passes = (await client.verified()).flatMap(({ pass }) => pass ?? [])
+        const done = passes.reduce((sum, { bytes }) => sum + bytes, 0)
+        if (passes.length > 0) progress.update({ done, total: Math.max(total, done), unit: 'bytes' })
+      } catch {
+        // Not there yet, or gone: what the command itself asks says so.
+      }
+    }
+    const timer = setInterval(() => void look(), LOOK_EVERY_MS)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+    }
+  })
+}
+
+function formatVerify(report: VerifyReport, withMembers: boolean): string {
+  const { dir, pass, last, due, open, found, repaired, members } = report
+  const lines = [printable(dir)]
+  if (last === null) lines.push('  not verified yet')
+  else {
+    const { ended, files, bytes, damaged, changed, unread } = last
+    const rest = [
+      ...(changed > 0 ? [`${changed} left to the next look at the disk: changed, or being written`] : []),
+      ...(unread > 0 ? [`${unread} could not be read`] : []),
+    ]
+    lines.push(
+      `  verified ${shortTime(ended)}: ${formatCount(files, 'file')}, ${formatBytes(bytes)} as they should be, ${damaged} damaged`,
+      ...rest.map((line) => `  ${line}`),
+    )
+  }
+  if (pass !== null)
+    lines.push(`  under way: ${formatCount(pass.files, 'file')}, ${formatBytes(pass.bytes)} so far`)
+  if (due !== null) lines.push(`  next: ${shortTime(due)}`)
+  if (found > 0) lines.push(`  damaged files in all: ${found}, put right: ${repaired}`)
+  if (open.length > 0)
+    lines.push('  damaged now; a whole copy takes their place once a connected member has one:')
+  for (const { path, since, bytes } of open.slice(0, MAX_LISTED))
+    lines.push(`    ${shortTime(since)}  ${formatBytes(bytes)}  ${printable(path)}`)
+  if (open.length > MAX_LISTED) lines.push(`    and ${open.length - MAX_LISTED} more`)
+  const table = withMembers && members.length > 0 ? formatMembers(members) : ''
+  return `${lines.join('\n')}\n${table}`
+}
+
+function formatMembers(members: readonly MemberScrubReport[]): string {
+  const rows = members.map(({ name, last, open, found, repaired, asOf }) => [
+    printable(name),
+    last === null ? 'not yet' : shortTime(last),
+    `${open}`,
+    `${repaired} of ${found}`,
+    asOf === null ? 'now' : shortTime(asOf),
+  ])
+  return formatTable([['MEMBER', 'VERIFIED', 'DAMAGED', 'PUT RIGHT', 'AS OF'], ...rows], '  ')
+}
+
+export function formatAudit(report: AuditReport): string {
+  const { name, device, grade, dir, population, sampled, proved, missing, wrong, silent, unchecked } = report
+  const lines = [
+    `${printable(name)} (${grade}, ${device.slice(0, 8)}) was asked for ${sampled} of the ${formatCount(population, 'piece')} of ${printable(dir)}, drawn at random, each alike`,
+    `  proved ${proved}, missing ${missing}, wrong ${wrong}, not answered ${silent}`,
+    ...claimLines(report),
+  ]
+  if (unchecked > 0)
+    lines.push(
+      `  ${unchecked} more could not be compared: this device cannot read its own copy (shoal verify)`,
+    )
+  const { seconds, slowestSeconds, bytes, fetchedBytes, paths } = report
+  lines.push(
+    `  ${formatBytes(bytes)} read and hashed there in ${seconds.toFixed(1)} s, the slowest answer after ${slowestSeconds.toFixed(1)} s`,
+  )
+  if (fetchedBytes > 0)
+    lines.push(
+      `  meanwhile it fetched ${formatBytes(fetchedBytes)} of content from this device: it may have answered with that`,
+    )
+  for (const path of paths) lines.push(`  not proved: a piece of ${printable(path)}`)
+  return `${lines.join('\n')}\n`
+}
+
+/** What the sample proves, and how that was worked out. */
+function claimLines(report: AuditReport): string[] {
+  const { population, sampled, proved, confidence, mostMissing, leastMissing } = report
+  if (sampled === 0) return ['  nothing was asked for, and nothing is proved']
+  const failed = sampled - proved
+  if (sampled === population)
+    return [`  that is all of them: ${failed === 0 ? 'none is missing' : `${failed} are missing`}`]
+  const sure = percent(confidence)
+  if (failed > 0)
+    return [
+      `  ${sure} confidence that at least ${leastMissing} of them are missing (${percent(leastMissing / population)}), and ${sure} that at most ${mostMissing} are (${percent(mostMissing / population)})`,
+      '  computed from the hypergeometric distribution: with fewer, so many misses would come about less often than that; with more, so few',
+    ]
+  const bound = (mostMissing + 1) / population
+  return [
+    `  ${sure} confidence that less than ${percent(bound)} is missing: at most ${mostMissing} of ${population} pieces`,
+    `  computed so: were ${mostMissing + 1} missing, ${sampled} drawn without replacement would hold none of them in less than ${percent(1 - confidence)} of all draws (hypergeometric)`,
+  ]
+}
+
+/** Rounded up, so that nothing sounds better than it is. */
+function percent(part: number): string {
+  const value = part * 100
+  return `${Number((value < 1 ? Math.ceil(value * 1e4 - 1e-6) / 1e4 : value).toPrecision(6))} %`
+}
