@@ -29,6 +29,8 @@ export type ErrorCode =
   | 'CONFLICT'
   | 'RELEASE_UNFIT'
   | 'FEED_CORRUPT'
+  | 'BUCKET_UNREACHABLE'
+  | 'BUCKET_REFUSED'
   | 'IO'
   | 'INTERNAL'
 
@@ -109,6 +111,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   CONFLICT: { exit: 75, status: 409, hint: 'see how it stands now with: shoal conflicts CONFIG' },
   RELEASE_UNFIT: { exit: 75, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
+  BUCKET_UNREACHABLE: { exit: 69, status: 503, hint: '' },
+  BUCKET_REFUSED: { exit: 77, status: 403, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },
 }
