@@ -30,7 +30,7 @@ export function parseBucketPlace(text: string): BucketPlace | { readonly fault: 
   if (!BUCKET.test(bucket) || bucket.includes('..'))
     return { fault: 'names no bucket: 3 to 63 small letters, digits, "-" and "."' }
   if (parts.some((part) => !PART.test(part) || part === '.' || part === '..'))
-    return { fault: 'has a prefix with parts that are empty or hold more than letters, digits and !_.*\'()-' }
+    return { fault: "has a prefix with parts that are empty or hold more than letters, digits and !_.*'()-" }
   const prefix = parts.join('/')
   return prefix.length > MAX_PREFIX
     ? { fault: `has a prefix of more than ${MAX_PREFIX} characters` }

@@ -46,10 +46,10 @@ export class AwsBucket implements Bucket {
     this.#prefix = place.prefix === '' ? '' : `${place.prefix}/`
     this.#pageSize = options.pageSize
     const environment = options.environment ?? process.env
-    const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL']
+    const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL
     const region =
-      environment['AWS_REGION'] ||
-      environment['AWS_DEFAULT_REGION'] ||
+      environment.AWS_REGION ||
+      environment.AWS_DEFAULT_REGION ||
       (endpoint === undefined ? undefined : 'us-east-1')
     this.#client = quietly(
       () =>
@@ -59,6 +59,8 @@ export class AwsBucket implements Bucket {
           // The newer checksums are sent in a framing that older servers store as content.
           requestChecksumCalculation: 'WHEN_REQUIRED',
           responseChecksumValidation: 'WHEN_REQUIRED',
+          // It would warn on the console; every failure reaches us as an error.
+          logger: { debug() {}, info() {}, warn() {}, error() {} },
           requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SOCKET_TIMEOUT_MS },
         }),
     )
@@ -173,7 +175,10 @@ export class AwsBucket implements Bucket {
       return await call()
     } catch (thrown) {
       if (thrown instanceof Error && /^Region is missing/.test(thrown.message))
-        throw new ShoalError('BUCKET_REFUSED', `cannot ${what} ${this.place}: no region is given; set AWS_REGION`)
+        throw new ShoalError(
+          'BUCKET_REFUSED',
+          `cannot ${what} ${this.place}: no region is given; set AWS_REGION`,
+        )
       throw bucketError(thrown, this.place, what)
     }
   }

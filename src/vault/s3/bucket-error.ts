@@ -31,7 +31,7 @@ export function bucketError(thrown: unknown, place: string, what: string): Shoal
   const cause = new Error([name, code, status].filter((part) => part !== undefined).join(' '))
   if (MISSING.has(name) || (status === 404 && REFUSALS[name] === undefined))
     return new ShoalError('NOT_FOUND', `cannot ${what} ${place}: it is not there`, { cause })
-  const refusal = REFUSALS[name] ?? (status === 401 || status === 403 ? REFUSALS['AccessDenied'] : undefined)
+  const refusal = REFUSALS[name] ?? (status === 401 || status === 403 ? REFUSALS.AccessDenied : undefined)
   if (refusal !== undefined)
     return new ShoalError('BUCKET_REFUSED', `cannot ${what} ${place}: ${refusal}`, { cause })
   const isServerSaying = status !== undefined && status >= 300
@@ -40,7 +40,8 @@ export function bucketError(thrown: unknown, place: string, what: string): Shoal
 }
 
 function factsOf(thrown: unknown): { name: string; code: string | undefined; status: number | undefined } {
-  if (typeof thrown !== 'object' || thrown === null) return { name: 'unknown', code: undefined, status: undefined }
+  if (typeof thrown !== 'object' || thrown === null)
+    return { name: 'unknown', code: undefined, status: undefined }
   const { name, code, $metadata } = thrown as {
     name?: unknown
     code?: unknown

@@ -138,8 +138,8 @@ export class Courier {
         if (this.#failedEver > failedBefore && this.health.type === 'failing') throw this.health.error
         if (this.#stop.signal.aborted)
           throw new ShoalError('BUCKET_UNREACHABLE', `cannot finish ${this.#o.bucket.place}: stopped`)
-        // Whatever it waits for.
-        this.#begin()
+        // Whatever it waits for after a failure.
+        if (this.#running === undefined) this.#begin()
         await this.#event()
       }
     } finally {
@@ -281,7 +281,8 @@ export class Courier {
     const { packs, removed } = this.#o.spool
     for (const [before, bytes] of this.#barriers.get(name) ?? []) {
       if (removed.has(before)) return false
-      if (packs.has(before) && this.#sentBytes(before) < Math.min(bytes, packs.get(before)!.bytes)) return false
+      if (packs.has(before) && this.#sentBytes(before) < Math.min(bytes, packs.get(before)!.bytes))
+        return false
     }
     return true
   }

@@ -187,7 +187,10 @@ export class S3Storage implements PackStorage {
 
   #writing(): { spool: Spool; courier: Courier } {
     if (this.#spool === undefined || this.#courier === undefined)
-      throw new ShoalError('STORAGE_UNUSABLE', `cannot change ${this.#bucket.place}: it is open for reading alone`)
+      throw new ShoalError(
+        'STORAGE_UNUSABLE',
+        `cannot change ${this.#bucket.place}: it is open for reading alone`,
+      )
     return { spool: this.#spool, courier: this.#courier }
   }
 

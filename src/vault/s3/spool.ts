@@ -196,13 +196,13 @@ export class Spool {
   /** The first `bytes` of a pack, as long as it is here; it may be sealed or let go of meanwhile. */
   async *chunks(name: string, bytes: number): AsyncGenerator<Buffer> {
     const file = await this.#openToRead(name)
-    if (file === undefined)
-      throw new ShoalError('NOT_FOUND', `cannot read ${name}: it is not in the spool`)
+    if (file === undefined) throw new ShoalError('NOT_FOUND', `cannot read ${name}: it is not in the spool`)
     try {
       for (let at = 0; at < bytes; ) {
         const chunk = Buffer.allocUnsafe(Math.min(CHUNK, bytes - at))
         const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
-        if (bytesRead === 0) throw new ShoalError('NOT_FOUND', `cannot read ${name}: it is shorter than expected`)
+        if (bytesRead === 0)
+          throw new ShoalError('NOT_FOUND', `cannot read ${name}: it is shorter than expected`)
         at += bytesRead
         yield chunk.subarray(0, bytesRead)
       }
