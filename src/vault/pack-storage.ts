@@ -12,13 +12,13 @@ export interface PackStorage {
   list(): Promise<readonly PackFile[]>
   /**
    * `length` bytes from `offset`. Rejects with NOT_FOUND if the pack is not there or holds less; with IO if it could not
-   * be read for another reason.
+   * be read for another reason (details.code is EIO where the medium says so).
    */
   read(name: string, offset: number, length: number): Promise<Buffer>
   /**
    * Adds to the end of a pack, which is made if it is not there; all of it is durable when it resolves, its name as well.
-   * If it rejects, any beginning of the bytes may be there: `truncate` puts that right. IO; FULL in its details
-   * (storageFull) when there is no room.
+   * If it rejects, any beginning of the bytes may be there: `truncate` puts that right. IO; where there is no room,
+   * the error of noRoom (storage-error.ts).
    */
   append(name: string, bytes: readonly Buffer[]): Promise<void>
   /** Cuts a pack that is not sealed to this length (it is no shorter now), durably. */
