@@ -1,6 +1,7 @@
 // Stores into a bucket until it is killed, and says after each call what it was promised: "NAME BYTES" or "NAME removed".
 // A pack's content is its name over and over, so that whoever reads it knows what it must be. Arguments: port, prefix, spool.
 import { silentLog } from '../../src/ports/log.js'
+import { packName, packNumber } from '../../src/vault/pack-storage.js'
 import { S3Storage } from '../../src/vault/s3/s3-storage.js'
 import { awsBucketAt } from '../support/s3-server.js'
 
@@ -10,16 +11,18 @@ const storage = await S3Storage.open({
   spoolDir: spoolDir!,
   log: silentLog,
 })
+/** A whole number of names. */
+const PART = 13 * 300
 const sizes = new Map((await storage.list()).map(({ name, bytes }) => [name, bytes]))
 const names = [...sizes.keys()].sort()
 // Sealed or not is not known after a start; a new pack is right in both cases.
-let number = Number(names.at(-1) ?? '10000000') + 1
+let number = (packNumber(names.at(-1) ?? '') ?? 0) + 1
 for (;;) {
-  const name = String(number)
+  const name = packName(number)
   for (let part = 0; part < 3; part += 1) {
     const at = sizes.get(name) ?? 0
-    const grown = at + 8 * 500
-    await storage.append(name, [Buffer.alloc(8 * 500, name)])
+    const grown = at + PART
+    await storage.append(name, [Buffer.alloc(PART, name)])
     sizes.set(name, grown)
     process.stdout.write(`${name} ${grown}\n`)
   }

@@ -9,6 +9,9 @@ import { PACKS } from './place.js'
 import type { BucketHealth, SpoolStats } from './s3-storage.js'
 import type { Held, Spool } from './spool.js'
 
+/** How long an addition waits for a full spool to empty: less than anybody waits for a daemon to stop. */
+const ROOM_PATIENCE_MS = 10_000
+
 export interface CourierOptions {
   readonly bucket: Bucket
   readonly spool: Spool
@@ -109,23 +112,25 @@ export class Courier {
 
   /**
    * Resolves when so many bytes more may be put into the spool: at once, or when enough has left it.
-   * @throws ShoalError IO with storageFull, if it is full and nothing leaves it.
+   * @throws ShoalError IO (isVaultFull), if it is full and nothing leaves it, or too slowly.
    */
   async room(bytes: number): Promise<void> {
     const { spool, bucket, maxSpoolBytes } = this.#o
+    const endMs = performance.now() + ROOM_PATIENCE_MS
     for (;;) {
       if (spool.bytes + bytes <= maxSpoolBytes) return
       // Nothing can leave before it is sealed, which takes what is to be added now.
       if (![...spool.packs.values()].some(({ isSealed }) => isSealed)) return
-      if (this.#stop.signal.aborted || this.health.type === 'failing') {
-        const why = this.health.type === 'failing' ? `; ${this.health.error.message}` : ''
+      const leftMs = endMs - performance.now()
+      if (this.#stop.signal.aborted || this.health.type === 'failing' || leftMs <= 0) {
+        const why = this.health.type === 'failing' ? `: ${this.health.error.message}` : ''
         throw new ShoalError(
           'IO',
           `cannot store more for ${bucket.place}: its spool is full, ${maxSpoolBytes} bytes wait for the bucket${why}`,
-          { details: { storageFull: true } },
+          { details: { isVaultFull: true } },
         )
       }
-      await this.#event()
+      await this.#event(leftMs)
     }
   }
 
@@ -339,8 +344,14 @@ export class Courier {
     this.#timer = setTimeout(then, Math.max(1, Math.ceil(ms))).unref()
   }
 
-  #event(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push(resolve))
+  /** Something was done or failed, or so much time has passed. */
+  async #event(mostMs = Number.POSITIVE_INFINITY): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      this.#waiters.push(resolve)
+      if (Number.isFinite(mostMs)) timer = setTimeout(resolve, mostMs)
+    })
+    clearTimeout(timer)
   }
 
   #tell(): void {

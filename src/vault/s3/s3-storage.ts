@@ -11,7 +11,8 @@ import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
 import { ShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
-import type { PackFile, PackStorage } from '../pack-storage.js'
+import { type PackFile, type PackStorage, packNumber } from '../pack-storage.js'
+import { readOnly } from '../storage-error.js'
 import type { Bucket } from './bucket.js'
 import { Courier } from './courier.js'
 import { OWNER, PACKS } from './place.js'
@@ -78,8 +79,17 @@ export class S3Storage implements PackStorage {
    */
   static async open(options: S3StorageOptions): Promise<S3Storage> {
     const { bucket, spoolDir } = options
-    if (spoolDir === undefined) return new S3Storage(bucket, undefined, undefined, await packsIn(bucket))
-    const spool = await Spool.open(spoolDir)
+    try {
+      if (spoolDir === undefined) return new S3Storage(bucket, undefined, undefined, await packsIn(bucket))
+      return await S3Storage.#openToWrite(options, await Spool.open(spoolDir))
+    } catch (thrown) {
+      bucket.close()
+      throw thrown
+    }
+  }
+
+  static async #openToWrite(options: S3StorageOptions, spool: Spool): Promise<S3Storage> {
+    const { bucket } = options
     const courier = new Courier({
       bucket,
       spool,
@@ -187,10 +197,7 @@ export class S3Storage implements PackStorage {
 
   #writing(): { spool: Spool; courier: Courier } {
     if (this.#spool === undefined || this.#courier === undefined)
-      throw new ShoalError(
-        'STORAGE_UNUSABLE',
-        `cannot change ${this.#bucket.place}: it is open for reading alone`,
-      )
+      throw readOnly(`cannot change ${this.#bucket.place}`)
     return { spool: this.#spool, courier: this.#courier }
   }
 
@@ -236,7 +243,11 @@ async function takeLonger(bucket: Bucket, spool: Spool, name: string, object: He
 
 async function packsIn(bucket: Bucket): Promise<Map<string, Held>> {
   const objects = await bucket.list(PACKS)
-  return new Map(objects.map((object) => [object.key.slice(PACKS.length), object]))
+  return new Map(
+    objects
+      .map(({ key, bytes, tag }) => [key.slice(PACKS.length), { bytes, tag }] as const)
+      .filter(([name]) => packNumber(name) !== undefined),
+  )
 }
 
 async function* chunksOf(bucket: Bucket, name: string, bytes: number): AsyncGenerator<Buffer> {

@@ -13,6 +13,7 @@ import fs from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ShoalError } from '../../core/error.js'
+import { storageFailed } from '../storage-error.js'
 
 const FOLDERS = ['open', 'sealed', 'removed', 'meta'] as const
 const CHUNK = 256 * 1024
@@ -325,13 +326,7 @@ async function inFiles<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (thrown) {
-    if (thrown instanceof ShoalError) throw thrown
-    const code = codeOf(thrown)
-    const storageFull = code === 'ENOSPC' || code === 'EDQUOT'
-    throw new ShoalError('IO', `cannot ${what} in the spool of the vault: ${code ?? 'failed'}`, {
-      cause: thrown,
-      ...(storageFull ? { details: { storageFull: true } } : {}),
-    })
+    throw storageFailed(`cannot ${what} in the spool of the vault`, thrown)
   }
 }
 
