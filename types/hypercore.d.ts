@@ -51,9 +51,39 @@ declare module 'hypercore' {
     readonly hash: Buffer
   }
 
-  /** internal: the tree as it stands. */
+  /** internal: the tree as it stands, or as it would be with these roots. */
   export interface TreeBatch {
-    readonly roots: readonly TreeNode[]
+    roots: readonly TreeNode[]
+    length: number
+    byteLength: number
+    fork: number
+    hash(): Buffer
+  }
+
+  /** internal: the rows of one core. */
+  export interface CoreStorageOfOne {
+    read(): { getTreeNode(index: number): Promise<TreeNode | null>; tryFlush(): void }
+    write(): {
+      putBlock(index: number, block: Buffer): void
+      /** -1: to the end. */
+      deleteBlockRange(from: number, to: number): void
+      putTreeNode(node: TreeNode): void
+      deleteTreeNodeRange(from: number, to: number): void
+      putBitfieldPage(page: number, bits: Buffer): void
+      setHead(head: {
+        readonly fork: number
+        readonly length: number
+        readonly rootHash: Buffer
+        readonly signature: Buffer
+        readonly timestamp: number
+      }): void
+      setHints(hints: { readonly contiguousLength: number; readonly remoteContiguousLength: number }): void
+      flush(): Promise<unknown>
+    }
+    createBlockStream(range?: {
+      readonly gte: number
+      readonly lt: number
+    }): AsyncIterable<{ readonly index: number; readonly value: Buffer }>
   }
 
   /** internal: the one core behind all sessions. */
@@ -65,11 +95,14 @@ declare module 'hypercore' {
       readonly fork: number
       readonly signature: Buffer | null
       createTreeBatch(): TreeBatch
-      readonly storage: {
-        read(): { getTreeNode(index: number): Promise<TreeNode | null>; tryFlush(): void }
-        createBlockStream(): AsyncIterable<{ readonly index: number; readonly value: Buffer }>
-      }
+      readonly storage: CoreStorageOfOne
     }
+    readonly key: Buffer
+    readonly discoveryKey: Buffer
+    /** Null until a peer has told it. */
+    readonly manifest: Manifest | null
+    /** Blocks that are here. -1: none from there on. */
+    readonly bitfield: { firstSet(from: number): number; firstUnset(from: number): number }
     readonly verifier: { verify(batch: TreeBatch, signature: Buffer | null): boolean } | null
     readonly replicator: {
       readonly peers: readonly Peer[]

@@ -146,6 +146,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...overlaps(config, json),
     ...sameShares(config),
     ...writingFollowers(config),
+    ...blindHooks(config),
     ...sharedWebFiles(config),
   )
   if (problems.length > 0) throw configError(fileName, problems)
@@ -173,28 +174,32 @@ export function sameShares(config: Config): Problem[] {
   })
 }
 
-/** Shares that follow releases with a secret that writes: what such a node would change is not its to hold. */
+/** Shares that follow releases with a secret that writes, which would change what is not its to hold, or a blind one. */
 export function writingFollowers(config: Config): Problem[] {
   return config.shares.flatMap(({ secret, followsReleases, position }, at) => {
-    if (!followsReleases || 'file' in secret || secret.grade !== 'write') return []
-    const message =
-      'is "releases" with a write secret, expected the read secret (shoal secret show --grade read)'
+    if (!followsReleases || 'file' in secret || secret.grade === 'read') return []
+    const message = `is "releases" with a ${secret.grade} secret, expected the read secret (shoal secret show --grade read)`
     return [{ position, key: `shared_folders[${at}].follow`, message }]
+  })
+}
+
+/** Programs that nothing would ever run: a blind node knows of no change. */
+export function blindHooks(config: Config): Problem[] {
+  return config.shares.flatMap(({ secret, onChange, position }, at) => {
+    if (onChange.length === 0 || 'file' in secret || secret.grade !== 'blind') return []
+    const message = 'is set with a blind secret, expected none: a blind node cannot tell what has changed'
+    return [{ position, key: `shared_folders[${at}].on_change`, message }]
   })
 }
 
 /** The secret of a text, or what is wrong with it, in words that hold none of it. */
 export function secretOrFault(text: string): Secret | Pick<Problem, 'message' | 'notYet'> {
-  let secret: Secret
   try {
-    secret = parseSecret(text)
+    return parseSecret(text)
   } catch (error) {
     if (error instanceof ShoalError && error.code === 'SECRET_INVALID') return { message: error.message }
     throw error
   }
-  if (secret.grade === 'blind')
-    return { message: 'is a blind secret, which this version cannot serve yet', notYet: true }
-  return secret
 }
 
 function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, problems: Problem[]): Config {

@@ -41,11 +41,14 @@ export interface MemberStanding {
   readonly answered: Standing | null
   /**
    * Whether it was at rest after the inquiry and held the same tree as this device holds now, having read as much of the
-   * share. If that is so of all, and of this device, the trees are equal.
+   * share. If that is so of all, and of this device, the trees are equal. Of a blind node: whether it was at rest and held
+   * every piece of what this device has read.
    */
   readonly confirmed: boolean
-  /** Whether its newest signed state, of `stateAt`, shows our digest. */
+  /** Whether its newest signed state, of `stateAt`, shows our digest; of a blind node, that it lacks nothing of ours. */
   readonly digestEqual: boolean
+  /** Whether this device is blind and cannot tell what the member holds. */
+  readonly unreadable: boolean
   /** Whether it had looked through its disk when it signed that. */
   readonly scanned: boolean
   /** How far it had read the share. */
@@ -114,6 +117,8 @@ const memberStanding: z.ZodType<MemberStanding> = z.looseObject({
   answered: standing.nullable(),
   confirmed: z.boolean(),
   digestEqual: z.boolean(),
+  // A daemon of an earlier version can read all.
+  unreadable: z.boolean().default(false),
   scanned: z.boolean(),
   head: z.string(),
   behind: count,

@@ -57,6 +57,26 @@ export interface ShareReport {
   readonly hooks: readonly HookReport[]
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
+  /** Of a share that is kept blind: what its vault holds; `needFiles` and `needBytes` then count pieces. Null: it can be read. */
+  readonly blind: BlindReport | null
+}
+
+/** What a blind node keeps, in sealed pieces and their bytes. */
+export interface BlindReport {
+  /** What the share is made of now, here or not, and what of it is not here. */
+  readonly pieces: number
+  readonly bytes: number
+  readonly missingPieces: number
+  readonly missingBytes: number
+  /** Held beside that for the past, and what of the past should be and cannot be had. */
+  readonly pastPieces: number
+  readonly pastBytes: number
+  readonly missingPastPieces: number
+  readonly missingPastBytes: number
+  readonly packs: number
+  /** In all packs; of them, those that compaction brings back. */
+  readonly vaultBytes: number
+  readonly deadBytes: number
 }
 
 export interface ScanReport {
@@ -85,7 +105,7 @@ export interface MemberReport {
   readonly transport: 'tcp' | 'udx' | null
   /** "host:port" of the connection, or null. */
   readonly address: string | null
-  /** Whether its newest signed state shows our digest. */
+  /** Whether its newest signed state shows our digest; of a blind node, that it lacks nothing of what is read here. */
   readonly digestEqual: boolean
   /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
@@ -204,6 +224,20 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   clockAheadMs: z.number().nullable().default(null),
 })
 
+const blind: z.ZodType<BlindReport> = z.looseObject({
+  pieces: count,
+  bytes: count,
+  missingPieces: count,
+  missingBytes: count,
+  pastPieces: count,
+  pastBytes: count,
+  missingPastPieces: count,
+  missingPastBytes: count,
+  packs: count,
+  vaultBytes: count,
+  deadBytes: count,
+})
+
 const share: z.ZodType<ShareReport> = z.looseObject({
   dir: z.string(),
   // A daemon of an earlier version can add none.
@@ -230,6 +264,8 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   head: z.string().default(''),
   hooks: z.array(hook).default([]),
   members: z.array(member),
+  // A daemon of an earlier version keeps none.
+  blind: blind.nullable().default(null),
 })
 
 export const statusReport: z.ZodType<StatusReport> = z.looseObject({

@@ -39,9 +39,14 @@ export function verdictOf(reports: readonly MembersReport[], goal: Goal = {}): V
   for (const report of meant) lookAt(report, goal, meant.length === 1 ? '' : ` in ${report.dir}`, found)
   const { halted, behind, unreachable, notCounted } = found
   if (halted.length > 0) return { type: 'halted', because: halted, notCounted }
-  if (behind.length > 0) return { type: 'behind', because: behind, notCounted }
+  // Who is away may be the only one to have what the others wait for.
+  if (behind.length > 0) return { type: 'behind', because: [...behind, ...unreachable.map(away)], notCounted }
   if (unreachable.length > 0) return { type: 'unreachable', because: unreachable, notCounted }
   return { type: 'in-sync', because: [], notCounted }
+}
+
+function away(member: string): string {
+  return `${member} cannot be reached`
 }
 
 function lookAt(report: MembersReport, goal: Goal, within: string, found: Found): void {
@@ -101,12 +106,13 @@ function holds(member: MemberStanding, { at }: Goal): boolean {
   return answered !== null && isHeld && covers(parseHead(head).view, at.view)
 }
 
-function reasonOf({ answered, drift, behind, needFiles }: MemberStanding): string {
+function reasonOf({ answered, drift, behind, needFiles, grade, unreadable }: MemberStanding): string {
+  if (unreadable) return ' (this device is blind and cannot tell what it holds)'
   if (answered === null) return ' (has not answered)'
   if (answered === 'halted' || answered === 'paused') return ` (${answered})`
   if (answered === 'unread') return ' (cannot read some of its disk)'
   if (drift > 0) return ` (${counted(drift, 'change')} of its own)`
-  if (needFiles > 0) return ` (${counted(needFiles, 'path')} to do)`
+  if (needFiles > 0) return ` (${counted(needFiles, grade === 'blind' ? 'piece' : 'path')} to do)`
   return behind > 0 ? ` (${counted(behind, 'record')} behind)` : ''
 }
 

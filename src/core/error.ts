@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'NOT_FOUND'
   | 'EXISTS'
   | 'CONFLICT'
+  | 'BLIND'
   | 'RELEASE_UNFIT'
   | 'FEED_CORRUPT'
   | 'BUCKET_UNREACHABLE'
@@ -109,6 +110,11 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   NOT_FOUND: { exit: 66, status: 404, hint: '' },
   EXISTS: { exit: 73, status: 409, hint: '' },
   CONFLICT: { exit: 75, status: 409, hint: 'see how it stands now with: shoal conflicts CONFIG' },
+  BLIND: {
+    exit: 65,
+    status: 409,
+    hint: 'ask a node that holds the write or read secret of the share',
+  },
   RELEASE_UNFIT: { exit: 75, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
   BUCKET_UNREACHABLE: { exit: 69, status: 503, hint: '' },

@@ -29,6 +29,8 @@ export const LABELS = {
   beaconKey: 'shoal 2026-11 v1 lan beacon key',
   /** B, P -> Hypercore's block encryption. */
   feedBlockKey: 'shoal 2026-11 v1 feed block key',
+  /** B, P -> cipher key of what blind nodes say of themselves. */
+  blindStateKey: 'shoal 2026-11 v1 blind state key',
   /** R, P -> key of the hash that names a piece's nonce (section 6). */
   sivKey: 'shoal 2026-11 v1 piece siv key',
   /** R, P -> cipher key of pieces. */

@@ -44,6 +44,8 @@ export interface ShareKeys {
   readonly beaconKey: Buffer
   /** Hypercore block encryption. */
   readonly feedBlockKey: Buffer
+  /** What blind nodes say of themselves (blind-state.ts). */
+  readonly blindStateKey: Buffer
   readonly read?: ReadKeys
   readonly write?: WriteKeys
 }
@@ -137,6 +139,7 @@ export function keysOf(secret: Secret): ShareKeys {
     authKey: derive('authKey', blindKey, publicKey),
     beaconKey: derive('beaconKey', blindKey, publicKey),
     feedBlockKey: derive('feedBlockKey', blindKey, publicKey),
+    blindStateKey: derive('blindStateKey', blindKey, publicKey),
     ...(grade !== 'blind' && { read: readKeysOf(secret) }),
     ...(grade === 'write' && { write: writeKeysOf(secret) }),
   })

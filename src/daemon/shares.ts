@@ -4,8 +4,9 @@
 import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
-import { invariant, ShoalError } from '../core/error.js'
-import { keysOf, type Secret } from '../core/secret.js'
+import { invariant } from '../core/error.js'
+import { KEEP_ALL } from '../core/retention.js'
+import { keysOf, type Secret, type ShareKeys } from '../core/secret.js'
 import type { FeedStore } from '../feed/store.js'
 import type { FolderPool } from '../folder/pool.js'
 import type { HookSlots } from '../hooks/slots.js'
@@ -13,6 +14,10 @@ import type { AccountCache } from '../instance/account-cache.js'
 import type { Log } from '../ports/log.js'
 import type { Database } from '../store/tables.js'
 import type { Swarm } from '../swarm/swarm.js'
+import { FolderStorage } from '../vault/folder-storage.js'
+import type { PackStorage } from '../vault/pack-storage.js'
+import { type AnyShare, isReadable } from './any-share.js'
+import { BlindShare } from './blind/blind-share.js'
 import type { EventBook } from './events.js'
 import type { Identity } from './identity.js'
 import { lockDirectory, type StorageLock } from './lock.js'
@@ -42,7 +47,7 @@ export interface SharesOptions {
 
 interface Running {
   readonly settings: ShareConfig<Secret>
-  readonly share: Share
+  readonly share: AnyShare
   readonly lock: StorageLock | undefined
 }
 
@@ -55,7 +60,7 @@ export class Shares {
   }
 
   /** In the order of the configuration, and then those that were added. */
-  get all(): readonly Share[] {
+  get all(): readonly AnyShare[] {
     return this.#running.map(({ share }) => share)
   }
 
@@ -63,7 +68,7 @@ export class Shares {
     return this.#running.map(({ settings }) => settings)
   }
 
-  /** Makes all, and takes the locks on their directories. SHARE_UNUSABLE, NOT_YET. */
+  /** Makes all, and takes the locks on their directories. SHARE_UNUSABLE. */
   make(): void {
     for (const settings of [...this.#o.config().shares, ...this.#o.added])
       this.#running.push(this.#make(settings, this.#running.length))
@@ -83,11 +88,11 @@ export class Shares {
     const config = this.#o.config()
     for (const [at, { share }] of this.#running.entries()) {
       const settings = config.shares[at]
-      share.adjust(shareSettings(config, settings ?? this.#running[at]!.settings))
+      if (isReadable(share)) share.adjust(shareSettings(config, settings ?? this.#running[at]!.settings))
       if (settings === undefined) continue
-      share.setHooks(hooksAt(config, at))
+      if (isReadable(share)) share.setHooks(hooksAt(config, at))
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(settings.knownHosts)
-      if (plan.live.some(({ key }) => /\.(drift|overwrite_changes)$/.test(key)))
+      if (isReadable(share) && plan.live.some(({ key }) => /\.(drift|overwrite_changes)$/.test(key)))
         share.drift.setRules(driftRules(settings))
     }
   }
@@ -129,7 +134,7 @@ export class Shares {
 
   /** Ends the programs that hooks run; the shares wait for that when they stop. */
   stopHooks(): void {
-    void Promise.all(this.all.map((share) => share.hooks.stop()))
+    void Promise.all(this.all.filter(isReadable).map((share) => share.hooks.stop()))
   }
 
   async stop(): Promise<void> {
@@ -158,7 +163,7 @@ export class Shares {
   async #take(running: Running): Promise<void> {
     const { share, lock } = running
     this.#running = this.#running.filter((each) => each !== running)
-    await share.hooks.stop()
+    if (isReadable(share)) await share.hooks.stop()
     await share.stop()
     lock?.release()
   }
@@ -181,11 +186,11 @@ export class Shares {
     share.join(() => this.#o.swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
   }
 
-  #makeShare(settings: ShareConfig<Secret>, at: number): Share {
+  #makeShare(settings: ShareConfig<Secret>, at: number): AnyShare {
     const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse } = settings
     const keys = keysOf(secret)
     const { read } = keys
-    if (read === undefined) throw new ShoalError('NOT_YET', `${dir}: blind secrets cannot be served yet`)
+    if (read === undefined) return this.#makeBlind(settings, keys)
     const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, rates, log, fail } = this.#o
     const config = this.#o.config()
     return new Share(
@@ -216,6 +221,29 @@ export class Shares {
       fail,
     )
   }
+
+  #makeBlind(settings: ShareConfig<Secret>, keys: ShareKeys): BlindShare {
+    const { dir, secret } = settings
+    const { database, feeds, swarm, identity, events, rates, log, fail } = this.#o
+    return new BlindShare(
+      {
+        ...{ dir, keys, secret, database, feeds, identity, rates, log },
+        openStorage: () => openStorage(settings),
+        history: KEEP_ALL,
+        offsite: false,
+        deviceName: this.#o.config().deviceName,
+        instance: swarm.instance,
+        noteEvent: (fact) => events.add(dir, fact),
+        nowMs: Date.now,
+      },
+      fail,
+    )
+  }
+}
+
+/** Where the packs of a share's vault lie. */
+function openStorage({ dir }: ShareConfig<Secret>): Promise<PackStorage> {
+  return FolderStorage.open(dir)
 }
 
 function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {

@@ -11,6 +11,7 @@ import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { guardBlocks, guardPeer } from './guard.js'
+import { exportCore, type PortableFeed } from './portable.js'
 
 /**
  * Why a feed counts as forked. 'longer': a peer holds blocks of our own feed that we do not know (only for own feeds);
@@ -167,6 +168,15 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
     if (mux === null || typeof mux !== 'object')
       throw new ShoalError('INTERNAL', 'broken invariant: a replicated stream carries its protomux')
     if (!this.core.replicator.attached(mux)) this.core.replicator.attachTo(mux)
+  }
+
+  /**
+   * What is here of this feed from block `from` on, with what proves it; see portable.ts. Undefined: nothing is signed
+   * yet. Rejects with FEED_CORRUPT after a conflict, and with IO once the feed is closed.
+   */
+  async export(from = 0): Promise<PortableFeed | undefined> {
+    this.#assertOpen()
+    return exportCore(this.core, from)
   }
 
   /** Frees the blocks `from` to `to` (exclusive) here; they can be fetched again from peers that keep them. */

@@ -29,6 +29,7 @@ import {
 } from './files.js'
 import { discoveryKeyOf, feedKeyOf, manifestOf } from './key.js'
 import { OwnFeed } from './own.js'
+import { type Adoption, adoptInto, manifestOfHead } from './portable.js'
 import { holdBackConflictLine } from './quiet.js'
 import { RemoteFeed } from './remote.js'
 import { WriteAheadLog } from './wal.js'
@@ -63,7 +64,7 @@ export class FeedStore {
   readonly #parts: StoreParts
   readonly #wal: WriteAheadLog
   readonly #open = new Map<string, Feed>()
-  readonly #opening = new Map<string, Promise<Feed>>()
+  readonly #opening = new Map<string, Promise<unknown>>()
   readonly #release: () => void = holdBackConflictLine()
   readonly #marking = new Set<Promise<void>>()
   #closing: Promise<void> | undefined
@@ -134,6 +135,29 @@ export class FeedStore {
     })
   }
 
+  /**
+   * Takes over a feed that somebody has exported, its writer's signature verified, with no peer; durable when it resolves.
+   * It can be opened afterwards. False: there is one already, which stays as it is, even if it is shorter. Throws
+   * FEED_CORRUPT unless blocks and head are what the writer of `feedKey` signed.
+   */
+  async adopt(adoption: Adoption): Promise<boolean> {
+    const { feedKey, head } = adoption
+    const id = feedKey.toString('hex')
+    if (this.#closing !== undefined)
+      throw new ShoalError('IO', 'cannot take over a feed: the feed store is closed')
+    if (this.#opening.has(id) || this.#open.has(id))
+      throw new ShoalError('INTERNAL', `broken invariant: feed ${writerIdOf(feedKey)} is opened once`)
+    // Checked first: Hypercore keeps whatever manifest it is given.
+    const manifest = manifestOfHead(head, feedKey)
+    const adopting = this.#adopt(adoption, manifest)
+    this.#opening.set(id, adopting)
+    try {
+      return await adopting
+    } finally {
+      this.#opening.delete(id)
+    }
+  }
+
   /** Closes all feeds and the database. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -158,6 +182,25 @@ export class FeedStore {
       throw new ShoalError('FEED_CORRUPT', `cannot open feed ${writer}`, { cause: thrown })
     } finally {
       this.#opening.delete(id)
+    }
+  }
+
+  async #adopt(adoption: Adoption, manifest: Manifest): Promise<boolean> {
+    const { feedKey } = adoption
+    const core = Hypercore.createCore(this.#parts.storage, {
+      key: feedKey,
+      discoveryKey: discoveryKeyOf(feedKey),
+      manifest,
+      compat: false,
+      eagerUpgrade: true,
+    })
+    try {
+      await core.ready()
+      const isNew = await adoptInto(core, adoption)
+      if (isNew) await this.#wal.sync()
+      return isNew
+    } finally {
+      await core.close()
     }
   }
 

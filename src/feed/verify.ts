@@ -1,17 +1,13 @@
 // Checks feeds as they lie in the storage, with nobody else's help and without changing a byte: the database is opened for
 // reading alone. Of each feed it shows that its writer has signed it as it stands (the roots of the Merkle tree), that every
 // block here is the one the writer signed for its position (from the block's hash up to a root), and says where not.
-// The hashes are worked out here, as Hypercore 10 and 11 define them, not by the code that wrote them:
-//
-//   leaf    BLAKE2b-256 of 0, size (8, little endian), block
-//   parent  BLAKE2b-256 of 1, size of both (8), hash of left, hash of right
-// Node 2i is the leaf of block i; parents stand between their children (flat in-order numbering).
+// The hashes are worked out by merkle.ts, not by the code that wrote them.
 import { join } from 'node:path'
 import Hypercore, { type TreeNode } from 'hypercore'
 import CoreStorage from 'hypercore-storage'
-import sodium from 'sodium-native'
 import { ShoalError } from '../core/error.js'
 import { discoveryKeyOf } from './key.js'
+import { leafOf, parentOf } from './merkle.js'
 
 export interface FeedFault {
   /** Undefined: of the feed as a whole. */
@@ -27,9 +23,6 @@ export interface CheckedFeed {
   readonly faults: readonly FeedFault[]
 }
 
-const LEAF = Buffer.of(0)
-const PARENT = Buffer.of(1)
-const HASH_BYTES = 32
 /** More are counted, not kept. */
 const MAX_FAULTS = 100
 
@@ -119,7 +112,7 @@ class Tree {
 
   /** What is wrong with a block as it was stored; undefined: it is the one that was signed. */
   async wrongOf(block: number, value: Buffer): Promise<string | undefined> {
-    let node: TreeNode = { index: 2 * block, size: value.length, hash: leafHash(value) }
+    let node: TreeNode = leafOf(block, value)
     const path: TreeNode[] = [node]
     for (let height = 1; !this.#right.has(node.index); height *= 2) {
       const isLeft = Math.floor(node.index / (2 * height)) % 2 === 0
@@ -128,12 +121,7 @@ class Tree {
         return 'no signed root is above it'
       const sibling = await this.#node(siblingIndex)
       if (sibling === null) return 'a part of the tree above it is missing'
-      const [left, right] = isLeft ? [node, sibling] : [sibling, node]
-      node = {
-        index: (left.index + right.index) / 2,
-        size: left.size + right.size,
-        hash: parentHash(left, right),
-      }
+      node = isLeft ? parentOf(node, sibling) : parentOf(sibling, node)
       path.push(node)
     }
     if (!this.#right.get(node.index)!.equals(node.hash)) return 'it is not the block that was signed'
@@ -147,24 +135,4 @@ class Tree {
     reading.tryFlush()
     return node
   }
-}
-
-function leafHash(block: Buffer): Buffer {
-  return hashOf([LEAF, sizeBytes(block.length), block])
-}
-
-function parentHash(left: TreeNode, right: TreeNode): Buffer {
-  return hashOf([PARENT, sizeBytes(left.size + right.size), left.hash, right.hash])
-}
-
-function hashOf(parts: readonly Buffer[]): Buffer {
-  const hash = Buffer.allocUnsafe(HASH_BYTES)
-  sodium.crypto_generichash_batch(hash, parts)
-  return hash
-}
-
-function sizeBytes(size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(8)
-  bytes.writeBigUInt64LE(BigInt(size))
-  return bytes
 }

@@ -66,9 +66,7 @@ export class FolderStorage implements PackStorage {
 
   async list(): Promise<readonly PackFile[]> {
     try {
-      const names = (await readdir(join(this.#folder, PACKS))).filter(
-        (name) => packNumber(name) !== undefined,
-      )
+      const names = (await this.#packNames()).filter((name) => packNumber(name) !== undefined)
       const packs: PackFile[] = []
       for (const name of names) {
         const { size } = await lstat(join(this.#folder, PACKS, name))
@@ -77,6 +75,17 @@ export class FolderStorage implements PackStorage {
       return packs
     } catch (thrown) {
       throw storageFailed(`cannot list the packs in ${this.#folder}`, thrown)
+    }
+  }
+
+  async #packNames(): Promise<string[]> {
+    try {
+      return await readdir(join(this.#folder, PACKS))
+    } catch (thrown) {
+      if (!isMissing(thrown)) throw thrown
+      // None yet; or the whole folder is gone.
+      await readdir(this.#folder)
+      return []
     }
   }
 

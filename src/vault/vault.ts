@@ -105,7 +105,8 @@ export class Vault {
 
   /**
    * Opens a vault, or makes one in an empty storage. SHARE_UNUSABLE if it is another share's, of a later format, or (for
-   * reading alone) none at all; rejects as PackStorage does. The storage is the vault's then, to the end.
+   * reading alone) none at all; rejects as PackStorage does. The storage is
+   * the vault's then, and closed with it; where opening failed it is the caller's to close.
    */
   static async open(options: VaultOptions): Promise<Vault> {
     const { storage, shareId, database, prefix = `vault:${shareId}:`, packBytes = PACK_BYTES, log } = options

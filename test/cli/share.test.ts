@@ -363,7 +363,6 @@ describe('shoal join', () => {
   for (const { name, stdin = '', args = [], exit, err } of [
     { name: 'nothing', exit: 65, err: /this is not a secret/ },
     { name: 'a damaged secret', stdin: `${W.slice(0, -1)}q`, exit: 65, err: /its checksum does not match/ },
-    { name: 'a blind secret', stdin: B, exit: 69, err: /cannot serve yet/ },
     {
       name: 'a secret as an argument',
       args: [W],

@@ -234,10 +234,14 @@ describe('parseConfig', () => {
       says: /kind B cannot be used.*shoal secret show/,
     },
     {
-      name: 'a blind secret',
-      text: one('').replace(W, B),
-      says: '1:58: shared_folders[0].secret: is a blind secret, which this version cannot serve yet',
-      code: 'NOT_YET',
+      name: 'a blind node that follows releases',
+      text: one(', "follow": "releases"').replace(W, B),
+      says: /shared_folders\[0\]\.follow: is "releases" with a blind secret, expected the read secret/,
+    },
+    {
+      name: 'a blind node with a hook',
+      text: one(', "on_change": [{"run": ["true"]}]').replace(W, B),
+      says: /shared_folders\[0\]\.on_change: is set with a blind secret/,
     },
     {
       name: 'a follower of releases that may write',

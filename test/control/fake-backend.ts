@@ -118,6 +118,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     sentBytes: 1024,
     head: '3f2a9c01:0102030405060708.17',
     members: [member('nas', { grade: 'read' }), member('phone')],
+    blind: null,
     ...changes,
   }
 }
@@ -209,6 +210,7 @@ export function standingsOf(
         ...{ device, name, grade, connected, digestEqual, drift, head },
         answered: isAsked && connected ? 'at-rest' : null,
         confirmed: isAsked && connected && digestEqual && drift === 0,
+        unreadable: false,
         ...{ scanned: true, behind: 0, ahead: 0, needFiles: 0, needBytes: 0, conflicts: 0, problems: 0 },
         stateAt: lastSeen!,
         lastSeen: lastSeen!,

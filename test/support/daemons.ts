@@ -30,7 +30,7 @@ export interface WorldOptions {
 
 export interface NodeOptions {
   /** 'write' unless given. */
-  readonly grade?: 'write' | 'read'
+  readonly grade?: 'write' | 'read' | 'blind'
   /** Nodes this one dials; default: all nodes of the world made before it and after it. */
   readonly knows?: readonly string[]
   /** Keys for the configuration file itself, over the harness's own. */
@@ -310,9 +310,7 @@ export class TestNode {
         ...changes.config,
         shared_folders: [
           {
-            secret: formatSecret(
-              grade === 'write' ? this.world.secret : deriveSecret(this.world.secret, 'read'),
-            ),
+            secret: formatSecret(deriveSecret(this.world.secret, grade)),
             dir: this.dir,
             known_hosts: known.map(({ port }) => `127.0.0.1:${port}`),
             search_lan: false,

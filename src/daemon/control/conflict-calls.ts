@@ -8,6 +8,7 @@ import type {
 } from '../../control/schema-conflicts.js'
 import type { RelPath } from '../../core/path.js'
 import type { Effective } from '../../core/tree.js'
+import { isReadable } from '../any-share.js'
 import type { Share } from '../share/share.js'
 import { versionReport } from './versions.js'
 import { type DaemonView, isoTime, pathOf, shareAt, sharesOf } from './view.js'
@@ -19,7 +20,9 @@ export function conflictCalls(view: DaemonView): ConflictCalls {
   return {
     async conflicts(): Promise<ConflictReport[]> {
       const shares = await sharesOf(view)
-      const reports = await Promise.all(shares.map((share, at) => conflictsOf(share, at)))
+      const reports = await Promise.all(
+        shares.map((share, at) => (isReadable(share) ? conflictsOf(share, at) : [])),
+      )
       return reports.flat()
     },
 

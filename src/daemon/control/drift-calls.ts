@@ -14,12 +14,12 @@ import { ARCHIVE_DIR } from '../../folder/marker.js'
 import { memberDrift } from '../member-drift.js'
 import type { DriftItem } from '../share/local-drift.js'
 import type { Share } from '../share/share.js'
-import { type DaemonView, isoTime, pathOf, shareAt, sharesOf } from './view.js'
+import { type DaemonView, isoTime, pathOf, readableOf, shareAt } from './view.js'
 
 export function driftCalls(view: DaemonView): DriftCalls {
   return {
     async drift(): Promise<DriftReport[]> {
-      const shares = await sharesOf(view)
+      const shares = await readableOf(view)
       return shares.flatMap((share) => [...share.drift.items()].map((item) => driftReport(share, item)))
     },
 
@@ -34,7 +34,7 @@ export function driftCalls(view: DaemonView): DriftCalls {
     },
 
     async archiveExtra({ share: at, paths }: ArchiveExtraRequest = {}): Promise<ArchiveExtraReport> {
-      const shares = at === undefined ? await sharesOf(view) : [await shareAt(view, at)]
+      const shares = at === undefined ? await readableOf(view) : [await shareAt(view, at)]
       const chosen = paths?.map(pathOf)
       const results = await Promise.all(
         shares.map(async ({ dir, drift }) => {
@@ -58,7 +58,7 @@ export function driftCalls(view: DaemonView): DriftCalls {
     },
 
     async driftOfAll(): Promise<MemberDriftReport[]> {
-      const shares = await sharesOf(view)
+      const shares = await readableOf(view)
       const own = { device: view.device(), name: view.name }
       return shares.flatMap((share) => memberDrift(share, own, Date.now()))
     },

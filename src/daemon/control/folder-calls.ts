@@ -3,7 +3,7 @@ import type { FolderCalls } from '../../control/calls-folders.js'
 import type { AddedShareReport, FolderReport, FolderSettings } from '../../control/schema-folders.js'
 import type { FolderChanges } from '../added-folders.js'
 import type { FolderView } from '../folder-admin.js'
-import { type DaemonView, shareAt } from './view.js'
+import { anyShareAt, type DaemonView } from './view.js'
 
 export function folderCalls(view: DaemonView): FolderCalls {
   return {
@@ -16,12 +16,12 @@ export function folderCalls(view: DaemonView): FolderCalls {
     },
 
     async changeShare({ share, ...settings }): Promise<void> {
-      const { dir } = await shareAt(view, share)
+      const { dir } = await anyShareAt(view, share)
       await view.folders.change(dir, keysOf(settings))
     },
 
     async removeShare({ share, dir }): Promise<void> {
-      await view.folders.remove(dir ?? (await shareAt(view, share!)).dir)
+      await view.folders.remove(dir ?? (await anyShareAt(view, share!)).dir)
     },
   }
 }

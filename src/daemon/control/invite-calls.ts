@@ -3,7 +3,7 @@ import type { InviteCalls } from '../../control/calls-invites.js'
 import type { InviteReport, InviteRequest, NewInviteReport, RevokeRequest } from '../../control/schema.js'
 import { ShoalError } from '../../core/error.js'
 import type { InviteRecord } from '../../invite/record.js'
-import type { Share } from '../share/share.js'
+import type { AnyShare } from '../any-share.js'
 import { type DaemonView, isoTime, sharesOf } from './view.js'
 
 export function inviteCalls(view: DaemonView): InviteCalls {
@@ -28,7 +28,10 @@ export function inviteCalls(view: DaemonView): InviteCalls {
   }
 }
 
-function inviteReport(record: InviteRecord, shares: readonly Share[]): InviteReport {
+function inviteReport(
+  record: InviteRecord,
+  shares: readonly Pick<AnyShare, 'shareId' | 'dir'>[],
+): InviteReport {
   const { id, grade, type, createdMs, expiresMs, wrongTries } = record
   return {
     id,

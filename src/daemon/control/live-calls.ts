@@ -12,14 +12,16 @@ import {
 } from '../../control/schema-live.js'
 import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
 import type { DeviceId } from '../../core/ids.js'
+import { type AnyShare, isBlind } from '../any-share.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
-import type { Share } from '../share/share.js'
 import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
-import { type DaemonView, isoTime, shareAt, sharesOf } from './view.js'
+import { anyShareAt, type DaemonView, isoTime, sharesOf } from './view.js'
 
 const PIECES_EVERY_MS = 1000
 const DEFAULT_WIDTH = 60
+/** A blind node fetches pieces, and knows no files. */
+const NO_TRANSFERS = { tasks: [], count: 0 }
 
 export function liveCalls(view: DaemonView): LiveCalls {
   const delay = new LoopDelay()
@@ -40,7 +42,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
       share: at,
       width = DEFAULT_WIDTH,
     }: AvailabilityRequest): Promise<AvailabilityReport> {
-      const share = await shareAt(view, at)
+      const share = await anyShareAt(view, at)
       const found = availabilities.of(share, width, () =>
         availabilityOf(share.exchange.holdings(holdingOurs(peerFacts(share))), width),
       )
@@ -51,9 +53,9 @@ export function liveCalls(view: DaemonView): LiveCalls {
 
 /** Keeps the newest answer for each share, for so long. */
 class OncePerSecond<T> {
-  readonly #kept = new WeakMap<Share, { readonly key: number; readonly atMs: number; readonly value: T }>()
+  readonly #kept = new WeakMap<AnyShare, { readonly key: number; readonly atMs: number; readonly value: T }>()
 
-  of(share: Share, key: number, make: () => T): T {
+  of(share: AnyShare, key: number, make: () => T): T {
     const kept = this.#kept.get(share)
     const atMs = performance.now()
     if (kept !== undefined && kept.key === key && atMs - kept.atMs < PIECES_EVERY_MS) return kept.value
@@ -63,15 +65,17 @@ class OncePerSecond<T> {
   }
 }
 
-function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLive {
-  const { needFiles, needBytes } = share.index.counts
+function shareLive(share: AnyShare, counts: OncePerSecond<HoldingCounts>): ShareLive {
+  const { needFiles, needBytes } = needsOf(share)
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
   const pieces = counts.of(share, facts.length, () =>
     countHoldings(share.exchange.holdings(holdingOurs(facts))),
   )
-  const { tasks, count: transferCount } = share.transfers(MAX_TRANSFERS)
-  const names = new Map<string, string>(share.members.all().map(({ state }) => [state.device, state.name]))
+  const { tasks, count: transferCount } = isBlind(share) ? NO_TRANSFERS : share.transfers(MAX_TRANSFERS)
+  const names = new Map<string, string>(
+    (isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state.name]),
+  )
   return {
     dir: share.dir,
     state: share.state,
@@ -90,18 +94,25 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
   }
 }
 
+/** Of a blind node, in pieces. */
+function needsOf(share: AnyShare): { readonly needFiles: number; readonly needBytes: number } {
+  if (!isBlind(share)) return share.index.counts
+  const { pieces, bytes } = share.counts.missing
+  return { needFiles: pieces, needBytes: bytes }
+}
+
 function holdingOurs(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
   return new Set(facts.flatMap(({ peer, holdsOurs }) => (holdsOurs ? [peer.device] : [])))
 }
 
-function peerLive({ peer, report, traffic, state }: PeerFacts, counts: HoldingCounts): PeerLive {
+function peerLive({ peer, report, traffic, needs }: PeerFacts, counts: HoldingCounts): PeerLive {
   return {
     ...report,
     inFlightBytes: traffic?.inFlightBytes ?? 0,
     heldPieces: counts.peers.get(peer.device) ?? 0,
     totalPieces: counts.pieces,
-    needFiles: state?.needFiles ?? 0,
-    needBytes: state?.needBytes ?? 0,
+    needFiles: needs?.needFiles ?? 0,
+    needBytes: needs?.needBytes ?? 0,
     stalled: traffic?.stalled ?? false,
     choked: traffic?.choked ?? false,
   }

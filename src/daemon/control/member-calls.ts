@@ -10,24 +10,23 @@ import type {
 } from '../../control/schema-members.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
+import { isBlind } from '../any-share.js'
+import { blindMembersReport } from './blind-report.js'
 import { membersReport, newInquiryId, removalReport } from './member-standing.js'
 import { peerFacts } from './peer-facts.js'
-import { type DaemonView, shareAt, sharesOf } from './view.js'
+import { anyShareAt, type DaemonView, sharesOf } from './view.js'
 
 /** Where it is silent. */
 async function removeMember(view: DaemonView, device: DeviceId): Promise<RemovedMemberReport> {
   const shares = await sharesOf(view)
-  const found = shares.filter(({ members }) => members.has(device))
+  const found = shares.filter((share) => share.hasMember(device))
   const short = device.slice(0, 16)
   if (found.length === 0) throw new ShoalError('NOT_FOUND', `no device ${short} is a member of a share here`)
   const silent = found.filter(({ peers }) => !peers.some((peer) => peer.device === device))
   if (silent.length === 0) throw new ShoalError('USAGE', `cannot forget the device ${short}: it is connected`)
-  const name = silent[0]!.members.nameOf(device) ?? short
+  const name = silent[0]!.memberName(device) ?? short
   const report = { device, name, shares: silent.map((share) => removalReport(share, device)) }
-  for (const { members, reports } of silent) {
-    members.forget(device)
-    reports.forget(device)
-  }
+  for (const share of silent) share.forget(device)
   return report
 }
 
@@ -54,16 +53,16 @@ export function memberCalls(view: DaemonView): MemberCalls {
 
     async members({ share: at, inquiry }: MembersRequest = {}): Promise<MembersReport[]> {
       const shares = await sharesOf(view)
-      const chosen = at === undefined ? shares : [await shareAt(view, at)]
+      const chosen = at === undefined ? shares : [await anyShareAt(view, at)]
       if (inquiry !== undefined && !chosen.every(({ inquiries }) => inquiries.renew(inquiry)))
         throw new ShoalError('NOT_FOUND', 'that inquiry is over: ask again')
-      const { peerExpirationDays } = view.limits()
+      const own = { device: view.device(), name: view.name }
+      const now = { nowMs: Date.now(), peerExpirationDays: view.limits().peerExpirationDays }
       return chosen.map((share) => ({
         share: shares.indexOf(share),
-        ...membersReport(share, { device: view.device(), name: view.name }, inquiry, {
-          nowMs: Date.now(),
-          peerExpirationDays,
-        }),
+        ...(isBlind(share)
+          ? blindMembersReport(share, own, inquiry, now)
+          : membersReport(share, own, inquiry, now)),
       }))
     },
   }

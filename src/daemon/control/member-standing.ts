@@ -6,10 +6,12 @@ import type { DeviceId, WriterId } from '../../core/ids.js'
 import { INQUIRY_ID_BYTES } from '../../core/inquiry.js'
 import { holdsSame, UNKNOWN_DIGEST } from '../../core/state.js'
 import { openView } from '../../store/feeds.js'
+import { type AnyShare, isBlind } from '../any-share.js'
 import { isExpired } from '../member-limits.js'
 import type { HeardAnswer } from '../share/inquiries.js'
 import type { Member } from '../share/members.js'
 import type { Share } from '../share/share.js'
+import { blindStanding } from './blind-report.js'
 import { isoTime } from './view.js'
 
 interface Now {
@@ -47,9 +49,14 @@ export function membersReport(
     needBytes,
     drift: open,
     acknowledged,
-    members: share.members
-      .all()
-      .map((member) => standingOf(share, member, answers?.get(member.state.device), now)),
+    members: [
+      ...share.members
+        .all()
+        .map((member) => standingOf(share, member, answers?.get(member.state.device), now)),
+      ...share.blindMembers
+        .all()
+        .map((member) => blindStanding(share, member, answers?.get(member.state.device), now)),
+    ],
   }
 }
 
@@ -89,6 +96,7 @@ function standingOf(
     drift: state.drift,
     conflicts: state.conflicts,
     problems: state.problems,
+    unreadable: false,
     stateAt: isoTime(state.timeMs),
     lastSeen: isoTime(peer === undefined ? lastSeenMs : nowMs),
     unreachableSince: isReached ? null : isoTime(lastSeenMs),
@@ -97,14 +105,17 @@ function standingOf(
 }
 
 /** What a share has of a member that is about to be removed. */
-export function removalReport(share: Share, device: DeviceId): RemovedMemberReport['shares'][number] {
-  const member = share.members.all().find(({ state }) => state.device === device)!
+export function removalReport(share: AnyShare, device: DeviceId): RemovedMemberReport['shares'][number] {
+  const members = isBlind(share) ? [] : share.members.all()
+  const member = members.find(({ state }) => state.device === device)
+  const blind = share.blindMembers.all().find(({ state }) => state.device === device)
+  const passed = isBlind(share) ? share.passedStates.all().find((each) => each.device === device) : undefined
   const feeds = share.index.feeds.all().filter((feed) => feed.device === device)
   return {
     dir: share.dir,
-    grade: feeds.length > 0 ? 'write' : member.state.grade,
-    lastSeen: isoTime(member.lastSeenMs),
+    grade: feeds.length > 0 ? 'write' : (member?.state.grade ?? (blind === undefined ? 'read' : 'blind')),
+    lastSeen: isoTime(member?.lastSeenMs ?? blind?.lastSeenMs ?? passed?.lastSeenMs ?? 0),
     records: feeds.reduce((sum, { next }) => sum + next, 0),
-    digestEqual: holdsSame(member.state, share.holding),
+    digestEqual: member !== undefined && !isBlind(share) && holdsSame(member.state, share.holding),
   }
 }

@@ -1,10 +1,10 @@
 // What the daemon serves beside the calls of the control API: answers that are no JSON of a schema.
 import type { ControlBackend } from '../../control/calls.js'
 import type { Page } from '../../control/handler.js'
+import type { AnyShare } from '../any-share.js'
 import type { EventBook } from '../events.js'
 import { healthPages } from '../health/pages.js'
 import { metricsPage } from '../metrics/page.js'
-import type { Share } from '../share/share.js'
 import { eventsPage } from './events-page.js'
 
 export interface PageSources {
@@ -12,7 +12,7 @@ export interface PageSources {
   readonly events: EventBook
   readonly storagePath: string
   /** Undefined while the daemon starts. */
-  readonly shares: () => readonly Share[] | undefined
+  readonly shares: () => readonly AnyShare[] | undefined
 }
 
 export function controlPages({ control, events, storagePath, shares }: PageSources): readonly Page[] {

@@ -10,12 +10,12 @@ import type {
   SwitchRequest,
 } from '../../control/schema-releases.js'
 import { releasesReport, switchReport } from '../release/report.js'
-import { type DaemonView, shareAt, sharesOf } from './view.js'
+import { type DaemonView, readableOf, shareAt } from './view.js'
 
 export function releaseCalls(view: DaemonView): ReleaseCalls {
   return {
     async releases(): Promise<ReleasesReport[]> {
-      const shares = await sharesOf(view)
+      const shares = await readableOf(view)
       return shares.map(releasesReport)
     },
 

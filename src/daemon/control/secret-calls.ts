@@ -2,12 +2,12 @@
 import type { SecretCalls } from '../../control/calls-secrets.js'
 import type { SecretsReport, SecretsRequest } from '../../control/schema-shares.js'
 import { deriveSecret, formatSecret, GRADES } from '../../core/secret.js'
-import { type DaemonView, shareAt } from './view.js'
+import { anyShareAt, type DaemonView } from './view.js'
 
 export function secretCalls(view: DaemonView): SecretCalls {
   return {
     async secrets({ share: at }: SecretsRequest): Promise<SecretsReport> {
-      const { dir, secret } = await shareAt(view, at)
+      const { dir, secret } = await anyShareAt(view, at)
       const grades = GRADES.slice(GRADES.indexOf(secret.grade))
       return {
         dir,

@@ -12,8 +12,10 @@ import type { HookReport } from '../../control/schema-hooks.js'
 import type { OneOrAll, ShareProblemReport } from '../../control/schema-shares.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
+import { type AnyShare, isBlind } from '../any-share.js'
 import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
 import type { Share } from '../share/share.js'
+import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -30,7 +32,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         version: PACKAGE_VERSION,
         pid: process.pid,
         shares: shares.map((share) => ({
-          ...shareReport(share, problemsOf(view, share), view.limits(), Date.now()),
+          ...anyReport(share, problemsOf(view, share), view.limits(), Date.now()),
           added: added.has(share.dir),
         })),
       }
@@ -75,7 +77,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
 }
 
 /** As problems of a share (I4), for as long as they are kept. */
-function endedInvites(view: DaemonView, { shareId }: Share): ProblemReport[] {
+function endedInvites(view: DaemonView, { shareId }: AnyShare): ProblemReport[] {
   const records = view.invites()?.list() ?? []
   return records.flatMap((record) => {
     if (record.type !== 'ended' || record.share !== shareId) return []
@@ -85,12 +87,23 @@ function endedInvites(view: DaemonView, { shareId }: Share): ProblemReport[] {
   })
 }
 
-function problemsOf(view: DaemonView, share: Share): ProblemReport[] {
+function problemsOf(view: DaemonView, share: AnyShare): ProblemReport[] {
   const own = [...share.problems.list(), ...clockProblems(share.peers, view.limits().maxTimeDiffMs)]
   return [
     ...endedInvites(view, share),
     ...own.map(({ path, code, detail, sinceMs }) => ({ path, code, detail, sinceMs })),
   ]
+}
+
+function anyReport(
+  share: AnyShare,
+  problems: readonly ProblemReport[],
+  limits: MemberLimits,
+  nowMs: number,
+): Omit<ShareReport, 'added'> {
+  if (!isBlind(share)) return shareReport(share, problems, limits, nowMs)
+  const passed = passedMemberReports(share, limits, nowMs)
+  return blindShareReport(share, problems, [...passed, ...blindMemberReports(share, limits, nowMs)])
 }
 
 function shareReport(
@@ -123,7 +136,8 @@ function shareReport(
     sentBytes: uploadedBytes,
     head: share.head,
     hooks: share.hooks.views().map(hookReport),
-    members: memberReports(share, limits, nowMs),
+    members: [...memberReports(share, limits, nowMs), ...blindMemberReports(share, limits, nowMs)],
+    blind: null,
   }
 }
 

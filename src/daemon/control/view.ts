@@ -5,6 +5,7 @@ import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
+import { type AnyShare, isReadable, mustBeReadable } from '../any-share.js'
 import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
 import type { RateLimits } from '../rate-limits.js'
@@ -13,7 +14,7 @@ import type { Share } from '../share/share.js'
 export interface DaemonView {
   readonly name: string
   readonly device: () => DeviceId
-  readonly shares: () => readonly Share[]
+  readonly shares: () => readonly AnyShare[]
   readonly limits: () => MemberLimits
   readonly rates: RateLimits
   /** Undefined while there are no shares. */
@@ -28,21 +29,31 @@ export interface DaemonView {
 }
 
 /** The shares, once they are there. */
-export async function sharesOf(view: Pick<DaemonView, 'shares' | 'started'>): Promise<readonly Share[]> {
+export async function sharesOf(view: Pick<DaemonView, 'shares' | 'started'>): Promise<readonly AnyShare[]> {
   await view.started()
   return view.shares()
 }
 
+/** Those of them that can be read here. */
+export async function readableOf(view: Pick<DaemonView, 'shares' | 'started'>): Promise<readonly Share[]> {
+  return (await sharesOf(view)).filter(isReadable)
+}
+
 /** A share by its place in the configuration. NOT_FOUND. */
-export async function shareAt(view: DaemonView, at: number): Promise<Share> {
+export async function anyShareAt(view: DaemonView, at: number): Promise<AnyShare> {
   const share = (await sharesOf(view))[at]
   if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
   return share
 }
 
+/** The same of one that is to be read. NOT_FOUND, BLIND. */
+export async function shareAt(view: DaemonView, at: number): Promise<Share> {
+  return mustBeReadable(await anyShareAt(view, at))
+}
+
 /** The share at a place in the configuration, or all. NOT_FOUND. */
-export async function oneOrAllOf(view: DaemonView, at: number | undefined): Promise<readonly Share[]> {
-  return at === undefined ? sharesOf(view) : [await shareAt(view, at)]
+export async function oneOrAllOf(view: DaemonView, at: number | undefined): Promise<readonly AnyShare[]> {
+  return at === undefined ? sharesOf(view) : [await anyShareAt(view, at)]
 }
 
 /** A path of a request. USAGE. */

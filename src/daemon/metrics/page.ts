@@ -2,12 +2,12 @@
 // (docs/decisions/0019, 0034).
 import type { ControlBackend } from '../../control/calls.js'
 import type { Page } from '../../control/handler.js'
-import type { Share } from '../share/share.js'
+import type { AnyShare } from '../any-share.js'
 import type { ShareMeters } from './samples.js'
 
 export interface MetricsOptions {
   readonly control: Pick<ControlBackend, 'status' | 'live'>
-  readonly shares: () => readonly Share[]
+  readonly shares: () => readonly AnyShare[]
 }
 
 export function metricsPage({ control, shares }: MetricsOptions): Page {
@@ -40,7 +40,7 @@ async function load() {
   return { expose, samplesOf, meter: new ProcessMeter() }
 }
 
-function metersOf({ observer, exchange }: Share): ShareMeters {
+function metersOf({ observer, exchange }: AnyShare): ShareMeters {
   const { downloadedPieces, uploadedPieces } = exchange.stats()
   return { instruments: observer.instruments, receivedPieces: downloadedPieces, sentPieces: uploadedPieces }
 }

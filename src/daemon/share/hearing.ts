@@ -4,6 +4,7 @@
 // before waits a moment for one of them before it appends (F4).
 import type { DeviceId } from '../../core/ids.js'
 import type { ShareIndex } from '../../store/share-index.js'
+import type { BlindMembers } from '../blind/blind-members.js'
 import type { Members } from './members.js'
 import type { ShareFeeds } from './share-feeds.js'
 
@@ -17,6 +18,7 @@ const HEAR_POLL_MS = 20
 export interface HearingOptions {
   readonly index: Pick<ShareIndex, 'feeds'>
   readonly members: Pick<Members, 'all'>
+  readonly blindMembers: Pick<BlindMembers, 'all'>
   readonly feeds: () => Pick<ShareFeeds, 'hasTakenOver'>
   readonly isStopped: () => boolean
 }
@@ -33,7 +35,7 @@ export class Hearing {
     this.#o = options
     this.met = new Promise<void>((resolve) => {
       this.#metAnybody = resolve
-      if (options.members.all().length === 0) resolve()
+      if (options.members.all().length + options.blindMembers.all().length === 0) resolve()
       else setTimeout(resolve, MEET_BEFORE_APPEND_MS).unref()
     })
   }
@@ -46,11 +48,12 @@ export class Hearing {
 
   /** Resolves when what the first peers know is taken over here, or nobody is there to tell. */
   async listen(): Promise<void> {
-    const { index, members, feeds, isStopped } = this.#o
+    const { index, members, blindMembers, feeds, isStopped } = this.#o
     let untilMs = performance.now() + HEAR_MS
     let progress = ''
     while (!isStopped() && performance.now() < untilMs) {
-      const states = members.all().filter(({ state }) => this.#heard.has(state.device))
+      const all = [...members.all(), ...blindMembers.all()]
+      const states = all.filter(({ state }) => this.#heard.has(state.device))
       if (states.length > 0 && states.every(({ state }) => feeds().hasTakenOver(state.feeds))) return
       const now = JSON.stringify(index.feeds.view())
       if (states.length > 0 && now !== progress) {

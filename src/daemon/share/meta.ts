@@ -99,6 +99,16 @@ export class ShareMeta {
     else if (this.isNewEpoch) this.#table.remove(key('new-epoch'))
   }
 
+  /** Whether a blind share's vault was there once. */
+  get hasVault(): boolean {
+    return this.#table.get(key('vault')) === true
+  }
+
+  set hasVault(has: boolean) {
+    if (has) this.#table.put(key('vault'), true)
+    else if (this.hasVault) this.#table.remove(key('vault'))
+  }
+
   /** Whether a writer of ours has said again what a lost feed had said (F4). */
   isReadopted(own: WriterId, lost: WriterId): boolean {
     return this.#table.get(key(`readopted-${own}-${lost}`)) === true

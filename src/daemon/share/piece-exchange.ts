@@ -11,7 +11,7 @@ export interface PieceExchange {
     }[],
   ): void
   unwant(ids: readonly Buffer[]): void
-  wrong(id: Buffer, from: DeviceId): void
+  wrong(id: Buffer, from: DeviceId): unknown
   /** Bytes of pieces being fetched from peers that deliver. */
   stats(): { readonly inFlightBytes: number }
   isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean

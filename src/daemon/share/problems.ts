@@ -20,6 +20,7 @@ export type ProblemSource =
   | 'archive'
   | 'hook'
   | 'release'
+  | 'vault'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {

@@ -1,6 +1,7 @@
 // The inquiries of a share (inquiries.ts), made from its parts, and where this device stands.
 import type { Standing } from '../../core/inquiry.js'
 import type { Log } from '../../ports/log.js'
+import type { BlindMembers } from '../blind/blind-members.js'
 import { Inquiries, type InquiryPeer } from './inquiries.js'
 import type { Members } from './members.js'
 import type { ProblemBook } from './problems.js'
@@ -25,6 +26,7 @@ export function standingOf({ state, scanner, feeds, problems }: StandingParts): 
 
 export interface InquiryParts {
   readonly members: Members
+  readonly blindMembers: BlindMembers
   readonly peers: () => readonly InquiryPeer[]
   readonly settle: () => Promise<void>
   readonly standing: () => Standing
@@ -35,15 +37,18 @@ export function makeInquiries(
   log: Log,
   parts: InquiryParts,
 ): Inquiries {
-  const { members, peers, settle, standing } = parts
+  const { members, blindMembers, peers, settle, standing } = parts
   return new Inquiries({
     own: identity.device,
     shareId: keys.shareId,
     nowMs,
     peers,
     publishState: () => members.publishNow(),
-    isMember: (device) => members.has(device),
-    onHeard: (device) => members.seen(device),
+    isMember: (device) => members.has(device) || blindMembers.has(device),
+    onHeard: (device) => {
+      members.seen(device)
+      blindMembers.seen(device)
+    },
     settle,
     standing,
     log,

@@ -1,7 +1,8 @@
-// The members of a share (members.ts), made from its parts.
+// The members of a share (members.ts) and its blind nodes, made from its parts.
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../ports/log.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import { BlindMembers } from '../blind/blind-members.js'
 import { Members, type MembersOptions } from './members.js'
 import type { ShareOptions } from './share-options.js'
 
@@ -24,4 +25,15 @@ export function makeMembers(options: ShareOptions, prefix: string, log: Log, par
     log,
     ...parts,
   })
+}
+
+export function makeBlindMembers(
+  { identity, keys, database, nowMs }: ShareOptions,
+  prefix: string,
+  log: Log,
+  peers: () => readonly SharePeer[],
+): BlindMembers {
+  const { device } = identity.device
+  const { shareId, blindStateKey } = keys
+  return new BlindMembers({ database, prefix, device, shareId, blindStateKey, nowMs, log, peers })
 }

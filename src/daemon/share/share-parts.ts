@@ -12,6 +12,7 @@ import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import type { BlindMembers } from '../blind/blind-members.js'
 import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
 import type { ArchiveKeeper } from './archive-keeper.js'
@@ -24,6 +25,7 @@ import { IgnoreFile } from './ignore-file.js'
 import { IndexNews } from './index-news.js'
 import type { Inquiries } from './inquiries.js'
 import type { LocalDrift } from './local-drift.js'
+import { leave, meet } from './meeting.js'
 import type { Members } from './members.js'
 import { ShareMeta } from './meta.js'
 import { ProblemBook } from './problems.js'
@@ -39,7 +41,7 @@ import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
 import { makeInquiries } from './share-inquiries.js'
 import { makeKeeper } from './share-keeper.js'
-import { makeMembers } from './share-members.js'
+import { makeBlindMembers, makeMembers } from './share-members.js'
 import { observed, ShareObserver } from './share-observer.js'
 import { type ShareOptions, type ShareSettings, tablePrefix } from './share-options.js'
 import { SharePeers } from './share-peers.js'
@@ -64,6 +66,7 @@ export class ShareParts {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly blindMembers: BlindMembers
   readonly inquiries: Inquiries
   readonly reports: Reports
   /** What is done about a reader's own changes. */
@@ -161,6 +164,7 @@ export class ShareParts {
         problems: this.problems.size,
       }),
     })
+    this.blindMembers = makeBlindMembers(options, prefix, this.log, () => share.peers)
     this.reports = makeReports(options, prefix, this.log, {
       members: this.members,
       drift: this.drift,
@@ -168,6 +172,7 @@ export class ShareParts {
     })
     this.inquiries = makeInquiries(options, this.log, {
       members: this.members,
+      blindMembers: this.blindMembers,
       peers: () => share.peers,
       settle: () => share.settle(),
       standing: () => share.standing,
@@ -178,21 +183,23 @@ export class ShareParts {
     this.hearing = new Hearing({
       index: this.index,
       members: this.members,
+      blindMembers: this.blindMembers,
       feeds: () => this.feeds,
       isStopped: () => this.stopped,
     })
+    const meeting = {
+      ...{ exchange: this.exchange, members: this.members, blindMembers: this.blindMembers },
+      ...{ reports: this.reports, inquiries: this.inquiries, hearing: this.hearing, context: this.context },
+      feeds: () => this.feeds,
+      onMembers: () => this.releases.changed(),
+    }
     this.peers = new SharePeers({
       meta: this.meta,
-      exchange: this.exchange,
-      members: this.members,
-      reports: this.reports,
-      inquiries: this.inquiries,
-      hearing: this.hearing,
-      feeds: () => this.feeds,
-      context: this.context,
+      log: this.log,
       note: (fact) => this.observer.note(fact),
       nowMs,
-      onMembers: () => this.releases.changed(),
+      meet: (peer) => meet(peer, meeting),
+      left: (peer) => leave(peer, meeting),
     })
     this.feeds = this.#makeFeeds()
     this.settler = new Settler({

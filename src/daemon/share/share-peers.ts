@@ -1,31 +1,21 @@
-// The peers that a share is connected to: they come and go with the swarm, each is greeted by all parts that speak to
+// The peers that a share is connected to: they come and go with the swarm, each is met by those parts that speak to
 // peers, and where they were met is remembered for the next start. While the share is paused there are none: it has left
 // the swarm, so that nobody can even tell that it is served here (X1).
-import type { Exchange } from '../../exchange/exchange.js'
+import type { Log } from '../../ports/log.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { NoteEvent } from '../events.js'
-import type { ShareContext } from './context.js'
-import type { Hearing } from './hearing.js'
-import type { Inquiries } from './inquiries.js'
-import type { Members } from './members.js'
 import type { ShareMeta } from './meta.js'
-import type { Reports } from './reports.js'
-import type { ShareFeeds } from './share-feeds.js'
 
 export interface SharePeersOptions {
   readonly meta: ShareMeta
-  readonly exchange: Exchange
-  readonly members: Members
-  readonly reports: Reports
-  readonly inquiries: Inquiries
-  readonly hearing: Hearing
-  readonly feeds: () => ShareFeeds
-  readonly context: Pick<ShareContext, 'log' | 'fail'>
+  readonly log: Log
   readonly note: NoteEvent
   readonly nowMs: () => number
-  /** Some member has a new state. */
-  readonly onMembers: () => void
+  /** Listens to a new peer and greets it; its first messages may follow at once. */
+  readonly meet: (peer: SharePeer) => void
+  /** A peer is gone. */
+  readonly left: (peer: SharePeer) => void
 }
 
 export class SharePeers {
@@ -59,20 +49,20 @@ export class SharePeers {
 
   /** Leaves the swarm until resumed, over restarts, too. */
   async pause(): Promise<void> {
-    const { meta, context, note, nowMs } = this.#o
+    const { meta, log, note, nowMs } = this.#o
     if (meta.pausedMs === undefined) {
       meta.pausedMs = nowMs()
-      context.log.info({}, 'paused')
+      log.info({}, 'paused')
       note({ type: 'paused' })
     }
     await this.#leave()
   }
 
   async resume(): Promise<void> {
-    const { meta, context, note } = this.#o
+    const { meta, log, note } = this.#o
     if (meta.pausedMs === undefined) return
     meta.pausedMs = undefined
-    context.log.info({}, 'resumed')
+    log.info({}, 'resumed')
     note({ type: 'resumed' })
     await this.#leaving
     this.#return()
@@ -109,8 +99,7 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { exchange, members, reports, inquiries, hearing, feeds, context } = this.#o
-    const { log, fail } = context
+    const { log, meet, left } = this.#o
     log.info(
       { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
       'peer connected',
@@ -120,28 +109,11 @@ export class SharePeers {
     this.#o.note({ type: 'peer-connected', device, name, transport, address })
     peer.on('close', (reason) => {
       this.#connected.delete(peer)
-      members.seen(peer.device)
-      reports.leave(peer)
+      left(peer)
       this.#o.note({ type: 'peer-left', device, name, reason })
       log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
     })
-    peer.on('certificates', (list) => {
-      void feeds().receive(peer, list).catch(fail)
-    })
-    peer.on('states', (list) => {
-      if (members.receive(peer, list)) this.#o.onMembers()
-      hearing.note(peer.device)
-    })
-    peer.on('reports', (list) => reports.incoming.onReports(peer, list))
-    peer.on('report-sequences', (list) => reports.incoming.onSequences(peer, list))
-    peer.on('report-wants', (list) => reports.incoming.onWants(peer, list))
-    peer.on('inquiries', (list) => inquiries.receiveInquiries(peer, list))
-    peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
-    exchange.attach(peer)
-    feeds().greet(peer)
-    members.greet(peer)
-    inquiries.greet(peer)
-    reports.greet(peer)
+    meet(peer)
     this.#rememberAddresses()
   }
 

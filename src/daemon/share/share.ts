@@ -9,6 +9,7 @@ import { openView } from '../../store/feeds.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { BlindMembers } from '../blind/blind-members.js'
 import type { Releases } from '../release/releases.js'
 import type { Applier } from './applier.js'
 import { type LogQuery, readLog } from './feed-log.js'
@@ -30,6 +31,7 @@ export class Share {
   readonly problems: ProblemBook
   readonly exchange: Exchange
   readonly members: Members
+  readonly blindMembers: BlindMembers
   readonly inquiries: Inquiries
   readonly reports: Reports
   /** What is done about a reader's own changes. */
@@ -47,6 +49,7 @@ export class Share {
     this.problems = this.#parts.problems
     this.exchange = this.#parts.exchange
     this.members = this.#parts.members
+    this.blindMembers = this.#parts.blindMembers
     this.inquiries = this.#parts.inquiries
     this.reports = this.#parts.reports
     this.drift = this.#parts.drift
@@ -195,6 +198,23 @@ export class Share {
     return this.index.feeds.all().some((feed) => feed.device === device)
   }
 
+  /** Whether a device is a member, of whatever grade, and not this one. */
+  hasMember(device: DeviceId): boolean {
+    return this.members.has(device) || this.blindMembers.has(device)
+  }
+
+  /** What people call a member. */
+  memberName(device: DeviceId): string | undefined {
+    return this.members.nameOf(device) ?? this.blindMembers.nameOf(device)
+  }
+
+  /** Drops a member until it says something new itself. */
+  forget(device: DeviceId): void {
+    this.members.forget(device)
+    this.blindMembers.forget(device)
+    this.reports.forget(device)
+  }
+
   /** What this disk holds of the share, as members compare it. */
   get holding(): Holding {
     const scope = this.#parts.options.followsReleases ? 'releases' : 'all'
@@ -222,6 +242,7 @@ export class Share {
     this.#parts.news.stop()
     await this.#parts.peers.close()
     this.members.stop()
+    this.blindMembers.stop()
     this.inquiries.stop()
     this.reports.stop()
     this.exchange.close()

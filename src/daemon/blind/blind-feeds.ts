@@ -1,0 +1,218 @@
+// The feeds of a share as a blind node keeps them: those its writers' certificates vouch for (K5), whole, in the feed store
+// to be served and in the vault to last. A feed that the feed store has lost comes back out of the vault with no peer.
+
+import { Bitfield } from '../../core/bitfield.js'
+import { openCertificate } from '../../core/certificate.js'
+import { toShoalError } from '../../core/error.js'
+import type { WriterId } from '../../core/ids.js'
+import type { PublicPart } from '../../core/record.js'
+import type { FeedView } from '../../core/record-public.js'
+import type { ShareKeys } from '../../core/secret.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { RemoteFeed } from '../../feed/remote.js'
+import type { FeedStore } from '../../feed/store.js'
+import type { Log } from '../../ports/log.js'
+import type { BlindIndex } from '../../store/blind-index.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import type { SharePeer } from '../../swarm/share-channel.js'
+import type { StoredBlock, StoredHead, VaultBatch } from '../../vault/stored.js'
+import type { ProblemBook } from '../share/problems.js'
+import { BlindFollower } from './blind-follower.js'
+
+/** The part of a vault (src/vault) that this needs. */
+export interface KeepsFeeds {
+  certificates(): readonly Buffer[]
+  heads(): readonly StoredHead[]
+  blocks(writer: WriterId, from?: number): AsyncIterable<StoredBlock>
+}
+
+export interface BlindFeedsOptions {
+  readonly keys: ShareKeys
+  readonly store: FeedStore
+  readonly index: BlindIndex
+  readonly vault: KeepsFeeds
+  readonly exchange: Exchange
+  readonly problems: ProblemBook
+  readonly log: Log
+  readonly peers: () => Iterable<SharePeer>
+  readonly takeOver: (feed: IndexFeed, at: number, part: PublicPart) => void
+  readonly keep: (batch: VaultBatch) => Promise<void>
+  readonly onProgress: () => void
+  readonly fail: (thrown: unknown) => void
+}
+
+/** A peer that shows a certificate that is not valid is not spoken to for so long. */
+const BAN_MS = 60_000
+
+export class BlindFeeds {
+  readonly #o: BlindFeedsOptions
+  readonly #open = new Map<WriterId, { readonly feed: RemoteFeed; readonly follower: BlindFollower }>()
+  #receiving: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(options: BlindFeedsOptions) {
+    this.#o = options
+  }
+
+  /** Knows the feeds that the vault knows, and takes those out of it that the feed store has lost. Opens none. */
+  async readopt(): Promise<void> {
+    const { keys, index, vault, store, problems, log } = this.#o
+    for (const bytes of vault.certificates()) {
+      const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
+      if (opened.type === 'violation') {
+        log.warn(
+          { code: opened.code, detail: opened.detail },
+          'the vault holds a certificate that is not valid',
+        )
+        continue
+      }
+      this.#know(bytes, opened.value)
+    }
+    const heads = new Map(vault.heads().map((head) => [head.writer, head]))
+    for (const { writer, number, key, deviceName } of index.feeds.all()) {
+      const head = heads.get(writer)
+      // An older copy of the vault was put back: what it lacks is exported again.
+      if (index.storedBlocks(number) > (head?.length ?? 0)) index.setStoredBlocks(number, head?.length ?? 0)
+      if (head === undefined) continue
+      try {
+        const isAdopted = await store.adopt({ feedKey: key, head, blocks: vault.blocks(writer) })
+        if (!isAdopted) continue
+        index.setStoredBlocks(number, head.length)
+        log.info({ writer, device: deviceName, blocks: head.length }, 'a feed was taken over from the vault')
+      } catch (thrown) {
+        if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
+        log.error({ err: thrown, writer }, 'a feed in the vault is damaged')
+        index.setStoredBlocks(number, 0)
+        problems.set('feed', writer, 'FEED_CORRUPT', `what ${deviceName} said is damaged in the vault`)
+      }
+    }
+  }
+
+  /** Opens all that are known, and follows them. `held`: by feed, the numbers whose pieces are here. */
+  async start(held: ReadonlyMap<number, Bitfield>): Promise<void> {
+    for (const row of this.#o.index.feeds.all()) await this.#openFeed(row, held.get(row.number))
+  }
+
+  /** Whether something is known to be there that is not taken over and durable yet. */
+  get isBehind(): boolean {
+    return [...this.#open.values()].some(({ follower }) => follower.isBehind)
+  }
+
+  /** How much of each feed is taken over and in the vault, ascending by writer; closed ones too, as far as they go. */
+  get view(): FeedView {
+    const { index } = this.#o
+    return index.feeds
+      .all()
+      .map(({ writer, number, next }): [WriterId, number] => [
+        writer,
+        Math.min(next, index.storedBlocks(number)),
+      ])
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
+  /** Blocks from this one on are to be brought into the vault again. */
+  lost(writer: WriterId, from: number): void {
+    const { index } = this.#o
+    const row = index.feeds.byWriter(writer)
+    if (row === undefined || index.storedBlocks(row.number) <= from) return
+    index.setStoredBlocks(row.number, from)
+    this.#open.get(writer)?.follower.wake()
+  }
+
+  /** Shows a new peer all certificates and replicates all feeds with it. */
+  greet(peer: SharePeer): void {
+    peer.sendCertificates(this.#o.index.feeds.all().map(({ certificate }) => certificate))
+    for (const { feed } of this.#open.values()) feed.replicate(peer.stream)
+  }
+
+  /** K5: only feeds that the share's signing key vouches for are opened. */
+  receive(peer: SharePeer, certificates: readonly Buffer[]): void {
+    this.#receiving = this.#receiving
+      .then(() => this.#receive(peer, certificates))
+      .catch((thrown: unknown) => {
+        if (!this.#stopped) this.#o.fail(thrown)
+      })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#open.values()].map(({ follower }) => follower.stop()))
+    await this.#receiving
+  }
+
+  /** Gives the feeds back. After stop(), as the last of all. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(({ feed }) => feed.close()))
+  }
+
+  async #receive(peer: SharePeer, certificates: readonly Buffer[]): Promise<void> {
+    const { keys, index, log, keep } = this.#o
+    for (const bytes of certificates) {
+      if (this.#stopped) return
+      const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
+      if (opened.type === 'violation') {
+        log.warn({ peer: peer.device, code: opened.code, detail: opened.detail }, 'certificate refused')
+        return peer.ban('sent a certificate that is not valid', BAN_MS)
+      }
+      if (index.feeds.byWriter(opened.value.writer) !== undefined) continue
+      // Before it is known: without it, the vault could not bring the feed back.
+      await keep({ certificates: [Buffer.from(bytes)] })
+      if (this.#stopped) return
+      log.info({ writer: opened.value.writer, epoch: opened.value.epoch }, 'new writer')
+      await this.#openFeed(this.#know(bytes, opened.value), undefined)
+    }
+  }
+
+  #know(bytes: Buffer, { writer, feedKey, device, deviceName, epoch }: Certified): IndexFeed {
+    const certificate = Buffer.from(bytes)
+    return this.#o.index.feeds.add({
+      ...{ writer, key: Buffer.from(feedKey), device, deviceName, epoch, certificate },
+    })
+  }
+
+  async #openFeed(row: IndexFeed, have = new Bitfield(row.pieceCount)): Promise<void> {
+    const { store, keys, index, log, problems, exchange, peers } = this.#o
+    const { writer, deviceName } = row
+    if (row.closed || this.#open.has(writer)) return
+    let feed: RemoteFeed
+    try {
+      feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
+    } catch (thrown) {
+      if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
+      log.error({ err: thrown, writer, device: deviceName }, 'cannot open a feed')
+      const detail = `what ${deviceName} says cannot be read from the storage here`
+      return problems.set('feed', writer, 'FEED_CORRUPT', detail)
+    }
+    if (this.#stopped) return feed.close()
+    const close = (): void => index.feeds.put({ ...index.feeds.byWriter(writer)!, closed: true })
+    if (feed.forked === 'conflict') {
+      close()
+      return feed.close()
+    }
+    feed.on('forked', ({ reason }) => {
+      log.warn({ writer, device: deviceName, reason }, 'a feed has forked')
+      // A truncation is refused, and the feed goes on as it was.
+      if (reason === 'conflict') close()
+    })
+    const { takeOver, keep, onProgress } = this.#o
+    const follower = new BlindFollower(row, {
+      ...{ index, feed, problems, log, takeOver, onProgress },
+      store: keep,
+    })
+    this.#open.set(writer, { feed, follower })
+    exchange.addFeed({ writer, discoveryKey: feed.discoveryKey, pieceCount: row.pieceCount, have })
+    follower.start()
+    for (const peer of peers()) {
+      peer.sendCertificates([row.certificate])
+      feed.replicate(peer.stream)
+    }
+  }
+}
+
+interface Certified {
+  readonly writer: WriterId
+  readonly feedKey: Buffer
+  readonly device: IndexFeed['device']
+  readonly deviceName: string
+  readonly epoch: number
+}

@@ -1,0 +1,224 @@
+// Fetches what is missing from the vault, in the order in which it was announced, within a budget of bytes on their way or
+// in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
+// once it is durable, and not before.
+import { blake3 } from '../../core/hash.js'
+import type { DeviceId, WriterId } from '../../core/ids.js'
+import type { BlindIndex } from '../../store/blind-index.js'
+import type { PieceRef } from '../../store/pieces.js'
+import type { StoredPiece } from '../../vault/stored.js'
+import type { PieceExchange } from '../share/piece-exchange.js'
+
+export interface BlindFetcherOptions {
+  readonly index: BlindIndex
+  readonly exchange: PieceExchange
+  /** Resolves when they are durable. */
+  readonly store: (pieces: readonly StoredPiece[]) => Promise<void>
+  /** They are durable now. */
+  readonly onStored: (pieces: readonly { readonly id: Buffer; readonly length: number }[]) => void
+  readonly fail: (thrown: unknown) => void
+}
+
+interface Fetch {
+  readonly id: Buffer
+  readonly length: number
+  readonly refs: readonly { readonly writer: WriterId; readonly index: number }[]
+  hasArrived: boolean
+}
+
+/** Asked for and not durable: the bandwidth-delay product of 1 Gbit/s over 100 ms, and what waits for the disk's sync. */
+const BUDGET_BYTES = 32 << 20
+/** Small pieces cost more by their number than by their bytes. */
+const BUDGET_PIECES = 8192
+/** Asked for a good many at a time: the other side then reads and sends a good many at a time. */
+const REFILL = 0.75
+/** Written at once at most; the sync after it costs the same for a little as for much. */
+const BATCH_BYTES = 8 << 20
+/** What arrives within so long is written together. */
+const GATHER_MS = 10
+/** Rows looked at before others get their turn. */
+const ROWS_A_TURN = 512
+/** What was asked for and has not come is looked at this often: whoever held it may be gone. */
+const SWEEP_MS = 2000
+/** A round through all that is missing which found nothing to ask for is not repeated sooner, however much else is heard. */
+const LEAST_ROUND_MS = 200
+/** Nor before this many times as long as it took. */
+const ROUND_COST = 20
+
+export class BlindFetcher {
+  readonly #o: BlindFetcherOptions
+  readonly #fetches = new Map<string, Fetch>()
+  #bytes = 0
+  #arrived: StoredPiece[] = []
+  #arrivedBytes = 0
+  #gathering: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  readonly #sweep: NodeJS.Timeout
+  #place: PieceRef | undefined
+  /** Rounds through what is missing that are still to be made: the one begun, and one after what was heard last. */
+  #rounds = 0
+  #roundStartMs = 0
+  #roundAsked = 0
+  #notBeforeMs = 0
+  #turn: NodeJS.Immediate | NodeJS.Timeout | undefined
+  #paused = false
+  #stopped = false
+
+  constructor(options: BlindFetcherOptions) {
+    this.#o = options
+    options.exchange.on('pieces', (batch) => {
+      for (const { id, bytes, from } of batch) this.#receive(id, bytes, from)
+    })
+    options.exchange.on('availability', () => this.look())
+    this.#sweep = setInterval(() => this.#giveUp(), SWEEP_MS).unref()
+  }
+
+  /** Whether nothing that was asked for is on its way or in memory. */
+  get isIdle(): boolean {
+    return this.#fetches.size === 0
+  }
+
+  /** Something is missing that was not, or can be had that could not. */
+  look(): void {
+    this.#rounds = 2
+    this.#soon()
+  }
+
+  /** Asks for nothing more until told otherwise; what was asked for is taken. */
+  set isPaused(isPaused: boolean) {
+    this.#paused = isPaused
+    if (!isPaused) this.look()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#sweep)
+    clearTimeout(this.#gathering)
+    clearTurn(this.#turn)
+    await this.#writing
+  }
+
+  #soon(): void {
+    if (this.#turn !== undefined || this.#stopped || this.#paused || this.#rounds === 0) return
+    if (this.#bytes >= BUDGET_BYTES * REFILL || this.#fetches.size >= BUDGET_PIECES * REFILL) return
+    const waitMs = this.#place === undefined ? this.#notBeforeMs - performance.now() : 0
+    const turn = (): void => {
+      this.#turn = undefined
+      this.#ask()
+    }
+    this.#turn = waitMs > 0 ? setTimeout(turn, waitMs).unref() : setImmediate(turn)
+  }
+
+  #ask(): void {
+    const { index, exchange } = this.#o
+    if (this.#stopped || this.#paused) return
+    if (this.#place === undefined) {
+      this.#roundStartMs = performance.now()
+      this.#roundAsked = 0
+    }
+    const { refs, isEnd } = index.missingAfter(this.#place, ROWS_A_TURN)
+    const wanted: Fetch[] = []
+    let isFull = false
+    for (const ref of refs) {
+      if (this.#bytes >= BUDGET_BYTES || this.#fetches.size >= BUDGET_PIECES) {
+        isFull = true
+        break
+      }
+      this.#place = ref
+      const fetch = this.#fetchOf(ref)
+      if (fetch === undefined || !exchange.isAvailable(fetch.refs)) continue
+      this.#fetches.set(keyOf(fetch.id), fetch)
+      this.#bytes += fetch.length
+      wanted.push(fetch)
+    }
+    this.#roundAsked += wanted.length
+    if (wanted.length > 0)
+      exchange.want(wanted.map(({ id, length, refs: of }) => ({ id, length, refs: of, priority: 1 })))
+    if (!isFull && isEnd) this.#endRound()
+    this.#soon()
+  }
+
+  #endRound(): void {
+    this.#place = undefined
+    this.#rounds--
+    const now = performance.now()
+    const costMs = now - this.#roundStartMs
+    this.#notBeforeMs = this.#roundAsked > 0 ? 0 : now + Math.max(LEAST_ROUND_MS, ROUND_COST * costMs)
+  }
+
+  #fetchOf(ref: PieceRef): Fetch | undefined {
+    const { index } = this.#o
+    const piece = index.at(ref.feed, ref.index)
+    if (piece === undefined || this.#fetches.has(keyOf(piece.id))) return undefined
+    const refs = index.refsOf(piece.id).flatMap(({ feed, index: number }) => {
+      const writer = index.feeds.byNumber(feed)?.writer
+      return writer === undefined ? [] : [{ writer, index: number }]
+    })
+    return { id: piece.id, length: piece.length, refs, hasArrived: false }
+  }
+
+  /** P1: nothing is taken that is not what its id says. */
+  #receive(id: Buffer, bytes: Buffer, from: DeviceId): void {
+    const fetch = this.#fetches.get(keyOf(id))
+    if (fetch === undefined || fetch.hasArrived || this.#stopped) return
+    if (!blake3(bytes).equals(id)) {
+      // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
+      if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
+      return
+    }
+    fetch.hasArrived = true
+    this.#arrived.push({ id, bytes })
+    this.#arrivedBytes += bytes.length
+    if (this.#arrivedBytes >= BATCH_BYTES) this.#write()
+    else this.#gathering ??= setTimeout(() => this.#write(), GATHER_MS)
+  }
+
+  #write(): void {
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
+    if (this.#writing !== undefined || this.#arrived.length === 0 || this.#stopped) return
+    const pieces = this.#arrived
+    this.#arrived = []
+    this.#arrivedBytes = 0
+    this.#writing = this.#o
+      .store(pieces)
+      .then(() => {
+        for (const { id } of pieces) {
+          const fetch = this.#fetches.get(keyOf(id))
+          if (fetch !== undefined) this.#drop(fetch)
+        }
+        this.#o.onStored(pieces.map(({ id, bytes }) => ({ id, length: bytes.length })))
+      })
+      .catch((thrown: unknown) => {
+        if (!this.#stopped) this.#o.fail(thrown)
+      })
+      .finally(() => {
+        this.#writing = undefined
+        this.#write()
+        this.#soon()
+      })
+  }
+
+  #giveUp(): void {
+    const { exchange } = this.#o
+    const gone = [...this.#fetches.values()].filter(
+      ({ hasArrived, refs }) => !hasArrived && !exchange.isAvailable(refs),
+    )
+    if (gone.length === 0) return
+    exchange.unwant(gone.map(({ id }) => id))
+    for (const fetch of gone) this.#drop(fetch)
+    this.look()
+  }
+
+  #drop(fetch: Fetch): void {
+    if (this.#fetches.delete(keyOf(fetch.id))) this.#bytes -= fetch.length
+  }
+}
+
+function keyOf(id: Buffer): string {
+  return id.toString('latin1')
+}
+
+function clearTurn(turn: NodeJS.Immediate | NodeJS.Timeout | undefined): void {
+  clearImmediate(turn as NodeJS.Immediate)
+  clearTimeout(turn as NodeJS.Timeout)
+}

@@ -1,0 +1,135 @@
+// Follows one feed without the key to its entries: fetches every block, takes over its public part, and brings the block, as
+// it is stored (ciphertext), with its writer's signature into the vault. A record whose public part cannot be read stops
+// this feed with a problem; the others go on (A6).
+import { decodePublicPart, type PublicPart } from '../../core/record.js'
+import type { Feed } from '../../feed/feed.js'
+import type { Log } from '../../ports/log.js'
+import type { BlindIndex } from '../../store/blind-index.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import type { StoredBlock, VaultBatch } from '../../vault/stored.js'
+import type { ProblemBook } from '../share/problems.js'
+
+/** The part of a feed (src/feed) that this needs. */
+export type FollowedFeed = Pick<Feed, 'length' | 'read' | 'export' | 'on'>
+
+export interface BlindFollowerOptions {
+  readonly index: BlindIndex
+  readonly feed: FollowedFeed
+  readonly problems: ProblemBook
+  readonly log: Log
+  readonly takeOver: (feed: IndexFeed, at: number, part: PublicPart) => void
+  /** Resolves when it is durable in the vault. */
+  readonly store: (batch: VaultBatch) => Promise<void>
+  /** Something was taken over, or is durable now. */
+  readonly onProgress: () => void
+}
+
+/** Blocks that are taken over before they go to the vault together. */
+const STORE_BLOCKS = 64
+/** Written at once at most. */
+const BATCH_BYTES = 8 << 20
+
+export class BlindFollower {
+  readonly #writer: IndexFeed['writer']
+  readonly #number: number
+  readonly #o: BlindFollowerOptions
+  readonly #abort = new AbortController()
+  #running: Promise<void> | undefined
+  #isStuck = false
+
+  constructor({ writer, number }: IndexFeed, options: BlindFollowerOptions) {
+    this.#writer = writer
+    this.#number = number
+    this.#o = options
+  }
+
+  /** Follows from now on. */
+  start(): void {
+    this.#o.feed.on('length', () => this.wake())
+    this.wake()
+  }
+
+  /** Whether more is known to be there than is taken over and durable; not of a feed that cannot be read. */
+  get isBehind(): boolean {
+    const { index, feed } = this.#o
+    return !this.#isStuck && Math.min(this.#row.next, index.storedBlocks(this.#number)) < feed.length
+  }
+
+  /** Looks again: there is more, or blocks of it were lost from the vault. */
+  wake(): void {
+    if (this.#abort.signal.aborted || this.#isStuck || this.#row.closed) return
+    this.#running ??= this.#follow().finally(() => {
+      this.#running = undefined
+      if (this.isBehind) this.wake()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error('the share stops'))
+    await this.#running
+  }
+
+  get #row(): IndexFeed {
+    return this.#o.index.feeds.byWriter(this.#writer)!
+  }
+
+  async #follow(): Promise<void> {
+    const { feed, log, problems, onProgress } = this.#o
+    const { signal } = this.#abort
+    try {
+      let unstored = 0
+      for await (const { index: at, block } of feed.read(this.#row.next, feed.length, { signal })) {
+        if (!this.#takeOver(at, block)) return
+        if (++unstored < STORE_BLOCKS) continue
+        unstored = 0
+        await this.#store()
+      }
+      await this.#store()
+      onProgress()
+    } catch (thrown) {
+      if (signal.aborted || this.#row.closed) return
+      this.#isStuck = true
+      log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      problems.set('feed', this.#writer, 'FEED_UNREADABLE', (thrown as Error).message)
+    }
+  }
+
+  #takeOver(at: number, block: Buffer): boolean {
+    const { problems, log, takeOver, onProgress } = this.#o
+    const decoded = decodePublicPart(block)
+    if (decoded.type === 'violation') {
+      this.#isStuck = true
+      const { code, detail } = decoded
+      log.warn({ writer: this.#writer, block: at, code, detail }, 'record refused')
+      problems.set('feed', this.#writer, 'BAD_RECORD', `record ${at} is not readable: ${detail}`)
+      return false
+    }
+    takeOver(this.#row, at, decoded.value)
+    onProgress()
+    return true
+  }
+
+  /** Brings what was taken over into the vault: blocks first, then the head that proves them. */
+  async #store(): Promise<void> {
+    const { index, feed, store, onProgress } = this.#o
+    const from = index.storedBlocks(this.#number)
+    const exported = await feed.export(from)
+    if (exported === undefined) return
+    let blocks: StoredBlock[] = []
+    let bytes = 0
+    let end = from
+    for await (const block of exported.blocks) {
+      // Only what follows without a gap counts as stored; the rest is exported again.
+      if (block.index === end) end++
+      blocks.push(block)
+      bytes += block.bytes.length
+      if (bytes < BATCH_BYTES) continue
+      await store({ blocks })
+      blocks = []
+      bytes = 0
+    }
+    await store({ blocks, heads: [exported.head] })
+    index.setStoredBlocks(this.#number, end)
+    onProgress()
+  }
+}

@@ -1,0 +1,399 @@
+// A share that this device keeps without being able to read it: its feeds whole and every piece that is live, or that a kept
+// moment of the past needs, in a vault (src/vault). It takes part in the swarm as any member does and serves what it holds.
+//
+// B1. Nothing is told to be here (have, a state) before it is durable in the vault.
+// B2. A vault that is another share's, or is gone from where it was, halts the share until somebody approves (A5).
+// B3. What can be rebuilt is: with the database lost, the vault and its feeds are taken over again and nothing is fetched.
+import { randomBytes } from 'node:crypto'
+import { isBlindState } from '../../core/blind-state.js'
+import { ShoalError, toShoalError } from '../../core/error.js'
+import { formatHead, headTag } from '../../core/head.js'
+import type { DeviceId, ShareId } from '../../core/ids.js'
+import type { Standing } from '../../core/inquiry.js'
+import type { Retention } from '../../core/retention.js'
+import type { Secret } from '../../core/secret.js'
+import { Exchange } from '../../exchange/exchange.js'
+import type { Log } from '../../ports/log.js'
+import { BlindIndex } from '../../store/blind-index.js'
+import type { SharePeer } from '../../swarm/share-channel.js'
+import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { VaultStats } from '../../vault/stored.js'
+import { Inquiries } from '../share/inquiries.js'
+import { ShareMeta } from '../share/meta.js'
+import { ProblemBook } from '../share/problems.js'
+import { ShareRoot } from '../share/root.js'
+import { ShareObserver } from '../share/share-observer.js'
+import { type ShareState, tablePrefix } from '../share/share-options.js'
+import { SharePeers } from '../share/share-peers.js'
+import type { BlindCounts } from './blind-book.js'
+import { BlindMembers } from './blind-members.js'
+import type { BlindShareOptions } from './blind-options.js'
+import { Keeping } from './keeping.js'
+import { PassedStates } from './passed-states.js'
+import { VaultPieces } from './vault-pieces.js'
+
+/** Pieces asked for and not complete. */
+const IN_FLIGHT_BYTES = 16 << 20
+/** Certificates of peers that were met before the vault was open: lists, the newest of each peer. */
+const MAX_EARLY = 64
+const VAULT_META = 'vault.json'
+const SETTLE_POLL_MS = 20
+const NOTHING = { pieces: 0, bytes: 0 }
+const NO_COUNTS: BlindCounts = { live: NOTHING, missing: NOTHING, past: NOTHING, missingPast: NOTHING }
+
+export class BlindShare {
+  readonly grade = 'blind' as const
+  readonly index: BlindIndex
+  readonly problems: ProblemBook
+  readonly exchange: Exchange
+  /** Members who read, whose states are passed on unread. */
+  readonly passedStates: PassedStates
+  readonly blindMembers: BlindMembers
+  readonly inquiries: Inquiries
+  readonly observer: ShareObserver
+  readonly #o: BlindShareOptions
+  readonly #log: Log
+  readonly #meta: ShareMeta
+  readonly #root: ShareRoot
+  readonly #peers: SharePeers
+  readonly #onFatal: (thrown: unknown) => void
+  readonly #early = new Map<SharePeer, readonly Buffer[]>()
+  #history: Retention
+  #keeping: Keeping | undefined
+  #opening: Promise<void> | undefined
+  #halted: string | undefined
+  #stopped = false
+
+  /** `onFatal`: something that should not happen has ended it. SHARE_UNUSABLE. */
+  constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
+    this.#o = options
+    this.#onFatal = onFatal
+    this.#history = options.history
+    const { keys, dir, database, identity, nowMs, rates } = options
+    const { device, secretKey } = identity.device
+    const { shareId, blindStateKey } = keys
+    const log = options.log.child({ dir })
+    this.#log = log
+    // Apart from what a share that can be read keeps: somebody may have been given the read secret since.
+    const prefix = `${tablePrefix(shareId)}blind:`
+    this.#meta = new ShareMeta(database, prefix)
+    this.#root = new ShareRoot(dir, shareId, this.#meta, nowMs)
+    this.index = new BlindIndex(database, prefix)
+    this.observer = new ShareObserver({ note: options.noteEvent, nowMs, share: observedBlind(this) })
+    this.problems = new ProblemBook(nowMs, undefined, (problem, isThere) => {
+      this.observer.problem(problem, isThere)
+      this.#changed()
+    })
+    this.exchange = new Exchange({
+      device,
+      source: new VaultPieces({ index: this.index, vault: () => this.#keeping?.vault }),
+      log,
+      seed: randomBytes(4).readUInt32LE(),
+      maxInFlightBytes: IN_FLIGHT_BYTES,
+      ...rates.forExchange,
+    })
+    const peers = (): readonly SharePeer[] => this.peers
+    this.passedStates = new PassedStates({ database, prefix, device, shareId, nowMs, log, peers })
+    this.blindMembers = new BlindMembers({
+      ...{ database, prefix, device, shareId, blindStateKey, nowMs, log, peers },
+      own: {
+        secretKey,
+        name: options.deviceName,
+        instance: options.instance,
+        nonce: () => randomBytes(24),
+        describe: () => this.#describe(),
+      },
+    })
+    this.inquiries = new Inquiries({
+      own: identity.device,
+      ...{ shareId, nowMs, log, peers },
+      publishState: () => this.blindMembers.publishNow(),
+      isMember: (other) => this.hasMember(other),
+      onHeard: (other) => this.#seen(other),
+      settle: async () => this.#mustRun(),
+      standing: () => this.standing,
+    })
+    this.#peers = new SharePeers({
+      ...{ meta: this.#meta, log, nowMs },
+      note: (fact) => this.observer.note(fact),
+      meet: (peer) => this.#meet(peer),
+      left: (peer) => {
+        this.#early.delete(peer)
+        this.#seen(peer.device)
+      },
+    })
+    const fault = this.#root.prepare()
+    if (fault !== undefined) this.#halt(fault)
+  }
+
+  get dir(): string {
+    return this.#o.dir
+  }
+
+  get shareId(): ShareId {
+    return this.#o.keys.shareId
+  }
+
+  /** Of this share; told on an explicit call alone. */
+  get secret(): Secret {
+    return this.#o.secret
+  }
+
+  get haltReason(): string | undefined {
+    return this.#halted
+  }
+
+  /** Whether the vault is open and was looked through since the start. */
+  get hasScanned(): boolean {
+    return this.#keeping !== undefined
+  }
+
+  get state(): ShareState {
+    if (this.#halted !== undefined) return 'halted'
+    if (this.#peers.pausedMs !== undefined) return 'paused'
+    if (this.#keeping === undefined) return 'scanning'
+    return this.#keeping.isAtRest ? 'idle' : 'syncing'
+  }
+
+  /** Where this device stands, for those who ask: at rest once it holds all that is live of what it has heard of. */
+  get standing(): Standing {
+    const { state } = this
+    if (state === 'halted' || state === 'paused') return state
+    return state === 'idle' ? 'at-rest' : 'working'
+  }
+
+  get peers(): readonly SharePeer[] {
+    return [...this.#peers.connected]
+  }
+
+  get counts(): BlindCounts {
+    return this.#keeping?.book.counts ?? NO_COUNTS
+  }
+
+  /** Undefined until the vault is open. */
+  get vaultStats(): VaultStats | undefined {
+    return this.#keeping?.vault.stats()
+  }
+
+  /** The vault while it is open and the share is not halted. */
+  get keeping(): Keeping | undefined {
+    return this.#keeping
+  }
+
+  get history(): Retention {
+    return this.#history
+  }
+
+  /** How far the share is read and durable here (core/head.ts). */
+  get head(): string {
+    return formatHead(headTag(this.shareId), this.#keeping?.feeds.view ?? [])
+  }
+
+  hasMember(device: DeviceId): boolean {
+    return this.passedStates.has(device) || this.blindMembers.has(device)
+  }
+
+  /** Whether a device has proved that it may write (K5). */
+  isWriter(device: DeviceId): boolean {
+    return this.index.feeds.all().some((feed) => feed.device === device)
+  }
+
+  /** What people call a member, as far as it can be told here. */
+  memberName(device: DeviceId): string | undefined {
+    const feed = this.index.feeds.all().find((each) => each.device === device)
+    return this.blindMembers.nameOf(device) ?? feed?.deviceName
+  }
+
+  /** Drops a member until it says something new itself. */
+  forget(device: DeviceId): void {
+    this.passedStates.forget(device)
+    this.blindMembers.forget(device)
+  }
+
+  /** Opens the vault, which may take long, beside whatever else goes on. */
+  async start(): Promise<void> {
+    this.observer.start()
+    this.#openSoon()
+  }
+
+  /** Takes part in the swarm; peers come and go from now on. */
+  join(enter: () => ShareSwarm): void {
+    this.#peers.join(enter)
+  }
+
+  /** Leaves the swarm, for as long as is said (SharePeers). */
+  get pausing(): Pick<SharePeers, 'pausedMs' | 'pause' | 'resume'> {
+    return this.#peers
+  }
+
+  setKnownHosts(hosts: readonly string[]): void {
+    this.#peers.setKnownHosts(hosts)
+  }
+
+  /** What of the past is kept, from now on. */
+  setHistory(history: Retention): void {
+    this.#history = history
+    this.#keeping?.keeper.renew()
+  }
+
+  /** Counts what is held anew. */
+  async scan(): Promise<void> {
+    this.#mustRun()
+    await this.#opening
+    this.#keeping?.keeper.renew()
+    await this.settle()
+  }
+
+  /** Resolves when what is known of the feeds is read and counted. */
+  async settle(): Promise<void> {
+    this.#mustRun()
+    await this.#opening
+    for (;;) {
+      const keeping = this.#keeping
+      if (this.#stopped || keeping === undefined) return
+      if (keeping.isStuck || (!keeping.feeds.isBehind && keeping.keeper.isAtRest)) return
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS))
+    }
+  }
+
+  /** Lifts a halt (B2): the vault begins anew where there is none. SHARE_HALTED if it cannot. */
+  approve(): void {
+    if (this.#halted === undefined) return
+    this.#root.approve()
+    this.#log.info({ reason: this.#halted }, 'approved, going on')
+    this.#halted = undefined
+    this.#meta.hasVault = false
+    this.problems.clear('share', '')
+    this.#openSoon()
+    this.observer.poke()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.observer.stop()
+    await this.#peers.close()
+    this.blindMembers.stop()
+    this.inquiries.stop()
+    this.exchange.close()
+    await this.#opening
+    await this.#keeping?.stop()
+  }
+
+  #openSoon(): void {
+    if (this.#halted !== undefined || this.#opening !== undefined || this.#stopped) return
+    this.#opening = this.#open()
+      .catch((thrown: unknown) => {
+        const { code, message } = toShoalError(thrown)
+        if (code === 'SHARE_UNUSABLE' || code === 'STORAGE_LOCKED' || code === 'IO') this.#halt(message)
+        else if (!this.#stopped) this.#onFatal(thrown)
+      })
+      .finally(() => {
+        this.#opening = undefined
+      })
+  }
+
+  async #open(): Promise<void> {
+    const { openStorage, keys, database, feeds: store, nowMs } = this.#o
+    const storage = await openStorage()
+    // Without it, what peers lack would be fetched again as if this were a new vault, and nobody would know that it is not.
+    if (this.#meta.hasVault && (await storage.getMeta(VAULT_META)) === undefined) {
+      await storage.close()
+      return this.#halt(`there is no ${VAULT_META} any more; is the disk mounted?`)
+    }
+    const keeping = await Keeping.open({
+      ...{ keys, storage, database, store, nowMs, index: this.index, exchange: this.exchange },
+      ...{ problems: this.problems, log: this.#log },
+      vaultPrefix: `${tablePrefix(this.shareId)}vault:`,
+      policy: () => this.#history,
+      peers: () => this.#peers.connected,
+      onChange: () => this.#changed(),
+      fail: (thrown) => this.#fail(thrown),
+    })
+    this.#meta.hasVault = true
+    this.#keeping = keeping
+    for (const [peer, list] of this.#early) keeping.feeds.receive(peer, list)
+    this.#early.clear()
+    this.#changed()
+  }
+
+  #meet(peer: SharePeer): void {
+    peer.on('certificates', (list) => {
+      if (this.#keeping !== undefined) return this.#keeping.feeds.receive(peer, list)
+      if (this.#early.size < MAX_EARLY) this.#early.set(peer, [...(this.#early.get(peer) ?? []), ...list])
+    })
+    peer.on('states', (list) => {
+      this.blindMembers.receive(peer, list.filter(isBlindState))
+      this.passedStates.receive(
+        peer,
+        list.filter((bytes) => !isBlindState(bytes)),
+      )
+    })
+    peer.on('inquiries', (list) => this.inquiries.receiveInquiries(peer, list))
+    peer.on('answers', (list) => this.inquiries.receiveAnswers(peer, list))
+    this.exchange.attach(peer)
+    this.#keeping?.feeds.greet(peer)
+    this.passedStates.greet(peer)
+    this.blindMembers.greet(peer)
+    this.inquiries.greet(peer)
+  }
+
+  #describe(): ReturnType<NonNullable<ConstructorParameters<typeof BlindMembers>[0]['own']>['describe']> {
+    const { live, missing, past } = this.counts
+    return {
+      feeds: this.#keeping?.feeds.view ?? [],
+      pieces: live.pieces,
+      bytes: live.bytes,
+      missingPieces: missing.pieces,
+      missingBytes: missing.bytes,
+      pastPieces: past.pieces,
+      pastBytes: past.bytes,
+      problems: this.problems.size,
+      offsite: this.#o.offsite,
+    }
+  }
+
+  #changed(): void {
+    if (this.#stopped) return
+    this.blindMembers.changed()
+    this.observer.poke()
+  }
+
+  #seen(device: DeviceId): void {
+    this.passedStates.seen(device)
+    this.blindMembers.seen(device)
+  }
+
+  #halt(reason: string): void {
+    if (this.#halted !== undefined) return
+    this.#halted = reason
+    this.problems.set('share', '', 'HALTED', reason)
+    this.#log.error({ reason }, 'share halted')
+    this.observer.poke()
+  }
+
+  #mustRun(): void {
+    if (this.#halted !== undefined)
+      throw new ShoalError('SHARE_HALTED', `${this.dir} is halted: ${this.#halted}`)
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#stopped) return
+    this.#log.error({ err: thrown }, 'share stopped by an unexpected error')
+    this.#onFatal(thrown)
+  }
+}
+
+/** What is told of a blind share's doings: how it stands. It knows no paths. */
+function observedBlind(share: BlindShare): ConstructorParameters<typeof ShareObserver>[0]['share'] {
+  return {
+    get state() {
+      return share.state
+    },
+    copies: new Set(),
+    driftCount: 0,
+    openDrift: 0,
+    drifted: () => [],
+    isWanted: () => false,
+  }
+}

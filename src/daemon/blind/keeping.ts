@@ -1,0 +1,193 @@
+// A blind share at work on its open vault: feeds come in and are followed, what is missing is fetched, what may go goes, and
+// all of it is told to peers once it is durable (B1).
+import { Bitfield } from '../../core/bitfield.js'
+import type { WriterId } from '../../core/ids.js'
+import type { Retention } from '../../core/retention.js'
+import type { ShareKeys } from '../../core/secret.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { FeedStore } from '../../feed/store.js'
+import type { Log } from '../../ports/log.js'
+import type { BlindIndex } from '../../store/blind-index.js'
+import type { Database } from '../../store/tables.js'
+import type { SharePeer } from '../../swarm/share-channel.js'
+import type { PackStorage } from '../../vault/pack-storage.js'
+import { isVaultFull } from '../../vault/storage-error.js'
+import { type Damaged, Vault } from '../../vault/vault.js'
+import type { ProblemBook } from '../share/problems.js'
+import { BlindBook } from './blind-book.js'
+import { BlindFeeds } from './blind-feeds.js'
+import { BlindFetcher } from './blind-fetcher.js'
+import { BlindKeeper } from './blind-keeper.js'
+import { VaultGate } from './vault-gate.js'
+
+export interface KeepingOptions {
+  readonly keys: ShareKeys
+  readonly storage: PackStorage
+  readonly database: Database
+  /** What the names of the vault's tables begin with. */
+  readonly vaultPrefix: string
+  readonly store: FeedStore
+  readonly index: BlindIndex
+  readonly exchange: Exchange
+  readonly problems: ProblemBook
+  readonly log: Log
+  readonly policy: () => Retention
+  readonly nowMs: () => number
+  readonly peers: () => Iterable<SharePeer>
+  /** What is held or known is another. */
+  readonly onChange: () => void
+  readonly fail: (thrown: unknown) => void
+}
+
+export class Keeping {
+  readonly vault: Vault
+  readonly feeds: BlindFeeds
+  readonly book: BlindBook
+  readonly keeper: BlindKeeper
+  readonly #o: KeepingOptions
+  readonly #gate: VaultGate
+  readonly #fetcher: BlindFetcher
+
+  /**
+   * Opens a vault, takes over what it knows and the database does not (B3), and looks through all of it. SHARE_UNUSABLE if
+   * it is another share's. The storage is the vault's from then on, also if this fails.
+   */
+  static async open(options: KeepingOptions): Promise<Keeping> {
+    const { storage, database, keys, log, vaultPrefix } = options
+    let keeping: Keeping | undefined
+    const early: Damaged[] = []
+    const onDamaged = (damaged: Damaged): void => {
+      if (keeping === undefined) early.push(damaged)
+      else keeping.#damaged(damaged)
+    }
+    const vault = await Vault.open({
+      ...{ storage, shareId: keys.shareId, database, prefix: vaultPrefix, log, onDamaged },
+    })
+    try {
+      keeping = new Keeping(options, vault)
+      await keeping.#start()
+      for (const damaged of early) keeping.#damaged(damaged)
+      return keeping
+    } catch (thrown) {
+      await keeping?.stop()
+      throw thrown
+    }
+  }
+
+  private constructor(options: KeepingOptions, vault: Vault) {
+    this.#o = options
+    this.vault = vault
+    const { keys, store, index, exchange, problems, log, policy, nowMs, peers, onChange, fail } = options
+    this.book = new BlindBook({ index, vault, policy, nowMs })
+    this.#gate = new VaultGate({
+      ...{ vault, problems, log },
+      isFull: isVaultFull,
+      onStuck: (isStuck) => {
+        this.#fetcher.isPaused = isStuck
+        onChange()
+      },
+    })
+    this.#fetcher = new BlindFetcher({
+      ...{ index, exchange, fail },
+      store: (pieces) => this.#gate.add({ pieces }),
+      onStored: (pieces) => {
+        for (const [writer, numbers] of this.book.stored(pieces)) exchange.have(writer, numbers)
+        onChange()
+      },
+    })
+    this.keeper = new BlindKeeper({
+      ...{ book: this.book, vault, log, onChange, fail },
+      isCaughtUp: () => !this.feeds.isBehind && !this.#gate.isStuck,
+      onDropping: (dead) => this.#tellLost(this.book.numbersOf(dead)),
+    })
+    this.feeds = new BlindFeeds({
+      ...{ keys, store, index, vault, exchange, problems, log, peers, fail },
+      takeOver: (feed, at, part) => {
+        const { held, wants, contradictions } = this.book.takeOver(feed, at, part)
+        if (contradictions > 0)
+          log.warn(
+            { writer: feed.writer, block: at, contradictions },
+            'pieces announced twice and differently',
+          )
+        exchange.grow(feed.writer, index.feeds.byWriter(feed.writer)!.pieceCount)
+        exchange.have(feed.writer, held)
+        if (wants) this.#fetcher.look()
+        this.keeper.look()
+      },
+      keep: (batch) => this.#gate.add(batch),
+      onProgress: onChange,
+    })
+  }
+
+  /** Whether nothing is left to read, count, fetch or write, as far as anybody who is connected has it. */
+  get isAtRest(): boolean {
+    const { missing } = this.book.counts
+    return !this.feeds.isBehind && this.keeper.isAtRest && this.#gate.isIdle && missing.pieces === 0
+  }
+
+  /** Whether nothing can be written to the vault now. */
+  get isStuck(): boolean {
+    return this.#gate.isStuck
+  }
+
+  /** Pieces turned out to be damaged: they are fetched again. */
+  lost(ids: readonly Buffer[]): void {
+    this.#tellLost(this.book.lost(ids))
+    this.#fetcher.look()
+    this.#o.onChange()
+  }
+
+  async stop(): Promise<void> {
+    this.#gate.stop()
+    await Promise.all([this.keeper.stop(), this.#fetcher.stop(), this.feeds.stop()])
+    await this.feeds.close()
+    await this.vault.close()
+  }
+
+  async #start(): Promise<void> {
+    const { index, exchange: _, log } = this.#o
+    await this.feeds.readopt()
+    const held = new Map<number, Bitfield>()
+    await this.book.survey((feed, number) => {
+      let field = held.get(feed)
+      if (field === undefined) {
+        field = new Bitfield(index.feeds.byNumber(feed)?.pieceCount)
+        held.set(feed, field)
+      }
+      field.set(number)
+    })
+    await this.feeds.start(held)
+    this.#fetcher.look()
+    this.keeper.renew()
+    const { pieces, bytes, packs } = this.vault.stats()
+    log.info({ pieces, bytes, packs }, 'the vault is open')
+  }
+
+  #damaged(damaged: Damaged): void {
+    const { log, problems } = this.#o
+    log.warn({ type: damaged.type }, 'a part of the vault is damaged')
+    problems.set(
+      'vault',
+      'damaged',
+      'VAULT_DAMAGED',
+      'parts of the vault were damaged; they are fetched again',
+    )
+    switch (damaged.type) {
+      case 'piece':
+        return this.lost([damaged.id])
+      case 'block':
+        return this.feeds.lost(damaged.writer, damaged.index)
+      case 'head':
+        return this.feeds.lost(damaged.writer, 0)
+      case 'certificate': {
+        const certificates = this.#o.index.feeds.all().map(({ certificate }) => certificate)
+        // Those that are there still are passed over.
+        void this.#gate.add({ certificates }).catch((err: unknown) => log.debug({ err }, 'stopped'))
+      }
+    }
+  }
+
+  #tellLost(numbers: ReadonlyMap<WriterId, readonly number[]>): void {
+    for (const [writer, list] of numbers) this.#o.exchange.lost(writer, list)
+  }
+}

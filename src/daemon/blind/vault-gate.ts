@@ -1,0 +1,95 @@
+// The one way into a share's vault: batches are written one after the other, and what cannot be written (the disk is full,
+// the storage fails) is tried again until it can be. Nothing is acknowledged before it is durable, and nothing that was
+// handed in is forgotten while the daemon runs.
+import { setTimeout as delay } from 'node:timers/promises'
+import { meaningOf, toShoalError } from '../../core/error.js'
+import type { Log } from '../../ports/log.js'
+import type { VaultBatch } from '../../vault/stored.js'
+import type { ProblemBook } from '../share/problems.js'
+
+/** The part of a vault (src/vault) that this needs. */
+export interface TakesBatches {
+  add(batch: VaultBatch): Promise<void>
+}
+
+export interface VaultGateOptions {
+  readonly vault: TakesBatches
+  readonly problems: Pick<ProblemBook, 'set' | 'clear'>
+  readonly log: Log
+  /** Whether an error means that there is no room. */
+  readonly isFull: (thrown: unknown) => boolean
+  /** It is stuck, or goes on. */
+  readonly onStuck: (isStuck: boolean) => void
+  readonly retryMs?: number
+}
+
+/** Between two tries: somebody has to make room first. */
+const RETRY_MS = 5000
+
+export class VaultGate {
+  readonly #o: VaultGateOptions
+  readonly #abort = new AbortController()
+  #isStuck = false
+  #waiting = 0
+
+  constructor(options: VaultGateOptions) {
+    this.#o = options
+  }
+
+  /** Whether what is handed in cannot be written now. */
+  get isStuck(): boolean {
+    return this.#isStuck
+  }
+
+  /** Whether nothing is on its way. */
+  get isIdle(): boolean {
+    return this.#waiting === 0
+  }
+
+  /** Resolves when all of it is durable; rejects once stopped. */
+  async add(batch: VaultBatch): Promise<void> {
+    this.#waiting++
+    try {
+      for (;;) {
+        this.#abort.signal.throwIfAborted()
+        try {
+          await this.#o.vault.add(batch)
+          this.#setStuck(undefined)
+          return
+        } catch (thrown) {
+          this.#setStuck(thrown)
+        }
+        await delay(this.#o.retryMs ?? RETRY_MS, undefined, { signal: this.#abort.signal })
+      }
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  stop(): void {
+    this.#abort.abort(new Error('the share stops'))
+  }
+
+  #setStuck(thrown: unknown): void {
+    const isStuck = thrown !== undefined
+    const { problems, log, isFull, onStuck } = this.#o
+    if (isStuck) {
+      const { code, message } = toShoalError(thrown)
+      if (isFull(thrown))
+        problems.set('vault', '', 'DISK_FULL', `${message}; it goes on by itself once there is room`)
+      else problems.set('vault', '', code, `${message}; it is tried again${hintOf(thrown)}`)
+      if (!this.#isStuck) log.error({ err: thrown }, 'cannot write to the vault')
+    } else if (this.#isStuck) {
+      problems.clear('vault', '')
+      log.info({}, 'the vault can be written to again')
+    }
+    if (isStuck === this.#isStuck) return
+    this.#isStuck = isStuck
+    onStuck(isStuck)
+  }
+}
+
+function hintOf(thrown: unknown): string {
+  const { hint } = meaningOf(toShoalError(thrown).code)
+  return hint === '' ? '' : ` (${hint})`
+}

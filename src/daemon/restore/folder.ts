@@ -1,0 +1,276 @@
+// Writes the tree that an index tells into a folder, by the parts that every share is written with: the applier (stage,
+// verify, rename; A1-A4, P1), the scanner for what an earlier try left. Nobody is told anything, and nothing is published.
+//
+// W1. What is there and right stays, so that a try that ended anyhow is gone on with.
+// W2. Nothing is followed or written through that is no directory of the tree: the folder's parts are safefs's.
+// W3. It ends: with all there, or when nothing has moved for `stallMs`, and then it says what is lacking and why.
+
+import { ShoalError } from '../../core/error.js'
+import type { Metadata } from '../../core/metadata.js'
+import type { RelPath } from '../../core/path.js'
+import { withAncestors } from '../../core/tree.js'
+import type { FolderPool } from '../../folder/pool.js'
+import type { Log } from '../../ports/log.js'
+import { ShareIndex } from '../../store/share-index.js'
+import type { Database } from '../../store/tables.js'
+import { Applier } from '../share/applier.js'
+import { Carried } from '../share/carried.js'
+import type { ShareContext } from '../share/context.js'
+import { DiskGuard } from '../share/disk-guard.js'
+import { ShareMeta } from '../share/meta.js'
+import type { PieceExchange } from '../share/piece-exchange.js'
+import { ProblemBook } from '../share/problems.js'
+import { ShareRoot } from '../share/root.js'
+import { Scanner } from '../share/scanner.js'
+import type { RestoreKeys } from './past-share.js'
+import type { LackingPath, RestoreProgress } from './report.js'
+import { MAX_LACKING } from './report.js'
+
+export interface FolderRestoreOptions {
+  readonly dir: string
+  readonly keys: RestoreKeys
+  readonly database: Database
+  readonly pool: FolderPool
+  readonly metadata: Metadata
+  readonly hardLinks: boolean
+  readonly sparse: boolean
+  /** Only these and what is below them; empty: all. */
+  readonly paths: readonly RelPath[]
+  readonly log: Log
+  readonly nowMs: () => number
+}
+
+export interface WriteOptions {
+  readonly exchange: PieceExchange
+  /** Bytes that have come so far, to see whether anything moves. */
+  readonly fetchedBytes: () => number
+  readonly stallMs: number
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: RestoreProgress) => void
+  /** Whether a piece is nowhere to be had; paths that need it are left out at once. */
+  readonly isLost: (id: Buffer) => boolean
+  /** Something that should not happen, elsewhere. */
+  readonly failure: () => unknown
+}
+
+export interface Written {
+  readonly files: number
+  readonly bytes: number
+  readonly lacking: readonly LackingPath[]
+  readonly lackingCount: number
+}
+
+export const RESTORE_PREFIX = 'restore:'
+const POLL_MS = 50
+const LOST = 'a piece of its content is not kept any more'
+
+export class FolderRestore {
+  readonly index: ShareIndex
+  readonly problems: ProblemBook
+  readonly #o: FolderRestoreOptions
+  readonly #meta: ShareMeta
+  readonly #root: ShareRoot
+  readonly #carried: Carried
+  /** Paths whose content is nowhere to be had. */
+  readonly #lost = new Set<RelPath>()
+  readonly #above: ReadonlySet<RelPath>
+  #halted: string | undefined
+  #failure: unknown
+  #stopped = false
+  #changedAtMs = performance.now()
+
+  /** The folder must be there, and ours to write to (place.ts). */
+  constructor(options: FolderRestoreOptions) {
+    const { dir, keys, database, nowMs, paths } = options
+    this.#o = options
+    this.#above = new Set(paths.flatMap((path) => withAncestors(path).filter((at) => at !== path)))
+    this.#meta = new ShareMeta(database, RESTORE_PREFIX)
+    this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
+    this.problems = new ProblemBook(nowMs)
+    this.index = new ShareIndex(database, RESTORE_PREFIX, {
+      // What the share had at a path is put there, whatever somebody did to it meanwhile; what it had not stays.
+      overwriteDrift: (path) => this.index.effective(path).fact.type !== 'absent',
+      isIgnored: (path, isDirectory) => this.#isLeftOut(path, isDirectory),
+    })
+    this.#carried = new Carried({
+      dir,
+      metadata: options.metadata,
+      pool: options.pool,
+      meta: this.#meta,
+      index: () => this.index,
+      problems: () => this.problems,
+    })
+  }
+
+  /** Brings the folder to what the index says. Throws the signal's reason, SHARE_HALTED, and what should not happen. */
+  async write(options: WriteOptions): Promise<Written> {
+    const fault = this.#root.prepare()
+    if (fault !== undefined)
+      throw new ShoalError('SHARE_HALTED', `cannot restore into ${this.#o.dir}: ${fault}`)
+    await this.#carried.findSupport(false)
+    const context = this.#context()
+    const scanner = new Scanner(context)
+    const applier: Applier = new Applier({
+      context,
+      exchange: options.exchange,
+      nowMs: this.#o.nowMs,
+      leftovers: this.#root.leftovers(),
+      rescan: (directories) => scanner.markDirty(directories),
+      isDiskKnown: () => scanner.hasScanned,
+      onApplied: () => this.#noteChange(applier),
+      onMade: () => undefined,
+      onQuiet: () => undefined,
+    })
+    this.#onChange = () => this.#noteChange(applier)
+    try {
+      this.#leaveOutLost(options)
+      scanner.markDirty([''])
+      await scanner.fullScan()
+      this.index.noteLooked()
+      this.#noteChange(applier)
+      applier.wake()
+      await this.#untilDone(applier, scanner, options)
+      return this.#written()
+    } finally {
+      this.#stopped = true
+      await Promise.all([applier.stop(), scanner.stop()])
+    }
+  }
+
+  #onChange: () => void = () => undefined
+
+  #isLeftOut(path: RelPath, isDirectory: boolean): boolean {
+    if (this.#lost.has(path)) return true
+    const { paths } = this.#o
+    if (paths.length === 0) return false
+    if (this.#above.has(path) && isDirectory) return false
+    return !paths.some((wanted) => path === wanted || path.startsWith(`${wanted}/`))
+  }
+
+  async #untilDone(applier: Applier, scanner: Scanner, options: WriteOptions): Promise<void> {
+    let isChecked = false
+    let seen = ''
+    this.#changedAtMs = performance.now()
+    for (;;) {
+      options.signal.throwIfAborted()
+      const failure = this.#failure ?? options.failure()
+      if (failure !== undefined) throw failure
+      if (this.#halted !== undefined)
+        throw new ShoalError('SHARE_HALTED', `cannot go on with ${this.#o.dir}: ${this.#halted}`)
+      this.#tell(options)
+      const isIdle = !applier.isBusy && scanner.isAtRest
+      if (isIdle && this.index.wantedAfter(undefined, 1).length === 0) {
+        // Once more over all of it: who else writes here would have it look done.
+        if (isChecked) return
+        isChecked = true
+        await scanner.fullScan()
+        this.#noteChange(applier)
+        continue
+      }
+      const { needFiles, needBytes } = this.index.counts
+      const now = `${needFiles} ${needBytes} ${options.fetchedBytes()} ${isIdle}`
+      if (now !== seen) {
+        seen = now
+        isChecked = false
+        this.#changedAtMs = performance.now()
+      }
+      if (performance.now() - this.#changedAtMs >= options.stallMs) {
+        if (!this.#leaveOutLost(options)) return
+        this.#noteChange(applier)
+        this.#changedAtMs = performance.now()
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    }
+  }
+
+  #tell({ onProgress }: WriteOptions): void {
+    const { files, bytes, needFiles, needBytes } = this.index.counts
+    onProgress({
+      stage: 'writing',
+      done: bytes,
+      total: bytes + needBytes,
+      files,
+      ofFiles: files + needFiles,
+    })
+  }
+
+  /** Sets files aside that need a piece which is nowhere to be had. Whether there were any. */
+  #leaveOutLost({ isLost }: WriteOptions): boolean {
+    const lost: RelPath[] = []
+    for (const path of this.index.allWanted()) {
+      const { entry, fact } = this.index.effective(path)
+      if (entry === undefined || fact.type !== 'file') continue
+      const pieces = this.index.piecesOf(entry)
+      if (pieces?.some(({ id }) => isLost(id)) === true) lost.push(path)
+    }
+    this.index.transaction(() => {
+      for (const path of lost) {
+        this.#lost.add(path)
+        this.problems.set('apply', path, 'NO_PIECES', LOST)
+        this.index.refresh(path)
+      }
+    })
+    return lost.length > 0
+  }
+
+  #written(): Written {
+    const { files, bytes } = this.index.counts
+    const lacking: LackingPath[] = []
+    let lackingCount = 0
+    const told = new Map(this.problems.list().map((problem) => [problem.path, problem]))
+    for (const path of [...this.#lost, ...this.index.allWanted()]) {
+      lackingCount++
+      if (lacking.length >= MAX_LACKING) continue
+      const { code = 'NOT_FOUND', detail = 'nobody gave all of its content' } = told.get(path) ?? {}
+      lacking.push({ path, code, detail })
+    }
+    return { files, bytes, lacking, lackingCount }
+  }
+
+  #noteChange(applier: Applier): void {
+    applier.note(this.index.drain())
+  }
+
+  #context(): ShareContext {
+    const { dir, pool, keys, hardLinks, sparse, log } = this.#o
+    const carried = this.#carried
+    return {
+      root: dir,
+      index: this.index,
+      pool,
+      guard: new DiskGuard(),
+      problems: this.problems,
+      log,
+      pieceKeys: keys.read,
+      isWriter: false,
+      hardLinks,
+      // What stood in the way is kept: it may be somebody's, who took the folder for finished.
+      archive: true,
+      sparse,
+      maxVersionedBytes: () => Number.POSITIVE_INFINITY,
+      useArchive: async () => () => undefined,
+      get metadata() {
+        return carried.metadata
+      },
+      isOwn: () => false,
+      dressesAnew: () => carried.dressesAnew,
+      isIgnored: (path, isDirectory) => this.#isLeftOut(path, isDirectory),
+      noteChange: () => undefined,
+      onIgnoreRules: () => undefined,
+      publish: async () => this.#onChange(),
+      watch: async () => undefined,
+      hear: async () => true,
+      rootIdentity: () => this.#root.identity,
+      checkRoot: async () => this.#root.fault(),
+      halt: (reason) => {
+        this.#halted ??= reason
+      },
+      haltReason: () => this.#halted ?? (this.#stopped ? 'stopping' : undefined),
+      onDriftEnded: () => undefined,
+      onFullScan: () => carried.noteFullScan(false),
+      fail: (thrown) => {
+        this.#failure ??= thrown
+      },
+    }
+  }
+}

@@ -1,0 +1,56 @@
+// Which blocks of a feed make up what its writer had said by a moment. Times are the writer's clock, which goes forwards
+// but for what somebody does to it; the place is looked for by halving, so that a feed of years costs twenty records.
+import { ShoalError } from '../../core/error.js'
+import type { RecordHeader } from '../../core/record-public.js'
+
+/** A feed as far as its records can be had. */
+export interface TimedFeed {
+  /** For messages. */
+  readonly name: string
+  readonly length: number
+  /** Undefined: that record is not kept any more. */
+  header(index: number): Promise<RecordHeader | undefined>
+  /** Whether all of these records are here without asking anybody. */
+  has(from: number, to: number): Promise<boolean>
+}
+
+/** Blocks `from` (inclusive) to `to` (exclusive). */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * The records that tell all that counted at `atMs` (milliseconds since 1970; undefined: all there are): the whole feed if
+ * it is here, else from its newest checkpoint of that time on (F3). Empty if it said nothing by then. NOT_FOUND if those
+ * records are not kept any more.
+ */
+export async function spanAt(feed: TimedFeed, atMs: number | undefined): Promise<Span> {
+  const to = await endAt(feed, atMs)
+  if (to === 0) return { from: 0, to }
+  if (await feed.has(0, to)) return { from: 0, to }
+  const newest = await feed.header(to - 1)
+  if (newest === undefined) throw await tooOld(feed, to, atMs)
+  return { from: newest.checkpoint ?? 0, to }
+}
+
+/** The end of the records up to a moment. Those that are gone are the oldest. */
+async function endAt(feed: TimedFeed, atMs: number | undefined): Promise<number> {
+  if (atMs === undefined) return feed.length
+  let low = 0
+  let high = feed.length
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const header = await feed.header(middle)
+    if (header === undefined || header.timeMs <= atMs) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+async function tooOld(feed: TimedFeed, gone: number, atMs: number | undefined): Promise<ShoalError> {
+  const oldest = gone < feed.length ? await feed.header(gone) : undefined
+  const since = oldest === undefined ? '' : `; it begins at ${new Date(oldest.timeMs).toISOString()}`
+  const when = atMs === undefined ? '' : ` of ${new Date(atMs).toISOString()}`
+  return new ShoalError('NOT_FOUND', `what ${feed.name} had written${when} is not kept here any more${since}`)
+}

@@ -1,0 +1,95 @@
+// A feed as restoring reads it: what is here at once, and what is not from peers for so long as is allowed.
+
+import { ShoalError } from '../../core/error.js'
+import { decodePublicPart } from '../../core/record.js'
+import type { RecordHeader } from '../../core/record-public.js'
+import type { Feed } from '../../feed/feed.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import type { TimedFeed } from './moment.js'
+
+export class PastFeed implements TimedFeed {
+  readonly row: IndexFeed
+  readonly feed: Pick<Feed, 'length' | 'has' | 'read'>
+  /** Milliseconds that a record is waited for; 0: nobody is asked. */
+  readonly #patienceMs: number
+  readonly #headers = new Map<number, RecordHeader | undefined>()
+
+  constructor(row: IndexFeed, feed: Pick<Feed, 'length' | 'has' | 'read'>, patienceMs: number) {
+    this.row = row
+    this.feed = feed
+    this.#patienceMs = patienceMs
+  }
+
+  get name(): string {
+    return this.row.deviceName
+  }
+
+  get length(): number {
+    return this.feed.length
+  }
+
+  has(from: number, to: number): Promise<boolean> {
+    return this.feed.has(from, to)
+  }
+
+  async header(index: number): Promise<RecordHeader | undefined> {
+    if (!this.#headers.has(index)) this.#headers.set(index, await this.#read(index))
+    return this.#headers.get(index)
+  }
+
+  async #read(index: number): Promise<RecordHeader | undefined> {
+    const isHere = await this.feed.has(index, index + 1)
+    if (!isHere && this.#patienceMs === 0) return undefined
+    try {
+      const signal = isHere ? {} : { signal: AbortSignal.timeout(this.#patienceMs) }
+      for await (const { block } of this.feed.read(index, index + 1, signal)) {
+        const decoded = decodePublicPart(block)
+        if (decoded.type === 'ok') return decoded.value.header
+        throw new ShoalError(
+          'FEED_CORRUPT',
+          `record ${index} of ${this.name} cannot be read: ${decoded.detail}`,
+        )
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof Error) || thrown.name !== 'TimeoutError') throw thrown
+    }
+    return undefined
+  }
+
+  /**
+   * All blocks of a span, in order. NOT_FOUND if one of them is not here and nobody gives it in time.
+   */
+  async *blocks(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
+    if (this.#patienceMs === 0 && !(await this.feed.has(from, to)))
+      throw new ShoalError(
+        'NOT_FOUND',
+        `some of what ${this.name} had written by then is not kept here any more`,
+      )
+    const stalled = new AbortController()
+    const patience = (): NodeJS.Timeout =>
+      setTimeout(() => stalled.abort(), this.#patienceMs === 0 ? 2 ** 30 : this.#patienceMs).unref()
+    let timer = patience()
+    try {
+      for await (const each of this.feed.read(from, to, {
+        signal: AbortSignal.any([signal, stalled.signal]),
+      })) {
+        clearTimeout(timer)
+        yield each
+        timer = patience()
+      }
+    } catch (thrown) {
+      signal.throwIfAborted()
+      if (!stalled.signal.aborted) throw thrown
+      throw new ShoalError(
+        'NOT_FOUND',
+        `nobody gives what ${this.name} had written by then: it may not be kept any more`,
+      )
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

@@ -1,0 +1,111 @@
+// A share as it was at a moment: the feeds of all its writers up to then, merged by the ordinary rules into an index that
+// knows no disk. Versions in conflict that no writer had settled by then come as the winner and copies beside it (V5).
+import { deviceLabel, openCertificate } from '../../core/certificate.js'
+import { conflictPath, DISTINCT_NAMES } from '../../core/conflict.js'
+import { type Entry, isLive, type LiveEntry, sameContent } from '../../core/entry.js'
+import { ShoalError } from '../../core/error.js'
+import type { RelPath } from '../../core/path.js'
+import { decodeRecord, type FeedRecord } from '../../core/record.js'
+import type { ReadKeys, ShareKeys } from '../../core/secret.js'
+import { compareVersions } from '../../core/version.js'
+import type { Log } from '../../ports/log.js'
+import type { IndexFeed } from '../../store/feeds.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import { type Span, spanAt } from './moment.js'
+import type { PastFeed } from './past-feed.js'
+
+export type RestoreKeys = ShareKeys & { readonly read: ReadKeys }
+
+/** A record as it was read, for who wants to see each. */
+export type OnRecord = (feed: IndexFeed, record: FeedRecord, index: number) => void
+
+/** Notes a writer whose certificate holds (K5); FEED_CORRUPT for one that does not. */
+export function addWriter(index: ShareIndex, keys: RestoreKeys, certificate: Buffer): IndexFeed {
+  const opened = openCertificate(certificate, keys.shareId, keys.publicKey)
+  if (opened.type === 'violation')
+    throw new ShoalError('FEED_CORRUPT', `a certificate there does not hold for this share: ${opened.detail}`)
+  const { writer, feedKey, device, deviceName, epoch } = opened.value
+  return index.feeds.add({
+    writer,
+    key: Buffer.from(feedKey),
+    device,
+    deviceName,
+    epoch,
+    certificate: Buffer.from(certificate),
+  })
+}
+
+/** Where each feed begins and ends for a moment. NOT_FOUND if one is not kept that far back. */
+export async function spansAt(
+  feeds: readonly PastFeed[],
+  atMs: number | undefined,
+): Promise<ReadonlyMap<PastFeed, Span>> {
+  const spans = new Map<PastFeed, Span>()
+  for (const feed of feeds) spans.set(feed, await spanAt(feed, atMs))
+  return spans
+}
+
+/** Reads a feed into the index; goes on where an earlier call ended. What cannot be believed is told to `onRefused`. */
+export async function takeOver(
+  index: ShareIndex,
+  feed: PastFeed,
+  span: Span,
+  options: {
+    readonly keys: RestoreKeys
+    readonly signal: AbortSignal
+    readonly onRefused: (path: RelPath, detail: string) => void
+    readonly onRecord?: OnRecord
+  },
+): Promise<void> {
+  const { keys, signal, onRefused, onRecord } = options
+  const { writer } = feed.row
+  const from = Math.max(span.from, index.feeds.byWriter(writer)!.next)
+  if (from >= span.to) return
+  for await (const { index: at, block } of feed.blocks(from, span.to, signal)) {
+    const place = { entryKey: keys.read.entryKey, feedKey: feed.row.key, index: at, author: writer }
+    const decoded = decodeRecord(block, place)
+    if (decoded.type === 'violation')
+      throw new ShoalError('FEED_CORRUPT', `record ${at} of ${feed.name} cannot be read: ${decoded.detail}`)
+    const row = index.feeds.byWriter(writer)!
+    const refusals = index.transaction(() => index.ingest(row, decoded.value, at + 1))
+    for (const { path, detail } of refusals) onRefused(path, detail)
+    onRecord?.(row, decoded.value, at)
+  }
+}
+
+/** Gives what lost a conflict that was not settled by then a name of its own. */
+export function addConflictCopies(index: ShareIndex, log: Log): void {
+  const losers: { readonly path: RelPath; readonly loser: LiveEntry }[] = []
+  for (const heads of index.allHeads()) {
+    const [winner, ...others] = heads
+    for (const loser of others)
+      if (isLive(loser) && loser.type !== 'directory' && !sameContent(winner!, loser))
+        losers.push({ path: loser.path, loser })
+  }
+  for (const { path, loser } of losers) {
+    const copy = copyPath(index, path, loser)
+    const feed = index.feeds.byWriter(loser.author)
+    if (copy === undefined || feed === undefined) continue
+    log.debug({ path, copy }, 'conflict that nobody had settled')
+    const header = { kind: 'delta' as const, timeMs: 0, view: [], checkpoint: undefined }
+    const record = { header, announcements: [], entries: [{ ...loser, path: copy }] }
+    index.transaction(() => index.ingest(feed, record, feed.next))
+  }
+}
+
+/** Undefined: it is there already. */
+function copyPath(index: ShareIndex, path: RelPath, loser: LiveEntry): RelPath | undefined {
+  const origin = index.feeds.byWriter(loser.origin)
+  const label = origin === undefined ? loser.origin : deviceLabel(origin.deviceName)
+  for (let attempt = -1; attempt < DISTINCT_NAMES; attempt++) {
+    const copy = conflictPath(path, loser, label, attempt >= 0, Math.max(0, attempt))
+    const there = index.heads(copy)
+    if (there.some((entry) => isSame(entry, loser))) return undefined
+    if (there.length === 0) return copy
+  }
+  return undefined
+}
+
+function isSame(entry: Entry, loser: LiveEntry): boolean {
+  return sameContent(entry, loser) || compareVersions(entry.version, loser.version) === 'equal'
+}

@@ -1,0 +1,121 @@
+// The folder that a restore writes into: a new or empty one, or that of the same restore which did not finish. What it
+// needs for itself lies in `.shoal` there and goes when all is restored:
+//
+//   .shoal/restore.json    { "format": 1, "shareId", "at": milliseconds or null, "paths": [...] }
+//   .shoal/restore/        the index and the feeds
+import fs from 'node:fs'
+import path from 'node:path'
+import { ShoalError } from '../../core/error.js'
+import type { ShareId } from '../../core/ids.js'
+import { OWN_DIR, type RelPath } from '../../core/path.js'
+import { ARCHIVE_DIR, prepareOwnDir } from '../../folder/marker.js'
+import { lockDirectory, type StorageLock } from '../lock.js'
+
+/** What is being restored: a folder is gone on with for the same alone. */
+export interface RestoreTask {
+  readonly shareId: ShareId
+  readonly atMs: number | undefined
+  readonly paths: readonly RelPath[]
+}
+
+export interface RestorePlace {
+  readonly dir: string
+  /** For the index and the feeds. */
+  readonly scratch: string
+  readonly isResumed: boolean
+  readonly lock: StorageLock | undefined
+}
+
+const TASK_FILE = `${OWN_DIR}/restore.json`
+const SCRATCH_DIR = `${OWN_DIR}/restore`
+const FORMAT = 1
+const MAX_TASK_BYTES = 16 << 20
+
+/**
+ * Makes the folder ready. EXISTS for one that holds anything but an unfinished restore of the same; SHARE_UNUSABLE for one
+ * that cannot be used, or that another process restores into.
+ */
+export function takePlace(directory: string, task: RestoreTask): RestorePlace {
+  const dir = path.resolve(directory)
+  makeFolder(dir)
+  const text = JSON.stringify({
+    format: FORMAT,
+    shareId: task.shareId,
+    at: task.atMs ?? null,
+    paths: task.paths,
+  })
+  const found = readTask(dir)
+  const others = fs.readdirSync(dir).filter((name) => name !== OWN_DIR)
+  if (found === undefined && (others.length > 0 || hasOwnFiles(dir)))
+    throw new ShoalError(
+      'EXISTS',
+      `cannot restore into ${dir}: it is not empty; name a folder that is not there yet, and move things afterwards`,
+    )
+  if (found !== undefined && found.trim() !== text)
+    throw new ShoalError(
+      'EXISTS',
+      `cannot restore into ${dir}: another restore into it is unfinished; repeat that one, or name another folder`,
+    )
+  prepareOwnDir(dir)
+  const lock = lockDirectory(dir)
+  const scratch = path.join(dir, SCRATCH_DIR)
+  // Written first: whatever is in the folder afterwards is known for what it is.
+  if (found === undefined) writeTask(dir, text)
+  fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
+  return { dir, scratch, isResumed: found !== undefined, lock }
+}
+
+/** All is restored: nothing of ours stays, but what was in the way and put aside. Whether there is such. */
+export function leavePlace({ dir, scratch, lock }: RestorePlace): boolean {
+  fs.rmSync(scratch, { recursive: true, force: true })
+  const archive = path.join(dir, ARCHIVE_DIR)
+  const hasArchive = fs.existsSync(archive) && fs.readdirSync(archive).length > 0
+  if (!hasArchive) fs.rmSync(path.join(dir, OWN_DIR), { recursive: true, force: true })
+  else fs.rmSync(path.join(dir, TASK_FILE), { force: true })
+  lock?.release()
+  return hasArchive
+}
+
+function makeFolder(dir: string): void {
+  try {
+    const found = fs.lstatSync(dir, { throwIfNoEntry: false })
+    if (found === undefined) fs.mkdirSync(dir, { recursive: true })
+    else if (!found.isDirectory())
+      throw new ShoalError(
+        'SHARE_UNUSABLE',
+        `cannot restore into ${dir}: it is ${found.isSymbolicLink() ? 'a symbolic link' : 'no directory'}`,
+      )
+  } catch (cause) {
+    if (cause instanceof ShoalError) throw cause
+    throw new ShoalError('SHARE_UNUSABLE', `cannot restore into ${dir}: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+/** A folder of ours that a share uses, or used. An empty one is left by a restore that died at once. */
+function hasOwnFiles(dir: string): boolean {
+  const own = path.join(dir, OWN_DIR)
+  const found = fs.lstatSync(own, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  return !found.isDirectory() || fs.existsSync(path.join(own, 'marker.json'))
+}
+
+function readTask(dir: string): string | undefined {
+  const file = path.join(dir, TASK_FILE)
+  const found = fs.lstatSync(file, { throwIfNoEntry: false })
+  if (found === undefined || !found.isFile() || found.size > MAX_TASK_BYTES) return undefined
+  return fs.readFileSync(file, 'utf8')
+}
+
+function writeTask(dir: string, text: string): void {
+  const part = path.join(dir, `${TASK_FILE}.part`)
+  const fd = fs.openSync(part, 'w', 0o600)
+  try {
+    fs.writeFileSync(fd, `${text}\n`)
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+  fs.renameSync(part, path.join(dir, TASK_FILE))
+}

@@ -1,0 +1,261 @@
+// `shoal restore`: a share as it was at a moment, from a vault or from members, into a folder of its own. Needs the secret
+// and one place that has the data; no daemon, no configuration, no member it would be (docs/backup.md).
+//
+// R1. What is restored is what the feeds of all writers say by that moment, each feed verified as signed, merged by the
+//     ordinary rules; content is verified piece by piece before it gets a name (P1).
+// R2. A restore that ended anyhow is gone on with by the same command; what is there and right is not read again.
+// R3. The folder was empty before, or it is refused; what is lacking in the end is listed, and the exit code says so.
+import path from 'node:path'
+import { ShoalError } from '../../core/error.js'
+import type { RelPath } from '../../core/path.js'
+import { keysOf, type Secret } from '../../core/secret.js'
+import { withAncestors } from '../../core/tree.js'
+import { FeedStore } from '../../feed/store.js'
+import { FolderPool } from '../../folder/pool.js'
+import { AccountCache } from '../../instance/account-cache.js'
+import { type Log, silentLog } from '../../ports/log.js'
+import type { ShareIndex } from '../../store/share-index.js'
+import { openIndex } from '../open-index.js'
+import type { PieceExchange } from '../share/piece-exchange.js'
+import { metadataFor } from '../share-metadata.js'
+import { FolderRestore, type Written } from './folder.js'
+import { SwarmSource, type SwarmWays } from './from-swarm.js'
+import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import type { PastFeed } from './past-feed.js'
+import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
+import { leavePlace, type RestorePlace, takePlace } from './place.js'
+import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
+import { VaultPieces } from './vault-pieces.js'
+
+export type RestoreFrom =
+  /** The vault stays the caller's to close. */
+  | { readonly type: 'vault'; readonly vault: RestorableVault }
+  | { readonly type: 'swarm'; readonly ways: SwarmWays }
+
+export interface RestoreOptions {
+  readonly secret: Secret
+  readonly from: RestoreFrom
+  /** Made if it is not there; must be empty, or hold the same restore unfinished. */
+  readonly to: string
+  /** Milliseconds since 1970; undefined: the newest there is. */
+  readonly atMs?: number | undefined
+  /** Only these and what is below; all if absent or empty. */
+  readonly paths?: readonly RelPath[] | undefined
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: RestoreProgress) => void
+  readonly log?: Log
+  /** As in a configuration; what is not told is what this process can carry. */
+  readonly owners?: 'name' | 'number' | 'ignore' | undefined
+  readonly acls?: boolean | undefined
+  readonly xattrs?: readonly string[] | undefined
+  readonly hardLinks?: boolean | undefined
+  /** Whose threads do the work; the caller closes it. Default: one of its own. */
+  readonly pool?: FolderPool
+}
+
+/** A vault has all it has at once; what does not move for so long does not move. */
+const VAULT_STALL_MS = 10_000
+const ALL_XATTRS = ['user.*']
+
+/** Throws SECRET_GRADE, EXISTS, SHARE_UNUSABLE, NOT_FOUND, FEED_CORRUPT, DAEMON_UNREACHABLE, IO, and the signal's reason. */
+export async function restore(options: RestoreOptions): Promise<RestoreReport> {
+  const keys = restoreKeys(options.secret)
+  const { atMs, paths = [] } = options
+  const place = takePlace(options.to, { shareId: keys.shareId, atMs, paths })
+  const run = new Restore(options, keys, place)
+  let report: RestoreReport
+  try {
+    report = await run.run()
+  } catch (thrown) {
+    place.lock?.release()
+    throw thrown
+  }
+  if (!report.complete) {
+    place.lock?.release()
+    return report
+  }
+  if (!leavePlace(place)) return report
+  const aside = `what stood in the way is kept in ${path.join(place.dir, '.shoal', 'archive')}`
+  return { ...report, notes: [...report.notes, aside] }
+}
+
+/** The keys of a secret that can read. SECRET_GRADE. */
+export function restoreKeys(secret: Secret): RestoreKeys {
+  const keys = keysOf(secret)
+  const { read } = keys
+  if (read === undefined)
+    throw new ShoalError(
+      'SECRET_GRADE',
+      'a blind secret cannot read what it keeps: the read or write secret is needed',
+    )
+  return { ...keys, read }
+}
+
+class Restore {
+  readonly #o: RestoreOptions
+  readonly #keys: RestoreKeys
+  readonly #place: RestorePlace
+  readonly #log: Log
+  readonly #closing: (() => unknown)[] = []
+  readonly #lacking: LackingPath[] = []
+  readonly #notes: string[] = []
+
+  constructor(options: RestoreOptions, keys: RestoreKeys, place: RestorePlace) {
+    this.#o = options
+    this.#keys = keys
+    this.#place = place
+    this.#log = options.log ?? silentLog
+  }
+
+  async run(): Promise<RestoreReport> {
+    try {
+      return await this.#run()
+    } finally {
+      for (const close of this.#closing.reverse()) await close()
+    }
+  }
+
+  async #run(): Promise<RestoreReport> {
+    const { scratch, dir } = this.#place
+    const { paths = [], owners, acls, xattrs = ALL_XATTRS, hardLinks = true } = this.#o
+    const database = openIndex(path.join(scratch, 'index'))
+    this.#closing.push(() => database.close())
+    const { store } = await FeedStore.open(path.join(scratch, 'cores'), { log: this.#log })
+    this.#closing.push(() => store.close())
+    const pool = this.#o.pool ?? new FolderPool()
+    if (this.#o.pool === undefined) this.#closing.push(() => pool.close())
+    const accounts = new AccountCache(() => performance.now())
+    const metadata = metadataFor(
+      { ...(owners === undefined ? {} : { owners }), ...(acls === undefined ? {} : { acls }), xattrs },
+      accounts,
+    )
+    const folder = new FolderRestore({
+      ...{ dir, database, pool, metadata, hardLinks, paths },
+      keys: this.#keys,
+      sparse: true,
+      log: this.#log,
+      nowMs: Date.now,
+    })
+    const { from } = this.#o
+    return from.type === 'vault'
+      ? await this.#fromVault(from.vault, folder, store)
+      : await this.#fromSwarm(from.ways, folder, store)
+  }
+
+  async #fromVault(vault: RestorableVault, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
+    const { index } = folder
+    const feeds = await feedsOfVault(vault, {
+      ...{ index, store },
+      keys: this.#keys,
+      onDamaged: (name, detail) => this.#lack('', 'FEED_CORRUPT', `what ${name} wrote: ${detail}`),
+    })
+    const writers = await this.#read(index, feeds)
+    let failure: unknown
+    const lost = new Set<string>()
+    const pieces = new VaultPieces(
+      vault,
+      (id) => lost.add(id.toString('latin1')),
+      (thrown) => {
+        failure ??= thrown
+      },
+    )
+    this.#closing.push(() => pieces.stop())
+    const written = await this.#write(folder, pieces, {
+      fetchedBytes: () => pieces.bytes,
+      stallMs: VAULT_STALL_MS,
+      isLost: (id) => !vault.has(id) || lost.has(id.toString('latin1')),
+      failure: () => failure,
+    })
+    return this.#report(writers, written)
+  }
+
+  async #fromSwarm(ways: SwarmWays, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
+    const { index } = folder
+    const { signal, onProgress } = this.#o
+    const source = new SwarmSource({ ways, keys: this.#keys, index, store, log: this.#log })
+    this.#closing.push(() => source.stop())
+    const feeds = await source.gather(signal, (members, givesUpInMs) =>
+      onProgress?.({ stage: 'meeting', done: members, total: undefined, files: 0, ofFiles: 0, givesUpInMs }),
+    )
+    this.#notes.push(...source.missing())
+    const writers = await this.#read(index, feeds)
+    source.grow()
+    const written = await this.#write(folder, source.exchange, {
+      fetchedBytes: () => source.exchange.stats().downloadedBytes,
+      stallMs: ways.timeoutMs,
+      isLost: () => false,
+      failure: () => source.failure,
+    })
+    return this.#report(writers, written)
+  }
+
+  /** Takes the feeds over as of the moment. */
+  async #read(index: ShareIndex, feeds: readonly PastFeed[]): Promise<RestoreReport['writers']> {
+    const { signal, atMs, onProgress, paths = [] } = this.#o
+    const spans = await spansAt(feeds, atMs)
+    let records = 0
+    let total = 0
+    for (const { from, to } of spans.values()) total += to - from
+    const writers: RestoreReport['writers'][number][] = []
+    for (const [feed, span] of spans) {
+      await takeOver(index, feed, span, {
+        keys: this.#keys,
+        signal,
+        onRefused: (at, detail) => this.#lack(at, 'BAD_ENTRY', detail),
+        onRecord: () => onProgress?.({ stage: 'reading', done: ++records, total, files: 0, ofFiles: 0 }),
+      })
+      if (span.to === 0) continue
+      const newest = await feed.header(span.to - 1)
+      writers.push({
+        name: feed.name,
+        records: span.to - span.from,
+        newest: newest === undefined ? null : new Date(newest.timeMs).toISOString(),
+      })
+    }
+    addConflictCopies(index, this.#log)
+    if (writers.length === 0)
+      throw new ShoalError(
+        'NOT_FOUND',
+        atMs === undefined ? 'nothing was ever written to this share' : 'nobody had written anything by then',
+      )
+    for (const at of paths) this.#mustBeThere(index, at)
+    return writers
+  }
+
+  #mustBeThere(index: ShareIndex, at: RelPath): void {
+    for (const above of withAncestors(at)) {
+      const { fact } = index.effective(above)
+      const isThere = above === at ? fact.type !== 'absent' : fact.type === 'directory'
+      if (!isThere) throw new ShoalError('NOT_FOUND', `there was no ${at} in the share then`)
+    }
+  }
+
+  #write(
+    folder: FolderRestore,
+    exchange: PieceExchange,
+    how: Pick<Parameters<FolderRestore['write']>[0], 'fetchedBytes' | 'stallMs' | 'isLost' | 'failure'>,
+  ): Promise<Written> {
+    const { signal, onProgress = () => undefined } = this.#o
+    return folder.write({ ...how, exchange, signal, onProgress })
+  }
+
+  #lack(at: string, code: string, detail: string): void {
+    this.#lacking.push({ path: at, code, detail })
+  }
+
+  #report(writers: RestoreReport['writers'], written: Written): RestoreReport {
+    const { atMs } = this.#o
+    const lackingCount = written.lackingCount + this.#lacking.length
+    return {
+      dir: this.#place.dir,
+      at: atMs === undefined ? null : new Date(atMs).toISOString(),
+      writers,
+      files: written.files,
+      bytes: written.bytes,
+      complete: lackingCount === 0,
+      lacking: [...this.#lacking, ...written.lacking],
+      lackingCount,
+      notes: this.#notes,
+    }
+  }
+}
