@@ -49,7 +49,7 @@ async function round(seed: number, root: string): Promise<void> {
       if (isFailing) throw new ShoalError('BUCKET_UNREACHABLE', 'cannot reach it')
     }
     const name = packName(number)
-    switch (roll(7)) {
+    switch (roll(8)) {
       case 0:
         if (expected[name] === undefined) break
         await storage.seal(name)
@@ -76,6 +76,14 @@ async function round(seed: number, root: string): Promise<void> {
         await storage.close()
         storage = await start()
         break
+      case 4: {
+        const text = expected[name]
+        if (text === undefined) break
+        const bytes = roll(text.length + 1)
+        await storage.truncate(name, bytes)
+        expected[name] = text.slice(0, bytes)
+        break
+      }
       default: {
         const text = `${step},`
         await storage.append(name, [Buffer.from(text)])

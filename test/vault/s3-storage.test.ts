@@ -260,6 +260,22 @@ describe('packs in a bucket', () => {
     assert.deepEqual(await contentOf(await openReadOnly()), { [PACK_1]: 'one ok' })
   })
 
+  it('that were cut and grew to the same length are sent again, and those begun again as well', async () => {
+    const storage = await open()
+    await storage.append(PACK_1, b('one torn'))
+    await storage.append(PACK_2, b('gone'))
+    await storage.flush()
+    await storage.truncate(PACK_1, 3)
+    await storage.append(PACK_1, b(' good'))
+    await storage.remove(PACK_2)
+    await storage.append(PACK_2, b('back'))
+    await storage.close()
+    const again = await open()
+    await again.flush()
+    assert.deepEqual(await contentOf(again), { [PACK_1]: 'one good', [PACK_2]: 'back' })
+    assert.deepEqual(await contentOf(await openReadOnly()), await contentOf(again))
+  })
+
   it('are sent when they are quiet for a while, and not again for a trickle', async () => {
     let nowMs = 0
     const storage = await open({ nowMs: () => nowMs })

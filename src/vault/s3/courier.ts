@@ -48,6 +48,7 @@ export class Courier {
   /** Woken by everything that is done or fails. */
   #waiters: (() => void)[] = []
   #hasMet = false
+  #noting: Promise<void> = Promise.resolve()
   #failures = 0
   #failedEver = 0
   #again = false
@@ -100,6 +101,19 @@ export class Courier {
   metaChanged(name: string): void {
     this.#metas.add(name)
     this.wake()
+  }
+
+  /** What the bucket has of a pack will not be a beginning of it any more. To be told before the spool is. */
+  async noteStale(name: string): Promise<void> {
+    const held = this.#o.spool.catalogue?.get(name)
+    if (held !== undefined && held.isStale !== true) await this.#note(name, { ...held, isStale: true })
+  }
+
+  /** A pack is begun again under a name that is still to be removed: it replaces what is there. */
+  async revive(name: string): Promise<void> {
+    await this.noteStale(name)
+    await this.#o.spool.forgetRemoved(name)
+    this.#barriers.delete(name)
   }
 
   /** To be told before the spool is. */
@@ -224,7 +238,13 @@ export class Courier {
   }
 
   async #meet(): Promise<void> {
-    await this.#o.spool.saveCatalogue(await this.#o.meet())
+    const found = await this.#o.meet()
+    for (const [name, { bytes, tag, isStale }] of this.#o.spool.catalogue ?? []) {
+      const now = found.get(name)
+      if (isStale === true && now?.bytes === bytes && now.tag === tag)
+        found.set(name, { bytes, tag, isStale })
+    }
+    await this.#o.spool.saveCatalogue(found)
     this.#hasMet = true
   }
 
@@ -243,18 +263,19 @@ export class Courier {
     const { spool, bucket, log } = this.#o
     const pack = spool.packs.get(name)
     if (pack === undefined) return
-    const { bytes } = pack
+    const { bytes, cuts } = pack
     const md5 = await spool.md5(name, bytes)
     const held = spool.catalogue?.get(name)
-    if (held?.bytes !== bytes || held.tag !== md5.toString('hex')) {
+    if (held?.isStale === true || held?.bytes !== bytes || held.tag !== md5.toString('hex')) {
       const open = (): AsyncIterable<Buffer> => this.#paced(spool.chunks(name, bytes))
       const { tag } = await bucket.put({ key: PACKS + name, bytes, md5, open, signal: this.#stop.signal })
-      await this.#note(name, { bytes, tag })
+      const isStale = spool.packs.get(name) !== pack || pack.cuts !== cuts
+      await this.#note(name, isStale ? { bytes, tag, isStale } : { bytes, tag })
       log.debug({ pack: name, bytes }, 'pack is in the bucket')
     }
     const growth = this.#growth.get(name)
     if (growth !== undefined) growth.sentAtMs = growth.waitingSinceMs = this.#nowMs()
-    if (pack.isSealed && pack.bytes === bytes) {
+    if (spool.packs.get(name) === pack && pack.isSealed && pack.bytes === bytes && pack.cuts === cuts) {
       await spool.drop(name)
       this.#growth.delete(name)
     }
@@ -267,7 +288,15 @@ export class Courier {
     this.#barriers.delete(name)
   }
 
-  async #note(name: string, held: Held | undefined): Promise<void> {
+  /** Calls do not overlap: the file is written whole each time. */
+  #note(name: string, held: Held | undefined): Promise<void> {
+    const result = this.#noting.then(() => this.#noteNow(name, held))
+    // Its failure is told to whoever asked.
+    this.#noting = result.catch(() => undefined)
+    return result
+  }
+
+  async #noteNow(name: string, held: Held | undefined): Promise<void> {
     const catalogue = new Map(this.#o.spool.catalogue)
     if (held === undefined) catalogue.delete(name)
     else catalogue.set(name, held)
@@ -297,7 +326,8 @@ export class Courier {
   }
 
   #sentBytes(name: string): number {
-    return this.#o.spool.catalogue?.get(name)?.bytes ?? 0
+    const held = this.#o.spool.catalogue?.get(name)
+    return held === undefined || held.isStale === true ? 0 : held.bytes
   }
 
   #noteGrowth(name: string): void {

@@ -134,7 +134,8 @@ export class S3Storage implements PackStorage {
   async append(name: string, bytes: readonly Buffer[]): Promise<void> {
     const { spool, courier } = this.#writing()
     await courier.room(bytes.reduce((sum, part) => sum + part.length, 0))
-    await this.#bringHere(name)
+    if (spool.removed.has(name)) await courier.revive(name)
+    else await this.#bringHere(name)
     await spool.append(name, bytes)
     courier.grew(name)
   }
@@ -142,6 +143,8 @@ export class S3Storage implements PackStorage {
   async truncate(name: string, bytes: number): Promise<void> {
     const { spool, courier } = this.#writing()
     await this.#bringHere(name)
+    const held = spool.catalogue?.get(name)
+    if (held !== undefined && bytes < held.bytes) await courier.noteStale(name)
     await spool.truncate(name, bytes)
     courier.grew(name)
   }

@@ -7,7 +7,7 @@
 //   sealed/NAME     a pack that never changes any more and is not confirmed to be in the bucket
 //   removed/NAME    empty: the pack is gone for the vault, and to be removed in the bucket
 //   meta/NAME       the vault's small files
-//   catalogue.json  {"format":1,"packs":{NAME:[bytes,"tag"]}}
+//   catalogue.json  {"format":1,"packs":{NAME:[bytes,"tag"]}}; a third `true`: stale
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
@@ -22,11 +22,15 @@ const CHUNK = 256 * 1024
 export interface Held {
   readonly bytes: number
   readonly tag: string
+  /** It is no beginning of the pack that is here: that was cut, or removed and begun again, since it was sent. */
+  readonly isStale?: boolean
 }
 
 export interface SpooledPack {
   bytes: number
   isSealed: boolean
+  /** How often it was cut since the start. */
+  cuts: number
 }
 
 /** A spool is used by one storage at a time; calls that change the same pack come one after the other. */
@@ -61,7 +65,8 @@ export class Spool {
           const file = join(dir, folder, name)
           // Left by a crash while it was fetched, or between noting a removal and removing.
           if (name.endsWith('.new') || spool.removed.has(name)) await rm(file, { force: true })
-          else spool.packs.set(name, { bytes: (await stat(file)).size, isSealed: folder === 'sealed' })
+          else
+            spool.packs.set(name, { bytes: (await stat(file)).size, isSealed: folder === 'sealed', cuts: 0 })
         }
       spool.catalogue = readCatalogue(await readIfThere(join(dir, 'catalogue.json')))
       return spool
@@ -115,7 +120,7 @@ export class Spool {
       this.#torn = undefined
       if (pack === undefined) {
         await syncFolder(join(this.dir, 'open'))
-        this.packs.set(name, { bytes: at, isSealed: false })
+        this.packs.set(name, { bytes: at, isSealed: false, cuts: 0 })
       } else pack.bytes = at
     })
   }
@@ -128,6 +133,7 @@ export class Spool {
       await file.truncate(bytes)
       await file.sync()
       pack.bytes = bytes
+      pack.cuts += 1
       if (this.#torn === name) this.#torn = undefined
     })
   }
@@ -190,7 +196,7 @@ export class Spool {
       }
       await rename(`${path}.new`, path)
       await syncFolder(join(this.dir, 'open'))
-      this.packs.set(name, { bytes, isSealed: false })
+      this.packs.set(name, { bytes, isSealed: false, cuts: 0 })
     })
   }
 
@@ -233,7 +239,12 @@ export class Spool {
 
   async saveCatalogue(catalogue: Map<string, Held>): Promise<void> {
     this.catalogue = catalogue
-    const packs = Object.fromEntries([...catalogue].map(([name, { bytes, tag }]) => [name, [bytes, tag]]))
+    const packs = Object.fromEntries(
+      [...catalogue].map(([name, { bytes, tag, isStale }]) => [
+        name,
+        [bytes, tag, ...(isStale ? [true] : [])],
+      ]),
+    )
     const text = JSON.stringify({ format: 1, packs })
     await inFiles('write the catalogue', () => replace(join(this.dir, 'catalogue.json'), Buffer.from(text)))
   }
@@ -284,10 +295,15 @@ function readCatalogue(bytes: Buffer | undefined): Map<string, Held> | undefined
   try {
     const { format, packs } = JSON.parse(bytes.toString('utf8')) as {
       format: unknown
-      packs: Record<string, [number, string]>
+      packs: Record<string, [number, string, boolean?]>
     }
     if (format !== 1) return undefined
-    return new Map(Object.entries(packs).map(([name, [size, tag]]) => [name, { bytes: size, tag }]))
+    return new Map(
+      Object.entries(packs).map(([name, [bytes, tag, isStale]]) => [
+        name,
+        isStale === true ? { bytes, tag, isStale } : { bytes, tag },
+      ]),
+    )
   } catch {
     return undefined
   }
