@@ -20,6 +20,7 @@ const VALUES: Readonly<Record<string, string>> = {
   owner_map: '{ "alice": "www-data" }',
   acls: 'true',
   xattrs: '["user.*"]',
+  vault: '"s3://my-backups/shoal/projects"',
   releases: '{ "keep": 5 }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
   on_change: '[{ "match": "postfix/**", "run": ["systemctl", "reload", "postfix"] }]',

@@ -7,6 +7,7 @@ import {
   type Config,
   type ParsedConfig,
   parseConfig,
+  readableVaults,
   type SecretFile,
   type ShareConfig,
   sameShares,
@@ -59,7 +60,8 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
   }
   const web = config.webui === undefined ? undefined : await loadWeb(config.webui, problems)
   const loaded: LoadedConfig = { ...config, shares, ...(web !== undefined && { web }) }
-  if (problems.length === 0) problems.push(...sameShares(loaded), ...writingFollowers(loaded))
+  if (problems.length === 0)
+    problems.push(...sameShares(loaded), ...writingFollowers(loaded), ...readableVaults(loaded))
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }

@@ -21,6 +21,7 @@ export type ProblemSource =
   | 'hook'
   | 'release'
   | 'vault'
+  | 'bucket'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {
