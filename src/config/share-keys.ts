@@ -88,7 +88,7 @@ export const SHARE: Keys<ShareShape> = {
   vault: works(
     bucketPlace.optional(),
     { type: '`"s3://BUCKET/PREFIX"`', default: 'in `dir`' },
-    'with a blind secret: keep the vault in a bucket of an S3-compatible server; `dir` then holds what waits for it. See [A vault in a bucket](backup.md#a-vault-in-a-bucket)',
+    'with a blind secret: keep the vault in a bucket of an S3-compatible server; `dir` then holds what waits for it. See [docs/buckets.md](buckets.md)',
   ),
   known_hosts: works(
     hosts.optional(),
