@@ -52,7 +52,7 @@ test('the script lowers the limits on what costs, and puts them back', () => {
   program('ip', 'echo "default via 192.0.2.1 dev wlan0 proto dhcp metric 600"')
   program('nmcli', '[ "$*" = "--get-values GENERAL.METERED device show wlan0" ] && echo "$METERED"')
   program('runuser', 'shift 3; exec "$@"')
-  program('shoal', 'echo "$@" >> "$SAID"; exit "${EXIT:-0}"')
+  program('shoal', 'echo "$@" >> "$SAID"; exit "$EXIT"')
   const said = path.join(root, 'said')
   const run = (action: string, METERED: string, EXIT = '0'): number | null =>
     spawnSync(path.join(FOLDER, '50-shoal-metered'), ['wlan0', action], {

@@ -34,7 +34,7 @@ const BY_KIND: Readonly<Record<string, string>> = {
   B: READ_ONLY,
   E: READ_ONLY,
   R: READ_ONLY,
-  F: 'its encrypted secret cannot be used, and blind nodes are not served yet: leave this folder to BitTorrent Sync for now',
+  F: 'its encrypted secret cannot be used: give this node the blind secret (shoal secret show --grade blind) and an empty folder',
   C: 'its one-time secret cannot be used: get the secret itself from a member, who sees it with shoal secret show',
 }
 

@@ -77,14 +77,17 @@ function ownState({ haltReason, standing, needFiles, drift }: MembersReport): st
 export function stateOf(member: MemberStanding): string {
   const { confirmed, answered, unreachableSince, expired, drift, needFiles, needBytes, behind, ahead } =
     member
+  const { grade, unreadable } = member
   if (unreachableSince !== null)
     return `${expired ? 'expired' : 'unreachable'} since ${shortTime(unreachableSince)}`
   if (confirmed) return 'in sync'
   if (answered === null) return 'has not answered'
+  if (unreadable) return 'holds what this blind device cannot tell'
   if (answered === 'halted' || answered === 'paused') return answered
   if (answered === 'unread') return 'cannot read some of its disk'
   if (drift > 0) return `${formatCount(drift, 'change')} of its own`
-  if (needFiles > 0) return `${formatCount(needFiles, 'path')} to do, ${formatBytes(needBytes)}`
+  if (needFiles > 0)
+    return `${formatCount(needFiles, grade === 'blind' ? 'piece' : 'path')} to do, ${formatBytes(needBytes)}`
   if (behind > 0) return `${formatCount(behind, 'record')} behind`
   if (ahead > 0) return `${formatCount(ahead, 'record')} ahead`
   return answered === 'working' ? 'looks at its disk' : 'differs'

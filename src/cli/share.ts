@@ -188,11 +188,11 @@ export function placesOf(asker: Asker, dir: string, { name, config, storage }: P
   }
 }
 
-/** The secret of a text that a share can be joined with. Throws SECRET_INVALID, NOT_YET. */
+/** The secret of a text that a share can be joined with. Throws SECRET_INVALID. */
 export function secretOf(text: string): Secret {
   const found = secretOrFault(text)
   if ('grade' in found) return found
-  throw new ShoalError(found.notYet === true ? 'NOT_YET' : 'SECRET_INVALID', found.message)
+  throw new ShoalError('SECRET_INVALID', found.message)
 }
 
 /** What runs it together with all configurations beside it. */

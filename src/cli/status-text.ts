@@ -1,6 +1,6 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
-import type { MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import type { BlindReport, MemberReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
@@ -19,9 +19,11 @@ export function formatStatus(report: StatusReport): string {
 export function memberState({
   connected,
   digestEqual,
+  unreadable,
   expired,
-}: MemberReport): 'in sync' | 'behind' | 'unreachable' | 'expired' {
+}: MemberReport): 'in sync' | 'behind' | 'unreachable' | 'expired' | 'cannot tell' {
   if (!connected) return expired ? 'expired' : 'unreachable'
+  if (unreadable) return 'cannot tell'
   return digestEqual ? 'in sync' : 'behind'
 }
 
@@ -32,20 +34,45 @@ function formatShare(share: ShareReport): string {
     ...(share.added ? [['folder', 'added by shoal add, not in the configuration'] as [string, string]] : []),
     ['grade', share.grade],
     ['state', haltReason === null ? (paused ?? state) : `${state}: ${haltReason}`],
-    ['content', amount(share.files, share.bytes)],
-    [
-      'missing',
-      share.needFiles + share.needBytes === 0 ? 'nothing' : amount(share.needFiles, share.needBytes),
-    ],
+    ...(share.blind === null ? formatContent(share) : formatBlind(share.blind)),
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
-    ['digest', share.digest.slice(0, 16)],
+    ...(share.blind === null ? [['digest', share.digest.slice(0, 16)] as [string, string]] : []),
     ['head', share.head],
-    ['conflicts', String(share.conflicts)],
-    ...formatDrift(share),
-    ...formatHooks(share),
+    ...(share.blind === null ? formatOwn(share) : []),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
+}
+
+function formatContent(share: ShareReport): [string, string][] {
+  const isWhole = share.needFiles + share.needBytes === 0
+  return [
+    ['content', amount(share.files, share.bytes)],
+    ['missing', isWhole ? 'nothing' : amount(share.needFiles, share.needBytes)],
+  ]
+}
+
+function formatOwn(share: ShareReport): [string, string][] {
+  return [['conflicts', String(share.conflicts)], ...formatDrift(share), ...formatHooks(share)]
+}
+
+/** What a blind node's vault holds. */
+function formatBlind(blind: BlindReport): [string, string][] {
+  const held = pieces(blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes)
+  const isWhole = blind.missingPieces === 0
+  const gone = pieces(blind.missingPastPieces, blind.missingPastBytes)
+  const past = pieces(blind.pastPieces, blind.pastBytes)
+  const dead = blind.deadBytes === 0 ? '' : `, ${formatBytes(blind.deadBytes)} of it to be reclaimed`
+  return [
+    ['content', `${held}, sealed`],
+    ['missing', isWhole ? 'nothing' : pieces(blind.missingPieces, blind.missingBytes)],
+    ['history', blind.missingPastPieces === 0 ? past : `${past}; ${gone} more are not to be had`],
+    ['vault', `${formatCount(blind.packs, 'pack')}, ${formatBytes(blind.vaultBytes)}${dead}`],
+  ]
+}
+
+function pieces(count: number, bytes: number): string {
+  return `${formatCount(count, 'piece')}, ${formatBytes(bytes)}`
 }
 
 /** A reader's own changes; more than their number only where there is more to say. */

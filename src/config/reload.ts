@@ -81,6 +81,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
     live: false,
     show: (value) => plain(value === true ? 'releases' : 'all'),
   },
+  history: { key: 'history', live: false },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },

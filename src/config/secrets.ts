@@ -4,6 +4,7 @@
 import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
 import {
+  blindHooks,
   type Config,
   type ParsedConfig,
   parseConfig,
@@ -61,7 +62,12 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
   const web = config.webui === undefined ? undefined : await loadWeb(config.webui, problems)
   const loaded: LoadedConfig = { ...config, shares, ...(web !== undefined && { web }) }
   if (problems.length === 0)
-    problems.push(...sameShares(loaded), ...writingFollowers(loaded), ...readableVaults(loaded))
+    problems.push(
+      ...sameShares(loaded),
+      ...writingFollowers(loaded),
+      ...blindHooks(loaded),
+      ...readableVaults(loaded),
+    )
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import type { DriftRule } from '../core/drift-rules.js'
 import { driftRules } from './drift-rules.js'
+import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import {
@@ -32,6 +33,7 @@ export interface ShareShape {
   readonly overwrite_changes: boolean
   readonly follow: 'all' | 'releases'
   readonly releases?: { readonly keep: number } | undefined
+  readonly history?: HistoryShape | undefined
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
@@ -78,7 +80,7 @@ export const SHARE: Keys<ShareShape> = {
       error: wrong('a secret, or {"file": "path of a file that holds it"}'),
     }),
     { type: 'text or object', default: 'required' },
-    'a write or read secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
+    'a write, read or blind secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
   ),
   dir: works(
     path,
@@ -109,6 +111,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.optional(),
     { type: 'flag', default: '`true`' },
     'keep what others replaced or deleted in the archive, `.shoal/archive`',
+  ),
+  history: works(
+    history.optional(),
+    { type: 'object', default: 'what [History](#history) says' },
+    'what of the past this node keeps: `{"keep": "30d", "keep_weekly": 26, "max_size": "500GB"}`',
   ),
   hard_links: works(
     flag.default(true),

@@ -107,6 +107,8 @@ export interface MemberReport {
   readonly address: string | null
   /** Whether its newest signed state shows our digest; of a blind node, that it lacks nothing of what is read here. */
   readonly digestEqual: boolean
+  /** Whether this device is blind and cannot tell what the member holds. */
+  readonly unreadable: boolean
   /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
   /** ISO 8601; null: never since enrolment was learnt. */
@@ -219,6 +221,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   digestEqual: z.boolean(),
   lastSeen: z.string().nullable(),
   // A daemon of an earlier version says nothing of these.
+  unreadable: z.boolean().default(false),
   drift: count.default(0),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),

@@ -1,6 +1,7 @@
 // How much of the past is kept: everything of a last while, and from before that, snapshots: the ends of the last hours,
 // days, weeks (from Monday on) and months, in UTC. A snapshot is an instant, and what stood then is kept whole.
 // Promises: what a policy lets go it never asks for again, however the clock goes on; what is live is never let go.
+import type { Grade } from './grade.js'
 
 /** What of the past is kept. Counts are at least 0. */
 export interface Retention {
@@ -33,6 +34,7 @@ export interface GenerationTimes {
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const WEEK_MS = 7 * DAY_MS
+const MONTH_MS = 31 * DAY_MS
 /** 1970 began on a Thursday: this is the Monday after. */
 const FIRST_MONDAY_MS = 4 * DAY_MS
 
@@ -54,6 +56,19 @@ export const DEFAULT_RETENTION: Retention = {
   weekly: 26,
   monthly: 24,
   maxBytes: undefined,
+}
+
+/** What a share keeps whose `history` says nothing: what the archive holds of a readable one is bounded by its age alone. */
+export function retentionFor(history: Retention | undefined, grade: Grade): Retention {
+  return history ?? (grade === 'blind' ? DEFAULT_RETENTION : KEEP_ALL)
+}
+
+/**
+ * For how long anything may be kept at all: nothing older is asked for by any snapshot. Infinity: for ever. For what is
+ * known to be old without being known to have stood at an instant.
+ */
+export function reachMs({ keepMs, hourly, daily, weekly, monthly }: Retention): number {
+  return Math.max(keepMs, hourly * HOUR_MS, daily * DAY_MS, weekly * WEEK_MS, monthly * MONTH_MS)
 }
 
 /**

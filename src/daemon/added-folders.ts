@@ -73,8 +73,7 @@ export class AddedFolders {
     onTaken: (settings: ShareConfig<Secret>) => void,
   ): Promise<ShareConfig<Secret>> {
     const found = secretOrFault(folder.secret)
-    if (!('grade' in found))
-      throw new ShoalError(found.notYet === true ? 'NOT_YET' : 'SECRET_INVALID', found.message)
+    if (!('grade' in found)) throw new ShoalError('SECRET_INVALID', found.message)
     if (this.#list.some(({ kept }) => kept.dir === folder.dir))
       throw new ShoalError('EXISTS', `${folder.dir} is shared already`)
     const settings = await addedShare(config, folder, this.#file.path)

@@ -13,7 +13,17 @@ export interface LogSink {
 
 /** Fields that hold keys in our own types, should one be logged without its guard (keys.ts). */
 const KEY_FIELDS: ReadonlySet<string> = new Set([
-  ...['authKey', 'beaconKey', 'blockKey', 'entryKey', 'blindStateKey', 'feedBlockKey', 'keyPair', 'masterSeed', 'pieceKey'],
+  ...[
+    'authKey',
+    'beaconKey',
+    'blockKey',
+    'entryKey',
+    'blindStateKey',
+    'feedBlockKey',
+    'keyPair',
+    'masterSeed',
+    'pieceKey',
+  ],
   ...['sealKey', 'secret', 'secretKey', 'seed', 'signingSecretKey', 'sivKey', 'stateKey', 'topic'],
 ])
 /** Nothing that is worth logging lies deeper. */

@@ -6,9 +6,10 @@ import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { invariant } from '../core/error.js'
-import { KEEP_ALL } from '../core/retention.js'
+import { DEFAULT_RETENTION, KEEP_ALL } from '../core/retention.js'
 import { keysOf, type Secret, type ShareKeys } from '../core/secret.js'
 import type { FeedStore } from '../feed/store.js'
+import { archiveDays } from '../folder/archive-age.js'
 import type { FolderPool } from '../folder/pool.js'
 import type { HookSlots } from '../hooks/slots.js'
 import type { AccountCache } from '../instance/account-cache.js'
@@ -230,7 +231,7 @@ export class Shares {
       {
         ...{ dir, keys, secret, database, feeds, identity, rates, log },
         openStorage: () => openStorage(settings, share, rates, log),
-        history: KEEP_ALL,
+        history: settings.history ?? DEFAULT_RETENTION,
         offsite: false,
         deviceName: this.#o.config().deviceName,
         instance: swarm.instance,
@@ -259,11 +260,11 @@ function openStorage(
   })
 }
 
-function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
+function shareSettings(config: Config, { keepReleases, history }: ShareConfig): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
-    trashTtlDays,
+    trashTtlDays: archiveDays(trashTtlDays, history ?? KEEP_ALL),
     maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
     peerExpirationDays,
     keepReleases,

@@ -120,8 +120,11 @@ export class BlindIndex {
     return readRefs(this.#refs.get(id))
   }
 
-  /** All pieces of a feed by number, a chunk of at most 64 at a time; what is announced meanwhile may be left out. */
-  *piecesOf(feed: number): Generator<readonly AnnouncedPiece[]> {
+  /**
+   * All pieces of a feed by number, a chunk of at most 64 at a time, each with the number that the next one begins at or
+   * after. What is announced below that is left out.
+   */
+  *piecesOf(feed: number): Generator<{ readonly pieces: readonly AnnouncedPiece[]; readonly end: number }> {
     let from = pairKey(feed, 0)
     const end = pairKey(feed + 1, 0)
     for (;;) {
@@ -133,7 +136,7 @@ export class BlindIndex {
         const piece = pieceIn(row.value, base + slot)
         if (piece !== undefined) pieces.push(piece)
       }
-      yield pieces
+      yield { pieces, end: base + SLOTS }
       from = keyAfter(row.key)
     }
   }

@@ -240,7 +240,7 @@ describe('parseConfig', () => {
     },
     {
       name: 'a blind node with a hook',
-      text: one(', "on_change": [{"run": ["true"]}]').replace(W, B),
+      text: one(', "on_change": [{"match": "*", "run": ["/bin/true"]}]').replace(W, B),
       says: /shared_folders\[0\]\.on_change: is set with a blind secret/,
     },
     {

@@ -87,6 +87,7 @@ export function member(name: string, changes: Partial<MemberReport> = {}): Membe
     transport: 'tcp',
     address: '127.0.0.1:4444',
     digestEqual: true,
+    unreadable: false,
     drift: 0,
     lastSeen: '2026-11-20T18:02:03.000Z',
     expired: false,

@@ -58,6 +58,7 @@ function share(clockAheadMs: number | undefined): Share {
     pausing: { pausedMs: undefined },
     peers: [peer],
     isWriter: () => false,
+    blindMembers: { all: () => [] },
     members: {
       all: () => [member(near, 'near', 90), member(lately, 'lately', 6), member(longAgo, 'gone', 8)],
     },

@@ -38,6 +38,7 @@ function shareWith(
   const stats = { inFlightBytes: 64, stalled: true, choked: false, downRate: 10, upRate: 20 }
   const share = {
     dir: '/srv',
+    blindMembers: { all: () => [] },
     state: 'syncing',
     index: { counts: { needFiles, needBytes: 40 } },
     holding: HOLDING,

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { FolderReport } from '../../src/control/schema-folders.js'
 import { KEY_BYTES } from '../../src/core/keys.js'
-import { deriveSecret, formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import type { VerifyReport } from '../../src/daemon/verify/report.js'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 
@@ -78,7 +78,6 @@ describe('folders that are added while the daemon runs', () => {
     await refused('EXISTS', /is shared already/, more(anna), other)
     await refused('EXISTS', /is the folder of this share already/, free, text)
     await refused('SECRET_INVALID', /./, free, `${text.slice(0, -3)}qqq`)
-    await refused('NOT_YET', /blind/, free, formatSecret(deriveSecret(secret, 'blind')))
     await refused('USAGE', /absolute/, 'more', other)
     await refused('CONFIG_INVALID', /storage_path/, anna.storage, other)
     await assert.rejects(anna.client.removeShare({ share: 0 }), { code: 'USAGE' })

@@ -42,7 +42,7 @@ export function syncMeter(givesUpInMs: () => number): Meter {
     const waiting = { givesUpInMs: givesUpInMs(), detail: waitedFor(shares) }
     if (bytes > 0) return { done: mostBytes - bytes, total: mostBytes, unit: 'bytes', ...waiting }
     if (files > 0) return { done: mostFiles - files, total: mostFiles, unit: 'path', ...waiting }
-    const members = shares.flatMap((share) => share.members)
+    const members = shares.flatMap((share) => share.members).filter(({ unreadable }) => !unreadable)
     const equal = members.filter(({ connected, digestEqual }) => connected && digestEqual)
     if (members.length === 0) return { done: 0, unit: 'member', ...waiting }
     return { done: equal.length, total: members.length, unit: 'member', ...waiting }

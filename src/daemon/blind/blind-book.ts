@@ -39,6 +39,8 @@ export interface BookOptions {
   readonly nowMs: () => number
   /** Gives others a turn during a walk. */
   readonly breathe?: () => Promise<void>
+  /** Chunks of 64 pieces looked at before that. */
+  readonly chunksATurn?: number
 }
 
 /** What a look through all pieces found. */
@@ -286,17 +288,17 @@ export class BlindBook {
     visit: (feed: number, piece: AnnouncedPiece) => void,
     passed: (feed: number, next: number) => void = () => undefined,
   ): Promise<boolean> {
-    const { index, breathe } = this.#o
+    const { index, breathe, chunksATurn = CHUNKS_A_TURN } = this.#o
     let turn = 0
     for (const feed of feeds) {
       passed(feed, 0)
-      for (const chunk of index.piecesOf(feed)) {
+      for (const { pieces, end } of index.piecesOf(feed)) {
         if (this.#stopped) return false
         index.transaction(() => {
-          for (const piece of chunk) visit(feed, piece)
-          passed(feed, (chunk.at(-1)?.number ?? 0) + 1)
+          for (const piece of pieces) visit(feed, piece)
+          passed(feed, end)
         })
-        if (++turn % CHUNKS_A_TURN === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
+        if (++turn % chunksATurn === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
       }
       passed(feed, Number.POSITIVE_INFINITY)
     }

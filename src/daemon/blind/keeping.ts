@@ -50,7 +50,7 @@ export class Keeping {
 
   /**
    * Opens a vault, takes over what it knows and the database does not (B3), and looks through all of it. SHARE_UNUSABLE if
-   * it is another share's. The storage is the vault's from then on, also if this fails.
+   * it is another share's. The storage is closed in the end, also if this fails.
    */
   static async open(options: KeepingOptions): Promise<Keeping> {
     const { storage, database, keys, log, vaultPrefix } = options
@@ -62,6 +62,9 @@ export class Keeping {
     }
     const vault = await Vault.open({
       ...{ storage, shareId: keys.shareId, database, prefix: vaultPrefix, log, onDamaged },
+    }).catch(async (thrown: unknown) => {
+      await storage.close()
+      throw thrown
     })
     try {
       keeping = new Keeping(options, vault)

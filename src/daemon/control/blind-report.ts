@@ -112,6 +112,7 @@ export function passedMemberReports(
     name: nameOf(share, device),
     grade: share.isWriter(device) ? 'write' : 'read',
     digestEqual: false,
+    unreadable: true,
   }))
 }
 
@@ -128,6 +129,7 @@ function rowOf(
     connected: peer !== undefined,
     transport: peer?.transport ?? null,
     address: peer?.address ?? null,
+    unreadable: false,
     drift: 0,
     lastSeen: isoTime(peer === undefined ? lastSeenMs : nowMs),
     expired: peer === undefined && isExpired(lastSeenMs, nowMs, peerExpirationDays),

@@ -168,6 +168,7 @@ function memberReports(share: Share, limits: MemberLimits, nowMs: number): Membe
       address: peer?.address ?? null,
       // What the run before the present one signed says nothing of what this one is going to find.
       digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
+      unreadable: false,
       drift: state.drift,
       lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
       expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),

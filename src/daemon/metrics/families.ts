@@ -44,6 +44,16 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_drift_restored_total: counter('How often local changes were put back', 'share'),
   shoal_share_problems: gauge('Problems with single paths, or with the share as a whole', 'share', 'code'),
+  shoal_vault_pieces: gauge(
+    'Of a blind node: pieces in its vault; kind is live or past, missing those that it lacks of the live ones, missing_past of the others',
+    'share',
+    'kind',
+  ),
+  shoal_vault_piece_bytes: gauge('Their sealed bytes', 'share', 'kind'),
+  shoal_vault_bytes: gauge('What the packs of a vault take', 'share'),
+  shoal_vault_dead_bytes: gauge('Bytes of them that compaction brings back', 'share'),
+  shoal_vault_packs: gauge('Packs of a vault', 'share'),
+
   shoal_hook_failed: gauge('1: the last run of the hook failed', 'share', 'hook'),
   shoal_hook_pending_paths: gauge('Changed paths that the hook has not been run for', 'share', 'hook'),
 

@@ -94,6 +94,7 @@ function shareSamples(share: ShareReport): Sample[] {
     sample('shoal_share_drift_waiting', driftDetail.waiting, labels),
     sample('shoal_drift_restored_total', driftDetail.restored, labels),
     ...problemSamples(share),
+    ...vaultSamples(share),
     ...share.hooks.flatMap((hook) => {
       const ofHook = { ...labels, hook: String(hook.number) }
       const hasFailed = hook.state === 'failed' || hook.state === 'retrying'
@@ -102,6 +103,26 @@ function shareSamples(share: ShareReport): Sample[] {
         sample('shoal_hook_pending_paths', hook.pending, ofHook),
       ]
     }),
+  ]
+}
+
+/** Of a blind share alone. */
+function vaultSamples({ dir, blind }: ShareReport): Sample[] {
+  if (blind === null) return []
+  const kinds = [
+    ['live', blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes],
+    ['missing', blind.missingPieces, blind.missingBytes],
+    ['past', blind.pastPieces, blind.pastBytes],
+    ['missing_past', blind.missingPastPieces, blind.missingPastBytes],
+  ] as const
+  return [
+    ...kinds.flatMap(([kind, pieces, bytes]) => [
+      sample('shoal_vault_pieces', pieces, { share: dir, kind }),
+      sample('shoal_vault_piece_bytes', bytes, { share: dir, kind }),
+    ]),
+    sample('shoal_vault_bytes', blind.vaultBytes, { share: dir }),
+    sample('shoal_vault_dead_bytes', blind.deadBytes, { share: dir }),
+    sample('shoal_vault_packs', blind.packs, { share: dir }),
   ]
 }
 

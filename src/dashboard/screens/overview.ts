@@ -175,9 +175,10 @@ function hereBar(share: ShareItem): Words {
 
 function membersCell({ report }: ShareItem): Words {
   const { members } = report
-  const counted = members.filter(({ expired }) => !expired)
+  const counted = members.filter(({ expired, unreadable }) => !expired && !unreadable)
   const equal = counted.filter(({ connected, digestEqual }) => connected && digestEqual).length
   if (members.length === 0) return [span('alone', 'muted')]
+  if (counted.length === 0) return [span(String(members.length), 'muted')]
   return [span(`${equal}/${counted.length}`, equal === counted.length ? 'good' : 'warn')]
 }
 
@@ -203,8 +204,12 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
     fact(
       'content',
       joined([
-        `${grouped(report.files)} files, ${formatBytes(report.bytes)}`,
-        [span(`digest ${report.digest.slice(0, 16)}`, 'muted')],
+        report.blind === null
+          ? `${grouped(report.files)} files, ${formatBytes(report.bytes)}`
+          : `${formatCount(report.blind.pieces - report.blind.missingPieces, 'sealed piece')}, ${formatBytes(report.bytes)}`,
+        report.blind === null
+          ? [span(`digest ${report.digest.slice(0, 16)}`, 'muted')]
+          : [span(`history ${formatBytes(report.blind.pastBytes)}`, 'muted')],
       ]),
     ),
     fact(
@@ -251,7 +256,9 @@ function stateWords(share: ShareItem): Words {
   return joined(
     [
       [stateOf(share)],
-      files + bytes === 0 ? 'nothing missing' : `${amount(files, bytes)} missing`,
+      files + bytes === 0
+        ? 'nothing missing'
+        : `${amount(files, bytes, report.blind === null ? 'file' : 'piece')} missing`,
       files + bytes > 0 ? `${Math.min(99, here)} % is here` : '',
       left === undefined ? '' : `about ${duration(left)} left`,
     ],

@@ -1,5 +1,5 @@
 // The members of all shares: who is there, by what way, how far each is, and what moves.
-import { formatBytes } from '../../cli/text.js'
+import { formatBytes, formatCount } from '../../cli/text.js'
 import type { MemberReport } from '../../control/schema.js'
 import type { PeerLive } from '../../control/schema-live.js'
 import { ago, bar, dateTime, duration, milliseconds, percent, perSecond } from '../model/format.js'
@@ -80,9 +80,9 @@ function shortState(member: MemberReport, live: PeerLive | undefined, isBehind: 
     return member.expired ? span('gone for long', 'muted') : span('unreachable', 'bad')
   if (live === undefined) return span('connected', 'muted')
   if (live.stalled) return span('stalled', 'bad')
+  if (member.unreadable) return span('sealed to us', 'muted')
   if (live.inSync) return span('in sync', 'good')
-  if (live.needFiles > 0)
-    return span(`${live.needFiles} file${live.needFiles === 1 ? '' : 's'} behind`, 'warn')
+  if (live.needFiles > 0) return span(`${formatCount(live.needFiles, unitOf(member))} behind`, 'warn')
   if (member.drift > 0) return span(`${member.drift} changed there`, 'warn')
   // It needs nothing, and holds something else: if something is missing here, that is what it has.
   return isBehind ? span('ahead', 'accent') : span('differs', 'warn')
@@ -104,8 +104,13 @@ export function memberState(
     return span(member.expired ? `${text}, not waited for, ${since}` : `${text} ${since}`, tone)
   }
   if (live !== undefined && !live.inSync && live.needFiles > 0)
-    return span(`${amount(live.needFiles, live.needBytes)} behind`, tone)
+    return span(`${amount(live.needFiles, live.needBytes, unitOf(member))} behind`, tone)
   return span(text, tone)
+}
+
+/** What is counted of it. */
+function unitOf({ grade }: MemberReport): string {
+  return grade === 'blind' ? 'piece' : 'file'
 }
 
 function heldPart({ heldPieces, totalPieces }: PeerLive): number {

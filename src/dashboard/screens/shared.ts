@@ -31,8 +31,8 @@ export function rateCell(bytesPerSecond: number, tone: Tone): Span {
 }
 
 /** "12 files, 1.2 GiB" */
-export function amount(files: number, bytes: number): string {
-  return bytes === 0 ? formatCount(files, 'file') : `${formatCount(files, 'file')}, ${formatBytes(bytes)}`
+export function amount(count: number, bytes: number, unit = 'file'): string {
+  return bytes === 0 ? formatCount(count, unit) : `${formatCount(count, unit)}, ${formatBytes(bytes)}`
 }
 
 /** A column of the share's name. */

@@ -140,6 +140,10 @@ test('every metric is on the dashboard or in a rule, unless it is for other uses
     'shoal_share_info',
     'shoal_share_pieces',
     'shoal_share_transfers',
+    'shoal_vault_bytes',
+    'shoal_vault_dead_bytes',
+    'shoal_vault_packs',
+    'shoal_vault_piece_bytes',
   ])
 })
 

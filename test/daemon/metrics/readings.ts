@@ -32,6 +32,10 @@ export function fullReadings(): Readings {
     status: status(
       share({
         hooks: [hook],
+        blind: {
+          ...{ pieces: 9, bytes: 900, missingPieces: 1, missingBytes: 100, pastPieces: 2, pastBytes: 200 },
+          ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
+        },
         problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
         members: [member('nas', { grade: 'read', clockAheadMs: -250 }), member('phone')],
       }),

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import type { DeviceId, WriterId } from '../../../src/core/ids.js'
+import type { PieceInfo } from '../../../src/core/piece.js'
+import type { PublicPart } from '../../../src/core/record.js'
+import { KEEP_ALL, type Retention } from '../../../src/core/retention.js'
+import { BlindBook } from '../../../src/daemon/blind/blind-book.js'
+import { BlindIndex } from '../../../src/store/blind-index.js'
+import { MemoryDatabase } from '../../../src/store/memory.js'
+import { patternBytes } from '../../core/piece-pattern.js'
+
+const A = 'a1a1a1a1a1a1a1a1' as WriterId
+const B = 'b2b2b2b2b2b2b2b2' as WriterId
+const HOUR = 3_600_000
+const NOW = 1_760_000_000_000
+
+function piece(n: number): PieceInfo {
+  return { id: patternBytes(32, n), length: 100 + n }
+}
+
+interface Made {
+  readonly index: BlindIndex
+  readonly book: BlindBook
+  readonly held: Set<string>
+  /** Takes over the next record of a feed: pieces under numbers. */
+  say(writer: WriterId, announced: readonly [number: number, piece: number][], more?: More): void
+  store(...pieces: number[]): void
+}
+
+interface More {
+  readonly atMs?: number
+  readonly kind?: 'delta' | 'checkpoint'
+  readonly checkpoint?: number
+}
+
+function make(policy: Retention = KEEP_ALL, nowMs = NOW): Made {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const held = new Set<string>()
+  const vault = { has: (id: Buffer) => held.has(id.toString('hex')) }
+  const book = new BlindBook({
+    index,
+    vault,
+    policy: () => policy,
+    nowMs: () => nowMs,
+    breathe: async () => {},
+    chunksATurn: 1,
+  })
+  const rowOf = (writer: WriterId) => {
+    const key = Buffer.alloc(32)
+    const device = 'ab'.repeat(32) as DeviceId
+    return index.feeds.add({
+      writer,
+      key,
+      device,
+      deviceName: writer,
+      epoch: 0,
+      certificate: Buffer.alloc(0),
+    })
+  }
+  return {
+    index,
+    book,
+    held,
+    say(writer, announced, { atMs = NOW, kind = 'delta', checkpoint } = {}) {
+      const feed = rowOf(writer)
+      const part: PublicPart = {
+        header: { kind, timeMs: atMs, view: [], checkpoint },
+        announcements: announced.map(([first, n]) => ({ first, pieces: [piece(n)] })),
+      }
+      book.takeOver(feed, feed.next, part)
+    },
+    store(...pieces) {
+      for (const n of pieces) held.add(piece(n).id.toString('hex'))
+      book.stored(pieces.map(piece))
+    },
+  }
+}
+
+const numbersOf = ({ book }: Made): string => {
+  const { live, missing, past, missingPast } = book.counts
+  return [live, missing, past, missingPast].map(({ pieces }) => pieces).join(' ')
+}
+
+describe('what a blind node should hold', () => {
+  it('counts a piece once, whoever announces it, and misses it until it is stored', () => {
+    const made = make()
+    made.say(A, [
+      [0, 1],
+      [1, 2],
+    ])
+    made.say(B, [
+      [0, 2],
+      [1, 3],
+    ])
+    assert.equal(numbersOf(made), '3 3 0 0')
+    made.store(2)
+    assert.equal(numbersOf(made), '3 2 0 0')
+    assert.deepEqual(
+      made.index.missingAfter(undefined, 10).refs.map(({ feed, index }) => `${feed}.${index}`),
+      ['1.0', '2.1'],
+    )
+    assert.equal(made.book.counts.missing.bytes, 101 + 103)
+  })
+
+  it('keeps what a checkpoint leaves out for as long as the policy does', async () => {
+    const day: Retention = { ...KEEP_ALL, keepMs: 24 * HOUR }
+    const made = make(day)
+    const old = { atMs: NOW - 100 * HOUR }
+    made.say(
+      A,
+      [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+      ],
+      old,
+    )
+    made.store(1, 2, 3)
+    made.say(A, [[1, 2]], { ...old, kind: 'checkpoint' })
+    // Not whole yet: nothing is of the past.
+    await made.book.survey()
+    assert.equal(numbersOf(made), '3 0 0 0')
+    made.say(A, [[3, 4]], { atMs: NOW - 50 * HOUR, checkpoint: 1 })
+    assert.equal(made.book.isStale, true)
+    const { dead } = await made.book.survey()
+    // Over for longer than the policy keeps: its two pieces may go, the restated one and the new one are live.
+    assert.deepEqual(
+      dead.map(({ id }) => id.toString('hex')).sort(),
+      [1, 3].map((n) => piece(n).id.toString('hex')).sort(),
+    )
+    assert.equal(numbersOf(made), '2 1 0 0')
+    // Said again before it is dropped, it stays; said again after, it is fetched again.
+    made.say(A, [[4, 1]], { checkpoint: 1 })
+    assert.deepEqual(
+      made.book.stillDead(dead).map(({ id }) => id),
+      [piece(3).id],
+    )
+    made.held.delete(piece(3).id.toString('hex'))
+    made.held.delete(piece(1).id.toString('hex'))
+    made.book.recheck(dead)
+    await made.book.survey()
+    assert.equal(numbersOf(made), '3 2 0 0')
+  })
+
+  it('keeps the past within max_size, the oldest goes first, and does not fetch it again', async () => {
+    const made = make({ ...KEEP_ALL, maxBytes: 250 })
+    for (let generation = 0; generation < 4; generation++) {
+      const atMs = NOW - (100 - generation * 20) * HOUR
+      const block = made.index.feeds.byWriter(A)?.next ?? 0
+      made.say(A, [[generation, generation]], { atMs, kind: generation === 0 ? 'delta' : 'checkpoint' })
+      made.say(A, [], { atMs, ...(generation === 0 ? {} : { checkpoint: block }) })
+      made.store(generation)
+    }
+    const { dead } = await made.book.survey()
+    assert.deepEqual(
+      dead.map(({ id }) => id),
+      [piece(0).id],
+    )
+    assert.equal(numbersOf(made), '1 0 2 0')
+    made.held.delete(piece(0).id.toString('hex'))
+    const again = await made.book.survey()
+    assert.deepEqual(again.dead, [])
+    assert.equal(numbersOf(made), '1 0 2 0')
+    assert.equal(made.index.missingAfter(undefined, 10).refs.length, 0)
+  })
+
+  it('wants what is lost again', async () => {
+    const made = make()
+    made.say(A, [
+      [0, 1],
+      [5, 1],
+      [6, 2],
+    ])
+    made.store(1, 2)
+    made.held.delete(piece(1).id.toString('hex'))
+    assert.deepEqual(made.book.lost([piece(1).id]).get(A), [0, 5])
+    assert.equal(numbersOf(made), '2 1 0 0')
+    assert.equal(made.book.lost([piece(1).id]).size, 0)
+  })
+
+  it('lets the first announcement of a number stand', () => {
+    const made = make()
+    made.say(A, [[0, 1]])
+    const feed = made.index.feeds.byWriter(A)!
+    const header = { kind: 'delta' as const, timeMs: NOW, view: [], checkpoint: undefined }
+    const { contradictions } = made.book.takeOver(feed, 1, {
+      header,
+      announcements: [{ first: 0, pieces: [piece(9)] }],
+    })
+    assert.equal(contradictions, 1)
+    assert.deepEqual(made.index.at(feed.number, 0)?.id, piece(1).id)
+  })
+
+  it('counts alike step by step and in a survey, also in one under way meanwhile', async () => {
+    const step = fc.oneof(
+      fc.record({
+        type: fc.constant('say' as const),
+        writer: fc.constantFrom(A, B),
+        pieces: fc.array(fc.nat(30), { maxLength: 5 }),
+        isCheckpoint: fc.boolean(),
+      }),
+      fc.record({ type: fc.constant('store' as const), pieces: fc.array(fc.nat(30), { maxLength: 8 }) }),
+      fc.record({ type: fc.constant('lose' as const), piece: fc.nat(30) }),
+      fc.record({ type: fc.constant('survey' as const), steps: fc.nat(3) }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const made = make({ ...KEEP_ALL, keepMs: 10 * HOUR })
+        const numbers = new Map<WriterId, number>()
+        let atMs = NOW - 60 * HOUR
+        let underway: Promise<unknown> = Promise.resolve()
+        for (const each of steps) {
+          if (each.type === 'survey') {
+            await underway
+            underway = made.book.survey()
+            for (let i = 0; i < each.steps; i++) await Promise.resolve()
+          } else if (each.type === 'store') {
+            const known = each.pieces.filter((n) => made.index.refsOf(piece(n).id).length > 0)
+            made.store(...new Set(known))
+          } else if (each.type === 'lose') {
+            if (!made.held.delete(piece(each.piece).id.toString('hex'))) continue
+            made.book.lost([piece(each.piece).id])
+          } else {
+            const { writer, pieces, isCheckpoint } = each
+            const first = numbers.get(writer) ?? 0
+            numbers.set(writer, first + pieces.length)
+            const block = made.index.feeds.byWriter(writer)?.next ?? 0
+            atMs += 3 * HOUR
+            const announced = pieces.map((n, i): [number, number] => [(first + i) * 40, n])
+            const kind = isCheckpoint ? 'checkpoint' : 'delta'
+            made.say(writer, announced, { atMs, kind })
+            if (isCheckpoint && block > 0) made.say(writer, [], { atMs, checkpoint: block })
+          }
+        }
+        await underway
+        while (made.book.isStale) await made.book.survey()
+        const counted = numbersOf(made)
+        await made.book.survey()
+        assert.equal(numbersOf(made), counted)
+        const { missing, missingPast } = made.book.counts
+        const { refs } = made.index.missingAfter(undefined, 1000)
+        assert.equal(refs.length, missing.pieces + missingPast.pieces)
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
