@@ -81,43 +81,43 @@ const ID_BYTES = 32
 const FIRST_SLOTS = 1024
 /** Above, chains grow long. */
 const MAX_FILL = 0.7
-const PACK_UNIT = 2 ** 32
-/** A slot's location: never used, or used by what is gone (a chain goes on there). */
+/** In place of a pack's number: a slot never used, or one of what is gone (a chain goes on there). */
 const EMPTY = 0
-const GONE = -1
+const GONE = 0xffffffff
 
 class PiecePlaces {
   #slots = FIRST_SLOTS
   /** Slots that are not EMPTY. */
   #used = 0
   #ids = Buffer.alloc(FIRST_SLOTS * ID_BYTES)
-  /** Pack * 2^32 + offset; packs count from 1. */
-  #at = new Float64Array(FIRST_SLOTS)
+  #packs = new Uint32Array(FIRST_SLOTS)
+  #offsets = new Uint32Array(FIRST_SLOTS)
   #lengths = new Uint32Array(FIRST_SLOTS)
   /** Slots in the order of their ids. */
   #sorted: Uint32Array | undefined
 
   get(key: Buffer): Place | undefined {
     const slot = this.#find(key)
-    return this.#at[slot]! > 0 ? this.#place(slot) : undefined
+    return this.#isUsed(slot) ? this.#place(slot) : undefined
   }
 
   put(key: Buffer, { pack, offset, length }: Place): void {
     if (this.#used >= this.#slots * MAX_FILL) this.#grow()
     const slot = this.#find(key)
-    if (this.#at[slot]! <= 0) {
+    if (!this.#isUsed(slot)) {
       this.#used++
       this.#sorted = undefined
       key.copy(this.#ids, slot * ID_BYTES, 1)
     }
-    this.#at[slot] = pack * PACK_UNIT + offset
+    this.#packs[slot] = pack
+    this.#offsets[slot] = offset
     this.#lengths[slot] = length
   }
 
   remove(key: Buffer): void {
     const slot = this.#find(key)
-    if (this.#at[slot]! <= 0) return
-    this.#at[slot] = GONE
+    if (!this.#isUsed(slot)) return
+    this.#packs[slot] = GONE
     this.#sorted = undefined
   }
 
@@ -141,9 +141,9 @@ class PiecePlaces {
   #find(key: Buffer): number {
     // Ids are hashes.
     let slot = key.readUInt32LE(1) & (this.#slots - 1)
-    while (this.#at[slot] !== EMPTY) {
+    while (this.#packs[slot] !== EMPTY) {
       const isIt =
-        this.#at[slot] !== GONE &&
+        this.#packs[slot] !== GONE &&
         this.#ids.compare(key, 1, 1 + ID_BYTES, slot * ID_BYTES, (slot + 1) * ID_BYTES) === 0
       if (isIt) return slot
       slot = (slot + 1) & (this.#slots - 1)
@@ -152,20 +152,23 @@ class PiecePlaces {
   }
 
   #grow(): void {
-    const [slots, ids, at, lengths] = [this.#slots, this.#ids, this.#at, this.#lengths]
+    const [slots, ids, packs, offsets] = [this.#slots, this.#ids, this.#packs, this.#offsets]
+    const lengths = this.#lengths
     this.#slots = slots * 2
     this.#used = 0
     this.#ids = Buffer.alloc(this.#slots * ID_BYTES)
-    this.#at = new Float64Array(this.#slots)
+    this.#packs = new Uint32Array(this.#slots)
+    this.#offsets = new Uint32Array(this.#slots)
     this.#lengths = new Uint32Array(this.#slots)
     this.#sorted = undefined
     const key = Buffer.alloc(1 + ID_BYTES)
     for (let slot = 0; slot < slots; slot++) {
-      if (at[slot]! <= 0) continue
+      if (packs[slot] === EMPTY || packs[slot] === GONE) continue
       ids.copy(key, 1, slot * ID_BYTES, (slot + 1) * ID_BYTES)
       const to = this.#find(key)
       key.copy(this.#ids, to * ID_BYTES, 1)
-      this.#at[to] = at[slot]!
+      this.#packs[to] = packs[slot]!
+      this.#offsets[to] = offsets[slot]!
       this.#lengths[to] = lengths[slot]!
       this.#used++
     }
@@ -174,7 +177,7 @@ class PiecePlaces {
   #inOrder(): Uint32Array {
     if (this.#sorted !== undefined) return this.#sorted
     const slots: number[] = []
-    for (let slot = 0; slot < this.#slots; slot++) if (this.#at[slot]! > 0) slots.push(slot)
+    for (let slot = 0; slot < this.#slots; slot++) if (this.#isUsed(slot)) slots.push(slot)
     const ids = this.#ids
     this.#sorted = Uint32Array.from(slots).sort((a, b) =>
       ids.compare(ids, b * ID_BYTES, (b + 1) * ID_BYTES, a * ID_BYTES, (a + 1) * ID_BYTES),
@@ -189,8 +192,11 @@ class PiecePlaces {
     return key
   }
 
+  #isUsed(slot: number): boolean {
+    return this.#packs[slot] !== EMPTY && this.#packs[slot] !== GONE
+  }
+
   #place(slot: number): Place {
-    const at = this.#at[slot]!
-    return { pack: Math.floor(at / PACK_UNIT), offset: at % PACK_UNIT, length: this.#lengths[slot]! }
+    return { pack: this.#packs[slot]!, offset: this.#offsets[slot]!, length: this.#lengths[slot]! }
   }
 }

@@ -23,7 +23,7 @@ export function noRoom(what: string, cause?: unknown): ShoalError {
 
 /** Whether something failed for lack of room alone: it can be tried again when there is some. */
 export function isVaultFull(thrown: unknown): boolean {
-  return thrown instanceof ShoalError && thrown.details['isVaultFull'] === true
+  return thrown instanceof ShoalError && thrown.details.isVaultFull === true
 }
 
 /** A pack is not there, or shorter than it should be. */
@@ -37,7 +37,7 @@ export function isNotThere(thrown: unknown): boolean {
 
 /** The medium gives back an error for these bytes (EIO): as bad as a flipped bit, if the rest can still be read. */
 export function isBadMedium(thrown: unknown): boolean {
-  return thrown instanceof ShoalError && thrown.details['code'] === 'EIO'
+  return thrown instanceof ShoalError && thrown.details.code === 'EIO'
 }
 
 /** For what opens a vault for reading alone. */

@@ -137,7 +137,7 @@ export class Tail {
       this.#frames.push({ key, offset: places[i]!.offset, length: places[i]!.length })
     })
     this.#catalog.transaction(() => {
-      frames.forEach((frame, i) => commit(frame, places[i]!))
+      for (const [i, frame] of frames.entries()) commit(frame, places[i]!)
       this.#catalog.cover(this.#number, this.#bytes)
     })
   }
