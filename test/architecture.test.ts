@@ -96,7 +96,10 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */
 const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as const
 /** What a daemon loads only when it is asked for it: it idles for months, and there may be many. */
-const LATE = { file: 'daemon/service.ts', packages: ['hyperdht', 'hyperswarm', 'prom-client'] } as const
+const LATE = {
+  file: 'daemon/service.ts',
+  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'prom-client'],
+} as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
 

@@ -47,7 +47,8 @@ export function addFolderCommands(program: Command, io: CliIo, setExit: (code: n
     )
 }
 
-function hostOption(flags: string, description: string): Option {
+/** An option that may be given again, each time with a host and a port. */
+export function hostOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text, before: string[] = []) => {
     try {
       const { host, port } = parseHostPort(text, 1)

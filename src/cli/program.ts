@@ -8,6 +8,7 @@ import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
+import { addBackupCommands } from './backup-commands.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption, WaitFor } from './daemon-commands.js'
 import { addDashboardCommand } from './dashboard-command.js'
@@ -107,6 +108,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addShareCommands(program, io, setExit)
   addQueries(program, io, setExit)
   addFolderCommands(program, io, setExit)
+  addBackupCommands(program, io, setExit)
   addConfigCommands(program, io, setExit)
   addResourceCommands(program, io, setExit)
   addRestoreCommands(program, io, setExit)

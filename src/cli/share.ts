@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { secretOrFault } from '../config/config.js'
-import { nameOfFolder } from '../config/new-config.js'
+import { type NewConfig, nameOfFolder } from '../config/new-config.js'
 import { type Asker, configFolderOf, configFoldersOf, stateFolderOf } from '../config/places.js'
 import { ShoalError } from '../core/error.js'
 import { isInvite } from '../core/invite.js'
@@ -37,7 +37,7 @@ export interface JoinOptions extends ShareOptions {
   readonly timeout: number
 }
 
-type Places = Required<Pick<PlaceOptions, 'name' | 'config' | 'storage'>>
+export type Places = Required<Pick<PlaceOptions, 'name' | 'config' | 'storage'>>
 
 /** As an instance's name may be: part of a file name without dots, and of a unit's. */
 const NAME = /^[a-zA-Z0-9_][a-zA-Z0-9_-]{0,63}$/
@@ -116,11 +116,12 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
   return 0
 }
 
-type MakeOptions = PlaceOptions & Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>>
+export type MakeOptions = PlaceOptions & Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>>
 
-async function make(
+/** Writes a configuration and what belongs to it. */
+export async function make(
   io: CliIo,
-  madeBy: 'share' | 'join',
+  madeBy: NewConfig['madeBy'],
   dir: string,
   secret: Secret,
   options: MakeOptions,
@@ -140,7 +141,7 @@ async function check(io: CliIo, dir: string, options: MakeOptions): Promise<void
 
 function newShareOf(
   io: CliIo,
-  madeBy: 'share' | 'join',
+  madeBy: NewConfig['madeBy'],
   dir: string,
   secret: Secret,
   { name, storage, config }: Places,
@@ -160,16 +161,18 @@ function newShareOf(
     },
     configFile: config,
     configFolders: configFoldersOf(askerOf(io)),
-    isJoining: madeBy === 'join',
+    isJoining: madeBy !== 'share',
     nowMs: Date.now,
   }
 }
 
-function askerOf({ env }: CliIo): Asker {
+/** Who asks, for the places of files. */
+export function askerOf({ env }: CliIo): Asker {
   return { uid: process.getuid?.(), home: env.HOME || homedir(), env }
 }
 
-function placesOf(asker: Asker, dir: string, { name, config, storage }: PlaceOptions): Places {
+/** Where its configuration and storage go. @throws ShoalError USAGE */
+export function placesOf(asker: Asker, dir: string, { name, config, storage }: PlaceOptions): Places {
   const chosen = name ?? nameOfFolder(resolve(dir))
   if (!NAME.test(chosen))
     throw new ShoalError(
@@ -186,7 +189,7 @@ function placesOf(asker: Asker, dir: string, { name, config, storage }: PlaceOpt
 }
 
 /** The secret of a text that a share can be joined with. Throws SECRET_INVALID. */
-function secretOf(text: string): Secret {
+export function secretOf(text: string): Secret {
   const found = secretOrFault(text)
   if ('grade' in found) return found
   throw new ShoalError('SECRET_INVALID', found.message)
@@ -198,6 +201,6 @@ function upCommand(configFile: string): string {
 }
 
 /** A word as a shell takes it. */
-function quoted(word: string): string {
+export function quoted(word: string): string {
   return /^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

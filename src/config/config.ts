@@ -5,6 +5,7 @@
 // no effect is a warning; no message holds any of a secret.
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { bucketPlaceOf, showBucketPlace } from '../core/bucket-place.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
@@ -89,6 +90,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly secret: S
   /** Absolute. */
   readonly dir: string
+  /** Blind nodes: "s3://bucket/prefix", where the vault lies; absent: in `dir`. */
+  readonly vault?: string
   /** "host:port" each, IPv6 in brackets. */
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
@@ -156,6 +159,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...sameShares(config),
     ...writingFollowers(config),
     ...blindHooks(config),
+    ...readableVaults(config),
     ...sharedWebFiles(config),
   )
   if (problems.length > 0) throw configError(fileName, problems)
@@ -198,6 +202,15 @@ export function blindHooks(config: Config): Problem[] {
     if (onChange.length === 0 || 'file' in secret || secret.grade !== 'blind') return []
     const message = 'is set with a blind secret, expected none: a blind node cannot tell what has changed'
     return [{ position, key: `shared_folders[${at}].on_change`, message }]
+  })
+}
+
+/** Vaults of shares that are readable here: those keep their content as files, in `dir`. */
+export function readableVaults(config: Config): Problem[] {
+  return config.shares.flatMap(({ secret, vault, position }, at) => {
+    if (vault === undefined || 'file' in secret || secret.grade === 'blind') return []
+    const message = `is set with a ${secret.grade} secret, expected a blind one (shoal secret show --grade blind): others keep their content as files`
+    return [{ position, key: `shared_folders[${at}].vault`, message }]
   })
 }
 
@@ -279,6 +292,7 @@ function shareOf(
   return {
     secret: secretOf(shape, at, base, json, problems),
     dir: resolve(base, shape.dir),
+    ...(shape.vault !== undefined && { vault: showBucketPlace(bucketPlaceOf(shape.vault)) }),
     knownHosts: shape.known_hosts ?? defaults.known_hosts ?? [],
     searchLan: shape.search_lan ?? defaults.use_lan_broadcast ?? true,
     useDht: shape.use_dht ?? defaults.use_dht ?? false,

@@ -1,4 +1,4 @@
-// The text of a configuration that `shoal share` and `shoal join` write: what they were told, the keys that people change
+// The text of a configuration that `shoal share`, `shoal join` and `shoal backup add` write: what they were told, the keys that people change
 // first, and what each is for. The secret stands in it, not in a file of its own: one file to protect, to back up and
 // to take away. Every text reads back without a warning (test/config/new-config.test.ts).
 import { basename } from 'node:path'
@@ -7,7 +7,7 @@ import { formatSecret, type Secret } from '../core/secret.js'
 export interface NewConfig {
   readonly name: string
   /** The command that writes it. */
-  readonly madeBy: 'share' | 'join'
+  readonly madeBy: 'share' | 'join' | 'backup add'
   readonly secret: Secret
   /** Absolute. */
   readonly dir: string
@@ -48,6 +48,11 @@ export function newConfigText(config: NewConfig): string {
     bootstrap.length === 0
       ? '  // Nodes of a private DHT (shoal dht), for members whose addresses change; then "use_dht": true below.\n  // "bootstrap": ["host:port"],'
       : `  // Nodes of a private DHT (shoal dht), for members whose addresses change.\n  "bootstrap": ${list(bootstrap)},`
+  // A blind node has no files, and so no archive of them: what it keeps of the past is in its vault.
+  const past =
+    secret.grade === 'blind'
+      ? '      // Instead of in the folder, the vault can lie in a bucket; AWS_* variables say which server and who asks.\n      // "vault": "s3://BUCKET/PREFIX",\n      "use_sync_trash": true'
+      : '      // What is replaced or deleted by others stays in .shoal/archive in the folder.\n      "use_sync_trash": true'
   return `// ${name}, made by "shoal ${madeBy}". Keep this file to yourself (mode 0600): it holds a secret.
 // All keys: man shoal.conf, or docs/configuration.md.
 {
@@ -72,8 +77,7 @@ ${dht}
       // Members on the local network find each other by themselves.
       "search_lan": ${searchLan},
       "use_dht": ${bootstrap.length > 0},
-      // What is replaced or deleted by others stays in .shoal/archive in the folder.
-      "use_sync_trash": true
+${past}
     }
   ]
 }

@@ -67,6 +67,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   // Not shown: arguments and variables may be secrets.
   onChange: { key: 'on_change', live: true },
   dir: { key: 'dir', live: false, show: plain },
+  vault: { key: 'vault', live: false, show: plain },
   searchLan: { key: 'search_lan', live: false, show: plain },
   useDht: { key: 'use_dht', live: false, show: plain },
   useSyncTrash: { key: 'use_sync_trash', live: false, show: plain },

@@ -21,6 +21,7 @@ const VALUES: Readonly<Record<string, string>> = {
   acls: 'true',
   xattrs: '["user.*"]',
   padding: '"padme"',
+  vault: '"s3://my-backups/shoal/projects"',
   releases: '{ "keep": 5 }',
   history: '{ "keep": "30d" }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',

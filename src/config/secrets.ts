@@ -8,6 +8,7 @@ import {
   type Config,
   type ParsedConfig,
   parseConfig,
+  readableVaults,
   type SecretFile,
   type ShareConfig,
   sameShares,
@@ -61,7 +62,12 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
   const web = config.webui === undefined ? undefined : await loadWeb(config.webui, problems)
   const loaded: LoadedConfig = { ...config, shares, ...(web !== undefined && { web }) }
   if (problems.length === 0)
-    problems.push(...sameShares(loaded), ...writingFollowers(loaded), ...blindHooks(loaded))
+    problems.push(
+      ...sameShares(loaded),
+      ...writingFollowers(loaded),
+      ...blindHooks(loaded),
+      ...readableVaults(loaded),
+    )
   problems.push(...(await folderOverlaps(loaded)))
   if (problems.length > 0) throw configError(config.fileName, problems)
   return { config: loaded }

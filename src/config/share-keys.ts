@@ -7,12 +7,24 @@ import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { SCRUB_EVERY, type ScrubEvery } from './scrub.js'
-import { accountMap, flag, hosts, ownersBy, path, text, whole, wrong, xattrPatterns } from './values.js'
+import {
+  accountMap,
+  bucketPlace,
+  flag,
+  hosts,
+  ownersBy,
+  path,
+  text,
+  whole,
+  wrong,
+  xattrPatterns,
+} from './values.js'
 
 /** What is absent is as folder_defaults says, or its default. */
 export interface ShareShape {
   readonly secret: string | { readonly file: string }
   readonly dir: string
+  readonly vault?: string | undefined
   readonly known_hosts?: readonly string[] | undefined
   readonly search_lan?: boolean | undefined
   readonly use_dht?: boolean | undefined
@@ -77,6 +89,11 @@ export const SHARE: Keys<ShareShape> = {
     path,
     { type: 'path', default: 'required' },
     'the folder; shared folders must not lie in one another, by their paths or where links lead',
+  ),
+  vault: works(
+    bucketPlace.optional(),
+    { type: '`"s3://BUCKET/PREFIX"`', default: 'in `dir`' },
+    'with a blind secret: keep the vault in a bucket of an S3-compatible server; `dir` then holds what waits for it. See [docs/buckets.md](buckets.md)',
   ),
   known_hosts: works(
     hosts.optional(),

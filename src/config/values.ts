@@ -4,6 +4,7 @@
 // wrong place.
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { parseBucketPlace } from '../core/bucket-place.js'
 
 /** A text that is not empty and sound; `what` completes "expected ...". */
 export function text(what: string, isSound: (text: string) => boolean = () => true): z.ZodType<string> {
@@ -56,6 +57,12 @@ export function list(what: string, item: z.ZodType<string>): z.ZodType<string[]>
 
 /** "host:port" or "[IPv6]:port", the port from 1 to 65535. */
 export const hostPort: z.ZodType<string> = text('"host:port" or "[IPv6]:port"', isHostPort)
+
+/** Where a vault lies that is not in a folder; credentials have no place in it. */
+export const bucketPlace: z.ZodType<string> = text(
+  '"s3://BUCKET/PREFIX" without credentials, which come from AWS_* variables',
+  (value) => !('fault' in parseBucketPlace(value)),
+)
 
 /** How owners of files are carried. */
 export const ownersBy: z.ZodType<'name' | 'number' | 'ignore'> = z.enum(['name', 'number', 'ignore'], {

@@ -31,6 +31,8 @@ export type ErrorCode =
   | 'BLIND'
   | 'RELEASE_UNFIT'
   | 'FEED_CORRUPT'
+  | 'BUCKET_UNREACHABLE'
+  | 'BUCKET_REFUSED'
   | 'IO'
   | 'INTERNAL'
 
@@ -121,6 +123,8 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
   },
   RELEASE_UNFIT: { exit: 75, status: 409, hint: '' },
   FEED_CORRUPT: { exit: 74, status: 500, hint: '' },
+  BUCKET_UNREACHABLE: { exit: 69, status: 503, hint: '' },
+  BUCKET_REFUSED: { exit: 77, status: 403, hint: '' },
   IO: { exit: 74, status: 500, hint: '' },
   INTERNAL: { exit: 70, status: 500, hint: 'this is a bug in shoal; the log has the details' },
 }

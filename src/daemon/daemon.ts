@@ -33,6 +33,7 @@ import { openIndex } from './open-index.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { RateLimits } from './rate-limits.js'
 import { Shares } from './shares.js'
+import { WakeWatch } from './wake-watch.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -292,6 +293,9 @@ class Daemon implements RunningDaemon {
       this.#keepPort(port)
       shares.join()
       invites.start(swarm, isStrange)
+      const wakeWatch = new WakeWatch({ onWake: () => swarm.woke(), log: this.#log })
+      wakeWatch.start()
+      closing.push(async () => wakeWatch.stop())
       this.#parts = { swarm, shares, invites, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))

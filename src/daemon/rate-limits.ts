@@ -1,7 +1,11 @@
 // The rates of all shares together (X4): from the configuration, or as somebody has set them since.
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ExchangeOptions, PeerLink } from '../exchange/exchange-types.js'
 import { RateLimit } from '../exchange/rate-limit.js'
 import { parseEndpoint, scopeOf } from '../swarm/endpoint.js'
+
+/** A limit that is raised or lifted meanwhile is noticed within this time. */
+const MAX_PAUSE_MS = 1000
 
 /** What the configuration says of rates; bytes per second, 0: no limit. */
 export interface ConfiguredRates {
@@ -32,6 +36,12 @@ export class RateLimits {
   /** Whether limits hold for peers on the local network, too. */
   get holdLocally(): boolean {
     return this.#configured.rateLimitLocalPeers
+  }
+
+  /** Resolves when so many bytes may be sent to a server on the internet: the upload limit holds for that as for peers. */
+  async paceUpload(bytes: number): Promise<void> {
+    while (!this.upload.take(bytes, performance.now()))
+      await delay(Math.min(MAX_PAUSE_MS, this.upload.waitMs(performance.now())), undefined, { ref: false })
   }
 
   /** The configuration was read anew: what it changed holds from now on, what it did not stays as it was set. */

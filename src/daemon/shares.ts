@@ -1,6 +1,7 @@
 // The shares of a daemon, from their settings to running shares that take part in the swarm and back: makes them, starts
 // them, lets them join, hands them settings that changed, stops them; all together, or one that is added or removed while
 // the others run. What they have in common (database, feeds, swarm) is the daemon's, and outlives them.
+import { join } from 'node:path'
 import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
@@ -15,7 +16,7 @@ import type { AccountCache } from '../instance/account-cache.js'
 import type { Log } from '../ports/log.js'
 import type { Database } from '../store/tables.js'
 import type { Swarm } from '../swarm/swarm.js'
-import { FolderStorage } from '../vault/folder-storage.js'
+import { openVaultStorage } from '../vault/open-storage.js'
 import type { PackStorage } from '../vault/pack-storage.js'
 import { type AnyShare, isReadable } from './any-share.js'
 import { BlindShare } from './blind/blind-share.js'
@@ -229,10 +230,10 @@ export class Shares {
   #makeBlind(settings: ShareConfig<Secret>, keys: ShareKeys): BlindShare {
     const { dir, secret } = settings
     const { database, feeds, swarm, identity, events, rates, log, fail } = this.#o
-    return new BlindShare(
+    const share: BlindShare = new BlindShare(
       {
         ...{ dir, keys, secret, database, feeds, identity, rates, log },
-        openStorage: () => openStorage(settings),
+        openStorage: () => openStorage(settings, share, rates, log),
         scrubEveryMs: settings.scrubEveryMs,
         history: settings.history ?? DEFAULT_RETENTION,
         offsite: false,
@@ -243,12 +244,24 @@ export class Shares {
       },
       fail,
     )
+    return share
   }
 }
 
 /** Where the packs of a share's vault lie. */
-function openStorage({ dir }: ShareConfig<Secret>): Promise<PackStorage> {
-  return FolderStorage.open(dir)
+function openStorage(
+  { dir, vault }: ShareConfig<Secret>,
+  share: BlindShare,
+  rates: RateLimits,
+  log: Log,
+): Promise<PackStorage> {
+  return openVaultStorage({
+    place: vault ?? dir,
+    spoolDir: join(dir, 'spool'),
+    log,
+    onHealth: (health) => share.noteBucket(health),
+    pace: (bytes) => rates.paceUpload(bytes),
+  })
 }
 
 function shareSettings(config: Config, { keepReleases, history, scrubEveryMs }: ShareConfig): ShareSettings {

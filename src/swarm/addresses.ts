@@ -5,6 +5,8 @@
 //   B2  Nobody connected, banned or being dialled is dialled.
 //   B3  A configured host is tried for ever; the wait doubles from 0.25 s to 30 s and starts over after a success.
 //   B4  What peers or beacons told is bounded, waits longer, and is dropped when it keeps failing.
+//   B6  After the machine has slept, what waits is tried soon, and spread over time: configured hosts at once or nearly, the
+//       rest at most so many a second, however many were due meanwhile.
 //   B5  Of two devices that learn of each other at once the one with the lower id dials first.
 import type { DeviceId, ShareId } from '../core/ids.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
@@ -59,6 +61,11 @@ const MAX_OWN = 16
 const SELF_WAIT_MS = 600_000
 /** Head start of the lower device id (B5): more than a dial takes on most networks. */
 const HEAD_START_MS = 1_000
+/** Configured hosts are tried within this time after a sleep (B6): the network is often not up at once. */
+const WAKE_KNOWN_MS = 3_000
+/** All others within this time, or longer if there are many: then this much for each. */
+const WAKE_TOLD_MS = 20_000
+const WAKE_EACH_MS = 100
 /** A connection that lasted so long was a success. */
 const SUCCESS_MS = 10_000
 
@@ -212,6 +219,20 @@ export class AddressBook {
       if (address.device !== device || address.dialling) continue
       if (lastedMs >= SUCCESS_MS) address.failures = 0
       this.#postpone(address, nowMs + this.#headStart(device))
+    }
+  }
+
+  /**
+   * The machine has slept (B6). How often each has failed before says nothing of where we are now; that is kept all the same
+   * for what was told, so that dead addresses are forgotten also by a machine that often sleeps.
+   */
+  woke(nowMs: number): void {
+    const toldMs = Math.max(WAKE_TOLD_MS, this.#addresses.size * WAKE_EACH_MS)
+    for (const address of this.#addresses.values()) {
+      const isKnown = rankOf(address) === 'known'
+      const soonMs = nowMs + this.#random() * (isKnown ? WAKE_KNOWN_MS : toldMs)
+      address.dueAtMs = address.dueAtMs <= nowMs ? soonMs : Math.min(address.dueAtMs, soonMs)
+      if (isKnown) address.failures = 0
     }
   }
 

@@ -6,6 +6,9 @@ import { dialTcp } from './tcp.js'
 /** Enough that dead addresses, which take the full time-out, do not hold up live ones. */
 const MAX_DIALS = 16
 
+/** A timer that fires so much late: the machine slept, and all other addresses are late as well (B6). */
+const LATE_MS = 60_000
+
 export interface DialerOptions {
   readonly book: AddressBook
   readonly view: DeviceView
@@ -45,7 +48,17 @@ export class Dialer {
     const { book, view, now } = this.#options
     const dueAtMs = book.dueAtMs(view)
     if (dueAtMs === undefined) return
-    this.#timer = setTimeout(() => this.#dialDue(), Math.max(0, Math.ceil(dueAtMs - now())))
+    const firesAtMs = Math.max(now(), dueAtMs)
+    this.#timer = setTimeout(
+      () => (now() - firesAtMs > LATE_MS ? this.woke() : this.#dialDue()),
+      Math.ceil(firesAtMs - now()),
+    )
+  }
+
+  /** The machine has slept. */
+  woke(): void {
+    this.#options.book.woke(this.#options.now())
+    this.wake()
   }
 
   #dialDue(): void {

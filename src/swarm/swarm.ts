@@ -118,6 +118,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#finders = this.#makeFinders()
   }
 
+  /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
+  woke(): void {
+    this.#dialer.woke()
+  }
+
   /** Listens and starts looking; resolves as soon as it listens. @throws ShoalError PORT_IN_USE, IO */
   async start(): Promise<{ port: number }> {
     const { listenHost, listeningPort } = this.#options

@@ -172,3 +172,45 @@ test('what is remembered: told and met addresses of this share, those met first'
     { device: LOWER, host: '10.0.0.1', port: 1 },
   ])
 })
+
+test('B6: after a sleep configured hosts are tried at once, the rest a few at a time', () => {
+  const nowMs = 2_000_000_000
+  let drawn = 0
+  const book = new AddressBook(OWN, () => (drawn++ % 1001) / 1001)
+  book.addKnown(ONE, { host: 'office', port: 1 }, 0)
+  for (let i = 0; i < 1000; i++) {
+    const device = i.toString(16).padStart(64, '0') as DeviceId
+    book.learn(ONE, { device, host: '10.0.0.1', port: 1 + i }, 0)
+  }
+  book.woke(nowMs)
+  const dials = new Map<number, string[]>()
+  for (let second = 0; second <= 200; second++) {
+    const keys: string[] = []
+    for (;;) {
+      const target = book.take(view(), nowMs + second * 1000)
+      if (target === undefined) break
+      keys.push(target.key)
+    }
+    dials.set(second, keys)
+  }
+  const all = [...dials.values()]
+  assert.equal(all.flat().length, 1001, 'each once')
+  assert.ok(
+    all.every((keys) => keys.length <= 20),
+    'no more than some a second',
+  )
+  assert.ok(all.slice(0, 4).flat().includes('office:1'), 'what is configured in the first seconds')
+})
+
+test('B6: what waits for long is tried sooner after a sleep, and what is soon is not put off', () => {
+  const book = new AddressBook(OWN, () => 0.5)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  for (let i = 0; i < 12; i++) book.failed(book.take(view(), i * 1_000_000)!.key, i * 1_000_000)
+  const waitedFrom = 11_000_000
+  assert.ok(book.dueAtMs(view())! > waitedFrom + 20_000)
+  book.woke(waitedFrom + 1)
+  const dueAtMs = book.dueAtMs(view())!
+  assert.ok(dueAtMs <= waitedFrom + 3001)
+  book.woke(dueAtMs - 1)
+  assert.equal(book.dueAtMs(view()), dueAtMs)
+})

@@ -16,6 +16,8 @@ import type { Log } from '../../ports/log.js'
 import { BlindIndex } from '../../store/blind-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { PackStorage } from '../../vault/pack-storage.js'
+import type { BucketHealth } from '../../vault/s3/s3-storage.js'
 import type { VaultStats } from '../../vault/stored.js'
 import { Auditee } from '../audit/auditee.js'
 import { VaultScrub } from '../scrub/vault-scrub.js'
@@ -38,6 +40,8 @@ const IN_FLIGHT_BYTES = 16 << 20
 /** Certificates of peers that were met before the vault was open: lists, the newest of each peer. */
 const MAX_EARLY = 64
 const VAULT_META = 'vault.json'
+/** Between two tries to open a vault whose bucket does not answer. */
+const OPEN_AGAIN_MS = 30_000
 const SETTLE_POLL_MS = 20
 const NOTHING = { pieces: 0, bytes: 0 }
 const NO_COUNTS: BlindCounts = { live: NOTHING, missing: NOTHING, past: NOTHING, missingPast: NOTHING }
@@ -64,6 +68,7 @@ export class BlindShare {
   readonly #early = new Map<SharePeer, readonly Buffer[]>()
   #keeping: Keeping | undefined
   #opening: Promise<void> | undefined
+  #openTimer: NodeJS.Timeout | undefined
   #halted: string | undefined
   #stopped = false
 
@@ -237,6 +242,20 @@ export class BlindShare {
     this.#peers.setKnownHosts(hosts)
   }
 
+  /** How it stands with the bucket that the vault lies in. */
+  noteBucket(health: BucketHealth): void {
+    if (health.type === 'well') this.problems.clear('bucket', '')
+    else {
+      const { code, message } = health.error
+      this.problems.set(
+        'bucket',
+        '',
+        code,
+        `${message}; what is stored waits in the spool, and it is tried again`,
+      )
+    }
+  }
+
   /** Counts what is held anew. */
   async scan(): Promise<void> {
     this.#mustRun()
@@ -272,6 +291,7 @@ export class BlindShare {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    clearTimeout(this.#openTimer)
     this.observer.stop()
     await this.#peers.close()
     this.blindMembers.stop()
@@ -288,6 +308,7 @@ export class BlindShare {
       .catch((thrown: unknown) => {
         const { code, message } = toShoalError(thrown)
         if (code === 'SHARE_UNUSABLE' || code === 'STORAGE_LOCKED' || code === 'IO') this.#halt(message)
+        else if (code === 'BUCKET_UNREACHABLE' || code === 'BUCKET_REFUSED') this.#openLater(code, message)
         else if (!this.#stopped) this.#onFatal(thrown)
       })
       .finally(() => {
@@ -295,9 +316,27 @@ export class BlindShare {
       })
   }
 
+  /** A bucket may answer again, and its owner may put right what is wrong with it. */
+  #openLater(code: string, message: string): void {
+    if (this.#stopped) return
+    this.problems.set('vault', '', code, `${message}; it is tried again`)
+    this.#log.warn({ code, reason: message }, 'cannot open the vault yet')
+    this.#openTimer = setTimeout(() => this.#openSoon(), OPEN_AGAIN_MS).unref()
+  }
+
   async #open(): Promise<void> {
-    const { openStorage, keys, database, feeds: store, nowMs } = this.#o
-    const storage = await openStorage()
+    const storage = await this.#o.openStorage()
+    try {
+      await this.#openIn(storage)
+    } catch (thrown) {
+      // Whoever tries again opens it anew.
+      await storage.close()
+      throw thrown
+    }
+  }
+
+  async #openIn(storage: PackStorage): Promise<void> {
+    const { keys, database, feeds: store, nowMs } = this.#o
     // Without it, what peers lack would be fetched again as if this were a new vault, and nobody would know that it is not.
     if (this.#meta.hasVault && (await storage.getMeta(VAULT_META)) === undefined) {
       await storage.close()
@@ -312,6 +351,7 @@ export class BlindShare {
       onChange: () => this.#changed(),
       fail: (thrown) => this.#fail(thrown),
     })
+    this.problems.clear('vault', '')
     this.#meta.hasVault = true
     this.#keeping = keeping
     for (const [peer, list] of this.#early) keeping.feeds.receive(peer, list)

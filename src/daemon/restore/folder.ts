@@ -264,7 +264,6 @@ export class FolderRestore {
       pieceKeys: keys.read,
       isWriter: false,
       hardLinks,
-      padding: 'follow',
       // What stood in the way is kept: it may be somebody's, who took the folder for finished.
       archive: true,
       sparse,

@@ -22,6 +22,7 @@ export type ProblemSource =
   | 'release'
   | 'scrub'
   | 'vault'
+  | 'bucket'
 
 /** Problems that stand elsewhere and are only shown here. */
 export interface Standing {

@@ -1,0 +1,202 @@
+// A bucket of an S3-compatible server through the AWS SDK. The only file that imports it, and itself imported when the
+// first vault on a bucket opens: a daemon without one pays nothing for it.
+//
+// Endpoint, region and credentials come from where every AWS program has them: AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3),
+// AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and its files, or the machine's role.
+// With a custom endpoint the bucket is named in the path, as few of those servers have a host name for each bucket.
+// Objects are listed by the first version of the call, which is paged by key and which every server understands.
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { type BucketPlace, showBucketPlace } from '../../core/bucket-place.js'
+import { ShoalError } from '../../core/error.js'
+import type { Bucket, BucketObject, Upload } from './bucket.js'
+import { bucketError } from './bucket-error.js'
+
+const CONNECT_TIMEOUT_MS = 10_000
+/** Without a byte either way. */
+const SOCKET_TIMEOUT_MS = 60_000
+
+export interface AwsBucketOptions {
+  /** Default: process.env. Credentials in it are read by the SDK itself. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Objects a page; default the server's most. */
+  readonly pageSize?: number
+}
+
+export class AwsBucket implements Bucket {
+  readonly place: string
+  readonly #client: S3Client
+  readonly #bucket: string
+  readonly #prefix: string
+  readonly #pageSize: number | undefined
+  /** Set once a server has been seen whose tags are no checksums: it is then trusted to have checked Content-MD5. */
+  #hasOddTags = false
+
+  constructor(place: BucketPlace, options: AwsBucketOptions = {}) {
+    this.place = showBucketPlace(place)
+    this.#bucket = place.bucket
+    this.#prefix = place.prefix === '' ? '' : `${place.prefix}/`
+    this.#pageSize = options.pageSize
+    const environment = options.environment ?? process.env
+    const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL
+    const region =
+      environment.AWS_REGION ||
+      environment.AWS_DEFAULT_REGION ||
+      (endpoint === undefined ? undefined : 'us-east-1')
+    this.#client = quietly(
+      () =>
+        new S3Client({
+          ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+          ...(region === undefined ? {} : { region }),
+          // The newer checksums are sent in a framing that older servers store as content.
+          requestChecksumCalculation: 'WHEN_REQUIRED',
+          responseChecksumValidation: 'WHEN_REQUIRED',
+          // It would warn on the console; every failure reaches us as an error.
+          logger: { debug() {}, info() {}, warn() {}, error() {} },
+          requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SOCKET_TIMEOUT_MS },
+        }),
+    )
+  }
+
+  async list(start: string): Promise<BucketObject[]> {
+    const found: BucketObject[] = []
+    for (let marker: string | undefined, more = true; more; ) {
+      const page = await this.#ask('list', () =>
+        this.#client.send(
+          new ListObjectsCommand({
+            Bucket: this.#bucket,
+            Prefix: this.#prefix + start,
+            ...(marker === undefined ? {} : { Marker: marker }),
+            ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
+          }),
+        ),
+      )
+      const objects = page.Contents ?? []
+      for (const { Key, Size, ETag } of objects)
+        if (Key?.startsWith(this.#prefix))
+          found.push({ key: Key.slice(this.#prefix.length), bytes: Size ?? 0, tag: bare(ETag) })
+      marker = page.NextMarker ?? objects.at(-1)?.Key
+      more = page.IsTruncated === true && marker !== undefined
+    }
+    return found
+  }
+
+  async read(key: string, offset: number, length: number): Promise<Buffer> {
+    if (length === 0) return Buffer.alloc(0)
+    const bytes = await this.#ask(`read ${key} in`, async () => {
+      const Range = `bytes=${offset}-${offset + length - 1}`
+      const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(key), Range }))
+      return Buffer.from((await Body?.transformToByteArray()) ?? [])
+    })
+    if (bytes.length !== length)
+      throw new ShoalError('NOT_FOUND', `cannot read ${key} in ${this.place}: it is shorter than expected`)
+    return bytes
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    try {
+      return await this.#ask(`read ${key} in`, async () => {
+        const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)))
+        return Buffer.from((await Body?.transformToByteArray()) ?? [])
+      })
+    } catch (thrown) {
+      if (thrown instanceof ShoalError && thrown.code === 'NOT_FOUND') return undefined
+      throw thrown
+    }
+  }
+
+  async put(upload: Upload): Promise<BucketObject> {
+    const { key, bytes, md5, signal } = upload
+    return this.#ask(`store ${key} in`, async () => {
+      const put = new PutObjectCommand({
+        ...this.#at(key),
+        Body: Readable.from(upload.open(), { objectMode: false }),
+        ContentLength: bytes,
+        ContentMD5: md5.toString('base64'),
+        ContentType: 'application/octet-stream',
+      })
+      await this.#client.send(put, { abortSignal: signal })
+      const head = await this.#client.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal })
+      const object = { key, bytes: head.ContentLength ?? -1, tag: bare(head.ETag) }
+      if (object.bytes !== bytes)
+        throw new ShoalError(
+          'BUCKET_UNREACHABLE',
+          `cannot store ${key} in ${this.place}: the server holds ${object.bytes} of ${bytes} bytes`,
+        )
+      const isChecked = object.tag === md5.toString('hex') || this.#hasOddTags
+      if (!isChecked) await this.#readBack(upload)
+      return object
+    })
+  }
+
+  async putSmall(key: string, bytes: Buffer): Promise<void> {
+    const md5 = createHash('md5').update(bytes).digest()
+    const open = async function* (): AsyncGenerator<Buffer> {
+      yield bytes
+    }
+    await this.put({ key, bytes: bytes.length, md5, open, signal: new AbortController().signal })
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#ask(`remove ${key} from`, () => this.#client.send(new DeleteObjectCommand(this.#at(key))))
+  }
+
+  close(): void {
+    this.#client.destroy()
+  }
+
+  /** The tag is not the MD5: either the server counts otherwise (encryption, parts), or what it holds differs. */
+  async #readBack({ key, md5, signal }: Upload): Promise<void> {
+    const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)), { abortSignal: signal })
+    const hash = createHash('md5')
+    for await (const chunk of Body as Readable) hash.update(chunk as Buffer)
+    if (!hash.digest().equals(md5))
+      throw new ShoalError(
+        'BUCKET_UNREACHABLE',
+        `cannot store ${key} in ${this.place}: the server holds other bytes than were sent`,
+      )
+    this.#hasOddTags = true
+  }
+
+  #at(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#bucket, Key: this.#prefix + key }
+  }
+
+  async #ask<T>(what: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (thrown) {
+      if (thrown instanceof Error && /^Region is missing/.test(thrown.message))
+        throw new ShoalError(
+          'BUCKET_REFUSED',
+          `cannot ${what} ${this.place}: no region is given; set AWS_REGION`,
+        )
+      throw bucketError(thrown, this.place, what)
+    }
+  }
+}
+
+/** The SDK warns on standard error that it will ask for a newer Node; which Node is ours to say (docs/decisions/0041). */
+function quietly<T>(make: () => T): T {
+  const name = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'
+  const before = process.env[name]
+  process.env[name] = 'true'
+  try {
+    return make()
+  } finally {
+    if (before === undefined) delete process.env[name]
+    else process.env[name] = before
+  }
+}
+
+function bare(tag: string | undefined): string {
+  return (tag ?? '').replaceAll('"', '')
+}
