@@ -42,7 +42,7 @@ if (files.length === 0) {
 /** Folders whose quick tests share a process each: to start one and load everything costs more than most of them take. */
 const GROUPED = ['core', 'config', 'store', 'exchange', 'control', 'swarm', 'invite', 'hooks', 'instance']
 GROUPED.push('supervisor', 'feed', 'daemon/share', 'daemon/control', 'cli', 'dashboard')
-GROUPED.push('daemon/health', 'daemon/metrics')
+GROUPED.push('daemon/health', 'daemon/metrics', 'vault')
 /** What is about a whole process, or lasts beyond a test: such a file keeps a process of its own. */
 const OWN_PROCESS =
   /^(before|after|beforeEach|afterEach)\(|child_process|worker_threads|\bmock\.|\bprocess\.(?!hrtime|memoryUsage)/m

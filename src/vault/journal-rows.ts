@@ -1,6 +1,6 @@
 // The rows of a vault's index on disk: a journal of what was put and removed, in the order of time, and all rows in
 // memory. Ids are hashes: a table that is ordered by them would write a page of its own for each, and a batch of them the
-// whole index. Read when the vault is opened, a million pieces in a second; written anew then, when most of it is past.
+// whole index. Read when the vault is opened; written anew then, when most of it is past.
 //
 //   table `journal`   key: generation u32, number u32 (both big-endian); value, up to 1,024 times:
 //                     key length u8, key, pack u32 (0: removed), offset u32, payload length u32 (little-endian)

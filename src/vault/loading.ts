@@ -24,8 +24,8 @@ export interface Loaded {
   readonly damaged: readonly Buffer[]
 }
 
-/** Contents read at the same time: a bucket is far away. */
-const AT_ONCE = 4
+/** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 10 MB each. */
+const AT_ONCE = 2
 /** Rows written in one go: a few milliseconds. */
 const ROWS_AT_ONCE = 2048
 
