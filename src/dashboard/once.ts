@@ -49,7 +49,9 @@ function shareText(share: ShareItem, world: World): string[] {
     report.blind === null
       ? `holds ${grouped(report.files)} files, ${formatBytes(report.bytes)}`
       : `holds ${grouped(report.blind.pieces - report.blind.missingPieces)} sealed pieces, ${formatBytes(report.bytes)}`,
-    needFiles + needBytes === 0 ? 'nothing missing' : `missing: ${amount(needFiles, needBytes, report.blind === null ? 'file' : 'piece')}`,
+    needFiles + needBytes === 0
+      ? 'nothing missing'
+      : `missing: ${amount(needFiles, needBytes, report.blind === null ? 'file' : 'piece')}`,
     ...(live === undefined ? [] : [`moving: ${perSecond(live.downRate)} down, ${perSecond(live.upRate)} up`]),
     ...(map === undefined || map.pieces === 0 ? [] : [`pieces: ${mapSentence(map)}`]),
   ]
