@@ -161,7 +161,7 @@ function shareText({ dir, grade, exists, knownHosts, searchLan, useDht, useSyncT
   return [
     `${dir}${exists ? '' : ' (to be made)'}: ${grade === null ? 'secret not read' : `${grade} secret`}`,
     `peers by ${peers.length === 0 ? 'nothing: others must know this device' : peers.join(', ')}`,
-    useSyncTrash ? 'archive' : 'no archive',
+    ...(grade === 'blind' ? ['a vault'] : [useSyncTrash ? 'archive' : 'no archive']),
   ].join('; ')
 }
 

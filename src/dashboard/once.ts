@@ -46,8 +46,12 @@ function shareText(share: ShareItem, world: World): string[] {
   const lines = [
     `Share ${safe(report.dir)} of ${safe(daemon.status?.name ?? daemon.name)}: ${live?.state ?? report.state}`,
     ...(report.haltReason === null ? [] : [`halted: ${safe(report.haltReason)}`]),
-    `holds ${grouped(report.files)} files, ${formatBytes(report.bytes)}`,
-    needFiles + needBytes === 0 ? 'nothing missing' : `missing: ${amount(needFiles, needBytes)}`,
+    report.blind === null
+      ? `holds ${grouped(report.files)} files, ${formatBytes(report.bytes)}`
+      : `holds ${grouped(report.blind.pieces - report.blind.missingPieces)} sealed pieces, ${formatBytes(report.bytes)}`,
+    needFiles + needBytes === 0
+      ? 'nothing missing'
+      : `missing: ${amount(needFiles, needBytes, report.blind === null ? 'file' : 'piece')}`,
     ...(live === undefined ? [] : [`moving: ${perSecond(live.downRate)} down, ${perSecond(live.upRate)} up`]),
     ...(map === undefined || map.pieces === 0 ? [] : [`pieces: ${mapSentence(map)}`]),
   ]
