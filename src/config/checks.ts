@@ -2,9 +2,12 @@
 // where a share would send them to everyone; and what is unwise. By paths as they are
 // written; folders.ts follows links.
 import { basename, isAbsolute, relative, resolve, sep } from 'node:path'
+import { reachMs } from '../core/retention.js'
 import type { Config } from './config.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
 import type { ConfigShape } from './root-keys.js'
+
+const DAY_MS = 86_400_000
 
 /** Keys that ask for two things at once. */
 export function contradictions(
@@ -64,7 +67,7 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
-  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift, onChange }, at) => {
+  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift, onChange, history }, at) => {
     const warn = (key: string | KeyPath, message: string, isNote = false): void => {
       const path = ['shared_folders', at, key].flat()
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
@@ -75,6 +78,17 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
     if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')
       warn('drift', 'has no effect with a write secret: changes made here are sent', true)
+    if (history !== undefined && 'grade' in secret && secret.grade !== 'blind') {
+      const days = reachMs(history) / DAY_MS
+      if (history.maxBytes !== undefined)
+        warn(['history', 'max_size'], 'has no effect with a secret that reads: the archive goes by age alone')
+      if (config.trashTtlDays > 0 && days > config.trashTtlDays && Number.isFinite(days))
+        warn(
+          'history',
+          `reaches further back than "sync_trash_ttl", ${config.trashTtlDays} days, keeps anything`,
+          true,
+        )
+    }
     if ((!('file' in secret) || config.webui !== undefined) && isWithin(resolve(config.fileName), dir))
       warn(
         'dir',

@@ -12,11 +12,18 @@ const FILE = '/etc/shoal/a.conf'
 const DAY = 86_400_000
 const GB = 1024 ** 3
 
-function read(history?: unknown): Retention | undefined {
+function read(history?: unknown, warned: readonly string[] = [], ttl = 0): Retention | undefined {
   const share = { secret: SECRET, dir: '/srv/etc', ...(history !== undefined && { history }) }
-  const text = JSON.stringify({ storage_path: '/var/s', shared_folders: [share] }, null, 1)
+  const text = JSON.stringify(
+    { storage_path: '/var/s', sync_trash_ttl: ttl, shared_folders: [share] },
+    null,
+    1,
+  )
   const { config, warnings } = parseConfig(text, FILE)
-  assert.deepEqual(warnings, [])
+  assert.deepEqual(
+    warnings.map(({ key, message }) => `${key} ${message}`),
+    warned,
+  )
   return config.shares[0]!.history
 }
 
@@ -33,6 +40,9 @@ function refusal(history: unknown): string {
 
 const NOTHING: Retention = { keepMs: 0, hourly: 0, daily: 0, weekly: 0, monthly: 0, maxBytes: undefined }
 
+const SIZE =
+  'shared_folders[0].history.max_size has no effect with a secret that reads: the archive goes by age alone'
+
 describe('history', () => {
   it('reads spans, counts and sizes', () => {
     const all = {
@@ -44,9 +54,9 @@ describe('history', () => {
       max_size: '500GB',
     }
     const numbers = { hourly: 48, daily: 30, weekly: 26, monthly: 24 }
-    assert.deepEqual(read(all), { keepMs: 30 * DAY, ...numbers, maxBytes: 500 * GB })
+    assert.deepEqual(read(all, [SIZE]), { keepMs: 30 * DAY, ...numbers, maxBytes: 500 * GB })
     assert.deepEqual(read({ keep: '12h' }), { ...NOTHING, keepMs: DAY / 2 })
-    assert.deepEqual(read({ keep: '8w', max_size: '2TB' }), {
+    assert.deepEqual(read({ keep: '8w', max_size: '2TB' }, [SIZE]), {
       ...NOTHING,
       keepMs: 56 * DAY,
       maxBytes: 2048 * GB,
@@ -58,11 +68,19 @@ describe('history', () => {
   it('takes what is not stated for nothing, unless nothing is', () => {
     assert.deepEqual(read({ keep_weekly: 2 }), { ...NOTHING, weekly: 2 })
     assert.deepEqual(read({}), DEFAULT_RETENTION)
-    assert.deepEqual(read({ max_size: '800MB' }), { ...DEFAULT_RETENTION, maxBytes: 800 * 1024 ** 2 })
+    assert.deepEqual(read({ max_size: '800MB' }, [SIZE]), { ...DEFAULT_RETENTION, maxBytes: 800 * 1024 ** 2 })
     assert.equal(read(), undefined)
     assert.deepEqual(retentionFor(undefined, 'blind'), DEFAULT_RETENTION)
     assert.deepEqual(retentionFor(undefined, 'read'), KEEP_ALL)
     assert.deepEqual(retentionFor(NOTHING, 'write'), NOTHING)
+  })
+
+  it('is told where the archive keeps less', () => {
+    const less =
+      'shared_folders[0].history reaches further back than "sync_trash_ttl", 30 days, keeps anything'
+    read({ keep: '31d' }, [less], 30)
+    read({ keep: '30d', keep_hourly: 48 }, [], 30)
+    read({ keep: 'all' }, [], 30)
   })
 
   it('says of each wrong value what it is and what it should be', () => {

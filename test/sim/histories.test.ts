@@ -5,6 +5,8 @@ import { TRUE_RULES } from './rules.js'
 import { runHistory } from './world.js'
 
 const HISTORIES = 1500
+/** Each with a blind node that looks at all of it again and again. */
+const POINTED = 150
 
 /** Seeds that found something while the rules were made; what each found stands in the core's and the store's tests. */
 const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
@@ -34,6 +36,16 @@ describe('simulated histories', () => {
   it('new ones end well, too', () => {
     const first = Date.now() % 1_000_000_000
     for (let seed = first; seed < first + 200; seed++) holds(seed)
+  })
+
+  it(`${POINTED} of them with checkpoints, who begins at them, and a blind node that drops pieces end well`, () => {
+    let dropped = 0
+    for (let seed = 1; seed <= POINTED; seed++) {
+      const outcome = runHistory({ seed, rules: TRUE_RULES, checkpoints: true })
+      assert.deepEqual(outcome.faults, [], `replay it with: npm run sim -- --seed ${seed} --checkpoints`)
+      dropped += outcome.dropped
+    }
+    assert.ok(dropped > POINTED / 5, `${dropped} pieces dropped`)
   })
 
   for (const [seed, what] of FINDINGS) it(`seed ${seed} ends well: ${what}`, () => holds(seed))

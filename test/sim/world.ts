@@ -170,11 +170,11 @@ export class World implements Surroundings {
   /** Perhaps a writer makes a checkpoint, the blind node hears of records or drops pieces, or a long time passes. */
   #point(random: Random): void {
     const node = random.pick(this.nodes)!
-    if (node.isUp && (node.isBusy('checkpoint') ? random.chance(0.7) : random.chance(0.05)))
+    if (node.isUp && (node.isBusy('checkpoint') ? random.chance(0.7) : random.chance(0.15)))
       node.step('checkpoint')
     if (random.chance(0.3)) this.#observer!.observe(random)
-    if (random.chance(0.02)) this.#drop()
-    if (random.chance(0.03)) this.#nowUs += random.below(12 * 3_600_000_000)
+    if (random.chance(0.04)) this.#drop()
+    if (random.chance(0.06)) this.#nowUs += random.below(12 * 3_600_000_000)
   }
 
   #drop(): void {
@@ -234,9 +234,10 @@ export class World implements Surroundings {
   #repeat(node: SimNode): void {
     const feed = this.random.pick(this.#feeds)!
     const { next } = node.index.feeds.byWriter(feed.writer)!
-    // It would count as announced in the newest block.
-    if (this.#pointing !== undefined && feed === node.feed) return
-    if (next > 0) node.ingest(feed, node.decoded(feed, this.random.below(next)), next)
+    if (next === 0) return
+    // Who began at a checkpoint has never seen those before it.
+    const at = this.#pointing === undefined ? this.random.below(next) : next - 1
+    node.ingest(feed, node.decoded(feed, at), next)
   }
 
   #canReach(one: SimNode, other: SimNode): boolean {
