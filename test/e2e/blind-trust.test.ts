@@ -36,11 +36,10 @@ it('proves what it holds, gives it back, and finds damage in its vault', async (
     assert.equal(rehearsal.exit, 0, rehearsal.out + rehearsal.err)
     assert.equal((await world.run(['verify', blind.configFile])).exit, 0)
 
-    const pack = fs
-      .readdirSync(blind.dir)
-      .find((name) => /pack/.test(name) && fs.statSync(blind.at(name)).size > 1e6)
-    assert.ok(pack !== undefined, fs.readdirSync(blind.dir).join())
-    const fd = fs.openSync(blind.at(pack), 'r+')
+    const packs = fs.readdirSync(blind.at('packs')).map((name) => blind.at(`packs/${name}`))
+    const pack = packs.find((file) => fs.statSync(file).size > 1e6)
+    assert.ok(pack !== undefined, packs.join())
+    const fd = fs.openSync(pack, 'r+')
     const at = Math.floor(fs.fstatSync(fd).size * 0.7)
     fs.writeSync(fd, Buffer.alloc(8, 0xa5), 0, 8, at)
     fs.closeSync(fd)

@@ -1,0 +1,25 @@
+// What shoal audit says that a sample proves.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatAudit } from '../../src/cli/trust.js'
+import { claimOf, samplesNeeded } from '../../src/core/audit.js'
+import { FakeBackend } from '../control/fake-backend.js'
+
+const { auditAnswer } = new FakeBackend()
+
+test('an audit without a miss says how sure that is of what, and how it was computed', () => {
+  const population = 1_000_000
+  const sampled = samplesNeeded(population, 0.001, 0.999)
+  const claim = claimOf({ population, sampled, failed: 0 }, 0.999)
+  const text = formatAudit({ ...auditAnswer, population, sampled, proved: sampled, ...claim })
+  assert.match(text, /99.9 % confidence that less than 0.1 % is missing: at most 999 of 1000000 pieces/)
+  assert.match(text, /were 1000 missing, 6\d\d\d drawn without replacement would hold none of them/)
+})
+
+test('misses give both bounds, all pieces a fact, and what was fetched meanwhile a word', () => {
+  const some = formatAudit({ ...auditAnswer, proved: 5800, missing: 16, leastMissing: 20, mostMissing: 100 })
+  assert.match(some, /at least 20 of them are missing \(0.1 %\), and 99.9 % that at most 100 are \(0.5 %\)/)
+  const all = { ...auditAnswer, population: 10, sampled: 10, proved: 10, mostMissing: 0, fetchedBytes: 5000 }
+  assert.match(formatAudit(all), /that is all of them: none is missing/)
+  assert.match(formatAudit(all), /it may have answered with that/)
+})
