@@ -162,7 +162,7 @@ export class BlindBook {
     return numbers
   }
 
-  /** Pieces that are not in the vault any more, though they should be: they are wanted again. */
+  /** Pieces that are not in the vault any more: those that should be are wanted again. */
   lost(ids: readonly Buffer[]): ReadonlyMap<WriterId, readonly number[]> {
     const { index } = this.#o
     const numbers = new Map<WriterId, number[]>()
@@ -173,6 +173,9 @@ export class BlindBook {
         const piece = primary === undefined ? undefined : index.at(primary.feed, primary.index)
         if (primary === undefined || piece === undefined || index.isMissing(primary)) continue
         this.#addNumbers(numbers, refs)
+        const until = this.#account.needed(refs)
+        // It was to go anyway.
+        if (until === undefined || until <= this.#horizonMs) continue
         index.setMissing(primary, piece.length)
         this.#change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return add(counts.missing, piece.length)

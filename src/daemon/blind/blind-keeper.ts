@@ -24,6 +24,8 @@ export interface BlindKeeperOptions {
   readonly fail: (thrown: unknown) => void
   /** Bytes of compaction a second, read and written. */
   readonly bytesPerSecond?: number
+  /** Packs with fewer dead bytes are left alone. Default: the vault's. */
+  readonly minDeadBytes?: number
 }
 
 /** Time alone lets things go: the policy is looked at so often. */
@@ -120,11 +122,14 @@ export class BlindKeeper {
   }
 
   async #compact(): Promise<void> {
-    const { vault, log, bytesPerSecond = BYTES_PER_SECOND } = this.#o
+    const { vault, log, bytesPerSecond = BYTES_PER_SECOND, minDeadBytes } = this.#o
     const { signal } = this.#abort
     const pace = (bytes: number): Promise<void> => rest((bytes / bytesPerSecond) * 1000, signal)
     try {
-      const { packs, movedBytes, freedBytes } = await vault.compact({ signal, pace })
+      const { packs, movedBytes, freedBytes } = await vault.compact({
+        ...{ signal, pace },
+        ...(minDeadBytes !== undefined && { minDeadBytes }),
+      })
       if (packs > 0) log.info({ packs, movedBytes, freedBytes }, 'compacted the vault')
     } catch (thrown) {
       // The disk is full or fails; what is there stays as it is, and it is tried again with the next survey.

@@ -10,7 +10,6 @@ import { ShoalError, toShoalError } from '../../core/error.js'
 import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
-import type { Retention } from '../../core/retention.js'
 import type { Secret } from '../../core/secret.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { Log } from '../../ports/log.js'
@@ -62,7 +61,6 @@ export class BlindShare {
   readonly #peers: SharePeers
   readonly #onFatal: (thrown: unknown) => void
   readonly #early = new Map<SharePeer, readonly Buffer[]>()
-  #history: Retention
   #keeping: Keeping | undefined
   #opening: Promise<void> | undefined
   #openTimer: NodeJS.Timeout | undefined
@@ -73,7 +71,6 @@ export class BlindShare {
   constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
     this.#o = options
     this.#onFatal = onFatal
-    this.#history = options.history
     const { keys, dir, database, identity, nowMs, rates } = options
     const { device, secretKey } = identity.device
     const { shareId, blindStateKey } = keys
@@ -185,10 +182,6 @@ export class BlindShare {
     return this.#keeping
   }
 
-  get history(): Retention {
-    return this.#history
-  }
-
   /** How far the share is read and durable here (core/head.ts). */
   get head(): string {
     return formatHead(headTag(this.shareId), this.#keeping?.feeds.view ?? [])
@@ -247,12 +240,6 @@ export class BlindShare {
         `${message}; what is stored waits in the spool, and it is tried again`,
       )
     }
-  }
-
-  /** What of the past is kept, from now on. */
-  setHistory(history: Retention): void {
-    this.#history = history
-    this.#keeping?.keeper.renew()
   }
 
   /** Counts what is held anew. */
@@ -344,7 +331,7 @@ export class BlindShare {
       ...{ keys, storage, database, store, nowMs, index: this.index, exchange: this.exchange },
       ...{ problems: this.problems, log: this.#log },
       vaultPrefix: `${tablePrefix(this.shareId)}vault:`,
-      policy: () => this.#history,
+      policy: () => this.#o.history,
       peers: () => this.#peers.connected,
       onChange: () => this.#changed(),
       fail: (thrown) => this.#fail(thrown),

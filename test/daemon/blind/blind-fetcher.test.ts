@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import { describe, it } from 'node:test'
+import { blake3 } from '../../../src/core/hash.js'
+import type { DeviceId, WriterId } from '../../../src/core/ids.js'
+import { BlindFetcher } from '../../../src/daemon/blind/blind-fetcher.js'
+import { BlindIndex } from '../../../src/store/blind-index.js'
+import { MemoryDatabase } from '../../../src/store/memory.js'
+import type { StoredPiece } from '../../../src/vault/stored.js'
+import { until } from '../../support/until.js'
+
+const WRITER = 'a1a1a1a1a1a1a1a1' as WriterId
+const PEER = 'ab'.repeat(32) as DeviceId
+
+class FakeExchange extends EventEmitter {
+  readonly wanted = new Map<string, Buffer>()
+  readonly asked: number[] = []
+  readonly wrongs: string[] = []
+  available = new Set<number>()
+
+  want(pieces: readonly { id: Buffer; refs: readonly { index: number }[] }[]): void {
+    for (const { id, refs } of pieces) {
+      this.wanted.set(id.toString('hex'), id)
+      this.asked.push(refs[0]!.index)
+    }
+  }
+  unwant(ids: readonly Buffer[]): void {
+    for (const id of ids) this.wanted.delete(id.toString('hex'))
+  }
+  wrong(id: Buffer): boolean {
+    this.wrongs.push(id.toString('hex'))
+    return true
+  }
+  stats() {
+    return { inFlightBytes: 0 }
+  }
+  isAvailable(refs: readonly { index: number }[]): boolean {
+    return refs.some(({ index }) => this.available.has(index))
+  }
+}
+
+function make() {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const bytes = Array.from({ length: 2000 }, (_, i) => Buffer.alloc(100, `piece ${i} `))
+  const pieces = bytes.map((each) => ({ id: blake3(each), length: each.length }))
+  const feed = index.feeds.add({
+    ...{
+      writer: WRITER,
+      key: Buffer.alloc(32),
+      device: PEER,
+      deviceName: 'a',
+      epoch: 0,
+      certificate: Buffer.alloc(0),
+    },
+  })
+  const header = { kind: 'delta' as const, timeMs: 1, view: [], checkpoint: undefined }
+  index.takeOver(feed, 0, { header, announcements: [{ first: 0, pieces }] })
+  for (const [number, { length }] of pieces.entries()) index.setMissing({ feed: 1, index: number }, length)
+  const exchange = new FakeExchange()
+  const stored: StoredPiece[][] = []
+  const fetcher = new BlindFetcher({
+    index,
+    exchange: exchange as never,
+    store: async (batch) => void stored.push([...batch]),
+    onStored: (batch) => {
+      for (const { id } of batch) index.clearMissing(index.refsOf(id)[0]!)
+    },
+    fail: (thrown) => assert.fail(String(thrown)),
+  })
+  const deliver = (...numbers: number[]): void => {
+    const batch = numbers.map((n) => ({ id: pieces[n]!.id, bytes: bytes[n]!, from: PEER }))
+    exchange.emit('pieces', batch)
+  }
+  return { index, exchange, fetcher, stored, deliver, pieces, bytes }
+}
+
+describe('what a blind node fetches', () => {
+  it('is what is missing and somebody holds, in the order of announcement, and stored before it counts', async () => {
+    const { index, exchange, fetcher, stored, deliver } = make()
+    exchange.available = new Set([1990, 3, 5])
+    fetcher.look()
+    await until('it is asked for', () => exchange.asked.length === 3)
+    assert.deepEqual(exchange.asked, [3, 5, 1990])
+    deliver(5, 3)
+    await until('it is stored', () => stored.length === 1)
+    await until('it is noted', () => !index.isMissing({ feed: 1, index: 3 }))
+    assert.ok(index.isMissing({ feed: 1, index: 1990 }))
+    // What can be had later is asked for then.
+    exchange.available.add(7)
+    exchange.emit('availability')
+    await until('it is asked for the new one', () => exchange.asked.includes(7))
+    await fetcher.stop()
+  })
+
+  it('is checked before it is stored (P1)', async () => {
+    const { exchange, fetcher, stored, deliver, pieces, bytes } = make()
+    exchange.available = new Set([1, 2])
+    fetcher.look()
+    await until('it is asked for', () => exchange.asked.length === 2)
+    exchange.emit('pieces', [{ id: pieces[1]!.id, bytes: bytes[2]!, from: PEER }])
+    deliver(2)
+    await until('it is stored', () => stored.length === 1)
+    assert.deepEqual(
+      stored[0]!.map(({ id }) => id),
+      [pieces[2]!.id],
+    )
+    assert.deepEqual(exchange.wrongs, [pieces[1]!.id.toString('hex')])
+    await fetcher.stop()
+  })
+})

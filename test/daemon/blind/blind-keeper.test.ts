@@ -1,0 +1,105 @@
+// Retention end to end, over a real vault in a folder: what no kept moment needs goes, the space comes back, what is live stays.
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { blake3 } from '../../../src/core/hash.js'
+import { type DeviceId, shareIdFromBytes, type WriterId } from '../../../src/core/ids.js'
+import type { PublicPart } from '../../../src/core/record.js'
+import { KEEP_ALL } from '../../../src/core/retention.js'
+import { BlindBook } from '../../../src/daemon/blind/blind-book.js'
+import { BlindKeeper } from '../../../src/daemon/blind/blind-keeper.js'
+import { silentLog } from '../../../src/ports/log.js'
+import { BlindIndex } from '../../../src/store/blind-index.js'
+import { MemoryDatabase } from '../../../src/store/memory.js'
+import { FolderStorage } from '../../../src/vault/folder-storage.js'
+import { Vault } from '../../../src/vault/vault.js'
+import { patternBytes } from '../../core/piece-pattern.js'
+import { until } from '../../support/until.js'
+
+const WRITER = 'a1a1a1a1a1a1a1a1' as WriterId
+const HOUR = 3_600_000
+const NOW = 1_760_000_000_000
+
+async function bytesIn(folder: string): Promise<number> {
+  const packs = await readdir(join(folder, 'packs'))
+  const sizes = await Promise.all(packs.map(async (name) => (await stat(join(folder, 'packs', name))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+it('lets go what no kept moment needs, and the vault gives the space back', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-keeper-'))
+  const database = new MemoryDatabase()
+  const shareId = shareIdFromBytes(patternBytes(32, 1))
+  const storage = await FolderStorage.open(join(folder, 'vault'))
+  const vault = await Vault.open({ storage, shareId, database, log: silentLog, packBytes: 64 * 1024 })
+  const index = new BlindIndex(database, 'x:')
+  const policy = { ...KEEP_ALL, keepMs: 24 * HOUR }
+  const book = new BlindBook({ index, vault, policy: () => policy, nowMs: () => NOW })
+  let isCaughtUp = false
+  const lost: number[] = []
+  const keeper = new BlindKeeper({
+    ...{ book, vault, log: silentLog, bytesPerSecond: Number.POSITIVE_INFINITY, minDeadBytes: 1024 },
+    isCaughtUp: () => isCaughtUp,
+    onDropping: (dead) => lost.push(...(book.numbersOf(dead).get(WRITER) ?? [])),
+    onChange: () => {},
+    fail: (thrown) => assert.fail(String(thrown)),
+  })
+  const pieces = Array.from({ length: 100 }, (_, i) => Buffer.alloc(8000 + i, `piece ${i} `)).map(
+    (bytes) => ({
+      id: blake3(bytes),
+      bytes,
+      length: bytes.length,
+    }),
+  )
+  const feed = index.feeds.add({
+    ...{ writer: WRITER, key: Buffer.alloc(32), device: 'ab'.repeat(32) as DeviceId, deviceName: 'a' },
+    ...{ epoch: 0, certificate: Buffer.alloc(0) },
+  })
+  const say = (
+    at: number,
+    atMs: number,
+    numbers: readonly number[],
+    kind: 'delta' | 'checkpoint',
+    whole?: number,
+  ) => {
+    const header: PublicPart['header'] = { kind, timeMs: atMs, view: [], checkpoint: whole }
+    const announcements = numbers.map((first) => ({ first, pieces: [pieces[first]!] }))
+    book.takeOver(feed, at, { header, announcements })
+  }
+  try {
+    say(0, NOW - 90 * HOUR, [...pieces.keys()], 'delta')
+    await vault.add({ pieces })
+    book.stored(pieces)
+    const live = [...pieces.keys()].filter((n) => n % 10 === 0)
+    say(1, NOW - 80 * HOUR, live, 'checkpoint')
+    say(2, NOW - 79 * HOUR, [], 'delta', 1)
+    const full = await bytesIn(join(folder, 'vault'))
+
+    // Some feed is not read as far as it is known: nothing goes.
+    keeper.look()
+    await until('it is counted', () => keeper.isAtRest)
+    assert.deepEqual([lost, vault.stats().pieces], [[], 100])
+
+    isCaughtUp = true
+    keeper.renew()
+    await until('it has let go', () => vault.stats().pieces === 10 && keeper.isAtRest)
+    assert.equal(lost.length, 90)
+    assert.deepEqual(
+      [book.counts.live.pieces, book.counts.missing.pieces, book.counts.past.pieces],
+      [10, 0, 0],
+    )
+    const left = await bytesIn(join(folder, 'vault'))
+    assert.ok(left < full / 3, `${left} of ${full} bytes are left`)
+    const read = await vault.read(live.map((n) => pieces[n]!.id))
+    assert.deepEqual(
+      read.map((bytes) => bytes?.length),
+      live.map((n) => pieces[n]!.length),
+    )
+  } finally {
+    await keeper.stop()
+    await vault.close()
+    await rm(folder, { recursive: true })
+  }
+})

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { VaultGate } from '../../../src/daemon/blind/vault-gate.js'
+import { ProblemBook } from '../../../src/daemon/share/problems.js'
+import { silentLog } from '../../../src/ports/log.js'
+import { isVaultFull, noRoom } from '../../../src/vault/storage-error.js'
+import type { VaultBatch } from '../../../src/vault/stored.js'
+
+it('tries again what has no room until it has, and says so meanwhile', async () => {
+  const problems = new ProblemBook(() => 7)
+  const written: VaultBatch[] = []
+  const stuck: boolean[] = []
+  let tries = 0
+  let makeRoom = (): void => {}
+  const room = new Promise<void>((resolve) => {
+    makeRoom = resolve
+  })
+  let isRoom = false
+  const gate = new VaultGate({
+    vault: {
+      add: async (batch) => {
+        if (++tries === 2) makeRoom()
+        if (!isRoom) throw noRoom('cannot write pack 1')
+        written.push(batch)
+      },
+    },
+    problems,
+    log: silentLog,
+    isFull: isVaultFull,
+    onStuck: (is) => stuck.push(is),
+    retryMs: 1,
+  })
+  const batch = { pieces: [{ id: Buffer.alloc(32), bytes: Buffer.alloc(100) }] }
+  const adding = gate.add(batch)
+  await room
+  assert.deepEqual(
+    problems.list().map(({ code }) => code),
+    ['DISK_FULL'],
+  )
+  assert.deepEqual([gate.isStuck, gate.isIdle, stuck, written], [true, false, [true], []])
+  isRoom = true
+  await adding
+  assert.deepEqual([gate.isStuck, gate.isIdle, stuck, written], [false, true, [true, false], [batch]])
+  assert.equal(problems.size, 0)
+  // What waits when the share stops is told that it is not written.
+  isRoom = false
+  const late = gate.add(batch)
+  gate.stop()
+  await assert.rejects(late, /stops|abort/)
+})
