@@ -8,6 +8,9 @@ declare module 's3rver' {
       readonly directory: string
       readonly configureBuckets?: readonly { readonly name: string; readonly configs?: readonly string[] }[]
     })
+    readonly store: {
+      putObject(object: { readonly bucket: string; readonly key: string }): Promise<{ readonly size: number }>
+    }
     run(): Promise<{ readonly port: number }>
     close(): Promise<void>
   }

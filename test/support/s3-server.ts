@@ -33,6 +33,7 @@ export async function startS3Server(): Promise<S3Server> {
       directory,
       configureBuckets: [{ name: BUCKET }],
     })
+    storeWholly(server, directory)
     port = (await server.run()).port
   }
   const stop = async (): Promise<void> => {
@@ -50,6 +51,18 @@ export async function startS3Server(): Promise<S3Server> {
       await stop()
       fs.rmSync(directory, { recursive: true, force: true })
     },
+  }
+}
+
+/** s3rver answers a PUT when it has read the body; its file is written a moment later. No S3 server does that. */
+function storeWholly({ store }: S3rver, directory: string): void {
+  const putObject = store.putObject.bind(store)
+  store.putObject = async (object) => {
+    const stored = await putObject(object)
+    const file = path.join(directory, object.bucket, `${object.key}._S3rver_object`)
+    while (fs.statSync(file, { throwIfNoEntry: false })?.size !== stored.size)
+      await new Promise((resolve) => setImmediate(resolve))
+    return stored
   }
 }
 
