@@ -118,7 +118,7 @@ describe('shoal status', () => {
         members: [member('nas', { digestEqual: false }), member('phone', { connected: false })],
       }),
       exit: 2,
-      says: 'behind: nas',
+      says: 'behind: nas, phone (70686f6e) cannot be reached',
     },
     {
       name: 'an unreachable member, all others in sync: exit 3',
