@@ -7,10 +7,9 @@
 // C3  Numbers of packs are never used twice (tail.ts).
 import { FRAME, FRAME_HEADER_BYTES, type FrameType } from './frame.js'
 import type { FrameRows, KeyedPlace, PackRow, Place } from './frame-rows.js'
+import { ROWS_A_TURN, turn } from './turn.js'
 
 const NOTHING: PackRow = { covered: 0, live: 0, frames: 0, pieces: 0, pieceBytes: 0 }
-/** Rows read at once by a walk over all of them. */
-const WALK_ROWS = 2048
 
 export class Catalog {
   readonly #rows: FrameRows
@@ -52,6 +51,16 @@ export class Catalog {
       this.#changed.clear()
       this.#isInside = false
     }
+  }
+
+  /** Whether what is kept of it is several times larger than what it says. */
+  get isLong(): boolean {
+    return this.#rows.isLong
+  }
+
+  /** Keeps it anew, in slices, while it is used. Rejects with the signal's reason, and is whole then. */
+  async shorten(signal?: AbortSignal): Promise<void> {
+    await this.#rows.shorten(signal)
   }
 
   get(key: Buffer): Place | undefined {
@@ -97,7 +106,7 @@ export class Catalog {
   *chunks(
     type: FrameType,
     from: Buffer = Buffer.alloc(0),
-    chunk: number = WALK_ROWS,
+    chunk: number = ROWS_A_TURN,
   ): Generator<KeyedPlace[]> {
     for (let start = from; ; ) {
       const rows = this.#rows.range(type, start, chunk)
@@ -108,12 +117,12 @@ export class Catalog {
   }
 
   /** Frames in a pack; reads all rows, with a turn of the event loop after each chunk. */
-  async inPack(number: number): Promise<KeyedPlace[]> {
+  async inPack(number: number, signal?: AbortSignal): Promise<KeyedPlace[]> {
     const found: KeyedPlace[] = []
     for (const type of [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head])
       for (const rows of this.chunks(type)) {
         found.push(...rows.filter(({ place }) => place.pack === number))
-        await new Promise((resolve) => setImmediate(resolve))
+        await turn(signal)
       }
     return found
   }

@@ -19,6 +19,7 @@ import { type PackStorage, packName, packNumber } from './pack-storage.js'
 import { scanPack } from './scan.js'
 import type { CompactionOptions, CompactionReport, Damaged } from './stored.js'
 import type { Tail } from './tail.js'
+import { ROWS_A_TURN, turn } from './turn.js'
 
 export interface Compacting {
   readonly storage: PackStorage
@@ -106,15 +107,19 @@ async function liveIn(
   if (catalog.pack(number)?.live === 0) return []
   const identity = packIdentity(shareId, number)
   const name = packName(number)
-  const frames: { key: Buffer; offset: number; length: number }[] =
-    (await readContents(storage, name, identity, bytes)) ?? []
-  if (frames.length === 0)
+  const live: KeyedPlace[] = []
+  let frames = 0
+  const look = async (key: Buffer, offset: number, length: number): Promise<void> => {
+    const place = { pack: number, offset, length }
+    if (samePlace(catalog.get(key), place)) live.push({ key: Buffer.from(key), place })
+    if (++frames % ROWS_A_TURN === 0) await turn()
+  }
+  for (const { key, offset, length } of (await readContents(storage, name, identity, bytes)) ?? [])
+    await look(key, offset, length)
+  if (frames === 0)
     for await (const found of scanPack(storage, name, identity, PACK_HEADER_BYTES, bytes))
-      if (found.type === 'frame')
-        frames.push({ key: found.key, offset: found.offset, length: found.payload.length })
-  return frames
-    .map(({ key, offset, length }) => ({ key, place: { pack: number, offset, length } }))
-    .filter(({ key, place }) => samePlace(catalog.get(key), place))
+      if (found.type === 'frame') await look(found.key, found.offset, found.payload.length)
+  return live
 }
 
 /** Reads all rows, unless the counts say that there is none. */

@@ -57,13 +57,13 @@ export function contentsFrame(frames: readonly FrameAt[], offset: number): NewFr
   return { type: FRAME.contents, key: Buffer.of(FRAME.contents), digest: blake3(payload), payload }
 }
 
-/** The contents of a pack of so many bytes, keys in memory that they share; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */
+/** The contents of a pack of so many bytes; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */
 export async function readContents(
   storage: PackStorage,
   name: string,
   pack: PackIdentity,
   packBytes: number,
-): Promise<FrameAt[] | undefined> {
+): Promise<PackContents | undefined> {
   const from = Math.max(0, packBytes - READ_BYTES)
   let bytes = await storage.read(name, from, packBytes - from)
   const start = contentsStart(bytes, packBytes)
@@ -74,7 +74,27 @@ export async function readContents(
   if (header?.type !== FRAME.contents) return undefined
   const payload = bytes.subarray(FRAME_HEADER_BYTES)
   if (payload.length !== header.length || !blake3(payload).equals(header.digest)) return undefined
-  return rowsOf(payload, start)
+  return areRows(payload, start) ? new PackContents(payload) : undefined
+}
+
+/** The frames of a pack in the order they stand, made as they are asked for: all at once they take ten times their bytes. */
+export class PackContents implements Iterable<FrameAt> {
+  readonly #payload: Buffer
+
+  constructor(payload: Buffer) {
+    this.#payload = payload
+  }
+
+  /** Keys share memory with all the others: whoever keeps one copies it. */
+  *[Symbol.iterator](): Generator<FrameAt> {
+    const payload = this.#payload
+    for (let at = 0; at < payload.length - END_BYTES; at += ROW_BYTES)
+      yield {
+        key: payload.subarray(at, at + KEY_BYTES[payload[at]!]!),
+        offset: payload.readUInt32LE(at + ROW_KEY_BYTES),
+        length: payload.readUInt32LE(at + ROW_KEY_BYTES + 4),
+      }
+  }
 }
 
 function contentsStart(end: Buffer, packBytes: number): number | undefined {
@@ -84,17 +104,15 @@ function contentsStart(end: Buffer, packBytes: number): number | undefined {
   return isInside ? start : undefined
 }
 
-function rowsOf(payload: Buffer, end: number): FrameAt[] | undefined {
-  const rows: FrameAt[] = []
-  if ((payload.length - END_BYTES) % ROW_BYTES !== 0) return undefined
+/** Whether these are frames before `end`. */
+function areRows(payload: Buffer, end: number): boolean {
+  if ((payload.length - END_BYTES) % ROW_BYTES !== 0) return false
   for (let at = 0; at < payload.length - END_BYTES; at += ROW_BYTES) {
     const type = payload[at]!
-    const keyBytes = KEY_BYTES[type]
     const offset = payload.readUInt32LE(at + ROW_KEY_BYTES)
     const length = payload.readUInt32LE(at + ROW_KEY_BYTES + 4)
-    if (!isFrameType(type) || keyBytes === undefined || offset + FRAME_HEADER_BYTES + length > end)
-      return undefined
-    rows.push({ key: payload.subarray(at, at + keyBytes), offset, length })
+    const isInside = offset + FRAME_HEADER_BYTES + length <= end
+    if (!isFrameType(type) || KEY_BYTES[type] === undefined || !isInside) return false
   }
-  return rows
+  return true
 }

@@ -45,4 +45,8 @@ export interface FrameRows {
   vault(): string | undefined
   /** Forgets all, and is the index of this vault from now on. */
   begin(vault: string): void
+  /** Whether what is kept is several times larger than what it says. */
+  readonly isLong: boolean
+  /** Keeps what it says anew, in slices; rows may change meanwhile. Rejects with the signal's reason, and is whole then. */
+  shorten(signal?: AbortSignal): Promise<void>
 }

@@ -1,6 +1,10 @@
 // The rows of a vault's index on disk: a journal of what was put and removed, in the order of time, and all rows in
 // memory. Ids are hashes: a table that is ordered by them would write a page of its own for each, and a batch of them the
-// whole index. Read when the vault is opened; written anew then, when most of it is past.
+// whole index. Read when the vault is opened, and written anew when most of it is past.
+//
+// J1  The generation that `about` names counts, and all of it. Rows of others are what a shortening left that was
+//     interrupted, before it counted or after.
+// J2  What changes while the next generation is written goes to both: read alone, either gives the same.
 //
 //   table `journal`   key: generation u32, number u32 (both big-endian); value, up to 1,024 times:
 //                     key length u8, key, pack u32 (0: removed), offset u32, payload length u32 (little-endian)
@@ -10,16 +14,30 @@ import { type Database, type Table, walk } from '../store/tables.js'
 import { FRAME, type FrameType } from './frame.js'
 import type { FrameRows, KeyedPlace, PackRow, Place } from './frame-rows.js'
 import { MemoryRows } from './memory-rows.js'
+import { ROWS_A_TURN, turn } from './turn.js'
 
 const VAULT_KEY = Buffer.from('vault')
 const GENERATION_KEY = Buffer.from('generation')
 const ENTRIES_PER_ROW = 1024
 const PLACE_BYTES = 12
-/** Journals with fewer entries than this beyond twice what is live are read as they are. */
+/** Journals with fewer entries than this beyond so many times what is live are left as they are. */
 const SLACK_ENTRIES = 10_000
-/** Rows of the journal written or removed in one transaction. */
+/** When the vault is opened, and while it is used: then it costs others their turns. */
+const TIMES_AT_OPENING = 2
+const TIMES_IN_USE = 4
+/** Rows of the journal read or removed in one slice. */
 const ROWS_AT_ONCE = 16
+/** A row of the journal costs as much as so many entries, be it as short as it may. */
+const ROW_COST = 64
 const TYPES: readonly FrameType[] = [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head]
+
+interface Generation {
+  readonly number: number
+  /** Number of the next row. */
+  next: number
+  /** Entries in its rows. */
+  entries: number
+}
 
 export class JournalRows implements FrameRows {
   readonly #database: Database
@@ -28,22 +46,32 @@ export class JournalRows implements FrameRows {
   readonly #packs: Table<number[]>
   readonly #about: Table<string>
   #memory = new MemoryRows()
-  #generation = 1
-  /** Number of the next row of the journal. */
-  #next = 0
+  #current: Generation = { number: 1, next: 0, entries: 0 }
+  /** It is being written, and will count. */
+  #successor: Generation | undefined
+  /** The last number of a generation that was used. */
+  #newest = 1
+  /** A shortening has failed: not again before there are so many entries. */
+  #notBefore = 0
   #isInside = false
   /** Entries of the transaction under way, and how its rows were before. */
   #entries: Buffer[] = []
   #before: (readonly [key: Buffer, place: Place | undefined])[] = []
 
-  /** Reads the journal; long ones are shortened. */
-  constructor(database: Database, prefix: string) {
+  private constructor(database: Database, prefix: string) {
     this.#database = database
     this.#prefix = prefix
     this.#journal = database.table(`${prefix}journal`)
     this.#packs = database.table(`${prefix}packs`)
     this.#about = database.table(`${prefix}about`)
-    this.#load()
+  }
+
+  /** Reads the journal, in slices; long ones are shortened. Rejects with the signal's reason: nothing is lost then. */
+  static async open(database: Database, prefix: string, signal?: AbortSignal): Promise<JournalRows> {
+    const rows = new JournalRows(database, prefix)
+    await rows.#load(signal)
+    if (rows.#isLongerThan(TIMES_AT_OPENING)) await rows.shorten(signal)
+    return rows
   }
 
   transaction<T>(body: () => T): T {
@@ -52,7 +80,8 @@ export class JournalRows implements FrameRows {
     try {
       return this.#database.transaction(() => {
         const result = body()
-        this.#write(this.#entries)
+        this.#append(this.#current, this.#entries)
+        if (this.#successor !== undefined) this.#append(this.#successor, this.#entries)
         return result
       })
     } catch (thrown) {
@@ -110,9 +139,35 @@ export class JournalRows implements FrameRows {
   begin(vault: string): void {
     this.#database.clear(this.#prefix)
     this.#memory = new MemoryRows()
-    this.#generation = 1
-    this.#next = 0
+    this.#current = { number: 1, next: 0, entries: 0 }
+    this.#newest = 1
     this.#about.put(VAULT_KEY, vault)
+  }
+
+  get isLong(): boolean {
+    return this.#current.entries > this.#notBefore && this.#isLongerThan(TIMES_IN_USE)
+  }
+
+  /** One at a time. What is put and removed meanwhile is in what is written. */
+  async shorten(signal?: AbortSignal): Promise<void> {
+    const past = this.#current
+    const successor: Generation = { number: ++this.#newest, next: 0, entries: 0 }
+    this.#successor = successor
+    try {
+      await this.#writeAll(successor, signal)
+      this.#about.put(GENERATION_KEY, String(successor.number))
+      this.#current = successor
+    } catch (thrown) {
+      this.#notBefore = 2 * past.entries
+      throw thrown
+    } finally {
+      this.#successor = undefined
+    }
+    for (let at = 0; at < past.next; at += ROWS_AT_ONCE) {
+      const some = Array.from({ length: Math.min(ROWS_AT_ONCE, past.next - at) }, (_, i) => at + i)
+      this.#drop(some.map((number) => rowKey(past.number, number)))
+      await turn(signal)
+    }
   }
 
   #note(key: Buffer, place: Place | undefined): void {
@@ -120,36 +175,61 @@ export class JournalRows implements FrameRows {
     this.#entries.push(entryOf(key, place))
   }
 
-  #write(entries: readonly Buffer[]): void {
+  #append(to: Generation, entries: readonly Buffer[]): void {
     for (let at = 0; at < entries.length; at += ENTRIES_PER_ROW) {
       const row = Buffer.concat(entries.slice(at, at + ENTRIES_PER_ROW))
-      this.#journal.put(rowKey(this.#generation, this.#next++), row)
+      this.#journal.put(rowKey(to.number, to.next++), row)
     }
+    to.entries += entries.length
   }
 
-  #load(): void {
-    this.#generation = Number(this.#about.get(GENERATION_KEY) ?? 1)
-    const stale: Buffer[] = []
-    let entries = 0
-    for (const { key, value } of walk(this.#journal, ROWS_AT_ONCE)) {
-      if (key.readUInt32BE(0) !== this.#generation) {
-        // Of a shortening that was interrupted, or what it had not removed yet.
-        stale.push(key)
-        continue
+  async #writeAll(to: Generation, signal: AbortSignal | undefined): Promise<void> {
+    for (const type of TYPES)
+      for (let from = Buffer.alloc(0); ; ) {
+        const rows = this.#memory.range(type, from, ROWS_A_TURN)
+        const last = rows.at(-1)
+        if (last === undefined) break
+        const entries = rows.map(({ key, place }) => entryOf(key, place))
+        this.#database.transaction(() => this.#append(to, entries))
+        from = Buffer.concat([last.key, Buffer.of(0)])
+        await turn(signal)
       }
-      entries += this.#take(value)
-      this.#next = key.readUInt32BE(4) + 1
+  }
+
+  #isLongerThan(times: number): boolean {
+    return this.#current.entries > times * this.#memory.size + SLACK_ENTRIES
+  }
+
+  async #load(signal: AbortSignal | undefined): Promise<void> {
+    const number = Number(this.#about.get(GENERATION_KEY) ?? 1)
+    const current: Generation = { number, next: 0, entries: 0 }
+    this.#current = current
+    this.#newest = number
+    const stale: Buffer[] = []
+    let cost = 0
+    for (const { key, value } of walk(this.#journal, ROWS_AT_ONCE)) {
+      let entries = 0
+      if (key.readUInt32BE(0) === number) {
+        entries = this.#take(value)
+        current.entries += entries
+        current.next = key.readUInt32BE(4) + 1
+      } else stale.push(key)
+      cost += ROW_COST + entries
+      if (cost < ROWS_A_TURN) continue
+      cost = 0
+      await turn(signal)
     }
     // First: the next generation may use the same keys.
-    this.#drop(stale)
-    if (entries > 2 * this.#memory.size + SLACK_ENTRIES) this.#drop(this.#shorten())
+    for (let at = 0; at < stale.length; at += ROWS_AT_ONCE) {
+      this.#drop(stale.slice(at, at + ROWS_AT_ONCE))
+      await turn(signal)
+    }
   }
 
   #drop(keys: readonly Buffer[]): void {
-    for (let at = 0; at < keys.length; at += ROWS_AT_ONCE)
-      this.#database.transaction(() => {
-        for (const key of keys.slice(at, at + ROWS_AT_ONCE)) this.#journal.remove(key)
-      })
+    this.#database.transaction(() => {
+      for (const key of keys) this.#journal.remove(key)
+    })
   }
 
   #take(row: Buffer): number {
@@ -167,23 +247,6 @@ export class JournalRows implements FrameRows {
       at = end + PLACE_BYTES
     }
     return entries
-  }
-
-  /** Writes what is live as another generation, which counts once all of it is there; the keys of the one before. */
-  #shorten(): Buffer[] {
-    const past = Array.from({ length: this.#next }, (_, number) => rowKey(this.#generation, number))
-    this.#generation++
-    this.#next = 0
-    for (const type of TYPES)
-      for (let from = Buffer.alloc(0); ; ) {
-        const rows = this.#memory.range(type, from, ROWS_AT_ONCE * ENTRIES_PER_ROW)
-        const last = rows.at(-1)
-        if (last === undefined) break
-        this.#database.transaction(() => this.#write(rows.map(({ key, place }) => entryOf(key, place))))
-        from = Buffer.concat([last.key, Buffer.of(0)])
-      }
-    this.#about.put(GENERATION_KEY, String(this.#generation))
-    return past
   }
 }
 

@@ -5,17 +5,21 @@ import { ShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { type Catalog, isLater } from './catalog.js'
-import { type FrameAt, readContents } from './contents.js'
+import { type FrameAt, type PackContents, readContents } from './contents.js'
 import { PACK_HEADER_BYTES, type PackIdentity, packIdentity, readPackHeader } from './frame.js'
+import type { KeyedPlace } from './frame-rows.js'
 import { type PackStorage, packName, packNumber } from './pack-storage.js'
 import { scanPack } from './scan.js'
 import type { TailState } from './tail.js'
+import { ROWS_A_TURN, turn } from './turn.js'
 
 interface Loading {
   readonly storage: PackStorage
   readonly catalog: Catalog
   readonly shareId: ShareId
   readonly log: Log
+  /** Ends it: what is loaded by then is. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Loaded {
@@ -24,14 +28,12 @@ export interface Loaded {
   readonly damaged: readonly Buffer[]
 }
 
-/** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 10 MB each. */
+/** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 3 MB each. */
 const AT_ONCE = 2
-/** Rows written in one go: a few milliseconds. */
-const ROWS_AT_ONCE = 2048
 
-/** Reads what the index does not know. SHARE_UNUSABLE for a pack of another share; rejects as PackStorage does. */
+/** Reads what the index does not know, in slices. SHARE_UNUSABLE for a pack of another share; rejects as PackStorage does, and with the signal's reason. */
 export async function loadPacks(loading: Loading): Promise<Loaded> {
-  const { storage, catalog } = loading
+  const { storage, catalog, signal } = loading
   const packs = (await storage.list())
     .flatMap(({ name, bytes }) => {
       const number = packNumber(name)
@@ -45,11 +47,12 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
   for (let at = 0; at < unknown.length; at += AT_ONCE) {
     const some = unknown.slice(at, at + AT_ONCE)
     const contents = await Promise.all(some.map(({ number, bytes }) => contentsOf(loading, number, bytes)))
+    signal?.throwIfAborted()
     for (const [i, pack] of some.entries()) {
       const frames = contents[i]
       if (frames !== undefined) {
-        await enter(catalog, pack.number, frames, pack.bytes)
-        if (pack === last) tail = { ...pack, isSealed: true, frames }
+        await enter(loading, pack.number, frames, pack.bytes)
+        if (pack === last) tail = { ...pack, isSealed: true, frames: [] }
       } else {
         const found = await loadByScan(loading, pack.number, pack.bytes, pack === last)
         damaged.push(...found.damaged)
@@ -65,7 +68,7 @@ async function contentsOf(
   { storage, shareId }: Loading,
   number: number,
   bytes: number,
-): Promise<FrameAt[] | undefined> {
+): Promise<PackContents | undefined> {
   const identity = packIdentity(shareId, number)
   const name = packName(number)
   if (bytes < PACK_HEADER_BYTES) return undefined
@@ -73,48 +76,65 @@ async function contentsOf(
 }
 
 /** Rows of packs that are gone, or shorter than they were; the keys of those rows. */
-async function forgetMissing(
-  { catalog, log }: Loading,
-  bytesOf: ReadonlyMap<number, number>,
-): Promise<Buffer[]> {
+async function forgetMissing(loading: Loading, bytesOf: ReadonlyMap<number, number>): Promise<Buffer[]> {
+  const { catalog, log, signal } = loading
   const lost: Buffer[] = []
   for (const [number, { covered, live }] of [...catalog.packs()]) {
     const bytes = bytesOf.get(number)
     if (bytes !== undefined && bytes >= covered) continue
-    const rows = live === 0 ? [] : await catalog.inPack(number)
-    catalog.transaction(() => {
-      for (const { key } of rows) catalog.remove(key)
-      catalog.removePack(number)
-    })
+    const rows = live === 0 ? [] : await catalog.inPack(number, signal)
+    await removeRows(loading, rows, () => catalog.removePack(number))
     if (rows.length > 0) log.warn({ pack: number, frames: rows.length }, 'a pack of the vault is not there')
     lost.push(...rows.map(({ key }) => key))
   }
   return lost
 }
 
+/** Removes rows in slices; `end` is part of the last: what is interrupted is found again. */
+async function removeRows(
+  { catalog, signal }: Loading,
+  rows: readonly KeyedPlace[],
+  end: () => void,
+): Promise<void> {
+  for (let at = 0; ; at += ROWS_A_TURN) {
+    const isLast = at + ROWS_A_TURN >= rows.length
+    catalog.transaction(() => {
+      for (const { key } of rows.slice(at, at + ROWS_A_TURN)) catalog.remove(key)
+      if (isLast) end()
+    })
+    if (isLast) return
+    await turn(signal)
+  }
+}
+
 /** Takes frames beyond what the index knows of the pack into it. */
 async function enter(
-  catalog: Catalog,
+  { catalog, signal }: Loading,
   number: number,
-  frames: readonly FrameAt[],
+  frames: Iterable<FrameAt>,
   end: number,
 ): Promise<void> {
   const from = catalog.pack(number)?.covered ?? 0
-  const fresh = frames.filter(({ offset }) => offset >= from)
-  for (let at = 0; at < fresh.length; at += ROWS_AT_ONCE) {
-    const some = fresh.slice(at, at + ROWS_AT_ONCE)
+  let some: FrameAt[] = []
+  const go = async (covered: number): Promise<void> => {
     catalog.transaction(() => {
       for (const { key, offset, length } of some) {
         const place = { pack: number, offset, length }
         const known = catalog.get(key)
         if (known === undefined || isLater(place, known)) catalog.put(key, place)
       }
-      // Up to the next: what is interrupted goes on there.
-      catalog.cover(number, fresh[at + ROWS_AT_ONCE]?.offset ?? end)
+      catalog.cover(number, covered)
     })
-    await new Promise((resolve) => setImmediate(resolve))
+    some = []
+    await turn(signal)
   }
-  if (catalog.pack(number)?.covered !== end) catalog.transaction(() => catalog.cover(number, end))
+  for (const frame of frames) {
+    if (frame.offset < from) continue
+    // Up to the next: what is interrupted goes on there.
+    if (some.length === ROWS_A_TURN) await go(frame.offset)
+    some.push(frame)
+  }
+  if (some.length > 0 || catalog.pack(number)?.covered !== end) await go(end)
 }
 
 async function loadByScan(
@@ -123,7 +143,7 @@ async function loadByScan(
   bytes: number,
   isLast: boolean,
 ): Promise<{ tail: TailState; damaged: Buffer[] }> {
-  const { storage, catalog, shareId, log } = loading
+  const { storage, catalog, shareId, log, signal } = loading
   const identity = packIdentity(shareId, number)
   const name = packName(number)
   const hasHeader = await checkHeader(storage, name, identity, bytes)
@@ -134,6 +154,7 @@ async function loadByScan(
   let end = hasHeader ? PACK_HEADER_BYTES : 0
   const from = isLast ? PACK_HEADER_BYTES : Math.max(PACK_HEADER_BYTES, covered)
   for await (const found of scanPack(storage, name, identity, from, bytes)) {
+    signal?.throwIfAborted()
     if (found.type === 'damaged') {
       gaps.push({ offset: found.offset, end: found.offset + found.bytes })
       if (found.key !== undefined) damaged.push(found.key)
@@ -146,10 +167,10 @@ async function loadByScan(
   for (const gap of gaps)
     if (gap.offset < end || !isLast)
       log.warn({ pack: number, offset: gap.offset, bytes: gap.end - gap.offset }, 'a vault is damaged here')
-  damaged.push(...(await forgetGaps(catalog, number, gaps, covered)))
+  damaged.push(...(await forgetGaps(loading, number, gaps, covered)))
   const isTorn = isLast && end < bytes
   const length = isTorn ? end : bytes
-  await enter(catalog, number, frames, length)
+  await enter(loading, number, frames, length)
   if (isTorn && !storage.isReadOnly) {
     log.info({ pack: number, bytes: bytes - end }, 'the torn end of a pack goes')
     if (end === 0) await storage.remove(name)
@@ -174,20 +195,18 @@ async function checkHeader(
 
 /** Rows that stand where nothing holds any more; their keys. */
 async function forgetGaps(
-  catalog: Catalog,
+  loading: Loading,
   number: number,
   gaps: readonly { offset: number; end: number }[],
   covered: number,
 ): Promise<Buffer[]> {
+  const { catalog, signal } = loading
   const hit = gaps.filter(({ offset }) => offset < covered)
   if (hit.length === 0) return []
-  const rows = (await catalog.inPack(number)).filter(({ place }) =>
+  const rows = (await catalog.inPack(number, signal)).filter(({ place }) =>
     hit.some(({ offset, end }) => place.offset >= offset && place.offset < end),
   )
-  catalog.transaction(() => {
-    for (const { key } of rows) catalog.remove(key)
-    // What follows the gaps is known; what is cut off is not covered any more.
-    catalog.cover(number, Math.min(covered, hit[0]!.offset))
-  })
+  // What follows the gaps is known; what is cut off is not covered any more.
+  await removeRows(loading, rows, () => catalog.cover(number, Math.min(covered, hit[0]!.offset)))
   return rows.map(({ key }) => key)
 }

@@ -3,13 +3,13 @@
 import { FRAME, type FrameType } from './frame.js'
 import type { FrameRows, KeyedPlace, PackRow, Place } from './frame-rows.js'
 
-/** Transactions that throw leave what they wrote: whoever reads a vault begins anew then. */
+/** Nothing is kept, so nothing gets long. Transactions that throw leave what they wrote: whoever reads a vault begins anew then. */
 export class MemoryRows implements FrameRows {
+  readonly isLong = false
   /** By the first byte of the id; in the order of the ids, therefore. */
   readonly #pieces = Array.from({ length: 256 }, () => new PiecePlaces())
-  /** Everything else, by key in latin1. */
-  readonly #others = new Map<string, Place>()
-  #otherKeys: string[] | undefined
+  /** Everything else, by its type. */
+  readonly #others = new Map<number, OtherPlaces>()
   readonly #packs = new Map<number, PackRow>()
   #vault: string | undefined
 
@@ -18,41 +18,36 @@ export class MemoryRows implements FrameRows {
   }
 
   get(key: Buffer): Place | undefined {
-    return key[0] === FRAME.piece ? this.#shard(key).get(key) : this.#others.get(key.toString('latin1'))
+    return this.#of(key).get(key)
   }
 
   put(key: Buffer, place: Place): void {
-    if (key[0] === FRAME.piece) return this.#shard(key).put(key, place)
-    this.#others.set(key.toString('latin1'), place)
-    this.#otherKeys = undefined
+    this.#of(key).put(key, place)
   }
 
   remove(key: Buffer): void {
-    if (key[0] === FRAME.piece) return this.#shard(key).remove(key)
-    this.#others.delete(key.toString('latin1'))
-    this.#otherKeys = undefined
+    this.#of(key).remove(key)
   }
 
   range(type: FrameType, from: Buffer, limit: number): KeyedPlace[] {
     if (type === FRAME.piece) return this.#pieceRange(from, limit)
-    this.#otherKeys ??= [...this.#others.keys()].sort()
-    const start = (from.length === 0 ? Buffer.of(type) : from).toString('latin1')
-    const rows: KeyedPlace[] = []
-    for (let i = firstFrom(this.#otherKeys, start); i < this.#otherKeys.length && rows.length < limit; i++) {
-      const key = this.#otherKeys[i]!
-      if (key.charCodeAt(0) !== type) break
-      rows.push({ key: Buffer.from(key, 'latin1'), place: this.#others.get(key)! })
-    }
-    return rows
+    return this.#others.get(type)?.range(from, limit) ?? []
   }
 
   /** Rows. */
   get size(): number {
-    return this.#pieces.reduce((sum, { live }) => sum + live, this.#others.size)
+    return [...this.#pieces, ...this.#others.values()].reduce((sum, { live }) => sum + live, 0)
   }
 
-  #shard(key: Buffer): PiecePlaces {
-    return this.#pieces[key[1]!]!
+  #of(key: Buffer): PiecePlaces | OtherPlaces {
+    const type = key[0]!
+    if (type === FRAME.piece) return this.#pieces[key[1]!]!
+    let places = this.#others.get(type)
+    if (places === undefined) {
+      places = new OtherPlaces()
+      this.#others.set(type, places)
+    }
+    return places
   }
 
   #pieceRange(from: Buffer, limit: number): KeyedPlace[] {
@@ -80,6 +75,41 @@ export class MemoryRows implements FrameRows {
 
   begin(vault: string): void {
     this.#vault = vault
+  }
+
+  async shorten(): Promise<void> {}
+}
+
+/** Of one type, whose keys may have any length. */
+class OtherPlaces {
+  /** By key in latin1. */
+  readonly #rows = new Map<string, Place>()
+  #sorted: string[] | undefined
+
+  get live(): number {
+    return this.#rows.size
+  }
+
+  get(key: Buffer): Place | undefined {
+    return this.#rows.get(key.toString('latin1'))
+  }
+
+  put(key: Buffer, place: Place): void {
+    const name = key.toString('latin1')
+    if (!this.#rows.has(name)) this.#sorted = undefined
+    this.#rows.set(name, place)
+  }
+
+  remove(key: Buffer): void {
+    if (this.#rows.delete(key.toString('latin1'))) this.#sorted = undefined
+  }
+
+  range(from: Buffer, limit: number): KeyedPlace[] {
+    this.#sorted ??= [...this.#rows.keys()].sort()
+    const first = firstFrom(this.#sorted, from.toString('latin1'))
+    return this.#sorted
+      .slice(first, first + limit)
+      .map((name) => ({ key: Buffer.from(name, 'latin1'), place: this.#rows.get(name)! }))
   }
 }
 

@@ -13,6 +13,7 @@ import {
 } from './frame.js'
 import type { PackStorage } from './pack-storage.js'
 import { isBadMedium } from './storage-error.js'
+import { turn } from './turn.js'
 
 /** Found at `offset`, `bytes` long in all. */
 export type Found =
@@ -37,6 +38,8 @@ export type Found =
 const WINDOW_BYTES = 4 * 2 ** 20
 /** Where a large read meets a bad spot, it is read again in these. */
 const SMALL_BYTES = 64 * 1024
+/** Small ones come from one read by the thousand. */
+const FRAMES_A_TURN = 512
 
 /** What stands in a pack from `from` (the start of a frame) to `to`, without gaps. Rejects as PackStorage.read does. */
 export async function* scanPack(
@@ -47,7 +50,9 @@ export async function* scanPack(
   to: number,
 ): AsyncGenerator<Found> {
   const window = new Window(storage, name, to)
+  let frames = 0
   for (let offset = from; offset < to; ) {
+    if (++frames % FRAMES_A_TURN === 0) await turn()
     const header = readFrameHeader(pack, offset, await window.bytes(offset, FRAME_HEADER_BYTES))
     const bytes = FRAME_HEADER_BYTES + (header?.length ?? 0)
     if (header === undefined || offset + bytes > to) {

@@ -34,6 +34,7 @@ import type {
   VerifyReport,
 } from './stored.js'
 import { Tail } from './tail.js'
+import { ROWS_A_TURN, turn } from './turn.js'
 
 export type {
   CompactionOptions,
@@ -62,11 +63,11 @@ export interface VaultOptions {
   readonly packBytes?: number
   /** `add` leaves this much free, so that compaction can work on a full disk. Default: one pack. */
   readonly reserveBytes?: number
+  /** Ends opening, which rejects with its reason then: the vault is as it was, and can be opened again. */
+  readonly signal?: AbortSignal
 }
 
 const PACK_BYTES = 64 * 2 ** 20
-/** Rows dropped in one transaction: a few milliseconds. */
-const ROWS_AT_ONCE = 2048
 /** Blocks read at once. */
 const BLOCKS_AT_ONCE = 64
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
@@ -84,6 +85,9 @@ export class Vault {
   #compaction: Promise<unknown> = Promise.resolve()
   /** Ends when nothing writes. */
   #writing: Promise<unknown> = Promise.resolve()
+  readonly #closing = new AbortController()
+  /** Of the index, under way. */
+  #shortening: Promise<void> | undefined
   #isClosed = false
 
   private constructor(options: VaultOptions, catalog: Catalog, tail: Tail) {
@@ -106,21 +110,24 @@ export class Vault {
   }
 
   /**
-   * Opens a vault, or makes one in an empty storage. SHARE_UNUSABLE if it is another share's, of a later format, or (for
+   * Opens a vault, or makes one in an empty storage, in slices of a few milliseconds. SHARE_UNUSABLE if it is another share's, of a later format, or (for
    * reading alone) none at all; rejects as PackStorage does. The storage is
    * the vault's then, and closed with it; where opening failed it is the caller's to close.
    */
   static async open(options: VaultOptions): Promise<Vault> {
     const { storage, shareId, database, prefix = `vault:${shareId}:`, packBytes = PACK_BYTES, log } = options
+    const { signal } = options
     if (database === undefined && !storage.isReadOnly)
       throw new ShoalError('INTERNAL', 'a vault that is written to needs a database for its index')
     const vaultId = await vaultIdOf(storage, shareId, log)
-    const catalog = new Catalog(database === undefined ? new MemoryRows() : new JournalRows(database, prefix))
+    const rows = database === undefined ? new MemoryRows() : await JournalRows.open(database, prefix, signal)
+    const catalog = new Catalog(rows)
     catalog.belongTo(vaultId)
-    const loaded = await loadPacks({ storage, catalog, shareId, log })
+    const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
     const vault = new Vault(options, catalog, tail)
     await vault.#forget(await vault.#small.load())
+    signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))
     return vault
   }
@@ -162,17 +169,18 @@ export class Vault {
 
   /** These pieces may go; compaction brings the space back. Those that are not here are passed over. */
   async drop(ids: Iterable<Buffer>): Promise<void> {
-    this.#mayWrite()
     let some: Buffer[] = []
     const go = async (): Promise<void> => {
+      this.#mayWrite()
       this.#catalog.transaction(() => {
         for (const id of some) this.#catalog.remove(keyOfPiece(id))
       })
       some = []
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
     }
-    for (const id of ids) if (some.push(id) === ROWS_AT_ONCE) await go()
+    for (const id of ids) if (some.push(id) === ROWS_A_TURN) await go()
     await go()
+    this.#shortenSoon()
   }
 
   /** Brings space back, pack by pack, one call after the other; adding and reading go on meanwhile. IO if the storage fails: nothing is lost. */
@@ -229,11 +237,15 @@ export class Vault {
     return checkPacks(this.#compacting, options)
   }
 
-  /** Waits for the write under way; what waits behind it, and what comes later, rejects. Closes the storage, not the database. */
+  /**
+   * Waits for the write under way; what waits behind it, and what comes later, rejects with INTERNAL (who closes a vault
+   * stops its writers first). Closes the storage, not the database, which nothing is written to from then on.
+   */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#writing
+    this.#closing.abort(new Error('the vault is closed'))
+    await Promise.all([this.#writing, this.#shortening])
     await this.#storage.close()
   }
 
@@ -286,6 +298,8 @@ export class Vault {
       rows.filter(({ key, place }) => samePlace(this.#catalog.get(key), place))
     if (still().length === 0) return []
     await this.#checkStorage()
+    // The database may be closed as well by now; who opens the vault again finds the same.
+    if (this.#isClosed) return []
     const gone = this.#catalog.transaction(() => {
       const found = still()
       for (const { key } of found) this.#catalog.remove(key)
@@ -305,6 +319,20 @@ export class Vault {
     throw new ShoalError('IO', 'the vault is not there any more: its folder is empty or not mounted')
   }
 
+  /** Beside whatever else goes on: the index has got long. */
+  #shortenSoon(): void {
+    if (this.#isClosed || this.#shortening !== undefined || !this.#catalog.isLong) return
+    const { signal } = this.#closing
+    this.#shortening = this.#catalog
+      .shorten(signal)
+      .catch((err: unknown) => {
+        if (!signal.aborted) this.#options.log.warn({ err }, 'cannot shorten the index of a vault now')
+      })
+      .finally(() => {
+        this.#shortening = undefined
+      })
+  }
+
   #mayWrite(): void {
     if (this.#isClosed) throw new ShoalError('INTERNAL', 'the vault is closed')
     if (this.#storage.isReadOnly) throw readOnly('cannot change the vault')
@@ -317,7 +345,10 @@ export class Vault {
       return body()
     })
     // Its failure is told to whoever asked.
-    this.#writing = result.catch(() => undefined)
+    this.#writing = result.then(
+      () => this.#shortenSoon(),
+      () => undefined,
+    )
     return result
   }
 }

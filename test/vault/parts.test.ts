@@ -81,7 +81,10 @@ describe('frames', () => {
       assert.equal(pack.length, start.length + contentsBytes(count))
       const storage = new FakeStorage(new Random(1))
       await storage.append('00000003.pack', [pack])
-      const read = (bytes: number) => readContents(storage, '00000003.pack', identity, bytes)
+      const read = async (bytes: number) => {
+        const contents = await readContents(storage, '00000003.pack', identity, bytes)
+        return contents === undefined ? undefined : [...contents]
+      }
       assert.deepEqual(await read(pack.length), rows)
       assert.equal(await read(pack.length - 1), undefined)
       storage.packs.get('00000003.pack')!.bytes[pack.length - 60]! ^= 1
@@ -91,7 +94,7 @@ describe('frames', () => {
 })
 
 describe('the rows of an index', () => {
-  it('are the same in memory, kept and read again, whatever is put and removed', () => {
+  it('are the same in memory, kept and read again, whatever is put and removed', async () => {
     const key = fc.oneof(
       fc.integer({ min: 0, max: 40 }).map((n) => keyOfPiece(blake3(Buffer.of(n)))),
       fc.integer({ min: 0, max: 10 }).map((n) => Buffer.from([FRAME.block, ...Buffer.alloc(15, 1), n])),
@@ -102,16 +105,16 @@ describe('the rows of an index', () => {
       offset: fc.nat(2 ** 32 - 1),
       pack: fc.integer({ min: 1, max: 1e8 }),
     })
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 120 }), async (steps) => {
         const database = new MemoryDatabase()
-        const all: FrameRows[] = [new JournalRows(database, PREFIX), new MemoryRows()]
+        const all: FrameRows[] = [await JournalRows.open(database, PREFIX), new MemoryRows()]
         for (const rows of all)
           for (const { key: at, isPut, offset, pack } of steps) {
             if (isPut) rows.put(at, { pack, offset, length: 7 })
             else rows.remove(at)
           }
-        all.push(new JournalRows(database, PREFIX))
+        all.push(await JournalRows.open(database, PREFIX))
         const found = all.map((rows) =>
           ([FRAME.piece, FRAME.block] as const).map((type) =>
             [...new Catalog(rows).chunks(type, undefined, 3)].flat(),
@@ -124,9 +127,9 @@ describe('the rows of an index', () => {
     )
   })
 
-  it('that were put and removed many times are kept in a short journal, and what a throw undid is not there', () => {
+  it('that were put and removed many times are kept in a short journal, and what a throw undid is not there', async () => {
     const database = new MemoryDatabase()
-    const rows = new JournalRows(database, PREFIX)
+    const rows = await JournalRows.open(database, PREFIX)
     const keys = numbers(0, 3000).map((n) => keyOfPiece(blake3(Buffer.from(String(n)))))
     const putAll = (pack: number): void =>
       rows.transaction(() => {
@@ -148,7 +151,8 @@ describe('the rows of an index', () => {
     // What a shortening that was interrupted leaves.
     const stale = Buffer.from([0, 0, 0, 2, 0, 0, 0, 1])
     database.table<Buffer>(`${PREFIX}journal`).put(stale, Buffer.alloc(0))
-    for (const again of [new JournalRows(database, PREFIX), new JournalRows(database, PREFIX)]) {
+    for (const _ of [1, 2]) {
+      const again = await JournalRows.open(database, PREFIX)
       keys.forEach((key, n) => {
         assert.deepEqual(again.get(key), { pack: 10, offset: n, length: 1 })
       })
