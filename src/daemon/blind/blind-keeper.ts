@@ -45,6 +45,8 @@ export class BlindKeeper {
   #running: Promise<void> | undefined
   #tookMs = 0
   #endedMs = Number.NEGATIVE_INFINITY
+  /** Something may go, or space may come back, once all feeds are read as far as they are known. */
+  #isOwing = false
 
   constructor(options: BlindKeeperOptions) {
     this.#o = options
@@ -58,7 +60,8 @@ export class BlindKeeper {
 
   /** Something was said again, or a feed has caught up. */
   look(): void {
-    if (this.#o.book.isStale) this.#soon(SURVEY_MS)
+    const { book, isCaughtUp } = this.#o
+    if (book.isStale || (this.#isOwing && isCaughtUp())) this.#soon(SURVEY_MS)
   }
 
   /** The policy is another. */
@@ -100,7 +103,9 @@ export class BlindKeeper {
     this.#endedMs = performance.now()
     this.#tookMs = this.#endedMs - startMs
     onChange()
-    if (!isComplete || !isCaughtUp()) return
+    if (!isComplete) return
+    this.#isOwing = !isCaughtUp()
+    if (this.#isOwing) return
     if (dead.length > 0) await this.#letGo(dead)
     await this.#compact()
   }

@@ -83,7 +83,7 @@ it('lets go what no kept moment needs, and the vault gives the space back', asyn
     assert.deepEqual([lost, vault.stats().pieces], [[], 100])
 
     isCaughtUp = true
-    keeper.renew()
+    keeper.look()
     await until('it has let go', () => vault.stats().pieces === 10 && keeper.isAtRest)
     assert.equal(lost.length, 90)
     assert.deepEqual(
@@ -100,6 +100,70 @@ it('lets go what no kept moment needs, and the vault gives the space back', asyn
   } finally {
     await keeper.stop()
     await vault.close()
+    await rm(folder, { recursive: true })
+  }
+})
+
+it('lets go again what was dropped when the index that says so is lost', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-keeper-'))
+  const shareId = shareIdFromBytes(patternBytes(32, 1))
+  const pieces = Array.from({ length: 40 }, (_, i) => Buffer.alloc(8000 + i, `piece ${i} `)).map((bytes) => ({
+    ...{ id: blake3(bytes), bytes, length: bytes.length },
+  }))
+  const live = [...pieces.keys()].filter((n) => n % 4 === 0)
+  /** One run of the daemon, whose database is lost in the end. The feed comes back out of the vault, record by record. */
+  const run = async (isFirst: boolean): Promise<void> => {
+    const database = new MemoryDatabase()
+    const storage = await FolderStorage.open(join(folder, 'vault'))
+    const vault = await Vault.open({ storage, shareId, database, log: silentLog })
+    const index = new BlindIndex(database, 'x:')
+    const policy = { ...KEEP_ALL, keepMs: 24 * HOUR }
+    const book = new BlindBook({ index, vault, policy: () => policy, nowMs: () => NOW })
+    const said = { records: 0 }
+    const lost: number[] = []
+    const keeper = new BlindKeeper({
+      // The packs keep all of it.
+      ...{ book, vault, log: silentLog, minDeadBytes: Number.POSITIVE_INFINITY },
+      isCaughtUp: () => said.records === 3,
+      onDropping: (dead) => lost.push(...(book.numbersOf(dead).get(WRITER) ?? [])),
+      onChange: () => {},
+      fail: (thrown) => assert.fail(String(thrown)),
+    })
+    const feed = index.feeds.add({
+      ...{ writer: WRITER, key: Buffer.alloc(32), device: 'ab'.repeat(32) as DeviceId, deviceName: 'a' },
+      ...{ epoch: 0, certificate: Buffer.alloc(0) },
+    })
+    const say = (atMs: number, numbers: readonly number[], kind: 'delta' | 'checkpoint', whole?: number) => {
+      const header: PublicPart['header'] = { kind, timeMs: atMs, view: [], checkpoint: whole }
+      const announcements = numbers.map((first) => ({ first, pieces: [pieces[first]!] }))
+      book.takeOver(feed, said.records, { header, announcements })
+      said.records++
+      keeper.look()
+    }
+    try {
+      if (isFirst) await vault.add({ pieces })
+      assert.equal(vault.stats().pieces, 40, 'all of it is live in the vault')
+      await book.survey()
+      say(NOW - 90 * HOUR, [...pieces.keys()], 'delta')
+      say(NOW - 80 * HOUR, live, 'checkpoint')
+      await until('it is counted', () => keeper.isAtRest)
+      assert.deepEqual(lost, [], 'not before all is read')
+      say(NOW - 79 * HOUR, [], 'delta', 1)
+      await until('it has let go', () => vault.stats().pieces === 10 && keeper.isAtRest)
+      assert.equal(lost.length, 30)
+      assert.deepEqual(
+        live.map((n) => vault.has(pieces[n]!.id)),
+        live.map(() => true),
+      )
+    } finally {
+      await keeper.stop()
+      await vault.close()
+    }
+  }
+  try {
+    await run(true)
+    await run(false)
+  } finally {
     await rm(folder, { recursive: true })
   }
 })
