@@ -57,6 +57,8 @@ export class VaultGate {
           this.#setStuck(undefined)
           return
         } catch (thrown) {
+          // A vault that closes refuses what waits: nothing is wrong with it.
+          this.#abort.signal.throwIfAborted()
           this.#setStuck(thrown)
         }
         await delay(this.#o.retryMs ?? RETRY_MS, undefined, { signal: this.#abort.signal })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import { ShoalError } from '../../../src/core/error.js'
 import { VaultGate } from '../../../src/daemon/blind/vault-gate.js'
 import { ProblemBook } from '../../../src/daemon/share/problems.js'
 import { silentLog } from '../../../src/ports/log.js'
@@ -47,4 +48,28 @@ it('tries again what has no room until it has, and says so meanwhile', async () 
   const late = gate.add(batch)
   gate.stop()
   await assert.rejects(late, /stops|abort/)
+})
+
+it('takes a vault that closes while the share stops for no fault of it', async () => {
+  const problems = new ProblemBook(() => 7)
+  const stuck: boolean[] = []
+  const errors: unknown[] = []
+  let refuse: (thrown: unknown) => void = () => {}
+  const gate = new VaultGate({
+    vault: {
+      add: () =>
+        new Promise((_, reject) => {
+          refuse = reject
+        }),
+    },
+    problems,
+    log: { ...silentLog, error: (fields) => errors.push(fields) },
+    isFull: isVaultFull,
+    onStuck: (is) => stuck.push(is),
+  })
+  const adding = gate.add({})
+  gate.stop()
+  refuse(new ShoalError('INTERNAL', 'the vault is closed'))
+  await assert.rejects(adding, /the share stops/)
+  assert.deepEqual([problems.size, stuck, errors, gate.isIdle], [0, [], [], true])
 })
