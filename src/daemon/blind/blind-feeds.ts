@@ -54,8 +54,8 @@ export class BlindFeeds {
     this.#o = options
   }
 
-  /** Knows the feeds that the vault knows, and takes those out of it that the feed store has lost. Opens none. */
-  async readopt(): Promise<void> {
+  /** Knows the feeds that the vault knows, and takes those out of it that the feed store has lost. Opens none. Rejects with the signal's reason, between two feeds. */
+  async readopt(signal?: AbortSignal): Promise<void> {
     const { keys, index, vault, store, problems, log } = this.#o
     for (const bytes of vault.certificates()) {
       const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
@@ -70,6 +70,7 @@ export class BlindFeeds {
     }
     const heads = new Map(vault.heads().map((head) => [head.writer, head]))
     for (const { writer, number, key, deviceName } of index.feeds.all()) {
+      signal?.throwIfAborted()
       const head = heads.get(writer)
       // An older copy of the vault was put back: what it lacks is exported again.
       if (index.storedBlocks(number) > (head?.length ?? 0)) index.setStoredBlocks(number, head?.length ?? 0)

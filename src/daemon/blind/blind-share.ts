@@ -71,6 +71,7 @@ export class BlindShare {
   #openTimer: NodeJS.Timeout | undefined
   #halted: string | undefined
   #stopped = false
+  readonly #stopping = new AbortController()
 
   /** `onFatal`: something that should not happen has ended it. SHARE_UNUSABLE. */
   constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
@@ -291,6 +292,7 @@ export class BlindShare {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    this.#stopping.abort(new Error('the share stops'))
     clearTimeout(this.#openTimer)
     this.observer.stop()
     await this.#peers.close()
@@ -306,10 +308,11 @@ export class BlindShare {
     if (this.#halted !== undefined || this.#opening !== undefined || this.#stopped) return
     this.#opening = this.#open()
       .catch((thrown: unknown) => {
+        if (this.#stopped) return this.#log.debug({ err: thrown }, 'stopped while the vault was opened')
         const { code, message } = toShoalError(thrown)
         if (code === 'SHARE_UNUSABLE' || code === 'STORAGE_LOCKED' || code === 'IO') this.#halt(message)
         else if (code === 'BUCKET_UNREACHABLE' || code === 'BUCKET_REFUSED') this.#openLater(code, message)
-        else if (!this.#stopped) this.#onFatal(thrown)
+        else this.#onFatal(thrown)
       })
       .finally(() => {
         this.#opening = undefined
@@ -350,6 +353,7 @@ export class BlindShare {
       peers: () => this.#peers.connected,
       onChange: () => this.#changed(),
       fail: (thrown) => this.#fail(thrown),
+      signal: this.#stopping.signal,
     })
     this.problems.clear('vault', '')
     this.#meta.hasVault = true

@@ -37,6 +37,8 @@ export interface KeepingOptions {
   /** What is held or known is another. */
   readonly onChange: () => void
   readonly fail: (thrown: unknown) => void
+  /** Ends opening, which rejects with its reason then. */
+  readonly signal: AbortSignal
 }
 
 export class Keeping {
@@ -53,7 +55,7 @@ export class Keeping {
    * it is another share's. The storage is closed in the end, also if this fails.
    */
   static async open(options: KeepingOptions): Promise<Keeping> {
-    const { storage, database, keys, log, vaultPrefix } = options
+    const { storage, database, keys, log, vaultPrefix, signal } = options
     let keeping: Keeping | undefined
     const early: Damaged[] = []
     const onDamaged = (damaged: Damaged): void => {
@@ -61,11 +63,13 @@ export class Keeping {
       else keeping.#damaged(damaged)
     }
     const vault = await Vault.open({
-      ...{ storage, shareId: keys.shareId, database, prefix: vaultPrefix, log, onDamaged },
+      ...{ storage, shareId: keys.shareId, database, prefix: vaultPrefix, log, onDamaged, signal },
     }).catch(async (thrown: unknown) => {
       await storage.close()
       throw thrown
     })
+    const leave = (): void => keeping?.book.stop()
+    signal.addEventListener('abort', leave)
     try {
       keeping = new Keeping(options, vault)
       await keeping.#start()
@@ -74,6 +78,8 @@ export class Keeping {
     } catch (thrown) {
       await keeping?.stop()
       throw thrown
+    } finally {
+      signal.removeEventListener('abort', leave)
     }
   }
 
@@ -87,6 +93,7 @@ export class Keeping {
       isFull: isVaultFull,
       onStuck: (isStuck) => {
         this.#fetcher.isPaused = isStuck
+        this.keeper.look()
         onChange()
       },
     })
@@ -118,7 +125,10 @@ export class Keeping {
         this.keeper.look()
       },
       keep: (batch) => this.#gate.add(batch),
-      onProgress: onChange,
+      onProgress: () => {
+        this.keeper.look()
+        onChange()
+      },
     })
   }
 
@@ -148,8 +158,9 @@ export class Keeping {
   }
 
   async #start(): Promise<void> {
-    const { index, exchange: _, log } = this.#o
-    await this.feeds.readopt()
+    const { index, log, signal } = this.#o
+    await this.feeds.readopt(signal)
+    signal.throwIfAborted()
     const held = new Map<number, Bitfield>()
     await this.book.survey((feed, number) => {
       let field = held.get(feed)
@@ -159,6 +170,7 @@ export class Keeping {
       }
       field.set(number)
     })
+    signal.throwIfAborted()
     await this.feeds.start(held)
     this.#fetcher.look()
     this.keeper.renew()
