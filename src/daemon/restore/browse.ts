@@ -196,8 +196,7 @@ export class Past {
         onRefused: (at, detail) => this.faults.push(`${at}: ${detail}`),
         ...(onRecord === undefined ? {} : { onRecord }),
       })
-      if (ended?.by === 'bad-record')
-        this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
+      if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
     }
     addConflictCopies(index, log)
   }

@@ -231,10 +231,7 @@ describe('restore', () => {
       const from = { type: 'vault' as const, vault: await lying.vault() }
       const report = await run({ secret: lying.secret, from, atMs })
       assert.equal(report.complete, true)
-      assert.deepEqual(
-        [...snapshot(to).keys()].filter((name) => name !== '').sort(),
-        ['mine', 'yours'],
-      )
+      assert.deepEqual([...snapshot(to).keys()].filter((name) => name !== '').sort(), ['mine', 'yours'])
       assert.equal(fs.readFileSync(path.join(to, 'yours'), 'utf8'), 'yours\n')
       assert.equal(fs.readFileSync(path.join(to, 'mine'), 'utf8'), 'mine\n')
       assert.match(report.notes.join(), /clock of server-1 went back/)
