@@ -12,7 +12,14 @@
 import { invariant } from './error.js'
 import type { WriterId } from './ids.js'
 import type { FeedView, RecordHeader } from './record-public.js'
-import { type GenerationTimes, keeperOf, type Retention, type Span, spansOf } from './retention.js'
+import {
+  CLOCK_SLACK_MS,
+  type GenerationTimes,
+  keeperOf,
+  type Retention,
+  type Span,
+  spansOf,
+} from './retention.js'
 
 export interface Generation extends GenerationTimes {
   /** The block it begins with. */
@@ -26,6 +33,9 @@ export interface Generation extends GenerationTimes {
  * more than is needed, never less. Ten writers may make 6,500 checkpoints each. Some 100 bytes of memory each.
  */
 const MAX_VIEWED = 65_536
+
+/** How nearly it is known since when a generation has not been seen to stand. Within CLOCK_SLACK_MS. */
+const SEEN_EVERY_MS = 3_600_000
 
 /** What the records of one feed tell of its generations. Grows by one generation a checkpoint. */
 export interface FeedLife {
@@ -82,6 +92,24 @@ export function condensedLife(
     else generations.push(generation)
   })
   return { ...life, generations }
+}
+
+/**
+ * Notes that the newest generation stands now, so that no later checkpoint with a false time takes it out of the past. To
+ * the hour; the same object if it is noted. What was noted by a clock that was ahead is brought back to now.
+ */
+export function seenStanding(life: FeedLife, nowMs: number): FeedLife {
+  const last = life.generations.length - 1
+  let isChanged = false
+  const generations = life.generations.map((generation, i) => {
+    const { seenMs } = generation
+    const isAhead = seenMs !== undefined && seenMs > nowMs + CLOCK_SLACK_MS
+    const isDue = i === last && nowMs - (seenMs ?? generation.latestMs) >= SEEN_EVERY_MS
+    if (!isAhead && !isDue) return generation
+    isChanged = true
+    return { ...generation, seenMs: nowMs }
+  })
+  return isChanged ? { ...life, generations } : life
 }
 
 /** A number was announced, perhaps not for the first time; records come in their order. */
@@ -174,7 +202,9 @@ function bounded(generations: Generation[]): Generation[] {
 }
 
 function joined(one: Generation, next: Generation): Generation {
-  return withTime(withTime(one, next.earliestMs), next.latestMs)
+  const all = withTime(withTime(one, next.earliestMs), next.latestMs)
+  const { seenMs = one.seenMs } = next
+  return seenMs === undefined ? all : { ...all, seenMs: Math.max(seenMs, one.seenMs ?? seenMs) }
 }
 
 /** A generation whose successor's view is not held yet goes on. */

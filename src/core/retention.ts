@@ -29,6 +29,8 @@ export interface GenerationTimes {
   /** The earliest and the latest time that a record of it states: a clock may have been set in between. */
   readonly earliestMs: number
   readonly latestMs: number
+  /** When who keeps it saw last that it stands, by its own clock: what its writer says of times is only his word. */
+  readonly seenMs?: number
 }
 
 const HOUR_MS = 3_600_000
@@ -107,10 +109,10 @@ export function keeperOf(policy: Retention, nowMs: number, oldestMs: number): (s
 
 /** While each generation counts; they come in the order of their feed. The last one still does. */
 export function spansOf(generations: readonly GenerationTimes[]): Span[] {
-  return generations.map(({ atMs, earliestMs, latestMs }, i) => {
+  return generations.map(({ atMs, earliestMs, latestMs, seenMs = latestMs }, i) => {
     const next = generations[i + 1]
     const untilMs =
-      next === undefined ? Number.POSITIVE_INFINITY : Math.max(next.atMs, latestMs) + CLOCK_SLACK_MS
+      next === undefined ? Number.POSITIVE_INFINITY : Math.max(next.atMs, latestMs, seenMs) + CLOCK_SLACK_MS
     return { fromMs: Math.min(atMs, earliestMs), untilMs }
   })
 }

@@ -8,7 +8,7 @@
 //   missing      feed u32, number u32 of a piece's first ref -> sealed length: wanted, and not in the vault
 //   lives        feed u32 -> its generations (core/piece-life.ts), and how many of its blocks are in the vault
 import type { PieceInfo } from '../core/piece.js'
-import { type Announced, type FeedLife, followLife, lifeFrom } from '../core/piece-life.js'
+import { type Announced, type FeedLife, followLife, lifeFrom, seenStanding } from '../core/piece-life.js'
 import type { PublicPart } from '../core/record.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import type { PieceRef } from './pieces.js'
@@ -99,6 +99,17 @@ export class BlindIndex {
 
   life(feed: number): FeedLife {
     return this.#row(feed).life
+  }
+
+  /** What the feeds say now stands at this instant (piece-life.ts, seenStanding). */
+  noteStanding(nowMs: number): void {
+    this.transaction(() => {
+      for (const { number } of this.feeds.all()) {
+        const row = this.#row(number)
+        const life = seenStanding(row.life, nowMs)
+        if (life !== row.life) this.#putRow(number, { ...row, life })
+      }
+    })
   }
 
   /** How many blocks of a feed are in the vault, from the first on. */

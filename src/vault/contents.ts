@@ -8,6 +8,7 @@ import {
   FRAME,
   FRAME_HEADER_BYTES,
   isFrameType,
+  MAX_PAYLOAD_BYTES,
   type NewFrame,
   PACK_HEADER_BYTES,
   type PackIdentity,
@@ -68,6 +69,8 @@ export async function readContents(
   let bytes = await storage.read(name, from, packBytes - from)
   const start = contentsStart(bytes, packBytes)
   if (start === undefined) return undefined
+  // Nothing of ours is that long: what a stranger made of a pack is not to fill the memory.
+  if (packBytes - start > FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES) return undefined
   if (start < from) bytes = await storage.read(name, start, packBytes - start)
   else bytes = bytes.subarray(start - from)
   const header = readFrameHeader(pack, start, bytes)
@@ -111,7 +114,7 @@ function areRows(payload: Buffer, end: number): boolean {
     const type = payload[at]!
     const offset = payload.readUInt32LE(at + ROW_KEY_BYTES)
     const length = payload.readUInt32LE(at + ROW_KEY_BYTES + 4)
-    const isInside = offset + FRAME_HEADER_BYTES + length <= end
+    const isInside = length <= MAX_PAYLOAD_BYTES && offset + FRAME_HEADER_BYTES + length <= end
     if (!isFrameType(type) || KEY_BYTES[type] === undefined || !isInside) return false
   }
   return true

@@ -23,7 +23,8 @@ import { type PackFile, type PackStorage, packNumber } from './pack-storage.js'
 import { lessThere, readOnly, storageFailed } from './storage-error.js'
 
 const PACKS = 'packs'
-const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+const MAX_META_BYTES = 64 * 1024
 
 export class FolderStorage implements PackStorage {
   readonly isReadOnly: boolean
@@ -104,7 +105,7 @@ export class FolderStorage implements PackStorage {
     const bytes = Buffer.allocUnsafeSlow(length)
     try {
       // Opened for each read: one is a batch of pieces, and nothing has to know when to close it.
-      const handle = await open(join(this.#folder, PACKS, name), O_RDONLY | O_NOFOLLOW)
+      const handle = await open(join(this.#folder, PACKS, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
       try {
         for (let done = 0; done < length; ) {
           const { bytesRead } = await handle.read(bytes, done, length - done, offset + done)
@@ -163,8 +164,12 @@ export class FolderStorage implements PackStorage {
 
   async getMeta(name: string): Promise<Buffer | undefined> {
     try {
-      const handle = await open(join(this.#folder, name), O_RDONLY | O_NOFOLLOW)
+      // Not blocked by what is no file, whoever put it there.
+      const handle = await open(join(this.#folder, name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
       try {
+        const found = await handle.stat()
+        if (!found.isFile() || found.size > MAX_META_BYTES)
+          throw new ShoalError('IO', `cannot read ${name} in ${this.#folder}: it is no file of a vault`)
         return await handle.readFile()
       } finally {
         await handle.close()

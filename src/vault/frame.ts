@@ -28,10 +28,13 @@ export const FRAME_HEADER_BYTES = 48
 /** Above any piece, any block with what stands before it, and the contents of the fullest pack. */
 export const MAX_PAYLOAD_BYTES: number = Math.max(MAX_PIECE_BYTES, 8 * 2 ** 20)
 
+/** A pack of ours ends long before; another one may be of any length. */
+const MAX_OFFSET = 2 ** 32 - 1
 const PACK_MAGIC = Buffer.from('shoal pack v1\n\0\0', 'latin1')
 const PACK_CHECKED = 52
 const FRAME_MAGIC = Buffer.from('SHVF', 'latin1')
 const FRAME_CHECKED = 44
+const MAX_INDEX = BigInt(Number.MAX_SAFE_INTEGER)
 const BLOCK_START_BYTES = WRITER_ID_BYTES + 8
 const HEAD_START_BYTES = WRITER_ID_BYTES + 16
 
@@ -92,6 +95,7 @@ export function frameHeader(pack: PackIdentity, offset: number, frame: NewFrame)
 /** The header at the start of `bytes`; undefined if there is none that holds at this offset of this pack. */
 export function readFrameHeader(pack: PackIdentity, offset: number, bytes: Buffer): FrameHeader | undefined {
   if (bytes.length < FRAME_HEADER_BYTES || !bytes.subarray(0, 4).equals(FRAME_MAGIC)) return undefined
+  if (offset > MAX_OFFSET) return undefined
   if (!checkOf(pack, offset, bytes).equals(bytes.subarray(FRAME_CHECKED, FRAME_HEADER_BYTES)))
     return undefined
   const type = bytes[4]!
@@ -116,7 +120,9 @@ export function frameKey({ type, digest }: FrameHeader, payload: Buffer): Buffer
     case FRAME.certificate:
       return Buffer.concat([Buffer.of(type), digest])
     case FRAME.block:
-      return payload.length < BLOCK_START_BYTES ? undefined : keyOfBlock(blockOf(payload))
+      return payload.length < BLOCK_START_BYTES || payload.readBigUInt64LE(WRITER_ID_BYTES) > MAX_INDEX
+        ? undefined
+        : keyOfBlock(blockOf(payload))
     case FRAME.head:
       return payload.length < HEAD_START_BYTES ? undefined : keyOfHead(headOf(payload).writer)
     case FRAME.contents:

@@ -6,6 +6,9 @@ import type { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import type { Damaged, StoredHead } from './stored.js'
 
+/** More than a vault takes of either (new-frames.ts). What is longer was put there by somebody else, and is not read. */
+const MAX_BYTES = 8192
+
 export class SmallFrames {
   readonly #catalog: Catalog
   readonly #reader: FrameReader
@@ -23,8 +26,10 @@ export class SmallFrames {
     const damaged: KeyedPlace[] = []
     for (const type of [FRAME.certificate, FRAME.head])
       for (const rows of this.#catalog.chunks(type)) {
-        const payloads = await this.#reader.read(rows)
-        rows.forEach((row, i) => {
+        const small = rows.filter(({ place }) => place.length <= MAX_BYTES)
+        damaged.push(...rows.filter(({ place }) => place.length > MAX_BYTES))
+        const payloads = await this.#reader.read(small)
+        small.forEach((row, i) => {
           const payload = payloads[i]
           if (payload === undefined) damaged.push(row)
           else this.#take(row.key, payload)

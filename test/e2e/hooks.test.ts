@@ -30,7 +30,7 @@ test('a batch whose source is gone half-way runs no hook until all of it is ther
     const { hooks, needFiles } = await reader.share()
     assert.ok(needFiles > 0, 'it was killed too late')
     if (hooks[0]!.pending > 0) assert.match(hooks[0]!.waitsFor ?? '', /^\d paths?, e\.g\. batch\//)
-    const ran = await world.run(['hooks', 'run', reader.configFile, '1'])
+    const ran = await world.run(['hooks', 'run', '--quiet', reader.configFile, '1'])
     assert.deepEqual([ran.exit, ran.err], [0, ''])
     assert.equal(notedRuns(log).length, 1, 'not even when asked')
     await writer.start()

@@ -51,7 +51,7 @@ test('an old file with its old secret on three nodes, one in parts, syncs them',
     world.nodes.push(...nodes)
     for (const node of nodes) {
       node.writeConfig()
-      const checked = await world.run(['check', node.configFile])
+      const checked = await world.run(['check', '--quiet', node.configFile])
       assert.deepEqual([checked.exit, checked.err], [0, ''], checked.out)
     }
     await Promise.all(nodes.map((node) => node.start()))

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
+import { blake3 } from '../../src/core/hash.js'
 import { silentLog } from '../../src/ports/log.js'
 import { FolderStorage } from '../../src/vault/folder-storage.js'
+import { FRAME, frameHeader, MAX_PAYLOAD_BYTES, packHeader } from '../../src/vault/frame.js'
 import { Vault } from '../../src/vault/vault.js'
 import { pieceOf, SHARE } from './history.js'
 import { packStorageSuite, type StoragePlace } from './pack-storage.suite.js'
@@ -38,6 +41,52 @@ it('a folder is written to by one at a time, and nobody else may read it', async
       assert.equal((await stat(join(place.folder, name))).mode & 0o077, 0, name)
   } finally {
     await storage.close()
+    await place.remove()
+  }
+})
+
+it('what a stranger put in the place of vault.json neither blocks nor fills the memory', async () => {
+  const place = await makeFolder()
+  try {
+    const vault = await openVault(place)
+    await vault.add({ pieces: numbers(0, 3).map(pieceOf) })
+    await vault.close()
+    const file = join(place.folder, 'vault.json')
+    await rm(file)
+    await writeFile(file, '')
+    await truncate(file, 2 ** 32)
+    await assert.rejects(openToRead(place), { code: 'IO', message: /no file of a vault/ })
+    await rm(file)
+    execFileSync('mkfifo', [file])
+    await assert.rejects(openToRead(place), { code: 'IO', message: /no file of a vault/ })
+  } finally {
+    await place.remove()
+  }
+})
+
+it('a pack that is made to look endless is read in bounds, and what is whole in the others is there', async () => {
+  const place = await makeFolder()
+  try {
+    const vault = await openVault(place)
+    await vault.add({ pieces: numbers(0, 3).map(pieceOf) })
+    await vault.close()
+    const pack = { shareId: Buffer.from(SHARE, 'hex'), number: 2 }
+    const file = join(place.folder, 'packs/00000002.pack')
+    const index = Buffer.alloc(24, 0xff)
+    const block = { type: FRAME.block, key: Buffer.alloc(0), digest: blake3(index), payload: index }
+    await writeFile(file, Buffer.concat([packHeader(pack), frameHeader(pack, 64, block), index]))
+    // A head of 8 MiB of nothing.
+    const nothing = Buffer.alloc(MAX_PAYLOAD_BYTES)
+    const head = { type: FRAME.head, key: Buffer.alloc(0), digest: blake3(nothing), payload: nothing }
+    await appendFile(file, Buffer.concat([frameHeader(pack, 136, head), nothing]))
+    // The contents are said to begin near the start.
+    await truncate(file, 64 << 20)
+    await appendFile(file, Buffer.from([64, 0, 0, 0, ...Buffer.from('SHVE')]))
+    const read = await openToRead(place)
+    assert.deepEqual(await read.read([pieceOf(1).id]), [pieceOf(1).bytes])
+    assert.deepEqual(read.heads(), [])
+    await read.close()
+  } finally {
     await place.remove()
   }
 })

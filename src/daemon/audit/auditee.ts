@@ -5,6 +5,7 @@ import { Allowance } from '../../core/allowance.js'
 import { auditHasher } from '../../core/audit.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { PieceSource } from '../../exchange/exchange.js'
+import type { Log } from '../../ports/log.js'
 import type { ChallengeAnswer, ChallengeMessage, ProvedPiece } from '../../swarm/audit-messages.js'
 
 /** What a challenge comes from and its answer goes to; SharePeer fits. */
@@ -19,6 +20,7 @@ export interface AuditeeOptions {
   readonly source: PieceSource
   readonly own: DeviceId
   readonly shareId: ShareId
+  readonly log: Pick<Log, 'warn'>
   readonly fail: (thrown: unknown) => void
   /** Milliseconds of a clock that never goes back. Default: this machine's. */
   readonly monotonicMs?: () => number
@@ -74,13 +76,22 @@ export class Auditee {
   }
 
   async #answer(peer: ChallengingPeer, { nonce, pieces }: ChallengeMessage): Promise<void> {
-    const { own, shareId, source } = this.#o
+    const { own, shareId, source, log } = this.#o
     const hash = auditHasher({ nonce, shareId, verifier: peer.device, prover: own })
     const proved: ProvedPiece[] = []
     for (let at = 0; at < pieces.length; at += PIECES_AT_ONCE) {
       await this.#rest()
       if (this.#stopped || !this.#waiting.has(peer)) return
-      const read = await source.read(pieces.slice(at, at + PIECES_AT_ONCE))
+      const some = pieces.slice(at, at + PIECES_AT_ONCE)
+      let read: readonly (Buffer | null)[]
+      try {
+        read = await source.read(some)
+      } catch (err) {
+        // A disk or a bucket that fails now; what else needs it says so, and it proves nothing about the pieces.
+        log.warn({ err, peer: peer.device }, 'cannot answer a challenge now')
+        for (const _ of some) proved.push('not-now')
+        continue
+      }
       const bytes = read.reduce((sum, piece) => sum + (piece?.length ?? 0), 0)
       this.#allowance.spend(bytes / MIB, this.#nowMs())
       for (const piece of read) proved.push(piece === null ? 'not-here' : hash(piece))

@@ -187,6 +187,25 @@ export class BlindBook {
     return numbers
   }
 
+  /**
+   * For how long, by this clock, nothing was said, nor seen to stand; 0 where nothing was ever said. Long: this node was off,
+   * or its clock has leapt.
+   */
+  get silenceMs(): number {
+    const { index, nowMs } = this.#o
+    let newest = Number.NEGATIVE_INFINITY
+    for (const { number } of index.feeds.all()) {
+      const last = index.life(number).generations.at(-1)
+      if (last !== undefined) newest = Math.max(newest, last.latestMs, last.seenMs ?? last.latestMs)
+    }
+    return newest === Number.NEGATIVE_INFINITY ? 0 : Math.max(0, nowMs() - newest)
+  }
+
+  /** What is live now was so at this instant, whatever anybody says later. For when all that is known is read. */
+  noteStanding(): void {
+    this.#o.index.noteStanding(this.#o.nowMs())
+  }
+
   /** Of what a survey found dead, what is so still. */
   stillDead(dead: Survey['dead']): Survey['dead'] {
     const needed = this.#needs()
@@ -236,7 +255,9 @@ export class BlindBook {
       if (primary?.feed !== feed || primary.index !== number) return
       const until = needed(refs)
       const isKept = until !== undefined && until > horizonMs
-      if (until !== undefined) budget.add(until, length)
+      // What was wanted and never came takes no room, and takes none from what is here: anybody can announce what nobody
+      // has. What is neither here nor wanted was let go for want of room, and counts, so that it is not fetched again.
+      if (until !== undefined && (isHeld || !index.isMissing(primary))) budget.add(until, length)
       if (until === Number.POSITIVE_INFINITY) {
         add(counts.live, length)
         if (!isHeld) add(counts.missing, length)

@@ -79,7 +79,8 @@ export class BlindFollower {
     try {
       let unstored = 0
       for await (const { index: at, block } of feed.read(this.#row.next, feed.length, { signal })) {
-        if (!this.#takeOver(at, block)) return
+        // What comes before a record that cannot be read is kept all the same.
+        if (!this.#takeOver(at, block)) break
         if (++unstored < STORE_BLOCKS) continue
         unstored = 0
         await this.#store()

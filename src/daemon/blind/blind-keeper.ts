@@ -26,6 +26,10 @@ export interface BlindKeeperOptions {
   readonly bytesPerSecond?: number
   /** Packs with fewer dead bytes are left alone. Default: the vault's. */
   readonly minDeadBytes?: number
+  /** It holds back, or does so no longer: the clock may be wrong. */
+  readonly onHeldBack?: (isHeldBack: boolean) => void
+  /** Milliseconds for which it holds back. Default: a day. */
+  readonly holdBackMs?: number
 }
 
 /** Time alone lets things go: the policy is looked at so often. */
@@ -33,6 +37,9 @@ const EVERY_MS = 3_600_000
 /** A change is counted after so long, and no sooner than this many times what the last survey took. */
 const SURVEY_MS = 500
 const SURVEY_COST = 20
+/** Nothing is let go for a day where nothing was said or seen for a week: a clock that leapt ahead may be put right by then. */
+const SILENCE_MS = 7 * 24 * 3_600_000
+const HOLD_BACK_MS = 24 * 3_600_000
 /** Let go at once at most. */
 const DROP_PIECES = 4096
 const BYTES_PER_SECOND = 20 << 20
@@ -47,6 +54,8 @@ export class BlindKeeper {
   #endedMs = Number.NEGATIVE_INFINITY
   /** Something may go, or space may come back, once all feeds are read as far as they are known. */
   #isOwing = false
+  /** By the clock that never goes back. */
+  #holdsBackSinceMs: number | undefined
 
   constructor(options: BlindKeeperOptions) {
     this.#o = options
@@ -105,9 +114,28 @@ export class BlindKeeper {
     onChange()
     if (!isComplete) return
     this.#isOwing = !isCaughtUp()
-    if (this.#isOwing) return
+    if (this.#isOwing || this.#holdsBack(dead.length > 0)) return
+    book.noteStanding()
     if (dead.length > 0) await this.#letGo(dead)
     await this.#compact()
+  }
+
+  /** Whether this clock may be far ahead: then all of the past would look old. */
+  #holdsBack(isAnyDead: boolean): boolean {
+    const { book, log, onHeldBack, holdBackMs = HOLD_BACK_MS } = this.#o
+    const now = performance.now()
+    const wasHolding = this.#holdsBackSinceMs !== undefined
+    if (!isAnyDead || book.silenceMs <= SILENCE_MS) this.#holdsBackSinceMs = undefined
+    else this.#holdsBackSinceMs ??= now
+    const holds = this.#holdsBackSinceMs !== undefined && now - this.#holdsBackSinceMs < holdBackMs
+    if (holds && !wasHolding)
+      log.warn(
+        { silenceMs: book.silenceMs },
+        'nothing was heard for long, or the clock has leapt: nothing is let go yet',
+      )
+    if (holds !== wasHolding) onHeldBack?.(holds)
+    if (!holds) this.#holdsBackSinceMs = undefined
+    return holds
   }
 
   async #letGo(all: Survey['dead']): Promise<void> {

@@ -31,14 +31,13 @@ import { SharePeers } from '../share/share-peers.js'
 import type { BlindCounts } from './blind-book.js'
 import { BlindMembers } from './blind-members.js'
 import type { BlindShareOptions } from './blind-options.js'
+import { EarlyCertificates } from './early-certificates.js'
 import { Keeping } from './keeping.js'
 import { PassedStates } from './passed-states.js'
 import { VaultPieces } from './vault-pieces.js'
 
 /** Pieces asked for and not complete. */
 const IN_FLIGHT_BYTES = 16 << 20
-/** Certificates of peers that were met before the vault was open: lists, the newest of each peer. */
-const MAX_EARLY = 64
 const VAULT_META = 'vault.json'
 /** Between two tries to open a vault whose bucket does not answer. */
 const OPEN_AGAIN_MS = 30_000
@@ -65,7 +64,7 @@ export class BlindShare {
   readonly #root: ShareRoot
   readonly #peers: SharePeers
   readonly #onFatal: (thrown: unknown) => void
-  readonly #early = new Map<SharePeer, readonly Buffer[]>()
+  readonly #early: EarlyCertificates<SharePeer>
   #keeping: Keeping | undefined
   #opening: Promise<void> | undefined
   #openTimer: NodeJS.Timeout | undefined
@@ -81,6 +80,7 @@ export class BlindShare {
     const { device, secretKey } = identity.device
     const { shareId, blindStateKey } = keys
     const log = options.log.child({ dir })
+    this.#early = new EarlyCertificates(shareId, keys.publicKey)
     this.#log = log
     // Apart from what a share that can be read keeps: somebody may have been given the read secret since.
     const prefix = `${tablePrefix(shareId)}blind:`
@@ -94,7 +94,7 @@ export class BlindShare {
     })
     const source = new VaultPieces({ index: this.index, vault: () => this.#keeping?.vault })
     const fail = (thrown: unknown): void => this.#fail(thrown)
-    this.#auditee = new Auditee({ source, own: device, shareId, fail })
+    this.#auditee = new Auditee({ source, own: device, shareId, log, fail })
     this.scrub = new VaultScrub({
       ...{ database, prefix, nowMs, log, fail, everyMs: options.scrubEveryMs },
       vault: () => this.#keeping?.vault,
@@ -358,15 +358,14 @@ export class BlindShare {
     this.problems.clear('vault', '')
     this.#meta.hasVault = true
     this.#keeping = keeping
-    for (const [peer, list] of this.#early) keeping.feeds.receive(peer, list)
-    this.#early.clear()
+    for (const [peer, list] of this.#early.take()) keeping.feeds.receive(peer, list)
     this.#changed()
   }
 
   #meet(peer: SharePeer): void {
     peer.on('certificates', (list) => {
       if (this.#keeping !== undefined) return this.#keeping.feeds.receive(peer, list)
-      if (this.#early.size < MAX_EARLY) this.#early.set(peer, [...(this.#early.get(peer) ?? []), ...list])
+      this.#early.add(peer, list)
     })
     peer.on('states', (list) => {
       this.blindMembers.receive(peer, list.filter(isBlindState))

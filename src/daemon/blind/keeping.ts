@@ -108,6 +108,12 @@ export class Keeping {
     this.keeper = new BlindKeeper({
       ...{ book: this.book, vault, log, onChange, fail },
       isCaughtUp: () => !this.feeds.isBehind && !this.#gate.isStuck,
+      onHeldBack: (isHeldBack) => {
+        const detail =
+          'nothing was heard for more than a week, or the clock here has leapt ahead: nothing of the past is let go for a day'
+        if (isHeldBack) problems.set('vault', 'clock', 'CLOCK_LEAPT', detail)
+        else problems.clear('vault', 'clock')
+      },
       onDropping: (dead) => this.#tellLost(this.book.numbersOf(dead)),
     })
     this.feeds = new BlindFeeds({

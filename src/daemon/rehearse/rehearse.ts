@@ -37,13 +37,13 @@ export interface RehearseOptions {
   readonly beaconPort?: number
 }
 
-/** Throws as restore() does; MEMBER_UNREACHABLE if the member is not met, IO if something cannot be compared. */
+/** Throws as restore() does; EXISTS if `to` is anything but an empty folder; MEMBER_UNREACHABLE if the member is not met, IO if something cannot be compared. */
 export async function rehearse(options: RehearseOptions): Promise<RehearseReport> {
   const { share, to, keep } = options
   const startedMs = performance.now()
   const scratch = to === undefined ? fs.mkdtempSync(path.join(tmpdir(), 'shoal-rehearse-')) : path.resolve(to)
-  // Only what was made for this is removed.
-  const isOurs = to === undefined || !fs.existsSync(scratch)
+  // All in it is removed in the end, so nothing may be in it now.
+  const isOurs = to === undefined || !mustBeEmpty(scratch)
   try {
     const restored = await restoreInto(options, scratch)
     const comparison = await compareFolders({
@@ -64,6 +64,17 @@ export async function rehearse(options: RehearseOptions): Promise<RehearseReport
           fs.rmSync(path.join(scratch, name), { recursive: true, force: true })
     }
   }
+}
+
+/** Whether a folder is there, with nothing in it; false: nothing is there. EXISTS for anything else. */
+function mustBeEmpty(dir: string): boolean {
+  const found = fs.lstatSync(dir, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  if (found.isDirectory() && fs.readdirSync(dir).length === 0) return true
+  throw new ShoalError(
+    'EXISTS',
+    `cannot rehearse in ${dir}: it is no empty folder; name one that is not there yet`,
+  )
 }
 
 async function restoreInto(options: RehearseOptions, to: string): Promise<RestoreReport> {

@@ -190,12 +190,14 @@ export class Past {
       ...{ index, store, keys },
       onDamaged: (name, detail) => this.faults.push(`what ${name} wrote: ${detail}`),
     })
-    for (const [feed, span] of await spansAt(feeds, atMs))
-      await takeOver(index, feed, span, {
-        ...{ keys, signal },
+    for (const [feed, span] of await spansAt(feeds, atMs)) {
+      const { ended } = await takeOver(index, feed, span, {
+        ...{ keys, atMs, signal },
         onRefused: (at, detail) => this.faults.push(`${at}: ${detail}`),
         ...(onRecord === undefined ? {} : { onRecord }),
       })
+      if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
+    }
     addConflictCopies(index, log)
   }
 }

@@ -4,6 +4,7 @@ import { toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
 import type { PortableBlock, PortableHead } from '../../feed/portable.js'
 import type { FeedStore } from '../../feed/store.js'
+import type { IndexFeed } from '../../store/feeds.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import { PastFeed } from './past-feed.js'
 import { addWriter, type RestoreKeys } from './past-share.js'
@@ -33,7 +34,16 @@ export async function feedsOfVault(
   const heads = new Map(vault.heads().map((head) => [head.writer, head]))
   const feeds: PastFeed[] = []
   for (const certificate of vault.certificates()) {
-    const row = addWriter(index, keys, certificate)
+    let row: IndexFeed
+    try {
+      row = addWriter(index, keys, certificate)
+    } catch (thrown) {
+      // Whoever can put a file into the folder or the bucket can put it there: the others' count all the same.
+      const { code, message } = toShoalError(thrown)
+      if (code !== 'FEED_CORRUPT') throw thrown
+      onDamaged('somebody', message)
+      continue
+    }
     const head = heads.get(row.writer)
     if (head === undefined) continue
     try {

@@ -1,5 +1,7 @@
 // Which blocks of a feed make up what its writer had said by a moment. Times are the writer's clock, which goes forwards
-// but for what somebody does to it; the place is looked for by halving, so that a feed of years costs twenty records.
+// but for what somebody does to it; the place is looked for by halving, so that a feed of years costs twenty records. Where
+// it went back, a span may end too late, never too early: whoever reads it ends at the first record of a later time, so that
+// nobody gets into the past by what he writes afterwards (takeOver in past-share.ts).
 import { ShoalError } from '../../core/error.js'
 import type { RecordHeader } from '../../core/record-public.js'
 
@@ -8,7 +10,7 @@ export interface TimedFeed {
   /** For messages. */
   readonly name: string
   readonly length: number
-  /** Undefined: that record is not kept any more. */
+  /** Undefined: that record is not kept any more, or cannot be read. */
   header(index: number): Promise<RecordHeader | undefined>
   /** Whether all of these records are here without asking anybody. */
   has(from: number, to: number): Promise<boolean>

@@ -45,32 +45,51 @@ export async function spansAt(
   return spans
 }
 
-/** Reads a feed into the index; goes on where an earlier call ended. What cannot be believed is told to `onRefused`. */
+/** How far a feed was read. */
+export interface Taken {
+  /** The block after the last one that counts. */
+  readonly to: number
+  /** Why it ends before its span does. */
+  readonly ended:
+    | { readonly by: 'later-time'; readonly atMs: number }
+    | { readonly by: 'bad-record'; readonly detail: string }
+    | undefined
+}
+
+/**
+ * Reads a feed into the index; goes on where an earlier call ended. Ends before the first record of a time after `atMs`, and
+ * before one that cannot be read: nobody takes away what stands before it. What cannot be believed is told to `onRefused`.
+ */
 export async function takeOver(
   index: ShareIndex,
   feed: PastFeed,
   span: Span,
   options: {
     readonly keys: RestoreKeys
+    /** Milliseconds since 1970; undefined: all counts. */
+    readonly atMs: number | undefined
     readonly signal: AbortSignal
     readonly onRefused: (path: RelPath, detail: string) => void
     readonly onRecord?: OnRecord
   },
-): Promise<void> {
-  const { keys, signal, onRefused, onRecord } = options
+): Promise<Taken> {
+  const { keys, atMs = Number.POSITIVE_INFINITY, signal, onRefused, onRecord } = options
   const { writer } = feed.row
   const from = Math.max(span.from, index.feeds.byWriter(writer)!.next)
-  if (from >= span.to) return
+  if (from >= span.to) return { to: span.to, ended: undefined }
   for await (const { index: at, block } of feed.blocks(from, span.to, signal)) {
     const place = { entryKey: keys.read.entryKey, feedKey: feed.row.key, index: at, author: writer }
     const decoded = decodeRecord(block, place)
     if (decoded.type === 'violation')
-      throw new ShoalError('FEED_CORRUPT', `record ${at} of ${feed.name} cannot be read: ${decoded.detail}`)
+      return { to: at, ended: { by: 'bad-record', detail: `record ${at} cannot be read: ${decoded.detail}` } }
+    const { timeMs } = decoded.value.header
+    if (timeMs > atMs) return { to: at, ended: { by: 'later-time', atMs: timeMs } }
     const row = index.feeds.byWriter(writer)!
     const refusals = index.transaction(() => index.ingest(row, decoded.value, at + 1))
     for (const { path, detail } of refusals) onRefused(path, detail)
     onRecord?.(row, decoded.value, at)
   }
+  return { to: span.to, ended: undefined }
 }
 
 /** Gives what lost a conflict that was not settled by then a name of its own. */

@@ -79,7 +79,8 @@ export function leavePlace({ dir, scratch, lock }: RestorePlace): boolean {
 function makeFolder(dir: string): void {
   try {
     const found = fs.lstatSync(dir, { throwIfNoEntry: false })
-    if (found === undefined) fs.mkdirSync(dir, { recursive: true })
+    // What was readable by few is not to be readable by all: whoever wants that opens it.
+    if (found === undefined) fs.mkdirSync(dir, { recursive: true, mode: 0o700 })
     else if (!found.isDirectory())
       throw new ShoalError(
         'SHARE_UNUSABLE',

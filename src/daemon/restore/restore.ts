@@ -208,17 +208,23 @@ class Restore {
     for (const { from, to } of spans.values()) total += to - from
     const writers: RestoreReport['writers'][number][] = []
     for (const [feed, span] of spans) {
-      await takeOver(index, feed, span, {
+      const { to, ended } = await takeOver(index, feed, span, {
         keys: this.#keys,
-        signal,
+        ...{ atMs, signal },
         onRefused: (at, detail) => this.#lack(at, 'BAD_ENTRY', detail),
         onRecord: () => onProgress?.({ stage: 'reading', done: ++records, total, files: 0, ofFiles: 0 }),
       })
-      if (span.to === 0) continue
-      const newest = await feed.header(span.to - 1)
+      if (ended?.by === 'bad-record')
+        this.#lack('', 'FEED_CORRUPT', `what ${feed.name} wrote since: ${ended.detail}`)
+      if (ended?.by === 'later-time')
+        this.#notes.push(
+          `the clock of ${feed.name} went back: what it wrote after a record of ${new Date(ended.atMs).toISOString()} is left out, whatever time it bears`,
+        )
+      if (to <= span.from) continue
+      const newest = await feed.header(to - 1)
       writers.push({
         name: feed.name,
-        records: span.to - span.from,
+        records: to - span.from,
         newest: newest === undefined ? null : new Date(newest.timeMs).toISOString(),
       })
     }

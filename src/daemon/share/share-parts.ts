@@ -149,7 +149,7 @@ export class ShareParts {
       onServable: (writer, indices) => this.exchange.have(writer, indices),
     })
     this.auditee = new Auditee({
-      ...{ source: this.pieces, own: options.identity.device.device, shareId: keys.shareId },
+      ...{ source: this.pieces, own: options.identity.device.device, shareId: keys.shareId, log: this.log },
       fail: (thrown) => this.fail(thrown),
     })
     this.exchange = new Exchange({

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { describe, it } from 'node:test'
 import { auditHasher, claimOf, samplesNeeded } from '../../../src/core/audit.js'
+import { ShoalError } from '../../../src/core/error.js'
 import { type DeviceId, deviceIdFromKey, type ShareId } from '../../../src/core/ids.js'
 import { pieceIdOf } from '../../../src/core/piece.js'
 import type { DiskStat } from '../../../src/core/stat.js'
@@ -11,6 +12,7 @@ import { Auditee } from '../../../src/daemon/audit/auditee.js'
 import { type AuditOutcome, Auditor, type AuditorOptions } from '../../../src/daemon/audit/auditor.js'
 import { type DrawnPiece, drawPieces } from '../../../src/daemon/audit/sample.js'
 import type { PieceRequest, PieceSource } from '../../../src/exchange/exchange.js'
+import { silentLog } from '../../../src/ports/log.js'
 import { packLayout } from '../../../src/store/pieces.js'
 import type { ShareIndex } from '../../../src/store/share-index.js'
 import {
@@ -121,7 +123,7 @@ async function audit(
 
 function auditee(source: PieceSource, own = PROVER): Auditee {
   return new Auditee({
-    ...{ source, own, shareId: SHARE },
+    ...{ source, own, shareId: SHARE, log: silentLog },
     fail: (thrown) => {
       throw thrown
     },
@@ -138,6 +140,19 @@ describe('an audit', () => {
     assert.equal(outcome.bytes, 40 * sampled)
     const { mostMissing } = claimOf({ population: COUNT, sampled, failed: 0 }, 0.999)
     assert.ok(mostMissing < COUNT * 0.001)
+  })
+
+  it('goes on at a member whose disk fails for a while', async () => {
+    class Failing extends Pieces {
+      reads = 0
+      override async read(requests: readonly PieceRequest[]): Promise<(Buffer | null)[]> {
+        if (++this.reads === 2) throw new ShoalError('IO', 'cannot read the pack')
+        return super.read(requests)
+      }
+    }
+    const outcome = await audit(attach(new Failing()), {}, 100)
+    assert.deepEqual([outcome.wrong, outcome.missing], [0, 0])
+    assert.equal(outcome.proved, 100)
   })
 
   it('catches a member that keeps only the hashes of pieces', async () => {

@@ -34,7 +34,7 @@ interface More {
   readonly checkpoint?: number
 }
 
-function make(policy: Retention = KEEP_ALL, nowMs = NOW): Made {
+function make(policy: Retention = KEEP_ALL, nowMs: () => number = () => NOW): Made {
   const index = new BlindIndex(new MemoryDatabase(), 'x:')
   const held = new Set<string>()
   const vault = { has: (id: Buffer) => held.has(id.toString('hex')) }
@@ -42,7 +42,7 @@ function make(policy: Retention = KEEP_ALL, nowMs = NOW): Made {
     index,
     vault,
     policy: () => policy,
-    nowMs: () => nowMs,
+    nowMs,
     breathe: async () => {},
     chunksATurn: 1,
   })
@@ -163,6 +163,57 @@ describe('what a blind node should hold', () => {
     assert.deepEqual(again.dead, [])
     assert.equal(numbersOf(made), '1 0 2 0')
     assert.equal(made.index.missingAfter(undefined, 10).refs.length, 0)
+  })
+
+  it('announcements of what nobody has push nothing out of max_size', async () => {
+    const made = make({ ...KEEP_ALL, maxBytes: 250 })
+    made.say(A, [[0, 1]], { atMs: NOW - 50 * HOUR })
+    made.store(1)
+    // Somebody who may write announces a good deal that is nowhere to be had, and takes all of it back.
+    made.say(B, [[0, 5000]], { atMs: NOW - 9 * HOUR })
+    for (const writer of [A, B]) {
+      const block = made.index.feeds.byWriter(writer)!.next
+      made.say(writer, [], { atMs: NOW - 8 * HOUR, kind: 'checkpoint' })
+      made.say(writer, [], { atMs: NOW - 8 * HOUR, checkpoint: block })
+    }
+    const { dead } = await made.book.survey()
+    assert.deepEqual(dead, [])
+    assert.equal(numbersOf(made), '0 0 1 1')
+    assert.deepEqual((await made.book.survey()).dead, [])
+  })
+
+  it('keeps what stood until now, whatever time a checkpoint bears that leaves it out', async () => {
+    let nowMs = NOW - 200 * HOUR
+    const made = make({ ...KEEP_ALL, keepMs: 24 * HOUR }, () => nowMs)
+    made.say(A, [[0, 1]], { atMs: nowMs })
+    made.store(1)
+    // It stands for a week in which nothing is said.
+    nowMs = NOW - HOUR
+    await made.book.survey()
+    made.book.noteStanding()
+    nowMs = NOW
+    const long = { atMs: NOW - 199 * HOUR }
+    made.say(A, [], { ...long, kind: 'checkpoint' })
+    made.say(A, [], { ...long, checkpoint: 1 })
+    assert.deepEqual((await made.book.survey()).dead, [])
+    assert.equal(numbersOf(made), '0 0 1 0')
+    nowMs = NOW + 30 * HOUR
+    assert.equal((await made.book.survey()).dead.length, 1, 'it goes in its time')
+  })
+
+  it('a clock that was ahead leaves nothing behind', async () => {
+    let nowMs = NOW + 10_000 * HOUR
+    const made = make({ ...KEEP_ALL, keepMs: 24 * HOUR }, () => nowMs)
+    made.say(A, [[0, 1]], { atMs: NOW })
+    made.store(1)
+    made.book.noteStanding()
+    nowMs = NOW
+    assert.equal(made.book.silenceMs, 0)
+    made.book.noteStanding()
+    made.say(A, [], { kind: 'checkpoint' })
+    made.say(A, [], { checkpoint: 1 })
+    nowMs = NOW + 30 * HOUR
+    assert.equal((await made.book.survey()).dead.length, 1)
   })
 
   it('wants what is lost again', async () => {

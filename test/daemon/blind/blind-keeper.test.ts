@@ -167,3 +167,58 @@ it('lets go again what was dropped when the index that says so is lost', async (
     await rm(folder, { recursive: true })
   }
 })
+
+it('holds back for a day where its clock may have leapt ahead, and no longer', async () => {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const policy = { ...KEEP_ALL, keepMs: 24 * HOUR }
+  let nowMs = NOW
+  const gone = new Set<string>()
+  const vault = { has: (id: Buffer) => !gone.has(id.toString('hex')) }
+  const bookOf = () => new BlindBook({ index, vault, policy: () => policy, nowMs: () => nowMs })
+  let book = bookOf()
+  const feed = index.feeds.add({
+    ...{ writer: WRITER, key: Buffer.alloc(32), device: 'ab'.repeat(32) as DeviceId, deviceName: 'a' },
+    ...{ epoch: 0, certificate: Buffer.alloc(0) },
+  })
+  const piece = { id: patternBytes(32, 3), length: 10 }
+  const say = (at: number, kind: 'delta' | 'checkpoint', checkpoint?: number) =>
+    book.takeOver(feed, at, {
+      header: { kind, timeMs: NOW, view: [], checkpoint },
+      announcements: at === 0 ? [{ first: 0, pieces: [piece] }] : [],
+    })
+  say(0, 'delta')
+  say(1, 'checkpoint')
+  say(2, 'delta', 1)
+  const held: boolean[] = []
+  const keeperFor = (holdBackMs?: number) =>
+    new BlindKeeper({
+      book,
+      vault: {
+        drop: async (ids) => {
+          for (const id of ids) gone.add(id.toString('hex'))
+        },
+        compact: async () => ({ packs: 0, movedBytes: 0, freedBytes: 0, damaged: [] }),
+      },
+      log: silentLog,
+      isCaughtUp: () => true,
+      onDropping: () => {},
+      onHeldBack: (isHeldBack) => held.push(isHeldBack),
+      onChange: () => {},
+      fail: (thrown) => assert.fail(String(thrown)),
+      ...(holdBackMs === undefined ? {} : { holdBackMs }),
+    })
+  nowMs = NOW + 10 * 365 * 24 * HOUR
+  const first = keeperFor()
+  first.renew()
+  await until('it is counted', () => held.length > 0)
+  // Not for as long as it is asked again, nor by a restart.
+  first.renew()
+  await until('it is counted again', () => first.isAtRest)
+  await first.stop()
+  assert.deepEqual([held, gone.size], [[true], 0])
+  book = bookOf()
+  const patient = keeperFor(0)
+  patient.renew()
+  await until('it has let go', () => gone.size === 1)
+  await patient.stop()
+})

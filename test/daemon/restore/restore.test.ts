@@ -203,6 +203,74 @@ describe('restore', () => {
     assert.equal(fs.statSync(path.join(to, 'big')).size, 700_000)
   })
 
+  describe('a writer that lies', () => {
+    let lying: PastWorld
+    let base: string
+    before(async () => {
+      base = fs.mkdtempSync(path.join(home, 'lying-'))
+      lying = await PastWorld.make(9, base, 2)
+      fs.writeFileSync(path.join(lying.dir, 'mine'), 'mine\n')
+      await lying.publish(0)
+      fs.writeFileSync(path.join(lying.dir, 'yours'), 'yours\n')
+      await lying.publish(1)
+      lying.nowMs += 3_600_000
+      fs.writeFileSync(path.join(lying.dir, 'noted'), 'noted\n')
+      await lying.publish(1)
+    })
+    after(() => lying.close())
+
+    it('and dates back what it writes does not get into the past by it', async () => {
+      const atMs = lying.nowMs - 1800_000
+      const realMs = lying.nowMs
+      lying.nowMs = 1000
+      for (const [i, name] of ['mine', 'yours', 'noted', 'mine', 'yours', 'noted'].entries()) {
+        fs.writeFileSync(path.join(lying.dir, name), `encrypted ${i}\n`)
+        await lying.publish(1)
+      }
+      lying.nowMs = realMs
+      const from = { type: 'vault' as const, vault: await lying.vault() }
+      const report = await run({ secret: lying.secret, from, atMs })
+      assert.equal(report.complete, true)
+      assert.deepEqual([...snapshot(to).keys()].filter((name) => name !== '').sort(), ['mine', 'yours'])
+      assert.equal(fs.readFileSync(path.join(to, 'yours'), 'utf8'), 'yours\n')
+      assert.equal(fs.readFileSync(path.join(to, 'mine'), 'utf8'), 'mine\n')
+      assert.match(report.notes.join(), /clock of server-1 went back/)
+      const listed = await browse(
+        { secret: lying.secret, vault: from.vault, atMs, signal: new AbortController().signal },
+        (past) => past.list(''),
+      )
+      assert.deepEqual(
+        listed.map(({ path: at, size }) => [at, size]),
+        [
+          ['mine', 5],
+          ['yours', 6],
+        ],
+      )
+    })
+
+    it('or writes what cannot be read takes nothing away from what was written before, nor from others', async () => {
+      const [, second] = lying.writers
+      await second!.feed.append([Buffer.from('this is no record')])
+      const from = { type: 'vault' as const, vault: await lying.vault() }
+      const report = await run({ secret: lying.secret, from })
+      assert.equal(report.complete, false)
+      assert.deepEqual(
+        report.lacking.map(({ code }) => code),
+        ['FEED_CORRUPT'],
+      )
+      assert.match(report.lacking[0]!.detail, /server-1 wrote since: record \d+ cannot be read/)
+      assert.equal(fs.readFileSync(path.join(to, 'mine'), 'utf8'), 'encrypted 3\n')
+    })
+
+    it('and a certificate that somebody put into the vault is passed over', async () => {
+      const held = await lying.vault()
+      const vault = { ...held, certificates: () => [Buffer.from('no certificate'), ...held.certificates()] }
+      const report = await run({ secret: lying.secret, from: { type: 'vault', vault } })
+      assert.match(report.lacking[0]!.detail, /certificate there does not hold/)
+      assert.equal(fs.readFileSync(path.join(to, 'mine'), 'utf8'), 'encrypted 3\n')
+    })
+  })
+
   it('W2: a directory that somebody put a link in the place of meanwhile is not written through', async () => {
     const outside = path.join(home, 'outside')
     fs.mkdirSync(outside, { recursive: true })
