@@ -20,7 +20,7 @@ export function addRestoreCommands(program: Command, io: CliIo, setExit: (code: 
     .addOption(
       new Option(
         '--from <where>',
-        "a vault's folder or a copy of it; swarm: the members",
+        "a vault's folder or a copy of it; s3://BUCKET/PREFIX; swarm: the members",
       ).makeOptionMandatory(),
     )
     .addOption(new Option('--to <dir>', 'the folder; new, or empty').makeOptionMandatory())
@@ -73,7 +73,7 @@ Examples:
   program
     .command('browse')
     .description('look into a vault without restoring it: list a directory, print a file, list versions')
-    .argument('<vault>', "a vault's folder, or a copy of it")
+    .argument('<vault>', "a vault's folder, a copy of it, or s3://BUCKET/PREFIX")
     .addArgument(
       program.createArgument('<what>', 'list, cat, or history').choices(['list', 'cat', 'history']),
     )

@@ -41,6 +41,11 @@ export async function restoreCommand(
   const { from, to, at, host = [], bootstrap = [], searchLan, timeout, node, owners } = options
   if (from !== 'swarm' && (host.length > 0 || node !== undefined))
     throw new ShoalError('USAGE', '--host and --node are for --from swarm')
+  if (from === 'swarm' && !searchLan && host.length + bootstrap.length === 0)
+    throw new ShoalError(
+      'USAGE',
+      'there is no way to find a member: name one with --host, a DHT with --bootstrap, or leave out --no-search-lan',
+    )
   const secret = await secretOf(io, options.secretFile)
   if (secret === undefined) return EXIT.interrupted
   const { restore } = await import('../daemon/restore/restore.js')
@@ -97,7 +102,7 @@ function measureOf(now: RestoreProgress): Measure {
       return {
         done: now.done,
         unit: 'member',
-        detail: 'met',
+        detail: now.done === 0 ? 'looking for members' : 'met',
         ...(now.givesUpInMs === undefined ? {} : { givesUpInMs: now.givesUpInMs }),
       }
     case 'reading':

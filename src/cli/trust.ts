@@ -93,6 +93,8 @@ function shown<T>(io: CliIo, client: ControlClient, work: () => Promise<T>): Pro
 
 function formatVerify(report: VerifyReport, withMembers: boolean): string {
   const { dir, pass, last, due, open, found, repaired, members } = report
+  // A vault has no files: pieces and blocks of feeds, a frame each.
+  const what = report.grade === 'blind' ? 'frame' : 'file'
   const lines = [printable(dir)]
   if (last === null) lines.push('  not verified yet')
   else {
@@ -102,14 +104,14 @@ function formatVerify(report: VerifyReport, withMembers: boolean): string {
       ...(unread > 0 ? [`${unread} could not be read`] : []),
     ]
     lines.push(
-      `  verified ${shortTime(ended)}: ${formatCount(files, 'file')}, ${formatBytes(bytes)} as they should be, ${damaged} damaged`,
+      `  verified ${shortTime(ended)}: ${formatCount(files, what)}, ${formatBytes(bytes)} as they should be, ${damaged} damaged`,
       ...rest.map((line) => `  ${line}`),
     )
   }
   if (pass !== null)
-    lines.push(`  under way: ${formatCount(pass.files, 'file')}, ${formatBytes(pass.bytes)} so far`)
+    lines.push(`  under way: ${formatCount(pass.files, what)}, ${formatBytes(pass.bytes)} so far`)
   if (due !== null) lines.push(`  next: ${shortTime(due)}`)
-  if (found > 0) lines.push(`  damaged files in all: ${found}, put right: ${repaired}`)
+  if (found > 0) lines.push(`  damaged ${what}s in all: ${found}, put right: ${repaired}`)
   if (open.length > 0)
     lines.push('  damaged now; a whole copy takes their place once a connected member has one:')
   for (const { path, since, bytes } of open.slice(0, MAX_LISTED))

@@ -1,5 +1,6 @@
 // What the control API tells and takes about verifying what this node holds, and auditing what others hold (schema.ts).
 import { z } from 'zod'
+import type { Grade } from '../core/secret.js'
 import { count } from './schema-parts.js'
 
 /** Place of a share in the configuration, from 0; none: all. */
@@ -23,6 +24,8 @@ export interface ScrubCountsReport {
 /** GET and POST /v1/verify: one for each share. */
 export interface VerifyReport {
   readonly dir: string
+  /** Of a blind share, what is counted as files are frames of the vault. */
+  readonly grade: Grade
   /** From one pass to the next, milliseconds; 0: only when asked. */
   readonly everyMs: number
   /** When the next one is due, ISO 8601; null: only when asked. */
@@ -155,6 +158,7 @@ const counts = {
 export const verifyReports: z.ZodType<readonly VerifyReport[]> = z.array(
   z.looseObject({
     dir: z.string(),
+    grade: z.enum(['write', 'read', 'blind']),
     everyMs: count,
     due: z.string().nullable(),
     pass: z.looseObject(counts).nullable(),

@@ -35,7 +35,7 @@ export function realFolder(dir: string, mayBeMade: boolean): RealFolder {
 }
 
 /** A path with the links of what exists of it followed. */
-function realPlace(folder: string): string {
+export function realPlace(folder: string): string {
   try {
     return fs.realpathSync(folder)
   } catch (cause) {
@@ -64,11 +64,16 @@ async function checkMarkers(dir: string, own: ShareId | undefined): Promise<void
 }
 
 function checkAbove(dir: string): void {
+  const above = shareAbove(dir)
+  if (above !== undefined) throw new ShoalError('SHARE_UNUSABLE', `${dir} lies in a share, ${above}`)
+}
+
+/** The share that a folder lies in, by the markers above it. `dir`: links followed, whether it is there or not. */
+export function shareAbove(dir: string): string | undefined {
   for (let above = path.dirname(dir); ; above = path.dirname(above)) {
     // One that may not be looked into may well be a share.
-    if (['present', 'garbled'].includes(findMarker(above).type))
-      throw new ShoalError('SHARE_UNUSABLE', `${dir} lies in a share, ${above}`)
-    if (above === path.dirname(above)) break
+    if (['present', 'garbled'].includes(findMarker(above).type)) return above
+    if (above === path.dirname(above)) return undefined
   }
 }
 

@@ -286,7 +286,10 @@ export class Vault {
       if (frames.length === 0) return
       const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
       const free = await this.#storage.freeBytes()
-      if (free !== undefined && free < bytes + this.#reserveBytes) throw noRoom('cannot add to the vault')
+      if (free !== undefined && free < bytes + this.#reserveBytes)
+        throw noRoom(
+          `cannot add ${mebibytes(bytes)} to the vault: ${mebibytes(free)} are free, of which ${mebibytes(this.#reserveBytes)} are kept for compaction`,
+        )
       await this.#compacting.tail.write(frames)
       for (const frame of frames) this.#small.note(frame)
     })
@@ -351,4 +354,8 @@ export class Vault {
     )
     return result
   }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / (1 << 20)).toFixed(1)} MiB`
 }

@@ -68,6 +68,12 @@ describe('shoal restore and browse', () => {
         66,
         /cannot read the vault/,
       ],
+      // Nobody could ever be found: said at once.
+      [
+        ['restore', '--from', 'swarm', '--no-search-lan', '--to', `${home}/x`, '--secret-file', secret],
+        64,
+        /no way to find a member/,
+      ],
       [['browse', vault, 'mount', '--secret-file', secret], 64, /list, cat, history/],
       [['browse', vault, 'cat', '--secret-file', secret], 64, /name the file/],
       [['browse', vault, 'cat', 'nothing', '--secret-file', secret], 66, /there was no nothing/],

@@ -164,3 +164,19 @@ it('halts over a vault that is gone or another share’s, and tells nothing of i
     assert.equal(asked.exit, 2, `a blind node cannot confirm what others hold: ${asked.out}`)
   })
 })
+
+it('keeps no vault within a share, which would carry the vault that keeps it, for ever', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', {})
+    writer.write('file', randomBytes(100))
+    await writer.start()
+    const within = path.join(writer.dir, 'vault')
+    const blind = await world.node('blind', { grade: 'blind', dir: within, knows: ['writer'] })
+    await blind.start()
+    const { state, haltReason } = await blind.share()
+    assert.equal(state, 'halted')
+    assert.match(haltReason!, /the vault would lie in a share, .*, which would carry it/)
+    await assert.rejects(blind.client.approve(), { code: 'SHARE_HALTED' })
+    assert.deepEqual(fs.readdirSync(within), [])
+  })
+})

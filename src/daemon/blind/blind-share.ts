@@ -5,6 +5,7 @@
 // B2. A vault that is another share's, or is gone from where it was, halts the share until somebody approves (A5).
 // B3. What can be rebuilt is: with the database lost, the vault and its feeds are taken over again and nothing is fetched.
 import { randomBytes } from 'node:crypto'
+import path from 'node:path'
 import { isBlindState } from '../../core/blind-state.js'
 import { ShoalError, toShoalError } from '../../core/error.js'
 import { formatHead, headTag } from '../../core/head.js'
@@ -20,6 +21,7 @@ import type { PackStorage } from '../../vault/pack-storage.js'
 import type { BucketHealth } from '../../vault/s3/s3-storage.js'
 import type { VaultStats } from '../../vault/stored.js'
 import { Auditee } from '../audit/auditee.js'
+import { realPlace, shareAbove } from '../free-folder.js'
 import { VaultScrub } from '../scrub/vault-scrub.js'
 import { Inquiries } from '../share/inquiries.js'
 import { ShareMeta } from '../share/meta.js'
@@ -138,12 +140,19 @@ export class BlindShare {
         this.#seen(peer.device)
       },
     })
-    const fault = this.#root.prepare()
+    const fault = this.#nested ?? this.#root.prepare()
     if (fault !== undefined) this.#halt(fault)
   }
 
   get dir(): string {
     return this.#o.dir
+  }
+
+  /** Why there must be no vault here: a share would carry its packs, the vault that keeps that share then those, for ever. */
+  get #nested(): string | undefined {
+    const share = shareAbove(realPlace(path.resolve(this.dir)))
+    if (share === undefined) return undefined
+    return `the vault would lie in a share, ${share}, which would carry it: name a folder apart from it`
   }
 
   get shareId(): ShareId {
@@ -280,6 +289,8 @@ export class BlindShare {
   /** Lifts a halt (B2): the vault begins anew where there is none. SHARE_HALTED if it cannot. */
   approve(): void {
     if (this.#halted === undefined) return
+    const nested = this.#nested
+    if (nested !== undefined) throw new ShoalError('SHARE_HALTED', `cannot go on with ${this.dir}: ${nested}`)
     this.#root.approve()
     this.#log.info({ reason: this.#halted }, 'approved, going on')
     this.#halted = undefined

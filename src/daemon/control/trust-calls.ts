@@ -46,6 +46,7 @@ function verifyReport(share: AnyShare): VerifyReport {
   const { pass, last, everyMs, dueMs, open, found, repaired } = share.scrub.summary
   return {
     dir: share.dir,
+    grade: share.grade,
     everyMs,
     due: dueMs === undefined ? null : isoTime(dueMs),
     pass: pass === undefined ? null : countsReport(pass),

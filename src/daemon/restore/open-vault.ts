@@ -5,7 +5,7 @@ import { ShoalError } from '../../core/error.js'
 import type { ShareId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
-import { openVaultStorageReadOnly } from '../../vault/open-storage.js'
+import { openVaultStorageReadOnly, showVaultPlace } from '../../vault/open-storage.js'
 import type { PackStorage } from '../../vault/pack-storage.js'
 import { Vault } from '../../vault/vault.js'
 
@@ -25,6 +25,11 @@ export async function openVault({ at, shareId, database, log }: OpenVaultOptions
     return await Vault.open({ storage, shareId, log, ...(database === undefined ? {} : { database }) })
   } catch (thrown) {
     await storage.close()
+    // Which place is meant, the vault does not know.
+    if (thrown instanceof ShoalError && thrown.code === 'SHARE_UNUSABLE')
+      throw new ShoalError('SHARE_UNUSABLE', `cannot read ${showVaultPlace(at)}: ${thrown.message}`, {
+        cause: thrown,
+      })
     throw thrown
   }
 }

@@ -23,6 +23,8 @@ export interface RestorePlace {
   /** For the index and the feeds. */
   readonly scratch: string
   readonly isResumed: boolean
+  /** Whether the folder was there before. */
+  readonly wasThere: boolean
   readonly lock: StorageLock | undefined
 }
 
@@ -37,7 +39,7 @@ const MAX_TASK_BYTES = 16 << 20
  */
 export function takePlace(directory: string, task: RestoreTask): RestorePlace {
   const dir = path.resolve(directory)
-  makeFolder(dir)
+  const wasThere = makeFolder(dir)
   const text = JSON.stringify({
     format: FORMAT,
     shareId: task.shareId,
@@ -62,7 +64,7 @@ export function takePlace(directory: string, task: RestoreTask): RestorePlace {
   // Written first: whatever is in the folder afterwards is known for what it is.
   if (found === undefined) writeTask(dir, text)
   fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
-  return { dir, scratch, isResumed: found !== undefined, lock }
+  return { dir, scratch, isResumed: found !== undefined, wasThere, lock }
 }
 
 /** All is restored: nothing of ours stays, but what was in the way and put aside. Whether there is such. */
@@ -76,7 +78,14 @@ export function leavePlace({ dir, scratch, lock }: RestorePlace): boolean {
   return hasArchive
 }
 
-function makeFolder(dir: string): void {
+/** Nothing was restored, and the command as it was cannot be repeated to any use: the folder is as it was before. */
+export function abandonPlace(place: RestorePlace): void {
+  leavePlace(place)
+  if (!place.wasThere && fs.readdirSync(place.dir).length === 0) fs.rmdirSync(place.dir)
+}
+
+/** Whether it was there. */
+function makeFolder(dir: string): boolean {
   try {
     const found = fs.lstatSync(dir, { throwIfNoEntry: false })
     // What was readable by few is not to be readable by all: whoever wants that opens it.
@@ -86,6 +95,7 @@ function makeFolder(dir: string): void {
         'SHARE_UNUSABLE',
         `cannot restore into ${dir}: it is ${found.isSymbolicLink() ? 'a symbolic link' : 'no directory'}`,
       )
+    return found !== undefined
   } catch (cause) {
     if (cause instanceof ShoalError) throw cause
     throw new ShoalError('SHARE_UNUSABLE', `cannot restore into ${dir}: ${(cause as Error).message}`, {

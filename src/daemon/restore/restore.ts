@@ -24,7 +24,7 @@ import { feedsOfVault, type RestorableVault } from './from-vault.js'
 import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
-import { leavePlace, type RestorePlace, takePlace } from './place.js'
+import { abandonPlace, leavePlace, type RestorePlace, takePlace } from './place.js'
 import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
@@ -70,7 +70,10 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   try {
     report = await run.run()
   } catch (thrown) {
-    place.lock?.release()
+    // A mistyped time, path or secret, or nobody to ask: the folder is free for the command put right.
+    const isFruitless = thrown instanceof ShoalError && !place.isResumed && !run.hasWritten
+    if (isFruitless) abandonPlace(place)
+    else place.lock?.release()
     throw thrown
   }
   if (!report.complete) {
@@ -102,6 +105,8 @@ class Restore {
   readonly #closing: (() => unknown)[] = []
   readonly #lacking: LackingPath[] = []
   readonly #notes: string[] = []
+  /** Whether anything but what is ours may be in the folder. */
+  hasWritten = false
 
   constructor(options: RestoreOptions, keys: RestoreKeys, place: RestorePlace) {
     this.#o = options
@@ -232,7 +237,9 @@ class Restore {
     if (writers.length === 0)
       throw new ShoalError(
         'NOT_FOUND',
-        atMs === undefined ? 'nothing was ever written to this share' : 'nobody had written anything by then',
+        atMs === undefined
+          ? 'no record of this share is there: nothing was ever written to it, or a part of what is read from is missing'
+          : 'nobody had written anything by then',
       )
     for (const at of paths) this.#mustBeThere(index, at)
     return writers
@@ -252,6 +259,7 @@ class Restore {
     how: Pick<Parameters<FolderRestore['write']>[0], 'fetchedBytes' | 'stallMs' | 'isLost' | 'failure'>,
   ): Promise<Written> {
     const { signal, onProgress = () => undefined } = this.#o
+    this.hasWritten = true
     return folder.write({ ...how, exchange, signal, onProgress })
   }
 

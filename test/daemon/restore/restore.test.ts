@@ -110,13 +110,35 @@ describe('restore', () => {
     await assert.rejects(run({ to: path.join(home, 'to-link') }), { code: 'SHARE_UNUSABLE' })
     await assert.rejects(run({ to: path.join(to, 'mine') }), { code: 'SHARE_UNUSABLE' })
     fs.rmSync(path.join(to, 'mine'))
-    await assert.rejects(run({ paths: [at('nothing')] }), { code: 'NOT_FOUND' })
+    await assert.rejects(run({ paths: [at('link')], signal: AbortSignal.abort() }), { name: 'AbortError' })
     await assert.rejects(run(), { code: 'EXISTS', message: /another restore into it is unfinished/ })
     // A share's folder, empty as it may be.
     const share = path.join(home, 'to-share')
     fs.mkdirSync(path.join(share, '.shoal'), { recursive: true })
     fs.writeFileSync(path.join(share, '.shoal/marker.json'), '{}')
     await assert.rejects(run({ to: share }), { code: 'EXISTS' })
+  })
+
+  it('that could not begin leaves the folder as it was, free for the command put right', async () => {
+    const made = path.join(home, 'typo')
+    const other = writeSecretOf(Buffer.alloc(32, 99))
+    for (const wrong of [{ paths: [at('nothing')] }, { atMs: 1000 }, { secret: other }]) {
+      await assert.rejects(run({ ...wrong, to: made }))
+      assert.equal(fs.existsSync(made), false, JSON.stringify(wrong))
+      await assert.rejects(run(wrong))
+      assert.deepEqual(fs.readdirSync(to), [])
+    }
+    await assert.rejects(run({ secret: other }), {
+      message: `cannot read ${vault}: the vault there belongs to another share`,
+    })
+    assert.equal((await run()).complete, true)
+  })
+
+  it('one that has begun keeps what it has when the next try cannot begin', async () => {
+    await assert.rejects(run({ signal: AbortSignal.abort() }), { name: 'AbortError' })
+    await assert.rejects(run({ from: { type: 'vault', vault: home } }), { code: 'SHARE_UNUSABLE' })
+    assert.deepEqual(fs.readdirSync(to), ['.shoal'])
+    assert.equal((await run()).complete, true)
   })
 
   it('refuses a blind secret, and the secret of another share', async () => {
