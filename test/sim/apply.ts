@@ -341,6 +341,10 @@ class Job {
       if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from, undefined)
       return
     }
+    if (now !== undefined && !rules.looksAtMoved) {
+      this.result = now.stat
+      return
+    }
     const { size, mtimeMs } = before!
     const isWritten = now?.stat.size !== size || now.stat.mtimeMs !== mtimeMs
     this.result = now === undefined || isWritten || !isSameDress(now.stat, before!) ? 'touched' : now.stat
