@@ -126,7 +126,7 @@ export class Metadata {
       known,
     )
     if (seen.type === 'symlink' || held.type === 'symlink') return withExtra(seen, extra)
-    const mode = this.#mergedMode(seen, held, was.stat, isSame)
+    const mode = this.#mergedMode(seen, now, held, was.stat, isSame)
     return { ...seen, mode, extra }
   }
 
@@ -155,7 +155,8 @@ export class Metadata {
     }
     if (seen.type === 'symlink' || fact.type === 'symlink') return withExtra(seen, extra)
     const isPut =
-      seen.mode === fact.mode || (isNew && seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, fact))
+      seen.mode === fact.mode ||
+      (isNew && seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, now, fact))
     return { ...seen, mode: isPut ? fact.mode : seen.mode, extra }
   }
 
@@ -340,6 +341,7 @@ export class Metadata {
 
   #mergedMode(
     seen: LiveFact & { readonly mode: number },
+    now: Observation,
     held: LiveFact & { readonly mode: number },
     was: DiskStat | undefined,
     isSame: boolean,
@@ -350,7 +352,7 @@ export class Metadata {
       // Nobody can tell whether the disk ever had them.
       const unsure = isFile && isSame && this.#mayWithhold() ? held.mode & SETID_BITS : 0
       mode = seen.mode | unsure
-      if ((mode | SETID_BITS) === (this.#plainMode(held) | SETID_BITS))
+      if ((mode | SETID_BITS) === (this.#plainMode(held, now) | SETID_BITS))
         mode = (mode & SETID_BITS) | (held.mode & 0o1777)
     } else {
       mode = 0
@@ -365,15 +367,16 @@ export class Metadata {
     return this.rules.withholdsSetid || this.rules.owners
   }
 
-  /** The mode that a fact has where its ACL cannot be. */
-  #plainMode(fact: LiveFact & { readonly mode: number }): number {
+  /** The mode that a fact has where its ACL cannot be. Where ACLs are seen, the mode is the mask of that one, or all there is. */
+  #plainMode(fact: LiveFact & { readonly mode: number }, { attributes }: Observation): number {
+    if (this.rules.scope.acls && attributes !== undefined) return fact.mode
     const access = this.#attributes.aclOf(fact.extra)?.access
     return access === undefined ? fact.mode : modeWithout(access, fact.mode)
   }
 
   /** Whether a file that was given this mode here may look so. */
-  #isPutMode(mode: number, fact: LiveFact & { readonly mode: number }): boolean {
-    const plain = this.#plainMode(fact)
+  #isPutMode(mode: number, now: Observation, fact: LiveFact & { readonly mode: number }): boolean {
+    const plain = this.#plainMode(fact, now)
     const setid = fact.type === 'file' && this.#mayWithhold() ? SETID_BITS : 0
     return [fact.mode, plain].some((put) => mode === put || mode === (put & ~setid))
   }

@@ -37,6 +37,7 @@ const owner = (user: string, uid: number, group = user, gid = uid): Buffer =>
   encodeOwner({ user: { id: uid, name: user }, group: { id: gid, name: group } })
 const seenOf = (fact: LiveFact, { stat }: Observation): LiveFact =>
   fact.type === 'symlink' ? { ...fact, extra: NO_EXTRA } : { ...fact, mode: stat.mode, extra: NO_EXTRA }
+const modeOf = (fact: LiveFact): number => ('mode' in fact ? fact.mode : 0)
 /** What a look makes of a path that showed `before` when it was dressed for `wish`, and shows `now`. */
 const looked = (
   metadata: Metadata,
@@ -177,6 +178,24 @@ describe('ACLs', () => {
       { kind: 'user', rights: 4, id: 2, name: 'bob' },
       { kind: 'user', rights: 6, id: 2005, name: 'carol' },
     ])
+  })
+
+  it('the mode that it leaves without it is the user\u2019s where the disk has none or another, though nobody noted what was there', () => {
+    const { attributes } = worn(carrying(), wish, ALL)
+    const unnoted = { stat: undefined, shown: undefined }
+    const after = (mode: number, seenAttributes: Buffer | undefined, metadata = carrying()): LiveFact => {
+      const now = { stat: statWith(wish, mode, 0, 0), attributes: seenAttributes }
+      return metadata.merged(seenOf(wish, now), now, wish, unnoted, 'changed')
+    }
+    // The plain mode of the wish is 0650, which is what a user may leave, too.
+    const removed = after(0o650, Buffer.alloc(0))
+    assert.deepEqual([modeOf(removed), tagOf(removed.extra, ACL_TAG)], [0o650, Buffer.alloc(0)])
+    const masked = after(0o650, withMode({ stat: statWith(wish, 0o670, 0, 0), attributes }, 0o650).attributes)
+    assert.deepEqual(masked, { ...wish, mode: 0o650 })
+    assert.deepEqual(after(0o650, undefined), wish)
+    assert.deepEqual(after(0o650, undefined, carrying({ scope: { acls: false, xattrs: [] } })), wish)
+    const now = { stat: statWith(wish, 0o650, 0, 0), attributes: Buffer.alloc(0) }
+    assert.equal(modeOf(carrying().as(seenOf(wish, now), now, wish, true)), 0o650)
   })
 
   it('removed by the user is stated: none', () => {

@@ -328,17 +328,21 @@ class Job {
     const { path } = this.#task
     const seen = disk.tree.get(from)
     if (rules.checksMoved && (seen?.type !== 'file' || !sameStat(seen.stat, stat))) return
-    const before = seen?.stat
+    const [before, looked] = [seen?.stat, seen?.content]
     if (rules.checksMoved && disk.tree.has(path)) return
     if (this.#random.chance(0.3)) yield
     const inode = disk.tree.get(from)
     if (inode === undefined || inode !== seen || !disk.isDirectory(parentOf(path))) return
     if (rules.checksMoved && disk.tree.has(path)) return
-    disk.rename(from, path)
+    disk.rename(from, path, looked)
     if (this.#random.chance(0.3)) yield
     const now = disk.tree.get(path)
     if (now !== undefined && now !== inode) {
-      if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from)
+      if (!disk.tree.has(from) && disk.isDirectory(parentOf(from))) disk.rename(path, from, undefined)
+      return
+    }
+    if (now !== undefined && !rules.looksAtMoved) {
+      this.result = now.stat
       return
     }
     const { size, mtimeMs } = before!

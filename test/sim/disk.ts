@@ -28,12 +28,16 @@ export interface Inode {
   attributes: Buffer
   /** What of its metadata users have changed since the agent last knew it. */
   readonly touched: Set<string>
+  /** Whether its mode is one that a user gave it, and not the agent. */
+  hasUsersMode: boolean
 }
 
 /** Hears what users write and destroy. */
 export interface Ledger {
   written(path: RelPath, bytes: Bytes): void
   destroyed(path: RelPath, bytes: Bytes): void
+  /** The agent took bytes of a user's along to another name. */
+  moved(from: RelPath, to: RelPath, bytes: Bytes): void
 }
 
 export class SimDisk {
@@ -126,6 +130,7 @@ export class SimDisk {
     inode.isTouched = true
     if (set.mode === undefined || inode.type === 'symlink') return
     inode.touched.add('mode')
+    inode.hasUsersMode = true
     // chmod(2) changes the mask of an ACL.
     inode.attributes = withMode({ stat: inode.stat, attributes: inode.attributes }, set.mode).attributes!
   }
@@ -154,6 +159,7 @@ export class SimDisk {
       isTouched: false,
       attributes: NO_ATTRIBUTES,
       touched: new Set(),
+      hasUsersMode: false,
     }
   }
 
@@ -162,13 +168,24 @@ export class SimDisk {
     this.tree.set(path, inode)
     this.removedByUser.delete(path)
     // Another inode under this name has metadata of its own.
-    if (by === 'user') for (const what of ['owner', 'acl', 'xattrs', 'mode']) inode.touched.add(what)
+    if (by === 'user') {
+      for (const what of ['owner', 'acl', 'xattrs', 'mode']) inode.touched.add(what)
+      inode.hasUsersMode = true
+    }
     if (disturbs) this.#disturb(path, by)
   }
 
-  /** rename(2) of a file by the agent, over whatever is at `to`. */
-  rename(from: RelPath, to: RelPath): void {
+  /**
+   * rename(2) of a file by the agent, over whatever is at `to`. `looked`: its content when the agent looked at it; if a
+   * user has written into it since, that is owed under the new name, where the old content was going to be and is no more.
+   */
+  rename(from: RelPath, to: RelPath, looked: Content | undefined): void {
     const inode = this.tree.get(from)!
+    const bytes = bytesOf(inode)
+    if (bytes !== undefined && inode.content !== looked) {
+      this.#ledger.moved(from, to, bytes)
+      if (looked !== undefined) this.#ledger.destroyed(to, { type: 'file', content: looked })
+    }
     this.take(from, 'agent')
     this.change(inode, {})
     this.put(to, inode, 'agent')

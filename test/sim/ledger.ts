@@ -25,6 +25,13 @@ export class Accounts implements Ledger {
     this.#destroyed.add(`${origin(path)}\0${keyOf(bytes)}`)
   }
 
+  /** The agent gave a file another name before it could know that a user had changed it: what is owed goes along. */
+  moved(from: RelPath, to: RelPath, bytes: Bytes): void {
+    if (!this.#written.has(`${from}\0${keyOf(bytes)}`)) return
+    this.written(to, bytes)
+    this.destroyed(from, bytes)
+  }
+
   /** What must be in the final tree. */
   *owed(): Generator<{ readonly path: RelPath; readonly content: string }> {
     for (const one of this.#written.values()) {

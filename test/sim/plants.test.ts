@@ -16,6 +16,7 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'no-taking-back': /still wants/,
   'no-disk-check': /LOST/,
   'move-unseen': /LOST|wrongly/,
+  'move-overlooked': /LOST|wrongly/,
   'stale-plan': /LOST/,
   'no-rescue': /LOST/,
   'no-waiting': /LOST/,
@@ -24,15 +25,19 @@ const EXPECTED: Readonly<Record<string, RegExp>> = {
   'views-unseen': /DROPPED/,
 }
 
-/** Those that nothing can come of unless there are checkpoints. */
-const OF_CHECKPOINTS: ReadonlySet<string> = new Set(['old-numbers', 'views-unseen'])
+/** Those that nothing can come of, or that are not met, unless there are checkpoints. */
+const OF_CHECKPOINTS: ReadonlySet<string> = new Set(['old-numbers', 'views-unseen', 'move-overlooked'])
+
+/** Where to begin, for what is so rare that a history is known in which it happens. */
+const FIRST_SEEDS: Readonly<Record<string, number>> = { 'move-overlooked': 3987 }
 
 describe('planted rules are caught', () => {
   it('all of them', () => assert.deepEqual(Object.keys(PLANTS).sort(), Object.keys(EXPECTED).sort()))
 
   for (const [name, rules] of Object.entries(PLANTS)) {
     it(name, (test) => {
-      for (let seed = 1; seed <= MAX_SEEDS; seed++) {
+      const first = FIRST_SEEDS[name] ?? 1
+      for (let seed = first; seed < first + MAX_SEEDS; seed++) {
         const { faults } = runHistory({ seed, rules, checkpoints: OF_CHECKPOINTS.has(name) })
         if (faults.length === 0) continue
         test.diagnostic(`caught by seed ${seed}: ${faults[0]}`)

@@ -25,6 +25,8 @@ export interface Rules {
   readonly checksDisk: boolean
   /** Whether it looks at a file and at its new name before it moves it (A3). */
   readonly checksMoved: boolean
+  /** Whether it looks at a file again after it moved it: a user may have written into it meanwhile (A3). */
+  readonly looksAtMoved: boolean
   /** Whether it keeps what a new version would bury (V1, V5). */
   readonly rescues: boolean
   /** Whether it waits before it destroys content that another path still needs (P3, V5). */
@@ -47,6 +49,7 @@ export const TRUE_RULES: Rules = {
   plansAgain: true,
   checksDisk: true,
   checksMoved: true,
+  looksAtMoved: true,
   rescues: true,
   waitsForContent: true,
   announcesInOrder: true,
@@ -86,6 +89,7 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   'no-taking-back': { ...TRUE_RULES, takesBack: false },
   'no-disk-check': { ...TRUE_RULES, checksDisk: false },
   'move-unseen': { ...TRUE_RULES, checksMoved: false },
+  'move-overlooked': { ...TRUE_RULES, looksAtMoved: false },
   'stale-plan': { ...TRUE_RULES, plansAgain: false },
   'no-rescue': { ...TRUE_RULES, rescues: false },
   'no-waiting': { ...TRUE_RULES, waitsForContent: false },

@@ -86,6 +86,7 @@ export function* dressing(
   const meant = holds ? mode : (dress?.modeWithoutAcl ?? mode)
   const given = isOwned || inode.type !== 'file' ? meant : meant & ~0o6000
   disk.change(inode, { mode: given })
+  inode.hasUsersMode = false
   // chmod(2) changes the mask of an ACL, whoever set that.
   inode.attributes = withMode({ stat: inode.stat, attributes: inode.attributes }, given).attributes!
 }
@@ -130,6 +131,7 @@ export function userDresses(
       inode.touched.add('acl')
       inode.touched.add('mode')
       if (name === ACL_ACCESS) disk.change(inode, { mode: (inode.stat.mode & ~0o070) | (mask << 3) })
+      inode.hasUsersMode ||= name === ACL_ACCESS
     }
     inode.attributes = packRaw([...raw].sort(([a], [b]) => (a < b ? -1 : 1)))
     disk.change(inode, {})
@@ -180,7 +182,11 @@ export function isDressed(wardrobe: Wardrobe, fact: LiveFact, inode: Inode): boo
     if (!packRaw(about).equals(part.attributes)) return false
   }
   const meant = holds ? mode : (dress?.modeWithoutAcl ?? mode)
-  return (stat.mode & 0o1777) === (meant & 0o1777)
+  const isMode = (wanted: number): boolean => (stat.mode & 0o1777) === (wanted & 0o1777)
+  if (isMode(meant)) return true
+  // Where the ACL is not held or not carried, what a user sets is the mode itself, which is the ACL's mask elsewhere.
+  const isWithoutAcl = !holds || !metadata.rules.scope.acls
+  return isWithoutAcl && inode.hasUsersMode && fact.type !== 'symlink' && isMode(fact.mode)
 }
 
 function isAcl(name: string): boolean {

@@ -95,6 +95,10 @@ export class World implements Surroundings {
           if (isWriter) this.accounts.destroyed(path, bytes)
           this.log(node, () => `  (${keyOf(bytes)} is gone from ${path})`)
         },
+        moved: (from, to, bytes) => {
+          if (isWriter) this.accounts.moved(from, to, bytes)
+          this.log(node, () => `  (${keyOf(bytes)} was taken along from ${from} to ${to})`)
+        },
       }
       const skewUs = this.random.chance(0.5) ? 0 : (this.random.below(7200) - 3600) * 1e6
       const overwritesDrift = this.random.chance(0.5)

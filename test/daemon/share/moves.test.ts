@@ -211,3 +211,18 @@ test('A3: a move that finds the disk changed is made up for by a copy, and both 
   assert.deepEqual([...new Set(bench.rescans)].sort(), ['', 'd'])
   assertInStep(bench, 'new', 'd/old')
 })
+
+test('a write into the file while it was moved is looked at under the new name, on top of what that was to hold', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('old', [1])
+  await bench.say('new', [1])
+  await bench.say('old', 'gone')
+  const { version } = bench.index.effective(at('new'))
+  bench.pool.answers.set('new', { result: { status: 'done' }, after: true })
+  await bench.run()
+  assert.deepEqual(jobsOf(bench), ['move new < old'])
+  assert.deepEqual(bench.rescans, [''])
+  const row = bench.index.disk(at('new'))
+  assert.deepEqual([row?.applied.version, row?.stat], [version, undefined])
+  assert.equal(bench.index.applied(at('old')).fact.type, 'absent')
+})
