@@ -102,7 +102,7 @@ async function measureAll(
 }
 
 /** Gives a folder to work in and one to restore into, compares what was restored, and removes both. */
-async function inFolder<T>(
+async function inFolder<T extends BackupFigures>(
   name: string,
   source: string,
   run: (folder: string, target: string) => Promise<T>,
@@ -112,6 +112,8 @@ async function inFolder<T>(
   for (const each of [folder, target]) fs.mkdirSync(each)
   const figures = await run(folder, target)
   compareTrees(source, target)
+  const { backup, restore } = figures
+  console.log(`${name}: ${backup.seconds.toFixed(1)} and ${restore.seconds.toFixed(1)} s`)
   for (const each of [folder, target]) fs.rmSync(each, { recursive: true })
   return figures
 }
