@@ -67,6 +67,11 @@ export class BenchNode {
     return fs.readFileSync(this.#logFile, 'utf8').slice(-4096)
   }
 
+  /** While it runs. */
+  get pid(): number {
+    return this.#child!.pid!
+  }
+
   start(): void {
     const log = fs.openSync(this.#logFile, 'w')
     const stdio = ['ignore', log, log] as const
@@ -103,7 +108,7 @@ export class BenchNode {
   }
 
   cost(): Cost {
-    const pid = this.#child!.pid!
+    const { pid } = this
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8')

@@ -4,18 +4,15 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { formatSecret } from '../../src/core/secret.js'
-import type { RestoreReport } from '../../src/daemon/restore/report.js'
 import { converged, type TestNode, World } from '../support/daemons.js'
 import { differencesOf, snapshot, type Tree } from '../support/trees.js'
-import { keepsAll } from './blind-kit.js'
+import { copyOfVault, keepsAll, loseDisks, restored } from './blind-kit.js'
 
 const SERVERS = ['one', 'two', 'three']
 
 describe('restore from a blind node', () => {
   let world: World
   let blind: TestNode
-  let secretFile: string
   let earlier: { readonly atMs: number; readonly tree: Tree }
   let last: Tree
 
@@ -25,8 +22,6 @@ describe('restore from a blind node', () => {
     for (const name of SERVERS) servers.push(await world.node(name))
     blind = await world.node('blind', { grade: 'blind' })
     await Promise.all(world.nodes.map((node) => node.start()))
-    secretFile = path.join(world.root, 'secret')
-    fs.writeFileSync(secretFile, formatSecret(world.secret), { mode: 0o600 })
     const [one, two, three] = servers as [TestNode, TestNode, TestNode]
     for (let i = 0; i < 40; i++) one.write(`from-one/${i}`, `content ${i} `.repeat(i * 20))
     two.write('from-two/big', Buffer.alloc(2 << 20, 'big'))
@@ -43,22 +38,12 @@ describe('restore from a blind node', () => {
     await converged(servers)
     await keepsAll(blind, one)
     last = snapshot(one.dir)
-    for (const server of servers) {
-      await server.kill()
-      fs.rmSync(path.dirname(server.configFile), { recursive: true })
-    }
+    await loseDisks(servers)
   })
   after(() => world.close())
 
-  async function run(to: string, ...options: string[]): Promise<{ report: RestoreReport; tree: Tree }> {
-    const dir = path.join(world.root, to)
-    const { exit, out, err } = await world.run([
-      ...['restore', '--secret-file', secretFile, '--no-search-lan', '--json', '--to', dir],
-      ...options,
-    ])
-    assert.equal(exit, 0, `${err}${out}`)
-    return { report: JSON.parse(out) as RestoreReport, tree: snapshot(dir) }
-  }
+  const run = (to: string, ...options: string[]): ReturnType<typeof restored> =>
+    restored(world, to, ...options)
 
   it('from the node alone, the newest and an earlier moment', async () => {
     const swarm = ['--from', 'swarm', '--host', `127.0.0.1:${blind.port}`]
@@ -71,13 +56,13 @@ describe('restore from a blind node', () => {
 
   it('from a copy of its vault, which nobody may write to', async () => {
     const copy = path.join(world.root, 'copy')
-    fs.cpSync(blind.dir, copy, { recursive: true, filter: (at) => !at.includes('.shoal') })
+    copyOfVault(blind, copy)
     const newest = await run('vault-newest', '--from', copy)
     assert.deepEqual(differencesOf(last, newest.tree), [])
     const then = await run('vault-then', '--from', copy, '--at', new Date(earlier.atMs).toISOString())
     assert.deepEqual(differencesOf(earlier.tree, then.tree), [])
     const { out, exit } = await world.run([
-      ...['browse', copy, 'cat', 'from-one/2', '--secret-file', secretFile],
+      ...['browse', copy, 'cat', 'from-one/2', '--secret-file', path.join(world.root, 'secret')],
       ...['--at', new Date(earlier.atMs).toISOString()],
     ])
     assert.deepEqual([exit, out], [0, 'content 2 '.repeat(40)])

@@ -1,6 +1,7 @@
 // Seeded histories of a directory, and what it was like at moments of them.
 import fs from 'node:fs'
 import path from 'node:path'
+import { OWN_DIR } from '../../src/core/path.js'
 import type { PastWorld } from './past-world.js'
 import { snapshot, type Tree } from './trees.js'
 
@@ -34,7 +35,8 @@ export async function live(world: PastWorld, seed: number, steps: number): Promi
   return moments
 }
 
-function change(root: string, random: () => number): void {
+/** One change of what is in a directory, `.shoal` left alone. */
+export function change(root: string, random: () => number): void {
   const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)]
   const all = everything(root)
   const directories = ['', ...all.filter((at) => fs.lstatSync(path.join(root, at)).isDirectory())]
@@ -95,6 +97,7 @@ function everything(root: string): string[] {
   const found: string[] = []
   const walk = (prefix: string): void => {
     for (const entry of fs.readdirSync(path.join(root, prefix), { withFileTypes: true })) {
+      if (prefix === '' && entry.name === OWN_DIR) continue
       const at = prefix === '' ? entry.name : `${prefix}/${entry.name}`
       found.push(at)
       if (entry.isDirectory()) walk(at)
