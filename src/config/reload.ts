@@ -81,6 +81,8 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
     show: (value) => plain(value === true ? 'releases' : 'all'),
   },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
+  copies: { key: 'copies', live: true, show: plain },
+  isOffsite: { key: 'offsite', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
 }

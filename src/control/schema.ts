@@ -3,6 +3,7 @@
 // No answer holds a secret, a key or a share id.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
+import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
 import { count } from './schema-parts.js'
@@ -55,6 +56,8 @@ export interface ShareReport {
   readonly head: string
   /** Programs that are run after changes (`on_change`), in the order of the configuration. */
   readonly hooks: readonly HookReport[]
+  /** What is promised of copies (`copies`); null: nothing. */
+  readonly copies: CopiesReport | null
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
 }
@@ -229,6 +232,7 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   // A daemon of an earlier version has none of these.
   head: z.string().default(''),
   hooks: z.array(hook).default([]),
+  copies: copiesReport.nullable().default(null),
   members: z.array(member),
 })
 

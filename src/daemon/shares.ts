@@ -218,7 +218,7 @@ export class Shares {
   }
 }
 
-function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSettings {
+function shareSettings(config: Config, { keepReleases, copies, isOffsite }: ShareConfig): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
@@ -226,6 +226,8 @@ function shareSettings(config: Config, { keepReleases }: ShareConfig): ShareSett
     maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
     peerExpirationDays,
     keepReleases,
+    copies,
+    isOffsite,
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   StatusReport,
 } from '../../src/control/schema.js'
 import type { ConflictReport, ResolveReport, ResolveRequest } from '../../src/control/schema-conflicts.js'
+import type { StopReport, StopRequest } from '../../src/control/schema-copies.js'
 import type {
   AcknowledgeRequest,
   ArchiveExtraReport,
@@ -112,6 +113,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     drift: 0,
     driftDetail: { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null },
     hooks: [],
+    copies: null,
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
@@ -311,6 +313,7 @@ export class FakeBackend implements ControlBackend {
     ...{ dir: '/data/photos', pieces: 100, held: 100, rarestCopies: 3, rarestPieces: 100 },
     buckets: [{ pieces: 100, held: 100, minCopies: 3, maxCopies: 3 }],
   }
+  stopReports: StopReport[] = []
   /** Awaited by scan, settle and approve. */
   work: () => Promise<void> = async () => {}
 
@@ -475,6 +478,11 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`remove member ${device}`)
     const each = { dir: '/data/photos', grade: 'write' as const, lastSeen: '2026-11-20T18:02:03.000Z' }
     return { device, name: 'phone', shares: [{ ...each, records: 3, digestEqual: false }] }
+  }
+
+  async safeToStop({ share: at, timeoutMs }: StopRequest = {}): Promise<StopReport[]> {
+    this.calls.push(`safe to stop ${at ?? 'all'} ${timeoutMs}`)
+    return this.stopReports
   }
 
   async invites(): Promise<InviteReport[]> {

@@ -11,7 +11,6 @@ import {
   type TransferReport,
 } from '../../control/schema-live.js'
 import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
-import type { DeviceId } from '../../core/ids.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
 import type { Share } from '../share/share.js'
@@ -42,7 +41,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
     }: AvailabilityRequest): Promise<AvailabilityReport> {
       const share = await shareAt(view, at)
       const found = availabilities.of(share, width, () =>
-        availabilityOf(share.exchange.holdings(holdingOurs(peerFacts(share))), width),
+        availabilityOf(share.exchange.holdings(share.holdingOurs), width),
       )
       return { dir: share.dir, ...found }
     },
@@ -68,7 +67,7 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
   const pieces = counts.of(share, facts.length, () =>
-    countHoldings(share.exchange.holdings(holdingOurs(facts))),
+    countHoldings(share.exchange.holdings(share.holdingOurs)),
   )
   const { tasks, count: transferCount } = share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(share.members.all().map(({ state }) => [state.device, state.name]))
@@ -88,10 +87,6 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
     transfers: tasks.map((task) => transferReport(task, names)),
     transferCount,
   }
-}
-
-function holdingOurs(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
-  return new Set(facts.flatMap(({ peer, holdsOurs }) => (holdsOurs ? [peer.device] : [])))
 }
 
 function peerLive({ peer, report, traffic, state }: PeerFacts, counts: HoldingCounts): PeerLive {

@@ -14,6 +14,7 @@ import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
 import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
 import type { Share } from '../share/share.js'
+import { copiesReport } from './copy-calls.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -123,6 +124,7 @@ function shareReport(
     sentBytes: uploadedBytes,
     head: share.head,
     hooks: share.hooks.views().map(hookReport),
+    copies: copiesReport(share),
     members: memberReports(share, limits, nowMs),
   }
 }

@@ -44,6 +44,18 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_drift_restored_total: counter('How often local changes were put back', 'share'),
   shoal_share_problems: gauge('Problems with single paths, or with the share as a whole', 'share', 'code'),
+  shoal_copies_promised: gauge(
+    'On how many devices everything is to be (copies); kind is all or offsite',
+    'share',
+    'kind',
+  ),
+  shoal_copies_short_pieces: gauge(
+    'Pieces on fewer connected devices than promised, this one counted; kind is all, offsite or none: on no device',
+    'share',
+    'kind',
+  ),
+  shoal_copies_short_bytes: gauge('Their bytes', 'share', 'kind'),
+  shoal_copies_counted_timestamp_seconds: gauge('When copies were counted last, seconds since 1970', 'share'),
   shoal_hook_failed: gauge('1: the last run of the hook failed', 'share', 'hook'),
   shoal_hook_pending_paths: gauge('Changed paths that the hook has not been run for', 'share', 'hook'),
 

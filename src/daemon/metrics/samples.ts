@@ -94,6 +94,7 @@ function shareSamples(share: ShareReport): Sample[] {
     sample('shoal_share_drift_waiting', driftDetail.waiting, labels),
     sample('shoal_drift_restored_total', driftDetail.restored, labels),
     ...problemSamples(share),
+    ...copySamples(share),
     ...share.hooks.flatMap((hook) => {
       const ofHook = { ...labels, hook: String(hook.number) }
       const hasFailed = hook.state === 'failed' || hook.state === 'retrying'
@@ -102,6 +103,31 @@ function shareSamples(share: ShareReport): Sample[] {
         sample('shoal_hook_pending_paths', hook.pending, ofHook),
       ]
     }),
+  ]
+}
+
+/** Of a share that promises copies. */
+function copySamples({ dir, copies }: ShareReport): Sample[] {
+  if (copies === null) return []
+  const { min, offsite, counted } = copies
+  const of = (kind: string): Labels => ({ share: dir, kind })
+  const promised = [
+    sample('shoal_copies_promised', min, of('all')),
+    sample('shoal_copies_promised', offsite, of('offsite')),
+  ]
+  if (counted === null) return promised
+  const kinds = [
+    ['all', counted.belowMin],
+    ['offsite', counted.belowOffsite],
+    ['none', counted.none],
+  ] as const
+  return [
+    ...promised,
+    ...kinds.flatMap(([kind, { pieces, bytes }]) => [
+      sample('shoal_copies_short_pieces', pieces, of(kind)),
+      sample('shoal_copies_short_bytes', bytes, of(kind)),
+    ]),
+    sample('shoal_copies_counted_timestamp_seconds', Date.parse(counted.at) / 1000, { share: dir }),
   ]
 }
 

@@ -1,5 +1,6 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { CopiesPromise } from '../../core/copies.js'
 import type { DriftRule } from '../../core/drift-rules.js'
 import type { HookSpec } from '../../core/hook.js'
 import type { ShareId } from '../../core/ids.js'
@@ -29,6 +30,10 @@ export interface ShareSettings {
   readonly keepReleases: number | undefined
   /** After how long a member that is not heard of is not waited for; 0: never. */
   readonly peerExpirationDays: number
+  /** What is promised of every piece; undefined: nothing. */
+  readonly copies: CopiesPromise | undefined
+  /** Whether this device says of itself that it is off-site. */
+  readonly isOffsite: boolean
 }
 
 /** A share's hooks, and how many those before it in the configuration have. */

@@ -2,6 +2,7 @@
 // of a share as a whole, and when its parts start and end, is share.ts.
 import { randomBytes } from 'node:crypto'
 import { ShoalError } from '../../core/error.js'
+import type { DeviceId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
@@ -12,6 +13,7 @@ import type { Hooks } from '../../hooks/hooks.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
+import { ShareCopies } from '../copies/share-copies.js'
 import type { Releases } from '../release/releases.js'
 import { Applier } from './applier.js'
 import type { ArchiveKeeper } from './archive-keeper.js'
@@ -55,6 +57,7 @@ export type ShareFacts = Parameters<typeof observed>[0] & {
   readonly peers: readonly SharePeer[]
   readonly holding: Holding
   readonly standing: Standing
+  readonly holdingOurs: ReadonlySet<DeviceId>
   readonly conflictCount: number
   settle(): Promise<void>
 }
@@ -72,6 +75,7 @@ export class ShareParts {
   readonly releases: Releases
   readonly observer: ShareObserver
   readonly contents: ShareContents
+  readonly copies: ShareCopies
   readonly options: ShareOptions
   readonly log: Log
   readonly meta: ShareMeta
@@ -187,6 +191,7 @@ export class ShareParts {
       members: this.members,
       reports: this.reports,
       inquiries: this.inquiries,
+      holdings: () => this.copies.talk,
       hearing: this.hearing,
       feeds: () => this.feeds,
       context: this.context,
@@ -232,6 +237,7 @@ export class ShareParts {
         this.settler.soon()
         this.hooks.wake()
         this.scanner.noteChanges()
+        this.copies.changed()
         this.observer.poke()
       },
     })
@@ -265,6 +271,17 @@ export class ShareParts {
       scanner: this.scanner,
       settler: this.settler,
       mustRun: () => this.mustRun(),
+    })
+    this.copies = new ShareCopies(options, this.context, {
+      exchange: this.exchange,
+      members: this.members,
+      peers: () => share.peers,
+      holdingOurs: () => share.holdingOurs,
+      hasScanned: () => this.scanner.hasScanned,
+      settings: () => this.settings,
+      settle: () => share.settle(),
+      standing: () => share.standing,
+      isStopped: () => this.stopped,
     })
     this.keeper = makeKeeper(options, this.context, this.meta, this.settings.trashTtlDays)
   }

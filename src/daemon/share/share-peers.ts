@@ -4,6 +4,7 @@
 import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { HoldingsTalk } from '../copies/holdings-talk.js'
 import type { NoteEvent } from '../events.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
@@ -19,6 +20,7 @@ export interface SharePeersOptions {
   readonly members: Members
   readonly reports: Reports
   readonly inquiries: Inquiries
+  readonly holdings: () => HoldingsTalk
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'log' | 'fail'>
@@ -109,7 +111,7 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { exchange, members, reports, inquiries, hearing, feeds, context } = this.#o
+    const { exchange, members, reports, inquiries, holdings, hearing, feeds, context } = this.#o
     const { log, fail } = context
     log.info(
       { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
@@ -138,6 +140,7 @@ export class SharePeers {
     peer.on('inquiries', (list) => inquiries.receiveInquiries(peer, list))
     peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
     exchange.attach(peer)
+    holdings().attach(peer)
     feeds().greet(peer)
     members.greet(peer)
     inquiries.greet(peer)

@@ -2,13 +2,14 @@ import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
 import type { Secret } from '../../core/secret.js'
-import type { Holding } from '../../core/state.js'
+import { type Holding, holdsSame } from '../../core/state.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Hooks } from '../../hooks/hooks.js'
 import { openView } from '../../store/feeds.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
+import type { ShareCopies } from '../copies/share-copies.js'
 import type { Releases } from '../release/releases.js'
 import type { Applier } from './applier.js'
 import { type LogQuery, readLog } from './feed-log.js'
@@ -38,6 +39,8 @@ export class Share {
   readonly releases: Releases
   readonly observer: ShareObserver
   readonly contents: ShareContents
+  /** How many devices hold what. */
+  readonly copies: ShareCopies
   readonly #parts: ShareParts
 
   /** `onFatal`: something that should not happen has ended it. */
@@ -54,6 +57,7 @@ export class Share {
     this.releases = this.#parts.releases
     this.observer = this.#parts.observer
     this.contents = this.#parts.contents
+    this.copies = this.#parts.copies
   }
 
   /** Of this share; told on an explicit call alone. */
@@ -121,6 +125,7 @@ export class Share {
     this.#parts.news.tellSoon()
     this.#parts.applier.wake()
     this.#parts.keeper.start()
+    this.copies.start()
     this.#parts.noteShown()
     this.hooks.start()
   }
@@ -132,6 +137,7 @@ export class Share {
     if (this.#parts.stopped) return
     this.#parts.rescanTimer.every(settings.rescanIntervalMs)
     if (settings.trashTtlDays !== before.trashTtlDays) this.#parts.keeper.ttlDays = settings.trashTtlDays
+    this.copies.adjusted()
   }
 
   /** Other hooks, from now on. */
@@ -202,6 +208,24 @@ export class Share {
     return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
   }
 
+  /**
+   * Connected members that hold all that this device holds, by what they signed in their present run. Of those that follow
+   * releases it says less: they hold the same releases, and nothing else.
+   */
+  get holdingOurs(): ReadonlySet<DeviceId> {
+    const { holding } = this
+    const instances = new Map(this.peers.map(({ device, instance }) => [device, instance]))
+    const states = holding.scope === 'all' ? this.members.all().map(({ state }) => state) : []
+    return new Set(
+      states.flatMap((state) => {
+        const { device, instance, scope } = state
+        return instances.get(device) === instance && scope === 'all' && holdsSame(state, holding)
+          ? [device]
+          : []
+      }),
+    )
+  }
+
   /** How far the share is read here (core/head.ts); feeds that nobody can follow any more are left out. */
   get head(): string {
     return formatHead(headTag(this.shareId), openView(this.index.feeds.all()))
@@ -223,6 +247,7 @@ export class Share {
     await this.#parts.peers.close()
     this.members.stop()
     this.inquiries.stop()
+    this.copies.stop()
     this.reports.stop()
     this.exchange.close()
     this.#parts.pieces.stop()

@@ -181,9 +181,10 @@ function membersCell({ report }: ShareItem): Words {
   return [span(`${equal}/${counted.length}`, equal === counted.length ? 'good' : 'warn')]
 }
 
-/** Conflicts, drift, problems. */
+/** Conflicts, drift, problems; a halt and a broken promise of copies count as one each. */
 function toLookAt({ report }: ShareItem): number {
-  return report.conflicts + report.drift + report.problems.length + (report.state === 'halted' ? 1 : 0)
+  const alarms = [report.state === 'halted', report.copies?.counted?.kept === false].filter(Boolean).length
+  return report.conflicts + report.drift + report.problems.length + alarms
 }
 
 function silentDetail({ daemon }: OverviewItem, width: number): Line[] {
@@ -221,7 +222,7 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
       ),
     ),
   ]
-  const told = [...lookLines(share), ...memberLines(share, world)]
+  const told = [...copyLines(share), ...lookLines(share), ...memberLines(share, world)]
   // Charts take what is left, but the facts and the first of what is told come before.
   const chartHeight = Math.max(
     1,
@@ -275,6 +276,18 @@ function chartLines(
     const shown = height > 1 ? (at === height - 1 ? notes[0]! : at === 0 ? notes[1]! : '') : note
     return [span(label.padEnd(CHART_LABEL), 'muted'), span(blocks, what), span(` ${shown}`)]
   })
+}
+
+/** Where copies are promised. */
+function copyLines({ report }: ShareItem): Line[] {
+  const { copies } = report
+  if (copies === null) return []
+  const promise = `${copies.min} promised${copies.offsite === 0 ? '' : `, ${copies.offsite} off-site`}`
+  if (copies.counted === null) return [fact('copies', joined([promise, [span('not counted yet', 'muted')]]))]
+  const { kept, short, none } = copies.counted
+  if (kept) return [fact('copies', joined([promise, [span('kept', 'good')]]))]
+  const lost = none.pieces === 0 ? '' : ` (${formatBytes(none.bytes)} on nobody's that is connected)`
+  return [fact('copies', joined([promise, [span(`${formatBytes(short.bytes)} have fewer${lost}`, 'warn')]]))]
 }
 
 function lookLines({ report }: ShareItem): Line[] {
