@@ -1,8 +1,8 @@
 // Whether a share keeps its promise of copies (`copies`), counted again and again from what connected members hold. Which
 // pieces the share needs is read from the index anew when that has changed, and no more often than it may cost: a share of
 // half a million files that changes all the time is not read all the time (docs/decisions/0046-copies.md).
-// Promises: without a promise nothing is counted; that one is broken, or kept again, is told after two counts in a row
-// that agree. Members that are not connected do not count.
+// Promises: without a promise nothing is counted; that one is broken, or kept again, is told once it was so for a while,
+// as every new file is short of copies for a moment. Members that are not connected do not count.
 import { type CopiesPromise, type CopyCounts, countingCopies, type Holder } from '../../core/copies.js'
 import type { FeedHoldings } from '../../core/holdings.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
@@ -36,44 +36,50 @@ export interface CopiesOptions {
   readonly note: NoteEvent
   readonly nowMs: () => number
   readonly log: Log
-  /** Default: EVERY_MS. */
-  readonly everyMs?: number
+  /** Monotonic milliseconds. Default: performance.now. */
+  readonly clockMs?: () => number
 }
 
-/** Counted at most this often. */
-const EVERY_MS = 15_000
+/** Counted so long after something has changed, and this often anyway. */
+const SOON_MS = 1000
+const EVERY_MS = 30_000
+/** What is not so for so long is not told. */
+const TELL_AFTER_MS = 60_000
 /** Counting may hold up the event loop for one part in so many of the time, and reading the index as much again. */
 const COST_SHARE = 300
-/** A member that may hold more than we know is asked again after so many counts that fall short. */
-const ASK_AGAIN_ROUNDS = 4
+/** A member that may hold more than we know is asked again after so long, if copies are short. */
+const ASK_AGAIN_MS = 60_000
 const ASK_TIMEOUT_MS = 20_000
 
 export class Copies {
   readonly #o: CopiesOptions
-  readonly #everyMs: number
+  readonly #clockMs: () => number
   #live: LivePieces = NO_LIVE_PIECES
   #isIndexNew = true
+  /** Before these the index is not read again, and nothing is counted. */
   #walkDueMs = Number.NEGATIVE_INFINITY
+  #countDueMs = Number.NEGATIVE_INFINITY
   #counted: CopiesCounted | undefined
-  /** What was told, and what the newest count says. */
-  #told: boolean | undefined
-  #seems: boolean | undefined
-  /** Counts that fell short, and in which of them a member was asked last. */
-  #round = 0
+  /** What was told, and what counts have said since when. */
+  #told = true
+  #seems = { isKept: true, sinceMs: Number.NEGATIVE_INFINITY }
+  /** When members were asked last. */
   readonly #askedAt = new Map<DeviceId, number>()
   #busyMs = 0
   #timer: NodeJS.Timeout | undefined
+  #timerMs = Number.POSITIVE_INFINITY
+  #isPoked = false
   #isRunning = false
   #stopped = true
 
   constructor(options: CopiesOptions) {
     this.#o = options
-    this.#everyMs = options.everyMs ?? EVERY_MS
+    this.#clockMs = options.clockMs ?? (() => performance.now())
   }
 
   start(): void {
     this.#stopped = false
-    this.#again(0)
+    this.poke()
   }
 
   stop(): void {
@@ -84,11 +90,14 @@ export class Copies {
   /** The index has changed. */
   changed(): void {
     this.#isIndexNew = true
+    this.poke()
   }
 
-  /** Another promise may be in force. */
-  adjusted(): void {
-    if (!this.#stopped && !this.#isRunning) this.#again(0)
+  /** Who is connected, what they hold or what is promised may be another. */
+  poke(): void {
+    if (this.#stopped || this.#o.promise() === undefined) return
+    if (this.#isRunning) this.#isPoked = true
+    else this.#again(SOON_MS)
   }
 
   /** Undefined: nothing is promised, or that was not counted yet. */
@@ -99,12 +108,20 @@ export class Copies {
   }
 
   #again(afterMs: number): void {
+    const nowMs = this.#clockMs()
+    const dueMs = Math.max(nowMs + afterMs, this.#countDueMs)
+    if (this.#timer !== undefined && this.#timerMs <= dueMs) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#run(), afterMs).unref()
+    this.#timerMs = dueMs
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      void this.#run()
+    }, dueMs - nowMs).unref()
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true
+    this.#isPoked = false
     this.#busyMs = 0
     try {
       await this.#countAndTell()
@@ -112,15 +129,17 @@ export class Copies {
       this.#o.log.error({ err }, 'copies cannot be counted')
     }
     this.#isRunning = false
-    if (!this.#stopped) this.#again(Math.max(this.#everyMs, this.#busyMs * COST_SHARE))
+    if (this.#stopped || this.#o.promise() === undefined) return
+    this.#countDueMs = this.#clockMs() + this.#busyMs * COST_SHARE
+    this.#again(this.#isPoked || this.#counted === undefined ? SOON_MS : EVERY_MS)
   }
 
   async #countAndTell(): Promise<void> {
     const promise = this.#o.promise()
     if (promise === undefined || !this.#o.isReady()) {
       this.#counted = undefined
-      this.#seems = undefined
-      this.#told = undefined
+      this.#seems = { isKept: true, sinceMs: Number.NEGATIVE_INFINITY }
+      this.#told = true
       this.#live = NO_LIVE_PIECES
       this.#isIndexNew = true
       return
@@ -135,7 +154,7 @@ export class Copies {
   }
 
   async #readIndex(): Promise<void> {
-    const nowMs = performance.now()
+    const nowMs = this.#clockMs()
     if (!this.#isIndexNew || nowMs < this.#walkDueMs) return
     this.#isIndexNew = false
     const walked = await inSlices(this.#o.walk(), () => this.#stopped)
@@ -145,6 +164,7 @@ export class Copies {
   }
 
   async #count(promise: CopiesPromise): Promise<CopyCounts | undefined> {
+    const sinceMs = performance.now()
     const feeds = this.#o.exchange.holdings(this.#o.holdingOurs())
     const own = new Map(feeds.map((feed) => [feed.writer, feed.own]))
     const isOffsite = (device: DeviceId): boolean => this.#o.talk.last(device)?.isOffsite ?? false
@@ -154,6 +174,7 @@ export class Copies {
     ]
     // Of an index that has changed since, what nobody needs any more is known by what is not held here any more.
     const within = this.#isIndexNew ? own : undefined
+    this.#busyMs += performance.now() - sinceMs
     const counted = await inSlices(countingCopies(this.#live, holders, promise, within), () => this.#stopped)
     this.#busyMs += counted?.busyMs ?? 0
     return counted?.value
@@ -165,12 +186,12 @@ export class Copies {
     const known = holdingOurs()
     const connected = new Set(peers().map(({ device }) => device))
     for (const device of this.#askedAt.keys()) if (!connected.has(device)) this.#askedAt.delete(device)
-    this.#round++
+    const nowMs = this.#clockMs()
     const due = [...connected].filter((device) => {
       if (known.has(device) && talk.last(device) !== undefined) return false
-      return this.#round - (this.#askedAt.get(device) ?? Number.NEGATIVE_INFINITY) >= ASK_AGAIN_ROUNDS
+      return nowMs - (this.#askedAt.get(device) ?? Number.NEGATIVE_INFINITY) >= ASK_AGAIN_MS
     })
-    for (const device of due) this.#askedAt.set(device, this.#round)
+    for (const device of due) this.#askedAt.set(device, nowMs)
     if (due.length === 0) return false
     const answers = await talk.ask({ looksFirst: false, timeoutMs: ASK_TIMEOUT_MS }, due)
     return answers.size > 0
@@ -178,10 +199,9 @@ export class Copies {
 
   #tell({ short }: CopyCounts): void {
     const isKept = short.pieces === 0
-    const isSure = isKept === this.#seems
-    this.#seems = isKept
-    // That all is well is worth a word only after it was not.
-    if (!isSure || isKept === this.#told || (isKept && this.#told === undefined)) return
+    const nowMs = this.#clockMs()
+    if (isKept !== this.#seems.isKept) this.#seems = { isKept, sinceMs: nowMs }
+    if (isKept === this.#told || nowMs - this.#seems.sinceMs < TELL_AFTER_MS) return
     this.#told = isKept
     const { pieces, bytes } = short
     this.#o.note({ type: 'copies', kept: isKept, pieces, bytes })

@@ -46,6 +46,8 @@ export interface HoldingsTalkOptions {
   readonly view: () => FeedView
   /** Whether this device says that it is off-site. */
   readonly isOffsite: () => boolean
+  /** Somebody came or left. */
+  readonly onPeers: () => void
   readonly log: Log
 }
 
@@ -102,10 +104,12 @@ export class HoldingsTalk {
       asked: undefined,
     }
     this.#talks.set(peer.device, talk)
+    this.#o.onPeers()
     peer.on('close', () => {
       talk.channel.stop()
       talk.question?.end(undefined)
       if (this.#talks.get(peer.device) === talk) this.#talks.delete(peer.device)
+      this.#o.onPeers()
     })
   }
 

@@ -3,27 +3,37 @@
 import type { CopiesPromise } from '../../core/copies.js'
 import type { DeviceId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
+import type { LivePieces } from '../../core/live-pieces.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { openView } from '../../store/feeds.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareContext } from '../share/context.js'
+import type { IndexNews } from '../share/index-news.js'
 import type { Members } from '../share/members.js'
+import type { Scanner } from '../share/scanner.js'
 import type { ShareOptions, ShareSettings } from '../share/share-options.js'
 import { Copies } from './copies.js'
 import { HoldingsTalk } from './holdings-talk.js'
 import { walkLivePieces } from './live-walk.js'
 import { checkStop, type StopCheck } from './stop-check.js'
 
+/** What is asked of the share as a whole. */
+export interface CopyFacts {
+  readonly peers: readonly SharePeer[]
+  readonly standing: Standing
+  /** Connected members that hold all that this device holds. */
+  readonly holdingOurs: ReadonlySet<DeviceId>
+  settle(): Promise<void>
+}
+
+/** The share's parts; those that are made later are there when they are needed. */
 export interface CopyParts {
   readonly exchange: Exchange
   readonly members: Members
-  readonly peers: () => readonly SharePeer[]
-  readonly holdingOurs: () => ReadonlySet<DeviceId>
-  readonly hasScanned: () => boolean
-  readonly settings: () => ShareSettings
-  readonly settle: () => Promise<void>
-  readonly standing: () => Standing
-  readonly isStopped: () => boolean
+  readonly scanner: Pick<Scanner, 'hasScanned'>
+  readonly news: Pick<IndexNews, 'tellNow'>
+  readonly settings: ShareSettings
+  readonly stopped: boolean
 }
 
 export class ShareCopies {
@@ -32,27 +42,42 @@ export class ShareCopies {
   readonly #promise: () => CopiesPromise | undefined
   readonly #check: (timeoutMs: number) => Promise<StopCheck>
 
-  constructor({ keys, noteEvent, nowMs }: ShareOptions, { index, log }: ShareContext, parts: CopyParts) {
-    const { exchange, members, peers, holdingOurs, hasScanned, settings, settle, standing, isStopped } = parts
-    const isOffsite = (): boolean => settings().isOffsite
-    const promise = (): CopiesPromise | undefined => settings().copies
-    const walk = () => walkLivePieces(index)
+  constructor(
+    { keys, noteEvent, nowMs }: ShareOptions,
+    { index, log }: ShareContext,
+    share: CopyFacts,
+    parts: CopyParts,
+  ) {
+    const { exchange, members } = parts
+    const isOffsite = (): boolean => parts.settings.isOffsite
+    const promise = (): CopiesPromise | undefined => parts.settings.copies
+    const standing = (): Standing => share.standing
+    const walk = (): Generator<unknown, LivePieces> => walkLivePieces(index)
+    // What a look has found is not asked of the index, but of the exchange.
+    const settle = async (): Promise<void> => {
+      await share.settle()
+      parts.news.tellNow()
+    }
     this.#promise = promise
     this.talk = new HoldingsTalk({
       ...{ authKey: keys.authKey, exchange, settle, standing, isOffsite, log },
       view: () => index.feeds.view(),
+      onPeers: () => this.#copies.poke(),
     })
     this.#copies = new Copies({
-      ...{ exchange, talk: this.talk, walk, promise, isOffsite, peers, holdingOurs, nowMs, log },
-      isReady: hasScanned,
+      ...{ exchange, talk: this.talk, walk, promise, isOffsite, nowMs, log },
+      peers: () => share.peers,
+      holdingOurs: () => share.holdingOurs,
+      isReady: () => parts.scanner.hasScanned,
       note: noteEvent,
     })
     this.#check = (timeoutMs) =>
       checkStop(
         {
-          ...{ exchange, talk: this.talk, walk, promise, settle, standing, isStopped },
-          members: () => everybody(members, peers()),
-          isConnected: (device) => peers().some((peer) => peer.device === device),
+          ...{ exchange, talk: this.talk, walk, promise, settle, standing },
+          isStopped: () => parts.stopped,
+          members: () => everybody(members, share.peers),
+          isConnected: (device) => share.peers.some((peer) => peer.device === device),
           view: () => openView(index.feeds.all()),
         },
         timeoutMs,
@@ -82,9 +107,9 @@ export class ShareCopies {
     this.#copies.changed()
   }
 
-  /** Other settings are in force. */
-  adjusted(): void {
-    this.#copies.adjusted()
+  /** Who is connected, what they hold, or a setting may be another. */
+  poke(): void {
+    this.#copies.poke()
   }
 
   /** Whether this device may be powered off; see checkStop. */

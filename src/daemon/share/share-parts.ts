@@ -197,7 +197,10 @@ export class ShareParts {
       context: this.context,
       note: (fact) => this.observer.note(fact),
       nowMs,
-      onMembers: () => this.releases.changed(),
+      onMembers: () => {
+        this.releases.changed()
+        this.copies.poke()
+      },
     })
     this.feeds = this.#makeFeeds()
     this.settler = new Settler({
@@ -272,17 +275,7 @@ export class ShareParts {
       settler: this.settler,
       mustRun: () => this.mustRun(),
     })
-    this.copies = new ShareCopies(options, this.context, {
-      exchange: this.exchange,
-      members: this.members,
-      peers: () => share.peers,
-      holdingOurs: () => share.holdingOurs,
-      hasScanned: () => this.scanner.hasScanned,
-      settings: () => this.settings,
-      settle: () => share.settle(),
-      standing: () => share.standing,
-      isStopped: () => this.stopped,
-    })
+    this.copies = new ShareCopies(options, this.context, share, this)
     this.keeper = makeKeeper(options, this.context, this.meta, this.settings.trashTtlDays)
   }
 

@@ -137,7 +137,7 @@ export class Share {
     if (this.#parts.stopped) return
     this.#parts.rescanTimer.every(settings.rescanIntervalMs)
     if (settings.trashTtlDays !== before.trashTtlDays) this.#parts.keeper.ttlDays = settings.trashTtlDays
-    this.copies.adjusted()
+    this.copies.poke()
   }
 
   /** Other hooks, from now on. */
