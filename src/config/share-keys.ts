@@ -167,6 +167,10 @@ export const SHARE: Keys<ShareShape> = {
         },
         { error: copiesFault },
       )
+      .refine(({ min, offsite }) => offsite <= min, {
+        path: ['offsite'],
+        error: 'is more than "min", expected at most as many',
+      })
       .optional(),
     { type: 'object', default: 'nothing is promised' },
     'on how many devices everything is to be, this one counted, and on how many of those that are off-site: `{"min": 3, "offsite": 1}`; see [copies](backup.md#copies)',

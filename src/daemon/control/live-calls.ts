@@ -11,6 +11,7 @@ import {
   type TransferReport,
 } from '../../control/schema-live.js'
 import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
+import { holdingOurs } from '../copies/holding-ours.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
 import type { Share } from '../share/share.js'
@@ -41,7 +42,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
     }: AvailabilityRequest): Promise<AvailabilityReport> {
       const share = await shareAt(view, at)
       const found = availabilities.of(share, width, () =>
-        availabilityOf(share.exchange.holdings(share.holdingOurs), width),
+        availabilityOf(share.exchange.holdings(holdingOurs(share)), width),
       )
       return { dir: share.dir, ...found }
     },
@@ -67,7 +68,7 @@ function shareLive(share: Share, counts: OncePerSecond<HoldingCounts>): ShareLiv
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
   const pieces = counts.of(share, facts.length, () =>
-    countHoldings(share.exchange.holdings(share.holdingOurs)),
+    countHoldings(share.exchange.holdings(holdingOurs(share))),
   )
   const { tasks, count: transferCount } = share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(share.members.all().map(({ state }) => [state.device, state.name]))

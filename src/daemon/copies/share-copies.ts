@@ -4,6 +4,7 @@ import type { CopiesPromise } from '../../core/copies.js'
 import type { DeviceId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
 import type { LivePieces } from '../../core/live-pieces.js'
+import type { Holding } from '../../core/state.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { openView } from '../../store/feeds.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -13,6 +14,7 @@ import type { Members } from '../share/members.js'
 import type { Scanner } from '../share/scanner.js'
 import type { ShareOptions, ShareSettings } from '../share/share-options.js'
 import { Copies } from './copies.js'
+import { holdingOurs } from './holding-ours.js'
 import { HoldingsTalk } from './holdings-talk.js'
 import { walkLivePieces } from './live-walk.js'
 import { checkStop, type StopCheck } from './stop-check.js'
@@ -21,8 +23,7 @@ import { checkStop, type StopCheck } from './stop-check.js'
 export interface CopyFacts {
   readonly peers: readonly SharePeer[]
   readonly standing: Standing
-  /** Connected members that hold all that this device holds. */
-  readonly holdingOurs: ReadonlySet<DeviceId>
+  readonly holding: Holding
   settle(): Promise<void>
 }
 
@@ -67,7 +68,7 @@ export class ShareCopies {
     this.#copies = new Copies({
       ...{ exchange, talk: this.talk, walk, promise, isOffsite, nowMs, log },
       peers: () => share.peers,
-      holdingOurs: () => share.holdingOurs,
+      holdingOurs: () => holdingOurs({ holding: share.holding, peers: share.peers, members }),
       isReady: () => parts.scanner.hasScanned,
       note: noteEvent,
     })

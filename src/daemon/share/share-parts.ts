@@ -2,7 +2,6 @@
 // of a share as a whole, and when its parts start and end, is share.ts.
 import { randomBytes } from 'node:crypto'
 import { ShoalError } from '../../core/error.js'
-import type { DeviceId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
 import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
@@ -57,7 +56,6 @@ export type ShareFacts = Parameters<typeof observed>[0] & {
   readonly peers: readonly SharePeer[]
   readonly holding: Holding
   readonly standing: Standing
-  readonly holdingOurs: ReadonlySet<DeviceId>
   readonly conflictCount: number
   settle(): Promise<void>
 }

@@ -2,7 +2,7 @@ import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
 import type { Secret } from '../../core/secret.js'
-import { type Holding, holdsSame } from '../../core/state.js'
+import type { Holding } from '../../core/state.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Hooks } from '../../hooks/hooks.js'
 import { openView } from '../../store/feeds.js'
@@ -206,24 +206,6 @@ export class Share {
     const scope = this.#parts.options.followsReleases ? 'releases' : 'all'
     const releasesDigest = this.index.releases.digest()
     return { scope, digest: scope === 'all' ? this.index.digest() : releasesDigest, releasesDigest }
-  }
-
-  /**
-   * Connected members that hold all that this device holds, by what they signed in their present run. Of those that follow
-   * releases it says less: they hold the same releases, and nothing else.
-   */
-  get holdingOurs(): ReadonlySet<DeviceId> {
-    const { holding } = this
-    const instances = new Map(this.peers.map(({ device, instance }) => [device, instance]))
-    const states = holding.scope === 'all' ? this.members.all().map(({ state }) => state) : []
-    return new Set(
-      states.flatMap((state) => {
-        const { device, instance, scope } = state
-        return instances.get(device) === instance && scope === 'all' && holdsSame(state, holding)
-          ? [device]
-          : []
-      }),
-    )
   }
 
   /** How far the share is read here (core/head.ts); feeds that nobody can follow any more are left out. */
