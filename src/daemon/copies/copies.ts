@@ -38,6 +38,8 @@ export interface CopiesOptions {
   readonly log: Log
   /** Monotonic milliseconds. Default: performance.now. */
   readonly clockMs?: () => number
+  /** How long not to do again what has held up the event loop for so long. Default: COST_SHARE times that. */
+  readonly pauseMs?: (work: 'count' | 'index', busyMs: number) => number
 }
 
 /** Counted so long after something has changed, and this often anyway. */
@@ -54,6 +56,7 @@ const ASK_TIMEOUT_MS = 20_000
 export class Copies {
   readonly #o: CopiesOptions
   readonly #clockMs: () => number
+  readonly #pauseMs: (work: 'count' | 'index', busyMs: number) => number
   #live: LivePieces = NO_LIVE_PIECES
   #isIndexNew = true
   /** Before these the index is not read again, and nothing is counted. */
@@ -75,6 +78,7 @@ export class Copies {
   constructor(options: CopiesOptions) {
     this.#o = options
     this.#clockMs = options.clockMs ?? (() => performance.now())
+    this.#pauseMs = options.pauseMs ?? ((_, busyMs) => busyMs * COST_SHARE)
   }
 
   start(): void {
@@ -130,7 +134,7 @@ export class Copies {
     }
     this.#isRunning = false
     if (this.#stopped || this.#o.promise() === undefined) return
-    this.#countDueMs = this.#clockMs() + this.#busyMs * COST_SHARE
+    this.#countDueMs = this.#clockMs() + this.#pauseMs('count', this.#busyMs)
     this.#again(this.#isPoked || this.#counted === undefined ? SOON_MS : EVERY_MS)
   }
 
@@ -160,7 +164,7 @@ export class Copies {
     const walked = await inSlices(this.#o.walk(), () => this.#stopped)
     if (walked === undefined) return
     this.#live = walked.value
-    this.#walkDueMs = nowMs + walked.busyMs * COST_SHARE
+    this.#walkDueMs = nowMs + this.#pauseMs('index', walked.busyMs)
   }
 
   async #count(promise: CopiesPromise): Promise<CopyCounts | undefined> {
