@@ -173,7 +173,7 @@ export const SHARE: Keys<ShareShape> = {
       })
       .optional(),
     { type: 'object', default: 'nothing is promised' },
-    'on how many devices everything is to be, this one counted, and on how many of those that are off-site: `{"min": 3, "offsite": 1}`; see [copies](backup.md#copies)',
+    'on how many devices everything is to be, this one counted, and on how many of those that are off-site: `{"min": 3, "offsite": 1}`; see [copies.md](copies.md)',
   ),
   offsite: works(
     flag.optional(),

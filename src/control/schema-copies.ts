@@ -1,4 +1,4 @@
-// What the daemon tells of how many devices hold what (docs/backup.md, "Copies"): the promise of a share in its status, and
+// What the daemon tells of how many devices hold what (docs/copies.md): the promise of a share in its status, and
 // whether a device may be powered off.
 import { z } from 'zod'
 import type { Standing } from '../core/inquiry.js'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ShareReport } from '../../../src/control/schema.js'
 import { Durations, Instruments, MAX_ORIGINS } from '../../../src/daemon/instruments.js'
 import { FAMILIES } from '../../../src/daemon/metrics/families.js'
 import {
@@ -163,4 +164,18 @@ test('shares are told apart by their folder, and one that has just gone does no 
     samples.filter(({ family, labels }) => family === 'shoal_peers' && labels.share === '/gone'),
     [],
   )
+})
+
+test('copies: what is short, by what it is short of; nothing where nothing is promised, and no counts before the first', () => {
+  const samples = samplesOf(fullReadings())
+  assert.deepEqual(valuesOf(samples, 'shoal_copies_promised'), { 'kind=all': 3, 'kind=offsite': 1 })
+  assert.deepEqual(valuesOf(samples, 'shoal_copies_short_pieces'), {
+    ...{ 'kind=all': 3, 'kind=offsite': 2, 'kind=none': 1 },
+  })
+  const families = (copies: ShareReport['copies']): string[] => {
+    const found = of({ status: status(share({ copies })) }).map(({ family }) => family)
+    return [...new Set(found.filter((family) => family.startsWith('shoal_copies')))]
+  }
+  assert.deepEqual(families(null), [])
+  assert.deepEqual(families({ min: 2, offsite: 0, counted: null }), ['shoal_copies_promised'])
 })
