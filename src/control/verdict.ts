@@ -39,9 +39,14 @@ export function verdictOf(reports: readonly MembersReport[], goal: Goal = {}): V
   for (const report of meant) lookAt(report, goal, meant.length === 1 ? '' : ` in ${report.dir}`, found)
   const { halted, behind, unreachable, notCounted } = found
   if (halted.length > 0) return { type: 'halted', because: halted, notCounted }
-  if (behind.length > 0) return { type: 'behind', because: behind, notCounted }
+  // Who is away may be the only one to have what the others wait for.
+  if (behind.length > 0) return { type: 'behind', because: [...behind, ...unreachable.map(away)], notCounted }
   if (unreachable.length > 0) return { type: 'unreachable', because: unreachable, notCounted }
   return { type: 'in-sync', because: [], notCounted }
+}
+
+function away(member: string): string {
+  return `${member} cannot be reached`
 }
 
 function lookAt(report: MembersReport, goal: Goal, within: string, found: Found): void {

@@ -33,6 +33,12 @@ const cases: { name: string; reports: MembersReport[]; goal?: Goal; type: string
     because: /^nas \(has not answered\)$/,
   },
   {
+    name: 'this device lacks something, and a member is away that may be the only one to have it',
+    reports: [report({ needFiles: 1 }, AWAY)],
+    type: 'behind',
+    because: /^this device, nas \(.+\) cannot be reached$/,
+  },
+  {
     name: 'an answer at rest with another state than the newest',
     reports: [report({}, { confirmed: false, answered: 'at-rest' })],
     type: 'behind',
