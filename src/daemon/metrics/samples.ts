@@ -214,10 +214,18 @@ function meterSamples(
     ...[...instruments.changeToApplied].map(([origin, durations]) =>
       sample('shoal_change_latency_seconds', durations, {
         ...labels,
-        origin: origin === OTHER_ORIGINS ? OTHERS : origin,
+        origin: origin === OTHER_ORIGINS ? OTHERS : originLabel(origin),
       }),
     ),
   ]
+}
+
+/** Names that would be taken for what is put together; what stands before one tells it from all other names, too. */
+const LIKE_OTHERS = /^(?:device )*\(others\)$/
+
+/** Of a device's name, which is its own choice: no series may be there twice. */
+function originLabel(name: string): string {
+  return LIKE_OTHERS.test(name) ? `device ${name}` : name
 }
 
 /** Of a device id. */

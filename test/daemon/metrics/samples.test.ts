@@ -179,3 +179,22 @@ test('copies: what is short, by what it is short of; nothing where nothing is pr
   assert.deepEqual(families(null), [])
   assert.deepEqual(families({ min: 2, offsite: 0, counted: null }), ['shoal_copies_promised'])
 })
+
+test('a device may be called what others are put together as: no series is there twice', () => {
+  const instruments = new Instruments()
+  const names = ['(others)', 'device (others)', 'device', 'device device (others)']
+  for (const name of [...names, ...Array.from({ length: MAX_ORIGINS }, (_, i) => `box${i}`)])
+    instruments.changeApplied(name, 1000)
+  const samples = of({ meters: new Map([[DIR, { instruments, receivedPieces: 0, sentPieces: 0 }]]) })
+  const origins = samples.flatMap(({ family, labels }) =>
+    family === 'shoal_change_latency_seconds' ? [labels.origin] : [],
+  )
+  assert.equal(new Set(origins).size, origins.length)
+  assert.deepEqual(origins.slice(0, 4), [
+    'device (others)',
+    'device device (others)',
+    'device',
+    'device device device (others)',
+  ])
+  assert.ok(origins.includes(OTHERS))
+})
