@@ -3,6 +3,7 @@
 // No answer holds a secret, a key or a share id.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
+import { type ShareRef, shareRef } from './route.js'
 import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
@@ -155,9 +156,9 @@ export interface ErrorReport {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string }
 }
 
-/** POST /v1/approve: lift the halt of one share, by its place in the configuration, or of all (A5). */
+/** POST /v1/approve: lift the halt of one share, or of all (A5). */
 export interface ApproveRequest {
-  readonly share?: number | undefined
+  readonly share?: ShareRef | undefined
 }
 
 /** POST /v1/forget: drop a silent member until it is heard of again. */
@@ -289,9 +290,7 @@ export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }),
 })
 
-export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
-  share: z.int().nonnegative().optional(),
-})
+export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({ share: shareRef.optional() })
 
 export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({
   device: z.string().regex(/^[0-9a-f]{64}$/),

@@ -56,6 +56,7 @@ function share(clockAheadMs: number | undefined): Share {
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     hooks: HOOKS,
     pausing: { pausedMs: undefined },
+    copies: { promise: undefined, counted: undefined },
     peers: [peer],
     isWriter: () => false,
     members: {

@@ -100,29 +100,24 @@ export const OVERVIEW: Screen<OverviewItem> = {
   detail: (item, width, lines, world) =>
     item.type === 'share' ? shareDetail(item, width, lines, world) : silentDetail(item, width),
   actions: [
-    action(
-      'p',
-      'pause/resume',
-      'pause the share, or go on with it',
-      ({ daemon, place, report, shareName }) => {
-        const at = { daemon: daemon.key, share: place }
-        if (report.state === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
-        return {
-          ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
-          lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
-        }
-      },
-    ),
-    action('c', 'check disk', 'look through the folder now', ({ daemon, place }) => ({
+    action('p', 'pause/resume', 'pause the share, or go on with it', ({ daemon, dir, report, shareName }) => {
+      const at = { daemon: daemon.key, share: dir }
+      if (report.state === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
+      return {
+        ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
+        lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
+      }
+    }),
+    action('c', 'check disk', 'look through the folder now', ({ daemon, dir }) => ({
       type: 'order',
-      order: { type: 'rescan', daemon: daemon.key, share: place },
+      order: { type: 'rescan', daemon: daemon.key, share: dir },
     })),
-    action('a', 'approve', 'let a halted share go on', ({ daemon, place, report, shareName }) => {
+    action('a', 'approve', 'let a halted share go on', ({ daemon, dir, report, shareName }) => {
       if (report.state !== 'halted') return { type: 'refuse', why: `${shareName} is not halted` }
       return {
         ...{ type: 'confirm', title: `Let ${shareName} go on?` },
         lines: [`It is halted: ${report.haltReason ?? 'no reason given'}`],
-        order: { type: 'approve', daemon: daemon.key, share: place },
+        order: { type: 'approve', daemon: daemon.key, share: dir },
       }
     }),
   ],
