@@ -21,6 +21,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: ['core/', 'ports/'],
   // Programs run after changes; what is pending is kept among the share's tables.
   hooks: ['core/', 'ports/', 'store/tables'],
+  // What a node keeps that cannot read: packs, and an index of them among the tables.
+  vault: ['core/', 'ports/', 'store/tables'],
   // What a pattern is, the folder knows; what one of a hook is, is said where it is matched.
   config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
@@ -34,7 +36,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
-    ...['control/', 'instance/', 'hooks/'],
+    ...['control/', 'instance/', 'hooks/', 'vault/'],
   ],
   // Asks daemons as any other program does. Sizes and names are written as the commands write them.
   dashboard: [

@@ -9,8 +9,10 @@ import type { CopiesPromise } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
+import type { Retention } from '../core/retention.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import { contradictions, overlaps, unwise } from './checks.js'
+import { retentionOf } from './history-key.js'
 import type { HookShape } from './hook-keys.js'
 import {
   formatKey,
@@ -93,6 +95,8 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly useDht: boolean
   /** Keep replaced and deleted files in the archive. */
   readonly useSyncTrash: boolean
+  /** What of the past is kept; absent: as for the grade of its secret, `retentionFor`. */
+  readonly history?: Retention
   /** Readers: put back what was changed locally. */
   readonly overwriteChanges: boolean
   /** Readers: hold the share's releases alone. */
@@ -275,6 +279,7 @@ function shareOf(
     searchLan: shape.search_lan ?? defaults.use_lan_broadcast ?? true,
     useDht: shape.use_dht ?? defaults.use_dht ?? false,
     useSyncTrash: shape.use_sync_trash ?? defaults.delete_to_trash ?? true,
+    ...(shape.history !== undefined && { history: retentionOf(shape.history) }),
     overwriteChanges: shape.overwrite_changes,
     followsReleases: shape.follow === 'releases',
     ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),

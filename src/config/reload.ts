@@ -80,6 +80,7 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
     live: false,
     show: (value) => plain(value === true ? 'releases' : 'all'),
   },
+  history: { key: 'history', live: false },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
   copies: { key: 'copies', live: true, show: plain },
   isOffsite: { key: 'offsite', live: true, show: plain },

@@ -22,6 +22,7 @@ const VALUES: Readonly<Record<string, string>> = {
   xattrs: '["user.*"]',
   releases: '{ "keep": 5 }',
   copies: '{ "min": 3, "offsite": 1 }',
+  history: '{ "keep": "30d", "keep_weekly": 26, "keep_monthly": 24 }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
   on_change: '[{ "match": "postfix/**", "run": ["systemctl", "reload", "postfix"] }]',
 }

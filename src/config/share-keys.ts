@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type CopiesPromise, MAX_COPIES } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { driftRules } from './drift-rules.js'
+import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { accountMap, flag, hosts, ownersBy, path, text, whole, wrong, xattrPatterns } from './values.js'
@@ -23,6 +24,7 @@ export interface ShareShape {
   readonly releases?: { readonly keep: number } | undefined
   readonly copies?: CopiesPromise | undefined
   readonly offsite?: boolean | undefined
+  readonly history?: HistoryShape | undefined
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
@@ -97,6 +99,11 @@ export const SHARE: Keys<ShareShape> = {
     flag.optional(),
     { type: 'flag', default: '`true`' },
     'keep what others replaced or deleted in the archive, `.shoal/archive`',
+  ),
+  history: works(
+    history.optional(),
+    { type: 'object', default: 'what [History](#history) says' },
+    'what of the past this node keeps: `{"keep": "30d", "keep_weekly": 26, "max_size": "500GB"}`',
   ),
   hard_links: works(
     flag.default(true),

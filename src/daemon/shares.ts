@@ -5,8 +5,10 @@ import type { Config, ShareConfig } from '../config/config.js'
 import type { ReloadPlan } from '../config/reload.js'
 import { type DriftRule, RESTORE_ALL } from '../core/drift-rules.js'
 import { invariant, ShoalError } from '../core/error.js'
+import { KEEP_ALL } from '../core/retention.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import type { FeedStore } from '../feed/store.js'
+import { archiveDays } from '../folder/archive-age.js'
 import type { FolderPool } from '../folder/pool.js'
 import type { HookSlots } from '../hooks/slots.js'
 import type { AccountCache } from '../instance/account-cache.js'
@@ -218,11 +220,14 @@ export class Shares {
   }
 }
 
-function shareSettings(config: Config, { keepReleases, copies, isOffsite }: ShareConfig): ShareSettings {
+function shareSettings(
+  config: Config,
+  { keepReleases, history, copies, isOffsite }: ShareConfig,
+): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
-    trashTtlDays,
+    trashTtlDays: archiveDays(trashTtlDays, history ?? KEEP_ALL),
     maxVersionedBytes: maxVersionedBytes ?? Number.POSITIVE_INFINITY,
     peerExpirationDays,
     keepReleases,

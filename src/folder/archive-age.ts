@@ -9,6 +9,7 @@
 // under 2001, with a ctime of 2001, and an hour later both G1 and G2 say that this is 25 years old. The clock of G3 (the
 // ledger's `totalMs`) adds up how long the machine was surely running between two looks at its uptime; what cannot be
 // known, such as how long it was switched off, counts as nothing. So it never runs ahead of the true time.
+import { type Retention, reachMs } from '../core/retention.js'
 
 /** What a share remembers of time and of its archive; see G3. */
 export interface ArchiveLedger {
@@ -33,6 +34,16 @@ const DAY_MS = 86_400_000
 const SLACK_MS: number = DAY_MS
 
 export const NEW_LEDGER: ArchiveLedger = { bootId: '', uptimeMs: 0, totalMs: 0, days: {} }
+
+/**
+ * For how many days versions are kept, 0 for ever: as `sync_trash_ttl` says, or less if nothing that old is asked for by what
+ * is kept of the past. A version does not tell since when it stood, so all of them are kept as far back as any snapshot is.
+ */
+export function archiveDays(ttlDays: number, history: Retention): number {
+  const reach = Math.max(1, Math.ceil(reachMs(history) / DAY_MS))
+  if (!Number.isFinite(reach)) return ttlDays
+  return ttlDays === 0 ? reach : Math.min(ttlDays, reach)
+}
 
 /** The ledger now: within one boot the uptime tells how much has passed, across two nothing does. */
 export function advanceLedger(ledger: ArchiveLedger, { bootId, uptimeMs }: Uptime): ArchiveLedger {

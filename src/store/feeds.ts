@@ -36,6 +36,8 @@ export interface IndexFeed {
   /** Entries that this checkpoint holds, and the writer's counter when it was made. For own feeds only. */
   readonly checkpointEntries: number
   readonly checkpointCounter: number
+  /** About how many bytes of its pieces no head uses any more, since its checkpoint or since they were counted last. */
+  readonly deadBytes: number
   /** Of an own feed: what it had said before this index began to know the disk. */
   readonly before: BeforeIndex
   /** No longer followed or appended to: forked, or left behind by its writer (F4). What it said stays. */
@@ -57,7 +59,9 @@ export class FeedTable {
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}feeds`)
-    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) this.#keep(value)
+    // Rows from before dead bytes were counted lack them.
+    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY))
+      this.#keep({ ...value, deadBytes: value.deadBytes ?? 0 })
   }
 
   all(): IndexFeed[] {
@@ -96,6 +100,7 @@ export class FeedTable {
       checkpoint: 0,
       checkpointEntries: 0,
       checkpointCounter: 0,
+      deadBytes: 0,
       before: { length: ownLength, counter: 0, pieceCount: 0 },
     }
     const added = { ...feed, ...none, number, closed: false }

@@ -28,6 +28,12 @@ export interface HeadsChange {
   readonly share: Effective
 }
 
+/** What an entry did. */
+export interface Merged extends HeadsChange {
+  readonly before: Heads
+  readonly after: Heads
+}
+
 export class HeadsTable {
   readonly #heads: Table<unknown[][]>
   readonly #children: Table<number>
@@ -108,7 +114,7 @@ export class HeadsTable {
   }
 
   /** Adds an entry; undefined if it says nothing new. Call settleParents() after the last one of a batch. */
-  merge(entry: Entry): HeadsChange | undefined {
+  merge(entry: Entry): Merged | undefined {
     const { path } = entry
     const key = pathKey(path)
     const stored = this.#heads.get(key)
@@ -124,7 +130,7 @@ export class HeadsTable {
     const isNew = before.length === 0 && !hasLiveChild
     const wasLive = !isNew && effective(before, hasLiveChild).fact.type !== 'absent'
     if (wasLive !== isLive) this.#bumpParent(path, isLive ? 1 : -1)
-    return { path, share }
+    return { path, share, before, after }
   }
 
   /** Parents of what came to life or died: they may have to exist now, or no longer (V4), and so on upwards. */

@@ -1,9 +1,11 @@
 // What is checked of a record before its entries count: a feed must say nothing that contradicts what it said before, and
-// speak of nothing that it has not announced (F1). What fails is skipped and reported; it never stops the feed (A6).
-import type { Entry } from '../core/entry.js'
+// speak of nothing that it has not announced (F1). What fails is skipped and reported; it never stops the feed (A6). Also how
+// much of what a feed announced a record leaves without use.
+import type { Entry, PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../core/piece.js'
 import type { FeedRecord } from '../core/record.js'
+import { piecesIn } from '../core/record-entries.js'
 import type { IndexFeed } from './feeds.js'
 import type { PieceTables } from './pieces.js'
 
@@ -17,13 +19,14 @@ export interface Refusal {
 export const NOT_COUNTED = 'its version does not count its own writer'
 
 /**
- * Takes over what a record announces; `announced` has it by number, `pieceCount` is the feed's from now on. What was
+ * Takes over what the record of a block announces; `announced` has it by number, `pieceCount` is the feed's from now on. What was
  * announced otherwise before is added to `refusals`.
  */
 export function announcePieces(
   tables: PieceTables,
   feed: IndexFeed,
   record: FeedRecord,
+  block: number,
   refusals: Refusal[],
 ): { readonly announced: ReadonlyMap<number, PieceInfo>; readonly pieceCount: number } {
   const announced = new Map<number, PieceInfo>()
@@ -32,7 +35,7 @@ export function announcePieces(
     pieces.forEach((piece, i) => {
       const number = first + i
       announced.set(number, piece)
-      if (!tables.announce(feed.number, number, piece, number >= feed.pieceCount)) {
+      if (!tables.announce(feed.number, number, piece, number >= feed.pieceCount, block)) {
         const detail = `piece ${number} was announced twice and differently`
         refusals.push({ path: '' as RelPath, detail })
       }
@@ -40,6 +43,33 @@ export function announcePieces(
     pieceCount = Math.max(pieceCount, first + pieces.length)
   }
   return { announced, pieceCount }
+}
+
+/**
+ * Bytes of pieces that only a replaced entry used at its path, going by how many numbers it has in common with its author's
+ * entries that are heads now. An estimate that is mostly too high: other paths may use them, and pieces differ in length.
+ */
+export function deadBytes(buried: Entry, heads: readonly Entry[]): number {
+  if (buried.type !== 'file') return 0
+  const count = piecesIn(buried.pieces)
+  if (count === 0) return 0
+  const used = heads.flatMap((head) =>
+    head.type === 'file' && head.author === buried.author ? head.pieces : [],
+  )
+  return Math.ceil((buried.size * (count - numbersInBoth(buried.pieces, used))) / count)
+}
+
+function numbersInBoth(some: readonly PieceRun[], others: readonly PieceRun[]): number {
+  const [a, b] = [some, others].map((runs) => [...runs].sort((x, y) => x.first - y.first))
+  let shared = 0
+  for (let i = 0, j = 0; i < a!.length && j < b!.length; ) {
+    const [one, two] = [a![i]!, b![j]!]
+    const end = Math.min(one.first + one.count, two.first + two.count)
+    shared += Math.max(0, end - Math.max(one.first, two.first))
+    if (one.first + one.count === end) i++
+    else j++
+  }
+  return shared
 }
 
 /** Why a file entry cannot be believed, or undefined: it must be made of pieces its own feed has announced (F1). */

@@ -4,7 +4,7 @@
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceInfo } from '../core/piece.js'
-import { AFTER_LAST_KEY, type Database, pathKey, pathOfKey, type Table } from './tables.js'
+import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** A piece's number in one feed. */
 export interface PieceRef {
@@ -27,6 +27,8 @@ export interface PieceLook {
 export type Layout = Buffer
 export const LAYOUT_BYTES = 36
 const ID_BYTES = 32
+/** A row of refs: id, sealed length (u32 LE), the block that announced it last (f64 LE; older rows lack it). */
+const REF_BYTES: number = LAYOUT_BYTES + 8
 
 /** Packs pieces into a layout. */
 export function packLayout(pieces: readonly PieceInfo[]): Layout {
@@ -136,16 +138,40 @@ export class PieceTables {
   }
 
   /**
-   * Notes an announcement (F1); `isNew` if the number is above all before. False if the number already stands for
+   * The last block of a feed that announced a number of it, as far as this index remembers; 0 at least. Undefined: none
+   * did.
+   */
+  announcedIn(feed: number, index: number): number | undefined {
+    const row = this.#refs.get(refKey(feed, index))
+    return row === undefined ? undefined : blockOf(row)
+  }
+
+  /** All numbers that a feed announced, ascending, with the sealed length of each and the block that announced it last. */
+  *announced(feed: number, chunk = 4096): Generator<{ index: number; length: number; block: number }> {
+    const end = refKey(feed + 1, 0)
+    for (let from = refKey(feed, 0); ; ) {
+      const rows = this.#refs.range(from, end, chunk)
+      for (const { key, value } of rows)
+        yield { index: key.readUInt32BE(4), length: value.readUInt32LE(ID_BYTES), block: blockOf(value) }
+      if (rows.length < chunk) return
+      from = keyAfter(rows.at(-1)!.key)
+    }
+  }
+
+  /**
+   * Notes an announcement (F1) in a block; `isNew` if the number is above all before. False if the number already stands for
    * another piece: the feed contradicts itself.
    */
-  announce(feed: number, index: number, piece: PieceInfo, isNew: boolean): boolean {
-    const announced = isNew ? undefined : this.at(feed, index)
-    if (announced !== undefined) return announced.id.equals(piece.id) && announced.length === piece.length
-    const ref = Buffer.allocUnsafe(LAYOUT_BYTES)
-    piece.id.copy(ref)
-    ref.writeUInt32LE(piece.length, ID_BYTES)
-    this.#refs.put(refKey(feed, index), ref)
+  announce(feed: number, index: number, piece: PieceInfo, isNew: boolean, block: number): boolean {
+    const key = refKey(feed, index)
+    const row = isNew ? undefined : this.#refs.get(key)
+    if (row !== undefined) {
+      if (!row.subarray(0, ID_BYTES).equals(piece.id) || row.readUInt32LE(ID_BYTES) !== piece.length)
+        return false
+      if (blockOf(row) < block) this.#refs.put(key, packRef(piece, block))
+      return true
+    }
+    this.#refs.put(key, packRef(piece, block))
     const known = this.#known(piece.id)
     known.refs.push({ feed, index })
     this.#put(piece.id, known)
@@ -244,6 +270,18 @@ function unpackKnown(row: Buffer): Known {
   const first =
     row.length === end ? undefined : { offset: row.readDoubleLE(end), path: pathOfKey(row.subarray(end + 8)) }
   return { places: row.readUInt32LE(0), refs, first }
+}
+
+function packRef({ id, length }: PieceInfo, block: number): Buffer {
+  const row = Buffer.allocUnsafe(REF_BYTES)
+  id.copy(row)
+  row.writeUInt32LE(length, ID_BYTES)
+  row.writeDoubleLE(block, LAYOUT_BYTES)
+  return row
+}
+
+function blockOf(row: Buffer): number {
+  return row.length < REF_BYTES ? 0 : row.readDoubleLE(LAYOUT_BYTES)
 }
 
 function refKey(feed: number, index: number): Buffer {

@@ -9,6 +9,7 @@
 //      held until the disk was looked at once since the index was opened.
 import type { Entry } from '../core/entry.js'
 import { ABSENT, sameFact } from '../core/fact.js'
+import type { WriterId } from '../core/ids.js'
 import { type Applied, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import type { Lack } from '../core/metadata.js'
@@ -25,7 +26,7 @@ import { DiskTable, type Lacking } from './disk.js'
 import { dueStep, type IndexOptions, isHeldBack, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
-import { announcePieces, contentFault, NOT_COUNTED, type Refusal } from './ingest.js'
+import { announcePieces, contentFault, deadBytes, NOT_COUNTED, type Refusal } from './ingest.js'
 import { IntentTable } from './intents.js'
 import { LinkTable } from './links.js'
 import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
@@ -259,8 +260,9 @@ export class ShareIndex {
   /** Takes over one record of a feed (F1, F2); `next` is the block after it. */
   ingest(feed: IndexFeed, record: FeedRecord, next: number): Refusal[] {
     const refusals: Refusal[] = []
-    const { announced, pieceCount } = announcePieces(this.pieces, feed, record, refusals)
+    const { announced, pieceCount } = announcePieces(this.pieces, feed, record, next - 1, refusals)
     let counter = feed.counter
+    const dead = new Map<WriterId, number>()
     for (const entry of record.entries) {
       const own = counterOf(entry.version, feed.writer)
       const fault = own === 0 ? NOT_COUNTED : contentFault(this.pieces, feed, entry, announced)
@@ -270,12 +272,21 @@ export class ShareIndex {
       }
       counter = Math.max(counter, own)
       const change = this.#heads.merge(entry)
-      if (change !== undefined) this.#refreshWith(change.path, change.share, this.disk(change.path))
+      if (change === undefined) continue
+      this.#refreshWith(change.path, change.share, this.disk(change.path))
+      for (const head of change.before) {
+        if (change.after.includes(head)) continue
+        dead.set(head.author, (dead.get(head.author) ?? 0) + deadBytes(head, change.after))
+      }
     }
     for (const { path, share } of this.#heads.settleParents()) this.#refreshWith(path, share, this.disk(path))
     const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
     const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
     this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
+    for (const [writer, bytes] of dead) {
+      const row = this.feeds.byWriter(writer)
+      if (row !== undefined && bytes > 0) this.feeds.put({ ...row, deadBytes: row.deadBytes + bytes })
+    }
     return refusals
   }
 

@@ -14,7 +14,7 @@ import { applyOnce } from './apply.js'
 import type { Content } from './contents.js'
 import { type Ledger, SimDisk } from './disk.js'
 import { Guard } from './guard.js'
-import { settleOnce } from './publish.js'
+import { checkpointOnce, settleOnce } from './publish.js'
 import type { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { scanOnce } from './scan.js'
@@ -22,13 +22,15 @@ import type { Wardrobe } from './wardrobe.js'
 
 /** A piece of work that stops wherever something may come between. */
 export type Work = Generator<void, void, void>
-export type WorkName = 'scan' | 'settle' | 'apply'
+export type WorkName = 'scan' | 'settle' | 'apply' | 'checkpoint'
 
 /** A writer's feed: what is durable is what the others can get; the rest is gone after a crash (F5). */
 export interface SimFeed {
   readonly key: Buffer
   readonly writer: WriterId
   readonly durable: FeedRecord[]
+  /** When each record was made, in true time. */
+  readonly timesUs: number[]
   /** Encoded blocks, in histories that go through the real format. */
   readonly blocks: Buffer[]
 }
@@ -60,6 +62,14 @@ export interface Surroundings {
   log(node: SimNode, what: () => string): void
 }
 
+/** The daemon looks for a checkpoint from 8 records on; here, histories are short. */
+const FAR_BEHIND = 3
+const WORKS: Readonly<Record<WorkName, (node: SimNode) => Work>> = {
+  scan: scanOnce,
+  settle: settleOnce,
+  apply: applyOnce,
+  checkpoint: checkpointOnce,
+}
 const ENTRY_KEY = blake3(Buffer.from('simulated entry key'))
 
 export class SimNode {
@@ -93,7 +103,9 @@ export class SimNode {
     this.world = world
     this.disk = new SimDisk(() => this.nowUs(), ledger)
     const key = blake3(Buffer.from(`feed of ${options.name} ${number}`))
-    this.feed = options.isWriter ? { key, writer: writerIdOf(key), durable: [], blocks: [] } : undefined
+    this.feed = options.isWriter
+      ? { key, writer: writerIdOf(key), durable: [], timesUs: [], blocks: [] }
+      : undefined
     this.index = this.#open()
   }
 
@@ -142,7 +154,7 @@ export class SimNode {
   step(name: WorkName): void {
     let work = this.#works.get(name)
     if (work === undefined) {
-      work = name === 'scan' ? scanOnce(this) : name === 'settle' ? settleOnce(this) : applyOnce(this)
+      work = WORKS[name](this)
       this.#works.set(name, work)
     }
     if (work.next().done) this.#works.delete(name)
@@ -150,7 +162,7 @@ export class SimNode {
 
   /** Finishes what is under way. */
   drain(): void {
-    for (const name of ['apply', 'settle', 'scan'] as const) this.finish(name)
+    for (const name of ['checkpoint', 'apply', 'settle', 'scan'] as const) this.finish(name)
   }
 
   /** Runs a piece of work to its end, beginning it if need be; the others go on in between if it waits for them. */
@@ -173,13 +185,15 @@ export class SimNode {
     }
   }
 
-  /** Takes over the next record of a feed, if it is within reach. */
-  receive(feed: SimFeed): boolean {
+  /** Takes over the next record of a feed that is so long where it can be had, or who is far behind, its newest checkpoint. */
+  receive(feed: SimFeed, length: number = feed.durable.length): boolean {
     const known = this.index.feeds.byWriter(feed.writer)!
-    const record = feed.durable[known.next]
-    if (record === undefined || feed === this.feed) return false
-    this.world.log(this, () => `takes over record ${known.next} of ${this.labelOf(feed.writer)}`)
-    this.ingest(feed, this.decoded(feed, known.next), known.next + 1)
+    if (known.next >= length || feed === this.feed) return false
+    const isFar = length - known.next >= FAR_BEHIND
+    const newest = isFar ? (feed.durable[length - 1]!.header.checkpoint ?? 0) : 0
+    const next = Math.max(known.next, newest)
+    this.world.log(this, () => `takes over record ${next} of ${this.labelOf(feed.writer)}`)
+    this.ingest(feed, this.decoded(feed, next), next + 1)
     this.progress++
     return true
   }

@@ -9,6 +9,8 @@ import type { FeedRecord, PieceAnnouncement } from '../../src/core/record.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import { type Draft, entryOf } from '../../src/core/tree.js'
 import { advance, type Version } from '../../src/core/version.js'
+import { checkpointRecords } from '../../src/daemon/share/checkpoint.js'
+import { PieceNumbers } from '../../src/daemon/share/piece-numbers.js'
 import { goneVersion } from '../../src/store/gone.js'
 import { packLayout } from '../../src/store/pieces.js'
 import type { DiskRow } from '../../src/store/rows.js'
@@ -126,6 +128,25 @@ function withRescued(node: SimNode, one: Publication): Publication[] {
   return [...copies, one]
 }
 
+/** Says again what is live of its own feed, by the daemon's own records (F3). */
+export function* checkpointOnce(node: SimNode): Work {
+  const { feed } = node
+  if (feed === undefined) return
+  yield* exclusively(node, function* () {
+    const nowMs = (): number => Math.floor(node.nowUs() / 1000)
+    for (const record of checkpointRecords(node.index, feed.writer, nowMs)) {
+      const at = feed.durable.length
+      yield
+      if (node.options.encodes) feed.blocks.push(node.encoded(feed, record))
+      feed.durable.push(record)
+      feed.timesUs.push(node.world.nowUs())
+      node.world.log(node, () => `restates ${record.entries.map(({ path }) => path).join(', ')}`)
+      yield
+      node.ingest(feed, node.decoded(feed, at), at + 1)
+    }
+  })
+}
+
 /** One append at a time. */
 export function* exclusively(node: SimNode, body: () => Work): Work {
   while (node.isPublishing) yield
@@ -143,6 +164,7 @@ function* append(node: SimNode, list: readonly Publication[]): Work {
   yield
   if (node.options.encodes) feed.blocks.push(node.encoded(feed, record))
   feed.durable.push(record)
+  feed.timesUs.push(node.world.nowUs())
   noteAnnounced(node, list)
   node.world.log(
     node,
@@ -187,20 +209,14 @@ function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
 function recordOf(node: SimNode, list: readonly Publication[], versions: Version[]): FeedRecord {
   const { writer } = node.feed!
   const own = node.index.feeds.byWriter(writer)!
-  let { counter, pieceCount } = own
+  let { counter } = own
   const fresh: PieceInfo[] = []
-  const numbers = new Map<string, number>()
+  const numbers = new PieceNumbers(node.index, node.rules.announcesAnew ? own : { ...own, checkpoint: 0 })
   const entries = list.map(({ draft, pieces }) => {
     const runs: PieceRun[] = []
     for (const piece of pieces) {
-      const id = piece.id.toString('latin1')
-      let number =
-        numbers.get(id) ?? node.index.pieces.refsOf(piece.id).find(({ feed }) => feed === own.number)?.index
-      if (number === undefined) {
-        number = pieceCount++
-        fresh.push(piece)
-      }
-      numbers.set(id, number)
+      const { number, isFresh } = numbers.of(piece)
+      if (isFresh) fresh.push(piece)
       const last = runs.at(-1)
       if (last !== undefined && last.first + last.count === number)
         runs[runs.length - 1] = { first: last.first, count: last.count + 1 }
@@ -213,7 +229,12 @@ function recordOf(node: SimNode, list: readonly Publication[], versions: Version
   const announcements: PieceAnnouncement[] =
     fresh.length === 0 ? [] : [{ first: own.pieceCount, pieces: fresh }]
   return {
-    header: { kind: 'delta', timeMs: Math.floor(node.nowUs() / 1000), view: [], checkpoint: undefined },
+    header: {
+      kind: 'delta',
+      timeMs: Math.floor(node.nowUs() / 1000),
+      view: node.index.feeds.view(),
+      checkpoint: own.checkpoint === 0 ? undefined : own.checkpoint,
+    },
     announcements,
     entries,
   }

@@ -29,6 +29,10 @@ export interface Rules {
   readonly rescues: boolean
   /** Whether it waits before it destroys content that another path still needs (P3, V5). */
   readonly waitsForContent: boolean
+  /** Whether what the newest checkpoint left out is announced anew when it comes back (F1). */
+  readonly announcesAnew: boolean
+  /** Whether a blind node waits for what replaced the pieces that a checkpoint left out. */
+  readonly looksAtViews: boolean
   /** Whether deletions of a directory's contents are announced before what becomes of the directory itself (V4, V6). */
   readonly announcesInOrder: boolean
 }
@@ -46,6 +50,8 @@ export const TRUE_RULES: Rules = {
   rescues: true,
   waitsForContent: true,
   announcesInOrder: true,
+  announcesAnew: true,
+  looksAtViews: true,
 }
 
 export const PLANTS: Readonly<Record<string, Rules>> = {
@@ -83,5 +89,7 @@ export const PLANTS: Readonly<Record<string, Rules>> = {
   'stale-plan': { ...TRUE_RULES, plansAgain: false },
   'no-rescue': { ...TRUE_RULES, rescues: false },
   'no-waiting': { ...TRUE_RULES, waitsForContent: false },
+  'old-numbers': { ...TRUE_RULES, announcesAnew: false },
+  'views-unseen': { ...TRUE_RULES, looksAtViews: false },
   'no-order': { ...TRUE_RULES, announcesInOrder: false },
 }

@@ -4,6 +4,7 @@ import type { WriterId } from '../../src/core/ids.js'
 import type { Ledger } from './disk.js'
 import { Accounts, keyOf } from './ledger.js'
 import { type SimFeed, SimNode, type Surroundings, type Work, type WorkName } from './node.js'
+import { Observer } from './observer.js'
 import { Random } from './random.js'
 import type { Rules } from './rules.js'
 import { User } from './user.js'
@@ -13,6 +14,8 @@ import { BARE, userDresses, wardrobeOf } from './wardrobe.js'
 export interface HistoryOptions {
   readonly seed: number
   readonly rules: Rules
+  /** Writers make checkpoints, others begin there, and a blind node drops what it may; hours pass more often. */
+  readonly checkpoints?: boolean
   /** Collects what happens, for people. */
   readonly verbose?: boolean
 }
@@ -24,6 +27,8 @@ export interface Outcome {
   /** What happened, if it was asked for. */
   readonly events: readonly string[]
   readonly steps: number
+  /** Pieces that the blind node dropped. */
+  readonly dropped: number
 }
 
 /** Names of devices; the first ones write. */
@@ -43,6 +48,9 @@ export class World implements Surroundings {
   readonly #pruning: Random
   /** The same, for metadata; undefined in histories without. */
   readonly #dressing: Random | undefined
+  /** The same, for checkpoints and what follows from them. */
+  readonly #pointing: Random | undefined
+  readonly #observer: Observer | undefined
   readonly nodes: readonly SimNode[]
   readonly accounts: Accounts = new Accounts()
   readonly #seed: number
@@ -62,13 +70,14 @@ export class World implements Surroundings {
   #chunks = 0
   #steps = 0
 
-  constructor({ seed, rules, verbose = false }: HistoryOptions) {
+  constructor({ seed, rules, checkpoints = false, verbose = false }: HistoryOptions) {
     this.#seed = seed
     this.#verbose = verbose
     this.random = new Random(seed)
     this.#pruning = new Random(seed + 0x51ed270b)
     const dressing = new Random(seed + 0x2d83cdac)
     this.#dressing = dressing.chance(0.4) ? dressing : undefined
+    this.#pointing = checkpoints ? new Random(seed + 0x1b56c4e9) : undefined
     const count = 2 + this.random.below(3)
     const readers = count > 2 && this.random.chance(0.5) ? 1 : 0
     const archives = this.random.chance(0.7)
@@ -103,6 +112,8 @@ export class World implements Surroundings {
       this.#users.push({ node, user: new User(node, () => ++this.#chunks), work: undefined })
       return node
     })
+    this.#observer =
+      this.#pointing === undefined ? undefined : new Observer(this.#feeds, this.#pointing, rules)
     for (const node of this.nodes) node.start()
   }
 
@@ -144,12 +155,33 @@ export class World implements Surroundings {
       if (this.random.chance(0.02)) this.#part()
       if (this.random.chance(0.015)) this.#trouble()
       if (prunes && this.#pruning.chance(0.05)) this.#prune()
+      if (this.#pointing !== undefined) this.#point(this.#pointing)
     }
     this.#heal()
     const meant = this.isSolo ? factsOf(this.nodes[0]!) : undefined
     const quiet = this.#runUntilQuiet()
     this.#faults.push(...quiet, ...verdictOf(this.nodes, this.accounts, meant))
-    return { seed: this.#seed, faults: this.#faults, events: this.#events, steps: this.#steps }
+    this.#observer?.observeAll()
+    this.#drop()
+    const dropped = this.#observer?.dropped ?? 0
+    return { seed: this.#seed, faults: this.#faults, events: this.#events, steps: this.#steps, dropped }
+  }
+
+  /** Perhaps a writer makes a checkpoint, the blind node hears of records or drops pieces, or a long time passes. */
+  #point(random: Random): void {
+    const node = random.pick(this.nodes)!
+    if (node.isUp && (node.isBusy('checkpoint') ? random.chance(0.7) : random.chance(0.05)))
+      node.step('checkpoint')
+    if (random.chance(0.3)) this.#observer!.observe(random)
+    if (random.chance(0.02)) this.#drop()
+    if (random.chance(0.03)) this.#nowUs += random.below(12 * 3_600_000_000)
+  }
+
+  #drop(): void {
+    if (this.#observer === undefined) return
+    const up = this.nodes.filter(({ isUp }) => isUp)
+    const nowMs = Math.floor(this.#nowUs / 1000)
+    for (const fault of new Set(this.#observer.drop(nowMs, up, this.#nowUs))) this.#faults.push(fault)
   }
 
   #tick(): void {
@@ -191,18 +223,19 @@ export class World implements Surroundings {
 
   #receive(node: SimNode): void {
     const feed = this.random.pick(this.#feeds)!
-    const next = node.index.feeds.byWriter(feed.writer)!.next
-    const isInReach = this.nodes.some((other) => {
-      if (!other.isUp || !this.#canReach(node, other)) return false
-      return other.feed === feed || other.index.feeds.byWriter(feed.writer)!.next > next
+    const lengths = this.nodes.map((other) => {
+      if (!other.isUp || !this.#canReach(node, other)) return 0
+      return other.feed === feed ? feed.durable.length : other.index.feeds.byWriter(feed.writer)!.next
     })
-    if (isInReach) node.receive(feed)
+    node.receive(feed, Math.max(...lengths))
   }
 
   /** A record that was taken over already comes again: nothing may change. */
   #repeat(node: SimNode): void {
     const feed = this.random.pick(this.#feeds)!
     const { next } = node.index.feeds.byWriter(feed.writer)!
+    // It would count as announced in the newest block.
+    if (this.#pointing !== undefined && feed === node.feed) return
     if (next > 0) node.ingest(feed, node.decoded(feed, this.random.below(next)), next)
   }
 

@@ -18,7 +18,8 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { type Layout, packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
-import { CheckpointClock, countLive, liveEntries } from './checkpoint.js'
+import { CheckpointClock, checkpointRecords, surveyOf } from './checkpoint.js'
+import { PieceNumbers } from './piece-numbers.js'
 
 /** One change to publish. */
 export interface Publication {
@@ -135,29 +136,29 @@ export class Publisher {
     })
   }
 
-  /** F3: says again what is live when most of the feed is not. Records point at it once all of it is durable. */
+  /** F3: says again what is live when most of the feed is not. */
   async #checkpoint(): Promise<void> {
     const { index, nowMs } = this.#options
     const { writer } = this.#feed
     if (!this.#clock.isTimeToLook(index.feeds.byWriter(writer)!)) return
-    const live = await countLive(index, writer)
+    const survey = await surveyOf(index, writer)
     const feed = index.feeds.byWriter(writer)!
-    if (!this.#clock.isDue(feed, live)) return
-    const checkpoint = feed.checkpoint === 0 ? undefined : feed.checkpoint
-    const header = { kind: 'checkpoint' as const, timeMs: nowMs(), view: index.feeds.view(), checkpoint }
+    index.transaction(() => index.feeds.put({ ...feed, deadBytes: survey.deadBytes }))
+    if (!this.#clock.isDue(feed, survey)) return
+    const { entries: checkpointEntries } = survey
+    const noteWhole = (): void => {
+      const now = index.feeds.byWriter(writer)!
+      if (now.checkpoint !== feed.next) return
+      index.feeds.put({ ...now, checkpointEntries, checkpointCounter: now.counter, deadBytes: 0 })
+    }
     let records: FeedRecord[] = []
-    for (const body of packEntries(liveEntries(index, writer))) {
-      records.push({ header, ...body })
+    for (const record of checkpointRecords(index, writer, nowMs)) {
+      records.push(record)
       if (records.length < CHECKPOINT_RECORDS) continue
-      await this.#appendRecords(records, () => undefined)
+      await this.#appendRecords(records, noteWhole)
       records = []
     }
-    if (records.length > 0) await this.#appendRecords(records, () => undefined)
-    const done = index.feeds.byWriter(writer)!
-    const { counter: checkpointCounter } = done
-    index.transaction(() => {
-      index.feeds.put({ ...done, checkpoint: feed.next, checkpointEntries: live, checkpointCounter })
-    })
+    if (records.length > 0) await this.#appendRecords(records, noteWhole)
   }
 
   /** What goes into the next append: no path twice, since the later one would bury the earlier one unseen. */
@@ -250,23 +251,20 @@ export class Publisher {
 
   #records(batch: readonly Publication[]): FeedRecord[] {
     const { index, nowMs } = this.#options
-    const { writer, number } = this.#feed
-    let { counter, pieceCount } = this.#feed
-    const numbers = new Map<string, number>()
+    const { writer } = this.#feed
+    let { counter } = this.#feed
+    const numbers = new PieceNumbers(index, this.#feed)
     this.#versions = new Map()
     const items: PackItem[] = batch.map(({ draft, pieces }) => {
       const runs: { first: number; count: number }[] = []
       const fresh: { first: number; pieces: PieceInfo[] }[] = []
       for (const piece of pieces) {
-        const id = piece.id.toString('latin1')
-        let at = numbers.get(id) ?? index.pieces.refsOf(piece.id).find((ref) => ref.feed === number)?.index
-        if (at === undefined) {
-          at = pieceCount++
+        const { number: at, isFresh } = numbers.of(piece)
+        if (isFresh) {
           const last = fresh.at(-1)
           if (last !== undefined && last.first + last.pieces.length === at) last.pieces.push(piece)
           else fresh.push({ first: at, pieces: [piece] })
         }
-        numbers.set(id, at)
         addToRuns(runs, at)
       }
       const version = advance(draft.base, writer, ++counter)

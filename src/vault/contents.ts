@@ -1,0 +1,100 @@
+// The contents of a sealed pack, its last frame: what stands where in it, so that a lost index, and somebody who opens a
+// copied vault, read a few kilobytes of each pack and not all of it. The pack is as good without it, only slower to read.
+//
+//   each frame: key (33; shorter ones with zeros after them), offset u32, payload length u32
+//   then        offset of this frame u32, "SHVE" (4): the last bytes of the pack
+import { blake3 } from '../core/hash.js'
+import {
+  FRAME,
+  FRAME_HEADER_BYTES,
+  isFrameType,
+  type NewFrame,
+  PACK_HEADER_BYTES,
+  type PackIdentity,
+  readFrameHeader,
+} from './frame.js'
+import type { PackStorage } from './pack-storage.js'
+
+/** A frame in its pack. */
+export interface FrameAt {
+  readonly key: Buffer
+  /** Of the frame. */
+  readonly offset: number
+  /** Of the payload. */
+  readonly length: number
+}
+
+/** A pack is sealed when it holds so many: its contents stay below 3 MiB. */
+export const MAX_FRAMES = 65_536
+const ROW_BYTES = 41
+const ROW_KEY_BYTES = 33
+const END_BYTES = 8
+const END_MAGIC = Buffer.from('SHVE', 'latin1')
+/** One read gets the contents of a pack of usual pieces. */
+const READ_BYTES = 256 * 1024
+/** Bytes of a key by its type. */
+const KEY_BYTES: Readonly<Record<number, number>> = {
+  [FRAME.piece]: 33,
+  [FRAME.certificate]: 33,
+  [FRAME.block]: 17,
+  [FRAME.head]: 9,
+}
+
+/** Bytes that the contents of so many frames take in a pack. */
+export function contentsBytes(frames: number): number {
+  return FRAME_HEADER_BYTES + frames * ROW_BYTES + END_BYTES
+}
+
+export function contentsFrame(frames: readonly FrameAt[], offset: number): NewFrame {
+  const payload = Buffer.alloc(frames.length * ROW_BYTES + END_BYTES)
+  frames.forEach(({ key, offset: at, length }, i) => {
+    key.copy(payload, i * ROW_BYTES)
+    payload.writeUInt32LE(at, i * ROW_BYTES + ROW_KEY_BYTES)
+    payload.writeUInt32LE(length, i * ROW_BYTES + ROW_KEY_BYTES + 4)
+  })
+  payload.writeUInt32LE(offset, payload.length - END_BYTES)
+  END_MAGIC.copy(payload, payload.length - 4)
+  return { type: FRAME.contents, key: Buffer.of(FRAME.contents), digest: blake3(payload), payload }
+}
+
+/** The contents of a pack of so many bytes; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */
+export async function readContents(
+  storage: PackStorage,
+  name: string,
+  pack: PackIdentity,
+  packBytes: number,
+): Promise<FrameAt[] | undefined> {
+  const from = Math.max(0, packBytes - READ_BYTES)
+  let bytes = await storage.read(name, from, packBytes - from)
+  const start = contentsStart(bytes, packBytes)
+  if (start === undefined) return undefined
+  if (start < from) bytes = await storage.read(name, start, packBytes - start)
+  else bytes = bytes.subarray(start - from)
+  const header = readFrameHeader(pack, start, bytes)
+  if (header?.type !== FRAME.contents) return undefined
+  const payload = bytes.subarray(FRAME_HEADER_BYTES)
+  if (payload.length !== header.length || !blake3(payload).equals(header.digest)) return undefined
+  return rowsOf(payload, start)
+}
+
+function contentsStart(end: Buffer, packBytes: number): number | undefined {
+  if (end.length < END_BYTES || !end.subarray(-4).equals(END_MAGIC)) return undefined
+  const start = end.readUInt32LE(end.length - END_BYTES)
+  const isInside = start >= PACK_HEADER_BYTES && start + FRAME_HEADER_BYTES + END_BYTES <= packBytes
+  return isInside ? start : undefined
+}
+
+function rowsOf(payload: Buffer, end: number): FrameAt[] | undefined {
+  const rows: FrameAt[] = []
+  if ((payload.length - END_BYTES) % ROW_BYTES !== 0) return undefined
+  for (let at = 0; at < payload.length - END_BYTES; at += ROW_BYTES) {
+    const type = payload[at]!
+    const keyBytes = KEY_BYTES[type]
+    const offset = payload.readUInt32LE(at + ROW_KEY_BYTES)
+    const length = payload.readUInt32LE(at + ROW_KEY_BYTES + 4)
+    if (!isFrameType(type) || keyBytes === undefined || offset + FRAME_HEADER_BYTES + length > end)
+      return undefined
+    rows.push({ key: Buffer.from(payload.subarray(at, at + keyBytes)), offset, length })
+  }
+  return rows
+}

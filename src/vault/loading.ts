@@ -1,0 +1,193 @@
+// Brings the index of a vault in step with its packs: what was written last before a power cut, packs that came or went,
+// all of it where the index was lost. The newest pack is read and proved as a whole: a crash while it was written leaves a
+// torn end, which goes.
+import { ShoalError } from '../core/error.js'
+import type { ShareId } from '../core/ids.js'
+import type { Log } from '../ports/log.js'
+import { type Catalog, isLater } from './catalog.js'
+import { type FrameAt, readContents } from './contents.js'
+import { PACK_HEADER_BYTES, type PackIdentity, packIdentity, readPackHeader } from './frame.js'
+import { type PackStorage, packName, packNumber } from './pack-storage.js'
+import { scanPack } from './scan.js'
+import type { TailState } from './tail.js'
+
+interface Loading {
+  readonly storage: PackStorage
+  readonly catalog: Catalog
+  readonly shareId: ShareId
+  readonly log: Log
+}
+
+export interface Loaded {
+  readonly tail: TailState
+  /** Keys of what was here and is not whole, or not here any more. */
+  readonly damaged: readonly Buffer[]
+}
+
+/** Contents read at the same time: a bucket is far away. */
+const AT_ONCE = 4
+/** Rows written in one go: a few milliseconds. */
+const ROWS_AT_ONCE = 2048
+
+/** Reads what the index does not know. SHARE_UNUSABLE for a pack of another share; rejects as PackStorage does. */
+export async function loadPacks(loading: Loading): Promise<Loaded> {
+  const { storage, catalog } = loading
+  const packs = (await storage.list())
+    .flatMap(({ name, bytes }) => {
+      const number = packNumber(name)
+      return number === undefined ? [] : [{ number, bytes }]
+    })
+    .sort((a, b) => a.number - b.number)
+  const last = packs.at(-1)
+  const damaged = await forgetMissing(loading, new Map(packs.map(({ number, bytes }) => [number, bytes])))
+  const unknown = packs.filter((pack) => pack === last || catalog.pack(pack.number)?.covered !== pack.bytes)
+  let tail: TailState | undefined
+  for (let at = 0; at < unknown.length; at += AT_ONCE) {
+    const some = unknown.slice(at, at + AT_ONCE)
+    const contents = await Promise.all(some.map(({ number, bytes }) => contentsOf(loading, number, bytes)))
+    for (const [i, pack] of some.entries()) {
+      const frames = contents[i]
+      if (frames !== undefined) {
+        await enter(catalog, pack.number, frames, pack.bytes)
+        if (pack === last) tail = { ...pack, isSealed: true, frames }
+      } else {
+        const found = await loadByScan(loading, pack.number, pack.bytes, pack === last)
+        damaged.push(...found.damaged)
+        if (pack === last) tail = found.tail
+      }
+    }
+  }
+  tail ??= { number: 1, bytes: 0, isSealed: false, frames: [] }
+  return { tail, damaged: damaged.filter((key) => catalog.get(key) === undefined) }
+}
+
+async function contentsOf(
+  { storage, shareId }: Loading,
+  number: number,
+  bytes: number,
+): Promise<FrameAt[] | undefined> {
+  const identity = packIdentity(shareId, number)
+  const name = packName(number)
+  if (bytes < PACK_HEADER_BYTES) return undefined
+  return readContents(storage, name, identity, bytes)
+}
+
+/** Rows of packs that are gone, or shorter than they were; the keys of those rows. */
+async function forgetMissing(
+  { catalog, log }: Loading,
+  bytesOf: ReadonlyMap<number, number>,
+): Promise<Buffer[]> {
+  const lost: Buffer[] = []
+  for (const [number, { covered, live }] of [...catalog.packs()]) {
+    const bytes = bytesOf.get(number)
+    if (bytes !== undefined && bytes >= covered) continue
+    const rows = live === 0 ? [] : await catalog.inPack(number)
+    catalog.transaction(() => {
+      for (const { key } of rows) catalog.remove(key)
+      catalog.removePack(number)
+    })
+    if (rows.length > 0) log.warn({ pack: number, frames: rows.length }, 'a pack of the vault is not there')
+    lost.push(...rows.map(({ key }) => key))
+  }
+  return lost
+}
+
+/** Takes frames beyond what the index knows of the pack into it. */
+async function enter(
+  catalog: Catalog,
+  number: number,
+  frames: readonly FrameAt[],
+  end: number,
+): Promise<void> {
+  const from = catalog.pack(number)?.covered ?? 0
+  const fresh = frames.filter(({ offset }) => offset >= from)
+  for (let at = 0; at < fresh.length; at += ROWS_AT_ONCE) {
+    const some = fresh.slice(at, at + ROWS_AT_ONCE)
+    catalog.transaction(() => {
+      for (const { key, offset, length } of some) {
+        const place = { pack: number, offset, length }
+        const known = catalog.get(key)
+        if (known === undefined || isLater(place, known)) catalog.put(key, place)
+      }
+      // Up to the next: what is interrupted goes on there.
+      catalog.cover(number, fresh[at + ROWS_AT_ONCE]?.offset ?? end)
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  if (catalog.pack(number)?.covered !== end) catalog.transaction(() => catalog.cover(number, end))
+}
+
+async function loadByScan(
+  loading: Loading,
+  number: number,
+  bytes: number,
+  isLast: boolean,
+): Promise<{ tail: TailState; damaged: Buffer[] }> {
+  const { storage, catalog, shareId, log } = loading
+  const identity = packIdentity(shareId, number)
+  const name = packName(number)
+  const hasHeader = await checkHeader(storage, name, identity, bytes)
+  const covered = catalog.pack(number)?.covered ?? 0
+  const frames: FrameAt[] = []
+  const damaged: Buffer[] = []
+  const gaps: { offset: number; end: number }[] = []
+  let end = hasHeader ? PACK_HEADER_BYTES : 0
+  const from = isLast ? PACK_HEADER_BYTES : Math.max(PACK_HEADER_BYTES, covered)
+  for await (const found of scanPack(storage, name, identity, from, bytes)) {
+    if (found.type === 'damaged') {
+      gaps.push({ offset: found.offset, end: found.offset + found.bytes })
+      if (found.key !== undefined) damaged.push(found.key)
+      continue
+    }
+    end = found.offset + found.bytes
+    if (found.type === 'frame')
+      frames.push({ key: found.key, offset: found.offset, length: found.payload.length })
+  }
+  for (const gap of gaps)
+    if (gap.offset < end || !isLast)
+      log.warn({ pack: number, offset: gap.offset, bytes: gap.end - gap.offset }, 'a vault is damaged here')
+  damaged.push(...(await forgetGaps(catalog, number, gaps, covered)))
+  const isTorn = isLast && end < bytes
+  const length = isTorn ? end : bytes
+  await enter(catalog, number, frames, length)
+  if (isTorn && !storage.isReadOnly) {
+    log.info({ pack: number, bytes: bytes - end }, 'the torn end of a pack goes')
+    if (end === 0) await storage.remove(name)
+    else await storage.truncate(name, end)
+  }
+  return { tail: { number, bytes: length, isSealed: false, frames }, damaged }
+}
+
+/** Whether the pack's header holds. SHARE_UNUSABLE if it is that of another share. */
+async function checkHeader(
+  storage: PackStorage,
+  name: string,
+  identity: PackIdentity,
+  bytes: number,
+): Promise<boolean> {
+  if (bytes < PACK_HEADER_BYTES) return false
+  const header = readPackHeader(await storage.read(name, 0, PACK_HEADER_BYTES))
+  if (header !== undefined && !header.shareId.equals(identity.shareId))
+    throw new ShoalError('SHARE_UNUSABLE', `pack ${name} belongs to the vault of another share`)
+  return header !== undefined
+}
+
+/** Rows that stand where nothing holds any more; their keys. */
+async function forgetGaps(
+  catalog: Catalog,
+  number: number,
+  gaps: readonly { offset: number; end: number }[],
+  covered: number,
+): Promise<Buffer[]> {
+  const hit = gaps.filter(({ offset }) => offset < covered)
+  if (hit.length === 0) return []
+  const rows = (await catalog.inPack(number)).filter(({ place }) =>
+    hit.some(({ offset, end }) => place.offset >= offset && place.offset < end),
+  )
+  catalog.transaction(() => {
+    for (const { key } of rows) catalog.remove(key)
+    // What follows the gaps is known; what is cut off is not covered any more.
+    catalog.cover(number, Math.min(covered, hit[0]!.offset))
+  })
+  return rows.map(({ key }) => key)
+}

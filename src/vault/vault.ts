@@ -1,0 +1,305 @@
+// A vault: what a node that cannot read keeps of a share (docs/design.md, "Vault"). Sealed pieces and the blocks of feeds
+// in append-only packs, and an index that says where each stands.
+//
+// Everything it answers with was proved when it was read; what does not hold is forgotten and told, and may be added
+// again. The parts: tail.ts writes, frame-reader.ts reads, loading.ts opens, compaction.ts and check.ts go over packs.
+import { ShoalError } from '../core/error.js'
+import { HASH_BYTES, type ShareId, type WriterId } from '../core/ids.js'
+import type { Log } from '../ports/log.js'
+import type { Database } from '../store/tables.js'
+import { Adds } from './adds.js'
+import { Catalog, samePlace } from './catalog.js'
+import { checkPacks } from './check.js'
+import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
+import { blockOf, damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfBlock, keyOfPiece } from './frame.js'
+import { FrameReader } from './frame-reader.js'
+import { type KeyedPlace, TableRows } from './frame-rows.js'
+import { VAULT_FILE, vaultIdOf } from './identity.js'
+import { loadPacks } from './loading.js'
+import { MemoryRows } from './memory-rows.js'
+import { checkBatch, newFrames } from './new-frames.js'
+import type { PackStorage } from './pack-storage.js'
+import { SmallFrames } from './small-frames.js'
+import { noRoom, readOnly } from './storage-error.js'
+import type {
+  CompactionOptions,
+  CompactionReport,
+  Damaged,
+  StoredBlock,
+  StoredHead,
+  VaultBatch,
+  VaultStats,
+  VerifyProgress,
+  VerifyReport,
+} from './stored.js'
+import { Tail } from './tail.js'
+
+export type {
+  CompactionOptions,
+  CompactionReport,
+  Damaged,
+  StoredBlock,
+  StoredHead,
+  StoredPiece,
+  VaultBatch,
+  VaultStats,
+  VerifyProgress,
+  VerifyReport,
+} from './stored.js'
+
+export interface VaultOptions {
+  readonly storage: PackStorage
+  readonly shareId: ShareId
+  /** Of the index. None: the index is in memory, and the vault is opened for reading alone. */
+  readonly database?: Database
+  /** Begins the names of its tables. Default `vault:` and the share id. */
+  readonly prefix?: string
+  readonly log: Log
+  /** Called for what turns out not to be whole, once each; it is forgotten by then. */
+  readonly onDamaged?: (damaged: Damaged) => void
+  /** A pack is sealed at about this size. Default 64 MiB. */
+  readonly packBytes?: number
+  /** `add` leaves this much free, so that compaction can work on a full disk. Default: one pack. */
+  readonly reserveBytes?: number
+}
+
+const PACK_BYTES = 64 * 2 ** 20
+/** Rows dropped in one transaction: a few milliseconds. */
+const ROWS_AT_ONCE = 2048
+/** Blocks read at once. */
+const BLOCKS_AT_ONCE = 64
+/** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
+const READ_TRIES = 8
+
+export class Vault {
+  readonly #options: VaultOptions
+  readonly #storage: PackStorage
+  readonly #catalog: Catalog
+  readonly #reader: FrameReader
+  readonly #small: SmallFrames
+  readonly #reserveBytes: number
+  readonly #adds = new Adds((batches) => this.#write(batches))
+  #compacting: Compacting
+  /** Ends when nothing writes. */
+  #writing: Promise<unknown> = Promise.resolve()
+  #isClosed = false
+
+  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail) {
+    const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
+    this.#options = options
+    this.#storage = storage
+    this.#catalog = catalog
+    this.#reader = new FrameReader(storage, shareId)
+    this.#small = new SmallFrames(catalog, this.#reader)
+    this.#reserveBytes = reserveBytes
+    this.#compacting = {
+      storage,
+      catalog,
+      tail,
+      shareId,
+      reader: this.#reader,
+      exclusive: (body) => this.#exclusive(body),
+      forget: (rows) => this.#forget(rows),
+    }
+  }
+
+  /**
+   * Opens a vault, or makes one in an empty storage. SHARE_UNUSABLE if it is another share's, of a later format, or (for
+   * reading alone) none at all; rejects as PackStorage does. The storage is
+   * the vault's then, and closed with it; where opening failed it is the caller's to close.
+   */
+  static async open(options: VaultOptions): Promise<Vault> {
+    const { storage, shareId, database, prefix = `vault:${shareId}:`, packBytes = PACK_BYTES, log } = options
+    if (database === undefined && !storage.isReadOnly)
+      throw new ShoalError('INTERNAL', 'a vault that is written to needs a database for its index')
+    const vaultId = await vaultIdOf(storage, shareId, log)
+    const catalog = new Catalog(database === undefined ? new MemoryRows() : new TableRows(database, prefix))
+    catalog.belongTo(vaultId)
+    const loaded = await loadPacks({ storage, catalog, shareId, log })
+    const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
+    const vault = new Vault(options, catalog, tail)
+    await vault.#forget(await vault.#small.load())
+    for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))
+    return vault
+  }
+
+  /**
+   * Verifies pieces against their ids (P1), and resolves when all of the batch is durable; nothing of it is acknowledged
+   * before. Several at once share a write. Nobody changes the bytes meanwhile. IO if it could not be written (isVaultFull:
+   * for lack of room): what is here stays, and it can be tried again.
+   */
+  async add(batch: VaultBatch): Promise<void> {
+    this.#mayWrite()
+    checkBatch(batch)
+    await this.#adds.add(batch)
+  }
+
+  has(id: Buffer): boolean {
+    return this.lengthOf(id) !== undefined
+  }
+
+  /** Sealed bytes of a piece that is here. */
+  lengthOf(id: Buffer): number | undefined {
+    return id.length === HASH_BYTES ? this.#catalog.get(keyOfPiece(id))?.length : undefined
+  }
+
+  /** Ids of all pieces that are here, ascending; what comes or goes meanwhile may be missed or seen. */
+  *pieces(): Generator<{ readonly id: Buffer; readonly length: number }> {
+    for (const rows of this.#catalog.chunks(FRAME.piece))
+      for (const { key, place } of rows) yield { id: key.subarray(1), length: place.length }
+  }
+
+  /**
+   * In the order asked; those near each other in a pack come by one read and share its memory. Null: not here, or damaged
+   * (then forgotten, and told to onDamaged). IO if the storage fails.
+   */
+  async read(ids: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    const keys = ids.map((id) => (id.length === HASH_BYTES ? keyOfPiece(id) : undefined))
+    return (await this.#readKeys(keys)).map((payload) => payload ?? null)
+  }
+
+  /** These pieces may go; compaction brings the space back. Those that are not here are passed over. */
+  async drop(ids: Iterable<Buffer>): Promise<void> {
+    this.#mayWrite()
+    let some: Buffer[] = []
+    const go = async (): Promise<void> => {
+      this.#catalog.transaction(() => {
+        for (const id of some) this.#catalog.remove(keyOfPiece(id))
+      })
+      some = []
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const id of ids) if (some.push(id) === ROWS_AT_ONCE) await go()
+    await go()
+  }
+
+  /** Brings space back, pack by pack; adding and reading go on meanwhile. IO if the storage fails: nothing is lost. */
+  async compact(options: CompactionOptions = {}): Promise<CompactionReport> {
+    this.#mayWrite()
+    return compactPacks(this.#compacting, options)
+  }
+
+  certificates(): readonly Buffer[] {
+    return this.#small.certificates()
+  }
+
+  heads(): readonly StoredHead[] {
+    return this.#small.heads()
+  }
+
+  /** Ascending by index, from `from` (0) on; the newest of each. Damaged ones are left out. */
+  async *blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
+    const end = keyOfBlock({ writer, index: Number.MAX_SAFE_INTEGER })
+    for (const rows of this.#catalog.chunks(
+      FRAME.block,
+      keyOfBlock({ writer, index: from }),
+      BLOCKS_AT_ONCE,
+    )) {
+      const keys = rows.map(({ key }) => key).filter((key) => Buffer.compare(key, end) <= 0)
+      for (const payload of await this.#readKeys(keys)) if (payload !== undefined) yield blockOf(payload)
+      if (keys.length < rows.length) return
+    }
+  }
+
+  stats(): VaultStats {
+    const stats = { pieces: 0, bytes: 0, packs: 0, deadBytes: 0 }
+    const { tail } = this.#compacting
+    for (const [number, row] of this.#catalog.packs()) {
+      stats.pieces += row.pieces
+      stats.bytes += row.pieceBytes
+      stats.packs++
+      // The tail has no contents yet.
+      stats.deadBytes += deadBytesOf(number === tail.number ? tail.bytes : row.covered, row)
+    }
+    return stats
+  }
+
+  /** Reads and hashes every frame; what is damaged is forgotten and reported. `onProgress` is waited for: it sets the pace. */
+  async verify(
+    options: {
+      readonly signal?: AbortSignal
+      readonly onProgress?: (progress: VerifyProgress) => void | Promise<void>
+    } = {},
+  ): Promise<VerifyReport> {
+    return checkPacks(this.#compacting, options)
+  }
+
+  /** Waits for what is being written; later calls reject. The database stays open, the storage does not. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#writing
+    await this.#storage.close()
+  }
+
+  /** Payloads in the order asked; undefined: not here, or damaged. */
+  async #readKeys(keys: readonly (Buffer | undefined)[]): Promise<(Buffer | undefined)[]> {
+    const answers: (Buffer | undefined)[] = new Array(keys.length).fill(undefined)
+    let open = [...keys.keys()]
+    for (let tries = 0; open.length > 0 && tries < READ_TRIES; tries++) {
+      const wanted = open.flatMap((at) => {
+        const place = keys[at] === undefined ? undefined : this.#catalog.get(keys[at])
+        return place === undefined ? [] : [{ at, key: keys[at]!, place }]
+      })
+      const payloads = await this.#reader.read(wanted)
+      wanted.forEach(({ at }, i) => {
+        answers[at] = payloads[i]
+      })
+      const failed = wanted.filter((_, i) => payloads[i] === undefined)
+      // What compaction has moved meanwhile is read where it is now.
+      await this.#forget(failed)
+      open = failed.map(({ at }) => at)
+    }
+    return answers
+  }
+
+  async #write(batches: readonly VaultBatch[]): Promise<void> {
+    await this.#exclusive(async () => {
+      const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#readKeys(keys))
+      if (frames.length === 0) return
+      const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
+      const free = await this.#storage.freeBytes()
+      if (free !== undefined && free < bytes + this.#reserveBytes) throw noRoom('cannot add to the vault')
+      await this.#compacting.tail.write(frames)
+      for (const frame of frames) this.#small.note(frame)
+    })
+  }
+
+  /** Forgets frames that do not hold, where they still stand; tells of each. */
+  async #forget(rows: readonly KeyedPlace[]): Promise<Damaged[]> {
+    const still = (): KeyedPlace[] =>
+      rows.filter(({ key, place }) => samePlace(this.#catalog.get(key), place))
+    if (still().length === 0) return []
+    await this.#checkStorage()
+    const gone = this.#catalog.transaction(() => {
+      const found = still()
+      for (const { key } of found) this.#catalog.remove(key)
+      return found.map(({ key }) => damagedOf(key))
+    })
+    for (const damaged of gone) {
+      this.#small.forget(damaged)
+      this.#options.onDamaged?.(damaged)
+    }
+    if (gone.length > 0) this.#options.log.warn({ frames: gone.length }, 'parts of a vault are damaged')
+    return gone
+  }
+
+  /** A disk that was taken away has damaged nothing. */
+  async #checkStorage(): Promise<void> {
+    if (this.#storage.isReadOnly || (await this.#storage.getMeta(VAULT_FILE)) !== undefined) return
+    throw new ShoalError('IO', 'the vault is not there any more: its folder is empty or not mounted')
+  }
+
+  #mayWrite(): void {
+    if (this.#isClosed) throw new ShoalError('INTERNAL', 'the vault is closed')
+    if (this.#storage.isReadOnly) throw readOnly('cannot change the vault')
+  }
+
+  /** One after the other. */
+  #exclusive<T>(body: () => Promise<T>): Promise<T> {
+    const result = this.#writing.then(body)
+    // Its failure is told to whoever asked.
+    this.#writing = result.catch(() => undefined)
+    return result
+  }
+}
