@@ -82,7 +82,7 @@ export class PieceTables {
   }
 
   /** What a feed announced from a number on, ascending, up to `limit`. */
-  announced(feed: number, from: number, limit: number): (PieceInfo & { readonly index: number })[] {
+  announcedFrom(feed: number, from: number, limit: number): (PieceInfo & { readonly index: number })[] {
     const end = refKey(feed + 1, 0)
     return this.#refs.range(refKey(feed, from), end, limit).map(({ key, value }) => ({
       index: key.readUInt32BE(4),

@@ -33,7 +33,7 @@ function* learnPieces(index: IndexedHeads, maker: LivePiecesMaker): Generator<un
     const feed = index.feeds.byWriter(writer)
     if (feed === undefined) continue
     for (let from = 0; from < end; ) {
-      const announced = index.pieces.announced(feed.number, from, CHUNK)
+      const announced = index.pieces.announcedFrom(feed.number, from, CHUNK)
       for (const { index: number, id, length } of announced) maker.learn(writer, number, id, length)
       yield
       if (announced.length < CHUNK) break
