@@ -18,13 +18,13 @@ import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
-import { printable } from './printable.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addResourceCommands } from './resource-commands.js'
 import { addShareCommands } from './share-commands.js'
 import { addSupervisorCommands } from './supervisor-commands.js'
 import { addSystemCommands } from './system-commands.js'
+import { printable } from './text.js'
 
 /** How long --wait waits unless told, seconds. */
 const DEFAULT_WAIT_SECONDS = 60

@@ -1,26 +1,26 @@
 // Plain text for people: aligned columns, sizes, and names that are safe to print. Works without a terminal: no colour,
 // no width is asked for. Names and paths come from other machines, so control characters never reach the terminal.
-import stringWidth from 'string-width'
 import { printableJson } from '../core/printable-json.js'
-import { printable } from './printable.js'
 
-export { printable } from './printable.js'
-
-/**
- * Rows as aligned columns, two spaces apart, each line with its line end. The first row may be headings. Wide characters
- * take two columns, as terminals show them.
- */
+/** Rows as aligned columns, two spaces apart, each line with its line end. The first row may be headings. */
 export function formatTable(rows: readonly (readonly string[])[], indent = ''): string {
   const safe = rows.map((row) => row.map(printable))
   const widths: number[] = []
   for (const row of safe)
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, stringWidth(cell))
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, [...cell].length)
   return safe
     .map((row) => {
-      const cells = row.map((cell, at) => cell + ' '.repeat(widths[at]! - stringWidth(cell)))
+      const cells = row.map((cell, at) => cell + ' '.repeat(widths[at]! - [...cell].length))
       return `${indent}${cells.join('  ').trimEnd()}\n`
     })
     .join('')
+}
+
+/** A text with control and other invisible characters as \u{...}, and what is not Unicode as a question mark. */
+export function printable(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
