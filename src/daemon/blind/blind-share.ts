@@ -29,6 +29,7 @@ import { ShareObserver } from '../share/share-observer.js'
 import { type ShareState, tablePrefix } from '../share/share-options.js'
 import { SharePeers } from '../share/share-peers.js'
 import type { BlindCounts } from './blind-book.js'
+import { BlindCopies } from './blind-copies.js'
 import { BlindMembers } from './blind-members.js'
 import type { BlindShareOptions } from './blind-options.js'
 import { Keeping } from './keeping.js'
@@ -58,6 +59,8 @@ export class BlindShare {
   readonly observer: ShareObserver
   /** Looking for damage in the vault. */
   readonly scrub: VaultScrub
+  /** What counts as a copy here, and whether this device may be powered off. */
+  readonly copies: BlindCopies
   readonly #auditee: Auditee
   readonly #o: BlindShareOptions
   readonly #log: Log
@@ -66,6 +69,7 @@ export class BlindShare {
   readonly #peers: SharePeers
   readonly #onFatal: (thrown: unknown) => void
   readonly #early = new Map<SharePeer, readonly Buffer[]>()
+  #settings: Pick<BlindShareOptions, 'copies' | 'isOffsite'>
   #keeping: Keeping | undefined
   #opening: Promise<void> | undefined
   #openTimer: NodeJS.Timeout | undefined
@@ -76,6 +80,7 @@ export class BlindShare {
   constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
     this.#o = options
     this.#onFatal = onFatal
+    this.#settings = options
     const { keys, dir, database, identity, nowMs, rates } = options
     const { device, secretKey } = identity.device
     const { shareId, blindStateKey } = keys
@@ -128,6 +133,15 @@ export class BlindShare {
       settle: async () => this.#mustRun(),
       standing: () => this.standing,
     })
+    this.copies = new BlindCopies(
+      {
+        ...{ authKey: keys.authKey, log },
+        isOffsite: () => this.#settings.isOffsite,
+        promise: () => this.#settings.copies,
+        isStopped: () => this.#stopped,
+      },
+      this,
+    )
     this.#peers = new SharePeers({
       ...{ meta: this.#meta, log, nowMs },
       note: (fact) => this.observer.note(fact),
@@ -242,6 +256,13 @@ export class BlindShare {
     this.#peers.setKnownHosts(hosts)
   }
 
+  /** Other settings, from now on. */
+  adjust(settings: Pick<BlindShareOptions, 'scrubEveryMs' | 'copies' | 'isOffsite'>): void {
+    this.scrub.everyMs = settings.scrubEveryMs
+    this.#settings = settings
+    this.#changed()
+  }
+
   /** How it stands with the bucket that the vault lies in. */
   noteBucket(health: BucketHealth): void {
     if (health.type === 'well') this.problems.clear('bucket', '')
@@ -296,6 +317,7 @@ export class BlindShare {
     await this.#peers.close()
     this.blindMembers.stop()
     this.inquiries.stop()
+    this.copies.talk.stop()
     this.exchange.close()
     await Promise.all([this.scrub.stop(), this.#auditee.stop()])
     await this.#opening
@@ -375,6 +397,7 @@ export class BlindShare {
     peer.on('answers', (list) => this.inquiries.receiveAnswers(peer, list))
     this.#auditee.attach(peer)
     this.exchange.attach(peer)
+    this.copies.talk.attach(peer)
     this.#keeping?.feeds.greet(peer)
     this.passedStates.greet(peer)
     this.blindMembers.greet(peer)
@@ -392,7 +415,7 @@ export class BlindShare {
       pastPieces: past.pieces,
       pastBytes: past.bytes,
       problems: this.problems.size,
-      offsite: this.#o.offsite,
+      offsite: this.#settings.isOffsite,
     }
   }
 

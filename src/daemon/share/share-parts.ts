@@ -14,6 +14,7 @@ import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import { Auditee } from '../audit/auditee.js'
 import type { BlindMembers } from '../blind/blind-members.js'
+import { ShareCopies } from '../copies/share-copies.js'
 import type { Releases } from '../release/releases.js'
 import type { Scrub } from '../scrub/scrub.js'
 import { Applier } from './applier.js'
@@ -78,6 +79,7 @@ export class ShareParts {
   readonly releases: Releases
   readonly observer: ShareObserver
   readonly contents: ShareContents
+  readonly copies: ShareCopies
   readonly options: ShareOptions
   readonly log: Log
   readonly meta: ShareMeta
@@ -200,8 +202,12 @@ export class ShareParts {
       ...{ exchange: this.exchange, members: this.members, blindMembers: this.blindMembers },
       ...{ reports: this.reports, inquiries: this.inquiries, hearing: this.hearing, context: this.context },
       auditee: this.auditee,
+      holdings: () => this.copies.talk,
       feeds: () => this.feeds,
-      onMembers: () => this.releases.changed(),
+      onMembers: () => {
+        this.releases.changed()
+        this.copies.poke()
+      },
     }
     this.peers = new SharePeers({
       meta: this.meta,
@@ -249,6 +255,7 @@ export class ShareParts {
         this.settler.soon()
         this.hooks.wake()
         this.scanner.noteChanges()
+        this.copies.changed()
         this.observer.poke()
       },
     })
@@ -283,6 +290,7 @@ export class ShareParts {
       settler: this.settler,
       mustRun: () => this.mustRun(),
     })
+    this.copies = new ShareCopies(options, this.context, share, this)
     this.keeper = makeKeeper(options, this.context, this.meta, this.settings.trashTtlDays)
     this.scrub = makeScrub(options, this.context, this.settings, {
       ...{ rescan, note: (fact) => this.observer.note(fact), mustRun: () => this.mustRun() },
