@@ -5,10 +5,10 @@ import { test } from 'node:test'
 import { withWorld } from '../support/daemons.js'
 import { releaseRounds } from './release-rounds.js'
 
-test('over 4 releases and as many kills, no reader sees a mixture', async () => {
+test('over 5 releases and as many kills, no reader sees a mixture', async () => {
   await withWorld({ logLevel: 'info' }, async (world) => {
     const { readers, rollbackMs } = await releaseRounds(world, {
-      ...{ seed: 1, rounds: 5, files: 200, followers: 2, kills: true, roundMs: 60_000 },
+      ...{ seed: 1, rounds: 6, files: 200, followers: 2, kills: true, roundMs: 60_000 },
     })
     assert.equal(rollbackMs.length, 1)
     for (const { looks, switches } of readers) assert.ok(looks > 100 && switches > 3, `${looks} ${switches}`)
