@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto'
 import { ShoalError } from '../../core/error.js'
 import type { Standing } from '../../core/inquiry.js'
-import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
@@ -21,7 +20,6 @@ import { Applier } from './applier.js'
 import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
-import { DiskGuard } from './disk-guard.js'
 import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
@@ -39,6 +37,7 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { makeContents, type ShareContents } from './share-contents.js'
+import { makeContext } from './share-context.js'
 import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
@@ -144,7 +143,7 @@ export class ShareParts {
       followsReleases: options.followsReleases,
       hasReleases: () => this.releases.areUsed,
     })
-    this.context = this.#makeContext()
+    this.context = makeContext(options, this)
     const rescan = (directories: readonly (RelPath | '')[]): void => this.scanner.markDirty(directories)
     this.pieces = new FilePieces(this.context, {
       rescan,
@@ -298,56 +297,6 @@ export class ShareParts {
       onChange: () => this.tellMembers(),
     })
     this.reports.provide('scrub', () => this.scrub.section)
-  }
-
-  #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, hardLinks, sparse, padding } = this.options
-    const metadata = (): Metadata => this.carried.metadata
-    return {
-      root: dir,
-      index: this.index,
-      pool,
-      guard: new DiskGuard(),
-      problems: this.problems,
-      log: this.log,
-      pieceKeys: keys.read,
-      isWriter: this.options.keys.grade === 'write',
-      hardLinks,
-      archive: useSyncTrash,
-      sparse,
-      padding,
-      maxVersionedBytes: () => this.settings.maxVersionedBytes,
-      useArchive: (atMs) => this.keeper.use(atMs),
-      get metadata() {
-        return metadata()
-      },
-      isOwn: (writer) => writer === this.feeds.ownWriter,
-      dressesAnew: () => this.carried.dressesAnew,
-      isIgnored: (path, isDirectory) => this.ignore.ignores(path, isDirectory),
-      noteChange: (path, by, bytes = 0) => {
-        this.hooks.noteChange(path, by)
-        if (by === 'share') this.observer.applied(path, bytes)
-      },
-      onIgnoreRules: () => this.loadIgnoreRules(),
-      publish: (list) => this.feeds.publish(list),
-      watch: (directories) => this.watcher.add(directories),
-      hear: () => this.watcher.hear(),
-      rootIdentity: () => this.root.identity,
-      checkRoot: async () => this.root.fault(),
-      halt: (reason) => this.halt(reason),
-      haltReason: () => this.halted ?? (this.stopped ? 'stopping' : undefined),
-      onDriftEnded: (ended) => {
-        if (!this.scrub.noteEnded(ended)) this.drift.noteEnded(ended)
-      },
-      onFullScan: (durationMs) => {
-        this.observer.fullScan(durationMs)
-        this.meta.isNewEpoch = false
-        this.carried.noteFullScan(this.isBehindDisk)
-        this.tellMembers()
-        this.applier.wake()
-      },
-      fail: (thrown) => this.fail(thrown),
-    }
   }
 
   #makeFeeds(): ShareFeeds {
