@@ -56,6 +56,10 @@ function whatOf(event: EventReport): string {
       return `${event.state}, was ${event.before}`
     case 'release':
       return `shows release ${event.name}`
+    case 'copies':
+      return event.kept
+        ? 'all copies that were promised are there again'
+        : `${formatCount(event.pieces, 'piece')}, ${formatBytes(event.bytes)}, on fewer devices than promised`
     case 'hook':
       return `hook ${event.hook}: ${event.outcome}`
     case 'verified':

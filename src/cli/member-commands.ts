@@ -1,10 +1,14 @@
-// `shoal members` and `shoal log` as far as the command line goes. What they do is in members.ts and log.ts, imported only
-// when it is done.
+// `shoal members`, `shoal safe-to-stop` and `shoal log` as far as the command line goes. What they do is in files of those
+// names, imported only when it is done.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'
 import type { LogOptions } from './log.js'
+import type { SafeToStopOptions } from './safe-to-stop.js'
 
+/** How long disks may be looked at, here and then elsewhere, seconds. */
+const DEFAULT_STOP_SECONDS = 30
+const MAX_STOP_SECONDS = 3600
 const DEFAULT_LOG_LIMIT = 50
 const MAX_LOG_LIMIT = 1_000_000
 
@@ -35,6 +39,26 @@ they hold the same; of one that cannot be reached, since when.`,
       const options: JsonOption = command.optsWithGlobals()
       setExit(await (await import('./members.js')).removeMemberCommand(io, config, device, options))
     })
+  program
+    .command('safe-to-stop')
+    .description('say whether this device may be powered off: whether enough others hold all that it holds')
+    .argument('<config>', 'configuration file of the daemon')
+    .addOption(
+      new Option('--timeout <seconds>', 'how long disks may be looked at, here and then elsewhere')
+        .default(DEFAULT_STOP_SECONDS)
+        .argParser(parseStopSeconds),
+    )
+    .addOption(new Option('--json', 'print JSON'))
+    .addHelpText(
+      'after',
+      `
+The exit code is 0 if it may, and 1 if not, with the reason. All disks are looked at first, and members
+that cannot be reached do not count. Every piece has to be on as many other devices as "copies" of the
+folder says (min, offsite), or on one where it says nothing.`,
+    )
+    .action(async (config: string, options: SafeToStopOptions) =>
+      setExit(await (await import('./safe-to-stop.js')).safeToStopCommand(io, config, options)),
+    )
   program
     .command('log')
     .description('list who wrote which version when, newest first, from the signed feeds')
@@ -72,6 +96,13 @@ function parseLimit(text: string): number {
   if (!(limit <= MAX_LOG_LIMIT))
     throw new InvalidArgumentError(`expected a whole number from 1 to ${MAX_LOG_LIMIT}`)
   return limit
+}
+
+function parseStopSeconds(text: string): number {
+  const seconds = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN
+  if (!(seconds <= MAX_STOP_SECONDS))
+    throw new InvalidArgumentError(`expected seconds from 1 to ${MAX_STOP_SECONDS}`)
+  return seconds
 }
 
 /** Milliseconds since 1970. */

@@ -40,6 +40,7 @@ function formatShare(share: ShareReport): string {
     ['head', share.head],
     ...(share.blind === null ? formatOwn(share) : []),
     ...formatScrub(share),
+    ...formatCopies(share),
     ['problems', String(share.problems.length)],
   ]
   return `${printable(share.dir)}\n${formatTable(facts, '  ')}${formatProblems(share)}${formatMembers(share)}`
@@ -107,6 +108,19 @@ function formatHooks({ hooks }: ShareReport): [string, string][] {
   const rest = hooks.length - busy.length
   const states = busy.map((hook) => `hook ${hook.number} ${hookState(hook)}`)
   return [['hooks', [...(rest > 0 ? [`${rest} idle`] : []), ...states].join('; ')]]
+}
+
+/** Where copies are promised. */
+function formatCopies({ copies }: ShareReport): [string, string][] {
+  if (copies === null) return []
+  const { min, offsite, counted } = copies
+  const promise = `${min} promised${offsite === 0 ? '' : `, ${offsite} off-site`}`
+  if (counted === null) return [['copies', `${promise}; not counted yet`]]
+  if (counted.kept) return [['copies', `${promise}; all ${formatBytes(counted.total.bytes)} have them`]]
+  const { pieces, bytes } = counted.short
+  const where = counted.paths.length === 0 ? '' : `, in ${counted.paths.slice(0, 2).join(', ')}`
+  const of = `${formatCount(pieces, 'piece')}, ${formatBytes(bytes)} of ${formatBytes(counted.total.bytes)}`
+  return [['copies', `${promise}; too few of ${of}${where}${pieces > 1 ? ' ...' : ''}`]]
 }
 
 function formatProblems({ problems }: ShareReport): string {

@@ -6,6 +6,7 @@
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { bucketPlaceOf, showBucketPlace } from '../core/bucket-place.js'
+import type { CopiesPromise } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
@@ -106,6 +107,10 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly followsReleases: boolean
   /** Writers: how many releases to leave when one is made; absent: all. */
   readonly keepReleases?: number
+  /** What is promised of every piece; absent: nothing. */
+  readonly copies?: CopiesPromise
+  /** Whether this device counts as off-site. */
+  readonly isOffsite: boolean
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
   /** What is run after changes. */
@@ -273,6 +278,7 @@ function folderDefaults({ folder_defaults: within, ...shape }: ConfigShape): Fol
     owner_map: within?.owner_map ?? shape['folder_defaults.owner_map'],
     acls: within?.acls ?? shape['folder_defaults.acls'],
     xattrs: within?.xattrs ?? shape['folder_defaults.xattrs'],
+    offsite: within?.offsite ?? shape['folder_defaults.offsite'],
     use_relay: within?.use_relay ?? shape['folder_defaults.use_relay'],
   }
 }
@@ -301,6 +307,8 @@ function shareOf(
     overwriteChanges: shape.overwrite_changes,
     followsReleases: shape.follow === 'releases',
     ...(shape.releases !== undefined && { keepReleases: shape.releases.keep }),
+    ...(shape.copies !== undefined && { copies: shape.copies }),
+    isOffsite: shape.offsite ?? defaults.offsite ?? false,
     drift: shape.drift,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     hardLinks: shape.hard_links,

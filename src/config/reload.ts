@@ -85,6 +85,8 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   },
   history: { key: 'history', live: false },
   keepReleases: { key: 'releases.keep', live: true, show: plain },
+  copies: { key: 'copies', live: true, show: plain },
+  isOffsite: { key: 'offsite', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
   hardLinks: { key: 'hard_links', live: false, show: plain },
   scrubEveryMs: { key: 'scrub', live: true, show: (value) => plain(scrubWord(Number(value))) },

@@ -1,6 +1,7 @@
 // The keys of an entry of shared_folders, and those of folder_defaults, which are the same under BitTorrent Sync's
 // other names for them.
 import { z } from 'zod'
+import { type CopiesPromise, MAX_COPIES } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { driftRules } from './drift-rules.js'
 import { type HistoryShape, history } from './history-key.js'
@@ -34,6 +35,8 @@ export interface ShareShape {
   readonly overwrite_changes: boolean
   readonly follow: 'all' | 'releases'
   readonly releases?: { readonly keep: number } | undefined
+  readonly copies?: CopiesPromise | undefined
+  readonly offsite?: boolean | undefined
   readonly history?: HistoryShape | undefined
   readonly drift: readonly DriftRule[]
   readonly on_change: readonly HookShape[]
@@ -57,6 +60,7 @@ export interface FolderDefaults {
   readonly use_dht?: boolean | undefined
   readonly delete_to_trash?: boolean | undefined
   readonly use_relay?: boolean | undefined
+  readonly offsite?: boolean | undefined
   readonly use_tracker?: boolean | undefined
   readonly lan_discovery_mode?: number | undefined
   readonly owners?: OwnersBy | undefined
@@ -68,6 +72,7 @@ export interface FolderDefaults {
 const HOSTS = 'list of `"host:port"`'
 const NO_TRACKER = 'there is no tracker; devices find each other by `known_hosts`, `search_lan` and `use_dht`'
 const NO_RELAY = 'there is no relay; one of two devices must be able to reach the other'
+const copiesFault = wrong('{"min": on how many devices, "offsite": on how many of those off-site}')
 const releasesFault = wrong('{"keep": how many releases to keep}')
 const isTrue = (value: boolean | undefined): boolean => value === true
 
@@ -190,6 +195,28 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'object', default: 'all are kept' },
     'with a write secret: `{"keep": 5}` removes the oldest releases when one is made, but none that is shown or was before',
   ),
+  copies: works(
+    z
+      .strictObject(
+        {
+          min: whole(1, MAX_COPIES, `on how many devices, from 1 to ${MAX_COPIES}`).default(1),
+          offsite: whole(0, MAX_COPIES, `on how many devices off-site, from 0 to ${MAX_COPIES}`).default(0),
+        },
+        { error: copiesFault },
+      )
+      .refine(({ min, offsite }) => offsite <= min, {
+        path: ['offsite'],
+        error: 'is more than "min", expected at most as many',
+      })
+      .optional(),
+    { type: 'object', default: 'nothing is promised' },
+    'on how many devices everything is to be, this one counted, and on how many of those that are off-site: `{"min": 3, "offsite": 1}`; see [copies.md](copies.md)',
+  ),
+  offsite: works(
+    flag.optional(),
+    { type: 'flag', default: '`false`' },
+    'this device counts as off-site where others count copies',
+  ),
   use_relay_server: notYet(
     flag.optional(),
     { type: 'flag', default: '`true`' },
@@ -224,6 +251,7 @@ export const FOLDER_DEFAULTS: Keys<FolderDefaults> = {
   owner_map: works(accountMap.optional(), { type: ACCOUNT_MAP, default: '`{}`' }, '`owner_map`'),
   acls: works(flag.optional(), { type: 'flag', default: ACLS_DEFAULT }, '`acls`'),
   xattrs: works(xattrPatterns.optional(), { type: XATTR_PATTERNS, default: '`[]`' }, '`xattrs`'),
+  offsite: works(flag.optional(), { type: 'flag', default: '`false`' }, '`offsite`'),
   lan_discovery_mode: done(
     whole(0, 255, 'a number from 0 to 255'),
     { type: 'whole number' },

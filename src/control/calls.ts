@@ -1,6 +1,7 @@
 // Every call of the control API, in one interface and one table. A resource's calls and their table are in a file of
 // their own; a new resource is added to the three lists here.
 import { CONFLICT_ROUTES, type ConflictCalls } from './calls-conflicts.js'
+import { COPY_ROUTES, type CopyCalls } from './calls-copies.js'
 import { DRIFT_ROUTES, type DriftCalls } from './calls-drift.js'
 import { ENTRY_ROUTES, type EntryCalls } from './calls-entries.js'
 import { FOLDER_ROUTES, type FolderCalls } from './calls-folders.js'
@@ -21,6 +22,7 @@ export interface ControlBackend
   extends ShareCalls,
     MemberCalls,
     ConflictCalls,
+    CopyCalls,
     DriftCalls,
     FolderCalls,
     ReleaseCalls,
@@ -39,6 +41,7 @@ export const ROUTES: Routes<ControlBackend> = {
   ...SHARE_ROUTES,
   ...MEMBER_ROUTES,
   ...CONFLICT_ROUTES,
+  ...COPY_ROUTES,
   ...DRIFT_ROUTES,
   ...FOLDER_ROUTES,
   ...RELEASE_ROUTES,

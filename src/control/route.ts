@@ -42,6 +42,16 @@ export const nothing: z.ZodType<void> = z.looseObject({}) as unknown as z.ZodTyp
 /** Place of a share in the configuration, from 0. */
 export const place: z.ZodType<number> = z.int().nonnegative()
 
+/**
+ * Which share a call is about: its place, or its folder, absolute. Folders that were added can come and go, and then places
+ * are other folders'; whoever means the one that it was told of says the folder.
+ */
+export type ShareRef = number | string
+
+const MAX_FOLDER = 4096
+
+export const shareRef: z.ZodType<ShareRef> = z.union([place, z.string().startsWith('/').max(MAX_FOLDER)])
+
 /** Parts of the input of a GET, which come as text. */
 export const queryPart: {
   readonly place: z.ZodType<number>

@@ -1,5 +1,6 @@
 // What the control API tells and takes about conflicts (V5), and about versions of a path wherever it tells of them.
 import { z } from 'zod'
+import { type ShareRef, shareRef } from './route.js'
 import { count } from './schema-parts.js'
 
 /** One version of a path. */
@@ -42,8 +43,7 @@ export type Keep = 'this' | 'other' | 'both'
 
 /** POST /v1/conflicts/resolve */
 export interface ResolveRequest {
-  /** Place in the configuration. */
-  readonly share: number
+  readonly share: ShareRef
   /** The conflict copy, as listed. */
   readonly copy: string
   readonly keep: Keep
@@ -91,7 +91,7 @@ export const conflictReports: z.ZodType<readonly ConflictReport[]> = z.array(
 const keep = z.enum(['this', 'other', 'both'])
 
 export const resolveRequest: z.ZodType<ResolveRequest> = z.strictObject({
-  share: z.int().nonnegative(),
+  share: shareRef,
   copy: z.string(),
   keep,
   id: z

@@ -1,5 +1,6 @@
 // What the control API tells and takes about a reader's own changes (schema.ts).
 import { z } from 'zod'
+import { type ShareRef, shareRef } from './route.js'
 import { count } from './schema-parts.js'
 
 /** What there is about a reader's own changes beside how many of them are open. */
@@ -97,22 +98,20 @@ export interface AcknowledgeRequest extends DriftPath {
 
 /** POST /v1/drift/withdraw: take an acknowledgement back. */
 export interface DriftPath {
-  /** Place of the share in the configuration, from 0. */
-  readonly share: number
+  readonly share: ShareRef
   /** Relative to the folder. */
   readonly path: string
 }
 
 /** POST /v1/drift/archive-extra: all extra files, those of one share, or those at and below some paths of it. */
 export interface ArchiveExtraRequest {
-  readonly share?: number | undefined
+  readonly share?: ShareRef | undefined
   readonly paths?: readonly string[] | undefined
 }
 
 /** POST /v1/drift/restore: put back what the share says at these paths, whatever the policy. */
 export interface RestoreDriftRequest {
-  /** Place of the share in the configuration, from 0. */
-  readonly share: number
+  readonly share: ShareRef
   /** As they are listed; not what lies below them. */
   readonly paths: readonly string[]
 }
@@ -196,7 +195,7 @@ export const memberDriftReports: z.ZodType<readonly MemberDriftReport[]> = z.arr
   }),
 )
 
-const driftPath = { share: z.int().nonnegative(), path: z.string() }
+const driftPath = { share: shareRef, path: z.string() }
 
 export const acknowledgeRequest: z.ZodType<AcknowledgeRequest> = z.strictObject({
   ...driftPath,
@@ -207,11 +206,11 @@ export const acknowledgeRequest: z.ZodType<AcknowledgeRequest> = z.strictObject(
 export const withdrawRequest: z.ZodType<DriftPath> = z.strictObject(driftPath)
 
 export const archiveExtraRequest: z.ZodType<ArchiveExtraRequest> = z.strictObject({
-  share: z.int().nonnegative().optional(),
+  share: shareRef.optional(),
   paths: z.array(z.string()).optional(),
 })
 
 export const restoreDriftRequest: z.ZodType<RestoreDriftRequest> = z.strictObject({
-  share: z.int().nonnegative(),
+  share: shareRef,
   paths: z.array(z.string()).min(1),
 })

@@ -58,6 +58,8 @@ export type EventFact =
   | { readonly type: 'state'; readonly state: ShareState; readonly before: ShareState }
   /** A release is shown now. */
   | { readonly type: 'release'; readonly name: string }
+  /** The promise of copies (`copies`) is kept again, or is not: pieces that are short of copies, and their bytes. */
+  | { readonly type: 'copies'; readonly kept: boolean; readonly pieces: number; readonly bytes: number }
   /** A hook has run. `hook`: its program; `outcome`: how it ended, in words. */
   | { readonly type: 'hook'; readonly hook: string; readonly outcome: string }
   /** All that this disk holds was read again; so many files were not what they had been. */
@@ -95,6 +97,7 @@ const facts = {
   'peer-left': z.looseObject({ device: z.string(), name: z.string(), reason: z.string() }),
   state: z.looseObject({ state: shareState, before: shareState }),
   release: z.looseObject({ name: z.string() }),
+  copies: z.looseObject({ kept: z.boolean(), pieces: count, bytes: count }),
   hook: z.looseObject({ hook: z.string(), outcome: z.string() }),
   verified: z.looseObject({ files: count, bytes: count, damaged: count }),
   paused: z.looseObject({}),

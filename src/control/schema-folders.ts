@@ -2,7 +2,7 @@
 // daemon runs. No answer holds a secret.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
-import { place } from './route.js'
+import { place, type ShareRef, shareRef } from './route.js'
 
 /** GET /v1/shares: one for each folder. */
 export interface FolderReport {
@@ -44,7 +44,7 @@ export interface AddShareRequest
 /** PUT /v1/shares: change settings of a folder that was added. */
 export interface ChangeShareRequest
   extends Partial<{ [K in keyof FolderSettings]: FolderSettings[K] | undefined }> {
-  readonly share: number
+  readonly share: ShareRef
 }
 
 /** DELETE /v1/shares: serve a folder that was added no longer; exactly one of both. */
@@ -93,7 +93,10 @@ export const addShareRequest: z.ZodType<AddShareRequest> = z.strictObject({
   secret: z.string().min(1).max(200),
 })
 
-export const changeShareRequest: z.ZodType<ChangeShareRequest> = z.strictObject({ ...changes, share: place })
+export const changeShareRequest: z.ZodType<ChangeShareRequest> = z.strictObject({
+  ...changes,
+  share: shareRef,
+})
 
 export const removeShareRequest: z.ZodType<RemoveShareRequest> = z
   .strictObject({ share: place.optional(), dir: dir.optional() })

@@ -2,12 +2,13 @@
 // and, on an explicit call over the socket, their secrets.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
+import { type ShareRef, shareRef } from './route.js'
 import type { ProblemReport } from './schema.js'
 import { count } from './schema-parts.js'
 
-/** Of POST /v1/scan, /v1/pause and /v1/resume: one share, by its place in the configuration, or all. */
+/** Of POST /v1/scan, /v1/pause and /v1/resume: one share, or all. */
 export interface OneOrAll {
-  readonly share?: number | undefined
+  readonly share?: ShareRef | undefined
 }
 
 /** GET /v1/problems */
@@ -46,7 +47,7 @@ export interface SecretsReport {
 /** Beyond what any network card carries, and far below where numbers lose bytes. */
 const MAX_RATE = 2 ** 40
 
-export const oneOrAll: z.ZodType<OneOrAll> = z.strictObject({ share: z.int().nonnegative().optional() })
+export const oneOrAll: z.ZodType<OneOrAll> = z.strictObject({ share: shareRef.optional() })
 
 export const shareProblemReports: z.ZodType<readonly ShareProblemReport[]> = z.array(
   z.looseObject({

@@ -3,6 +3,8 @@
 // No answer holds a secret, a key or a share id.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
+import { type ShareRef, shareRef } from './route.js'
+import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
 import { count } from './schema-parts.js'
@@ -58,6 +60,8 @@ export interface ShareReport {
   readonly head: string
   /** Programs that are run after changes (`on_change`), in the order of the configuration. */
   readonly hooks: readonly HookReport[]
+  /** What is promised of copies (`copies`); null: nothing. */
+  readonly copies: CopiesReport | null
   /** Every enrolled member but this device. */
   readonly members: readonly MemberReport[]
   /** Of a share that is kept blind: what its vault holds; `needFiles` and `needBytes` then count pieces. Null: it can be read. */
@@ -179,9 +183,9 @@ export interface ErrorReport {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string }
 }
 
-/** POST /v1/approve: lift the halt of one share, by its place in the configuration, or of all (A5). */
+/** POST /v1/approve: lift the halt of one share, or of all (A5). */
 export interface ApproveRequest {
-  readonly share?: number | undefined
+  readonly share?: ShareRef | undefined
 }
 
 /** POST /v1/forget: drop a silent member until it is heard of again. */
@@ -273,6 +277,7 @@ const share: z.ZodType<ShareReport> = z.looseObject({
   // A daemon of an earlier version has none of these.
   head: z.string().default(''),
   hooks: z.array(hook).default([]),
+  copies: copiesReport.nullable().default(null),
   members: z.array(member),
   // A daemon of an earlier version keeps none.
   blind: blind.nullable().default(null),
@@ -331,9 +336,7 @@ export const errorReport: z.ZodType<ErrorReport> = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string(), hint: z.string() }),
 })
 
-export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({
-  share: z.int().nonnegative().optional(),
-})
+export const approveRequest: z.ZodType<ApproveRequest> = z.strictObject({ share: shareRef.optional() })
 
 export const forgetRequest: z.ZodType<ForgetRequest> = z.strictObject({
   device: z.string().regex(/^[0-9a-f]{64}$/),

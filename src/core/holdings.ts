@@ -2,10 +2,11 @@
 // there are of each. Pure. Pieces in play are those that anybody asked holds, or that this node wants: what no version
 // needs any more nobody holds, though its number in the feed stays.
 import { onesIn } from './bitfield.js'
-import type { DeviceId } from './ids.js'
+import type { DeviceId, WriterId } from './ids.js'
 
 /** Of one feed. All bitfields are in BEP 3's form and of the same length, with no bits beyond the feed's end. */
 export interface FeedHoldings {
+  readonly writer: WriterId
   readonly own: Uint8Array
   readonly peers: ReadonlyMap<DeviceId, Uint8Array>
   /** Pieces that this node lacks and asks for. */

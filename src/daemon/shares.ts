@@ -92,7 +92,7 @@ export class Shares {
       const settings = config.shares[at]
       const newest = settings ?? this.#running[at]!.settings
       if (isReadable(share)) share.adjust(shareSettings(config, newest))
-      else share.scrub.everyMs = newest.scrubEveryMs
+      else share.adjust({ ...newest, copies: newest.copies })
       if (settings === undefined) continue
       if (isReadable(share)) share.setHooks(hooksAt(config, at))
       if (plan.live.some(({ key }) => key.endsWith('.known_hosts'))) share.setKnownHosts(settings.knownHosts)
@@ -236,7 +236,8 @@ export class Shares {
         openStorage: () => openStorage(settings, share, rates, log),
         scrubEveryMs: settings.scrubEveryMs,
         history: settings.history ?? DEFAULT_RETENTION,
-        offsite: false,
+        isOffsite: settings.isOffsite,
+        copies: settings.copies,
         deviceName: this.#o.config().deviceName,
         instance: swarm.instance,
         noteEvent: (fact) => events.add(dir, fact),
@@ -264,7 +265,10 @@ function openStorage(
   })
 }
 
-function shareSettings(config: Config, { keepReleases, history, scrubEveryMs }: ShareConfig): ShareSettings {
+function shareSettings(
+  config: Config,
+  { keepReleases, history, scrubEveryMs, copies, isOffsite }: ShareConfig,
+): ShareSettings {
   const { rescanIntervalMs, trashTtlDays, maxVersionedBytes, peerExpirationDays } = config
   return {
     rescanIntervalMs,
@@ -273,6 +277,8 @@ function shareSettings(config: Config, { keepReleases, history, scrubEveryMs }: 
     peerExpirationDays,
     keepReleases,
     scrubEveryMs,
+    copies,
+    isOffsite,
   }
 }
 

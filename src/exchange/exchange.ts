@@ -5,7 +5,7 @@
 // Leaves to others: whether a piece is what its id says (P1). Whoever stages a piece checks it, and calls wrong() or,
 // when it can be served, have().
 import { EventEmitter } from 'node:events'
-import { Bitfield } from '../core/bitfield.js'
+import type { Bitfield } from '../core/bitfield.js'
 import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
@@ -13,6 +13,7 @@ import type { Log } from '../ports/log.js'
 import type { ExchangeFeed, ExchangeOptions, ExchangeStats, FetchedPiece } from './exchange-types.js'
 import type { FeedWire } from './feed-wire.js'
 import { Fetch } from './fetch.js'
+import { holdingsOf, learn, type OwnHoldings, ownHoldings } from './holdings.js'
 import { Link, type LinkedFeed, type PeerLink } from './link.js'
 import { Recent } from './recent.js'
 import { Serve } from './serve.js'
@@ -253,16 +254,17 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
    * `inSync`. New copies; costs something per piece.
    */
   holdings(inSync: ReadonlySet<DeviceId>): FeedHoldings[] {
-    return [...this.#feeds.values()].map(({ writer, have, pieceCount }) => {
-      const own = have.toWire(pieceCount)
-      const peers = new Map<DeviceId, Buffer>()
-      for (const { device, wires } of this.#links) {
-        const wire = wires.get(writer)
-        const told = (wire?.held ?? new Bitfield()).union(wire?.given ?? new Bitfield())
-        peers.set(device, (inSync.has(device) ? told.union(have) : told).toWire(pieceCount))
-      }
-      return { own, peers, wanted: this.#picker.wantedIn(writer) }
-    })
+    return holdingsOf(this.#feeds.values(), this.#links, this.#picker, inSync)
+  }
+
+  /** What we hold of each feed. New copies. */
+  own(): OwnHoldings[] {
+    return ownHoldings(this.#feeds.values())
+  }
+
+  /** A connected device has just said all that it holds, by feed in BEP 3's form. The exchange's from now on. */
+  learn(device: DeviceId, holdings: ReadonlyMap<WriterId, Uint8Array>): void {
+    learn(this.#links, device, holdings)
   }
 
   /** What time alone changes: stalls, the endgame, old refusals. Called by a timer unless `ticking` is false. */

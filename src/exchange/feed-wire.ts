@@ -53,7 +53,10 @@ export class FeedWire {
   readonly writer: WriterId
   /** What the peer says it holds. The picker sees it while the peer does not choke us. */
   readonly held: Bitfield = new Bitfield()
-  /** What we have sent it whole: it need not tell us that it holds what we hold, and we tell it no more than it us. */
+  /**
+   * What we have sent it whole, or it said that it holds when it was asked for all: it need not tell us that it holds what we
+   * hold, and we tell it no more than it us.
+   */
   readonly given: Bitfield = new Bitfield()
   readonly #wire: QuietWire
   readonly #guard: FrameGuard

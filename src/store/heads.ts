@@ -79,8 +79,9 @@ export class HeadsTable {
     return this.#copies
   }
 
-  *all(): Generator<Heads> {
-    for (const { key, value } of walk(this.#heads)) yield unpackHeads(pathOfKey(key), value)
+  /** So many rows are read at a time. */
+  *all(chunk?: number): Generator<Heads> {
+    for (const { key, value } of walk(this.#heads, chunk)) yield unpackHeads(pathOfKey(key), value)
   }
 
   *paths(): Generator<RelPath> {

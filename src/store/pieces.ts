@@ -91,6 +91,16 @@ export class PieceTables {
       : { id: row.subarray(0, ID_BYTES), ...unpackedLength(row.readUInt32LE(ID_BYTES)) }
   }
 
+  /** What a feed announced from a number on, ascending, up to `limit`. */
+  announcedFrom(feed: number, from: number, limit: number): (PieceInfo & { readonly index: number })[] {
+    const end = refKey(feed + 1, 0)
+    return this.#refs.range(refKey(feed, from), end, limit).map(({ key, value }) => ({
+      index: key.readUInt32BE(4),
+      id: value.subarray(0, ID_BYTES),
+      length: value.readUInt32LE(ID_BYTES),
+    }))
+  }
+
   /** The pieces of a file entry in file order; undefined if one was never announced. */
   ofRuns(feed: number, runs: readonly PieceRun[]): PieceInfo[] | undefined {
     const pieces: PieceInfo[] = []

@@ -120,9 +120,9 @@ export class ShareIndex {
     return this.#heads.get(path)
   }
 
-  /** The heads of every path. */
-  allHeads(): Generator<Heads> {
-    return this.#heads.all()
+  /** The heads of every path; so many are read at a time. */
+  allHeads(chunk?: number): Generator<Heads> {
+    return this.#heads.all(chunk)
   }
 
   /** What the share says a path holds (V4, V6). */

@@ -15,6 +15,7 @@ const LABELS = {
   gate: 'shoal gate v1',
   offer: 'shoal offer v1',
   channel: 'shoal channel v1',
+  holdings: 'shoal holdings v1',
   share: 'shoal share v1',
   grade: 'shoal grade v1',
   invite: 'shoal invite v1',
@@ -43,6 +44,11 @@ export function offerId(authKey: Buffer, role: Role, handshakeHash: Buffer): Buf
 /** The id of a share's channel, the same on both sides. Key: ShareKeys.authKey. */
 export function channelId(authKey: Buffer, handshakeHash: Buffer): Buffer {
   return prove('channel', authKey, undefined, handshakeHash)
+}
+
+/** The id of a share's channel of holdings, the same on both sides. Key: ShareKeys.authKey. */
+export function holdingsId(authKey: Buffer, handshakeHash: Buffer): Buffer {
+  return prove('holdings', authKey, undefined, handshakeHash)
 }
 
 /** Proof in the handshake of a share's channel. Key: ShareKeys.authKey. */

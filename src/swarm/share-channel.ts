@@ -1,20 +1,20 @@
 // A share on a connection: one channel with the proof for that share in its handshake (X1), and over it certificates,
-// signed states and reports, and addresses of other members. Peers of earlier versions have no messages for reports:
-// protomux passes over a message whose number it does not know (Channel._recv), so they are told without being asked. It is what the rest of Shoal knows as a peer. A peer exists only once
+// signed states and reports, and addresses of other members. It is what the rest of Shoal knows as a peer. Peers of earlier
+// versions have no messages for reports: protomux passes over a message whose number it does not know (Channel._recv), so they
+// are told without being asked. A peer exists only once
 // both sides have verified each other's proof; a proof that does not hold ends the whole connection.
 //
 // Listeners must be attached while 'peer' is being emitted: the first messages may follow at once.
-import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type Protomux from 'protomux'
-import type { Channel, Encoding, Message } from 'protomux'
+import type { Channel, Message } from 'protomux'
 import { Allowance } from '../core/allowance.js'
 import type { DeviceId } from '../core/ids.js'
 import { MAX_ANSWER_BYTES, MAX_INQUIRY_BYTES } from '../core/inquiry.js'
 import { MAX_REPORT_BYTES } from '../core/report.js'
 import type { Grade, ShareKeys } from '../core/secret.js'
-import { type Decoded, Malformed } from '../core/violation.js'
+import type { Decoded } from '../core/violation.js'
 import {
   type ChallengeAnswer,
   type ChallengeMessage,
@@ -34,7 +34,7 @@ import {
   splitBuffers,
 } from './messages.js'
 import { bytesEncoding } from './mux.js'
-import { channelId, gradeProof, otherRole, PROOF_BYTES, sameProof, shareProof } from './proof.js'
+import { channelId } from './proof.js'
 import {
   decodeSequences,
   decodeWants,
@@ -42,6 +42,7 @@ import {
   encodeWants,
   type ReportSequence,
 } from './report-messages.js'
+import { gradeOf, type Handshake, handshakeEncoding, ownHandshake } from './share-handshake.js'
 
 const SHARE_PROTOCOL = 'shoal/share/1'
 /** A certificate is about 200 bytes. */
@@ -114,11 +115,6 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   close(reason: string): void
   /** Ends the connection and refuses the device for so long, in all shares. */
   ban(reason: string, forMs: number): void
-}
-
-interface Handshake {
-  readonly proof: Buffer
-  readonly grade: Buffer
 }
 
 export interface ShareChannelOptions {
@@ -314,7 +310,8 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
   /** Proves ourselves to the other side, as the one who opens first. */
   start(): void {
     this.#isStarted = true
-    this.#channel.open(this.#ownHandshake())
+    const { link, keys } = this.#options
+    this.#channel.open(ownHandshake(keys, link))
   }
 
   /** Leaves the share on this connection, which stays. */
@@ -331,17 +328,12 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
 
   #onOpen(remote: Handshake): void {
     const { link, keys } = this.#options
-    const remoteRole = otherRole(link.role)
-    if (!sameProof(shareProof(keys.authKey, remoteRole, link.handshakeHash), remote.proof)) {
+    const grade = gradeOf(remote, keys, link)
+    if (grade === undefined) {
       link.close('wrong proof for a share')
       return
     }
-    const { read } = keys
-    if (
-      read !== undefined &&
-      sameProof(gradeProof(read.stateKey, remoteRole, link.handshakeHash), remote.grade)
-    )
-      this.#grade = 'read'
+    this.#grade = grade
     if (!this.#isStarted) this.start()
     this.#isOpen = true
     this.#options.onPeer(this)
@@ -351,17 +343,6 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     if (this.#isClosed) return
     this.#finish('the other side left the share')
     this.#options.onLeft()
-  }
-
-  #ownHandshake(): Handshake {
-    const { link, keys } = this.#options
-    const proof = shareProof(keys.authKey, link.role, link.handshakeHash)
-    // Random bytes in the other case: who cannot check the grade cannot see it either.
-    const grade =
-      keys.read === undefined
-        ? randomBytes(PROOF_BYTES)
-        : gradeProof(keys.read.stateKey, link.role, link.handshakeHash)
-    return { proof, grade }
   }
 
   #addMessage(what: string, maxBytesEach: number, deliver: (list: Buffer[]) => void): Message<Buffer> {
@@ -404,22 +385,4 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     if (this.#isOpen) this.emit('close', reason)
     this.removeAllListeners()
   }
-}
-
-const handshakeEncoding: Encoding<Handshake> = {
-  preencode(state) {
-    state.end += 2 * PROOF_BYTES
-  },
-  encode(state, { proof, grade }) {
-    state.buffer!.set(proof, state.start)
-    state.buffer!.set(grade, state.start + PROOF_BYTES)
-    state.start += 2 * PROOF_BYTES
-  },
-  decode(state) {
-    if (state.end - state.start !== 2 * PROOF_BYTES)
-      throw new Malformed('bad-handshake', `share handshake of ${state.end - state.start} bytes`)
-    const bytes = Buffer.from(state.buffer!.subarray(state.start, state.end))
-    state.start = state.end
-    return { proof: bytes.subarray(0, PROOF_BYTES), grade: bytes.subarray(PROOF_BYTES) }
-  },
 }

@@ -68,6 +68,7 @@ describe('parseConfig', () => {
           useSyncTrash: true,
           overwriteChanges: false,
           followsReleases: false,
+          isOffsite: false,
           hardLinks: true,
           drift: [],
           onChange: [],
@@ -253,6 +254,16 @@ describe('parseConfig', () => {
       name: 'no number of releases to keep',
       text: one(', "releases": {"keep": 0}'),
       says: /shared_folders\[0\]\.releases\.keep: is 0, expected how many releases to keep, from 1 to 256/,
+    },
+    {
+      name: 'a promise of no copies',
+      text: one(', "copies": {"min": 0, "offsite": "2"}'),
+      says: /shared_folders\[0\]\.copies\.min: is 0, expected on how many devices, from 1 to 100/,
+    },
+    {
+      name: 'a promise that more are off-site than there are to be',
+      text: one(', "copies": {"min": 2, "offsite": 3}'),
+      says: /shared_folders\[0\]\.copies\.offsite: is more than "min", expected at most as many/,
     },
     {
       name: 'one share in two folders, even at two grades',

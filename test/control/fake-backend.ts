@@ -13,6 +13,7 @@ import type {
   StatusReport,
 } from '../../src/control/schema.js'
 import type { ConflictReport, ResolveReport, ResolveRequest } from '../../src/control/schema-conflicts.js'
+import type { StopReport, StopRequest } from '../../src/control/schema-copies.js'
 import type {
   AcknowledgeRequest,
   ArchiveExtraReport,
@@ -120,6 +121,7 @@ export function share(changes: Partial<ShareReport> = {}): ShareReport {
     drift: 0,
     driftDetail: { acknowledged: 0, restored: 0, replaced: 0, waiting: 0, nextRestore: null },
     hooks: [],
+    copies: null,
     problems: [],
     digest: 'd'.repeat(64),
     receivedBytes: 0,
@@ -328,6 +330,7 @@ export class FakeBackend implements ControlBackend {
     ...{ bytes: 1 << 30, confidence: 0.999, part: 0.001, mostMissing: 19, leastMissing: 0 },
     ...{ seconds: 12.25, slowestSeconds: 0.5, fetchedBytes: 0, paths: [] },
   }
+  stopReports: StopReport[] = []
   /** Awaited by scan, settle, approve and verify. */
   work: () => Promise<void> = async () => {}
 
@@ -511,6 +514,11 @@ export class FakeBackend implements ControlBackend {
     this.calls.push(`remove member ${device}`)
     const each = { dir: '/data/photos', grade: 'write' as const, lastSeen: '2026-11-20T18:02:03.000Z' }
     return { device, name: 'phone', shares: [{ ...each, records: 3, digestEqual: false }] }
+  }
+
+  async safeToStop({ share: at, timeoutMs }: StopRequest = {}): Promise<StopReport[]> {
+    this.calls.push(`safe to stop ${at ?? 'all'} ${timeoutMs}`)
+    return this.stopReports
   }
 
   async invites(): Promise<InviteReport[]> {

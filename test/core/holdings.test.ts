@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Bitfield } from '../../src/core/bitfield.js'
 import { availabilityOf, countHoldings, type FeedHoldings } from '../../src/core/holdings.js'
-import type { DeviceId } from '../../src/core/ids.js'
+import type { DeviceId, WriterId } from '../../src/core/ids.js'
 
 const [A, B] = ['aa', 'bb'] as DeviceId[]
 
@@ -15,7 +15,7 @@ function feed(
 ): FeedHoldings {
   const bits = (indices: readonly number[]): Uint8Array => Bitfield.of(indices).toWire(pieces)
   const entries = Object.entries(peers).map(([device, held]) => [device as DeviceId, bits(held)] as const)
-  return { own: bits(own), peers: new Map(entries), wanted }
+  return { writer: 'f0' as WriterId, own: bits(own), peers: new Map(entries), wanted }
 }
 
 test('counts are of pieces that somebody holds or this node wants; numbers that nobody needs do not count', () => {

@@ -58,6 +58,7 @@ function share(clockAheadMs: number | undefined): Share {
     problems: { list: () => [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }] },
     hooks: HOOKS,
     pausing: { pausedMs: undefined },
+    copies: { promise: undefined, counted: undefined },
     peers: [peer],
     isWriter: () => false,
     blindMembers: { all: () => [] },
@@ -70,11 +71,15 @@ function share(clockAheadMs: number | undefined): Share {
 const none = async (): Promise<never> => assert.fail('nobody asks for this')
 const FOLDERS: DaemonView['folders'] = { list: async () => [], add: none, change: none, remove: none }
 
-function backendOf(clockAheadMs: number | undefined, peerExpirationDays: number): ControlBackend {
+function backendOf(
+  clockAheadMs: number | undefined,
+  peerExpirationDays: number,
+  shares: () => readonly Share[] = () => [share(clockAheadMs)],
+): ControlBackend {
   return daemonBackend({
     name: 'here',
     device: () => DEVICES[0],
-    shares: () => [share(clockAheadMs)],
+    shares,
     rates: new RateLimits({ downloadLimit: 0, uploadLimit: 0, rateLimitLocalPeers: false }),
     limits: () => ({ peerExpirationDays, maxTimeDiffMs: 600_000 }),
     started: async () => undefined,
@@ -137,4 +142,18 @@ test('hooks are told with their last run, and run by their number', async () => 
   await backend.runHooks({ hook: 1 })
   assert.deepEqual(asked, [undefined, 1])
   await assert.rejects(backend.runHooks({ hook: 2 }), { code: 'NOT_FOUND' })
+})
+
+test('a folder that is named is the one that is meant, whatever place it has by then', async () => {
+  const paused: string[] = []
+  const at = (dir: string): Share =>
+    ({ dir, pausing: { pause: async () => void paused.push(dir) } }) as unknown as Share
+  let shares = [at('/srv/added'), at('/srv/kept')]
+  const backend = backendOf(undefined, 0, () => shares)
+  shares = shares.slice(1)
+  await backend.pause({ share: '/srv/kept' })
+  await assert.rejects(backend.pause({ share: '/srv/added' }), { code: 'NOT_FOUND' })
+  await assert.rejects(backend.pause({ share: 1 }), { code: 'NOT_FOUND' })
+  await backend.pause({ share: 0 })
+  assert.deepEqual(paused, ['/srv/kept', '/srv/kept'])
 })

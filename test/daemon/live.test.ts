@@ -40,7 +40,7 @@ function shareWith(
     dir: '/srv',
     blindMembers: { all: () => [] },
     state: 'syncing',
-    index: { counts: { needFiles, needBytes: 40 } },
+    index: { counts: { needFiles, needBytes: 40 }, feeds: { all: () => [] } },
     holding: HOLDING,
     exchange: {
       stats: () => ({

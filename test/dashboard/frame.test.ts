@@ -31,11 +31,11 @@ const DIALOGS: readonly Dialog[] = [
       title: `Keep this of ${'long/'.repeat(40)}?`,
       lines: ['word '.repeat(60), 'x'.repeat(200)],
     },
-    order: { type: 'rescan', daemon: '', share: 0 },
+    order: { type: 'rescan', daemon: '', share: '/data/photos' },
   },
   {
     ...{ type: 'ask', title: 'Acknowledge?', lines: ['why'], label: 'Reason', text: 'because '.repeat(50) },
-    orderOf: () => ({ type: 'rescan', daemon: '', share: 0 }),
+    orderOf: () => ({ type: 'rescan', daemon: '', share: '/data/photos' }),
   },
 ]
 
@@ -195,7 +195,7 @@ describe('conflicts and drift', () => {
   it('keep both versions in sight while it is asked what to keep', () => {
     const dialog: Dialog = {
       ...{ type: 'confirm', title: 'Keep this?', lines: ['It stays.'] },
-      order: { type: 'rescan', daemon: '', share: 0 },
+      order: { type: 'rescan', daemon: '', share: '/data/photos' },
     }
     for (const [columns, rows] of SIZES) {
       const text = shown(busyWorld(), 'conflicts', columns, rows, { dialog }).join('\n')

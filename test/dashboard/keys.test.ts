@@ -106,7 +106,12 @@ describe('orders', () => {
       {
         type: 'order',
         order: {
-          ...{ type: 'resolve', daemon: LAPTOP, share: 0, copy: 'notes/plan.md.conflict-phone-20261121' },
+          ...{
+            type: 'resolve',
+            daemon: LAPTOP,
+            share: '/data/photos',
+            copy: 'notes/plan.md.conflict-phone-20261121',
+          },
           ...{ keep: 'this', id: '0123456789abcdef' },
         },
       },
@@ -123,7 +128,13 @@ describe('orders', () => {
     assert.deepEqual(typed('7ait is q<backspace>meant<enter>').effects, [
       {
         type: 'order',
-        order: { type: 'acknowledge', daemon: LAPTOP, share: 1, path: 'etc/motd', reason: 'it is meant' },
+        order: {
+          type: 'acknowledge',
+          daemon: LAPTOP,
+          share: '/data/music',
+          path: 'etc/motd',
+          reason: 'it is meant',
+        },
       },
     ])
   })
@@ -142,10 +153,10 @@ describe('orders', () => {
 
   it('pause after a yes, go on and look through at once', () => {
     assert.deepEqual(typed('1py').effects, [
-      { type: 'order', order: { type: 'pause', daemon: LAPTOP, share: 0 } },
+      { type: 'order', order: { type: 'pause', daemon: LAPTOP, share: '/data/photos' } },
     ])
     assert.deepEqual(typed('1<down>c').effects, [
-      { type: 'order', order: { type: 'rescan', daemon: LAPTOP, share: 1 } },
+      { type: 'order', order: { type: 'rescan', daemon: LAPTOP, share: '/data/music' } },
     ])
   })
 

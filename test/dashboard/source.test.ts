@@ -112,7 +112,7 @@ describe('a source', () => {
 describe('orders', () => {
   it('become the calls that they say, and tell what was done', async () => {
     const backend = new FakeBackend()
-    const at = { daemon: '/a', share: 1 }
+    const at = { daemon: '/a', share: '/data/music' }
     const orders: readonly Order[] = [
       { type: 'acknowledge', ...at, path: 'etc/motd', reason: 'meant' },
       { type: 'withdraw', ...at, path: 'etc/motd' },
@@ -124,11 +124,11 @@ describe('orders', () => {
     const said: string[] = []
     for (const order of orders) said.push(await carryOut(backend as unknown as OrderClient, order))
     assert.deepEqual(backend.calls.slice(0, 5), [
-      'acknowledge 1 etc/motd 2592000000 meant',
-      'withdraw 1 etc/motd',
-      'archive-extra 1 x',
-      'restore 1 y',
-      'approve 1',
+      'acknowledge /data/music etc/motd 2592000000 meant',
+      'withdraw /data/music etc/motd',
+      'archive-extra /data/music x',
+      'restore /data/music y',
+      'approve /data/music',
     ])
     assert.equal(said[0], 'etc/motd is acknowledged for 30 days')
     assert.equal(said[3], 'y is as the share says')

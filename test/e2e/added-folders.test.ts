@@ -90,7 +90,7 @@ describe('folders that are added while the daemon runs', () => {
   })
 
   it('change their settings, and are there again after a restart, the secret in a file of its own', async () => {
-    await anna.client.changeShare({ share: 1, useSyncTrash: false })
+    await anna.client.changeShare({ share: more(anna), useSyncTrash: false })
     await comes(more(ben, 'a.txt'), 'from anna')
     fs.writeFileSync(more(ben, 'c.txt'), 'one')
     await comes(more(anna, 'c.txt'), 'one')

@@ -44,6 +44,28 @@ test('who is in sync holds all that we hold, and what is wanted counts though no
   await net.end()
 })
 
+test('what a peer says when it is asked for all counts, until it is withdrawn', async () => {
+  const net = new Net()
+  const [one, other] = [net.node({ holds: range(5) }), net.node({ holds: [4] })]
+  await net.connect(one, other)
+  const held = (): number | undefined => countHoldings(one.exchange.holdings(NOBODY)).peers.get(testDevice(2))
+  await until('the channel is open', () => held() === 1)
+  // From elsewhere: of what we hold, it tells us nothing.
+  other.exchange.have(writer, [0, 1, 2, 3])
+  assert.equal(held(), 1)
+  const [{ have } = assert.fail()] = other.exchange.own()
+  one.exchange.learn(testDevice(2), new Map([[writer, have]]))
+  assert.equal(held(), 5)
+  other.exchange.lost(writer, [2])
+  await until('the loss is known', () => held() === 4)
+  // Asked again, it says less: nothing is kept of before.
+  one.exchange.learn(testDevice(2), new Map([[writer, Uint8Array.of(0x80)]]))
+  assert.equal(held(), 2)
+  one.exchange.learn(testDevice(2), new Map())
+  assert.equal(held(), 1)
+  await net.end()
+})
+
 test('a peer that waits for a slot is choked', async () => {
   const net = new Net()
   const seed = net.node({ holds: range(5), uploadSlots: 0 })

@@ -172,7 +172,7 @@ export async function setFolderPreferences(host: LegacyHost, parameters: Paramet
   const isSame = Object.entries(asked).every(([name, value]) => before[name as keyof typeof asked] === value)
   if (!isSame) {
     mustBeAdded(report)
-    await host.backend.changeShare({ share: report.share!, ...asked })
+    await host.backend.changeShare({ share: found.dir, ...asked })
   }
   return preferencesOf(settingsOf(await reportOf(host, found)))
 }
@@ -188,7 +188,7 @@ export async function setFolderHosts(host: LegacyHost, parameters: Parameters): 
   const report = await reportOf(host, found)
   if (JSON.stringify(settingsOf(report).knownHosts) !== JSON.stringify(knownHosts)) {
     mustBeAdded(report)
-    await host.backend.changeShare({ share: report.share!, knownHosts }).catch((thrown: unknown) => {
+    await host.backend.changeShare({ share: found.dir, knownHosts }).catch((thrown: unknown) => {
       throw isCode(thrown, 'CONFIG_INVALID') ? wrong('hosts', 'host:port,host:port,...') : thrown
     })
   }

@@ -43,6 +43,12 @@ export interface BookOptions {
   readonly chunksATurn?: number
 }
 
+export interface LivePiece extends PieceInfo {
+  readonly writer: WriterId
+  /** Its number there. */
+  readonly index: number
+}
+
 /** What a look through all pieces found. */
 export interface Survey {
   /** Pieces in the vault that nothing kept needs any more, with every number they were announced under. */
@@ -278,6 +284,20 @@ export class BlindBook {
     if (this.#horizonMs < horizonMs) this.#isStale = true
     if (this.#horizonMs > horizonMs) dead.push(...(await this.#beyond(horizonMs, this.#horizonMs)))
     return { dead, isComplete: true }
+  }
+
+  /** What is live, here or not, some at a time: each piece once, by its first ref. What changes meanwhile may be in it or not. */
+  *live(): Generator<readonly LivePiece[]> {
+    const { index } = this.#o
+    const needed = this.#needs()
+    for (const { number: feed, writer } of index.feeds.all())
+      for (const { pieces } of index.piecesOf(feed))
+        yield pieces.flatMap(({ id, number, length }) => {
+          const refs = index.refsOf(id)
+          const isFirst = refs[0]?.feed === feed && refs[0].index === number
+          if (!isFirst || needed(refs) !== Number.POSITIVE_INFINITY) return []
+          return [{ id, length, writer, index: number }]
+        })
   }
 
   stop(): void {

@@ -1,5 +1,6 @@
 // What a blind share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { CopiesPromise } from '../../core/copies.js'
 import type { Retention } from '../../core/retention.js'
 import type { Secret, ShareKeys } from '../../core/secret.js'
 import type { FeedStore } from '../../feed/store.js'
@@ -22,8 +23,10 @@ export interface BlindShareOptions {
   readonly scrubEveryMs: number
   /** What of the past is kept. */
   readonly history: Retention
-  /** Whether it stands somewhere else, as its owner says. */
-  readonly offsite: boolean
+  /** What is promised of every piece; undefined: nothing. */
+  readonly copies: CopiesPromise | undefined
+  /** Whether this device says of itself that it is off-site. */
+  readonly isOffsite: boolean
   readonly rates: RateLimits
   readonly deviceName: string
   readonly identity: Identity

@@ -6,8 +6,7 @@
 // B3. What can be rebuilt is: with the database lost, the vault and its feeds are taken over again and nothing is fetched.
 import { randomBytes } from 'node:crypto'
 import path from 'node:path'
-import { isBlindState } from '../../core/blind-state.js'
-import { ShoalError, toShoalError } from '../../core/error.js'
+import { ShoalError } from '../../core/error.js'
 import { formatHead, headTag } from '../../core/head.js'
 import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Standing } from '../../core/inquiry.js'
@@ -27,22 +26,22 @@ import { Inquiries } from '../share/inquiries.js'
 import { ShareMeta } from '../share/meta.js'
 import { ProblemBook } from '../share/problems.js'
 import { ShareRoot } from '../share/root.js'
-import { ShareObserver } from '../share/share-observer.js'
+import { observedBlind, ShareObserver } from '../share/share-observer.js'
 import { type ShareState, tablePrefix } from '../share/share-options.js'
 import { SharePeers } from '../share/share-peers.js'
 import type { BlindCounts } from './blind-book.js'
+import { BlindCopies } from './blind-copies.js'
+import { meetBlind } from './blind-meeting.js'
 import { BlindMembers } from './blind-members.js'
 import type { BlindShareOptions } from './blind-options.js'
 import { EarlyCertificates } from './early-certificates.js'
 import { Keeping } from './keeping.js'
 import { PassedStates } from './passed-states.js'
+import { VaultOpening } from './vault-opening.js'
 import { VaultPieces } from './vault-pieces.js'
 
 /** Pieces asked for and not complete. */
 const IN_FLIGHT_BYTES = 16 << 20
-const VAULT_META = 'vault.json'
-/** Between two tries to open a vault whose bucket does not answer. */
-const OPEN_AGAIN_MS = 30_000
 const SETTLE_POLL_MS = 20
 const NOTHING = { pieces: 0, bytes: 0 }
 const NO_COUNTS: BlindCounts = { live: NOTHING, missing: NOTHING, past: NOTHING, missingPast: NOTHING }
@@ -59,6 +58,8 @@ export class BlindShare {
   readonly observer: ShareObserver
   /** Looking for damage in the vault. */
   readonly scrub: VaultScrub
+  /** What counts as a copy here, and whether this device may be powered off. */
+  readonly copies: BlindCopies
   readonly #auditee: Auditee
   readonly #o: BlindShareOptions
   readonly #log: Log
@@ -66,23 +67,20 @@ export class BlindShare {
   readonly #root: ShareRoot
   readonly #peers: SharePeers
   readonly #onFatal: (thrown: unknown) => void
-  readonly #early: EarlyCertificates<SharePeer>
-  #keeping: Keeping | undefined
-  #opening: Promise<void> | undefined
-  #openTimer: NodeJS.Timeout | undefined
+  readonly #opening: VaultOpening
+  #settings: Pick<BlindShareOptions, 'copies' | 'isOffsite'>
   #halted: string | undefined
   #stopped = false
-  readonly #stopping = new AbortController()
 
   /** `onFatal`: something that should not happen has ended it. SHARE_UNUSABLE. */
   constructor(options: BlindShareOptions, onFatal: (thrown: unknown) => void) {
     this.#o = options
     this.#onFatal = onFatal
+    this.#settings = options
     const { keys, dir, database, identity, nowMs, rates } = options
     const { device, secretKey } = identity.device
     const { shareId, blindStateKey } = keys
     const log = options.log.child({ dir })
-    this.#early = new EarlyCertificates(shareId, keys.publicKey)
     this.#log = log
     // Apart from what a share that can be read keeps: somebody may have been given the read secret since.
     const prefix = `${tablePrefix(shareId)}blind:`
@@ -94,12 +92,21 @@ export class BlindShare {
       this.observer.problem(problem, isThere)
       this.#changed()
     })
-    const source = new VaultPieces({ index: this.index, vault: () => this.#keeping?.vault })
+    this.#opening = new VaultOpening({
+      ...{ meta: this.#meta, problems: this.problems, log, onFatal },
+      early: new EarlyCertificates(shareId, keys.publicKey),
+      openStorage: options.openStorage,
+      open: (storage) => this.#openIn(storage),
+      isHalted: () => this.#halted !== undefined,
+      halt: (reason) => this.#halt(reason),
+      onOpen: () => this.#changed(),
+    })
+    const source = new VaultPieces({ index: this.index, vault: () => this.keeping?.vault })
     const fail = (thrown: unknown): void => this.#fail(thrown)
     this.#auditee = new Auditee({ source, own: device, shareId, log, fail })
     this.scrub = new VaultScrub({
       ...{ database, prefix, nowMs, log, fail, everyMs: options.scrubEveryMs },
-      vault: () => this.#keeping?.vault,
+      vault: () => this.keeping?.vault,
       note: (fact) => this.observer.note(fact),
     })
     this.exchange = new Exchange({
@@ -131,12 +138,26 @@ export class BlindShare {
       settle: async () => this.#mustRun(),
       standing: () => this.standing,
     })
+    this.copies = new BlindCopies(
+      {
+        ...{ authKey: keys.authKey, log },
+        isOffsite: () => this.#settings.isOffsite,
+        promise: () => this.#settings.copies,
+        isStopped: () => this.#stopped,
+      },
+      this,
+    )
+    const { exchange, copies, passedStates, blindMembers, inquiries } = this
+    const meeting = {
+      ...{ exchange, copies, passedStates, blindMembers, inquiries },
+      ...{ opening: this.#opening, auditee: this.#auditee },
+    }
     this.#peers = new SharePeers({
       ...{ meta: this.#meta, log, nowMs },
       note: (fact) => this.observer.note(fact),
-      meet: (peer) => this.#meet(peer),
+      meet: (peer) => meetBlind(peer, meeting),
       left: (peer) => {
-        this.#early.delete(peer)
+        this.#opening.left(peer)
         this.#seen(peer.device)
       },
     })
@@ -170,14 +191,14 @@ export class BlindShare {
 
   /** Whether the vault is open and was looked through since the start. */
   get hasScanned(): boolean {
-    return this.#keeping !== undefined
+    return this.keeping !== undefined
   }
 
   get state(): ShareState {
     if (this.#halted !== undefined) return 'halted'
     if (this.#peers.pausedMs !== undefined) return 'paused'
-    if (this.#keeping === undefined) return 'scanning'
-    return this.#keeping.isAtRest ? 'idle' : 'syncing'
+    if (this.keeping === undefined) return 'scanning'
+    return this.keeping.isAtRest ? 'idle' : 'syncing'
   }
 
   /** Where this device stands, for those who ask: at rest once it holds all that is live of what it has heard of. */
@@ -192,22 +213,22 @@ export class BlindShare {
   }
 
   get counts(): BlindCounts {
-    return this.#keeping?.book.counts ?? NO_COUNTS
+    return this.keeping?.book.counts ?? NO_COUNTS
   }
 
   /** Undefined until the vault is open. */
   get vaultStats(): VaultStats | undefined {
-    return this.#keeping?.vault.stats()
+    return this.keeping?.vault.stats()
   }
 
   /** The vault while it is open and the share is not halted. */
   get keeping(): Keeping | undefined {
-    return this.#keeping
+    return this.#opening.keeping
   }
 
   /** How far the share is read and durable here (core/head.ts). */
   get head(): string {
-    return formatHead(headTag(this.shareId), this.#keeping?.feeds.view ?? [])
+    return formatHead(headTag(this.shareId), this.keeping?.feeds.view ?? [])
   }
 
   hasMember(device: DeviceId): boolean {
@@ -235,7 +256,7 @@ export class BlindShare {
   async start(): Promise<void> {
     this.observer.start()
     this.scrub.start()
-    this.#openSoon()
+    this.#opening.soon()
   }
 
   /** Takes part in the swarm; peers come and go from now on. */
@@ -250,6 +271,13 @@ export class BlindShare {
 
   setKnownHosts(hosts: readonly string[]): void {
     this.#peers.setKnownHosts(hosts)
+  }
+
+  /** Other settings, from now on. */
+  adjust(settings: Pick<BlindShareOptions, 'scrubEveryMs' | 'copies' | 'isOffsite'>): void {
+    this.scrub.everyMs = settings.scrubEveryMs
+    this.#settings = settings
+    this.#changed()
   }
 
   /** How it stands with the bucket that the vault lies in. */
@@ -269,17 +297,17 @@ export class BlindShare {
   /** Counts what is held anew. */
   async scan(): Promise<void> {
     this.#mustRun()
-    await this.#opening
-    this.#keeping?.keeper.renew()
+    await this.#opening.settled()
+    this.keeping?.keeper.renew()
     await this.settle()
   }
 
   /** Resolves when what is known of the feeds is read and counted. */
   async settle(): Promise<void> {
     this.#mustRun()
-    await this.#opening
+    await this.#opening.settled()
     for (;;) {
-      const keeping = this.#keeping
+      const keeping = this.keeping
       if (this.#stopped || keeping === undefined) return
       if (keeping.isStuck || (!keeping.feeds.isBehind && keeping.keeper.isAtRest)) return
       await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS))
@@ -296,67 +324,27 @@ export class BlindShare {
     this.#halted = undefined
     this.#meta.hasVault = false
     this.problems.clear('share', '')
-    this.#openSoon()
+    this.#opening.soon()
     this.observer.poke()
   }
 
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    this.#stopping.abort(new Error('the share stops'))
-    clearTimeout(this.#openTimer)
+    this.#opening.stop()
     this.observer.stop()
     await this.#peers.close()
     this.blindMembers.stop()
     this.inquiries.stop()
+    this.copies.talk.stop()
     this.exchange.close()
     await Promise.all([this.scrub.stop(), this.#auditee.stop()])
-    await this.#opening
-    await this.#keeping?.stop()
+    await this.#opening.close()
   }
 
-  #openSoon(): void {
-    if (this.#halted !== undefined || this.#opening !== undefined || this.#stopped) return
-    this.#opening = this.#open()
-      .catch((thrown: unknown) => {
-        if (this.#stopped) return this.#log.debug({ err: thrown }, 'stopped while the vault was opened')
-        const { code, message } = toShoalError(thrown)
-        if (code === 'SHARE_UNUSABLE' || code === 'STORAGE_LOCKED' || code === 'IO') this.#halt(message)
-        else if (code === 'BUCKET_UNREACHABLE' || code === 'BUCKET_REFUSED') this.#openLater(code, message)
-        else this.#onFatal(thrown)
-      })
-      .finally(() => {
-        this.#opening = undefined
-      })
-  }
-
-  /** A bucket may answer again, and its owner may put right what is wrong with it. */
-  #openLater(code: string, message: string): void {
-    if (this.#stopped) return
-    this.problems.set('vault', '', code, `${message}; it is tried again`)
-    this.#log.warn({ code, reason: message }, 'cannot open the vault yet')
-    this.#openTimer = setTimeout(() => this.#openSoon(), OPEN_AGAIN_MS).unref()
-  }
-
-  async #open(): Promise<void> {
-    const storage = await this.#o.openStorage()
-    try {
-      await this.#openIn(storage)
-    } catch (thrown) {
-      // Whoever tries again opens it anew.
-      await storage.close()
-      throw thrown
-    }
-  }
-
-  async #openIn(storage: PackStorage): Promise<void> {
+  #openIn(storage: PackStorage): Promise<Keeping> {
     const { keys, database, feeds: store, nowMs } = this.#o
-    // Without it, what peers lack would be fetched again as if this were a new vault, and nobody would know that it is not.
-    if (this.#meta.hasVault && (await storage.getMeta(VAULT_META)) === undefined) {
-      await storage.close()
-      return this.#halt(`there is no ${VAULT_META} any more; is the disk mounted?`)
-    }
-    const keeping = await Keeping.open({
+    return Keeping.open({
       ...{ keys, storage, database, store, nowMs, index: this.index, exchange: this.exchange },
       ...{ problems: this.problems, log: this.#log },
       vaultPrefix: `${tablePrefix(this.shareId)}vault:`,
@@ -364,41 +352,14 @@ export class BlindShare {
       peers: () => this.#peers.connected,
       onChange: () => this.#changed(),
       fail: (thrown) => this.#fail(thrown),
-      signal: this.#stopping.signal,
+      signal: this.#opening.signal,
     })
-    this.problems.clear('vault', '')
-    this.#meta.hasVault = true
-    this.#keeping = keeping
-    for (const [peer, list] of this.#early.take()) keeping.feeds.receive(peer, list)
-    this.#changed()
-  }
-
-  #meet(peer: SharePeer): void {
-    peer.on('certificates', (list) => {
-      if (this.#keeping !== undefined) return this.#keeping.feeds.receive(peer, list)
-      this.#early.add(peer, list)
-    })
-    peer.on('states', (list) => {
-      this.blindMembers.receive(peer, list.filter(isBlindState))
-      this.passedStates.receive(
-        peer,
-        list.filter((bytes) => !isBlindState(bytes)),
-      )
-    })
-    peer.on('inquiries', (list) => this.inquiries.receiveInquiries(peer, list))
-    peer.on('answers', (list) => this.inquiries.receiveAnswers(peer, list))
-    this.#auditee.attach(peer)
-    this.exchange.attach(peer)
-    this.#keeping?.feeds.greet(peer)
-    this.passedStates.greet(peer)
-    this.blindMembers.greet(peer)
-    this.inquiries.greet(peer)
   }
 
   #describe(): ReturnType<NonNullable<ConstructorParameters<typeof BlindMembers>[0]['own']>['describe']> {
     const { live, missing, past } = this.counts
     return {
-      feeds: this.#keeping?.feeds.view ?? [],
+      feeds: this.keeping?.feeds.view ?? [],
       pieces: live.pieces,
       bytes: live.bytes,
       missingPieces: missing.pieces,
@@ -406,7 +367,7 @@ export class BlindShare {
       pastPieces: past.pieces,
       pastBytes: past.bytes,
       problems: this.problems.size,
-      offsite: this.#o.offsite,
+      offsite: this.#settings.isOffsite,
     }
   }
 
@@ -438,19 +399,5 @@ export class BlindShare {
     if (this.#stopped) return
     this.#log.error({ err: thrown }, 'share stopped by an unexpected error')
     this.#onFatal(thrown)
-  }
-}
-
-/** What is told of a blind share's doings: how it stands. It knows no paths. */
-function observedBlind(share: BlindShare): ConstructorParameters<typeof ShareObserver>[0]['share'] {
-  return {
-    get state() {
-      return share.state
-    },
-    copies: new Set(),
-    driftCount: 0,
-    openDrift: 0,
-    drifted: () => [],
-    isWanted: () => false,
   }
 }

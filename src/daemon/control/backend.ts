@@ -1,6 +1,7 @@
 // What the control API tells of a running daemon and does to it: the calls of all resources, put together.
 import type { ControlBackend } from '../../control/calls.js'
 import { conflictCalls } from './conflict-calls.js'
+import { copyCalls } from './copy-calls.js'
 import { driftCalls } from './drift-calls.js'
 import { entryCalls } from './entry-calls.js'
 import { folderCalls } from './folder-calls.js'
@@ -21,6 +22,7 @@ export function daemonBackend(view: DaemonView): ControlBackend {
     ...shareCalls(view),
     ...memberCalls(view),
     ...conflictCalls(view),
+    ...copyCalls(view),
     ...driftCalls(view),
     ...folderCalls(view),
     ...releaseCalls(view),

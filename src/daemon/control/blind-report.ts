@@ -19,7 +19,7 @@ export function holdsAll(share: AnyShare, { state }: BlindMember): boolean {
 }
 
 /** How far a share is read here, without feeds that nobody can follow any more. */
-function viewOf(share: AnyShare): FeedView {
+export function viewOf(share: AnyShare): FeedView {
   if (share.grade !== 'blind') return openView(share.index.feeds.all())
   const closed = closedOf(share)
   return (share.keeping?.feeds.view ?? []).filter(([writer]) => !closed.has(writer))
@@ -77,6 +77,7 @@ export function blindShareReport(
     sentBytes: uploadedBytes,
     head: share.head,
     hooks: [],
+    copies: null,
     members,
     blind: blindReport(share),
   }

@@ -13,8 +13,10 @@ import {
 import { type Availability, availabilityOf, countHoldings, type HoldingCounts } from '../../core/holdings.js'
 import type { DeviceId } from '../../core/ids.js'
 import { type AnyShare, isBlind } from '../any-share.js'
+import { blindHoldingOurs, holdingOurs } from '../copies/holding-ours.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
+import { viewOf } from './blind-report.js'
 import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
 import { anyShareAt, type DaemonView, isoTime, sharesOf } from './view.js'
 
@@ -44,7 +46,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
     }: AvailabilityRequest): Promise<AvailabilityReport> {
       const share = await anyShareAt(view, at)
       const found = availabilities.of(share, width, () =>
-        availabilityOf(share.exchange.holdings(holdingOurs(peerFacts(share))), width),
+        availabilityOf(share.exchange.holdings(holdersOf(share)), width),
       )
       return { dir: share.dir, ...found }
     },
@@ -70,7 +72,7 @@ function shareLive(share: AnyShare, counts: OncePerSecond<HoldingCounts>): Share
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
   const pieces = counts.of(share, facts.length, () =>
-    countHoldings(share.exchange.holdings(holdingOurs(facts))),
+    countHoldings(share.exchange.holdings(holdersOf(share))),
   )
   const { tasks, count: transferCount } = isBlind(share) ? NO_TRANSFERS : share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(
@@ -101,8 +103,12 @@ function needsOf(share: AnyShare): { readonly needFiles: number; readonly needBy
   return { needFiles: pieces, needBytes: bytes }
 }
 
-function holdingOurs(facts: readonly PeerFacts[]): ReadonlySet<DeviceId> {
-  return new Set(facts.flatMap(({ peer, holdsOurs }) => (holdsOurs ? [peer.device] : [])))
+/** Peers of whom it is known, beside their bitfields, that they hold all that this device holds. */
+function holdersOf(share: AnyShare): ReadonlySet<DeviceId> {
+  const { peers, blindMembers } = share
+  const facts = { peers, blindMembers, view: viewOf(share) }
+  if (isBlind(share)) return blindHoldingOurs(facts)
+  return holdingOurs({ ...facts, holding: share.holding, members: share.members })
 }
 
 function peerLive({ peer, report, traffic, needs }: PeerFacts, counts: HoldingCounts): PeerLive {

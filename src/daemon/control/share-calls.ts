@@ -18,6 +18,7 @@ import { type AnyShare, isBlind } from '../any-share.js'
 import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
 import type { Share } from '../share/share.js'
 import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
+import { copiesReport } from './copy-calls.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -139,6 +140,7 @@ function shareReport(
     sentBytes: uploadedBytes,
     head: share.head,
     hooks: share.hooks.views().map(hookReport),
+    copies: copiesReport(share),
     members: [...memberReports(share, limits, nowMs), ...blindMemberReports(share, limits, nowMs)],
     blind: null,
   }

@@ -1,6 +1,7 @@
 // What the calls of the control API (src/control/calls.ts) see of a running daemon.
 // While the daemon starts over as another device (F4) it has no shares; a call waits for them, for else it would say that
 // there is nothing to sync, which to a script means that all is in sync.
+import type { ShareRef } from '../../control/route.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
@@ -39,20 +40,26 @@ export async function readableOf(view: Pick<DaemonView, 'shares' | 'started'>): 
   return (await sharesOf(view)).filter(isReadable)
 }
 
-/** A share by its place in the configuration. NOT_FOUND. */
-export async function anyShareAt(view: DaemonView, at: number): Promise<AnyShare> {
-  const share = (await sharesOf(view))[at]
-  if (share === undefined) throw new ShoalError('NOT_FOUND', `there is no share ${at} in this configuration`)
-  return share
+/** A share by its place or its folder. NOT_FOUND. */
+export async function anyShareAt(view: DaemonView, at: ShareRef): Promise<AnyShare> {
+  const share = named(await sharesOf(view), at)
+  if (share !== undefined) return share
+  const what =
+    typeof at === 'number' ? `there is no share ${at} in this configuration` : `${at} is not served`
+  throw new ShoalError('NOT_FOUND', what)
 }
 
 /** The same of one that is to be read. NOT_FOUND, BLIND. */
-export async function shareAt(view: DaemonView, at: number): Promise<Share> {
+export async function shareAt(view: DaemonView, at: ShareRef): Promise<Share> {
   return mustBeReadable(await anyShareAt(view, at))
 }
 
-/** The share at a place in the configuration, or all. NOT_FOUND. */
-export async function oneOrAllOf(view: DaemonView, at: number | undefined): Promise<readonly AnyShare[]> {
+function named<T extends { readonly dir: string }>(shares: readonly T[], at: ShareRef): T | undefined {
+  return typeof at === 'number' ? shares[at] : shares.find(({ dir }) => dir === at)
+}
+
+/** One share, or all. NOT_FOUND. */
+export async function oneOrAllOf(view: DaemonView, at: ShareRef | undefined): Promise<readonly AnyShare[]> {
   return at === undefined ? sharesOf(view) : [await anyShareAt(view, at)]
 }
 

@@ -64,6 +64,18 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   shoal_vault_dead_bytes: gauge('Bytes of them that compaction brings back', 'share'),
   shoal_vault_packs: gauge('Packs of a vault', 'share'),
 
+  shoal_copies_promised: gauge(
+    'On how many devices everything is to be (copies); kind is all or offsite',
+    'share',
+    'kind',
+  ),
+  shoal_copies_short_pieces: gauge(
+    'Pieces on fewer connected devices than promised, this one counted; kind is all, offsite or none: on no device',
+    'share',
+    'kind',
+  ),
+  shoal_copies_short_bytes: gauge('Their bytes', 'share', 'kind'),
+  shoal_copies_counted_timestamp_seconds: gauge('When copies were counted last, seconds since 1970', 'share'),
   shoal_hook_failed: gauge('1: the last run of the hook failed', 'share', 'hook'),
   shoal_hook_pending_paths: gauge('Changed paths that the hook has not been run for', 'share', 'hook'),
 

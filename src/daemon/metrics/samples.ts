@@ -96,6 +96,7 @@ function shareSamples(share: ShareReport): Sample[] {
     ...scrubSamples(share),
     ...problemSamples(share),
     ...vaultSamples(share),
+    ...copySamples(share),
     ...share.hooks.flatMap((hook) => {
       const ofHook = { ...labels, hook: String(hook.number) }
       const hasFailed = hook.state === 'failed' || hook.state === 'retrying'
@@ -136,6 +137,31 @@ function vaultSamples({ dir, blind }: ShareReport): Sample[] {
     sample('shoal_vault_bytes', blind.vaultBytes, { share: dir }),
     sample('shoal_vault_dead_bytes', blind.deadBytes, { share: dir }),
     sample('shoal_vault_packs', blind.packs, { share: dir }),
+  ]
+}
+
+/** Of a share that promises copies. */
+function copySamples({ dir, copies }: ShareReport): Sample[] {
+  if (copies === null) return []
+  const { min, offsite, counted } = copies
+  const of = (kind: string): Labels => ({ share: dir, kind })
+  const promised = [
+    sample('shoal_copies_promised', min, of('all')),
+    sample('shoal_copies_promised', offsite, of('offsite')),
+  ]
+  if (counted === null) return promised
+  const kinds = [
+    ['all', counted.belowMin],
+    ['offsite', counted.belowOffsite],
+    ['none', counted.none],
+  ] as const
+  return [
+    ...promised,
+    ...kinds.flatMap(([kind, { pieces, bytes }]) => [
+      sample('shoal_copies_short_pieces', pieces, of(kind)),
+      sample('shoal_copies_short_bytes', bytes, of(kind)),
+    ]),
+    sample('shoal_copies_counted_timestamp_seconds', Date.parse(counted.at) / 1000, { share: dir }),
   ]
 }
 
@@ -224,10 +250,18 @@ function meterSamples(
     ...[...instruments.changeToApplied].map(([origin, durations]) =>
       sample('shoal_change_latency_seconds', durations, {
         ...labels,
-        origin: origin === OTHER_ORIGINS ? OTHERS : origin,
+        origin: origin === OTHER_ORIGINS ? OTHERS : originLabel(origin),
       }),
     ),
   ]
+}
+
+/** Names that would be taken for what is put together; what stands before one tells it from all other names, too. */
+const LIKE_OTHERS = /^(?:device )*\(others\)$/
+
+/** Of a device's name, which is its own choice: no series may be there twice. */
+function originLabel(name: string): string {
+  return LIKE_OTHERS.test(name) ? `device ${name}` : name
 }
 
 /** Of a device id. */

@@ -38,6 +38,11 @@ export class IndexNews {
     })
   }
 
+  /** Everybody concerned is told now of all that has changed. */
+  tellNow(): void {
+    if (!this.#stopped) this.#tell()
+  }
+
   /** Nobody is told anything after this. */
   stop(): void {
     this.#stopped = true

@@ -4,6 +4,7 @@ import type { Exchange } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { Auditee } from '../audit/auditee.js'
 import type { BlindMembers } from '../blind/blind-members.js'
+import type { HoldingsTalk } from '../copies/holdings-talk.js'
 import type { ShareContext } from './context.js'
 import type { Hearing } from './hearing.js'
 import type { Inquiries } from './inquiries.js'
@@ -18,6 +19,7 @@ export interface MeetingParts {
   readonly reports: Reports
   readonly inquiries: Inquiries
   readonly auditee: Auditee
+  readonly holdings: () => HoldingsTalk
   readonly hearing: Hearing
   readonly feeds: () => ShareFeeds
   readonly context: Pick<ShareContext, 'fail'>
@@ -27,8 +29,8 @@ export interface MeetingParts {
 
 /** Listens to a new peer and greets it. */
 export function meet(peer: SharePeer, parts: MeetingParts): void {
-  const { exchange, members, blindMembers, reports, inquiries, auditee, hearing, feeds, context, onMembers } =
-    parts
+  const { exchange, members, blindMembers, reports, inquiries, auditee, holdings } = parts
+  const { hearing, feeds, context, onMembers } = parts
   peer.on('certificates', (list) => {
     void feeds().receive(peer, list).catch(context.fail)
   })
@@ -48,6 +50,7 @@ export function meet(peer: SharePeer, parts: MeetingParts): void {
   peer.on('answers', (list) => inquiries.receiveAnswers(peer, list))
   auditee.attach(peer)
   exchange.attach(peer)
+  holdings().attach(peer)
   feeds().greet(peer)
   members.greet(peer)
   blindMembers.greet(peer)

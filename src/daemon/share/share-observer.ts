@@ -292,3 +292,17 @@ export function observed(share: {
     isWanted: (path) => share.index.isWanted(path),
   }
 }
+
+/** What is observed of a blind share: how it stands. It knows no paths. */
+export function observedBlind(share: { readonly state: ShareState }): ObservedShare {
+  return {
+    get state() {
+      return share.state
+    },
+    copies: new Set(),
+    driftCount: 0,
+    openDrift: 0,
+    drifted: () => [],
+    isWanted: () => false,
+  }
+}

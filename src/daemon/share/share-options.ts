@@ -1,5 +1,6 @@
 // What a share needs to run: its settings from the configuration, and the parts of the daemon that all shares have in
 // common.
+import type { CopiesPromise } from '../../core/copies.js'
 import type { DriftRule } from '../../core/drift-rules.js'
 import type { HookSpec } from '../../core/hook.js'
 import type { ShareId } from '../../core/ids.js'
@@ -32,6 +33,10 @@ export interface ShareSettings {
   readonly peerExpirationDays: number
   /** From one verification of all that is held to the next; 0: only when asked. */
   readonly scrubEveryMs: number
+  /** What is promised of every piece; undefined: nothing. */
+  readonly copies: CopiesPromise | undefined
+  /** Whether this device says of itself that it is off-site. */
+  readonly isOffsite: boolean
 }
 
 /** A share's hooks, and how many those before it in the configuration have. */

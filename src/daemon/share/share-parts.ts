@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto'
 import { ShoalError } from '../../core/error.js'
 import type { Standing } from '../../core/inquiry.js'
-import type { Metadata } from '../../core/metadata.js'
 import { IGNORE_FILE, type RelPath } from '../../core/path.js'
 import { CURRENT_LINK } from '../../core/release.js'
 import { type Holding, UNKNOWN_DIGEST } from '../../core/state.js'
@@ -14,13 +13,13 @@ import { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import { Auditee } from '../audit/auditee.js'
 import type { BlindMembers } from '../blind/blind-members.js'
+import { ShareCopies } from '../copies/share-copies.js'
 import type { Releases } from '../release/releases.js'
 import type { Scrub } from '../scrub/scrub.js'
 import { Applier } from './applier.js'
 import type { ArchiveKeeper } from './archive-keeper.js'
 import { Carried } from './carried.js'
 import type { ShareContext } from './context.js'
-import { DiskGuard } from './disk-guard.js'
 import { metadataProblems } from './dressing-problems.js'
 import { Hearing } from './hearing.js'
 import { IgnoreFile } from './ignore-file.js'
@@ -38,6 +37,7 @@ import { Scanner } from './scanner.js'
 import { FilePieces } from './serving.js'
 import { Settler } from './settler.js'
 import { makeContents, type ShareContents } from './share-contents.js'
+import { makeContext } from './share-context.js'
 import { makeDrift } from './share-drift.js'
 import { ShareFeeds } from './share-feeds.js'
 import { makeHooks } from './share-hooks.js'
@@ -78,6 +78,7 @@ export class ShareParts {
   readonly releases: Releases
   readonly observer: ShareObserver
   readonly contents: ShareContents
+  readonly copies: ShareCopies
   readonly options: ShareOptions
   readonly log: Log
   readonly meta: ShareMeta
@@ -142,7 +143,7 @@ export class ShareParts {
       followsReleases: options.followsReleases,
       hasReleases: () => this.releases.areUsed,
     })
-    this.context = this.#makeContext()
+    this.context = makeContext(options, this)
     const rescan = (directories: readonly (RelPath | '')[]): void => this.scanner.markDirty(directories)
     this.pieces = new FilePieces(this.context, {
       rescan,
@@ -200,8 +201,12 @@ export class ShareParts {
       ...{ exchange: this.exchange, members: this.members, blindMembers: this.blindMembers },
       ...{ reports: this.reports, inquiries: this.inquiries, hearing: this.hearing, context: this.context },
       auditee: this.auditee,
+      holdings: () => this.copies.talk,
       feeds: () => this.feeds,
-      onMembers: () => this.releases.changed(),
+      onMembers: () => {
+        this.releases.changed()
+        this.copies.poke()
+      },
     }
     this.peers = new SharePeers({
       meta: this.meta,
@@ -249,6 +254,7 @@ export class ShareParts {
         this.settler.soon()
         this.hooks.wake()
         this.scanner.noteChanges()
+        this.copies.changed()
         this.observer.poke()
       },
     })
@@ -283,6 +289,7 @@ export class ShareParts {
       settler: this.settler,
       mustRun: () => this.mustRun(),
     })
+    this.copies = new ShareCopies(options, this.context, share, this)
     this.keeper = makeKeeper(options, this.context, this.meta, this.settings.trashTtlDays)
     this.scrub = makeScrub(options, this.context, this.settings, {
       ...{ rescan, note: (fact) => this.observer.note(fact), mustRun: () => this.mustRun() },
@@ -290,56 +297,6 @@ export class ShareParts {
       onChange: () => this.tellMembers(),
     })
     this.reports.provide('scrub', () => this.scrub.section)
-  }
-
-  #makeContext(): ShareContext {
-    const { dir, pool, keys, useSyncTrash, hardLinks, sparse, padding } = this.options
-    const metadata = (): Metadata => this.carried.metadata
-    return {
-      root: dir,
-      index: this.index,
-      pool,
-      guard: new DiskGuard(),
-      problems: this.problems,
-      log: this.log,
-      pieceKeys: keys.read,
-      isWriter: this.options.keys.grade === 'write',
-      hardLinks,
-      archive: useSyncTrash,
-      sparse,
-      padding,
-      maxVersionedBytes: () => this.settings.maxVersionedBytes,
-      useArchive: (atMs) => this.keeper.use(atMs),
-      get metadata() {
-        return metadata()
-      },
-      isOwn: (writer) => writer === this.feeds.ownWriter,
-      dressesAnew: () => this.carried.dressesAnew,
-      isIgnored: (path, isDirectory) => this.ignore.ignores(path, isDirectory),
-      noteChange: (path, by, bytes = 0) => {
-        this.hooks.noteChange(path, by)
-        if (by === 'share') this.observer.applied(path, bytes)
-      },
-      onIgnoreRules: () => this.loadIgnoreRules(),
-      publish: (list) => this.feeds.publish(list),
-      watch: (directories) => this.watcher.add(directories),
-      hear: () => this.watcher.hear(),
-      rootIdentity: () => this.root.identity,
-      checkRoot: async () => this.root.fault(),
-      halt: (reason) => this.halt(reason),
-      haltReason: () => this.halted ?? (this.stopped ? 'stopping' : undefined),
-      onDriftEnded: (ended) => {
-        if (!this.scrub.noteEnded(ended)) this.drift.noteEnded(ended)
-      },
-      onFullScan: (durationMs) => {
-        this.observer.fullScan(durationMs)
-        this.meta.isNewEpoch = false
-        this.carried.noteFullScan(this.isBehindDisk)
-        this.tellMembers()
-        this.applier.wake()
-      },
-      fail: (thrown) => this.fail(thrown),
-    }
   }
 
   #makeFeeds(): ShareFeeds {

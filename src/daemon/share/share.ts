@@ -10,6 +10,7 @@ import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { BlindMembers } from '../blind/blind-members.js'
+import type { ShareCopies } from '../copies/share-copies.js'
 import type { Releases } from '../release/releases.js'
 import type { Scrub } from '../scrub/scrub.js'
 import type { Applier } from './applier.js'
@@ -46,6 +47,8 @@ export class Share {
   readonly pieces: FilePieces
   /** Looking for damage on this disk. */
   readonly scrub: Scrub
+  /** How many devices hold what. */
+  readonly copies: ShareCopies
   readonly #parts: ShareParts
 
   /** `onFatal`: something that should not happen has ended it. */
@@ -65,6 +68,7 @@ export class Share {
     this.contents = this.#parts.contents
     this.scrub = this.#parts.scrub
     this.pieces = this.#parts.pieces
+    this.copies = this.#parts.copies
   }
 
   /** Of this share; told on an explicit call alone. */
@@ -133,6 +137,7 @@ export class Share {
     this.#parts.applier.wake()
     this.#parts.keeper.start()
     this.scrub.start()
+    this.copies.start()
     this.#parts.noteShown()
     this.hooks.start()
   }
@@ -145,6 +150,7 @@ export class Share {
     this.#parts.rescanTimer.every(settings.rescanIntervalMs)
     this.scrub.everyMs = settings.scrubEveryMs
     if (settings.trashTtlDays !== before.trashTtlDays) this.#parts.keeper.ttlDays = settings.trashTtlDays
+    this.copies.poke()
   }
 
   /** Other hooks, from now on. */
@@ -259,6 +265,7 @@ export class Share {
     this.members.stop()
     this.blindMembers.stop()
     this.inquiries.stop()
+    this.copies.stop()
     this.reports.stop()
     this.exchange.close()
     this.#parts.pieces.stop()

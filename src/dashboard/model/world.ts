@@ -58,6 +58,8 @@ export interface Placed {
   readonly daemon: DaemonView
   /** Place of the share in the daemon. */
   readonly place: number
+  /** Of the share, absolute: what stays its own when others come and go. */
+  readonly dir: string
   /** Of the share, as short as it still is one of its kind. */
   readonly shareName: string
 }
@@ -119,6 +121,7 @@ export function sharesOf(world: World): ShareItem[] {
         key: `${daemon.key}#${place}`,
         daemon,
         place,
+        dir: report.dir,
         shareName: names.get(`${daemon.key}#${place}`)!,
         report,
         live: live?.dir === report.dir ? live : undefined,
@@ -228,8 +231,8 @@ function listed<T extends { readonly dir: string }, I>(
   )
 }
 
-function placed({ key, daemon, place, shareName }: ShareItem): Placed {
-  return { key, daemon, place, shareName }
+function placed({ key, daemon, place, dir, shareName }: ShareItem): Placed {
+  return { key, daemon, place, dir, shareName }
 }
 
 /** The last name of each folder; with the daemon's name where two are alike. */

@@ -89,7 +89,7 @@ function keep(
 ): Action<ConflictItem> {
   return {
     ...{ key, label, help },
-    step: ({ conflict, daemon, place }) => {
+    step: ({ conflict, daemon, place, dir }) => {
       if (daemon.status?.shares[place]?.grade !== 'write')
         return { type: 'refuse', why: 'this device may only read: do it on one that may write' }
       return {
@@ -97,7 +97,7 @@ function keep(
         title: `Keep ${which} of ${safe(conflict.path)}?`,
         lines: lines(conflict),
         order: {
-          ...{ type: 'resolve', daemon: daemon.key, share: place, copy: conflict.copy, keep: which },
+          ...{ type: 'resolve', daemon: daemon.key, share: dir, copy: conflict.copy, keep: which },
           id: conflict.id,
         },
       }

@@ -109,10 +109,10 @@ function action(
 }
 
 function whereOf(
-  { daemon, place }: Pick<DriftItem, 'daemon' | 'place'>,
+  { daemon, dir }: Pick<DriftItem, 'daemon' | 'dir'>,
   path: string,
-): { readonly daemon: string; readonly share: number; readonly path: string } {
-  return { daemon: daemon.key, share: place, path }
+): { readonly daemon: string; readonly share: string; readonly path: string } {
+  return { daemon: daemon.key, share: dir, path }
 }
 
 /** "changed in content, mode"; of what is all there or all gone, once. */

@@ -74,6 +74,8 @@ export function sentence(event: EventReport): string {
       return `${event.before} -> ${event.state}`
     case 'release':
       return `release ${event.name} is shown`
+    case 'copies':
+      return event.kept ? 'enough copies again' : `${formatBytes(event.bytes)} on fewer devices than promised`
     case 'hook':
       return `hook ${event.hook}: ${event.outcome}`
     case 'verified':

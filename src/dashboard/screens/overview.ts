@@ -100,29 +100,24 @@ export const OVERVIEW: Screen<OverviewItem> = {
   detail: (item, width, lines, world) =>
     item.type === 'share' ? shareDetail(item, width, lines, world) : silentDetail(item, width),
   actions: [
-    action(
-      'p',
-      'pause/resume',
-      'pause the share, or go on with it',
-      ({ daemon, place, report, shareName }) => {
-        const at = { daemon: daemon.key, share: place }
-        if (report.state === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
-        return {
-          ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
-          lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
-        }
-      },
-    ),
-    action('c', 'check disk', 'look through the folder now', ({ daemon, place }) => ({
+    action('p', 'pause/resume', 'pause the share, or go on with it', ({ daemon, dir, report, shareName }) => {
+      const at = { daemon: daemon.key, share: dir }
+      if (report.state === 'paused') return { type: 'order', order: { type: 'resume', ...at } }
+      return {
+        ...{ type: 'confirm', title: `Pause ${shareName}?`, order: { type: 'pause', ...at } },
+        lines: ['It leaves its peers until it is resumed; changes on this disk are still noticed.'],
+      }
+    }),
+    action('c', 'check disk', 'look through the folder now', ({ daemon, dir }) => ({
       type: 'order',
-      order: { type: 'rescan', daemon: daemon.key, share: place },
+      order: { type: 'rescan', daemon: daemon.key, share: dir },
     })),
-    action('a', 'approve', 'let a halted share go on', ({ daemon, place, report, shareName }) => {
+    action('a', 'approve', 'let a halted share go on', ({ daemon, dir, report, shareName }) => {
       if (report.state !== 'halted') return { type: 'refuse', why: `${shareName} is not halted` }
       return {
         ...{ type: 'confirm', title: `Let ${shareName} go on?` },
         lines: [`It is halted: ${report.haltReason ?? 'no reason given'}`],
-        order: { type: 'approve', daemon: daemon.key, share: place },
+        order: { type: 'approve', daemon: daemon.key, share: dir },
       }
     }),
   ],
@@ -182,9 +177,10 @@ function membersCell({ report }: ShareItem): Words {
   return [span(`${equal}/${counted.length}`, equal === counted.length ? 'good' : 'warn')]
 }
 
-/** Conflicts, drift, problems. */
+/** Conflicts, drift, problems; a halt and a broken promise of copies count as one each. */
 function toLookAt({ report }: ShareItem): number {
-  return report.conflicts + report.drift + report.problems.length + (report.state === 'halted' ? 1 : 0)
+  const alarms = [report.state === 'halted', report.copies?.counted?.kept === false].filter(Boolean).length
+  return report.conflicts + report.drift + report.problems.length + alarms
 }
 
 function silentDetail({ daemon }: OverviewItem, width: number): Line[] {
@@ -226,7 +222,7 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
       ),
     ),
   ]
-  const told = [...lookLines(share), ...memberLines(share, world)]
+  const told = [...copyLines(share), ...lookLines(share), ...memberLines(share, world)]
   // Charts take what is left, but the facts and the first of what is told come before.
   const chartHeight = Math.max(
     1,
@@ -282,6 +278,18 @@ function chartLines(
     const shown = height > 1 ? (at === height - 1 ? notes[0]! : at === 0 ? notes[1]! : '') : note
     return [span(label.padEnd(CHART_LABEL), 'muted'), span(blocks, what), span(` ${shown}`)]
   })
+}
+
+/** Where copies are promised. */
+function copyLines({ report }: ShareItem): Line[] {
+  const { copies } = report
+  if (copies === null) return []
+  const promise = `${copies.min} promised${copies.offsite === 0 ? '' : `, ${copies.offsite} off-site`}`
+  if (copies.counted === null) return [fact('copies', joined([promise, [span('not counted yet', 'muted')]]))]
+  const { kept, short, none } = copies.counted
+  if (kept) return [fact('copies', joined([promise, [span('kept', 'good')]]))]
+  const lost = none.pieces === 0 ? '' : ` (${formatBytes(none.bytes)} on nobody's that is connected)`
+  return [fact('copies', joined([promise, [span(`${formatBytes(short.bytes)} have fewer${lost}`, 'warn')]]))]
 }
 
 function lookLines({ report }: ShareItem): Line[] {

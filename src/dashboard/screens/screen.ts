@@ -12,12 +12,13 @@ export type Order =
   | {
       readonly type: 'rescan' | 'pause' | 'resume' | 'approve'
       readonly daemon: string
-      readonly share: number
+      /** The folder: its place may be another's by then. */
+      readonly share: string
     }
   | {
       readonly type: 'resolve'
       readonly daemon: string
-      readonly share: number
+      readonly share: string
       readonly copy: string
       readonly keep: Keep
       readonly id: string
@@ -25,14 +26,14 @@ export type Order =
   | {
       readonly type: 'acknowledge'
       readonly daemon: string
-      readonly share: number
+      readonly share: string
       readonly path: string
       readonly reason: string
     }
   | {
       readonly type: 'withdraw' | 'archive-extra' | 'restore'
       readonly daemon: string
-      readonly share: number
+      readonly share: string
       readonly path: string
     }
 

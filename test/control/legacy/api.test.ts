@@ -228,7 +228,7 @@ describe('get_folder_prefs and set_folder_prefs', () => {
       search_lan: 0,
       use_dht: 1,
     })
-    assert.deepEqual(host.calls, ['change 1'])
+    assert.deepEqual(host.calls, [`change ${DIRS[1]}`])
   })
 
   it('leave the configuration alone, and take what is as it is', async () => {
@@ -252,8 +252,8 @@ describe('get_folder_hosts and set_folder_hosts', () => {
     await ask(host, 'set_folder_hosts', { secret: music, hosts: '' })
     await ask(host, 'set_folder_hosts', { secret: music, hosts: '10.0.0.1:4444' })
     assert.deepEqual(host.calls, [
-      'change 1 {"knownHosts":["192.168.1.1:4567","example.com:8975"]}',
-      'change 1 {"knownHosts":[]}',
+      `change ${DIRS[1]} {"knownHosts":["192.168.1.1:4567","example.com:8975"]}`,
+      `change ${DIRS[1]} {"knownHosts":[]}`,
     ])
     host.changeShare = async () => {
       throw new ShoalError('CONFIG_INVALID', 'known_hosts: no')

@@ -128,6 +128,8 @@ test('every metric is on the dashboard or in a rule, unless it is for other uses
   const unused = Object.keys(FAMILIES).filter((name) => !used.has(name))
   assert.deepEqual(unused.sort(), [
     'shoal_build_info',
+    'shoal_copies_counted_timestamp_seconds',
+    'shoal_copies_promised',
     'shoal_damaged_repaired_total',
     'shoal_drift_restored_total',
     'shoal_event_loop_busy_seconds_total',

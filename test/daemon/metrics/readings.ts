@@ -32,6 +32,15 @@ export function fullReadings(): Readings {
   return {
     status: status(
       share({
+        copies: {
+          ...{ min: 3, offsite: 1 },
+          counted: {
+            ...{ at: '2026-11-20T18:02:03.000Z', kept: false, fewest: 1, paths: ['a'] },
+            ...{ total: { pieces: 9, bytes: 900 }, short: { pieces: 4, bytes: 400 } },
+            ...{ belowMin: { pieces: 3, bytes: 300 }, belowOffsite: { pieces: 2, bytes: 200 } },
+            none: { pieces: 1, bytes: 100 },
+          },
+        },
         hooks: [hook],
         scrub,
         blind: {

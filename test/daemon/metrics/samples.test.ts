@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ShareReport } from '../../../src/control/schema.js'
 import { Durations, Instruments, MAX_ORIGINS } from '../../../src/daemon/instruments.js'
 import { FAMILIES } from '../../../src/daemon/metrics/families.js'
 import {
@@ -163,4 +164,37 @@ test('shares are told apart by their folder, and one that has just gone does no 
     samples.filter(({ family, labels }) => family === 'shoal_peers' && labels.share === '/gone'),
     [],
   )
+})
+
+test('copies: what is short, by what it is short of; nothing where nothing is promised, and no counts before the first', () => {
+  const samples = samplesOf(fullReadings())
+  assert.deepEqual(valuesOf(samples, 'shoal_copies_promised'), { 'kind=all': 3, 'kind=offsite': 1 })
+  assert.deepEqual(valuesOf(samples, 'shoal_copies_short_pieces'), {
+    ...{ 'kind=all': 3, 'kind=offsite': 2, 'kind=none': 1 },
+  })
+  const families = (copies: ShareReport['copies']): string[] => {
+    const found = of({ status: status(share({ copies })) }).map(({ family }) => family)
+    return [...new Set(found.filter((family) => family.startsWith('shoal_copies')))]
+  }
+  assert.deepEqual(families(null), [])
+  assert.deepEqual(families({ min: 2, offsite: 0, counted: null }), ['shoal_copies_promised'])
+})
+
+test('a device may be called what others are put together as: no series is there twice', () => {
+  const instruments = new Instruments()
+  const names = ['(others)', 'device (others)', 'device', 'device device (others)']
+  for (const name of [...names, ...Array.from({ length: MAX_ORIGINS }, (_, i) => `box${i}`)])
+    instruments.changeApplied(name, 1000)
+  const samples = of({ meters: new Map([[DIR, { instruments, receivedPieces: 0, sentPieces: 0 }]]) })
+  const origins = samples.flatMap(({ family, labels }) =>
+    family === 'shoal_change_latency_seconds' ? [labels.origin] : [],
+  )
+  assert.equal(new Set(origins).size, origins.length)
+  assert.deepEqual(origins.slice(0, 4), [
+    'device (others)',
+    'device device (others)',
+    'device',
+    'device device device (others)',
+  ])
+  assert.ok(origins.includes(OTHERS))
 })
