@@ -12,6 +12,11 @@ const KEY = `shoal-${'k'.repeat(32)}`
 
 /** There only after something has happened that does not happen here: a hook, or a look back at a scrape before. */
 const NOT_HERE = [
+  // No blind node, nothing verified, no promise of copies.
+  ...['pieces', 'piece_bytes', 'bytes', 'dead_bytes', 'packs'].map((what) => `shoal_vault_${what}`),
+  ...['shoal_scrub_last_timestamp_seconds', 'shoal_member_scrub_last_timestamp_seconds'],
+  ...['promised', 'short_pieces', 'short_bytes'].map((what) => `shoal_copies_${what}`),
+  'shoal_copies_counted_timestamp_seconds',
   ...['shoal_hook_failed', 'shoal_hook_pending_paths'],
   ...['mean', 'p99', 'max'].map((which) => `shoal_event_loop_delay_${which}_seconds`),
 ]
