@@ -61,7 +61,7 @@ export interface VaultOptions {
   readonly onDamaged?: (damaged: Damaged) => void
   /** A pack is sealed at about this size. Default 64 MiB. */
   readonly packBytes?: number
-  /** `add` leaves this much free, so that compaction can work on a full disk. Default: one pack. */
+  /** `add` leaves this much free (half of it if there are no pieces), so that compaction can work on a full disk. Default: one pack. */
   readonly reserveBytes?: number
   /** Ends opening, which rejects with its reason then: the vault is as it was, and can be opened again. */
   readonly signal?: AbortSignal
@@ -80,7 +80,9 @@ export class Vault {
   readonly #reader: FrameReader
   readonly #small: SmallFrames
   readonly #reserveBytes: number
-  readonly #adds = new Adds((batches) => this.#write(batches))
+  readonly #adds = new Adds((batches) => this.#write(batches, this.#reserveBytes))
+  /** What has no pieces may use half of what is kept for compaction: only who has read all feeds knows what may go. */
+  readonly #recordAdds = new Adds((batches) => this.#write(batches, this.#reserveBytes / 2))
   readonly #compacting: Compacting
   #compaction: Promise<unknown> = Promise.resolve()
   /** Ends when nothing writes. */
@@ -140,7 +142,8 @@ export class Vault {
   async add(batch: VaultBatch): Promise<void> {
     this.#mayWrite()
     checkBatch(batch)
-    await this.#adds.add(batch)
+    const { pieces = [] } = batch
+    await (pieces.length > 0 ? this.#adds : this.#recordAdds).add(batch)
   }
 
   has(id: Buffer): boolean {
@@ -280,15 +283,15 @@ export class Vault {
     await loadPacks({ storage: this.#storage, catalog: this.#catalog, shareId, log })
   }
 
-  async #write(batches: readonly VaultBatch[]): Promise<void> {
+  async #write(batches: readonly VaultBatch[], reserveBytes: number): Promise<void> {
     await this.#exclusive(async () => {
       const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#readKeys(keys))
       if (frames.length === 0) return
       const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
       const free = await this.#storage.freeBytes()
-      if (free !== undefined && free < bytes + this.#reserveBytes)
+      if (free !== undefined && free < bytes + reserveBytes)
         throw noRoom(
-          `cannot add ${mebibytes(bytes)} to the vault: ${mebibytes(free)} are free, of which ${mebibytes(this.#reserveBytes)} are kept for compaction`,
+          `cannot add ${mebibytes(bytes)} to the vault: ${mebibytes(free)} are free, of which ${mebibytes(reserveBytes)} are kept for compaction`,
         )
       await this.#compacting.tail.write(frames)
       for (const frame of frames) this.#small.note(frame)

@@ -219,6 +219,11 @@ describe('a vault on a full disk', () => {
     await assert.rejects(scene.vault.add({ pieces: [pieceOf(1000), pieceOf(1001)] }), isVaultFull)
     assert.equal(scene.vault.has(pieceOf(1000).id), false)
     assert.equal((await scene.whole()).size, ALL)
+    // What pieces are about still finds room: who has not read it cannot tell what may go.
+    await scene.vault.add({ certificates: [Buffer.alloc(40, 'about a writer')] })
+    scene.storage.capacity = scene.storage.usedBytes + PACK_BYTES / 2 + 10
+    await assert.rejects(scene.vault.add({ certificates: [Buffer.alloc(40, 'about another')] }), isVaultFull)
+    scene.storage.capacity = scene.storage.usedBytes + PACK_BYTES
     // The room that was left is compaction's.
     await scene.vault.drop(numbers(10, PIECES).map((number) => pieceOf(number).id))
     const report = await scene.vault.compact({ minDeadBytes: 1 })

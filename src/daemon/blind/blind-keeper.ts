@@ -17,6 +17,8 @@ export interface BlindKeeperOptions {
   readonly log: Log
   /** Whether everything that is known of the feeds is read. */
   readonly isCaughtUp: () => boolean
+  /** Whether the vault lacks room: then little is worth compacting for. Default: no. */
+  readonly isShort?: () => boolean
   /** These pieces are about to go: nobody is to ask for them any more. */
   readonly onDropping: (dead: Survey['dead']) => void
   /** Pieces were counted anew, or went. */
@@ -43,6 +45,8 @@ const HOLD_BACK_MS = 24 * 3_600_000
 /** Let go at once at most. */
 const DROP_PIECES = 4096
 const BYTES_PER_SECOND = 20 << 20
+/** What a pack has to give back on a full disk. */
+const SHORT: CompactionOptions = { minDeadBytes: 1 << 20, minDeadShare: 0.05 }
 
 export class BlindKeeper {
   readonly #o: BlindKeeperOptions
@@ -155,13 +159,14 @@ export class BlindKeeper {
   }
 
   async #compact(): Promise<void> {
-    const { vault, log, bytesPerSecond = BYTES_PER_SECOND, minDeadBytes } = this.#o
+    const { vault, log, bytesPerSecond = BYTES_PER_SECOND, minDeadBytes, isShort } = this.#o
     const { signal } = this.#abort
     const pace = (bytes: number): Promise<void> => rest((bytes / bytesPerSecond) * 1000, signal)
     try {
       const { packs, movedBytes, freedBytes } = await vault.compact({
         ...{ signal, pace },
         ...(minDeadBytes !== undefined && { minDeadBytes }),
+        ...(isShort?.() === true && SHORT),
       })
       if (packs > 0) log.info({ packs, movedBytes, freedBytes }, 'compacted the vault')
     } catch (thrown) {

@@ -93,7 +93,8 @@ export class Keeping {
       isFull: isVaultFull,
       onStuck: (isStuck) => {
         this.#fetcher.isPaused = isStuck
-        this.keeper.look()
+        // On a full disk, letting go is what makes room.
+        this.keeper.renew()
         onChange()
       },
     })
@@ -107,7 +108,8 @@ export class Keeping {
     })
     this.keeper = new BlindKeeper({
       ...{ book: this.book, vault, log, onChange, fail },
-      isCaughtUp: () => !this.feeds.isBehind && !this.#gate.isStuck,
+      isCaughtUp: () => !this.feeds.isBehind,
+      isShort: () => this.#gate.isStuck,
       onHeldBack: (isHeldBack) => {
         const detail =
           'nothing was heard for more than a week, or the clock here has leapt ahead: nothing of the past is let go for a day'

@@ -29,7 +29,8 @@ const RETRY_MS = 5000
 export class VaultGate {
   readonly #o: VaultGateOptions
   readonly #abort = new AbortController()
-  #isStuck = false
+  /** By what; undefined: it is not. What has no pieces may still find room where these do not. */
+  #stuckBy: 'pieces' | 'records' | undefined
   #waiting = 0
 
   constructor(options: VaultGateOptions) {
@@ -38,7 +39,7 @@ export class VaultGate {
 
   /** Whether what is handed in cannot be written now. */
   get isStuck(): boolean {
-    return this.#isStuck
+    return this.#stuckBy !== undefined
   }
 
   /** Whether nothing is on its way. */
@@ -49,17 +50,18 @@ export class VaultGate {
   /** Resolves when all of it is durable; rejects once stopped. */
   async add(batch: VaultBatch): Promise<void> {
     this.#waiting++
+    const kind = (batch.pieces?.length ?? 0) > 0 ? 'pieces' : 'records'
     try {
       for (;;) {
         this.#abort.signal.throwIfAborted()
         try {
           await this.#o.vault.add(batch)
-          this.#setStuck(undefined)
+          if (kind === 'pieces' || this.#stuckBy === kind) this.#setStuck(undefined, undefined)
           return
         } catch (thrown) {
           // A vault that closes refuses what waits: nothing is wrong with it.
           this.#abort.signal.throwIfAborted()
-          this.#setStuck(thrown)
+          this.#setStuck(this.#stuckBy ?? kind, thrown)
         }
         await delay(this.#o.retryMs ?? RETRY_MS, undefined, { signal: this.#abort.signal })
       }
@@ -72,22 +74,22 @@ export class VaultGate {
     this.#abort.abort(new Error('the share stops'))
   }
 
-  #setStuck(thrown: unknown): void {
-    const isStuck = thrown !== undefined
+  #setStuck(by: 'pieces' | 'records' | undefined, thrown: unknown): void {
+    const isStuck = by !== undefined
+    const wasStuck = this.#stuckBy !== undefined
     const { problems, log, isFull, onStuck } = this.#o
     if (isStuck) {
       const { code, message } = toShoalError(thrown)
       if (isFull(thrown))
         problems.set('vault', '', 'DISK_FULL', `${message}; it goes on by itself once there is room`)
       else problems.set('vault', '', code, `${message}; it is tried again${hintOf(thrown)}`)
-      if (!this.#isStuck) log.error({ err: thrown }, 'cannot write to the vault')
-    } else if (this.#isStuck) {
+      if (!wasStuck) log.error({ err: thrown }, 'cannot write to the vault')
+    } else if (wasStuck) {
       problems.clear('vault', '')
       log.info({}, 'the vault can be written to again')
     }
-    if (isStuck === this.#isStuck) return
-    this.#isStuck = isStuck
-    onStuck(isStuck)
+    this.#stuckBy = by
+    if (isStuck !== wasStuck) onStuck(isStuck)
   }
 }
 

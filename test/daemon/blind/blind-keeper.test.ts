@@ -222,3 +222,31 @@ it('holds back for a day where its clock may have leapt ahead, and no longer', a
   await until('it has let go', () => gone.size === 1)
   await patient.stop()
 })
+
+it('compacts for little where the vault lacks room', async () => {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const book = new BlindBook({ index, vault: { has: () => true }, policy: () => KEEP_ALL, nowMs: () => NOW })
+  let isShort = false
+  const least: (number | undefined)[] = []
+  const keeper = new BlindKeeper({
+    book,
+    vault: {
+      drop: async () => {},
+      compact: async ({ minDeadBytes } = {}) => {
+        least.push(minDeadBytes)
+        return { packs: 0, movedBytes: 0, freedBytes: 0, damaged: [] }
+      },
+    },
+    ...{ log: silentLog, isCaughtUp: () => true, isShort: () => isShort },
+    ...{ onDropping: () => {}, onHeldBack: () => {}, onChange: () => {} },
+    fail: (thrown) => assert.fail(String(thrown)),
+  })
+  keeper.renew()
+  await until('it has compacted', () => least.length === 1)
+  isShort = true
+  keeper.renew()
+  await until('it has compacted again', () => least.length === 2)
+  await keeper.stop()
+  assert.equal(least[0], undefined)
+  assert.ok(least[1]! <= 1 << 20)
+})

@@ -73,3 +73,25 @@ it('takes a vault that closes while the share stops for no fault of it', async (
   await assert.rejects(adding, /the share stops/)
   assert.deepEqual([problems.size, stuck, errors, gate.isIdle], [0, [], [], true])
 })
+
+it('stays stuck over pieces while what has none still finds room', async () => {
+  const problems = new ProblemBook(() => 7)
+  const stuck: boolean[] = []
+  let isRoom = false
+  const gate = new VaultGate({
+    vault: {
+      add: async ({ pieces }) => {
+        if (pieces !== undefined && !isRoom) throw noRoom('cannot write pack 1')
+      },
+    },
+    ...{ problems, log: silentLog, isFull: isVaultFull, retryMs: 1 },
+    onStuck: (is) => stuck.push(is),
+  })
+  const adding = gate.add({ pieces: [{ id: Buffer.alloc(32), bytes: Buffer.alloc(100) }] })
+  while (!gate.isStuck) await new Promise((resolve) => setImmediate(resolve))
+  await gate.add({ certificates: [Buffer.alloc(40)] })
+  assert.deepEqual([gate.isStuck, stuck, problems.size], [true, [true], 1])
+  isRoom = true
+  await adding
+  assert.deepEqual([gate.isStuck, stuck, problems.size], [false, [true, false], 0])
+})
