@@ -6,6 +6,8 @@
 // R2. A restore that ended anyhow is gone on with by the same command; what is there and right is not read again.
 // R3. The folder was empty before, or it is refused; what is lacking in the end is listed, and the exit code says so.
 import path from 'node:path'
+import { isWithin } from '../../config/checks.js'
+import { isBucketPlace } from '../../core/bucket-place.js'
 import { ShoalError } from '../../core/error.js'
 import type { RelPath } from '../../core/path.js'
 import { keysOf, type Secret } from '../../core/secret.js'
@@ -15,6 +17,7 @@ import { FolderPool } from '../../folder/pool.js'
 import { AccountCache } from '../../instance/account-cache.js'
 import { type Log, silentLog } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
+import { realPlace } from '../free-folder.js'
 import { openIndex } from '../open-index.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
@@ -64,6 +67,7 @@ const ALL_XATTRS = ['user.*']
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const keys = restoreKeys(options.secret)
   const { atMs, paths = [] } = options
+  checkApart(options)
   const place = takePlace(options.to, { shareId: keys.shareId, atMs, paths })
   const run = new Restore(options, keys, place)
   let report: RestoreReport
@@ -83,6 +87,17 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   if (!leavePlace(place)) return report
   const aside = `what stood in the way is kept in ${path.join(place.dir, '.shoal', 'archive')}`
   return { ...report, notes: [...report.notes, aside] }
+}
+
+/** What is restored is readable, and a vault's folder is to hold nothing that is. SHARE_UNUSABLE. */
+function checkApart({ from, to }: RestoreOptions): void {
+  if (from.type !== 'vault' || typeof from.vault !== 'string' || isBucketPlace(from.vault)) return
+  const [vault, target] = [from.vault, to].map((each) => realPlace(path.resolve(each))) as [string, string]
+  if (isWithin(target, vault))
+    throw new ShoalError(
+      'SHARE_UNUSABLE',
+      `cannot restore into ${to}: it lies in the vault; name a folder apart from it`,
+    )
 }
 
 /** The keys of a secret that can read. SECRET_GRADE. */

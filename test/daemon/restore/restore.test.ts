@@ -112,6 +112,12 @@ describe('restore', () => {
     fs.rmSync(path.join(to, 'mine'))
     await assert.rejects(run({ paths: [at('link')], signal: AbortSignal.abort() }), { name: 'AbortError' })
     await assert.rejects(run(), { code: 'EXISTS', message: /another restore into it is unfinished/ })
+    // Into the vault itself, whose folder may be taken for one that tells nothing.
+    const vault = path.join(home, 'a-vault')
+    fs.mkdirSync(vault)
+    for (const inside of [vault, path.join(vault, 'new')])
+      await assert.rejects(run({ from: { type: 'vault', vault }, to: inside }), /it lies in the vault/)
+    assert.deepEqual(fs.readdirSync(vault), [])
     // A share's folder, empty as it may be.
     const share = path.join(home, 'to-share')
     fs.mkdirSync(path.join(share, '.shoal'), { recursive: true })
