@@ -46,7 +46,9 @@ export class Terminal {
       ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     ]
     const quoted = [...words, ...command].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
-    await terminal.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), quoted)
+    // tmux itself does not always come to know it: a pane whose terminal closes first may stay without a status.
+    const noting = `${quoted}; echo $? > '${terminal.#exitFile}'`
+    await terminal.#tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), noting)
     return terminal
   }
 
@@ -93,19 +95,23 @@ export class Terminal {
 
   /** Exit code of the command; undefined: it runs. */
   async exit(): Promise<number | undefined> {
-    const { stdout } = await this.#tmux('display-message', '-p', '#{pane_dead} #{pane_dead_status}')
-    const [isDead, status] = stdout.trim().split(' ')
-    return isDead === '1' ? Number(status) : undefined
+    const noted = fs.existsSync(this.#exitFile) ? fs.readFileSync(this.#exitFile, 'utf8') : ''
+    return noted.endsWith('\n') ? Number(noted) : undefined
   }
 
   /** Process id of the command. */
   async pid(): Promise<number> {
-    return Number((await this.#tmux('display-message', '-p', '#{pane_pid}')).stdout)
+    const shell = Number((await this.#tmux('display-message', '-p', '#{pane_pid}')).stdout)
+    return Number(fs.readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim())
   }
 
   async close(): Promise<void> {
     await this.#tmux('kill-server').catch(() => undefined)
     fs.rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  get #exitFile(): string {
+    return path.join(this.#folder, 'exit')
   }
 
   get #settings(): string {
