@@ -59,6 +59,19 @@ describe('a bucket of a server', () => {
       assert.ok(!message.includes(key) && !message.includes(secret), `a credential is in: ${message}`)
   })
 
+  it('takes no more of an object that is read whole than it may (F7)', async () => {
+    const { environment } = server
+    const bucket = new AwsBucket(bucketPlaceOf(`s3://${BUCKET}/whole`), { environment, maxSmallBytes: 100 })
+    await bucket.put(uploadOf('small', Buffer.alloc(100, 1)))
+    await bucket.put(uploadOf('more', Buffer.alloc(101, 1)))
+    assert.equal((await bucket.get('small'))?.length, 100)
+    await assert.rejects(bucket.get('more'), {
+      code: 'BUCKET_REFUSED',
+      message: /has 101 bytes, at most 100/,
+    })
+    bucket.close()
+  })
+
   it('sends a large object as a stream, once it is asked again', async () => {
     const bucket = awsBucket(server, 'large')
     const bytes = Buffer.alloc(9_000_001, 'shoal')

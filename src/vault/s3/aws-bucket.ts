@@ -21,12 +21,16 @@ import type { Bucket, BucketObject, Upload } from './bucket.js'
 import { bucketError } from './bucket-error.js'
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Of an object that is read whole: the catalogue, about 1 MB for a terabyte, and smaller ones. */
+const MAX_SMALL_BYTES: number = 64 << 20
 /** Without a byte either way. */
 const SOCKET_TIMEOUT_MS = 60_000
 
 export interface AwsBucketOptions {
   /** Default: process.env. Credentials in it are read by the SDK itself. */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Bytes of an object that is read whole, at most. */
+  readonly maxSmallBytes?: number
   /** Objects a page; default the server's most. */
   readonly pageSize?: number
 }
@@ -37,6 +41,7 @@ export class AwsBucket implements Bucket {
   readonly #bucket: string
   readonly #prefix: string
   readonly #pageSize: number | undefined
+  readonly #maxSmallBytes: number
   /** Set once a server has been seen whose tags are no checksums: it is then trusted to have checked Content-MD5. */
   #hasOddTags = false
 
@@ -45,6 +50,7 @@ export class AwsBucket implements Bucket {
     this.#bucket = place.bucket
     this.#prefix = place.prefix === '' ? '' : `${place.prefix}/`
     this.#pageSize = options.pageSize
+    this.#maxSmallBytes = options.maxSmallBytes ?? MAX_SMALL_BYTES
     const environment = options.environment ?? process.env
     const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL
     const region =
@@ -104,7 +110,15 @@ export class AwsBucket implements Bucket {
   async get(key: string): Promise<Buffer | undefined> {
     try {
       return await this.#ask(`read ${key} in`, async () => {
-        const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)))
+        const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(this.#at(key)))
+        // It is read as a whole: whoever has the bucket must not fill the memory with it (F7).
+        if (ContentLength === undefined || ContentLength > this.#maxSmallBytes) {
+          if (Body instanceof Readable) Body.destroy()
+          throw new ShoalError(
+            'BUCKET_REFUSED',
+            `cannot read ${key} in ${this.place}: it has ${ContentLength ?? 'an unknown number of'} bytes, at most ${this.#maxSmallBytes} are taken`,
+          )
+        }
         return Buffer.from((await Body?.transformToByteArray()) ?? [])
       })
     } catch (thrown) {
