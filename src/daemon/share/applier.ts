@@ -1,6 +1,6 @@
 // Brings this disk to what the share says. Wanted paths are taken a window at a time, fresh small changes first, then
 // the rest in key order (every directory before what lies in it); each becomes a task: gather the content (Sourcing),
-// then commit (Committer). What cannot be done now is parked with a time to try again (A6).
+// then commit (Committer). What becomes of one that does not work out is decided elsewhere (Setbacks).
 import { performance } from 'node:perf_hooks'
 import type { FileFact } from '../../core/fact.js'
 import { parentOf, type RelPath } from '../../core/path.js'
@@ -13,7 +13,7 @@ import { type ActiveStep, type ApplyTask, isSameContent, isSameStep, resultOf } 
 import { Committer } from './committer.js'
 import type { ShareContext } from './context.js'
 import { isReadOtherwise } from './padding.js'
-import { Parked } from './parked.js'
+import { Setbacks } from './setbacks.js'
 import { Shortcuts } from './shortcuts.js'
 import { Sourcing } from './sourcing.js'
 import { makeTask } from './task-maker.js'
@@ -32,8 +32,6 @@ const FEW_ACTIVE = 256
 const PASS_PATHS = 2 * MAX_ACTIVE
 /** More changes than this at once are bulk. */
 const FRESH_CHANGES = 64
-/** What is blocked so often in a row does not sort itself out: somebody should know (A6). */
-const TELL_AFTER_TRIES = 4
 /** Tasks that wait this long are looked at again: what they wait for may have become moot without a word. */
 const RECHECK_MS = 250
 /** Tasks looked at in one round; the others come next. */
@@ -48,11 +46,9 @@ export class Applier {
   readonly #cursor: WantedCursor
   readonly #active = new Map<RelPath, ApplyTask>()
   readonly #fresh = new Set<RelPath>()
-  readonly #parked = new Parked()
+  readonly #setbacks: Setbacks
   readonly #unavailable = new Unavailable()
   readonly #waiting: Waiting
-  /** Staged files that an earlier try left: looked at piece by piece before anything is fetched again (A4). */
-  readonly #leftovers: Set<string>
   readonly #whole = new WholeTasks()
   /** Paths that had something else to do while their task was being committed. */
   readonly #overtaken = new Set<RelPath>()
@@ -66,17 +62,23 @@ export class Applier {
   constructor(options: ApplierOptions) {
     this.#options = options
     this.#context = options.context
-    this.#leftovers = new Set(options.leftovers)
     this.#cursor = new WantedCursor(this.#context.index)
     this.#sourcing = new Sourcing(this.#context, options.exchange, {
       onStaged: (task) => this.#onStaged(task),
       onFailed: (task, code, detail) => {
-        this.#failed(task, code, detail)
+        this.#setbacks.failed(task, code, detail)
         this.#sourcing.discard(task)
       },
       rescan: (directory) => this.#options.rescan([directory]),
     })
     this.#shortcuts = new Shortcuts(this.#context, (path) => this.#active.has(path))
+    this.#setbacks = new Setbacks({
+      ...options,
+      shortcuts: this.#shortcuts,
+      drop: (task) => this.#drop(task),
+      again: (path) => this.#fresh.add(path),
+      wake: () => this.wake(),
+    })
     this.#waiting = new Waiting(
       this.#context.index,
       (path, content) => this.#whole.countOf(content) + this.#shortcuts.links.servedWithout(path, content),
@@ -95,23 +97,9 @@ export class Applier {
         return true
       },
       onDone: (task) => this.#done(task),
-      onChanged: (task) => {
-        if (this.#fallsBack(task, true)) return
-        this.#options.rescan([parentOf(task.path)])
-        this.#park(task, 1)
-      },
-      onBlocked: (task, code) => {
-        // A directory that is missing above the path is no fault of the shortcut.
-        if (code === 'PARENT_MISSING' || code === 'HALTED' || !this.#fallsBack(task))
-          this.#blocked(task, code)
-      },
-      onFailed: (task, code, detail) => {
-        if (this.#fallsBack(task)) return
-        if (task.begun) this.#leftovers.add(task.token)
-        this.#failed(task, code, detail)
-        // It may have been done all the same (NOT_DURABLE).
-        this.#options.rescan([parentOf(task.path)])
-      },
+      onChanged: (task) => this.#setbacks.changed(task),
+      onBlocked: (task, code) => this.#setbacks.blocked(task, code),
+      onFailed: (task, code, detail) => this.#setbacks.notCommitted(task, code, detail),
       onSlipped: (path) => this.#options.rescan([parentOf(path)]),
     })
     options.exchange.on('availability', () => this.#availabilityChanged())
@@ -136,7 +124,7 @@ export class Applier {
   note({ wanted, held }: IndexChanges): void {
     for (const path of wanted) {
       this.#unavailable.delete(path)
-      this.#parked.delete(path)
+      this.#setbacks.forget(path)
     }
     const paths = [...wanted, ...this.#unavailable.take(held)]
     if (paths.length === 0) return
@@ -155,7 +143,7 @@ export class Applier {
    * path that held it before (P3).
    */
   isStaged(path: RelPath, { content }: FileFact, piece: Buffer): boolean {
-    if (this.#leftovers.has(keyedToken(path, content)) || this.#whole.countOf(content) > 0) return true
+    if (this.#setbacks.hasLeft(keyedToken(path, content)) || this.#whole.countOf(content) > 0) return true
     const task = this.#active.get(path)
     if (task === undefined) return false
     return (
@@ -213,9 +201,9 @@ export class Applier {
   /** Staged files of earlier tries that nothing here is going to ask for any more. */
   #dropLeftovers(): void {
     const { pool, root, pieceKeys, index, fail } = this.#context
-    if (this.#leftovers.size === 0 || index.counts.needFiles > 0) return
-    const jobs = [...this.#leftovers].map((token) => ({ type: 'discard', token }) as const)
-    this.#leftovers.clear()
+    if (index.counts.needFiles > 0) return
+    const jobs = this.#setbacks.takeAllLeft().map((token) => ({ type: 'discard', token }) as const)
+    if (jobs.length === 0) return
     pool.stage(root, pieceKeys, jobs).catch(fail)
   }
 
@@ -235,7 +223,7 @@ export class Applier {
       const step = this.#context.index.step(task.path)
       if (isSameStep(task, step)) {
         if (this.#waiting.delete(task)) this.#offer(task)
-        else if (this.#sourcing.isHereByNow(task)) this.#park(task, 1)
+        else if (this.#sourcing.isHereByNow(task)) this.#setbacks.park(task)
         continue
       }
       this.#giveUp(task, step)
@@ -247,7 +235,7 @@ export class Applier {
 
   #consider(path: RelPath, fresh: boolean): void {
     if (this.#unavailable.has(path)) return
-    if (this.#parked.isWaiting(path, performance.now())) return
+    if (this.#setbacks.isWaiting(path)) return
     const { index } = this.#context
     const active = this.#active.get(path)
     const { step, share, row } = index.need(path)
@@ -272,11 +260,7 @@ export class Applier {
       }
       this.#giveUp(active, step)
     }
-    if (step.type === 'none' || step.type === 'adopt') {
-      this.#parked.delete(path)
-      this.#context.problems.clear('apply', path)
-      return
-    }
+    if (step.type === 'none' || step.type === 'adopt') return this.#setbacks.settled(path)
     if (isReadOtherwise(this.#context.index, path, step, share, row)) return this.#readAnew(path, row)
     const made = makeTask(this.#context, this.#shortcuts, path, { step, share, row }, fresh)
     switch (made.type) {
@@ -308,7 +292,7 @@ export class Applier {
     if (missing !== undefined) return this.#unavailable.add(task.path, missing)
     this.#active.set(task.path, task)
     // fill() pumps once for all that it has started.
-    this.#sourcing.start(task, looks, this.#leftovers.delete(task.token))
+    this.#sourcing.start(task, looks, this.#setbacks.takeLeft(task.token))
   }
 
   #onStaged(task: ApplyTask): void {
@@ -346,8 +330,7 @@ export class Applier {
   }
 
   #noteDone(path: RelPath, isRemoved: boolean): void {
-    this.#parked.delete(path)
-    this.#context.problems.clear('apply', path)
+    this.#setbacks.settled(path)
     const parent = parentOf(path)
     // The last thing in a directory that has to go, or that a file is to replace.
     if (isRemoved && parent !== '' && this.#context.index.isWanted(parent)) this.#fresh.add(parent)
@@ -356,55 +339,10 @@ export class Applier {
     this.#options.onApplied(path)
   }
 
-  /** A shortcut that did not work out: at once again, the ordinary way. False for a task without one. */
-  #fallsBack(task: ApplyTask, isTransient = false): boolean {
-    if (task.via === undefined) return false
-    this.#options.rescan([task.path, ...('from' in task.via ? [task.via.from] : [])].map(parentOf))
-    if (!this.#shortcuts.noteFailed(task, isTransient)) return false
-    if (task.begun) this.#leftovers.add(task.token)
-    this.#drop(task)
-    this.#fresh.add(task.path)
-    this.wake()
-    return true
-  }
-
-  #blocked(task: ApplyTask, code: string): void {
-    const parent = parentOf(task.path)
-    // What blocks a directory's removal may be a file that nobody has scanned yet.
-    if (code === 'ENOTEMPTY') this.#options.rescan([task.path])
-    else if (parent !== '') {
-      // The directory above is not there, or is something else than the index says.
-      this.#fresh.add(parent)
-      this.#options.rescan([parent, parentOf(parent)])
-    }
-    if (this.#park(task, 1) < TELL_AFTER_TRIES) return
-    const detail = code === 'ENOTEMPTY' ? 'it holds files that are not synced' : 'something is in the way'
-    this.#context.problems.set('apply', task.path, code, detail)
-    this.#options.onFailed?.(task.path, code, detail)
-  }
-
-  #failed(task: ApplyTask, code: string, detail: string): void {
-    this.#context.log.warn({ path: task.path, code, detail }, 'cannot apply')
-    this.#context.problems.set('apply', task.path, code, detail)
-    this.#options.onFailed?.(task.path, code, detail)
-    this.#drop(task)
-    this.#parked.park(task.path, 4, performance.now())
-    this.wake()
-  }
-
-  /** Gives a task up for now; returns how often in a row. What is staged of it is looked at again then. */
-  #park(task: ApplyTask, weight: number): number {
-    if (task.begun) this.#leftovers.add(task.token)
-    this.#drop(task)
-    this.wake()
-    return this.#parked.park(task.path, weight, performance.now())
-  }
-
   /** Ends a task whose path has come to need another step; what is staged stays only if that writes the same content. */
   #giveUp(task: ApplyTask, step: Step): void {
     this.#drop(task)
-    if (task.begun && isSameContent(task, step)) this.#leftovers.add(task.token)
-    else this.#sourcing.discard(task)
+    if (!this.#setbacks.keepsFor(task, step)) this.#sourcing.discard(task)
   }
 
   #drop(task: ApplyTask): void {
@@ -433,8 +371,7 @@ export class Applier {
   #armTimer(): void {
     clearTimeout(this.#timer)
     const now = performance.now()
-    const { due, nextMs } = this.#parked.release(now, (path) => this.#active.has(path))
-    for (const path of due) this.#fresh.add(path)
+    const nextMs = this.#setbacks.release(now, (path) => this.#active.has(path))
     if (this.#fresh.size > 0) this.wake()
     const passMs = this.#cursor.isBusy ? undefined : this.#waiting.passDueMs(this.#active.size, now)
     const own = Math.min(nextMs, now + (passMs ?? Number.POSITIVE_INFINITY))
