@@ -5,84 +5,23 @@
 // one did, and may go after that. It counts once, by its first ref, however many feeds announce it.
 import type { WriterId } from '../../core/ids.js'
 import type { PieceInfo } from '../../core/piece.js'
-import { neededUntil, PieceSpans } from '../../core/piece-life.js'
 import type { PublicPart } from '../../core/record.js'
-import { HistoryBudget, type Retention, type Span } from '../../core/retention.js'
-import type { AnnouncedPiece, BlindIndex } from '../../store/blind-index.js'
+import type { Retention } from '../../core/retention.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { PieceRef } from '../../store/pieces.js'
+import { add, type BlindCounts, type Needed, RunningCounts, take } from './blind-counts.js'
+import { neededBy } from './blind-needs.js'
+import { type DeadPiece, type Survey, type SurveyOptions, Surveyor } from './blind-survey.js'
 
-/** The part of a vault (src/vault) that this needs. */
-export interface HoldsPieces {
-  has(id: Buffer): boolean
-}
-
-/** Pieces, each counted once, and their sealed bytes. */
-export interface Tally {
-  pieces: number
-  bytes: number
-}
-
-export interface BlindCounts {
-  /** What the share is made of now, here or not; and what of it is not here. */
-  readonly live: Readonly<Tally>
-  readonly missing: Readonly<Tally>
-  /** Held beside that for the past; and what of the past should be and is not, perhaps because nobody has it any more. */
-  readonly past: Readonly<Tally>
-  readonly missingPast: Readonly<Tally>
-}
-
-export interface BookOptions {
-  readonly index: BlindIndex
-  readonly vault: HoldsPieces
+export interface BookOptions extends SurveyOptions {
   readonly policy: () => Retention
   readonly nowMs: () => number
-  /** Gives others a turn during a walk. */
-  readonly breathe?: () => Promise<void>
-  /** Chunks of 64 pieces looked at before that. */
-  readonly chunksATurn?: number
 }
 
 export interface LivePiece extends PieceInfo {
   readonly writer: WriterId
   /** Its number there. */
   readonly index: number
-}
-
-/** What a look through all pieces found. */
-export interface Survey {
-  /** Pieces in the vault that nothing kept needs any more, with every number they were announced under. */
-  readonly dead: readonly { readonly id: Buffer; readonly refs: readonly PieceRef[] }[]
-  /** False: it was ended by stop(). */
-  readonly isComplete: boolean
-}
-
-const LIVE: Span = { fromMs: 0, untilMs: Number.POSITIVE_INFINITY }
-/** Chunks of pieces looked at before others get their turn. */
-const CHUNKS_A_TURN = 32
-
-interface MutableCounts extends BlindCounts {
-  readonly live: Tally
-  readonly missing: Tally
-  readonly past: Tally
-  readonly missingPast: Tally
-}
-
-type Needed = (refs: readonly PieceRef[]) => number | undefined
-
-/** Counts, and by what was live when they were made. */
-interface Account {
-  readonly counts: MutableCounts
-  readonly needed: Needed
-}
-
-/** A survey under way: what it has passed by changes in its account, too; what is before it, it will see itself. */
-interface Underway extends Account {
-  /** Feeds it goes through that it has not come to yet. */
-  readonly ahead: Set<number>
-  feed: number
-  /** The numbers below are passed. */
-  next: number
 }
 
 export interface Taken {
@@ -96,19 +35,19 @@ export interface Taken {
 
 export class BlindBook {
   readonly #o: BookOptions
-  #account: Account = { counts: emptyCounts(), needed: () => Number.POSITIVE_INFINITY }
-  #underway: Underway | undefined
+  readonly #counts = new RunningCounts()
+  readonly #surveyor: Surveyor
   #isStale = true
   /** History that was last needed then or before does not fit into the policy's `maxBytes`. */
   #horizonMs = Number.NEGATIVE_INFINITY
-  #stopped = false
 
   constructor(options: BookOptions) {
     this.#o = options
+    this.#surveyor = new Surveyor(options, this.#counts)
   }
 
   get counts(): BlindCounts {
-    return this.#account.counts
+    return this.#counts.account.counts
   }
 
   /** Whether the next survey may count otherwise: something was said again, or a generation has begun. */
@@ -139,7 +78,7 @@ export class BlindBook {
           index.setMissing(primary, length)
           wants = true
         }
-        this.#change(primary, ({ counts }) => {
+        this.#counts.change(primary, ({ counts }) => {
           add(counts.live, length)
           if (!isHeld) add(counts.missing, length)
         })
@@ -158,7 +97,7 @@ export class BlindBook {
         this.#addNumbers(numbers, refs)
         const [primary] = refs
         if (primary === undefined || !index.clearMissing(primary)) continue
-        this.#change(primary, ({ counts, needed }) => {
+        this.#counts.change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, length)
           take(counts.missingPast, length)
           add(counts.past, length)
@@ -179,11 +118,11 @@ export class BlindBook {
         const piece = primary === undefined ? undefined : index.at(primary.feed, primary.index)
         if (primary === undefined || piece === undefined || index.isMissing(primary)) continue
         this.#addNumbers(numbers, refs)
-        const until = this.#account.needed(refs)
+        const until = this.#counts.account.needed(refs)
         // It was to go anyway.
         if (until === undefined || until <= this.#horizonMs) continue
         index.setMissing(primary, piece.length)
-        this.#change(primary, ({ counts, needed }) => {
+        this.#counts.change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return add(counts.missing, piece.length)
           take(counts.past, piece.length)
           add(counts.missingPast, piece.length)
@@ -213,7 +152,7 @@ export class BlindBook {
   }
 
   /** Of what a survey found dead, what is so still. */
-  stillDead(dead: Survey['dead']): Survey['dead'] {
+  stillDead(dead: readonly DeadPiece[]): readonly DeadPiece[] {
     const needed = this.#needs()
     return dead.flatMap(({ id }) => {
       const refs = this.#o.index.refsOf(id)
@@ -223,7 +162,7 @@ export class BlindBook {
   }
 
   /** Of what was dropped, what was said again meanwhile is wanted again. */
-  recheck(dropped: Survey['dead']): void {
+  recheck(dropped: readonly DeadPiece[]): void {
     const { vault } = this.#o
     const dead = new Set(this.stillDead(dropped).map(({ id }) => keyOf(id)))
     const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && !vault.has(id))
@@ -232,7 +171,7 @@ export class BlindBook {
   }
 
   /** By feed, the numbers of pieces that are about to be dropped. */
-  numbersOf(dead: Survey['dead']): ReadonlyMap<WriterId, readonly number[]> {
+  numbersOf(dead: readonly DeadPiece[]): ReadonlyMap<WriterId, readonly number[]> {
     const numbers = new Map<WriterId, number[]>()
     for (const { refs } of dead) this.#addNumbers(numbers, refs)
     return numbers
@@ -243,47 +182,15 @@ export class BlindBook {
    * `onHeld` hears of every number whose piece is here. One at a time.
    */
   async survey(onHeld?: (feed: number, number: number) => void): Promise<Survey> {
-    const { index, vault, policy } = this.#o
-    const feeds = index.feeds.all().map(({ number }) => number)
-    const needed = this.#needs()
-    const counts = emptyCounts()
-    const underway: Underway = { counts, needed, ahead: new Set(feeds), feed: 0, next: 0 }
-    const budget = new HistoryBudget()
-    const dead: { id: Buffer; refs: readonly PieceRef[] }[] = []
     const horizonMs = this.#horizonMs
     this.#isStale = false
-    this.#underway = underway
-    const visit = (feed: number, { id, number, length }: AnnouncedPiece): void => {
-      const isHeld = vault.has(id)
-      if (isHeld) onHeld?.(feed, number)
-      const refs = index.refsOf(id)
-      const [primary] = refs
-      if (primary?.feed !== feed || primary.index !== number) return
-      const until = needed(refs)
-      const isKept = until !== undefined && until > horizonMs
-      // What was wanted and never came takes no room, and takes none from what is here: anybody can announce what nobody
-      // has. What is neither here nor wanted was let go for want of room, and counts, so that it is not fetched again.
-      if (until !== undefined && (isHeld || !index.isMissing(primary))) budget.add(until, length)
-      if (until === Number.POSITIVE_INFINITY) {
-        add(counts.live, length)
-        if (!isHeld) add(counts.missing, length)
-      } else if (isKept) add(isHeld ? counts.past : counts.missingPast, length)
-      else if (isHeld) dead.push({ id, refs })
-      if (isHeld || !isKept) index.clearMissing(primary)
-      else index.setMissing(primary, length)
-    }
-    const isWhole = await this.#walk(feeds, visit, (feed, next) => {
-      underway.ahead.delete(feed)
-      Object.assign(underway, { feed, next })
-    })
-    this.#underway = undefined
-    if (!isWhole) return { dead: [], isComplete: false }
-    this.#account = { counts, needed }
-    this.#horizonMs = budget.horizonMs(policy().maxBytes)
+    const looked = await this.#surveyor.look(this.#needs(), horizonMs, onHeld)
+    if (looked === undefined) return { dead: [], isComplete: false }
+    this.#horizonMs = looked.budget.horizonMs(this.#o.policy().maxBytes)
     // More may be kept than before: what is to come back, the next survey notes.
     if (this.#horizonMs < horizonMs) this.#isStale = true
-    if (this.#horizonMs > horizonMs) dead.push(...(await this.#beyond(horizonMs, this.#horizonMs)))
-    return { dead, isComplete: true }
+    const beyond = this.#horizonMs > horizonMs ? await this.#surveyor.between(horizonMs, this.#horizonMs) : []
+    return { dead: [...looked.dead, ...beyond], isComplete: true }
   }
 
   /** What is live, here or not, some at a time: each piece once, by its first ref. What changes meanwhile may be in it or not. */
@@ -301,86 +208,12 @@ export class BlindBook {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#surveyor.stop()
   }
 
-  /** History that was last needed at this instant or before it: it has to go, and is not wanted any more. */
-  async #beyond(afterMs: number, horizonMs: number): Promise<{ id: Buffer; refs: readonly PieceRef[] }[]> {
-    const { index, vault } = this.#o
-    const { counts, needed } = this.#account
-    const dead: { id: Buffer; refs: readonly PieceRef[] }[] = []
-    await this.#walk(
-      index.feeds.all().map(({ number }) => number),
-      (feed, { id, number, length }) => {
-        const refs = index.refsOf(id)
-        const [primary] = refs
-        if (primary?.feed !== feed || primary.index !== number) return
-        const until = needed(refs)
-        if (until === undefined || until <= afterMs || until > horizonMs) return
-        if (vault.has(id)) {
-          dead.push({ id, refs })
-          take(counts.past, length)
-        } else if (index.clearMissing(primary)) take(counts.missingPast, length)
-      },
-    )
-    return dead
-  }
-
-  /** Visits all pieces of these feeds; `passed` hears up to where. False: it was ended by stop(). */
-  async #walk(
-    feeds: readonly number[],
-    visit: (feed: number, piece: AnnouncedPiece) => void,
-    passed: (feed: number, next: number) => void = () => undefined,
-  ): Promise<boolean> {
-    const { index, breathe, chunksATurn = CHUNKS_A_TURN } = this.#o
-    let turn = 0
-    for (const feed of feeds) {
-      passed(feed, 0)
-      for (const { pieces, end } of index.piecesOf(feed)) {
-        if (this.#stopped) return false
-        index.transaction(() => {
-          for (const piece of pieces) visit(feed, piece)
-          passed(feed, end)
-        })
-        if (++turn % chunksATurn === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
-      }
-      passed(feed, Number.POSITIVE_INFINITY)
-    }
-    return true
-  }
-
-  /** A piece, known by its first ref, changes the counts, and those of a survey that has passed it by. */
-  #change(primary: PieceRef, apply: (account: Account) => void): void {
-    apply(this.#account)
-    const underway = this.#underway
-    if (underway === undefined || underway.ahead.has(primary.feed)) return
-    if (primary.feed !== underway.feed || primary.index < underway.next) apply(underway)
-  }
-
-  /** Until when a piece is needed, by its refs; made for one survey. */
   #needs(): Needed {
     const { index, policy, nowMs } = this.#o
-    const feeds = index.feeds.all()
-    const heldLength = (writer: WriterId): number => {
-      const feed = index.feeds.byWriter(writer)
-      return feed === undefined ? 0 : feed.closed ? Number.POSITIVE_INFINITY : feed.next
-    }
-    const spans = new Map(
-      feeds
-        .filter(({ number }) => index.life(number).generations.length > 0)
-        .map(({ number }) => [number, new PieceSpans(index.life(number), heldLength)] as const),
-    )
-    const oldestMs = Math.min(nowMs(), ...[...spans.values()].map((each) => each.oldestMs))
-    const needed = neededUntil(policy(), nowMs(), oldestMs)
-    return (refs) =>
-      needed(
-        refs.flatMap(({ feed, index: number }) => {
-          const piece = index.at(feed, number)
-          if (piece === undefined) return []
-          // A feed that has come since: all of it is new.
-          return [spans.get(feed)?.of(piece) ?? LIVE]
-        }),
-      )
+    return neededBy(index, policy(), nowMs())
   }
 
   #addNumbers(numbers: Map<WriterId, number[]>, refs: readonly PieceRef[]): void {
@@ -392,21 +225,6 @@ export class BlindBook {
       else list.push(index)
     }
   }
-}
-
-function emptyCounts(): MutableCounts {
-  const none = (): Tally => ({ pieces: 0, bytes: 0 })
-  return { live: none(), missing: none(), past: none(), missingPast: none() }
-}
-
-function add(tally: Tally, bytes: number): void {
-  tally.pieces++
-  tally.bytes += bytes
-}
-
-function take(tally: Tally, bytes: number): void {
-  tally.pieces--
-  tally.bytes -= bytes
 }
 
 function keyOf(id: Buffer): string {

@@ -3,7 +3,8 @@
 // not read yet may need what the others have let go.
 import type { Log } from '../../ports/log.js'
 import type { CompactionOptions, CompactionReport } from '../../vault/stored.js'
-import type { BlindBook, Survey } from './blind-book.js'
+import type { BlindBook } from './blind-book.js'
+import type { DeadPiece } from './blind-survey.js'
 
 /** The part of a vault (src/vault) that this needs. */
 export interface LetsGo {
@@ -20,7 +21,7 @@ export interface BlindKeeperOptions {
   /** Whether the vault lacks room: then little is worth compacting for. Default: no. */
   readonly isShort?: () => boolean
   /** These pieces are about to go: nobody is to ask for them any more. */
-  readonly onDropping: (dead: Survey['dead']) => void
+  readonly onDropping: (dead: readonly DeadPiece[]) => void
   /** Pieces were counted anew, or went. */
   readonly onChange: () => void
   readonly fail: (thrown: unknown) => void
@@ -142,7 +143,7 @@ export class BlindKeeper {
     return holds
   }
 
-  async #letGo(all: Survey['dead']): Promise<void> {
+  async #letGo(all: readonly DeadPiece[]): Promise<void> {
     const { book, vault, onDropping, log, onChange } = this.#o
     let count = 0
     for (let at = 0; at < all.length && !this.#abort.signal.aborted; at += DROP_PIECES) {
