@@ -5,6 +5,7 @@ import sodium from 'sodium-native'
 import { type BlindState, isBlindState, openBlindState, sealBlindState } from '../../src/core/blind-state.js'
 import { deviceIdFromKey, shareIdFromBytes, type WriterId } from '../../src/core/ids.js'
 import { openState, stateHeader } from '../../src/core/state.js'
+import { readFixture } from '../support/repository.js'
 import { patternBytes } from './piece-pattern.js'
 
 const keys = { publicKey: Buffer.alloc(32), secretKey: Buffer.alloc(64) }
@@ -24,6 +25,11 @@ const sample: BlindState = {
 const bytes = sealBlindState(sample, keys.secretKey, key, shareId, patternBytes(24, 63))
 
 describe('blind state', () => {
+  it('is frozen', () => {
+    const fixture = readFixture('blind-state.json') as { bytes: string }
+    assert.equal(bytes.toString('hex'), fixture.bytes)
+  })
+
   it('opens to what was sealed', () => {
     assert.ok(isBlindState(bytes))
     assert.deepEqual(openBlindState(bytes, key, shareId), { type: 'ok', value: sample })

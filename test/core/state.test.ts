@@ -56,6 +56,12 @@ describe('device state', () => {
     assert.equal(bytes.toString('hex'), fixture.bytes)
   })
 
+  it('is frozen where it tells of releases, which is format 2', () => {
+    const fixture = readFixture('state-releases.json') as { bytes: string }
+    const state: DeviceState = { ...sample, scope: 'releases', releasesDigest: patternBytes(32, 56) }
+    assert.equal(seal(state).toString('hex'), fixture.bytes)
+  })
+
   it('opens to what was sealed, and shows every grade who made it and which it is', () => {
     const counts = fc.maxSafeNat()
     const feeds = fc
