@@ -2,25 +2,19 @@
 // state it travels through all members; whoever holds any grade can check who made one and which is the newest, only the
 // read grade can read it.
 //
-//   magic "SR" (2), format version 1 (1)
-//   device (32): its Ed25519 public key
-//   sequence (varint)
-//   nonce (24), random
-//   sealed body, XChaCha20-Poly1305 under stateKey; associated data is label, share id (32) and all bytes before
-//   signature (64), Ed25519 by the device over label, share id (32) and all bytes before
+// An envelope (envelope.ts) of magic "SR" and format version 1, sealed under stateKey.
 //
 // The body: time (varint, milliseconds since 1970); count of sections (at most 64), each: tag (varint), length, value;
 // ascending by tag. Tag 1 is drift (drift-section.ts), 2 releases (releases-section.ts), 3 what was verified
-// (scrub-section.ts). What is in a section of another
-// tag is of a later version: it is kept and passed on as it is.
-import { ByteReader, ByteWriter } from './bytes.js'
+// (scrub-section.ts). What is in a section of another tag is of a later version: it is kept and passed on as it is.
+import { type ByteReader, ByteWriter } from './bytes.js'
 import { type DriftSection, driftBytes, readDrift } from './drift-section.js'
+import { type EnvelopeHeader, envelopeHeader, envelopeKind, openEnvelope, sealEnvelope } from './envelope.js'
 import { invariant } from './error.js'
-import { type DeviceId, deviceIdFromKey, HASH_BYTES, type ShareId } from './ids.js'
+import type { DeviceId, ShareId } from './ids.js'
 import { MAX_TIME_MS } from './record-public.js'
 import { type ReleasesSection, readReleases, releasesBytes } from './releases-section.js'
 import { readScrub, type ScrubSection, scrubBytes } from './scrub-section.js'
-import { isSignedBy, labelBytes, NONCE_BYTES, SIGNATURE_BYTES, seal, sign, unseal } from './seal.js'
 import { type Decoded, decoding, Malformed } from './violation.js'
 
 /** No report is longer. */
@@ -44,16 +38,15 @@ export interface Report extends ReportSections {
   readonly other: readonly (readonly [tag: number, value: Buffer])[]
 }
 
-/** What every grade can tell of a report. */
-export interface ReportHeader {
-  readonly device: DeviceId
-  readonly sequence: number
-}
-
-const MAGIC = Buffer.from('SR')
 const FORMAT = 1
-const SEAL_LABEL = labelBytes('shoal 2026-11 v1 device report seal')
-const SIGN_LABEL = labelBytes('shoal 2026-11 v1 device report')
+const KIND = envelopeKind({
+  noun: 'report',
+  magic: 'SR',
+  formats: [FORMAT],
+  maxBytes: MAX_REPORT_BYTES,
+  sealLabel: 'shoal 2026-11 v1 device report seal',
+  signLabel: 'shoal 2026-11 v1 device report',
+})
 const DRIFT = 1
 const RELEASES = 2
 const SCRUB = 3
@@ -66,28 +59,16 @@ export function sealReport(
   shareId: ShareId,
   nonce: Buffer,
 ): Buffer {
-  invariant(nonce.length === NONCE_BYTES, 'the nonce of a report has 24 bytes')
-  const before = new ByteWriter()
-    .raw(MAGIC)
-    .u8(FORMAT)
-    .raw(Buffer.from(report.device, 'hex'))
-    .uint(report.sequence)
-    .raw(nonce)
-    .finish()
-  const sealed = seal(stateKey, nonce, bodyOf(report), Buffer.concat(bound(SEAL_LABEL, shareId, before)))
-  const body = Buffer.concat([before, sealed])
-  const bytes = Buffer.concat([body, sign(bound(SIGN_LABEL, shareId, body), deviceSecretKey)])
-  invariant(bytes.length <= MAX_REPORT_BYTES, 'a report stays within MAX_REPORT_BYTES')
-  return bytes
+  const { device, sequence } = report
+  const envelope = { device, sequence, format: FORMAT, body: bodyOf(report) }
+  return sealEnvelope(KIND, envelope, { shareId, sealKey: stateKey, deviceSecretKey }, nonce)
 }
 
 /** Checks and reads a report, all sections that this version knows. */
 export function openReport(bytes: Buffer, stateKey: Buffer, shareId: ShareId): Decoded<Report> {
   return decoding(() => {
-    const { header, nonce, before, sealed } = openOuter(bytes, shareId)
-    const body = unseal(stateKey, nonce, sealed, Buffer.concat(bound(SEAL_LABEL, shareId, before)))
-    if (body === undefined) throw new Malformed('bad-seal', 'report was not sealed for this share')
-    return readBody(new ByteReader(body), header)
+    const { header, body } = openEnvelope(KIND, bytes, { shareId, sealKey: stateKey })
+    return readBody(body, header)
   })
 }
 
@@ -115,42 +96,9 @@ export function sectionsBytes({
   return writer.finish()
 }
 
-/** Whose report the bytes claim to be, nothing checked: enough to see that they need no look. Undefined: nobody's. */
-export function claimedReporter(bytes: Buffer): DeviceId | undefined {
-  const start = MAGIC.length + 1
-  return bytes.length < start + HASH_BYTES
-    ? undefined
-    : deviceIdFromKey(bytes.subarray(start, start + HASH_BYTES))
-}
-
 /** Who made a report and which of theirs it is, the signature checked. Needs no key, so any grade can forward the newest. */
-export function reportHeader(bytes: Buffer, shareId: ShareId): Decoded<ReportHeader> {
-  return decoding(() => openOuter(bytes, shareId).header)
-}
-
-interface Outer {
-  readonly header: ReportHeader
-  readonly nonce: Buffer
-  readonly before: Buffer
-  readonly sealed: Buffer
-}
-
-function openOuter(bytes: Buffer, shareId: ShareId): Outer {
-  if (bytes.length > MAX_REPORT_BYTES) throw new Malformed('too-long', `report of ${bytes.length} bytes`)
-  const reader = new ByteReader(bytes)
-  if (!reader.take(MAGIC.length).equals(MAGIC)) throw new Malformed('bad-magic', 'not a report')
-  const format = reader.u8()
-  if (format !== FORMAT) throw new Malformed('bad-format', `report of format ${format}`)
-  const publicKey = reader.take(HASH_BYTES)
-  const sequence = reader.uint()
-  const nonce = reader.take(NONCE_BYTES)
-  const before = bytes.subarray(0, bytes.length - reader.left)
-  if (reader.left < SIGNATURE_BYTES) throw new Malformed('truncated', 'no room for the signature')
-  const sealed = reader.take(reader.left - SIGNATURE_BYTES)
-  const body = bytes.subarray(0, bytes.length - SIGNATURE_BYTES)
-  if (!isSignedBy(bound(SIGN_LABEL, shareId, body), reader.take(SIGNATURE_BYTES), publicKey))
-    throw new Malformed('bad-signature', 'report is not signed by its device')
-  return { header: { device: deviceIdFromKey(publicKey), sequence }, nonce, before, sealed }
+export function reportHeader(bytes: Buffer, shareId: ShareId): Decoded<EnvelopeHeader> {
+  return decoding(() => envelopeHeader(KIND, bytes, shareId))
 }
 
 function bodyOf(report: Report): Buffer {
@@ -158,7 +106,7 @@ function bodyOf(report: Report): Buffer {
   return new ByteWriter(1024).uint(report.timeMs).raw(sectionsBytes(report)).finish()
 }
 
-function readBody(reader: ByteReader, header: ReportHeader): Report {
+function readBody(reader: ByteReader, header: EnvelopeHeader): Report {
   const timeMs = reader.uintUpTo(MAX_TIME_MS, 'time of a report')
   const count = reader.uintUpTo(MAX_SECTIONS, 'count of sections')
   const known: { drift?: DriftSection; releases?: ReleasesSection; scrub?: ScrubSection } = {}
@@ -176,8 +124,4 @@ function readBody(reader: ByteReader, header: ReportHeader): Report {
   }
   reader.end()
   return { ...header, timeMs, ...known, other }
-}
-
-function bound(label: Buffer, shareId: ShareId, bytes: Buffer): Buffer[] {
-  return [label, Buffer.from(shareId, 'hex'), bytes]
 }

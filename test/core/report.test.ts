@@ -4,12 +4,12 @@ import fc from 'fast-check'
 import sodium from 'sodium-native'
 import { ByteWriter } from '../../src/core/bytes.js'
 import type { DriftItem, DriftSection } from '../../src/core/drift-section.js'
+import { claimedMaker } from '../../src/core/envelope.js'
 import { deviceIdFromKey, shareIdFromBytes } from '../../src/core/ids.js'
 import type { RelPath } from '../../src/core/path.js'
 import { MAX_TIME_MS } from '../../src/core/record-public.js'
 import { compareNames, type ReleasesSection } from '../../src/core/releases-section.js'
 import {
-  claimedReporter,
   MAX_REPORT_BYTES,
   openReport,
   type Report,
@@ -64,7 +64,7 @@ describe('report', () => {
           type: 'ok',
           value: { device, sequence: report.sequence },
         })
-        assert.equal(claimedReporter(sealed), device)
+        assert.equal(claimedMaker(sealed), device)
       }),
       { numRuns: 60 },
     )
@@ -108,10 +108,10 @@ describe('report', () => {
         refused(Buffer.from(any))
         refused(Buffer.concat([bytes.subarray(0, headerBytes), any]))
         // Undefined for what is too short, never a throw.
-        claimedReporter(Buffer.from(any))
+        claimedMaker(Buffer.from(any))
       }),
     )
-    assert.equal(claimedReporter(Buffer.alloc(34)), undefined)
+    assert.equal(claimedMaker(Buffer.alloc(34)), undefined)
   })
 
   it('gives a violation, or reads what re-encodes to the same, for any bytes that a member signs and seals (F7)', () => {

@@ -8,8 +8,8 @@
 //   C3  A device counts as up to date here only if it is connected and has told, on this connection, of no report that is
 //       newer than the one kept.
 import { Allowance } from '../../core/allowance.js'
+import { claimedMaker } from '../../core/envelope.js'
 import type { DeviceId } from '../../core/ids.js'
-import { claimedReporter } from '../../core/report.js'
 import type { Log } from '../../ports/log.js'
 import { MAX_REPORT_LIST, type ReportSequence } from '../../swarm/report-messages.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
@@ -163,7 +163,7 @@ export class ReportCourier {
     if (session === undefined) return
     this.#shelf.together(() => {
       for (const bytes of list) {
-        const device = claimedReporter(bytes)
+        const device = claimedMaker(bytes)
         if (device !== undefined) this.#onReport(session, device, bytes)
       }
     })
