@@ -5,6 +5,7 @@
 //   damaged files found since the index was made (varint), those put right (varint);
 //   those damaged now (varint), their bytes (varint)
 import { ByteReader, ByteWriter } from './bytes.js'
+import { MAX_TIME_MS } from './record-public.js'
 
 export interface ScrubSection {
   /** When the last pass that read all came to its end, milliseconds since 1970; 0: none yet. */
@@ -27,7 +28,8 @@ export function scrubBytes({ lastMs, files, bytes, found, repaired, open, openBy
 /** Reads a whole section; Malformed if it is not one. */
 export function readScrub(value: Buffer): ScrubSection {
   const reader = new ByteReader(value)
-  const [lastMs, files, bytes] = [reader.uint(), reader.uint(), reader.uint()]
+  const lastMs = reader.uintUpTo(MAX_TIME_MS, 'end of a pass')
+  const [files, bytes] = [reader.uint(), reader.uint()]
   const [found, repaired] = [reader.uint(), reader.uint()]
   const [open, openBytes] = [reader.uint(), reader.uint()]
   reader.end()

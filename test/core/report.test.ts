@@ -17,6 +17,7 @@ import {
   sealReport,
   sectionsBytes,
 } from '../../src/core/report.js'
+import { type ScrubSection, scrubBytes } from '../../src/core/scrub-section.js'
 import { labelBytes, seal as sealBytes, sign } from '../../src/core/seal.js'
 import { readFixture } from '../support/repository.js'
 import { patternBytes } from './piece-pattern.js'
@@ -44,6 +45,7 @@ const sample: Report = {
   other: [[7, Buffer.from('of a later version')]],
 }
 const bytes = seal(sample)
+const NO_SCRUB = { lastMs: 0, files: 0, bytes: 0, found: 0, repaired: 0, open: 0, openBytes: 0 }
 const headerBytes = 3 + 32 + 2 + 24
 
 describe('report', () => {
@@ -158,6 +160,11 @@ describe('report', () => {
           .finish(),
         'too-large',
       ],
+      [
+        'damage that was looked for after the last time',
+        sections([3, scrubBytes({ ...NO_SCRUB, lastMs: MAX_TIME_MS + 1 })]),
+        'too-large',
+      ],
     ]
     for (const [name, body, code] of cases)
       assert.equal(codeOf(openReport(sealBody(body), stateKey, shareId)), code, name)
@@ -213,20 +220,27 @@ function reports(): fc.Arbitrary<Report> {
     complete: fc.uniqueArray(names, { maxLength: 8 }).map((list) => list.sort(compareNames)),
   })
   const other = fc
-    .uniqueArray(fc.tuple(fc.integer({ min: 3, max: 1_000_000 }), bytesUpTo(0, 100)), {
+    .uniqueArray(fc.tuple(fc.integer({ min: 4, max: 1_000_000 }), bytesUpTo(0, 100)), {
       maxLength: 4,
       selector: ([tag]) => tag,
     })
     .map((list) => list.sort(([a], [b]) => a - b))
+  const counts = fc.maxSafeNat()
+  const scrub: fc.Arbitrary<ScrubSection> = plain({
+    ...{ lastMs: times, files: counts, bytes: counts, found: counts, repaired: counts },
+    ...{ open: counts, openBytes: counts },
+  })
+  const has = { isDrift: fc.boolean(), isReleases: fc.boolean(), isScrub: fc.boolean() }
   return fc
-    .record({ drift, releases, isDrift: fc.boolean(), isReleases: fc.boolean(), other, times })
+    .record({ drift, releases, scrub, ...has, other, times })
     .chain((parts) => fc.maxSafeNat().map((sequence) => ({ ...parts, sequence })))
-    .map(({ isDrift, isReleases, sequence, times: timeMs, ...parts }) => ({
+    .map(({ isDrift, isReleases, isScrub, sequence, times: timeMs, ...parts }) => ({
       device,
       sequence,
       timeMs,
       ...(isDrift ? { drift: parts.drift } : {}),
       ...(isReleases ? { releases: parts.releases } : {}),
+      ...(isScrub ? { scrub: parts.scrub } : {}),
       other: parts.other,
     }))
 }
