@@ -19,7 +19,7 @@ import {
   signAnswer,
 } from '../../core/inquiry.js'
 import type { Log } from '../../ports/log.js'
-import type { StatePeer } from './members.js'
+import type { StatePeer } from './state-book.js'
 
 /** What inquiries and answers are told to; SharePeer fits. */
 export interface InquiryPeer extends StatePeer {
