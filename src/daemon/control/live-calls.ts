@@ -16,8 +16,8 @@ import { type AnyShare, isBlind } from '../any-share.js'
 import { blindHoldingOurs, holdingOurs } from '../copies/holding-ours.js'
 import { LoopDelay } from '../loop-delay.js'
 import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
-import { viewOf } from './blind-report.js'
 import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
+import { viewOf } from './standing-row.js'
 import { anyShareAt, type DaemonView, isoTime, sharesOf } from './view.js'
 
 const PIECES_EVERY_MS = 1000

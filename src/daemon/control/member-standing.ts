@@ -1,23 +1,26 @@
 // Where every member of a share stands, as the control API tells it (section 10).
 import { randomBytes } from 'node:crypto'
 import type { MemberStanding, MembersReport, RemovedMemberReport } from '../../control/schema-members.js'
-import { behindBy, formatHead, headTag, sameViews } from '../../core/head.js'
-import type { DeviceId, WriterId } from '../../core/ids.js'
+import { sameViews } from '../../core/head.js'
+import type { DeviceId } from '../../core/ids.js'
 import { INQUIRY_ID_BYTES } from '../../core/inquiry.js'
 import { holdsSame, UNKNOWN_DIGEST } from '../../core/state.js'
-import { openView } from '../../store/feeds.js'
 import { type AnyShare, isBlind } from '../any-share.js'
-import { isExpired } from '../member-limits.js'
 import type { HeardAnswer } from '../share/inquiries.js'
 import type { Member } from '../share/members.js'
 import type { Share } from '../share/share.js'
 import { blindStanding } from './blind-report.js'
+import {
+  answersAtRest,
+  closedOf,
+  isOfThisRun,
+  type Now,
+  ownRow,
+  progressRow,
+  reachRow,
+  viewOf,
+} from './standing-row.js'
 import { isoTime } from './view.js'
-
-interface Now {
-  readonly nowMs: number
-  readonly peerExpirationDays: number
-}
 
 /** The id of an inquiry: nobody can have answered it before. */
 export function newInquiryId(): string {
@@ -34,17 +37,8 @@ export function membersReport(
   const answers = inquiry === undefined ? undefined : share.inquiries.answers(inquiry)
   const { needFiles, needBytes } = share.index.counts
   const { open, acknowledged } = share.drift.summary()
-  const said = answers?.get(own.device)?.standing ?? 'working'
-  const isAtRest = share.standing === 'at-rest'
   return {
-    dir: share.dir,
-    device: own.device,
-    name: own.name,
-    grade: share.grade,
-    haltReason: share.haltReason ?? null,
-    standing: share.standing,
-    confirmed: isAtRest && said !== 'working' && said !== 'halted',
-    head: share.head,
+    ...ownRow(share, own, answers),
     needFiles,
     needBytes,
     drift: open,
@@ -64,33 +58,20 @@ function standingOf(
   share: Share,
   { state, lastSeenMs }: Member,
   answer: HeardAnswer | undefined,
-  { nowMs, peerExpirationDays }: Now,
+  now: Now,
 ): MemberStanding {
   const { device } = state
   const peer = share.peers.find((each) => each.device === device)
-  const feeds = share.index.feeds.all()
-  const view = openView(feeds)
-  const closed = new Set<WriterId>(feeds.filter((feed) => feed.closed).map(({ writer }) => writer))
-  // What the run before the present one signed says nothing of what this one is going to find.
-  const isOfThisRun = peer === undefined || peer.instance === state.instance
-  const digestEqual = holdsSame(state, share.holding) && isOfThisRun
-  const isAnswered = answer?.standing === 'at-rest' && answer.sequence === state.sequence
-  const isReached = peer !== undefined || answer !== undefined
+  const digestEqual = holdsSame(state, share.holding) && isOfThisRun(peer, state)
+  const hasReadAll = sameViews(viewOf(share), state.feeds, closedOf(share))
   return {
-    device,
+    ...reachRow(share, device, lastSeenMs, answer, now),
+    ...progressRow(share, state.feeds),
     name: state.name,
     grade: share.isWriter(device) ? 'write' : state.grade,
-    connected: peer !== undefined,
-    answered: answer?.standing ?? null,
-    confirmed: isAnswered && digestEqual && state.drift === 0 && sameViews(view, state.feeds, closed),
+    confirmed: answersAtRest(answer, state) && digestEqual && state.drift === 0 && hasReadAll,
     digestEqual,
     scanned: !state.digest.equals(UNKNOWN_DIGEST),
-    head: formatHead(headTag(share.shareId), state.feeds),
-    behind: behindBy(state.feeds, view),
-    ahead: behindBy(
-      view,
-      state.feeds.filter(([writer]) => !closed.has(writer)),
-    ),
     needFiles: state.needFiles,
     needBytes: state.needBytes,
     drift: state.drift,
@@ -98,9 +79,6 @@ function standingOf(
     problems: state.problems,
     unreadable: false,
     stateAt: isoTime(state.timeMs),
-    lastSeen: isoTime(peer === undefined ? lastSeenMs : nowMs),
-    unreachableSince: isReached ? null : isoTime(lastSeenMs),
-    expired: !isReached && isExpired(lastSeenMs, nowMs, peerExpirationDays),
   }
 }
 

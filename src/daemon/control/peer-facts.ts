@@ -5,7 +5,7 @@ import { type DeviceState, holdsSame } from '../../core/state.js'
 import type { PeerStats } from '../../exchange/exchange.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import { type AnyShare, isBlind } from '../any-share.js'
-import { holdsAll } from './blind-report.js'
+import { holdsAll, isOfThisRun } from './standing-row.js'
 import { isoTime } from './view.js'
 
 /** A peer, what moved between it and us since it connected, and what it signed last. */
@@ -31,15 +31,14 @@ export function peerFacts(share: AnyShare): PeerFacts[] {
   return share.peers.map((peer) => {
     const traffic = stats.get(peer.device)
     const state = states.get(peer.device)
-    // What the run before the present one signed says nothing of what this one is going to find.
     const node = blind.get(peer.device)
     const holdsOurs =
       node === undefined
         ? state !== undefined &&
           holding !== undefined &&
-          peer.instance === state.instance &&
+          isOfThisRun(peer, state) &&
           holdsSame(state, holding)
-        : peer.instance === node.state.instance && holdsAll(share, node)
+        : isOfThisRun(peer, node.state) && holdsAll(share, node)
     const needs = node === undefined ? state : needsOf(node.state)
     const report = {
       device: peer.device,

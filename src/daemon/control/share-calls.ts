@@ -15,10 +15,11 @@ import type { ScrubSection } from '../../core/scrub-section.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
 import { type AnyShare, isBlind } from '../any-share.js'
-import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js'
+import { clockProblems } from '../member-limits.js'
 import type { Share } from '../share/share.js'
 import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
 import { copiesReport } from './copy-calls.js'
+import { connectionRow, isOfThisRun, type Now } from './standing-row.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -35,7 +36,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         version: PACKAGE_VERSION,
         pid: process.pid,
         shares: shares.map((share) => ({
-          ...anyReport(share, problemsOf(view, share), view.limits(), Date.now()),
+          ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),
         })),
       }
@@ -101,20 +102,14 @@ function problemsOf(view: DaemonView, share: AnyShare): ProblemReport[] {
 function anyReport(
   share: AnyShare,
   problems: readonly ProblemReport[],
-  limits: MemberLimits,
-  nowMs: number,
+  now: Now,
 ): Omit<ShareReport, 'added'> {
-  if (!isBlind(share)) return shareReport(share, problems, limits, nowMs)
-  const passed = passedMemberReports(share, limits, nowMs)
-  return blindShareReport(share, problems, [...passed, ...blindMemberReports(share, limits, nowMs)])
+  if (!isBlind(share)) return shareReport(share, problems, now)
+  const passed = passedMemberReports(share, now)
+  return blindShareReport(share, problems, [...passed, ...blindMemberReports(share, now)])
 }
 
-function shareReport(
-  share: Share,
-  problems: readonly ProblemReport[],
-  limits: MemberLimits,
-  nowMs: number,
-): Omit<ShareReport, 'added'> {
+function shareReport(share: Share, problems: readonly ProblemReport[], now: Now): Omit<ShareReport, 'added'> {
   const { files, bytes, needFiles, needBytes } = share.index.counts
   const { open, nextRestoreMs, ...drift } = share.drift.summary()
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
@@ -141,7 +136,7 @@ function shareReport(
     head: share.head,
     hooks: share.hooks.views().map(hookReport),
     copies: copiesReport(share),
-    members: [...memberReports(share, limits, nowMs), ...blindMemberReports(share, limits, nowMs)],
+    members: [...memberReports(share, now), ...blindMemberReports(share, now)],
     blind: null,
   }
 }
@@ -165,26 +160,16 @@ function runReport({ atMs, count, ...run }: HookView['last'] & object): HookRepo
   return { at: new Date(atMs).toISOString(), ...run, paths: count }
 }
 
-function memberReports(share: Share, limits: MemberLimits, nowMs: number): MemberReport[] {
+function memberReports(share: Share, now: Now): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
   const { holding } = share
-  return share.members.all().map(({ state, lastSeenMs }) => {
-    const peer = peers.get(state.device)
-    return {
-      device: state.device,
-      name: state.name,
-      grade: share.isWriter(state.device) ? 'write' : 'read',
-      connected: peer !== undefined,
-      transport: peer?.transport ?? null,
-      address: peer?.address ?? null,
-      // What the run before the present one signed says nothing of what this one is going to find.
-      digestEqual: holdsSame(state, holding) && (peer === undefined || peer.instance === state.instance),
-      unreadable: false,
-      drift: state.drift,
-      scrub: scrubReport(share.reports.of(state.device)?.report.scrub),
-      lastSeen: new Date(peer === undefined ? lastSeenMs : nowMs).toISOString(),
-      expired: peer === undefined && isExpired(lastSeenMs, nowMs, limits.peerExpirationDays),
-      clockAheadMs: peer?.clockAheadMs ?? null,
-    }
-  })
+  return share.members.all().map(({ state, lastSeenMs }) => ({
+    ...connectionRow(share, state.device, lastSeenMs, now),
+    name: state.name,
+    grade: share.isWriter(state.device) ? 'write' : 'read',
+    digestEqual: holdsSame(state, holding) && isOfThisRun(peers.get(state.device), state),
+    unreadable: false,
+    drift: state.drift,
+    scrub: scrubReport(share.reports.of(state.device)?.report.scrub),
+  }))
 }
