@@ -7,9 +7,18 @@
 //   refs         id -> feed u32, number u32 of each announcement
 //   missing      feed u32, number u32 of a piece's first ref -> sealed length: wanted, and not in the vault
 //   lives        feed u32 -> its generations (core/piece-life.ts), and how many of its blocks are in the vault
+import type { WriterId } from '../core/ids.js'
 import type { PieceInfo } from '../core/piece.js'
-import { type Announced, type FeedLife, followLife, lifeFrom, seenStanding } from '../core/piece-life.js'
+import {
+  type Announced,
+  condensedLife,
+  type FeedLife,
+  followLife,
+  lifeFrom,
+  seenStanding,
+} from '../core/piece-life.js'
 import type { PublicPart } from '../core/record.js'
+import type { Retention } from '../core/retention.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import type { PieceRef } from './pieces.js'
 import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Table } from './tables.js'
@@ -40,6 +49,11 @@ export interface TakenOver {
 const SLOTS = 64
 const SLOT_BYTES = 44
 const ID_BYTES = 32
+/**
+ * So many generations a feed may have before those that nothing is kept of become one: fewer cost little, and a policy that
+ * is to keep more from now on finds them apart.
+ */
+const MANY_GENERATIONS = 64
 const NONE: LifeRow = { life: lifeFrom(0), stored: 0 }
 
 export class BlindIndex {
@@ -108,6 +122,22 @@ export class BlindIndex {
         const row = this.#row(number)
         const life = seenStanding(row.life, nowMs)
         if (life !== row.life) this.#putRow(number, { ...row, life })
+      }
+    })
+  }
+
+  /**
+   * Makes generations one that follow each other and that nothing is kept of, where a feed has many (piece-life.ts,
+   * condensedLife): its row is written with each of its records. `heldLength`: how much of each feed is read.
+   */
+  condense(policy: Retention, nowMs: number, heldLength: (writer: WriterId) => number): void {
+    this.transaction(() => {
+      for (const { number } of this.feeds.all()) {
+        const row = this.#row(number)
+        const before = row.life.generations.length
+        if (before <= MANY_GENERATIONS) continue
+        const life = condensedLife(row.life, policy, nowMs, heldLength)
+        if (life.generations.length < before) this.#putRow(number, { ...row, life })
       }
     })
   }

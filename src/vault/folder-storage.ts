@@ -260,6 +260,7 @@ async function isLocked(lock: FileHandle): Promise<boolean> {
   try {
     return tryLock(lock.fd)
   } catch {
+    // It throws where locks are not supported (some network mounts): there is nothing to wait for then.
     return true
   }
 }

@@ -10,7 +10,7 @@ import type { Retention } from '../../core/retention.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { add, type BlindCounts, type Needed, RunningCounts, take } from './blind-counts.js'
-import { neededBy } from './blind-needs.js'
+import { heldLengthIn, neededBy } from './blind-needs.js'
 import { type DeadPiece, type Survey, type SurveyOptions, Surveyor } from './blind-survey.js'
 
 export interface BookOptions extends SurveyOptions {
@@ -149,6 +149,12 @@ export class BlindBook {
   /** What is live now was so at this instant, whatever anybody says later. For when all that is known is read. */
   noteStanding(): void {
     this.#o.index.noteStanding(this.#o.nowMs())
+  }
+
+  /** Forgets where generations began that nothing is kept of, if there are many. Which pieces are needed stays as it was. */
+  condense(): void {
+    const { index, policy, nowMs } = this.#o
+    index.condense(policy(), nowMs(), heldLengthIn(index))
   }
 
   /** Of what a survey found dead, what is so still. */

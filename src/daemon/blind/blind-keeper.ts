@@ -121,6 +121,7 @@ export class BlindKeeper {
     this.#isOwing = !isCaughtUp()
     if (this.#isOwing || this.#holdsBack(dead.length > 0)) return
     book.noteStanding()
+    book.condense()
     if (dead.length > 0) await this.#letGo(dead)
     await this.#compact()
   }

@@ -305,6 +305,7 @@ function readCatalogue(bytes: Buffer | undefined): Map<string, Held> | undefined
       ]),
     )
   } catch {
+    // Torn by a crash, or of another version: as good as none, and what the bucket holds is listed anew.
     return undefined
   }
 }

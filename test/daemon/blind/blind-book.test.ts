@@ -201,6 +201,41 @@ describe('what a blind node should hold', () => {
     assert.equal((await made.book.survey()).dead.length, 1, 'it goes in its time')
   })
 
+  it('a life does not grow with checkpoints of the past; what is needed stays the same', async () => {
+    // Twelve checkpoints a day for 25 days, of which one day and the ends of ten more are kept.
+    const COUNT = 300
+    const policy = { ...KEEP_ALL, keepMs: 24 * HOUR, daily: 10 }
+    const [plain, made] = [make(policy), make(policy)]
+    const keptOf = async ({ book, index }: Made): Promise<readonly number[]> => {
+      const { dead } = await book.survey()
+      const gone = new Set(dead.map(({ id }) => id.toString('hex')))
+      return [...Array(COUNT).keys()].filter(
+        (n) => index.refsOf(piece(n).id).length > 0 && !gone.has(piece(n).id.toString('hex')),
+      )
+    }
+    let most = 0
+    for (let n = 0; n < COUNT; n++) {
+      for (const each of [plain, made]) {
+        const atMs = NOW - (COUNT - n) * 2 * HOUR
+        const block = each.index.feeds.byWriter(A)?.next ?? 0
+        // Each piece stands for two checkpoints, and every 25th for good.
+        const stands = [n - 1, n, ...Array(Math.ceil(n / 25)).keys()].filter((m) => m >= 0)
+        const numbers = stands.map((m, i): [number, number] => (i < 2 ? [m, m] : [m * 25, m * 25]))
+        each.say(A, numbers, n === 0 ? { atMs } : { atMs, kind: 'checkpoint', checkpoint: block })
+        if (!each.held.has(piece(n).id.toString('hex'))) each.store(n)
+      }
+      if (n % 40 === 39) {
+        await made.book.survey()
+        made.book.condense()
+      }
+      most = Math.max(most, made.index.life(1).generations.length)
+    }
+    assert.equal(plain.index.life(1).generations.length, COUNT)
+    assert.ok(most < 130, `${most} generations at most`)
+    assert.deepEqual(await keptOf(made), await keptOf(plain))
+    assert.equal(numbersOf(made), numbersOf(plain))
+  })
+
   it('a clock that was ahead leaves nothing behind', async () => {
     let nowMs = NOW + 10_000 * HOUR
     const made = make({ ...KEEP_ALL, keepMs: 24 * HOUR }, () => nowMs)
