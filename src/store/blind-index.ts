@@ -182,9 +182,10 @@ export class BlindIndex {
     }
   }
 
-  /** Notes that a piece is wanted and not here, by its first ref. */
+  /** Notes that a piece is wanted and not here, by its first ref. Writes nothing where that is noted. */
   setMissing({ feed, index }: PieceRef, length: number): void {
-    this.#missing.put(pairKey(feed, index), length)
+    const key = pairKey(feed, index)
+    if (this.#missing.get(key) !== length) this.#missing.put(key, length)
   }
 
   /** Whether it was noted. */

@@ -15,7 +15,7 @@
 //
 // The check binds a frame to its place, so that bytes in a piece that look like a frame are none, nor is a frame that a
 // disk wrote elsewhere.
-import { blake3, blake3Parts } from '../core/hash.js'
+import { blake3 } from '../core/hash.js'
 import { type ShareId, WRITER_ID_BYTES, type WriterId, writerIdFromBytes } from '../core/ids.js'
 import { MAX_PIECE_BYTES } from '../core/piece.js'
 import type { Damaged, StoredBlock, StoredHead } from './stored.js'
@@ -216,8 +216,11 @@ export function headOf(payload: Buffer): StoredHead {
 }
 
 function checkOf({ shareId, number }: PackIdentity, offset: number, header: Buffer): Buffer {
-  const place = Buffer.alloc(8)
-  place.writeUInt32LE(number, 0)
-  place.writeUInt32LE(offset, 4)
-  return blake3Parts([shareId, place, header.subarray(0, FRAME_CHECKED)]).subarray(0, 4)
+  // One call of the hash for each frame: its parts one by one would cost three times as much.
+  const checked = Buffer.allocUnsafe(shareId.length + 8 + FRAME_CHECKED)
+  shareId.copy(checked)
+  checked.writeUInt32LE(number, shareId.length)
+  checked.writeUInt32LE(offset, shareId.length + 4)
+  header.copy(checked, shareId.length + 8, 0, FRAME_CHECKED)
+  return blake3(checked).subarray(0, 4)
 }

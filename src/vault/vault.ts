@@ -135,7 +135,7 @@ export class Vault {
   }
 
   /**
-   * Verifies pieces against their ids (P1), and resolves when all of the batch is durable; nothing of it is acknowledged
+   * Verifies pieces against their ids (P1) where that is not done yet (VerifiedPiece), and resolves when all of the batch is durable; nothing of it is acknowledged
    * before. Several at once share a write. Nobody changes the bytes meanwhile. IO if it could not be written (isVaultFull:
    * for lack of room): what is here stays, and it can be tried again.
    */

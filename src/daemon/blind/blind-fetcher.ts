@@ -1,18 +1,17 @@
 // Fetches what is missing from the vault, in the order in which it was announced, within a budget of bytes on their way or
 // in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
 // once it is durable, and not before.
-import { blake3 } from '../../core/hash.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
-import type { StoredPiece } from '../../vault/stored.js'
+import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 
 export interface BlindFetcherOptions {
   readonly index: BlindIndex
   readonly exchange: PieceExchange
   /** Resolves when they are durable. */
-  readonly store: (pieces: readonly StoredPiece[]) => Promise<void>
+  readonly store: (pieces: readonly VerifiedPiece[]) => Promise<void>
   /** They are durable now. */
   readonly onStored: (pieces: readonly { readonly id: Buffer; readonly length: number }[]) => void
   readonly fail: (thrown: unknown) => void
@@ -33,8 +32,11 @@ const BUDGET_PIECES = 8192
 const REFILL = 0.75
 /** Written at once at most; the sync after it costs the same for a little as for much. */
 const BATCH_BYTES = 8 << 20
-/** What arrives within so long is written together. */
-const GATHER_MS = 10
+/**
+ * What arrives within so long is written together, unless nothing else is on its way: each write costs a sync of the pack and
+ * two commits of the index. Longer would fill batches of links slower than 40 MB/s, and tell peers later what is here.
+ */
+const GATHER_MS = 200
 /** Rows looked at before others get their turn. */
 const ROWS_A_TURN = 512
 /** What was asked for and has not come is looked at this often: whoever held it may be gone. */
@@ -48,9 +50,13 @@ export class BlindFetcher {
   readonly #o: BlindFetcherOptions
   readonly #fetches = new Map<string, Fetch>()
   #bytes = 0
-  #arrived: StoredPiece[] = []
+  #arrived: VerifiedPiece[] = []
   #arrivedBytes = 0
+  /** Asked for and not here. */
+  #awaited = 0
   #gathering: NodeJS.Timeout | undefined
+  /** What has arrived has waited for company long enough. */
+  #isDue = false
   #writing: Promise<void> | undefined
   readonly #sweep: NodeJS.Timeout
   #place: PieceRef | undefined
@@ -67,6 +73,7 @@ export class BlindFetcher {
     this.#o = options
     options.exchange.on('pieces', (batch) => {
       for (const { id, bytes, from } of batch) this.#receive(id, bytes, from)
+      this.#writeSoon()
     })
     options.exchange.on('availability', () => this.look())
     this.#sweep = setInterval(() => this.#giveUp(), SWEEP_MS).unref()
@@ -127,6 +134,7 @@ export class BlindFetcher {
       const fetch = this.#fetchOf(ref)
       if (fetch === undefined || !exchange.isAvailable(fetch.refs)) continue
       this.#fetches.set(keyOf(fetch.id), fetch)
+      this.#awaited++
       this.#bytes += fetch.length
       wanted.push(fetch)
     }
@@ -160,22 +168,33 @@ export class BlindFetcher {
   #receive(id: Buffer, bytes: Buffer, from: DeviceId): void {
     const fetch = this.#fetches.get(keyOf(id))
     if (fetch === undefined || fetch.hasArrived || this.#stopped) return
-    if (!blake3(bytes).equals(id)) {
+    const piece = VerifiedPiece.of(id, bytes)
+    if (piece === undefined) {
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
       if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
       return
     }
     fetch.hasArrived = true
-    this.#arrived.push({ id, bytes })
+    this.#awaited--
+    this.#arrived.push(piece)
     this.#arrivedBytes += bytes.length
-    if (this.#arrivedBytes >= BATCH_BYTES) this.#write()
-    else this.#gathering ??= setTimeout(() => this.#write(), GATHER_MS)
+  }
+
+  #writeSoon(): void {
+    if (this.#arrived.length === 0 || this.#stopped) return
+    if (this.#isDue || this.#awaited === 0 || this.#arrivedBytes >= BATCH_BYTES) return this.#write()
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#isDue = true
+      this.#writeSoon()
+    }, GATHER_MS)
   }
 
   #write(): void {
+    if (this.#writing !== undefined) return
     clearTimeout(this.#gathering)
     this.#gathering = undefined
-    if (this.#writing !== undefined || this.#arrived.length === 0 || this.#stopped) return
+    this.#isDue = false
     const pieces = this.#arrived
     this.#arrived = []
     this.#arrivedBytes = 0
@@ -193,7 +212,7 @@ export class BlindFetcher {
       })
       .finally(() => {
         this.#writing = undefined
-        this.#write()
+        this.#writeSoon()
         this.#soon()
       })
   }
@@ -206,11 +225,14 @@ export class BlindFetcher {
     if (gone.length === 0) return
     exchange.unwant(gone.map(({ id }) => id))
     for (const fetch of gone) this.#drop(fetch)
+    this.#writeSoon()
     this.look()
   }
 
   #drop(fetch: Fetch): void {
-    if (this.#fetches.delete(keyOf(fetch.id))) this.#bytes -= fetch.length
+    if (!this.#fetches.delete(keyOf(fetch.id))) return
+    this.#bytes -= fetch.length
+    if (!fetch.hasArrived) this.#awaited--
   }
 }
 

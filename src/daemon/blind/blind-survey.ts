@@ -33,6 +33,9 @@ export interface SurveyOptions {
   readonly chunksATurn?: number
 }
 
+/** What it wants written is written together, when a good many pieces are visited. */
+type Visit = (feed: number, piece: AnnouncedPiece, write: (body: () => void) => void) => void
+
 /** Chunks of pieces looked at before others get their turn. */
 const CHUNKS_A_TURN = 32
 
@@ -60,7 +63,7 @@ export class Surveyor {
     const counts = this.#counts.begin(feeds, needed)
     const budget = new HistoryBudget()
     const dead: DeadPiece[] = []
-    const visit = (feed: number, { id, number, length }: AnnouncedPiece): void => {
+    const visit: Visit = (feed, { id, number, length }, write) => {
       const isHeld = vault.has(id)
       if (isHeld) onHeld?.(feed, number)
       const refs = index.refsOf(id)
@@ -70,14 +73,16 @@ export class Surveyor {
       const isKept = until !== undefined && until > horizonMs
       // What was wanted and never came takes no room, and takes none from what is here: anybody can announce what nobody
       // has. What is neither here nor wanted was let go for want of room, and counts, so that it is not fetched again.
-      if (until !== undefined && (isHeld || !index.isMissing(primary))) budget.add(until, length)
+      const isNoted = index.isMissing(primary)
+      if (until !== undefined && (isHeld || !isNoted)) budget.add(until, length)
       if (until === Number.POSITIVE_INFINITY) {
         add(counts.live, length)
         if (!isHeld) add(counts.missing, length)
       } else if (isKept) add(isHeld ? counts.past : counts.missingPast, length)
       else if (isHeld) dead.push({ id, refs })
-      if (isHeld || !isKept) index.clearMissing(primary)
-      else index.setMissing(primary, length)
+      const isMissing = !isHeld && isKept
+      if (isMissing && !isNoted) write(() => index.setMissing(primary, length))
+      if (!isMissing && isNoted) write(() => index.clearMissing(primary))
     }
     const isWhole = await this.#walk(feeds, visit, (feed, next) => this.#counts.passed(feed, next))
     this.#counts.end(isWhole)
@@ -91,7 +96,7 @@ export class Surveyor {
     const dead: DeadPiece[] = []
     await this.#walk(
       index.feeds.all().map(({ number }) => number),
-      (feed, { id, number, length }) => {
+      (feed, { id, number, length }, write) => {
         const refs = index.refsOf(id)
         const [primary] = refs
         if (primary?.feed !== feed || primary.index !== number) return
@@ -100,7 +105,10 @@ export class Surveyor {
         if (vault.has(id)) {
           dead.push({ id, refs })
           take(counts.past, length)
-        } else if (index.clearMissing(primary)) take(counts.missingPast, length)
+        } else if (index.isMissing(primary)) {
+          write(() => index.clearMissing(primary))
+          take(counts.missingPast, length)
+        }
       },
     )
     return dead
@@ -113,7 +121,7 @@ export class Surveyor {
   /** Visits all pieces of these feeds; `passed` hears up to where. False: it was ended by stop(). */
   async #walk(
     feeds: readonly number[],
-    visit: (feed: number, piece: AnnouncedPiece) => void,
+    visit: Visit,
     passed: (feed: number, next: number) => void = () => undefined,
   ): Promise<boolean> {
     const { index, breathe, chunksATurn = CHUNKS_A_TURN } = this.#o
@@ -122,10 +130,14 @@ export class Surveyor {
       passed(feed, 0)
       for (const { pieces, end } of index.piecesOf(feed)) {
         if (this.#stopped) return false
-        index.transaction(() => {
-          for (const piece of pieces) visit(feed, piece)
-          passed(feed, end)
-        })
+        const writes: (() => void)[] = []
+        for (const piece of pieces) visit(feed, piece, (write) => writes.push(write))
+        // Mostly there is nothing to write, and a transaction is a sync of the disk all the same.
+        if (writes.length > 0)
+          index.transaction(() => {
+            for (const write of writes) write()
+          })
+        passed(feed, end)
         if (++turn % chunksATurn === 0) await (breathe?.() ?? new Promise((done) => setImmediate(done)))
       }
       passed(feed, Number.POSITIVE_INFINITY)
