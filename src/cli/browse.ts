@@ -29,7 +29,7 @@ export async function browseCommand(
   const secret = await secretOf(io, options.secretFile)
   if (secret === undefined) return EXIT.interrupted
   const { browse } = await import('../daemon/restore/browse.js')
-  const faults = await untilInterrupted((signal) =>
+  const read = await untilInterrupted((signal) =>
     browse({ secret, vault, atMs: options.at, signal }, async (past) => {
       if (what === 'cat') {
         if (at !== '') for await (const bytes of past.cat(at)) await printBytes(io, bytes)
@@ -40,10 +40,12 @@ export async function browseCommand(
         const versions = await past.versions(at, options.limit)
         io.out(options.json === true ? formatJson(versions) : formatVersions(versions))
       }
-      return past.faults
+      return { faults: past.faults, notes: past.notes }
     }),
   )
-  if (faults === undefined) return EXIT.interrupted
+  if (read === undefined) return EXIT.interrupted
+  const { faults, notes } = read
+  for (const note of notes) io.err(`note: ${printable(note)}\n`)
   for (const fault of faults) io.err(`not all could be read: ${printable(fault)}\n`)
   return faults.length === 0 ? EXIT.done : EXIT.no
 }

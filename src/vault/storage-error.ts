@@ -9,7 +9,9 @@ export function storageFailed(what: string, thrown: unknown): ShoalError {
   const code = codeOf(thrown)
   if (code !== undefined && NO_ROOM.has(code)) return noRoom(what, thrown)
   const message = `${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`
-  if (code === 'ENOENT') return new ShoalError('NOT_FOUND', message, { cause: thrown })
+  if (code === 'ENOENT') return new ShoalError('NOT_FOUND', `${what}: it is not there`, { cause: thrown })
+  if (code === 'ENOTDIR')
+    return new ShoalError('IO', `${what}: it is no folder`, { cause: thrown, details: { code } })
   return new ShoalError('IO', message, { cause: thrown, details: { code } })
 }
 

@@ -66,7 +66,7 @@ describe('shoal restore and browse', () => {
       [
         ['restore', '--from', `${home}/none`, '--to', `${home}/x`, '--secret-file', secret],
         66,
-        /cannot read the vault/,
+        /cannot read the vault in .*none: it is not there\n/,
       ],
       // Nobody could ever be found: said at once.
       [
@@ -77,6 +77,17 @@ describe('shoal restore and browse', () => {
       [['browse', vault, 'mount', '--secret-file', secret], 64, /list, cat, history/],
       [['browse', vault, 'cat', '--secret-file', secret], 64, /name the file/],
       [['browse', vault, 'cat', 'nothing', '--secret-file', secret], 66, /there was no nothing/],
+      [
+        ['browse', vault, 'history', 'nothing', '--secret-file', secret],
+        66,
+        /nothing was ever written of nothing/,
+      ],
+      [['browse', secret, 'list', '--secret-file', secret], 74, /secret: it is no folder/],
+      [
+        ['browse', vault, 'list', '--at', '2020-01-01', '--secret-file', secret],
+        66,
+        /nobody had written anything by then \(.*; the oldest record is of 2026-11-20T12:00:00/,
+      ],
     ]
     for (const [argv, exit, message] of cases) {
       const answer = await shoal(argv)

@@ -13,7 +13,9 @@ import { FeedStore } from '../../feed/store.js'
 import { type Log, silentLog } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { openIndex } from '../open-index.js'
+import { KnownBeyond } from './beyond.js'
 import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import { addConflictCopies, type OnRecord, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import type { PastEntry, PastVersionReport } from './report.js'
@@ -56,8 +58,10 @@ export async function browse<T>(options: BrowseOptions, body: (past: Past) => Pr
 }
 
 export class Past {
-  /** What could not be read, for a note. */
+  /** What could not be read. */
   readonly faults: string[] = []
+  /** What deserves a word although all that is here was read. */
+  readonly notes: string[] = []
   readonly #vault: RestorableVault
   readonly #parts: {
     readonly index: ShareIndex
@@ -124,7 +128,10 @@ export class Past {
     }
   }
 
-  /** All versions of a path, or of what is below it, that the feeds tell up to the moment; newest first, at most `limit`. */
+  /**
+   * All versions of a path, or of what is below it, that the feeds tell up to the moment; newest first, at most `limit`.
+   * NOT_FOUND if nothing there was ever written.
+   */
   async versions(at: RelPath | '', limit: number): Promise<PastVersionReport[]> {
     const seen = new Set<string>()
     const found: (PastVersionReport & { readonly atMs: number })[] = []
@@ -146,6 +153,8 @@ export class Past {
         })
       }
     })
+    if (found.length === 0 && at !== '')
+      throw new ShoalError('NOT_FOUND', `nothing was ever written of ${at} in the share`)
     found.sort((a, b) => b.atMs - a.atMs)
     return found.slice(0, limit).map(({ atMs: _, ...version }) => version)
   }
@@ -190,14 +199,24 @@ export class Past {
       ...{ index, store, keys },
       onDamaged: (name, detail) => this.faults.push(`what ${name} wrote: ${detail}`),
     })
-    for (const [feed, span] of await spansAt(feeds, atMs)) {
-      const { ended } = await takeOver(index, feed, span, {
+    const spans = await spansAt(feeds, atMs)
+    const beyond = new KnownBeyond()
+    let isAnything = false
+    for (const [feed, span] of spans) {
+      const { to, ended } = await takeOver(index, feed, span, {
         ...{ keys, atMs, signal },
         onRefused: (at, detail) => this.faults.push(`${at}: ${detail}`),
         ...(onRecord === undefined ? {} : { onRecord }),
       })
       if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
+      if (ended?.by === 'later-time') this.notes.push(clockWentBack(feed.name, ended.atMs))
+      if (to <= span.from) continue
+      isAnything = true
+      const newest = await feed.header(to - 1)
+      if (newest !== undefined) beyond.note(feed.name, newest)
     }
+    if (!isAnything && atMs !== undefined) throw await nothingBy(feeds, atMs)
+    this.notes.push(...beyond.notes(feeds))
     addConflictCopies(index, log)
   }
 }

@@ -36,6 +36,28 @@ export async function spanAt(feed: TimedFeed, atMs: number | undefined): Promise
   return { from: newest.checkpoint ?? 0, to }
 }
 
+/** Nobody had written anything by a moment: since when there is something. */
+export async function nothingBy(feeds: Iterable<TimedFeed>, atMs: number): Promise<ShoalError> {
+  let oldestMs = Number.POSITIVE_INFINITY
+  for (const feed of feeds) {
+    const first = feed.length === 0 ? undefined : await feed.header(0)
+    if (first !== undefined) oldestMs = Math.min(oldestMs, first.timeMs)
+  }
+  const since =
+    oldestMs === Number.POSITIVE_INFINITY
+      ? ''
+      : `; the oldest record is of ${new Date(oldestMs).toISOString()}`
+  return new ShoalError(
+    'NOT_FOUND',
+    `nobody had written anything by then (${new Date(atMs).toISOString()})${since}`,
+  )
+}
+
+/** For a note, where a feed was read no further than to a record of a later time. */
+export function clockWentBack(name: string, atMs: number): string {
+  return `the clock of ${name} went back: what it wrote after a record of ${new Date(atMs).toISOString()} is left out, whatever time it bears`
+}
+
 /** The end of the records up to a moment. Those that are gone are the oldest. */
 async function endAt(feed: TimedFeed, atMs: number | undefined): Promise<number> {
   if (atMs === undefined) return feed.length

@@ -21,9 +21,11 @@ import { realPlace } from '../free-folder.js'
 import { openIndex } from '../open-index.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
+import { KnownBeyond } from './beyond.js'
 import { FolderRestore, type Written } from './folder.js'
 import { SwarmSource, type SwarmWays } from './from-swarm.js'
 import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
@@ -223,6 +225,7 @@ class Restore {
   async #read(index: ShareIndex, feeds: readonly PastFeed[]): Promise<RestoreReport['writers']> {
     const { signal, atMs, onProgress, paths = [] } = this.#o
     const spans = await spansAt(feeds, atMs)
+    const beyond = new KnownBeyond()
     let records = 0
     let total = 0
     for (const { from, to } of spans.values()) total += to - from
@@ -236,12 +239,10 @@ class Restore {
       })
       if (ended?.by === 'bad-record')
         this.#lack('', 'FEED_CORRUPT', `what ${feed.name} wrote since: ${ended.detail}`)
-      if (ended?.by === 'later-time')
-        this.#notes.push(
-          `the clock of ${feed.name} went back: what it wrote after a record of ${new Date(ended.atMs).toISOString()} is left out, whatever time it bears`,
-        )
+      if (ended?.by === 'later-time') this.#notes.push(clockWentBack(feed.name, ended.atMs))
       if (to <= span.from) continue
       const newest = await feed.header(to - 1)
+      if (newest !== undefined) beyond.note(feed.name, newest)
       writers.push({
         name: feed.name,
         records: to - span.from,
@@ -249,12 +250,12 @@ class Restore {
       })
     }
     addConflictCopies(index, this.#log)
+    this.#notes.push(...beyond.notes(feeds))
+    if (writers.length === 0 && atMs !== undefined) throw await nothingBy(feeds, atMs)
     if (writers.length === 0)
       throw new ShoalError(
         'NOT_FOUND',
-        atMs === undefined
-          ? 'no record of this share is there: nothing was ever written to it, or a part of what is read from is missing'
-          : 'nobody had written anything by then',
+        'no record of this share is there: nothing was ever written to it, or a part of what is read from is missing',
       )
     for (const at of paths) this.#mustBeThere(index, at)
     return writers
