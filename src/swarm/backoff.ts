@@ -27,8 +27,9 @@ const TRIES: Readonly<Record<Standing, number>> = {
   learnt: 20,
   beacon: 6,
 }
-/** Many that are due for the same reason: this much time for each. Fifty are dialled within five seconds. */
+/** Many that are due for the same reason: this much time for each, and no more in all. Fifty are dialled within five seconds. */
 const EACH_MS = 100
+const MAX_SPREAD_MS = 10_000
 /** Doubling ends somewhere; no wait is longer. */
 const MAX_DOUBLINGS = 20
 /** First time for an address to answer: two packets lost are made good by TCP within it. It doubles with each failure. */
@@ -43,7 +44,7 @@ export function backoffMs(standing: Standing, failures: number, isCalm: boolean,
 
 /** What is added where `count` wait for the same reason. */
 export function spreadMs(count: number, random: number): number {
-  return count <= 1 ? 0 : count * EACH_MS * random
+  return count <= 1 ? 0 : Math.min(MAX_SPREAD_MS, count * EACH_MS) * random
 }
 
 /** Whether an address that failed so often in a row is not worth another try. */
