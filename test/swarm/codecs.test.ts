@@ -1,14 +1,15 @@
 // The pure parts: endpoints, messages, beacon datagrams, proofs, the frame guard and the choice between connections.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { DeviceId } from '../../src/core/ids.js'
 import { BEACON_BYTES, decodeBeacon, encodeBeacon, isFrom } from '../../src/swarm/beacon-packet.js'
-import { isChooser, replaces, SILENT_MS } from '../../src/swarm/dedupe.js'
+import { isChooser, type LinkFacts, replaces, SILENT_MS, type Way, wayRank } from '../../src/swarm/dedupe.js'
 import { formatEndpoint, hostGroup, mayTell, parseEndpoint, scopeOf } from '../../src/swarm/endpoint.js'
 import { FrameGuard } from '../../src/swarm/frame-guard.js'
-import { isNear, lanInterfaces } from '../../src/swarm/interfaces.js'
+import { isNear, isOnLink, lanInterfaces, linkInterfaces } from '../../src/swarm/interfaces.js'
 import {
   clipName,
   decodeAddresses,
@@ -229,6 +230,31 @@ test('X6: the beacon uses the interfaces it may, and listens to those on their n
   assert.ok(!isNear('127.0.0.1', near))
 })
 
+test('X6: over IPv6 the beacon uses link-local addresses with their zone, and listens to those of the same link', () => {
+  const info = (family: 'IPv4' | 'IPv6', address: string, internal = false) =>
+    ({ family, address, netmask: '', internal, mac: '', cidr: null, scopeid: 0 }) as NetworkInterfaceInfo
+  const all = {
+    lo: [info('IPv4', '127.0.0.1', true), info('IPv6', '::1', true)],
+    eth0: [info('IPv4', '192.168.1.5'), info('IPv6', '2001:db8::5'), info('IPv6', 'fe80::5')],
+    'br-0': [info('IPv6', 'fe80::6')],
+    eth1: [info('IPv4', '10.0.0.5'), info('IPv6', '2001:db8::7')],
+  }
+  const both = [
+    { name: 'eth0', address: 'fe80::5%eth0', hasIPv4: true },
+    { name: 'br-0', address: 'fe80::6%br-0', hasIPv4: false },
+  ]
+  assert.deepEqual(linkInterfaces(all, undefined), both)
+  assert.deepEqual(linkInterfaces(all, ['192.168.1.5', 'lo', 'eth1']), both.slice(0, 1))
+  assert.deepEqual(linkInterfaces(all, []), [])
+  assert.ok(isOnLink('fe80::99%br-0', both))
+  for (const other of ['fe80::99%eth1', 'fe80::99', '2001:db8::9%eth0', '192.168.1.9'])
+    assert.ok(!isOnLink(other, both), other)
+  assert.ok(!isNear('fe80::99%eth0', lanInterfaces(all, undefined)))
+  // Such an address is a place to dial like any other.
+  const there = { host: 'fe80::99%br-0', port: 7 }
+  assert.deepEqual(parseEndpoint(formatEndpoint(there)), there)
+})
+
 test('X1: the frame guard sees the same frames however the bytes are cut', () => {
   const frames = (...lengths: number[]): Buffer =>
     Buffer.concat(
@@ -257,22 +283,35 @@ test('X1: the frame guard sees the same frames however the bytes are cut', () =>
   )
 })
 
-test('X5: one chooser of two (D1), who keeps what works (D2), prefers TCP (D3) and follows a restart (D4)', () => {
+test('X5: one chooser of two (D1), who keeps what works (D2), prefers the better way (D3) and follows a restart (D4)', () => {
   fc.assert(
     fc.property(device, device, (a, b) => {
       if (a !== b) assert.notEqual(isChooser(a, b), isChooser(b, a))
     }),
   )
-  const link = (transport: 'tcp' | 'udx', instance = 'a', lastHeardMs = 1000) => ({
-    transport,
-    instance,
-    lastHeardMs,
-  })
-  const nowMs = 1000
-  assert.equal(replaces(link('tcp'), link('tcp'), nowMs), false)
-  assert.equal(replaces(link('udx'), link('udx'), nowMs), false)
-  assert.equal(replaces(link('tcp'), link('udx'), nowMs), false)
-  assert.equal(replaces(link('udx'), link('tcp'), nowMs), true)
-  assert.equal(replaces(link('tcp'), link('udx', 'b'), nowMs), true)
-  assert.equal(replaces(link('tcp'), link('udx'), nowMs + SILENT_MS + 1), true)
+  const lastHeardMs = 1000
+  const link = (way: Way, instance = 'a'): LinkFacts => ({ ...way, instance, lastHeardMs })
+  const better: Way[] = [
+    { transport: 'tcp', scope: 'private' },
+    { transport: 'tcp', scope: 'public' },
+    { transport: 'udx', scope: 'private' },
+    { transport: 'relayed', scope: 'private' },
+  ]
+  for (const [i, current] of better.entries()) {
+    for (const [k, candidate] of better.entries()) {
+      const what = `${candidate.transport} for ${current.transport}`
+      assert.equal(replaces(link(current), link(candidate), lastHeardMs), k < i, what)
+      assert.equal(replaces(link(current), link(candidate, 'b'), lastHeardMs), true, `${what}, restarted`)
+      assert.equal(
+        replaces(link(current), link(candidate), lastHeardMs + SILENT_MS + 1),
+        true,
+        `${what}, silent`,
+      )
+    }
+  }
+  assert.equal(
+    wayRank({ transport: 'udx', scope: 'public' }),
+    wayRank({ transport: 'udx', scope: 'private' }),
+  )
+  assert.equal(wayRank({ transport: 'tcp', scope: 'loopback' }), wayRank({ transport: 'tcp', scope: 'link' }))
 })
