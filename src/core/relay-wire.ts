@@ -51,7 +51,8 @@ export type RelayMessage =
   | { readonly type: 'welcome'; readonly version: number; readonly challenge: Buffer }
   | { readonly type: 'accepted'; readonly pass: Buffer }
   | { readonly type: 'refused'; readonly why: Refusal; readonly pass: Buffer }
-  | { readonly type: 'here' | 'gone'; readonly pass: Buffer; readonly tags: readonly Buffer[] }
+  | { readonly type: 'here'; readonly pass: Buffer; readonly tags: readonly Buffer[] }
+  | { readonly type: 'gone'; readonly pass: Buffer; readonly tags: readonly Buffer[] }
   | {
       readonly type: 'ticket'
       readonly role: 'caller' | 'called'
@@ -60,7 +61,8 @@ export type RelayMessage =
       readonly ticket: Buffer
     }
   | { readonly type: 'not-called'; readonly why: Refusal; readonly pass: Buffer; readonly tag: Buffer }
-  | { readonly type: 'joined' | 'pong' }
+  | { readonly type: 'joined' }
+  | { readonly type: 'pong' }
 
 export type NodeMessage =
   | { readonly type: 'present'; readonly pass: Buffer; readonly tag: Buffer; readonly signature: Buffer }
