@@ -40,8 +40,8 @@ export function addRelayCommand(program: Command, io: CliIo, setExit: (code: num
     )
     .option('--open', 'forward for everybody')
     .addOption(
-      new Option('--metrics <host:port>', 'serve metrics for Prometheus there, at /metrics').argParser((text) =>
-        hostPort(text),
+      new Option('--metrics <host:port>', 'serve metrics for Prometheus there, at /metrics').argParser(
+        (text) => hostPort(text),
       ),
     )
     .addOption(number('--pair-rate <kB/s>', 'most to forward for two nodes, both ways together', MAX_RATE))

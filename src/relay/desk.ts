@@ -156,7 +156,9 @@ export class Desk {
       case 'present':
         return this.#present(caller, connection, message)
       case 'join':
-        return isNew ? this.#join(caller, connection, message, nowMs) : this.#close(caller, 'spoke out of turn')
+        return isNew
+          ? this.#join(caller, connection, message, nowMs)
+          : this.#close(caller, 'spoke out of turn')
       case 'ping':
         return isNew ? this.#close(caller, 'spoke out of turn') : [send(caller, { type: 'pong' })]
       case 'leave':
@@ -182,8 +184,7 @@ export class Desk {
     for (const [caller, { stage, arrivedMs, heardMs }] of [...this.#connections]) {
       if (stage === 'waiting' && nowMs - arrivedMs >= proofMs)
         effects.push(...this.#close(caller, 'proved nothing'))
-      else if (stage === 'here' && nowMs - heardMs >= silentMs)
-        effects.push(...this.#close(caller, 'silent'))
+      else if (stage === 'here' && nowMs - heardMs >= silentMs) effects.push(...this.#close(caller, 'silent'))
     }
     return effects
   }
@@ -214,7 +215,8 @@ export class Desk {
     if (!this.#o.isAllowed(key)) return this.#refuse(caller, pass, 'not-allowed')
     const name = tag.toString('hex')
     const before = this.#roll.find(key, name)
-    if (before === undefined && this.#roll.sizeOf(key) >= maxPerPass) return this.#refuse(caller, pass, 'busy')
+    if (before === undefined && this.#roll.sizeOf(key) >= maxPerPass)
+      return this.#refuse(caller, pass, 'busy')
     const mine = this.#roll.tagOf(caller, key)
     if (mine !== undefined && mine !== name) return this.#close(caller, 'two tags for one pass')
     if (mine === undefined && this.#roll.passesOf(caller).length >= maxPassesPerNode)
@@ -242,7 +244,9 @@ export class Desk {
   #refuse(caller: Caller, pass: Buffer, why: Refusal): Effect[] {
     const told = send(caller, { type: 'refused', why, pass })
     const left = this.#leave(caller, pass)
-    return this.#roll.passesOf(caller).length > 0 ? [told, ...left] : [told, ...left, ...this.#close(caller, why)]
+    return this.#roll.passesOf(caller).length > 0
+      ? [told, ...left]
+      : [told, ...left, ...this.#close(caller, why)]
   }
 
   #leave(caller: Caller, pass: Buffer): Effect[] {
@@ -342,7 +346,8 @@ export class Desk {
     if (connection === undefined) return []
     this.#connections.delete(caller)
     const effects: Effect[] = []
-    for (const pass of this.#roll.passesOf(caller)) effects.push(...this.#leave(caller, Buffer.from(pass, 'hex')))
+    for (const pass of this.#roll.passesOf(caller))
+      effects.push(...this.#leave(caller, Buffer.from(pass, 'hex')))
     const { ticket, other, stage } = connection
     if (stage === 'joining' && ticket !== undefined) effects.push(...this.#void(ticket, 'the other left'))
     if (other === undefined) return effects

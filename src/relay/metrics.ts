@@ -22,7 +22,11 @@ export async function exposeRelay(
   const counter = (name: string, help: string, value: number): void =>
     new Counter({ name, help, registers }).inc(value)
   gauge('shoal_relay_connections', 'Connections now, of every kind', facts.connections)
-  gauge('shoal_relay_waiting', 'Connections that have proved nothing yet, or wait for the other', facts.waiting)
+  gauge(
+    'shoal_relay_waiting',
+    'Connections that have proved nothing yet, or wait for the other',
+    facts.waiting,
+  )
   gauge('shoal_relay_nodes', 'Nodes that are here, able to call and be called', facts.nodes)
   gauge('shoal_relay_shares', 'Relay passes that somebody is here under', facts.passes)
   gauge('shoal_relay_pairs', 'Pairs of nodes joined now', facts.pairs)

@@ -75,7 +75,8 @@ export class RelayControl {
 
   get standing(): RelayStanding {
     const refused = [...this.#refused.values()]
-    const unserved = refused.length === 0 ? undefined : `${refused.length} of ${this.#shares.size} shares: ${refused[0]}`
+    const unserved =
+      refused.length === 0 ? undefined : `${refused.length} of ${this.#shares.size} shares: ${refused[0]}`
     const isConnected = this.#challenge !== undefined
     return { address: this.address, isConnected, problem: unserved ?? this.#problem }
   }
@@ -176,8 +177,10 @@ export class RelayControl {
     const { share } = known
     if (message.type === 'accepted') this.#onAccepted(share)
     else if (message.type === 'refused') this.#onRefused(share, message.why)
-    else if (message.type === 'here') for (const tag of message.tags) this.#o.onHere(share, tag.toString('hex'))
-    else if (message.type === 'gone') for (const tag of message.tags) this.#o.onGone(share, tag.toString('hex'))
+    else if (message.type === 'here')
+      for (const tag of message.tags) this.#o.onHere(share, tag.toString('hex'))
+    else if (message.type === 'gone')
+      for (const tag of message.tags) this.#o.onGone(share, tag.toString('hex'))
     else if (message.type === 'ticket')
       this.#o.onTicket(share, message.tag.toString('hex'), message.role, message.ticket)
     else this.#o.onNotCalled(share, message.tag.toString('hex'), message.why)

@@ -158,7 +158,13 @@ export class RelayFinder {
     this.#wake()
   }
 
-  #onTicket(endpoint: Endpoint, share: ShareId, tag: string, role: 'caller' | 'called', ticket: Buffer): void {
+  #onTicket(
+    endpoint: Endpoint,
+    share: ShareId,
+    tag: string,
+    role: 'caller' | 'called',
+    ticket: Buffer,
+  ): void {
     const isInitiator = role === 'caller'
     // A relay cannot have us call more often than we would ourselves, nor hold more of its connections.
     if (isInitiator && !this.#answered(share, tag)) return

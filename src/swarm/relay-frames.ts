@@ -6,10 +6,7 @@ import { decodeRelayMessage, nextFrame, RELAY_VERSION, type RelayMessage } from 
  * Hands every message to `onMessage` until that answers 'taken': the socket is then paused, with all that came after put
  * back. What is no message of a relay, and one of another version, ends the socket with an error.
  */
-export function readRelay(
-  socket: Socket,
-  onMessage: (message: RelayMessage) => 'taken' | undefined,
-): void {
+export function readRelay(socket: Socket, onMessage: (message: RelayMessage) => 'taken' | undefined): void {
   let rest: Buffer = Buffer.alloc(0)
   const fail = (why: string): void => {
     socket.removeListener('data', onData)

@@ -190,7 +190,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
     const role = this.#options.isPassing === true ? 'passing' : 'member'
     const relay = { share: keys.shareId, keys: keys.relay }
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey, relay }, options, role)
+    this.#finders.add(
+      { id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey, relay },
+      options,
+      role,
+    )
     this.#devices.serve(members)
     this.#dialer.wake()
     return members
