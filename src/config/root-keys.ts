@@ -19,6 +19,7 @@ export interface ConfigShape extends DottedDefaults {
   readonly folder_rescan_interval: number
   readonly bootstrap: readonly string[]
   readonly dht_node: boolean
+  readonly relays: readonly string[]
   readonly interfaces?: readonly string[] | undefined
   /** Days; 0: for ever. */
   readonly sync_trash_ttl: number
@@ -166,6 +167,11 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
     'nodes of the DHT; without it no DHT is used, and no public one ever',
   ),
   dht_node: works(flag.default(false), { type: 'flag' }, 'also be a node of that DHT'),
+  relays: works(
+    list('"host:port"', hostPort).default([]),
+    { type: 'list of `"host:port"`' },
+    'relays (`shoal relay`) that forward between devices that cannot reach each other; they see no content. See [relay.md](relay.md)',
+  ),
   interfaces: works(
     list('interface names or addresses', text('an interface name or address')).optional(),
     { type: 'list of texts', default: 'all but loopback' },

@@ -97,6 +97,7 @@ export class Devices {
   /** Serves a share on the connections that are there already. */
   serve(members: ShareMembers): void {
     for (const link of this.#table.allSelected()) {
+      if (!mayCarry(link, members)) continue
       members.attach(link)
       link.offer(offersOf([members], link))
     }
@@ -130,18 +131,19 @@ export class Devices {
     const { own, members, stand, wake } = this.#o
     old?.closeWithin(PARTING_MS, 'replaced by a better way')
     stand(link.device, link.transport)
+    const carried = (): ShareMembers[] => members().filter((share) => mayCarry(link, share))
     let messages = 0
     link.on('offers', (ids) => {
       if (++messages > MAX_OFFER_MESSAGES) link.close('too many offers')
-      else for (const share of sharesOffered(ids, members(), link)) share.open(link)
+      else for (const share of sharesOffered(ids, carried(), link)) share.open(link)
     })
     link.on('close', (reason) => {
       for (const share of members()) share.detach(link, reason)
     })
-    for (const share of members()) share.attach(link)
-    const gate = members().find(({ keys }) => keys.shareId === link.gateShare)
+    for (const share of carried()) share.attach(link)
+    const gate = carried().find(({ keys }) => keys.shareId === link.gateShare)
     if (own < link.device) gate?.open(link)
-    const others = members().filter((share) => share !== gate)
+    const others = carried().filter((share) => share !== gate)
     link.offer(offersOf(others, link))
     this.#tryTcp(link, link.gateShare)
     wake()
@@ -167,4 +169,8 @@ export class Devices {
     this.#o.stand(device, this.#table.selected(device)?.transport ?? 'lost')
     this.#o.wake()
   }
+}
+
+function mayCarry({ transport }: Link, { isRelayable }: ShareMembers): boolean {
+  return transport !== 'relayed' || isRelayable
 }

@@ -1,15 +1,19 @@
-// The two ways to find others without knowing where they are, as one: the LAN beacon and the DHT (X6). Holds what is
-// looked for from before the start on, and loads the DHT's code, some 8 MiB, only where one is used. Shares are announced and looked for; an open invite is only announced, and who
-// holds one only looks (docs/design.md, "Invites").
+// The ways to find others without knowing where they are, as one: the LAN beacon, the DHT (X6) and relays. Holds what is
+// looked for from before the start on, and loads the DHT's code, some 8 MiB, only where one is used. Shares are announced
+// and looked for; an open invite is only announced, and who holds one only looks (docs/design.md, "Invites").
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceKeys } from '../core/device.js'
-import type { DeviceId } from '../core/ids.js'
+import type { DeviceId, ShareId } from '../core/ids.js'
+import type { RelayKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { type BeaconPace, LanBeacon } from './beacon.js'
 import type { Transport } from './dedupe.js'
 import type { DhtFinder, DhtPart } from './dht.js'
 import type { DhtNode } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
+import type { RelayStanding } from './relay-control.js'
+import { type RelayedSocket, RelayFinder } from './relay-finder.js'
+import type { DialTcp } from './tcp.js'
 
 /** How a device is reached now: the finders of ways that are no better fall silent for it. */
 export type Standing = Transport | 'banned' | 'lost'
@@ -22,12 +26,16 @@ export interface MeetingPoint {
   readonly topic: Buffer
   /** 32 bytes; tags of the LAN beacon. */
   readonly beaconKey: Buffer
+  /** Of a share: what relays are shown. */
+  readonly relay?: { readonly share: ShareId; readonly keys: RelayKeys }
 }
 
 /** Where to look for it. */
 export interface SearchWays {
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Default: wherever the meeting point has what relays are shown. */
+  readonly useRelay?: boolean
 }
 
 /**
@@ -50,7 +58,17 @@ export interface FindersOptions {
   readonly onBeacon: (id: string, endpoint: Endpoint) => void
   /** See DhtFinderOptions. */
   readonly onConnection: (stream: NoiseSecretStream, topics: readonly Buffer[]) => void
+  readonly relays?: RelaysOptions
   readonly log: Log
+}
+
+/** Relays, and what becomes of connections through them. */
+export interface RelaysOptions {
+  readonly endpoints: readonly Endpoint[]
+  readonly dial: DialTcp
+  readonly onSocket: (relayed: RelayedSocket) => void
+  /** See RelayFinderOptions. */
+  readonly headStartMs?: number
 }
 
 interface Sought {
@@ -78,6 +96,7 @@ export class Finders {
   #beacon: LanBeacon | undefined
   #dht: DhtFinder | undefined
   #dhtNode: DhtNode | undefined
+  #relays: RelayFinder | undefined
   #isClosed = false
 
   constructor(options: FindersOptions) {
@@ -101,6 +120,7 @@ export class Finders {
       const options = { device, bootstrap, onConnection, log }
       this.#dht = new dht.DhtFinder({ ...options, ...(host === undefined ? {} : { host }) })
     }
+    this.#relays = this.#makeRelays()
     for (const sought of this.#sought.values()) this.#seek(sought)
     void this.#beacon.start()
   }
@@ -117,17 +137,25 @@ export class Finders {
     this.#sought.delete(id)
     this.#beacon?.remove(id)
     if (sought.ways.useDht) this.#dht?.leave(sought.point.topic)
+    if (sought.point.relay !== undefined) this.#relays?.remove(sought.point.relay.share)
+  }
+
+  /** How it stands with each relay. */
+  get relays(): RelayStanding[] {
+    return this.#relays?.standings ?? []
   }
 
   /** A device is reached by another way than before, or refused, or no longer so. */
   stand(device: DeviceId, standing: Standing): void {
     this.#dht?.hush(device, standing === 'tcp' || standing === 'banned')
+    this.#relays?.reached(device, standing !== 'lost')
   }
 
   /** Takes some 2 s at most, whatever the network does. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#beacon?.close()
+    this.#relays?.close()
     await Promise.all([this.#dht?.close(), this.#dhtNode?.close()])
   }
 
@@ -142,9 +170,17 @@ export class Finders {
     })
   }
 
+  #makeRelays(): RelayFinder | undefined {
+    const { device, relays, log } = this.#options
+    if (relays === undefined || relays.endpoints.length === 0) return undefined
+    const { endpoints, ...ways } = relays
+    return new RelayFinder({ device: device.device, relays: endpoints, ...ways, log })
+  }
+
   #seek({ point, ways, role }: Sought): void {
-    const { id, topic, beaconKey } = point
+    const { id, topic, beaconKey, relay } = point
     if (ways.searchLan) this.#beacon?.add({ id, beaconKey, pace: PACES[role] })
     if (ways.useDht) this.#dht?.join(topic, PARTS[role])
+    if (relay !== undefined && ways.useRelay !== false) this.#relays?.add(relay.share, relay.keys)
   }
 }

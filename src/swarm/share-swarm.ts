@@ -45,13 +45,16 @@ export interface ShareHost {
 
 export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwarm {
   readonly keys: ShareKeys
+  /** Whether connections through relays may carry it. */
+  readonly isRelayable: boolean
   readonly #host: ShareHost
   readonly #channels = new Map<Link, ShareChannel>()
   #isClosed = false
 
-  constructor(keys: ShareKeys, host: ShareHost) {
+  constructor(keys: ShareKeys, host: ShareHost, isRelayable = true) {
     super()
     this.keys = keys
+    this.isRelayable = isRelayable
     this.#host = host
   }
 

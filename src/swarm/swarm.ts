@@ -20,6 +20,8 @@ import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { NetworkWatch } from './network-watch.js'
+import type { RelayStanding } from './relay-control.js'
+import type { RelayedSocket } from './relay-finder.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
 import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
@@ -41,6 +43,10 @@ export interface SwarmOptions {
   readonly bootstrap?: readonly string[]
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** 'host:port' of relays; asked for connections with whom no direct way reaches. */
+  readonly relays?: readonly string[]
+  /** Head start of direct ways over relays; default 3 s. */
+  readonly relayHeadStartMs?: number
   /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
@@ -59,6 +65,8 @@ export interface ShareOptions {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Whether connections through relays may carry it; default: yes. */
+  readonly useRelay?: boolean
 }
 
 interface SwarmEvents {
@@ -193,11 +201,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const { keys, knownHosts } = options
     if (this.#shares.has(keys.shareId)) throw new ShoalError('INTERNAL', 'cannot add a share twice')
     const hosts = knownHosts.map(endpointOf)
-    const members = new ShareMembers(keys, this.#shareHost)
+    const members = new ShareMembers(keys, this.#shareHost, options.useRelay !== false)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
     const role = this.#options.isPassing === true ? 'passing' : 'member'
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
+    const relay = { share: keys.shareId, keys: keys.relay }
+    this.#finders.add(
+      { id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey, relay },
+      options,
+      role,
+    )
     this.#devices.serve(members)
     this.#dialer.wake()
     return members
@@ -210,6 +223,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   leave(id: string): void {
     this.#finders.remove(id)
+  }
+
+  /** How it stands with each relay of the options. */
+  get relays(): RelayStanding[] {
+    return this.#finders.relays
   }
 
   get #shareHost(): ShareHost {
@@ -232,6 +250,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #makeFinders(): Finders {
     const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
+    const { relays = [], relayHeadStartMs, dial = dialTcp } = this.#options
     return new Finders({
       device,
       bootstrap: bootstrap.map(endpointOf),
@@ -241,6 +260,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       ...(beaconPort === undefined ? {} : { beaconPort }),
       onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
+      relays: {
+        endpoints: relays.map(endpointOf),
+        dial,
+        onSocket: (relayed) => this.#onRelayed(relayed),
+        ...(relayHeadStartMs === undefined ? {} : { headStartMs: relayHeadStartMs }),
+      },
       log,
     })
   }
@@ -290,6 +315,23 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     // Who was found under several topics may hold the secret of only some.
     const share = wanted[this.#turn++ % Math.max(1, wanted.length)]
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
+  }
+
+  #onRelayed({ socket, remote, isInitiator, share, onSettled }: RelayedSocket): void {
+    const keys = this.#shares.get(share)?.options.keys
+    if (!this.#isRunning || keys === undefined) {
+      socket.destroy()
+      onSettled()
+      return
+    }
+    const stream = this.#connections.noise(isInitiator, socket)
+    this.#connections.open({
+      ...{ stream, transport: 'relayed', remote, onSettled },
+      ...(isInitiator ? { share: keys } : {}),
+      shares: () => this.#members().flatMap((members) => (members.isRelayable ? [members.keys] : [])),
+    })
+    // Noise listens as soon as its stream has opened, some microtasks from now; it does not resume what was paused.
+    setImmediate(() => socket.resume())
   }
 
   get #helloPort(): number {
