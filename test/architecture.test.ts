@@ -16,6 +16,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
   folder: ['core/', 'ports/', 'control/package-version'],
+  // Has the router open the port that the swarm listens on.
+  nat: ['core/', 'ports/', 'swarm/endpoint'],
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
@@ -36,7 +38,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
-    ...['control/', 'instance/', 'hooks/', 'vault/'],
+    ...['nat/', 'control/', 'instance/', 'hooks/', 'vault/'],
   ],
   // Asks daemons as any other program does. Sizes and names are written as the commands write them.
   dashboard: [
@@ -98,7 +100,7 @@ const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as con
 /** What a daemon loads only when it is asked for it: it idles for months, and there may be many. */
 const LATE = {
   file: 'daemon/service.ts',
-  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'prom-client'],
+  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'port-mapper', 'prom-client'],
 } as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'
