@@ -113,5 +113,10 @@ export function vouchedEndpoint(link: Link): Endpoint | undefined {
 }
 
 function factsOf(link: Link): LinkFacts {
-  return { transport: link.transport, instance: link.instance, lastHeardMs: link.lastHeardMs }
+  return {
+    transport: link.transport,
+    scope: link.scope,
+    instance: link.instance,
+    lastHeardMs: link.lastHeardMs,
+  }
 }

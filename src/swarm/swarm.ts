@@ -22,7 +22,7 @@ import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { offersOf, sharesOffered } from './offers.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
-import { remoteOf, TcpListener } from './tcp.js'
+import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
 export interface SwarmOptions {
   readonly device: DeviceKeys
@@ -46,6 +46,8 @@ export interface SwarmOptions {
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
   readonly door?: GuestDoor
+  /** How TCP peers are reached; default dialTcp. */
+  readonly dial?: DialTcp
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
   /** Milliseconds since 1970, told to members; default: Date.now. */
@@ -110,6 +112,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#dialer = new Dialer({
       book: this.#book,
       view: this.#view,
+      dial: options.dial ?? dialTcp,
       timeoutMs: this.#timings.proofTimeoutMs,
       now,
       onSocket: (socket, target, done) => this.#onDialled(socket, target, done),
@@ -198,8 +201,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   readonly #view: DeviceView = {
-    // Over UDX alone, a way by TCP is still looked for (X5).
-    isConnected: (device) => this.#table.has(device) && this.#table.selected(device)?.transport !== 'udx',
+    // Over a worse way alone, one by TCP is still looked for (X5).
+    isConnected: (device) =>
+      this.#table.has(device) && (this.#table.selected(device)?.transport ?? 'tcp') === 'tcp',
     isBanned: (device) => this.#bans.has(device),
   }
 
