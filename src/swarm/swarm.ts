@@ -21,6 +21,7 @@ import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { offersOf, sharesOffered } from './offers.js'
+import { OwnWays } from './own-ways.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
 import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
@@ -86,6 +87,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #table: LinkTable
   readonly #dialer: Dialer
   readonly #finders: Finders
+  /** Our own addresses, told to members, and what they say of us. */
+  readonly ownWays: OwnWays
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
@@ -119,6 +122,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onFailure: ({ key }, err) => this.#log.debug({ address: key, reason: err.message }, 'cannot connect'),
     })
     this.#finders = this.#makeFinders()
+    this.ownWays = new OwnWays({
+      links: () => this.#table.allSelected(),
+      onWays: (link, endpoints) => {
+        for (const share of this.#members()) share.onWays(link, endpoints)
+      },
+    })
   }
 
   /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
@@ -329,6 +338,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     link.on('close', (reason) => {
       for (const share of this.#members()) share.detach(link, reason)
     })
+    this.ownWays.attach(link)
     for (const share of this.#members()) share.attach(link)
     if (this.#own < link.device) this.#shares.get(link.gateShare)?.members.open(link)
     const others = this.#members().filter(({ keys }) => keys.shareId !== link.gateShare)
