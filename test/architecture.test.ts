@@ -15,6 +15,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   feed: ['core/', 'ports/'],
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
+  // A service of its own: it knows addresses and sockets as the swarm does, and nothing of shares.
+  relay: ['core/', 'ports/', 'swarm/endpoint', 'swarm/tcp'],
   folder: ['core/', 'ports/', 'control/package-version'],
   // Has the router open the port that the swarm listens on.
   nat: ['core/', 'ports/', 'swarm/endpoint'],
@@ -83,7 +85,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
   cli: [
-    ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'relay/service'],
     ...['daemon/restore/restore', 'daemon/restore/browse'],
     ...[
       'daemon/verify/verify',

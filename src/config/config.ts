@@ -62,6 +62,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly useUpnp: boolean
   /** The port there that leads here; 0: the listening port, or none that is known of. */
   readonly externalPort: number
+  /** "host:port" each. */
+  readonly relays: readonly string[]
   /** Names or addresses the LAN beacon may use; absent: all but loopback. */
   readonly interfaces?: readonly string[]
   /** 0: never, apart from the scan at start. */
@@ -130,7 +132,7 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly sparse: boolean
   /** Whether what is new or changes here is padded; absent: as soon as another device pads. */
   readonly padding?: 'padme' | 'none'
-  /** Reach devices through others where no direct connection can be had. */
+  /** Whether `relays` may carry it where no direct connection can be had. */
   readonly useRelay: boolean
   /** How owners are carried; absent: as who the daemon runs as allows. */
   readonly owners?: OwnersBy
@@ -251,6 +253,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     useUpnp: shape.use_upnp,
     externalPort: shape.external_port,
     dhtNode: shape.dht_node,
+    relays: shape.relays,
     ...(shape.interfaces !== undefined && { interfaces: shape.interfaces }),
     rescanIntervalMs: shape.folder_rescan_interval * 1000,
     ...(shape.pid_file !== undefined && { pidFile: resolve(base, shape.pid_file) }),

@@ -322,7 +322,7 @@ class Daemon implements RunningDaemon {
   }
 
   #makeSwarm(door: InviteHost): Swarm {
-    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode } = this.#config
+    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode, relays } = this.#config
     const { beaconPort } = this.#options
     const swarm = new Swarm({
       device: this.#identity.device,
@@ -335,6 +335,7 @@ class Daemon implements RunningDaemon {
       ...(beaconPort === undefined ? {} : { beaconPort }),
       bootstrap,
       dhtNode,
+      relays,
       door,
       log: this.#log,
     })

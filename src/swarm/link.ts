@@ -79,7 +79,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   readonly remote: Endpoint
   /** The remote end as text. */
   readonly address: string
-  /** How far the other end's address reaches. */
+  /** How far the other end's address reaches; through a relay: anywhere. */
   readonly scope: Scope
   readonly dialled: { readonly key: string; readonly endpoint: Endpoint } | undefined
   /** Wall clock, for people. */
@@ -116,7 +116,8 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.role = stream.isInitiator ? 'initiator' : 'responder'
     this.remote = { host: plainHost(options.remote.host), port: options.remote.port }
     this.address = formatEndpoint(this.remote)
-    this.scope = scopeOf(this.remote.host) ?? 'public'
+    // Where a relay stands says nothing of where the device at the other end does.
+    this.scope = options.transport === 'relayed' ? 'public' : (scopeOf(this.remote.host) ?? 'public')
     this.dialled = options.dialled
     this.startedMs = options.now()
     this.lastHeardMs = this.startedMs

@@ -13,15 +13,19 @@ import type { Log } from '../ports/log.js'
 import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
 import { Bans } from './bans.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
+import type { Transport } from './dedupe.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
-import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
+import { Finders, type MakeDht, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
 import { LinkTable } from './link-table.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { offersOf, sharesOffered } from './offers.js'
 import { OwnWays } from './own-ways.js'
+import { type Bootstrap, bootstrapOf } from './public-dht.js'
+import type { RelayStanding } from './relay-control.js'
+import type { RelayedSocket } from './relay-finder.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
 import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
@@ -39,10 +43,16 @@ export interface SwarmOptions {
   readonly interfaces?: readonly string[]
   /** UDP port of the LAN beacon, the same on all machines. */
   readonly beaconPort?: number
-  /** 'host:port' of DHT nodes; without any the DHT is not started. */
-  readonly bootstrap?: readonly string[]
+  /** 'host:port' of DHT nodes, or the public ones, once a share uses the DHT; default: none. */
+  readonly bootstrap?: Bootstrap
+  /** See FindersOptions. */
+  readonly makeDht?: MakeDht
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** 'host:port' of relays; asked for connections with whom no direct way reaches. */
+  readonly relays?: readonly string[]
+  /** Head start of direct ways over relays; default 3 s. */
+  readonly relayHeadStartMs?: number
   /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
@@ -61,6 +71,8 @@ export interface ShareOptions {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Whether connections through relays may carry it; default: yes. */
+  readonly useRelay?: boolean
 }
 
 interface SwarmEvents {
@@ -130,6 +142,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     })
   }
 
+  /** Which DHT is asked, and how the network looks to it; undefined: none. */
+  get dht(): Finders['dht'] {
+    return this.#finders.dht
+  }
+
   /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
   woke(): void {
     this.#dialer.woke()
@@ -191,8 +208,14 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
     const role = this.#options.isPassing === true ? 'passing' : 'member'
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
+    const relay = { share: keys.shareId, keys: keys.relay }
+    this.#finders.add(
+      { id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey, relay },
+      options,
+      role,
+    )
     for (const link of this.#table.allSelected()) {
+      if (!this.#mayCarry(link.transport, members)) continue
       members.attach(link)
       link.offer(offersOf([members], link))
     }
@@ -207,6 +230,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   leave(id: string): void {
     this.#finders.remove(id)
+  }
+
+  /** How it stands with each relay of the options. */
+  get relays(): RelayStanding[] {
+    return this.#finders.relays
   }
 
   readonly #view: DeviceView = {
@@ -234,15 +262,23 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #makeFinders(): Finders {
     const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
+    const { relays = [], relayHeadStartMs, dial = dialTcp, makeDht } = this.#options
     return new Finders({
       device,
-      bootstrap: bootstrap.map(endpointOf),
+      bootstrap: bootstrapOf(bootstrap, endpointOf),
+      ...(makeDht === undefined ? {} : { makeDht }),
       dhtNode,
       ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
+      relays: {
+        endpoints: relays.map(endpointOf),
+        dial,
+        onSocket: (relayed) => this.#onRelayed(relayed),
+        ...(relayHeadStartMs === undefined ? {} : { headStartMs: relayHeadStartMs }),
+      },
       log,
     })
   }
@@ -294,6 +330,21 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
   }
 
+  #onRelayed({ socket, remote, isInitiator, share, onSettled }: RelayedSocket): void {
+    const keys = this.#shares.get(share)?.options.keys
+    if (!this.#isRunning || keys === undefined) {
+      socket.destroy()
+      onSettled()
+      return
+    }
+    const stream = this.#connections.noise(isInitiator, socket)
+    this.#connections.open({
+      ...{ stream, transport: 'relayed', remote, onSettled },
+      ...(isInitiator ? { share: keys } : {}),
+      shares: () => this.#membersBy('relayed').map((members) => members.keys),
+    })
+  }
+
   get #helloPort(): number {
     return this.#options.isPassing === true ? 0 : this.#port
   }
@@ -329,6 +380,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   #onSelected(link: Link): void {
+    this.#finders.reached(link.device, true)
     if (link.transport === 'tcp') this.#finders.hush(link.device, true)
     let messages = 0
     link.on('offers', (ids) => {
@@ -339,9 +391,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       for (const share of this.#members()) share.detach(link, reason)
     })
     this.ownWays.attach(link)
-    for (const share of this.#members()) share.attach(link)
+    for (const share of this.#membersBy(link.transport)) share.attach(link)
     if (this.#own < link.device) this.#shares.get(link.gateShare)?.members.open(link)
-    const others = this.#members().filter(({ keys }) => keys.shareId !== link.gateShare)
+    const others = this.#membersBy(link.transport).filter(({ keys }) => keys.shareId !== link.gateShare)
     link.offer(offersOf(others, link))
     this.#tryTcp(link)
     this.#dialer.wake()
@@ -356,12 +408,13 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   }
 
   #onOffers(link: Link, ids: readonly Buffer[]): void {
-    for (const share of sharesOffered(ids, this.#members(), link)) share.open(link)
+    for (const share of sharesOffered(ids, this.#membersBy(link.transport), link)) share.open(link)
   }
 
   #onLost(link: Link, lastedMs: number, reason: string): void {
     this.#log.debug({ device: link.device, address: link.address, reason }, 'lost a device')
     this.#book.lost(link.device, lastedMs, now())
+    this.#finders.reached(link.device, false)
     if (!this.#bans.has(link.device)) this.#finders.hush(link.device, false)
     this.#dialer.wake()
   }
@@ -404,6 +457,15 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #members(): ShareMembers[] {
     return [...this.#shares.values()].map(({ members }) => members)
+  }
+
+  /** Those that connections of a kind may carry. */
+  #membersBy(transport: Transport): ShareMembers[] {
+    return this.#members().filter((members) => this.#mayCarry(transport, members))
+  }
+
+  #mayCarry(transport: Transport, { keys }: ShareMembers): boolean {
+    return transport !== 'relayed' || this.#shares.get(keys.shareId)?.options.useRelay !== false
   }
 
   #closeIfIdle(link: Link): void {
