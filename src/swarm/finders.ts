@@ -7,6 +7,7 @@ import type { DeviceId, ShareId } from '../core/ids.js'
 import type { RelayKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { type BeaconPace, LanBeacon } from './beacon.js'
+import type { Transport } from './dedupe.js'
 import type { DhtFinder, DhtFinderOptions, DhtPart, DhtView } from './dht.js'
 import type { DhtNode } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
@@ -14,6 +15,9 @@ import { type Bootstrap, isPublicDhtAllowed, PUBLIC_DHT_VARIABLE } from './publi
 import type { RelayStanding } from './relay-control.js'
 import { type RelayedSocket, RelayFinder } from './relay-finder.js'
 import type { DialTcp } from './tcp.js'
+
+/** How a device is reached now: the finders of ways that are no better fall silent for it. */
+export type Standing = Transport | 'banned' | 'lost'
 
 /** What devices look for each other by. */
 export interface MeetingPoint {
@@ -157,11 +161,6 @@ export class Finders {
     if (sought.point.relay !== undefined) this.#relays?.remove(sought.point.relay.share)
   }
 
-  /** There is a connection with a device now, by whatever way, or there is none any more: relays need not be asked, or may be. */
-  reached(device: DeviceId, isReached: boolean): void {
-    this.#relays?.reached(device, isReached)
-  }
-
   /** How it stands with each relay. */
   get relays(): RelayStanding[] {
     return this.#relays?.standings ?? []
@@ -174,9 +173,10 @@ export class Finders {
       : { ...this.#dht.view, isPublic: this.#options.bootstrap === 'public' }
   }
 
-  /** See DhtFinder. */
-  hush(device: DeviceId, isHushed: boolean): void {
-    this.#dht?.hush(device, isHushed)
+  /** A device is reached by another way than before, or refused, or no longer so. */
+  stand(device: DeviceId, standing: Standing): void {
+    this.#dht?.hush(device, standing === 'tcp' || standing === 'banned')
+    this.#relays?.reached(device, standing !== 'lost')
   }
 
   /** Takes some 2 s at most, whatever the network does. */

@@ -379,7 +379,7 @@ it('whatever comes in whatever order: limits hold, only members of one share are
   const tags = [ann, bob, cyd]
   const limits = { maxConnections: 6, maxPerAddress: 4, maxWaiting: 3, maxWaitingPerAddress: 2, maxPairs: 2 }
   const act = fc.tuple(
-    fc.constantFrom('arrive', 'present', 'call', 'join', 'depart', 'sweep', 'ban', 'leave', 'ping'),
+    fc.constantFrom('arrive', 'present', 'present', 'call', 'meet', 'meet', 'join', 'depart', 'sweep', 'ban', 'leave', 'ping'),
     fc.nat(5),
     fc.nat(2),
     fc.nat(1),
@@ -405,9 +405,21 @@ it('whatever comes in whatever order: limits hold, only members of one share are
         else if (what === 'leave') world.say(caller, { type: 'leave', pass: keys.pass })
         else if (what === 'ping') world.say(caller, { type: 'ping' })
         else if (what === 'depart') world.depart(caller)
-        else {
+        else if (what === 'meet') {
+          const before = world.tickets.length
+          world.call(caller, keys, tags[tag]!)
+          for (const { ticket } of world.tickets.slice(before)) {
+            const comer = world.arrive(`192.0.2.${10 + who}`)
+            if (typeof comer === 'string') continue
+            // One time in six with the other share's key.
+            const signs = who === 5 ? 1 - which : which
+            proved.set(comer, new Set([signs]))
+            world.join(comer, shares[signs]!, ticket)
+          }
+        } else {
           const ticket = world.tickets.at(-1 - (tag % 2))?.ticket ?? Buffer.alloc(16)
-          proved.set(caller, (proved.get(caller) ?? new Set()).add(which))
+          const signed = proved.get(caller) ?? new Set()
+          proved.set(caller, signed.add(which))
           world.join(caller, keys, ticket)
         }
         const { connections, pairs } = world.desk.counts
