@@ -34,7 +34,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint'],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
@@ -84,6 +84,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
+  // What it asks of the network while no daemon runs.
+  doctor: ['nat/mapper', 'swarm/public-dht', 'swarm/dht-probe'],
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'relay/service'],
     ...['daemon/restore/restore', 'daemon/restore/browse'],
@@ -94,7 +96,7 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
       'dashboard/dashboard',
       'dashboard/text',
     ],
-    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
+    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine', 'doctor/network'],
   ],
 }
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */

@@ -115,14 +115,7 @@ export class DhtFinder {
   }
 
   get view(): DhtView {
-    const { host, port, randomized, firewalled } = this.#dht
-    const known = host === null ? 'unknown' : randomized ? 'symmetric' : 'consistent'
-    return {
-      nodes: this.#dht.toArray().length,
-      host: host ?? undefined,
-      port: port === 0 ? undefined : port,
-      nat: firewalled ? known : 'open',
-    }
+    return viewOf(this.#dht)
   }
 
   /** Takes some 2 s at most, whatever the network does. */
@@ -164,4 +157,17 @@ export class DhtFinder {
 
 function modeOf(part: DhtPart): { server: boolean; client: boolean } {
   return { server: part !== 'look', client: part !== 'announce' }
+}
+
+export function viewOf(
+  dht: Pick<HyperDHT, 'host' | 'port' | 'randomized' | 'firewalled' | 'toArray'>,
+): DhtView {
+  const { host, port, randomized, firewalled } = dht
+  const known = host === null ? 'unknown' : randomized ? 'symmetric' : 'consistent'
+  return {
+    nodes: dht.toArray().length,
+    host: host ?? undefined,
+    port: port === 0 ? undefined : port,
+    nat: firewalled ? known : 'open',
+  }
 }
