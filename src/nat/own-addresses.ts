@@ -2,7 +2,7 @@
 // opened, what was opened by hand, and addresses of its own that are known everywhere. Pure. None of it is proven: a router
 // may lie, or stand behind another one; who dials the address expects our key there, so a wrong one costs a dial.
 import type { NetworkInterfaceInfo } from 'node:os'
-import { type Scope, scopeOf } from '../swarm/endpoint.js'
+import { scopeOf } from '../swarm/endpoint.js'
 import type { MappingState } from './mapping.js'
 
 /** `host` undefined: the one as which each member sees us. */
@@ -60,18 +60,4 @@ function publicAddresses({ interfaces, listenHost, port }: OwnAddressFacts): Own
     )
     .slice(0, MAX_OF_INTERFACES)
     .map(({ address }) => ({ host: address, port }))
-}
-
-/** What is to be thought of the address that a router calls its own. */
-export type OutsideKind =
-  | 'public'
-  /** Behind another router, or the provider's. */
-  | 'double-nat'
-  /** Not told, or none at all. */
-  | 'unknown'
-
-export function outsideKind(host: string | undefined): OutsideKind {
-  const scope: Scope | undefined = host === undefined ? undefined : scopeOf(host)
-  if (scope === undefined) return 'unknown'
-  return scope === 'public' ? 'public' : 'double-nat'
 }
