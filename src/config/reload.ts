@@ -58,6 +58,8 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   pidFile: { key: 'pid_file', live: false, show: plain },
   bootstrap: { key: 'bootstrap', live: false, show: plain },
   relays: { key: 'relays', live: false, show: plain },
+  useUpnp: { key: 'use_upnp', live: false, show: plain },
+  externalPort: { key: 'external_port', live: false, show: plain },
   dhtNode: { key: 'dht_node', live: false, show: plain },
   interfaces: { key: 'interfaces', live: false, show: plain },
   diskLowPriority: { key: 'disk_low_priority', live: false, show: plain },

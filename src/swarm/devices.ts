@@ -9,6 +9,7 @@ import type { Standing } from './finders.js'
 import type { Link } from './link.js'
 import { LinkTable } from './link-table.js'
 import { offersOf, sharesOffered } from './offers.js'
+import { OwnWays } from './own-ways.js'
 import type { ShareMembers } from './share-swarm.js'
 
 /** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
@@ -39,6 +40,8 @@ export class Devices {
   readonly #o: DevicesOptions
   readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #table: LinkTable
+  /** Our own addresses, told to members, and what they say of us. */
+  readonly ownWays: OwnWays
 
   constructor(options: DevicesOptions) {
     this.#o = options
@@ -47,6 +50,12 @@ export class Devices {
       now: options.now,
       onSelected: (link, old) => this.#onSelected(link, old),
       onLost: (link, lastedMs, reason) => this.#onLost(link, lastedMs, reason),
+    })
+    this.ownWays = new OwnWays({
+      links: () => this.#table.allSelected(),
+      onWays: (link, endpoints) => {
+        for (const share of options.members()) share.onWays(link, endpoints)
+      },
     })
   }
 
@@ -140,6 +149,7 @@ export class Devices {
     link.on('close', (reason) => {
       for (const share of members()) share.detach(link, reason)
     })
+    this.ownWays.attach(link)
     for (const share of carried()) share.attach(link)
     const gate = carried().find(({ keys }) => keys.shareId === link.gateShare)
     if (own < link.device) gate?.open(link)

@@ -21,6 +21,7 @@ import { LinkChannel } from './link-channel.js'
 import { LinkClocks } from './link-clocks.js'
 import { decodeGate, decodeHello, encodeGate, encodeHello, type Hello } from './messages.js'
 import { GuardedMux } from './mux.js'
+import type { WaysMessage } from './own-ways.js'
 import { gateProof, otherRole, type Role, sameProof } from './proof.js'
 
 export interface LinkTimings {
@@ -65,6 +66,8 @@ interface LinkEvents {
   selected: []
   /** The other side asks whether we have these shares as well. */
   offers: [ids: Buffer[]]
+  /** The other side tells as what it sees us, and where it can be reached. */
+  ways: [message: WaysMessage]
   close: [reason: string]
 }
 
@@ -86,6 +89,10 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   readonly startedMs: number
   lastHeardMs: number
   readyMs = 0
+  /** Where the other end can be reached, it says; what of it means it here (own-ways.ts). */
+  ways: readonly Endpoint[] = []
+  /** As what the other end sees us; undefined: it has not told. */
+  seenAs: Endpoint | undefined
 
   readonly #options: LinkOptions
   readonly #log: Log
@@ -214,6 +221,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   /** Asks the other side for more shares in common. The caller pads the list, so that its length says nothing. */
   offer(ids: readonly Buffer[]): void {
     this.#channel?.offer(ids)
+  }
+
+  /** Tells the other end as what we see it, and where we can be reached. */
+  tellWays(message: WaysMessage): void {
+    this.#channel?.tellWays(message)
   }
 
   /** For GuestLink: sends one frame of a guest's conversation. */
@@ -350,6 +362,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
       now: this.#options.now,
       onOffers: (ids) => {
         if (this.#isSelected && !this.isClosed) this.emit('offers', ids)
+      },
+      onWays: (message) => {
+        if (!this.#isSelected || this.isClosed) return
+        this.seenAs = message.seen
+        this.emit('ways', message)
       },
       onEnd: (reason) => this.#end(reason),
     })

@@ -15,11 +15,13 @@ import { Connections, type ConnectionsOptions } from './connections.js'
 import { Devices } from './devices.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf } from './endpoint.js'
-import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
+import { Finders, type MakeDht, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { NetworkWatch } from './network-watch.js'
+import type { OwnWays } from './own-ways.js'
+import { type Bootstrap, bootstrapOf } from './public-dht.js'
 import type { RelayStanding } from './relay-control.js'
 import type { RelayedSocket } from './relay-finder.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
@@ -39,8 +41,10 @@ export interface SwarmOptions {
   readonly interfaces?: readonly string[]
   /** UDP port of the LAN beacon, the same on all machines. */
   readonly beaconPort?: number
-  /** 'host:port' of DHT nodes; without any the DHT is not started. */
-  readonly bootstrap?: readonly string[]
+  /** 'host:port' of DHT nodes, or the public ones, once a share uses the DHT; default: none. */
+  readonly bootstrap?: Bootstrap
+  /** See FindersOptions. */
+  readonly makeDht?: MakeDht
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
   /** 'host:port' of relays; asked for connections with whom no direct way reaches. */
@@ -136,6 +140,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
         this.woke()
       },
     })
+  }
+
+  /** Our own addresses, told to members, and what they say of us. */
+  get ownWays(): OwnWays {
+    return this.#devices.ownWays
+  }
+
+  /** Which DHT is asked, and how the network looks to it; undefined: none. */
+  get dht(): Finders['dht'] {
+    return this.#finders.dht
   }
 
   /**
@@ -250,10 +264,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #makeFinders(): Finders {
     const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
-    const { relays = [], relayHeadStartMs, dial = dialTcp } = this.#options
+    const { relays = [], relayHeadStartMs, dial = dialTcp, makeDht } = this.#options
     return new Finders({
       device,
-      bootstrap: bootstrap.map(endpointOf),
+      bootstrap: bootstrapOf(bootstrap, endpointOf),
+      ...(makeDht === undefined ? {} : { makeDht }),
       dhtNode,
       ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),

@@ -30,11 +30,13 @@ export function shareCalls(view: DaemonView): ShareCalls {
         folders.map((each) => ('settings' in each && each.isAdded ? each.settings.dir : '')),
       )
       const shares = await sharesOf(view)
+      const network = view.network()
       return {
         device: view.device(),
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
+        ...(network === undefined ? {} : { network }),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),
