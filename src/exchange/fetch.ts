@@ -14,10 +14,9 @@
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
-import { type Block, Source, type Transfer } from './fetch-source.js'
-import { BLOCK_BYTES } from './guard.js'
+import { type Block, blockBytesFor, Source, type Transfer } from './fetch-source.js'
 import type { Link } from './link.js'
-import type { RateLimit } from './rate-limit.js'
+import type { Gate, PacedLane } from './pacer.js'
 
 /** A piece as it arrived: `bytes` may be a view of a larger network buffer, and nobody has looked at them yet. */
 export interface FetchedPiece {
@@ -30,6 +29,8 @@ export interface FetchedPiece {
 const REFUSED_FOR_MS = 15_000
 /** Wrong pieces remembered of one device; it is banned long before. */
 const MAX_DISTRUSTED = 1024
+/** Under a limit, what one peer is asked for at a time, in seconds: more of it would come at once if the peer paused. */
+const LIMITED_SECONDS = 2
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
 
@@ -50,8 +51,7 @@ export interface FetchOptions {
   readonly violated: (link: Link, code: string, detail: string) => void
   /** Calls fill() soon. */
   readonly soon: () => void
-  readonly later: (delayMs: number) => void
-  readonly limit: RateLimit | undefined
+  readonly limit: Gate | undefined
   readonly exempt: (link: Link) => boolean
   /** A piece is whole, and the picker has forgotten it. */
   readonly completed: (piece: Piece) => void
@@ -65,6 +65,7 @@ export class Fetch {
   #fetched: FetchedPiece[] = []
   /** Keys of the pieces that came wrong. */
   readonly #distrusted = new Map<DeviceId, Set<string>>()
+  readonly #lanes = new Map<Source, PacedLane>()
   #inFlightBytes = 0
   #downloadedBytes = 0
   #downloadedPieces = 0
@@ -129,6 +130,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     for (const transfer of [...source.transfers.values()]) this.#abandon(source, transfer, false)
+    this.#dropLane(source)
     this.#sources.delete(link)
     this.#byNumber.delete(source.number)
     this.#o.picker.removePeer(source.number)
@@ -196,6 +198,7 @@ export class Fetch {
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
     const block = this.#answered(source, wire, index, offset, nowMs)
+    if (block?.isPaced === true) this.#refund(source, block.length)
     if (block !== undefined) this.#refused(source, block.transfer, nowMs)
     this.#o.soon()
   }
@@ -256,15 +259,65 @@ export class Fetch {
 
   #fill(source: Source, nowMs: number): void {
     if (source.stalled) return
-    const target = source.onTrial ? 1 : source.pace.targetBytes
-    while (source.askedBytes < target) {
-      source.unfinished ??= this.#nextTransfer(source, nowMs)
-      const transfer = source.unfinished
-      if (transfer === undefined) return
-      if (source.blockCount >= transfer.wire.requestLimit) return
-      if (!this.#mayDownload(source, transfer, nowMs)) return
-      source.ask(transfer, nowMs)
+    const gate = this.#gateOf(source)
+    if (gate !== undefined) {
+      if (this.#mayAsk(source, gate)) gate.want(this.#laneOf(source), source.link.connection)
+      return
     }
+    while (this.#mayAsk(source, undefined) && this.#ask(source, undefined, nowMs) > 0);
+  }
+
+  #mayAsk(source: Source, gate: Gate | undefined): boolean {
+    if (source.stalled || this.#paused) return false
+    const target = source.onTrial ? 1 : source.pace.targetBytes
+    const rate = gate?.bytesPerSecond ?? Number.POSITIVE_INFINITY
+    return source.askedBytes < Math.min(target, rate * LIMITED_SECONDS)
+  }
+
+  /** Asks for one block; its length, 0: there is none to ask for. */
+  #ask(source: Source, gate: Gate | undefined, nowMs: number): number {
+    // A limit makes transfers long: what is fresh does not wait for the end of one.
+    if (gate !== undefined && this.#o.picker.hasFresh(source.number))
+      source.urgent ??= this.#nextTransfer(source, nowMs)
+    if (source.urgent === undefined) source.unfinished ??= this.#nextTransfer(source, nowMs)
+    const transfer = source.urgent ?? source.unfinished
+    if (transfer === undefined || source.blockCount >= transfer.wire.requestLimit) return 0
+    return source.ask(transfer, nowMs, gate !== undefined)
+  }
+
+  #gateOf(source: Source): Gate | undefined {
+    const { limit } = this.#o
+    return limit === undefined || limit.isFree || this.#o.exempt(source.link) ? undefined : limit
+  }
+
+  #laneOf(source: Source): PacedLane {
+    let lane = this.#lanes.get(source)
+    if (lane !== undefined) return lane
+    const { picker } = this.#o
+    lane = {
+      get isSmall(): boolean {
+        return source.urgent !== undefined || picker.hasFresh(source.number)
+      },
+      go: () => {
+        const gate = this.#o.limit
+        return gate !== undefined && this.#mayAsk(source, gate) ? this.#ask(source, gate, this.#o.nowMs()) : 0
+      },
+    }
+    this.#lanes.set(source, lane)
+    return lane
+  }
+
+  #dropLane(source: Source): void {
+    const lane = this.#lanes.get(source)
+    if (lane === undefined) return
+    this.#o.limit?.pacer.drop(lane)
+    this.#lanes.delete(source)
+  }
+
+  /** Of what was asked for and charged, so much will not come. */
+  #refund(source: Source, bytes: number): void {
+    const lane = this.#lanes.get(source)
+    if (lane !== undefined && bytes > 0) this.#o.limit?.refund(lane, bytes)
   }
 
   #nextTransfer(source: Source, nowMs: number): Transfer | undefined {
@@ -283,7 +336,10 @@ export class Fetch {
       picker.release(piece, source.number)
       return this.#nextTransfer(source, nowMs)
     }
-    const transfer = { piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined }
+    const transfer: Transfer = {
+      ...{ piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined },
+      blockBytes: blockBytesFor(this.#gateOf(source)?.bytesPerSecond, source.pace.rateBytesPerSecond),
+    }
     source.begin(transfer)
     this.#inFlightBytes += piece.length
     return transfer
@@ -296,19 +352,6 @@ export class Fetch {
     const share = Math.max(MIN_SHARE_BYTES, maxInFlightBytes / this.#sources.size)
     const left = share - source.pieceBytes
     return source.pieceBytes === 0 ? Math.max(left, maxInFlightBytes - this.#inFlightBytes) : left
-  }
-
-  #mayDownload(source: Source, transfer: Transfer, nowMs: number): boolean {
-    const { limit } = this.#o
-    if (limit === undefined || this.#o.exempt(source.link)) return true
-    if (!limit.take(Math.min(BLOCK_BYTES, transfer.piece.length - transfer.askedBytes), nowMs)) {
-      this.#o.later(limit.waitMs(nowMs))
-      return false
-    }
-    // To the end of the line: else the first would take all that the limit allows, and others hold pieces unasked.
-    this.#sources.delete(source.link)
-    this.#sources.set(source.link, source)
-    return true
   }
 
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
@@ -359,7 +402,7 @@ export class Fetch {
 
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
-    source.giveUp(transfer, tell)
+    this.#refund(source, source.giveUp(transfer, tell))
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }

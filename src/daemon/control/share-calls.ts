@@ -19,6 +19,7 @@ import { clockProblems, isExpired, type MemberLimits } from '../member-limits.js
 import type { Share } from '../share/share.js'
 import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
 import { copiesReport } from './copy-calls.js'
+import { limitsReportOf } from './limit-calls.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -34,6 +35,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
+        limits: limitsReportOf(view),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), view.limits(), Date.now()),
           added: added.has(share.dir),
