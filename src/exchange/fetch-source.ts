@@ -33,7 +33,7 @@ export interface Block {
 /** Only offsets that are multiples of this are ever asked for. */
 export const MIN_BLOCK_BYTES = 4096
 /** A block is to take no longer on the way: what is urgent waits for it, and a limit is kept no closer. */
-const LIMITED_BLOCKS_PER_SECOND = 8
+const LIMITED_BLOCKS_PER_SECOND = 16
 const BLOCKS_PER_SECOND = 2
 /** Without a limit, smaller ones cost more than they bring. */
 const SLOW_BLOCK_BYTES: number = 16 * 1024
@@ -54,6 +54,15 @@ function powerBelow(bytes: number): number {
 const FIRST_PATIENCE = 3
 /** Its longest: each failure doubles the last, so that a peer that is gone costs little. */
 const MAX_PATIENCE = 12
+
+export interface SourceStats {
+  readonly downloadedBytes: number
+  readonly rateBytesPerSecond: number
+  /** Over the last seconds. */
+  readonly downRate: number
+  readonly inFlightBytes: number
+  readonly stalled: boolean
+}
 
 export class Source {
   readonly link: Link

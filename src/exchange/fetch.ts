@@ -14,9 +14,10 @@
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
-import { type Block, blockBytesFor, Source, type Transfer } from './fetch-source.js'
+import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
+import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
-import type { Gate, PacedLane } from './pacer.js'
+import type { Gate } from './pacer.js'
 
 /** A piece as it arrived: `bytes` may be a view of a larger network buffer, and nobody has looked at them yet. */
 export interface FetchedPiece {
@@ -29,19 +30,8 @@ export interface FetchedPiece {
 const REFUSED_FOR_MS = 15_000
 /** Wrong pieces remembered of one device; it is banned long before. */
 const MAX_DISTRUSTED = 1024
-/** Under a limit, what one peer is asked for at a time, in seconds: more of it would come at once if the peer paused. */
-const LIMITED_SECONDS = 2
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
-
-export interface SourceStats {
-  readonly downloadedBytes: number
-  readonly rateBytesPerSecond: number
-  /** Over the last seconds. */
-  readonly downRate: number
-  readonly inFlightBytes: number
-  readonly stalled: boolean
-}
 
 export interface FetchOptions {
   readonly picker: Picker
@@ -65,7 +55,7 @@ export class Fetch {
   #fetched: FetchedPiece[] = []
   /** Keys of the pieces that came wrong. */
   readonly #distrusted = new Map<DeviceId, Set<string>>()
-  readonly #lanes = new Map<Source, PacedLane>()
+  readonly #turns: FetchTurns
   #inFlightBytes = 0
   #downloadedBytes = 0
   #downloadedPieces = 0
@@ -73,6 +63,9 @@ export class Fetch {
 
   constructor(options: FetchOptions) {
     this.#o = options
+    const { limit, exempt, picker, nowMs } = options
+    const ask = (source: Source): number => (this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0)
+    this.#turns = new FetchTurns({ limit, exempt, picker, ask })
   }
 
   /** Pieces that have arrived whole, those that turned out wrong among them. */
@@ -130,7 +123,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     for (const transfer of [...source.transfers.values()]) this.#abandon(source, transfer, false)
-    this.#dropLane(source)
+    this.#turns.drop(source)
     this.#sources.delete(link)
     this.#byNumber.delete(source.number)
     this.#o.picker.removePeer(source.number)
@@ -198,7 +191,7 @@ export class Fetch {
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
     const block = this.#answered(source, wire, index, offset, nowMs)
-    if (block?.isPaced === true) this.#refund(source, block.length)
+    if (block?.isPaced === true) this.#turns.refund(source, block.length)
     if (block !== undefined) this.#refused(source, block.transfer, nowMs)
     this.#o.soon()
   }
@@ -258,66 +251,26 @@ export class Fetch {
   }
 
   #fill(source: Source, nowMs: number): void {
-    if (source.stalled) return
-    const gate = this.#gateOf(source)
-    if (gate !== undefined) {
-      if (this.#mayAsk(source, gate)) gate.want(this.#laneOf(source), source.link.connection)
-      return
-    }
-    while (this.#mayAsk(source, undefined) && this.#ask(source, undefined, nowMs) > 0);
+    if (!this.#mayAsk(source)) return
+    const gate = this.#turns.gateOf(source)
+    if (gate !== undefined) this.#turns.want(source, gate)
+    else while (this.#mayAsk(source) && this.#ask(source, false, nowMs) > 0);
   }
 
-  #mayAsk(source: Source, gate: Gate | undefined): boolean {
+  #mayAsk(source: Source): boolean {
     if (source.stalled || this.#paused) return false
     const target = source.onTrial ? 1 : source.pace.targetBytes
-    const rate = gate?.bytesPerSecond ?? Number.POSITIVE_INFINITY
-    return source.askedBytes < Math.min(target, rate * LIMITED_SECONDS)
+    return source.askedBytes < Math.min(target, this.#turns.targetOf(source))
   }
 
   /** Asks for one block; its length, 0: there is none to ask for. */
-  #ask(source: Source, gate: Gate | undefined, nowMs: number): number {
+  #ask(source: Source, isPaced: boolean, nowMs: number): number {
     // A limit makes transfers long: what is fresh does not wait for the end of one.
-    if (gate !== undefined && this.#o.picker.hasFresh(source.number))
-      source.urgent ??= this.#nextTransfer(source, nowMs)
+    if (isPaced && this.#o.picker.hasFresh(source.number)) source.urgent ??= this.#nextTransfer(source, nowMs)
     if (source.urgent === undefined) source.unfinished ??= this.#nextTransfer(source, nowMs)
     const transfer = source.urgent ?? source.unfinished
     if (transfer === undefined || source.blockCount >= transfer.wire.requestLimit) return 0
-    return source.ask(transfer, nowMs, gate !== undefined)
-  }
-
-  #gateOf(source: Source): Gate | undefined {
-    const { limit } = this.#o
-    return limit === undefined || limit.isFree || this.#o.exempt(source.link) ? undefined : limit
-  }
-
-  #laneOf(source: Source): PacedLane {
-    let lane = this.#lanes.get(source)
-    if (lane !== undefined) return lane
-    const { picker } = this.#o
-    lane = {
-      get isSmall(): boolean {
-        return source.urgent !== undefined || picker.hasFresh(source.number)
-      },
-      go: () => {
-        const gate = this.#o.limit
-        return gate !== undefined && this.#mayAsk(source, gate) ? this.#ask(source, gate, this.#o.nowMs()) : 0
-      },
-    }
-    this.#lanes.set(source, lane)
-    return lane
-  }
-
-  #dropLane(source: Source): void {
-    const lane = this.#lanes.get(source)
-    if (lane === undefined) return
-    this.#o.limit?.pacer.drop(lane)
-    this.#lanes.delete(source)
-  }
-
-  /** Of what was asked for and charged, so much will not come. */
-  #refund(source: Source, bytes: number): void {
-    const lane = this.#lanes.get(source)
-    if (lane !== undefined && bytes > 0) this.#o.limit?.refund(lane, bytes)
+    return source.ask(transfer, nowMs, isPaced)
   }
 
   #nextTransfer(source: Source, nowMs: number): Transfer | undefined {
@@ -338,7 +291,7 @@ export class Fetch {
     }
     const transfer: Transfer = {
       ...{ piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined },
-      blockBytes: blockBytesFor(this.#gateOf(source)?.bytesPerSecond, source.pace.rateBytesPerSecond),
+      blockBytes: blockBytesFor(this.#turns.gateOf(source)?.bytesPerSecond, source.pace.rateBytesPerSecond),
     }
     source.begin(transfer)
     this.#inFlightBytes += piece.length
@@ -402,7 +355,7 @@ export class Fetch {
 
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
-    this.#refund(source, source.giveUp(transfer, tell))
+    this.#turns.refund(source, source.giveUp(transfer, tell))
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }

@@ -7,14 +7,14 @@
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first. Under a limit,
 // where a line may take seconds, whole small pieces go before it.
 import type { WriterId } from '../core/ids.js'
-import { RateMeter } from '../core/rate-meter.js'
 import type { Log } from '../ports/log.js'
 import type { FeedWire } from './feed-wire.js'
-import { Fifo } from './fifo.js'
+import type { Fifo } from './fifo.js'
 import { MAX_PEER_REQUESTS } from './guard.js'
 import { type Link, MAX_MESSAGE_BYTES } from './link.js'
-import type { Gate, PacedLane } from './pacer.js'
+import type { Gate } from './pacer.js'
 import { PieceCache } from './piece-cache.js'
+import { type Asked, type Lease, lineUp, newPeer, type Served } from './serve-peer.js'
 
 export interface PieceRequest {
   readonly writer: WriterId
@@ -42,49 +42,8 @@ const BATCH_BYTES: number = 1024 * 1024
 /** A message is sent when it is this full; less than the maximum, so that the block that overfills it still fits. */
 const MESSAGE_BYTES: number = MAX_MESSAGE_BYTES - 128 * 1024
 const CACHE_BYTES: number = 16 * 1024 * 1024
-/** Pieces this small are a small file, or the end of one; under a limit they go before others. */
-const SMALL_BYTES: number = 32 * 1024
-/** But not before what has waited for so long: whoever asked takes what is passed over for much longer to be refused. */
-const PASSED_OVER_MS = 4000
 /** Of answers behind a block that is under way on the same wire. */
 const MAX_PILED_BYTES: number = 512 * 1024
-
-interface Asked {
-  readonly peer: Served
-  readonly wire: FeedWire
-  readonly key: number
-  readonly index: number
-  readonly offset: number
-  readonly length: number
-  readonly askedAtMs: number
-  readonly respond: (block?: Uint8Array) => void
-  gone: boolean
-  block: Buffer | undefined
-  /** With this block the peer has the end of the piece, and what comes before it was asked for before. */
-  isLast: boolean
-  lease: Lease | undefined
-}
-
-/** An answer of the source, and how many blocks of it are still to be sent. */
-interface Lease {
-  readonly answers: readonly (Buffer | null)[]
-  open: number
-}
-
-interface Served {
-  readonly link: Link
-  readonly open: Map<FeedWire, Map<number, Asked>>
-  readonly queued: Fifo<Asked>
-  readonly ready: Fifo<Asked>
-  /** Under a limit: ready, and before the others. */
-  readonly small: Fifo<Asked>
-  readonly lane: PacedLane
-  openCount: number
-  /** Of blocks being read or ready. */
-  aheadBytes: number
-  uploadedBytes: number
-  readonly meter: RateMeter
-}
 
 interface Read {
   readonly request: PieceRequest
@@ -136,24 +95,10 @@ export class Serve {
   }
 
   addLink(link: Link): void {
-    const small = new Fifo<Asked>()
-    const lane: PacedLane = {
-      get isSmall(): boolean {
-        return small.length > 0
-      },
-      go: (maxBytes) => this.#turn(link, maxBytes),
-    }
-    this.#peers.set(link, {
+    this.#peers.set(
       link,
-      open: new Map(),
-      queued: new Fifo(),
-      ready: new Fifo(),
-      ...{ small, lane },
-      openCount: 0,
-      aheadBytes: 0,
-      uploadedBytes: 0,
-      meter: new RateMeter(),
-    })
+      newPeer(link, (maxBytes) => this.#turn(link, maxBytes)),
+    )
   }
 
   removeLink(link: Link): void {
@@ -397,11 +342,7 @@ export class Serve {
       asked.lease = lease
       lease.open++
     }
-    const { small, ready } = asked.peer
-    const isSmall = piece.length <= SMALL_BYTES && this.isPaced(asked.peer.link)
-    const oldestMs = ready.peek()?.askedAtMs ?? asked.askedAtMs
-    if (isSmall && this.#o.nowMs() - oldestMs < PASSED_OVER_MS) small.push(asked)
-    else ready.push(asked)
+    lineUp(asked, piece.length, this.isPaced(asked.peer.link), this.#o.nowMs())
   }
 
   /** The block goes out with the next flush, or not at all. */
