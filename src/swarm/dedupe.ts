@@ -6,6 +6,8 @@
 //   D2  A connection that works is not given up for another of the same kind: transfers are not interrupted.
 //   D3  A better way (wayRank) replaces a worse one, never the other way while the better one is alive.
 //   D4  A new process of the other device replaces the connection of its old one at once.
+//   D5  Who dials although there is a connection may know that it is dead: one that has said nothing since the other was
+//       begun is asked, and given up if it does not answer.
 import { assertNever } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
 import type { Scope } from './endpoint.js'
@@ -48,6 +50,11 @@ export const SILENT_MS = 12_000
 /** Whether our end decides between connections to `other` (D1). */
 export function isChooser(own: DeviceId, other: DeviceId): boolean {
   return own < other
+}
+
+/** Whether `current` has to show that it is alive, now that another connection was begun at `startedMs` (D5). */
+export function isDoubtful(current: LinkFacts, startedMs: number): boolean {
+  return current.lastHeardMs < startedMs
 }
 
 /** Whether the chooser gives up `current` for `candidate`. */

@@ -13,6 +13,7 @@ const TWO = '02'.repeat(32) as ShareId
 function view(connected: readonly DeviceId[] = [], banned: readonly DeviceId[] = []): DeviceView {
   return {
     isConnected: (device) => connected.includes(device),
+    isReached: (device) => connected.includes(device),
     isBanned: (device) => banned.includes(device),
   }
 }
@@ -76,6 +77,7 @@ test('B2: connected, banned and dialled devices are not dialled', () => {
   assert.equal(book.take(view(), 0), undefined)
   book.failed(target.key, 0)
   assert.notEqual(book.take(view(), 0)!.key, target.key)
+  book.released(target.key)
 })
 
 test('B5: the lower device id dials first', () => {
