@@ -41,6 +41,7 @@ export type {
   HistoryVersion,
 } from './control/schema-entries.js'
 export type { HookReport, HookRunReport } from './control/schema-hooks.js'
+export type { LimitsReport, LimitsRequest } from './control/schema-limits.js'
 export type {
   NewReleaseReport,
   ReleaseNodeReport,
@@ -49,8 +50,6 @@ export type {
   SwitchReport,
 } from './control/schema-releases.js'
 export type {
-  LimitsReport,
-  LimitsRequest,
   OneOrAll,
   SecretsReport,
   SecretsRequest,

@@ -18,6 +18,8 @@ export interface BenchNodeOptions {
   readonly secret: string
   readonly port: number
   readonly knownHosts: readonly string[]
+  /** Keys for the configuration itself, besides these. */
+  readonly config?: Readonly<Record<string, unknown>>
   /** Keys for its shared folder, besides these. */
   readonly share?: Readonly<Record<string, unknown>>
 }
@@ -55,6 +57,7 @@ export class BenchNode {
           ...options.share,
         },
       ],
+      ...options.config,
     }
     fs.writeFileSync(this.#config, JSON.stringify(config), { mode: 0o600 })
   }

@@ -50,12 +50,23 @@ makes the copy a file like any other. What is not kept goes to the archive first
     .action(async (config: string, dir: string | undefined) =>
       setExit(await (await run()).resumeCommand(io, config, dir)),
     )
-  command('limits', 'print how much is received and sent at most, or set it until the daemon restarts')
+  command(
+    'limits',
+    'print how much is received and sent at most and until when, or set it until the daemon restarts',
+  )
+    .argument('[dir]', 'set it for the share of this folder alone')
     .addOption(new Option('--download <rate>', 'kB/s of 1024 bytes; 0: no limit').argParser(parseRate))
     .addOption(new Option('--upload <rate>', 'the same').argParser(parseRate))
+    .option('--reset', 'as the configuration and its schedule say')
     .addOption(json())
-    .action(async (config: string, options: LimitOptions) =>
-      setExit(await (await run()).limitsCommand(io, config, options)),
+    .action(async (config: string, dir: string | undefined, options: LimitOptions) =>
+      setExit(
+        await (await run()).limitsCommand(
+          io,
+          config,
+          dir === undefined ? options : { ...options, folder: dir },
+        ),
+      ),
     )
 }
 

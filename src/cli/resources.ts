@@ -1,9 +1,11 @@
 // shoal history, pause, resume and limits.
 import type { ControlClient } from '../control/client.js'
 import type { HistoryReport, HistoryVersion } from '../control/schema-entries.js'
-import type { LimitsReport, OneOrAll } from '../control/schema-shares.js'
+import type { HeldLimitReport, LimitsReport } from '../control/schema-limits.js'
+import type { OneOrAll } from '../control/schema-shares.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'
+import { limitWords } from './limit-text.js'
 import { placeOfDir, sharePathOf } from './share-paths.js'
 import { formatBytes, formatJson, formatTable, printable, shortTime } from './text.js'
 
@@ -15,6 +17,10 @@ export interface HistoryOptions extends JsonOption {
 
 /** kB/s of 1024 bytes, as the configuration has them; 0: no limit. */
 export interface LimitOptions extends JsonOption {
+  /** The folder of one share; absent: all together. */
+  readonly folder?: string
+  /** First of all as the configuration says. */
+  readonly reset?: boolean
   readonly download?: number
   readonly upload?: number
 }
@@ -89,16 +95,17 @@ async function chosenShare(client: ControlClient, dir: string | undefined): Prom
 export async function limitsCommand(
   io: CliIo,
   configFile: string,
-  { download, upload, json }: LimitOptions,
+  { download, upload, folder, reset, json }: LimitOptions,
 ): Promise<number> {
   const { client } = await connect(configFile)
   const isSet = download !== undefined || upload !== undefined
-  const limits = isSet
-    ? await client.setLimits({ download: bytesOf(download), upload: bytesOf(upload) })
-    : await client.limits()
+  const place = await chosenShare(client, folder)
+  const given = { download: bytesOf(download), upload: bytesOf(upload), ...(reset === true && { reset }) }
+  const limits =
+    isSet || reset === true ? await client.setLimits({ ...place, ...given }) : await client.limits()
   io.out(json === true ? formatJson(limits) : formatLimits(limits))
   if (isSet && json !== true && io.isQuiet !== true)
-    io.err('until the daemon restarts; download_limit and upload_limit in the configuration stay\n')
+    io.err('until the daemon restarts or --reset; what the configuration says of limits stays as it is\n')
   return 0
 }
 
@@ -106,14 +113,28 @@ function bytesOf(rate: number | undefined): number | undefined {
   return rate === undefined ? undefined : rate * KB
 }
 
-export function formatLimits({ download, upload, holdLocally }: LimitsReport): string {
-  const told = (rate: number): string => (rate === 0 ? 'no limit' : `${formatBytes(rate)}/s`)
+/** What holds now, for all and for each share with a limit of its own. */
+export function formatLimits({ download, upload, holdLocally, held, shares = [] }: LimitsReport): string {
   const rows = [
-    ['download', told(download)],
-    ['upload', told(upload)],
+    ['download', limitWords(held?.download ?? plain(download))],
+    ['upload', limitWords(held?.upload ?? plain(upload))],
     ['local network', holdLocally ? 'limited as well' : 'not limited (rate_limit_local_peers)'],
   ]
-  return formatTable(rows)
+  const own = shares.map(
+    ({ dir, ...share }) =>
+      `\n${printable(dir)}\n${formatTable(
+        [
+          ['download', limitWords(share.download)],
+          ['upload', limitWords(share.upload)],
+        ],
+        '  ',
+      )}`,
+  )
+  return formatTable(rows) + own.join('')
+}
+
+function plain(rate: number): HeldLimitReport {
+  return { rate, by: 'configuration', until: null }
 }
 
 /** A table of the versions, and whether there may be more. */

@@ -2,6 +2,7 @@
 // that is connected and whose signed digest equals ours.
 import type { BlindReport, MemberReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
+import { limitsLine } from './limit-text.js'
 import { formatNetwork } from './network-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
@@ -12,9 +13,15 @@ const MAX_PROBLEMS = 20
 export function formatStatus(report: StatusReport): string {
   const { name, device, version, pid, network } = report
   const process = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
-  const head = network === undefined ? process : `${process}${formatNetwork(network)}\n`
+  const limits = limitsLine(report.limits)
+  const head = [
+    process,
+    ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
+    ...(limits === undefined ? [] : [`limits: ${limits}\n`]),
+  ].join('')
   if (report.shares.length === 0) return `${head}no shared folders\n`
-  return head + report.shares.map((share) => `\n${formatShare(share)}`).join('')
+  const told = report.shares.map((share, at) => `\n${formatShare(share, limitsLine(report.limits, at))}`)
+  return head + told.join('')
 }
 
 /** What is said of a member in one word or two. */
@@ -29,13 +36,14 @@ export function memberState({
   return digestEqual ? 'in sync' : 'behind'
 }
 
-function formatShare(share: ShareReport): string {
+function formatShare(share: ShareReport, limits?: string): string {
   const { haltReason, pausedSince, state } = share
   const paused = pausedSince === null ? undefined : `paused since ${shortTime(pausedSince)}`
   const facts: [string, string][] = [
     ...(share.added ? [['folder', 'added by shoal add, not in the configuration'] as [string, string]] : []),
     ['grade', share.grade],
     ['state', haltReason === null ? (paused ?? state) : `${state}: ${haltReason}`],
+    ...(limits === undefined ? [] : [['limits', limits] as [string, string]]),
     ...(share.blind === null ? formatContent(share) : formatBlind(share.blind)),
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
     ...(share.blind === null ? [['digest', share.digest.slice(0, 16)] as [string, string]] : []),

@@ -10,6 +10,7 @@ import type { CopiesPromise } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
 import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
+import type { LimitRule } from '../core/limit-schedule.js'
 import type { Retention } from '../core/retention.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import { contradictions, overlaps, unwise } from './checks.js'
@@ -85,6 +86,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly downloadLimit: number
   /** Bytes per second; 0: none. */
   readonly uploadLimit: number
+  /** Other limits at certain times; the first that speaks of a direction decides. */
+  readonly limits: readonly LimitRule[]
   /** What a folder that does not say otherwise is given; those that are added while the daemon runs are, too. */
   readonly folderDefaults: FolderDefaults
   /** Whether limits hold for peers on the local network, too. */
@@ -122,6 +125,10 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly isOffsite: boolean
   /** Readers: what is done about local changes, unless `overwriteChanges`; the first rule that matches decides. */
   readonly drift: readonly DriftRule[]
+  /** Bytes per second for this share, beside what holds for all; 0: none. */
+  readonly downloadLimit: number
+  readonly uploadLimit: number
+  readonly limits: readonly LimitRule[]
   /** What is run after changes. */
   readonly onChange: readonly HookSpec[]
   /** Carry hard links. */
@@ -267,6 +274,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     peerExpirationDays: shape.peer_expiration_days,
     downloadLimit: shape.download_limit * KB,
     uploadLimit: shape.upload_limit * KB,
+    limits: shape.limits,
     folderDefaults: onlyGiven(defaults),
     rateLimitLocalPeers: shape.rate_limit_local_peers,
     ...(webui !== undefined && { webui }),
@@ -322,6 +330,9 @@ function shareOf(
     ...(shape.copies !== undefined && { copies: shape.copies }),
     isOffsite: shape.offsite ?? defaults.offsite ?? false,
     drift: shape.drift,
+    downloadLimit: shape.download_limit * KB,
+    uploadLimit: shape.upload_limit * KB,
+    limits: shape.limits,
     onChange: shape.on_change.map((hook) => hookOf(hook, base)),
     hardLinks: shape.hard_links,
     sparse: shape.sparse,

@@ -38,6 +38,12 @@ const inSeconds = divided(1000)
 const inKilobytes = divided(1024)
 const inMegabytes = divided(1024 * 1024)
 
+/** A schedule is too long to show. */
+const rules = (value: unknown): string => {
+  const count = Array.isArray(value) ? value.length : 0
+  return count === 1 ? '1 rule' : `${count} rules`
+}
+
 /** What is not in here needs a restart, and is named after its field without its value. */
 const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   rescanIntervalMs: { key: 'folder_rescan_interval', live: true, show: inSeconds },
@@ -47,6 +53,7 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   peerExpirationDays: { key: 'peer_expiration_days', live: true, show: plain },
   downloadLimit: { key: 'download_limit', live: true, show: inKilobytes },
   uploadLimit: { key: 'upload_limit', live: true, show: inKilobytes },
+  limits: { key: 'limits', live: true, show: rules },
   rateLimitLocalPeers: { key: 'rate_limit_local_peers', live: true, show: plain },
   logBytes: { key: 'log_size', live: true, show: inMegabytes },
   // Not shown: it holds what lets in.
@@ -92,6 +99,9 @@ const SHARE: Readonly<Partial<Record<keyof LoadedShare, Field>>> = {
   copies: { key: 'copies', live: true, show: plain },
   isOffsite: { key: 'offsite', live: true, show: plain },
   drift: { key: 'drift', live: true, show: plain },
+  downloadLimit: { key: 'download_limit', live: true, show: inKilobytes },
+  uploadLimit: { key: 'upload_limit', live: true, show: inKilobytes },
+  limits: { key: 'limits', live: true, show: rules },
   hardLinks: { key: 'hard_links', live: false, show: plain },
   scrubEveryMs: { key: 'scrub', live: true, show: (value) => plain(scrubWord(Number(value))) },
 }

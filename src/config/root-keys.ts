@@ -2,7 +2,9 @@
 // old files were used to, and the text says so.
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import type { LimitRule } from '../core/limit-schedule.js'
 import { done, type Keys, notYet, works } from './key-info.js'
+import { limitRules, rate } from './limit-rules.js'
 import { FOLDER_DEFAULTS, type FolderDefaults, SHARE, type ShareShape } from './share-keys.js'
 import { anyText, flag, hostPort, list, path, text, whole, wrong } from './values.js'
 import { WEBUI, type WebuiShape } from './webui-keys.js'
@@ -38,6 +40,7 @@ export interface ConfigShape extends DottedDefaults {
   readonly download_limit: number
   readonly upload_limit: number
   readonly rate_limit_local_peers: boolean
+  readonly limits: readonly LimitRule[]
   readonly webui?: WebuiShape | undefined
   readonly proxy_password?: string | undefined
 }
@@ -53,13 +56,11 @@ const MAX_RESCAN_SECONDS = 999_999
 const MAX_DEVICE_NAME_BYTES = 64
 /** 8 PiB: what a number of bytes can count exactly, in MB. */
 const MAX_MB = 2 ** 33
-const MAX_RATE = 1_000_000_000
 const PROXIES: ReadonlySet<string> = new Set(['socks4', 'socks5', 'http_connect'])
 
 const isSet = (value: number): boolean => value !== 0
 const never = (): boolean => false
 const deviceName = `a text of 1 to ${MAX_DEVICE_NAME_BYTES} bytes without control characters`
-const rate = whole(0, MAX_RATE, `kB/s from 1 to ${MAX_RATE}, or 0 for no limit`)
 const megabytes = whole(0, MAX_MB, `MB from 0 to ${MAX_MB}`)
 const UNTIL_PROXY = 'connections are made directly'
 
@@ -140,7 +141,7 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
   download_limit: works(
     rate.default(0),
     { type: 'whole number', unit: 'kB/s' },
-    'most to receive, of 1024 bytes, for all folders together; 0: no limit',
+    'most to receive, of 1024 bytes, for all folders together; 0: no limit. See [limits.md](limits.md)',
   ),
   upload_limit: works(
     rate.default(0),
@@ -151,6 +152,11 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
     flag.default(false),
     { type: 'flag' },
     'limits count on the local network, too: for peers at private, link-local and loopback addresses',
+  ),
+  limits: works(
+    limitRules.default([]),
+    { type: 'list of rules' },
+    'other limits at certain times, `[{"days": "mon-fri", "from": "08:00", "to": "18:00", "upload": 200}]`, by the local clock; see [limits.md](limits.md)',
   ),
   disk_low_priority: works(
     flag.default(true),

@@ -24,6 +24,7 @@ const VALUES: Readonly<Record<string, string>> = {
   vault: '"s3://my-backups/shoal/projects"',
   releases: '{ "keep": 5 }',
   history: '{ "keep": "30d" }',
+  limits: '[{ "days": "mon-fri", "from": "08:00", "to": "18:00", "upload": 200 }]',
   copies: '{ "min": 3, "offsite": 1 }',
   known_hosts: '["192.0.2.2:44444", "[2001:db8::2]:44444"]',
   on_change: '[{ "match": "postfix/**", "run": ["systemctl", "reload", "postfix"] }]',

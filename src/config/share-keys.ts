@@ -3,10 +3,12 @@
 import { z } from 'zod'
 import { type CopiesPromise, MAX_COPIES } from '../core/copies.js'
 import type { DriftRule } from '../core/drift-rules.js'
+import type { LimitRule } from '../core/limit-schedule.js'
 import { driftRules } from './drift-rules.js'
 import { type HistoryShape, history } from './history-key.js'
 import { type HookShape, hooks } from './hook-keys.js'
 import { done, type Keys, notYet, works } from './key-info.js'
+import { limitRules, rate } from './limit-rules.js'
 import { SCRUB_EVERY, type ScrubEvery } from './scrub.js'
 import {
   accountMap,
@@ -39,6 +41,10 @@ export interface ShareShape {
   readonly offsite?: boolean | undefined
   readonly history?: HistoryShape | undefined
   readonly drift: readonly DriftRule[]
+  /** kB/s of 1024 bytes; 0: none. */
+  readonly download_limit: number
+  readonly upload_limit: number
+  readonly limits: readonly LimitRule[]
   readonly on_change: readonly HookShape[]
   readonly sparse: boolean
   readonly scrub: ScrubEvery
@@ -138,6 +144,21 @@ export const SHARE: Keys<ShareShape> = {
     driftRules.default([]),
     { type: '`"report"`, `"restore"` or a list of rules', default: '`"report"`' },
     'with a read secret: what is done about changes made here; see [Read-only folders](#read-only-folders)',
+  ),
+  download_limit: works(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to receive for this folder, beside the limit for all; 0: no limit of its own. See [limits.md](limits.md)',
+  ),
+  upload_limit: works(
+    rate.default(0),
+    { type: 'whole number', unit: 'kB/s' },
+    'most to send for this folder, beside the limit for all; 0: no limit of its own',
+  ),
+  limits: works(
+    limitRules.default([]),
+    { type: 'list of rules' },
+    'other limits for this folder at certain times, as `limits` of the root has them for all',
   ),
   on_change: works(
     hooks.default([]),

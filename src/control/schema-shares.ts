@@ -1,4 +1,4 @@
-// What the control API takes and tells about shares beside their status (schema.ts): pausing, scanning, problems, limits
+// What the control API takes and tells about shares beside their status (schema.ts): pausing, scanning, problems
 // and, on an explicit call over the socket, their secrets.
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
@@ -18,20 +18,6 @@ export interface ShareProblemReport extends ProblemReport {
   readonly share: number
 }
 
-/** GET and PUT /v1/limits: for all shares together, bytes per second; 0: no limit. */
-export interface LimitsReport {
-  readonly download: number
-  readonly upload: number
-  /** Whether they hold for peers on the local network, too (`rate_limit_local_peers`). */
-  readonly holdLocally: boolean
-}
-
-/** PUT /v1/limits: what is absent stays. */
-export interface LimitsRequest {
-  readonly download?: number | undefined
-  readonly upload?: number | undefined
-}
-
 /** POST /v1/secrets */
 export interface SecretsRequest {
   /** Place in the configuration. */
@@ -43,9 +29,6 @@ export interface SecretsReport {
   readonly dir: string
   readonly secrets: readonly { readonly grade: Grade; readonly secret: string }[]
 }
-
-/** Beyond what any network card carries, and far below where numbers lose bytes. */
-const MAX_RATE = 2 ** 40
 
 export const oneOrAll: z.ZodType<OneOrAll> = z.strictObject({ share: shareRef.optional() })
 
@@ -59,16 +42,6 @@ export const shareProblemReports: z.ZodType<readonly ShareProblemReport[]> = z.a
     sinceMs: z.number(),
   }),
 )
-
-export const limitsReport: z.ZodType<LimitsReport> = z.looseObject({
-  download: count,
-  upload: count,
-  holdLocally: z.boolean(),
-})
-
-const rate = z.int().nonnegative().max(MAX_RATE).optional()
-
-export const limitsRequest: z.ZodType<LimitsRequest> = z.strictObject({ download: rate, upload: rate })
 
 export const secretsRequest: z.ZodType<SecretsRequest> = z.strictObject({ share: z.int().nonnegative() })
 

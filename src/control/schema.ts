@@ -8,6 +8,7 @@ import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
 import { type NetworkReport, networkReport } from './schema-network.js'
+import { type LimitsReport, limitsReport } from './schema-limits.js'
 import { count } from './schema-parts.js'
 import { type ScrubReport, scrubReport } from './schema-trust.js'
 
@@ -21,6 +22,8 @@ export interface StatusReport {
   readonly pid: number
   /** How it can be reached; a daemon of an earlier version does not tell, and one that is just starting over neither. */
   readonly network?: NetworkReport | undefined
+  /** How much may be received and sent now; not told by a daemon of an earlier version. */
+  readonly limits?: LimitsReport | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
 }
@@ -292,6 +295,7 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   version: z.string(),
   pid: z.number(),
   network: networkReport.optional(),
+  limits: limitsReport.optional(),
   shares: z.array(share),
 })
 

@@ -179,6 +179,15 @@ export class Picker {
     return this.#pickable === 0 ? this.#pickAgain(view, peer, nowMs, maxLength) : undefined
   }
 
+  /** Whether that peer holds something fresh and small that nobody fetches. */
+  hasFresh(peer: PeerNumber): boolean {
+    const view = this.#view(peer)
+    if (view.stalled) return false
+    return view.groups[0]!.some(
+      (groups) => groups !== undefined && [...groups].some((group) => group.open[0]! > 0),
+    )
+  }
+
   /** The peer will not deliver that piece; somebody may be asked for it again. */
   release(piece: Piece, peer: PeerNumber): void {
     const at = piece.fetchers.indexOf(peer)

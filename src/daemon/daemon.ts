@@ -130,6 +130,7 @@ class Daemon implements RunningDaemon {
       shares: () => this.#parts?.shares.all ?? [],
       limits: () => this.#config,
       rates: this.#rates,
+      shareLimits: () => this.#parts?.shares.limits ?? [],
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
       port: () => this.port,
@@ -232,6 +233,7 @@ class Daemon implements RunningDaemon {
     await attempt(() => this.#web.close())
     await attempt(() => this.#server?.close())
     await attempt(() => this.#parts?.close())
+    await attempt(() => this.#rates.close())
     this.#parts = undefined
     await attempt(() => this.#pidFile?.remove())
     await attempt(this.#release)

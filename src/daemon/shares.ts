@@ -23,7 +23,7 @@ import { BlindShare } from './blind/blind-share.js'
 import type { EventBook } from './events.js'
 import type { Identity } from './identity.js'
 import { lockDirectory, type StorageLock } from './lock.js'
-import type { RateLimits } from './rate-limits.js'
+import type { RateLimits, ShareLimits } from './rate-limits.js'
 import { Share } from './share/share.js'
 import { type ShareHooks, type ShareSettings, tablePrefix } from './share/share-options.js'
 import { metadataFor } from './share-metadata.js'
@@ -50,6 +50,7 @@ export interface SharesOptions {
 interface Running {
   readonly settings: ShareConfig<Secret>
   readonly share: AnyShare
+  readonly rates: ShareLimits
   readonly lock: StorageLock | undefined
 }
 
@@ -64,6 +65,11 @@ export class Shares {
   /** In the order of the configuration, and then those that were added. */
   get all(): readonly AnyShare[] {
     return this.#running.map(({ share }) => share)
+  }
+
+  /** What holds for each, in the same order. */
+  get limits(): readonly ShareLimits[] {
+    return this.#running.map(({ rates }) => rates)
   }
 
   get settings(): readonly ShareConfig<Secret>[] {
@@ -88,8 +94,9 @@ export class Shares {
   /** Settings that can change live have. */
   adjust(plan: ReloadPlan): void {
     const config = this.#o.config()
-    for (const [at, { share }] of this.#running.entries()) {
+    for (const [at, { share, rates }] of this.#running.entries()) {
       const settings = config.shares[at]
+      if (settings !== undefined) this.#o.rates.configureShare(rates, settings)
       const newest = settings ?? this.#running[at]!.settings
       if (isReadable(share)) share.adjust(shareSettings(config, newest))
       else share.adjust({ ...newest, copies: newest.copies })
@@ -147,7 +154,10 @@ export class Shares {
 
   /** Gives the directories back; work in them may be under way until the pool has closed. */
   release(): void {
-    for (const { lock } of this.#running) lock?.release()
+    for (const { lock, rates } of this.#running) {
+      lock?.release()
+      this.#o.rates.forget(rates)
+    }
     this.#running = []
   }
 
@@ -165,22 +175,25 @@ export class Shares {
   }
 
   async #take(running: Running): Promise<void> {
-    const { share, lock } = running
+    const { share, rates, lock } = running
     this.#running = this.#running.filter((each) => each !== running)
     if (isReadable(share)) await share.hooks.stop()
     await share.stop()
+    this.#o.rates.forget(rates)
     lock?.release()
   }
 
   #make(settings: ShareConfig<Secret>, at: number): Running {
     const { dir } = settings
     const early = lockDirectory(dir)
+    const rates = this.#o.rates.share(settings)
     try {
-      const share = this.#makeShare(settings, at)
+      const share = this.#makeShare(settings, at, rates)
       // A new one has its folder, and so its lock, only now.
-      return { settings, share, lock: early ?? lockDirectory(dir) }
+      return { settings, share, rates, lock: early ?? lockDirectory(dir) }
     } catch (thrown) {
       early?.release()
+      this.#o.rates.forget(rates)
       throw thrown
     }
   }
@@ -191,12 +204,12 @@ export class Shares {
     share.join(() => this.#o.swarm.addShare({ keys: keysOf(secret), ...ways }))
   }
 
-  #makeShare(settings: ShareConfig<Secret>, at: number): AnyShare {
+  #makeShare(settings: ShareConfig<Secret>, at: number, rates: ShareLimits): AnyShare {
     const { dir, secret, useSyncTrash, followsReleases, hardLinks, sparse, padding } = settings
     const keys = keysOf(secret)
     const { read } = keys
-    if (read === undefined) return this.#makeBlind(settings, keys)
-    const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, rates, log, fail } = this.#o
+    if (read === undefined) return this.#makeBlind(settings, keys, rates)
+    const { pool, database, feeds, swarm, hookSlots, identity, accounts, events, log, fail } = this.#o
     const config = this.#o.config()
     return new Share(
       {
@@ -228,9 +241,9 @@ export class Shares {
     )
   }
 
-  #makeBlind(settings: ShareConfig<Secret>, keys: ShareKeys): BlindShare {
+  #makeBlind(settings: ShareConfig<Secret>, keys: ShareKeys, rates: ShareLimits): BlindShare {
     const { dir, secret } = settings
-    const { database, feeds, swarm, identity, events, rates, log, fail } = this.#o
+    const { database, feeds, swarm, identity, events, log, fail } = this.#o
     const share: BlindShare = new BlindShare(
       {
         ...{ dir, keys, secret, database, feeds, identity, rates, log },
@@ -254,7 +267,7 @@ export class Shares {
 function openStorage(
   { dir, vault }: ShareConfig<Secret>,
   share: BlindShare,
-  rates: RateLimits,
+  rates: ShareLimits,
   log: Log,
 ): Promise<PackStorage> {
   return openVaultStorage({

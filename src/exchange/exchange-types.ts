@@ -3,7 +3,7 @@ import type { Bitfield } from '../core/bitfield.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import type { PeerLink } from './link.js'
-import type { RateLimit } from './rate-limit.js'
+import type { Gate } from './pacer.js'
 import type { PieceSource } from './serve.js'
 
 export type { WantedPiece } from '../core/picker.js'
@@ -29,8 +29,8 @@ export interface ExchangeOptions {
   /** Whether tick() is called by a timer; default true, tests call it themselves. */
   readonly ticking?: boolean
   /** Shared with other exchanges (X4). */
-  readonly downloadLimit?: RateLimit
-  readonly uploadLimit?: RateLimit
+  readonly downloadLimit?: Gate
+  readonly uploadLimit?: Gate
   /** Peers that the limits do not hold for. Default: none. */
   readonly exempt?: (peer: PeerLink) => boolean
 }

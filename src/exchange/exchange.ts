@@ -37,8 +37,6 @@ const TICK_MS = 250
 const AVAILABILITY_MS = 200
 /** A peer that sends a wrong piece once more is not spoken to for so long (P1). */
 const BAN_MS = 10 * 60 * 1000
-/** A limit that holds something back is asked again this soon: it may have been set anew meanwhile. */
-const MAX_LATER_MS = 500
 
 export class Exchange extends EventEmitter<ExchangeEvents> {
   readonly #o: ExchangeOptions
@@ -49,11 +47,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   readonly #serve: Serve
   readonly #feeds = new Map<WriterId, Feed>()
   readonly #links = new Set<Link>()
+  readonly #untrack = new Map<Link, () => void>()
   readonly #offences = new Map<DeviceId, number>()
   readonly #delivered = new Recent<WantedPiece>()
   #round: NodeJS.Immediate | undefined
   #tickTimer: NodeJS.Timeout | undefined
-  #laterTimer: NodeJS.Timeout | undefined
   #availabilityTimer: NodeJS.Timeout | undefined
   #availabilityToldMs = Number.NEGATIVE_INFINITY
   #wrongPieces = 0
@@ -72,7 +70,6 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       exempt,
       violated: (link: Link, code: string, detail: string) => this.#violated(link, code, detail),
       soon: () => this.#soon(),
-      later: (delayMs: number) => this.#later(delayMs),
     }
     this.#fetch = new Fetch({
       ...shared,
@@ -166,11 +163,13 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       output: () => this.#soon(),
       drained: () => this.#serve.pump(link),
       wireClosed: (wire) => this.#wireClosed(link, wire),
+      isPaced: () => this.#serve.isPaced(link),
     })
     this.#links.add(link)
     this.#fetch.addLink(link)
     this.#serve.addLink(link)
     this.#giveSlots()
+    this.#track(link)
     peer.on('close', () => this.#detach(link))
     for (const feed of this.#feeds.values()) link.addFeed(feed)
   }
@@ -286,10 +285,23 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     for (const link of [...this.#links]) this.#detach(link)
     clearImmediate(this.#round)
     clearTimeout(this.#tickTimer)
-    clearTimeout(this.#laterTimer)
     clearTimeout(this.#availabilityTimer)
     this.#feeds.clear()
     this.#delivered.clear()
+  }
+
+  /** All that its connection carries counts for the limits, unless the peer is exempt. */
+  #track(link: Link): void {
+    const { downloadLimit, uploadLimit, exempt } = this.#o
+    const { connection } = link
+    const counted = (bytes: () => number): number => (exempt?.(link.peer) === true ? 0 : bytes())
+    const stops = [
+      downloadLimit?.pacer.track(connection, { moved: () => counted(() => connection.rawBytesRead) }),
+      uploadLimit?.pacer.track(connection, { moved: () => counted(() => connection.rawBytesWritten) }),
+    ]
+    this.#untrack.set(link, () => {
+      for (const stop of stops) stop?.()
+    })
   }
 
   #soon(): void {
@@ -304,7 +316,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     this.#deliver()
     this.#fetch.fill()
     this.#serve.read()
-    for (const link of this.#links) link.flush()
+    for (const link of this.#links) {
+      link.flush()
+      // Under a limit something may be left that waits for a turn.
+      if (link.outBytes > 0) this.#serve.pump(link)
+    }
     if (this.#tickTimer === undefined && this.#o.ticking !== false && this.#fetch.needsTicks)
       this.#tickTimer = setTimeout(() => {
         this.#tickTimer = undefined
@@ -327,6 +343,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     link.close()
     this.#fetch.removeLink(link)
     this.#serve.removeLink(link)
+    this.#untrack.get(link)?.()
+    this.#untrack.delete(link)
     this.#giveSlots()
   }
 
@@ -361,18 +379,6 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       if (offences > 1) link.peer.ban(reason, BAN_MS)
       else link.peer.close(reason)
     }
-  }
-
-  #later(delayMs: number): void {
-    if (this.#laterTimer !== undefined || this.#closed) return
-    this.#laterTimer = setTimeout(
-      () => {
-        this.#laterTimer = undefined
-        this.#serve.pumpAll()
-        this.#soon()
-      },
-      Math.min(delayMs, MAX_LATER_MS),
-    )
   }
 
   #announceAvailability(): void {

@@ -135,7 +135,7 @@ export class FeedWire {
     this.#outBytes = 0
   }
 
-  /** What is to be sent, at most about `maxBytes` but at least one chunk; empty if there is nothing. */
+  /** What is to be sent next, at most `maxBytes`, at least 1; the other side takes it cut anywhere. Empty: there is nothing. */
   take(maxBytes: number): Uint8Array[] {
     if (this.#outBytes <= maxBytes) {
       const all = this.#out
@@ -145,10 +145,13 @@ export class FeedWire {
     }
     let bytes = 0
     let count = 0
-    while (count < this.#out.length && (count === 0 || bytes + this.#out[count]!.length <= maxBytes))
-      bytes += this.#out[count++]!.length
-    this.#outBytes -= bytes
-    return this.#out.splice(0, count)
+    while (bytes + this.#out[count]!.length <= maxBytes) bytes += this.#out[count++]!.length
+    const taken = this.#out.splice(0, count)
+    const cut = this.#out[0]!
+    taken.push(cut.subarray(0, maxBytes - bytes))
+    this.#out[0] = cut.subarray(maxBytes - bytes)
+    this.#outBytes -= maxBytes
+    return taken
   }
 
   unchoke(): void {

@@ -13,6 +13,8 @@ export interface Transfer {
   readonly piece: Piece
   readonly wire: FeedWire
   readonly index: number
+  /** What it is asked for in; a multiple of MIN_BLOCK_BYTES. */
+  readonly blockBytes: number
   askedBytes: number
   arrivedBytes: number
   /** Undefined while there is nothing to put together. */
@@ -24,12 +26,43 @@ export interface Block {
   readonly offset: number
   readonly length: number
   readonly askedAtMs: number
+  /** Whether a limit was charged for it. */
+  readonly isPaced: boolean
+}
+
+/** Only offsets that are multiples of this are ever asked for. */
+export const MIN_BLOCK_BYTES = 4096
+/** A block is to take no longer on the way: what is urgent waits for it, and a limit is kept no closer. */
+const LIMITED_BLOCKS_PER_SECOND = 16
+const BLOCKS_PER_SECOND = 2
+/** Without a limit, smaller ones cost more than they bring. */
+const SLOW_BLOCK_BYTES: number = 16 * 1024
+
+/** How much to ask for at a time, at these rates in bytes per second; undefined: no limit, 0: not measured. */
+export function blockBytesFor(limit: number | undefined, measured: number): number {
+  const slow =
+    measured === 0 ? BLOCK_BYTES : Math.max(SLOW_BLOCK_BYTES, powerBelow(measured / BLOCKS_PER_SECOND))
+  const limited = limit === undefined ? BLOCK_BYTES : powerBelow(limit / LIMITED_BLOCKS_PER_SECOND)
+  return Math.max(MIN_BLOCK_BYTES, Math.min(BLOCK_BYTES, slow, limited))
+}
+
+function powerBelow(bytes: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, bytes)))
 }
 
 /** A stalled peer's first time to make good, in stall times: a home uplink's block may take that long. */
 const FIRST_PATIENCE = 3
 /** Its longest: each failure doubles the last, so that a peer that is gone costs little. */
 const MAX_PATIENCE = 12
+
+export interface SourceStats {
+  readonly downloadedBytes: number
+  readonly rateBytesPerSecond: number
+  /** Over the last seconds. */
+  readonly downRate: number
+  readonly inFlightBytes: number
+  readonly stalled: boolean
+}
 
 export class Source {
   readonly link: Link
@@ -38,6 +71,8 @@ export class Source {
   readonly transfers: Map<Piece, Transfer> = new Map()
   /** The one transfer of which not all blocks have been asked for. */
   unfinished: Transfer | undefined
+  /** Under a limit, one that goes before it. */
+  urgent: Transfer | undefined
   blockCount = 0
   askedBytes = 0
   /** Of pieces being fetched. */
@@ -76,14 +111,19 @@ export class Source {
   end(transfer: Transfer): void {
     this.transfers.delete(transfer.piece)
     this.pieceBytes -= transfer.piece.length
-    if (this.unfinished === transfer) this.unfinished = undefined
+    this.#allAsked(transfer)
   }
 
-  /** Asks for the transfer's next block. */
-  ask(transfer: Transfer, nowMs: number): void {
+  #allAsked(transfer: Transfer): void {
+    if (this.unfinished === transfer) this.unfinished = undefined
+    if (this.urgent === transfer) this.urgent = undefined
+  }
+
+  /** Asks for the transfer's next block; its length. */
+  ask(transfer: Transfer, nowMs: number, isPaced: boolean): number {
     const { piece, wire, index } = transfer
     const offset = transfer.askedBytes
-    const length = Math.min(BLOCK_BYTES, piece.length - offset)
+    const length = Math.min(transfer.blockBytes, piece.length - offset)
     let blocks = this.#blocks.get(wire)
     if (blocks === undefined) {
       blocks = new Map()
@@ -93,17 +133,18 @@ export class Source {
       this.#progressAtMs = nowMs
       this.pace.begin(nowMs)
     }
-    blocks.set(keyOf(index, offset), { transfer, offset, length, askedAtMs: nowMs })
+    blocks.set(keyOf(index, offset), { transfer, offset, length, askedAtMs: nowMs, isPaced })
     this.blockCount++
     this.askedBytes += length
     transfer.askedBytes += length
-    if (transfer.askedBytes === piece.length) this.unfinished = undefined
+    if (transfer.askedBytes === piece.length) this.#allAsked(transfer)
     wire.request(index, offset, length)
+    return length
   }
 
   /** Takes a block out of the account; undefined if it is not in it. */
   take(wire: FeedWire, index: number, offset: number): Block | undefined {
-    if (offset % BLOCK_BYTES !== 0) return undefined
+    if (offset % MIN_BLOCK_BYTES !== 0) return undefined
     const key = keyOf(index, offset)
     const blocks = this.#blocks.get(wire)
     const block = blocks?.get(key)
@@ -114,15 +155,18 @@ export class Source {
     return block
   }
 
-  /** Takes all blocks of a transfer out; `tell` cancels them at the peer. */
-  giveUp(transfer: Transfer, tell: boolean): void {
-    const { wire, index, askedBytes } = transfer
-    for (let offset = 0; offset < askedBytes; offset += BLOCK_BYTES) {
+  /** Takes all blocks of a transfer out; `tell` cancels them at the peer. Bytes of those that a limit was charged for. */
+  giveUp(transfer: Transfer, tell: boolean): number {
+    const { wire, index, askedBytes, blockBytes } = transfer
+    let paced = 0
+    for (let offset = 0; offset < askedBytes; offset += blockBytes) {
       const block = this.take(wire, index, offset)
       if (block === undefined) continue
+      if (block.isPaced) paced += block.length
       this.cancelledBlocks++
       if (tell) wire.cancel(index, offset, block.length)
     }
+    return paced
   }
 
   /** The wire is closed, and nothing of it stands in the account. */
@@ -184,7 +228,6 @@ export class Source {
   }
 }
 
-/** Only offsets that are multiples of BLOCK_BYTES are ever asked for. */
 function keyOf(index: number, offset: number): number {
-  return index + (offset / BLOCK_BYTES) * 2 ** 24
+  return index + (offset / MIN_BLOCK_BYTES) * 2 ** 24
 }

@@ -14,10 +14,10 @@
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import type { FeedWire } from './feed-wire.js'
-import { type Block, Source, type Transfer } from './fetch-source.js'
-import { BLOCK_BYTES } from './guard.js'
+import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
+import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
-import type { RateLimit } from './rate-limit.js'
+import type { Gate } from './pacer.js'
 
 /** A piece as it arrived: `bytes` may be a view of a larger network buffer, and nobody has looked at them yet. */
 export interface FetchedPiece {
@@ -33,15 +33,6 @@ const MAX_DISTRUSTED = 1024
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
 
-export interface SourceStats {
-  readonly downloadedBytes: number
-  readonly rateBytesPerSecond: number
-  /** Over the last seconds. */
-  readonly downRate: number
-  readonly inFlightBytes: number
-  readonly stalled: boolean
-}
-
 export interface FetchOptions {
   readonly picker: Picker
   readonly maxInFlightBytes: number
@@ -50,8 +41,7 @@ export interface FetchOptions {
   readonly violated: (link: Link, code: string, detail: string) => void
   /** Calls fill() soon. */
   readonly soon: () => void
-  readonly later: (delayMs: number) => void
-  readonly limit: RateLimit | undefined
+  readonly limit: Gate | undefined
   readonly exempt: (link: Link) => boolean
   /** A piece is whole, and the picker has forgotten it. */
   readonly completed: (piece: Piece) => void
@@ -65,6 +55,7 @@ export class Fetch {
   #fetched: FetchedPiece[] = []
   /** Keys of the pieces that came wrong. */
   readonly #distrusted = new Map<DeviceId, Set<string>>()
+  readonly #turns: FetchTurns
   #inFlightBytes = 0
   #downloadedBytes = 0
   #downloadedPieces = 0
@@ -72,6 +63,9 @@ export class Fetch {
 
   constructor(options: FetchOptions) {
     this.#o = options
+    const { limit, exempt, picker, nowMs } = options
+    const ask = (source: Source): number => (this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0)
+    this.#turns = new FetchTurns({ limit, exempt, picker, ask })
   }
 
   /** Pieces that have arrived whole, those that turned out wrong among them. */
@@ -129,6 +123,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     for (const transfer of [...source.transfers.values()]) this.#abandon(source, transfer, false)
+    this.#turns.drop(source)
     this.#sources.delete(link)
     this.#byNumber.delete(source.number)
     this.#o.picker.removePeer(source.number)
@@ -196,6 +191,7 @@ export class Fetch {
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
     const block = this.#answered(source, wire, index, offset, nowMs)
+    if (block?.isPaced === true) this.#turns.refund(source, block.length)
     if (block !== undefined) this.#refused(source, block.transfer, nowMs)
     this.#o.soon()
   }
@@ -255,16 +251,26 @@ export class Fetch {
   }
 
   #fill(source: Source, nowMs: number): void {
-    if (source.stalled) return
+    if (!this.#mayAsk(source)) return
+    const gate = this.#turns.gateOf(source)
+    if (gate !== undefined) this.#turns.want(source, gate)
+    else while (this.#mayAsk(source) && this.#ask(source, false, nowMs) > 0);
+  }
+
+  #mayAsk(source: Source): boolean {
+    if (source.stalled || this.#paused) return false
     const target = source.onTrial ? 1 : source.pace.targetBytes
-    while (source.askedBytes < target) {
-      source.unfinished ??= this.#nextTransfer(source, nowMs)
-      const transfer = source.unfinished
-      if (transfer === undefined) return
-      if (source.blockCount >= transfer.wire.requestLimit) return
-      if (!this.#mayDownload(source, transfer, nowMs)) return
-      source.ask(transfer, nowMs)
-    }
+    return source.askedBytes < Math.min(target, this.#turns.targetOf(source))
+  }
+
+  /** Asks for one block; its length, 0: there is none to ask for. */
+  #ask(source: Source, isPaced: boolean, nowMs: number): number {
+    // A limit makes transfers long: what is fresh does not wait for the end of one.
+    if (isPaced && this.#o.picker.hasFresh(source.number)) source.urgent ??= this.#nextTransfer(source, nowMs)
+    if (source.urgent === undefined) source.unfinished ??= this.#nextTransfer(source, nowMs)
+    const transfer = source.urgent ?? source.unfinished
+    if (transfer === undefined || source.blockCount >= transfer.wire.requestLimit) return 0
+    return source.ask(transfer, nowMs, isPaced)
   }
 
   #nextTransfer(source: Source, nowMs: number): Transfer | undefined {
@@ -283,7 +289,10 @@ export class Fetch {
       picker.release(piece, source.number)
       return this.#nextTransfer(source, nowMs)
     }
-    const transfer = { piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined }
+    const transfer: Transfer = {
+      ...{ piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined },
+      blockBytes: blockBytesFor(this.#turns.gateOf(source)?.bytesPerSecond, source.pace.rateBytesPerSecond),
+    }
     source.begin(transfer)
     this.#inFlightBytes += piece.length
     return transfer
@@ -296,19 +305,6 @@ export class Fetch {
     const share = Math.max(MIN_SHARE_BYTES, maxInFlightBytes / this.#sources.size)
     const left = share - source.pieceBytes
     return source.pieceBytes === 0 ? Math.max(left, maxInFlightBytes - this.#inFlightBytes) : left
-  }
-
-  #mayDownload(source: Source, transfer: Transfer, nowMs: number): boolean {
-    const { limit } = this.#o
-    if (limit === undefined || this.#o.exempt(source.link)) return true
-    if (!limit.take(Math.min(BLOCK_BYTES, transfer.piece.length - transfer.askedBytes), nowMs)) {
-      this.#o.later(limit.waitMs(nowMs))
-      return false
-    }
-    // To the end of the line: else the first would take all that the limit allows, and others hold pieces unasked.
-    this.#sources.delete(source.link)
-    this.#sources.set(source.link, source)
-    return true
   }
 
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
@@ -359,7 +355,7 @@ export class Fetch {
 
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
-    source.giveUp(transfer, tell)
+    this.#turns.refund(source, source.giveUp(transfer, tell))
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }

@@ -33,13 +33,23 @@ export interface LinkEvents extends FeedWireEvents {
   wireClosed(wire: FeedWire): void
   /** What was written has left; there is room for more. */
   drained(): void
+  /** Whether what is sent to this peer waits for its turns, send(), but for small messages. */
+  isPaced?(): boolean
 }
 
 const PROTOCOL = 'shoal/wire/1'
 /** Longest message: of larger ones the other side holds more back before it sees the first byte. */
 export const MAX_MESSAGE_BYTES: number = 512 * 1024
+/** Under a limit, a wire with more than that to send has to wait for its turn; with less, it holds no block to speak of. */
+const FREE_BYTES = 4096
 /** Below this the output of several wires shares one Noise frame, at the price of one more copy. */
 const SHARED_FRAME_BYTES = 32 * 1024
+
+/** What a limit looks at: bytes that frames took on the connection. */
+export interface Transport {
+  readonly rawBytesRead: number
+  readonly rawBytesWritten: number
+}
 
 export class Link {
   readonly peer: PeerLink
@@ -66,6 +76,11 @@ export class Link {
         events.output(wire)
       },
     }
+  }
+
+  /** What carries it, for other shares as well. */
+  get connection(): Transport {
+    return this.peer.mux.stream
   }
 
   get closed(): boolean {
@@ -102,9 +117,13 @@ export class Link {
     this.#openChannel(feed)
   }
 
-  /** Writes everything collected. */
+  /** Writes everything collected; under a limit, what is small. */
   flush(): void {
     if (this.#closed || this.#dirty.size === 0) return
+    if (this.#events.isPaced?.() === true) {
+      for (const wire of this.#dirty) if (wire.outBytes <= FREE_BYTES) this.#send(wire, FREE_BYTES)
+      return
+    }
     const { mux } = this.peer
     const share = this.#dirty.size > 1 && this.outBytes <= SHARED_FRAME_BYTES
     if (share) mux.cork()
@@ -114,6 +133,24 @@ export class Link {
     }
     this.#dirty.clear()
     if (share) mux.uncork()
+  }
+
+  /** Writes about so many bytes of what was collected, of the wire with the fewest first; how many they were. */
+  send(maxBytes: number): number {
+    if (this.#closed) return 0
+    let sent = 0
+    for (const wire of [...this.#dirty].sort((a, b) => a.outBytes - b.outBytes)) {
+      if (sent >= maxBytes) break
+      sent += this.#send(wire, maxBytes - sent)
+    }
+    return sent
+  }
+
+  #send(wire: FeedWire, maxBytes: number): number {
+    const bytes = Math.min(maxBytes, wire.outBytes)
+    if (bytes > 0) this.#channels.get(wire)?.send(wire.take(bytes))
+    if (wire.outBytes === 0) this.#dirty.delete(wire)
+    return bytes
   }
 
   /** Forgets the connection; closes the channels if it is still there. */

@@ -4,16 +4,17 @@
 //       give or take a block; of all peers ALL_AHEAD_BYTES, give or take a block a peer.
 //   S2. Every request that is not cancelled is answered: with its block, or with a reject.
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
-// Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first.
+// Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first. Under a limit,
+// where a line may take seconds, whole small pieces go before it.
 import type { WriterId } from '../core/ids.js'
-import { RateMeter } from '../core/rate-meter.js'
 import type { Log } from '../ports/log.js'
 import type { FeedWire } from './feed-wire.js'
-import { Fifo } from './fifo.js'
+import type { Fifo } from './fifo.js'
 import { MAX_PEER_REQUESTS } from './guard.js'
 import { type Link, MAX_MESSAGE_BYTES } from './link.js'
+import type { Gate } from './pacer.js'
 import { PieceCache } from './piece-cache.js'
-import type { RateLimit } from './rate-limit.js'
+import { type Asked, type Lease, lineUp, newPeer, type Served } from './serve-peer.js'
 
 export interface PieceRequest {
   readonly writer: WriterId
@@ -41,39 +42,8 @@ const BATCH_BYTES: number = 1024 * 1024
 /** A message is sent when it is this full; less than the maximum, so that the block that overfills it still fits. */
 const MESSAGE_BYTES: number = MAX_MESSAGE_BYTES - 128 * 1024
 const CACHE_BYTES: number = 16 * 1024 * 1024
-
-interface Asked {
-  readonly peer: Served
-  readonly wire: FeedWire
-  readonly key: number
-  readonly index: number
-  readonly offset: number
-  readonly length: number
-  readonly respond: (block?: Uint8Array) => void
-  gone: boolean
-  block: Buffer | undefined
-  /** With this block the peer has the end of the piece, and what comes before it was asked for before. */
-  isLast: boolean
-  lease: Lease | undefined
-}
-
-/** An answer of the source, and how many blocks of it are still to be sent. */
-interface Lease {
-  readonly answers: readonly (Buffer | null)[]
-  open: number
-}
-
-interface Served {
-  readonly link: Link
-  readonly open: Map<FeedWire, Map<number, Asked>>
-  readonly queued: Fifo<Asked>
-  readonly ready: Fifo<Asked>
-  openCount: number
-  /** Of blocks being read or ready. */
-  aheadBytes: number
-  uploadedBytes: number
-  readonly meter: RateMeter
-}
+/** Of answers behind a block that is under way on the same wire. */
+const MAX_PILED_BYTES: number = 512 * 1024
 
 interface Read {
   readonly request: PieceRequest
@@ -91,9 +61,7 @@ export interface ServeOptions {
   readonly violated: (link: Link, code: string, detail: string) => void
   /** Calls read() soon. */
   readonly soon: () => void
-  /** Calls pumpAll() after that time. */
-  readonly later: (delayMs: number) => void
-  readonly limit: RateLimit | undefined
+  readonly limit: Gate | undefined
   readonly exempt: (link: Link) => boolean
 }
 
@@ -127,26 +95,22 @@ export class Serve {
   }
 
   addLink(link: Link): void {
-    this.#peers.set(link, {
+    this.#peers.set(
       link,
-      open: new Map(),
-      queued: new Fifo(),
-      ready: new Fifo(),
-      openCount: 0,
-      aheadBytes: 0,
-      uploadedBytes: 0,
-      meter: new RateMeter(),
-    })
+      newPeer(link, (maxBytes) => this.#turn(link, maxBytes)),
+    )
   }
 
   removeLink(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
     for (const wire of [...peer.open.keys()]) this.removeWire(link, wire)
-    for (let asked = peer.ready.shift(); asked !== undefined; asked = peer.ready.shift()) {
-      this.#countAhead(peer, -asked.length)
-      this.#endLease(asked)
-    }
+    for (const line of [peer.ready, peer.small])
+      for (let asked = line.shift(); asked !== undefined; asked = line.shift()) {
+        this.#countAhead(peer, -asked.length)
+        this.#endLease(asked)
+      }
+    this.#o.limit?.pacer.drop(peer.lane)
     this.#peers.delete(link)
     this.#releaseEnded()
   }
@@ -196,6 +160,7 @@ export class Serve {
       index,
       offset,
       length,
+      askedAtMs: this.#o.nowMs(),
       respond,
       gone: false,
       block: undefined,
@@ -226,7 +191,7 @@ export class Serve {
         const asked = peer.queued.shift()!
         if (!asked.gone) this.#readFor(asked, reads)
       }
-      if (peer.ready.length > 0) this.pump(peer.link)
+      if (peer.ready.length + peer.small.length > 0) this.pump(peer.link)
     }
     let batch: Read[] = []
     let bytes = 0
@@ -245,36 +210,58 @@ export class Serve {
   pump(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
-    this.#pump(link, peer)
+    if (!this.isPaced(link)) this.#pump(link, peer)
+    else if (peer.ready.length + peer.small.length + link.outBytes > 0 && link.drained)
+      this.#o.limit!.want(peer.lane, link.connection)
     this.#releaseEnded()
+  }
+
+  /** Whether answers to that peer wait for their turns. */
+  isPaced(link: Link): boolean {
+    const { limit } = this.#o
+    return limit !== undefined && !limit.isFree && !this.#o.exempt(link)
   }
 
   #pump(link: Link, peer: Served): void {
     let moved = false
-    while (peer.ready.length > 0 && link.drained) {
-      let outBytes = link.outBytes
-      while (peer.ready.length > 0 && outBytes < MESSAGE_BYTES) {
-        const asked = peer.ready.peek()!
-        if (!asked.gone && !this.#mayUpload(peer, asked.length)) {
-          link.flush()
-          return
+    for (const line of [peer.small, peer.ready])
+      while (line.length > 0 && link.drained) {
+        let outBytes = link.outBytes
+        while (line.length > 0 && outBytes < MESSAGE_BYTES) {
+          moved = true
+          outBytes += this.#answerNext(line, false)
         }
-        peer.ready.shift()
-        moved = true
-        this.#endLease(asked)
-        if (asked.gone) this.#countAhead(peer, -asked.length)
-        else {
-          outBytes += asked.length
-          this.#answer(asked)
-        }
+        link.flush()
       }
-      link.flush()
-    }
     if (moved) this.#o.soon() // there is room to read ahead again
   }
 
-  pumpAll(): void {
-    for (const link of this.#peers.keys()) this.pump(link)
+  /** A turn under a limit: a part of a block may be all that there is time for. */
+  #turn(link: Link, maxBytes: number): number {
+    const peer = this.#peers.get(link)
+    if (peer === undefined || !link.drained) return 0
+    const before = link.outBytes
+    let outBytes = before
+    if (peer.small.length > 0 && outBytes < MAX_PILED_BYTES) outBytes += this.#answerNext(peer.small, true)
+    while (outBytes < maxBytes && peer.small.length + peer.ready.length > 0)
+      outBytes += this.#answerNext(peer.small.length > 0 ? peer.small : peer.ready, true)
+    this.#releaseEnded()
+    if (outBytes > before) this.#o.soon()
+    return link.send(maxBytes)
+  }
+
+  /** Its bytes. A copy outlives what the source has lent. */
+  #answerNext(line: Fifo<Asked>, copy: boolean): number {
+    const asked = line.shift()!
+    this.#endLease(asked)
+    if (asked.gone) {
+      this.#countAhead(asked.peer, -asked.length)
+      this.#o.soon()
+      return 0
+    }
+    if (copy && asked.block !== undefined) asked.block = Buffer.from(asked.block)
+    this.#answer(asked)
+    return asked.length
   }
 
   #mayReadAhead(peer: Served): boolean {
@@ -284,20 +271,6 @@ export class Serve {
   #countAhead(peer: Served, bytes: number): void {
     peer.aheadBytes += bytes
     this.#aheadBytes += bytes
-  }
-
-  #mayUpload(peer: Served, bytes: number): boolean {
-    const { limit } = this.#o
-    if (limit === undefined || this.#o.exempt(peer.link)) return true
-    const nowMs = this.#o.nowMs()
-    if (!limit.take(bytes, nowMs)) {
-      this.#o.later(limit.waitMs(nowMs))
-      return false
-    }
-    // To the end of the line: else the first would get all that the limit allows, and the others nothing.
-    this.#peers.delete(peer.link)
-    this.#peers.set(peer.link, peer)
-    return true
   }
 
   #readFor(asked: Asked, reads: Read[]): void {
@@ -369,7 +342,7 @@ export class Serve {
       asked.lease = lease
       lease.open++
     }
-    asked.peer.ready.push(asked)
+    lineUp(asked, piece.length, this.isPaced(asked.peer.link), this.#o.nowMs())
   }
 
   /** The block goes out with the next flush, or not at all. */

@@ -38,6 +38,7 @@ import type {
   RemoveShareRequest,
 } from '../../src/control/schema-folders.js'
 import type { RunHooksRequest } from '../../src/control/schema-hooks.js'
+import type { LimitsReport, LimitsRequest } from '../../src/control/schema-limits.js'
 import type {
   AvailabilityReport,
   AvailabilityRequest,
@@ -65,8 +66,6 @@ import type {
   SwitchRequest,
 } from '../../src/control/schema-releases.js'
 import type {
-  LimitsReport,
-  LimitsRequest,
   OneOrAll,
   SecretsReport,
   SecretsRequest,

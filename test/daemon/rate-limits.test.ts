@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RateLimits } from '../../src/daemon/rate-limits.js'
+import { type ConfiguredRates, RateLimits } from '../../src/daemon/rate-limits.js'
 
-const CONFIGURED = { downloadLimit: 1000, uploadLimit: 0, rateLimitLocalPeers: false }
+const CONFIGURED: ConfiguredRates = {
+  ...{ downloadLimit: 1000, uploadLimit: 0, rateLimitLocalPeers: false, limits: [] },
+}
 
 function ratesOf(limits: RateLimits): [number, number] {
   return [limits.download.bytesPerSecond, limits.upload.bytesPerSecond]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { ENDGAME_AFTER_MS } from '../../src/core/picker.js'
-import { RateLimit } from '../../src/exchange/rate-limit.js'
+import { Gate, Pacer } from '../../src/exchange/pacer.js'
 import { type TestPeer, testDevice } from '../support/streams.js'
 import { until } from '../support/until.js'
 import { makePiece, Net, range, wantedPiece, writer } from './support.js'
@@ -72,7 +72,7 @@ test('X3: three peers in parallel, all of them used', async () => {
 
 test('X3: leechers of one source exchange among themselves', async () => {
   const bytes = 10_000
-  const source = net.node({ holds: range(800), pieceBytes: bytes, uploadLimit: new RateLimit(40e6) })
+  const source = net.node({ holds: range(800), pieceBytes: bytes, uploadLimit: new Gate(new Pacer(40e6)) })
   const one = net.node({ pieceBytes: bytes })
   const two = net.node({ pieceBytes: bytes })
   one.exchange.want(wantRange(800, bytes))
@@ -89,7 +89,7 @@ test('X3: leechers of one source exchange among themselves', async () => {
 
 test('a peer that vanishes midway: the rest comes from another', async () => {
   const bytes = 50_000
-  const vanishing = net.node({ holds: range(200), pieceBytes: bytes, uploadLimit: new RateLimit(2e6) })
+  const vanishing = net.node({ holds: range(200), pieceBytes: bytes, uploadLimit: new Gate(new Pacer(2e6)) })
   const two = net.node()
   const [, end] = await net.connect(two, vanishing)
   two.exchange.want(wantRange(200, bytes))
@@ -426,7 +426,7 @@ test('upload slots: who waits is served when a slot is free', async () => {
 })
 
 test('X4: rate limits hold, and exempt peers are not held up', async () => {
-  const limit = new RateLimit(1e6)
+  const limit = new Gate(new Pacer(1e6))
   const one = net.node({ holds: range(40), pieceBytes: 10_000, uploadLimit: limit })
   const two = net.node()
   await net.connect(two, one)
@@ -437,10 +437,10 @@ test('X4: rate limits hold, and exempt peers are not held up', async () => {
   const free = net.node({
     holds: range(40),
     pieceBytes: 10_000,
-    uploadLimit: new RateLimit(1),
+    uploadLimit: new Gate(new Pacer(1)),
     exempt: () => true,
   })
-  const three = net.node({ downloadLimit: new RateLimit(4e6) })
+  const three = net.node({ downloadLimit: new Gate(new Pacer(4e6)) })
   await net.connect(three, free)
   three.exchange.want(wantRange(40, 10_000))
   await three.whenGot(40)

@@ -9,7 +9,8 @@ import { Picker, type Piece, type PieceRef, type WantedPiece } from '../../src/c
 import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import { Fetch } from '../../src/exchange/fetch.js'
 import type { Link } from '../../src/exchange/link.js'
-import { RateLimit } from '../../src/exchange/rate-limit.js'
+import { Gate, Pacer } from '../../src/exchange/pacer.js'
+import { FakeTime } from './fake-time.js'
 
 export const PIECES = 18
 const LENGTHS = [1000, 200_000, 400_000] as const
@@ -232,7 +233,7 @@ export class FetchModel {
   readonly picker: Picker = new Picker(1)
   readonly fetch: Fetch
   peers: ModelPeer[] = []
-  #nowMs = 0
+  readonly #time = new FakeTime()
   #devices = 0
   /** Devices that sent a piece that was called wrong, by the piece's key. */
   readonly #liars = new Map<string, Set<DeviceId>>()
@@ -245,11 +246,11 @@ export class FetchModel {
       picker: this.picker,
       maxInFlightBytes: options.maxInFlightBytes,
       stallMs: 10_000,
-      nowMs: () => this.#nowMs,
+      nowMs: () => this.#time.nowMs(),
       violated: (_link, code, detail) => assert.fail(`an honest peer is called a liar: ${code}, ${detail}`),
       soon: () => {},
-      later: () => {},
-      limit: options.bytesPerSecond === 0 ? undefined : new RateLimit(options.bytesPerSecond),
+      limit:
+        options.bytesPerSecond === 0 ? undefined : new Gate(new Pacer(options.bytesPerSecond, this.#time)),
       exempt: () => false,
       completed: (piece) => this.#completed(piece),
       stallChanged: () => {},
@@ -257,7 +258,7 @@ export class FetchModel {
   }
 
   get nowMs(): number {
-    return this.#nowMs
+    return this.#time.nowMs()
   }
 
   step({ type, a, b, n }: Step): void {
@@ -268,8 +269,8 @@ export class FetchModel {
     if (type === 'want') this.picker.want(this.#wanted(piece, n))
     else if (type === 'unwant') this.#unwant(piece)
     else if (type === 'join') this.#join(a, b, n)
-    else if (type === 'wait') this.#nowMs += 50 * n
-    else if (type === 'wait long') this.#nowMs += 1000 * n
+    else if (type === 'wait') this.#time.advance(50 * n)
+    else if (type === 'wait long') this.#time.advance(1000 * n)
     else if (type === 'tick') this.fetch.tick()
     else if (type === 'round') this.#round()
     else if (type === 'pause') this.fetch.paused = n % 2 === 0
@@ -307,9 +308,9 @@ export class FetchModel {
   settle(): void {
     this.fetch.paused = false
     this.#makeHeld()
-    const end = this.#nowMs + 600_000
+    const end = this.#time.nowMs() + 600_000
     while (this.picker.wantedCount > 0) {
-      assert.ok(this.#nowMs < end, `${this.picker.wantedCount} pieces never come (I5, G6)`)
+      assert.ok(this.#time.nowMs() < end, `${this.picker.wantedCount} pieces never come (I5, G6)`)
       this.pass()
     }
     assert.equal(this.fetch.inFlightBytes, 0)
@@ -318,7 +319,7 @@ export class FetchModel {
 
   /** A quarter of a second in which everybody answers. */
   pass(): void {
-    this.#nowMs += 250
+    this.#time.advance(250)
     this.fetch.tick()
     this.#round()
     for (const peer of this.peers) {
@@ -386,6 +387,7 @@ export class FetchModel {
       this.#delivered.set(key, { wanted: this.#delivered.get(key)!.wanted, from })
     }
     this.fetch.fill()
+    this.#time.advance(0)
   }
 
   /** What Exchange.wrong() does. */

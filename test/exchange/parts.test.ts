@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { Fifo } from '../../src/exchange/fifo.js'
 import { FIRST_TARGET_BYTES, MAX_TARGET_BYTES, MIN_TARGET_BYTES, Pace } from '../../src/exchange/pace.js'
 import { PieceCache } from '../../src/exchange/piece-cache.js'
-import { RateLimit } from '../../src/exchange/rate-limit.js'
 import { REMEMBERED, Recent } from '../../src/exchange/recent.js'
 
 /** A link of a rate and a round trip, kept as full as the pace says, in simulated time. */
@@ -90,33 +89,6 @@ test('pace: a full line is measured again without its own queue, and a longer ro
   assert.ok(line.pace.latencyMs >= 300 && line.pace.latencyMs < 330, `${line.pace.latencyMs} ms`)
   line.run(10_000)
   assert.ok(line.rate > 4500, `${line.rate} B/ms`)
-})
-
-test('X4: over any time a limit lets through its rate, a burst and one block', () => {
-  const take = fc.record({ bytes: fc.integer({ min: 1, max: 5000 }), waitMs: fc.nat(50) })
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 1000, max: 1e6 }),
-      fc.array(take, { maxLength: 300, size: 'max' }),
-      (rate, takes) => {
-        const limit = new RateLimit(rate)
-        let nowMs = 0
-        let passed = 0
-        for (const { bytes, waitMs } of takes) {
-          nowMs += waitMs
-          if (limit.take(bytes, nowMs)) {
-            assert.equal(limit.waitMs(nowMs) === 0 || !limit.take(1, nowMs), true)
-            passed += bytes
-          } else {
-            assert.ok(limit.waitMs(nowMs) > 0)
-            assert.ok(new RateLimit(0).take(bytes, nowMs))
-          }
-          assert.ok(passed <= (rate * nowMs) / 1000 + rate / 4 + 5001 * 2 + takes.length)
-        }
-        assert.ok(limit.take(1, nowMs + limit.waitMs(nowMs)))
-      },
-    ),
-  )
 })
 
 test('fifo: keeps order through pushes, shifts and filters', () => {

@@ -4,30 +4,51 @@ import { Bitfield } from '../../src/core/bitfield.js'
 import type { WriterId } from '../../src/core/ids.js'
 import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import type { Link } from '../../src/exchange/link.js'
-import { RateLimit } from '../../src/exchange/rate-limit.js'
+import { Gate, Pacer } from '../../src/exchange/pacer.js'
 import { type PieceRequest, Serve } from '../../src/exchange/serve.js'
 import { silentLog } from '../../src/ports/log.js'
+import { FakeTime } from './fake-time.js'
 import { range } from './support.js'
 
 const BLOCK_BYTES = 128 * 1024
+/** The index of a piece that is short. */
+const SMALL = 1000
 const writer = 'writer' as WriterId
 const wire = { writer, given: new Bitfield(), dontHave: () => {} } as unknown as FeedWire
+
+function lengthOf(index: number): number {
+  return index === SMALL ? 700 : BLOCK_BYTES
+}
 
 /** A connection that takes everything at once. */
 function freeLink(): Link {
   return { drained: true, outBytes: 0, flush: () => {} } as unknown as Link
 }
 
+/** One that sends what is answered as it is told to. */
+class PacedLink {
+  readonly drained = true
+  outBytes = 0
+  sent = 0
+  flush(): void {}
+  send(maxBytes: number): number {
+    const bytes = Math.min(maxBytes, this.outBytes)
+    this.outBytes -= bytes
+    this.sent += bytes
+    return bytes
+  }
+}
+
 /** A Serve whose rounds run one after another, and whose reads end when the test says so. */
 class Serving {
   readonly serve: Serve
   readonly reads: { readonly requests: readonly PieceRequest[]; readonly end: () => Promise<void> }[] = []
-  nowMs = 0
+  readonly time = new FakeTime()
   /** Answers of the source that are not released yet. */
   readonly leased = new Set<readonly (Buffer | null)[]>()
   #soon = false
 
-  constructor(limit?: RateLimit) {
+  constructor(bytesPerSecond = 0) {
     this.serve = new Serve({
       source: {
         read: async (requests) => {
@@ -42,15 +63,14 @@ class Serving {
         },
       },
       log: silentLog,
-      nowMs: () => this.nowMs,
+      nowMs: () => this.time.nowMs(),
       holds: () => true,
       withdraw: () => {},
       violated: (_link, code) => assert.fail(code),
       soon: () => {
         this.#soon = true
       },
-      later: () => {},
-      limit,
+      limit: new Gate(new Pacer(bytesPerSecond, this.time)),
       exempt: () => false,
     })
   }
@@ -74,7 +94,7 @@ class Serving {
   #read(requests: readonly PieceRequest[]): Promise<readonly Buffer[]> {
     return new Promise((resolve) => {
       const end = async (): Promise<void> => {
-        resolve(requests.map(({ index }) => Buffer.alloc(BLOCK_BYTES, index)))
+        resolve(requests.map(({ index }) => Buffer.alloc(lengthOf(index), index)))
         await new Promise((next) => setImmediate(next))
       }
       this.reads.push({ requests, end })
@@ -100,32 +120,55 @@ test('S2: what waits behind requests that were all cancelled is answered', async
   )
 })
 
-test('X4: under a limit peers take turns', async () => {
-  const serving = new Serving(new RateLimit(BLOCK_BYTES))
-  const links = [freeLink(), freeLink(), freeLink()]
-  const answered = new Map(links.map((link) => [link, 0]))
+test('X4: under a limit peers take turns, to the byte', async () => {
+  const serving = new Serving(BLOCK_BYTES)
+  const links = range(3).map(() => new PacedLink())
   for (const link of links) {
-    serving.serve.addLink(link)
+    serving.serve.addLink(link as unknown as Link)
     for (const index of range(30))
-      serving.serve.request(link, wire, index, 0, BLOCK_BYTES, () => {
-        answered.set(link, answered.get(link)! + 1)
+      serving.serve.request(link as unknown as Link, wire, index, 0, BLOCK_BYTES, () => {
+        link.outBytes += BLOCK_BYTES
       })
   }
   serving.round()
   await serving.endReads()
   for (let second = 0; second < 30; second++) {
-    serving.nowMs += 1000
-    serving.serve.pumpAll()
+    serving.time.advance(1000)
     serving.round()
     await serving.endReads()
   }
-  const counts = [...answered.values()]
-  assert.ok(Math.max(...counts) - Math.min(...counts) <= 2, `blocks a peer: ${counts.join()}`)
-  assert.ok(Math.min(...counts) >= 8)
+  const sent = links.map((link) => link.sent)
+  const total = sent.reduce((sum, bytes) => sum + bytes, 0)
+  assert.ok(Math.max(...sent) - Math.min(...sent) <= 8192, `bytes a peer: ${sent.join()}`)
+  assert.ok(Math.abs(total / (30 * BLOCK_BYTES) - 1) < 0.02, `${total} bytes`)
+})
+
+test('X4: under a limit a small piece goes before the line of bulk, which goes on', async () => {
+  const serving = new Serving(BLOCK_BYTES)
+  const link = new PacedLink()
+  serving.serve.addLink(link as unknown as Link)
+  const answered: number[] = []
+  const ask = (index: number): void =>
+    serving.serve.request(link as unknown as Link, wire, index, 0, lengthOf(index), () => {
+      answered.push(index)
+      link.outBytes += lengthOf(index)
+    })
+  for (const index of range(10)) ask(index)
+  serving.round()
+  await serving.endReads()
+  serving.time.advance(500)
+  ask(SMALL)
+  serving.round()
+  await serving.endReads()
+  serving.time.advance(100)
+  assert.ok(answered.includes(SMALL), answered.join())
+  assert.ok(answered.length < 4, answered.join())
+  for (let second = 0; second < 15; second++) serving.time.advance(1000)
+  assert.equal(answered.length, 11)
 })
 
 test('what the source lent is given back once, and not before it was copied into a frame', async () => {
-  const serving = new Serving(new RateLimit(8 * BLOCK_BYTES))
+  const serving = new Serving(8 * BLOCK_BYTES)
   const sent = new Map<number, number[]>()
   const peers = range(3).map((peer) => {
     let out: { readonly index: number; readonly block: Buffer }[] = []
@@ -144,6 +187,11 @@ test('what the source lent is given back once, and not before it was copied into
         }
         out = []
       },
+      send(): number {
+        const bytes = out.length * BLOCK_BYTES
+        this.flush()
+        return bytes
+      },
     }
     sent.set(peer, [])
     serving.serve.addLink(link as unknown as Link)
@@ -159,12 +207,13 @@ test('what the source lent is given back once, and not before it was copied into
   peers[0]!.link.drained = false
   for (const index of range(10)) serving.serve.cancelled(peers[1]!.link as unknown as Link, wire, index, 0)
   for (let second = 0; second < 40; second++) {
-    serving.nowMs += 1000
     await serving.endReads()
-    serving.serve.pumpAll()
+    serving.time.advance(1000)
     serving.round()
     if (second === 5) serving.serve.removeLink(peers[2]!.link as unknown as Link)
-    if (second === 10) peers[0]!.link.drained = true
+    if (second !== 10) continue
+    peers[0]!.link.drained = true
+    serving.serve.pump(peers[0]!.link as unknown as Link)
   }
   await serving.endReads()
   assert.deepEqual(sent.get(0), range(40))

@@ -9,7 +9,7 @@ import type { Database } from '../../store/tables.js'
 import type { PackStorage } from '../../vault/pack-storage.js'
 import type { NoteEvent } from '../events.js'
 import type { Identity } from '../identity.js'
-import type { RateLimits } from '../rate-limits.js'
+import type { ShareLimits } from '../rate-limits.js'
 
 export interface BlindShareOptions {
   /** Where the vault lies, or what is needed beside it. */
@@ -27,7 +27,7 @@ export interface BlindShareOptions {
   readonly copies: CopiesPromise | undefined
   /** Whether this device says of itself that it is off-site. */
   readonly isOffsite: boolean
-  readonly rates: RateLimits
+  readonly rates: ShareLimits
   readonly deviceName: string
   readonly identity: Identity
   readonly instance: string

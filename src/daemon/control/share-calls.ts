@@ -20,6 +20,7 @@ import type { Share } from '../share/share.js'
 import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
 import { copiesReport } from './copy-calls.js'
 import { connectionRow, isOfThisRun, type Now } from './standing-row.js'
+import { limitsReportOf } from './limit-calls.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
@@ -37,6 +38,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         version: PACKAGE_VERSION,
         pid: process.pid,
         ...(network === undefined ? {} : { network }),
+        limits: limitsReportOf(view),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),

@@ -10,7 +10,7 @@ import type { InviteHost } from '../../invite/host.js'
 import { type AnyShare, isReadable, mustBeReadable } from '../any-share.js'
 import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
-import type { RateLimits } from '../rate-limits.js'
+import type { RateLimits, ShareLimits } from '../rate-limits.js'
 import type { Share } from '../share/share.js'
 
 export interface DaemonView {
@@ -19,6 +19,8 @@ export interface DaemonView {
   readonly shares: () => readonly AnyShare[]
   readonly limits: () => MemberLimits
   readonly rates: RateLimits
+  /** Of each share, in the order of `shares`. */
+  readonly shareLimits: () => readonly ShareLimits[]
   /** Undefined while there are no shares. */
   readonly invites: () => InviteHost | undefined
   /** Folders that come and go while it runs. */

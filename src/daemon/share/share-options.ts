@@ -13,7 +13,7 @@ import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import type { NoteEvent } from '../events.js'
 import type { Identity } from '../identity.js'
-import type { RateLimits } from '../rate-limits.js'
+import type { ShareLimits } from '../rate-limits.js'
 import type { Padding } from './padding.js'
 
 /** What a share is doing; 'paused': speaks with nobody, but goes on looking at its disk. */
@@ -57,7 +57,7 @@ export interface ShareOptions {
   readonly keys: ShareKeys & { readonly read: ReadKeys }
   /** What the keys come from; told on an explicit call alone. */
   readonly secret: Secret
-  readonly rates: RateLimits
+  readonly rates: ShareLimits
   readonly useSyncTrash: boolean
   /** Carry hard links (`hard_links`). */
   readonly hardLinks: boolean
