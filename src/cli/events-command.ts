@@ -50,6 +50,8 @@ function whatOf(event: EventReport): string {
       return `no longer a problem: ${atPath(event)}${event.detail} (${event.code})`
     case 'peer-connected':
       return `${event.name} connected (${event.device.slice(0, 8)}, ${event.transport} ${event.address})`
+    case 'peer-moved':
+      return `${event.name} is reached by a better way (${event.device.slice(0, 8)}, ${event.transport} ${event.address})`
     case 'peer-left':
       return `${event.name} left (${event.device.slice(0, 8)}): ${event.reason}`
     case 'state':

@@ -43,7 +43,8 @@ export type EventFact =
       readonly detail: string
     }
   | {
-      readonly type: 'peer-connected'
+      /** 'peer-moved': it is reached by a better way than before, and was never gone. */
+      readonly type: 'peer-connected' | 'peer-moved'
       readonly device: string
       readonly name: string
       readonly transport: string
@@ -89,6 +90,12 @@ const facts = {
   problem: z.looseObject({ path: z.string(), code: z.string(), detail: z.string() }),
   'problem-gone': z.looseObject({ path: z.string(), code: z.string(), detail: z.string() }),
   'peer-connected': z.looseObject({
+    device: z.string(),
+    name: z.string(),
+    transport: z.string(),
+    address: z.string(),
+  }),
+  'peer-moved': z.looseObject({
     device: z.string(),
     name: z.string(),
     transport: z.string(),

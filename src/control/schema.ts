@@ -109,7 +109,7 @@ export interface MemberReport {
   readonly grade: Grade
   readonly connected: boolean
   /** Null while not connected. */
-  readonly transport: 'tcp' | 'udx' | null
+  readonly transport: 'tcp' | 'udx' | 'relayed' | null
   /** "host:port" of the connection, or null. */
   readonly address: string | null
   /** Whether its newest signed state shows our digest; of a blind node, that it lacks nothing of what is read here. */
@@ -134,7 +134,7 @@ export interface PeerReport {
   readonly device: string
   readonly name: string
   readonly grade: Grade
-  readonly transport: 'tcp' | 'udx'
+  readonly transport: 'tcp' | 'udx' | 'relayed'
   readonly address: string
   /** Whether we dialled. */
   readonly initiator: boolean
@@ -211,7 +211,7 @@ export interface RevokeRequest {
 export const shareState: z.ZodType<ShareState> = z.enum(['scanning', 'syncing', 'idle', 'paused', 'halted'])
 
 const grade = z.enum(['write', 'read', 'blind'])
-const transport = z.enum(['tcp', 'udx'])
+const transport = z.enum(['tcp', 'udx', 'relayed'])
 
 const problem: z.ZodType<ProblemReport> = z.looseObject({
   path: z.string(),

@@ -27,7 +27,10 @@ export interface DialTarget {
 
 /** What the book asks about devices. */
 export interface DeviceView {
+  /** By a way that none of the book is better than. */
   isConnected(device: DeviceId): boolean
+  /** By any way. */
+  isReached(device: DeviceId): boolean
   isBanned(device: DeviceId): boolean
 }
 

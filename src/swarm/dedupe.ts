@@ -4,15 +4,40 @@
 //
 //   D1  Exactly one of two devices is the chooser, and both know which.
 //   D2  A connection that works is not given up for another of the same kind: transfers are not interrupted.
-//   D3  TCP replaces UDX, never the other way while the TCP connection is alive.
+//   D3  A better way (wayRank) replaces a worse one, never the other way while the better one is alive.
 //   D4  A new process of the other device replaces the connection of its old one at once.
+//   D5  Who dials although there is a connection may know that it is dead: one that has said nothing since the other was
+//       begun is asked, and given up if it does not answer.
+import { assertNever } from '../core/error.js'
 import type { DeviceId } from '../core/ids.js'
+import type { Scope } from './endpoint.js'
 
-export type Transport = 'tcp' | 'udx'
+/** What carries a connection: TCP dialled or accepted, UDX through holes in NATs, or a relay that forwards for both. */
+export type Transport = 'tcp' | 'udx' | 'relayed'
+
+/** A way is what carries a connection, and how far that reaches. */
+export interface Way {
+  readonly transport: Transport
+  /** Of the other end's address. */
+  readonly scope: Scope
+}
+
+/** The order of ways, the best 0: TCP on one network, TCP, UDX, relayed. */
+export function wayRank({ transport, scope }: Way): number {
+  switch (transport) {
+    case 'tcp':
+      return scope === 'public' ? 1 : 0
+    case 'udx':
+      return 2
+    case 'relayed':
+      return 3
+    default:
+      return assertNever(transport)
+  }
+}
 
 /** What is known about a proven connection. Instants are of one monotonic clock. */
-export interface LinkFacts {
-  readonly transport: Transport
+export interface LinkFacts extends Way {
   /** The other side's process. */
   readonly instance: string
   /** When its last byte arrived. */
@@ -27,9 +52,14 @@ export function isChooser(own: DeviceId, other: DeviceId): boolean {
   return own < other
 }
 
+/** Whether `current` has to show that it is alive, now that another connection was begun at `startedMs` (D5). */
+export function isDoubtful(current: LinkFacts, startedMs: number): boolean {
+  return current.lastHeardMs < startedMs
+}
+
 /** Whether the chooser gives up `current` for `candidate`. */
 export function replaces(current: LinkFacts, candidate: LinkFacts, nowMs: number): boolean {
   if (candidate.instance !== current.instance) return true
   if (nowMs - current.lastHeardMs > SILENT_MS) return true
-  return candidate.transport === 'tcp' && current.transport === 'udx'
+  return wayRank(candidate) < wayRank(current)
 }

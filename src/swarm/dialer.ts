@@ -1,7 +1,7 @@
 // Dials what the address book says is due, a bounded number at a time, with one timer for the next.
 import type { Socket } from 'node:net'
 import type { AddressBook, DeviceView, DialTarget } from './addresses.js'
-import { dialTcp } from './tcp.js'
+import type { DialTcp } from './tcp.js'
 
 /** Enough that dead addresses, which take the full time-out, do not hold up live ones. */
 const MAX_DIALS = 16
@@ -12,6 +12,7 @@ const LATE_MS = 60_000
 export interface DialerOptions {
   readonly book: AddressBook
   readonly view: DeviceView
+  readonly dial: DialTcp
   readonly timeoutMs: number
   readonly now: () => number
   /** A socket is there. The dial counts until done() is called for it. */
@@ -73,7 +74,7 @@ export class Dialer {
   }
 
   async #dial(target: DialTarget): Promise<void> {
-    const { book, now, timeoutMs, onSocket, onFailure } = this.#options
+    const { book, now, dial, timeoutMs, onSocket, onFailure } = this.#options
     let isDone = false
     const done = (): void => {
       if (isDone) return
@@ -82,7 +83,7 @@ export class Dialer {
       this.wake()
     }
     try {
-      const socket = await dialTcp(target.endpoint, timeoutMs, this.#abort.signal)
+      const socket = await dial(target.endpoint, timeoutMs, this.#abort.signal)
       onSocket(socket, target, done)
     } catch (thrown) {
       book.failed(target.key, now())

@@ -6,9 +6,13 @@ import type { DeviceKeys } from '../core/device.js'
 import type { DeviceId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { type BeaconPace, LanBeacon } from './beacon.js'
+import type { Transport } from './dedupe.js'
 import type { DhtFinder, DhtPart } from './dht.js'
 import type { DhtNode } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
+
+/** How a device is reached now: the finders of ways that are no better fall silent for it. */
+export type Standing = Transport | 'banned' | 'lost'
 
 /** What devices look for each other by. */
 export interface MeetingPoint {
@@ -115,9 +119,9 @@ export class Finders {
     if (sought.ways.useDht) this.#dht?.leave(sought.point.topic)
   }
 
-  /** See DhtFinder. */
-  hush(device: DeviceId, isHushed: boolean): void {
-    this.#dht?.hush(device, isHushed)
+  /** A device is reached by another way than before, or refused, or no longer so. */
+  stand(device: DeviceId, standing: Standing): void {
+    this.#dht?.hush(device, standing === 'tcp' || standing === 'banned')
   }
 
   /** Takes some 2 s at most, whatever the network does. */

@@ -121,6 +121,12 @@ export class LinkChannel {
     this.#askPing()
   }
 
+  /** Asks now; whether an answer comes shows in what is heard. */
+  ask(): void {
+    clearTimeout(this.#pingTimer)
+    this.#askPing()
+  }
+
   #askPing(): void {
     if (this.#isStopped) return
     const number = this.#pings++ >>> 0

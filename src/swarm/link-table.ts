@@ -1,17 +1,24 @@
 // The proven connections per device, and which of them carries the shares (X5, rules in dedupe.ts). A connection enters
-// when it is ready; at most one per device is selected at any time, and when another takes over, the old one is closed
-// before anybody hears of the new.
+// when it is ready; at most one per device is selected at any time.
+//
+//   T1  A connection that another of the same process replaces while it is alive is parting: the shares move one by one
+//       (ShareMembers), and only then it is closed. All others are closed before anybody hears of the new one.
+//   T2  A device is lost when neither a selected connection nor one that waits for the chooser is left.
+//   T3  When the selected connection ends, the chooser takes the best of those that wait.
 import type { DeviceId } from '../core/ids.js'
-import { isChooser, type LinkFacts, replaces, SILENT_MS } from './dedupe.js'
+import { isChooser, isDoubtful, type LinkFacts, replaces, SILENT_MS, wayRank } from './dedupe.js'
 import type { Endpoint } from './endpoint.js'
 import type { Link } from './link.js'
 
 /** Connections to one device that wait for the chooser: one per way to reach it is plenty. */
 const MAX_WAITING = 4
+/** A connection in doubt has so long to say anything (D5): most round trips are shorter, and one lost packet is made good. */
+const DOUBT_MS = 3_000
 
 interface DeviceLinks {
   selected: Link | undefined
   readonly waiting: Set<Link>
+  readonly parting: Set<Link>
   /** Where another process with the same device key was connected from when this one took over (F4). */
   rival: Endpoint | undefined
 }
@@ -19,7 +26,8 @@ interface DeviceLinks {
 export interface LinkTableOptions {
   readonly own: DeviceId
   readonly now: () => number
-  readonly onSelected: (link: Link) => void
+  /** `old`: the one that it replaces, which is alive and parting. */
+  readonly onSelected: (link: Link, old: Link | undefined) => void
   /** The selected connection to a device ended and no other is there; it had been selected for `lastedMs`. */
   readonly onLost: (link: Link, lastedMs: number, reason: string) => void
 }
@@ -34,19 +42,13 @@ export class LinkTable {
 
   /** Takes charge of a connection that is ready. */
   add(link: Link): void {
-    const { own, now } = this.#options
     const links = this.#linksOf(link.device)
     links.waiting.add(link)
     link.on('selected', () => this.#onSelected(link, links))
     link.on('close', (reason) => this.#onClose(link, links, reason))
-    if (!isChooser(own, link.device)) {
-      link.awaitSelection()
-      if (links.waiting.size > MAX_WAITING) [...links.waiting][0]!.close('too many connections to one device')
-      return
-    }
-    const { selected } = links
-    if (selected === undefined || replaces(factsOf(selected), factsOf(link), now())) link.select()
-    else link.close('duplicate connection')
+    if (isChooser(this.#options.own, link.device)) this.#judge(link, links)
+    else link.awaitSelection()
+    if (links.waiting.size > MAX_WAITING) [...links.waiting][0]!.close('too many connections to one device')
   }
 
   selected(device: DeviceId): Link | undefined {
@@ -69,27 +71,45 @@ export class LinkTable {
   closeDevice(device: DeviceId, reason: string): void {
     const links = this.#devices.get(device)
     if (links === undefined) return
-    for (const link of [...links.waiting]) link.close(reason)
+    for (const link of [...links.waiting, ...links.parting]) link.close(reason)
     links.selected?.close(reason)
+  }
+
+  /** The chooser's decision on a connection that is new (D2 to D5). */
+  #judge(link: Link, links: DeviceLinks): void {
+    const { selected } = links
+    const nowMs = this.#options.now()
+    if (selected === undefined || replaces(factsOf(selected), factsOf(link), nowMs)) link.select()
+    else if (isDoubtful(factsOf(selected), link.startedMs))
+      selected.probe(DOUBT_MS, () => link.close('duplicate connection'))
+    else link.close('duplicate connection')
   }
 
   #onSelected(link: Link, links: DeviceLinks): void {
     const old = links.selected
     links.waiting.delete(link)
     links.selected = link
-    if (old !== undefined) {
-      const isAlive = this.#options.now() - old.lastHeardMs <= SILENT_MS
+    const isAlive = old !== undefined && this.#options.now() - old.lastHeardMs <= SILENT_MS
+    const isMove = isAlive && old.instance === link.instance
+    if (isMove) links.parting.add(old)
+    else if (old !== undefined) {
       if (old.instance !== link.instance) links.rival = isAlive ? vouchedEndpoint(old) : undefined
       old.close('replaced by another connection')
     }
-    this.#options.onSelected(link)
+    this.#options.onSelected(link, isMove ? old : undefined)
   }
 
   #onClose(link: Link, links: DeviceLinks, reason: string): void {
     links.waiting.delete(link)
+    if (links.parting.delete(link)) return
     const wasSelected = links.selected === link
     if (wasSelected) links.selected = undefined
-    if (links.selected !== undefined || links.waiting.size > 0) return
+    if (links.selected !== undefined) return
+    if (links.waiting.size > 0) {
+      if (isChooser(this.#options.own, link.device)) bestOf(links.waiting).select()
+      return
+    }
+    for (const old of [...links.parting]) old.close(reason)
     this.#devices.delete(link.device)
     this.#options.onLost(link, wasSelected ? this.#options.now() - link.readyMs : 0, reason)
   }
@@ -97,7 +117,7 @@ export class LinkTable {
   #linksOf(device: DeviceId): DeviceLinks {
     let links = this.#devices.get(device)
     if (links === undefined) {
-      links = { selected: undefined, waiting: new Set(), rival: undefined }
+      links = { selected: undefined, waiting: new Set(), parting: new Set(), rival: undefined }
       this.#devices.set(device, links)
     }
     return links
@@ -106,12 +126,17 @@ export class LinkTable {
 
 /** Where others may reach the device at the other end, as far as we can vouch for it. */
 export function vouchedEndpoint(link: Link): Endpoint | undefined {
-  // A UDX peer sits behind a NAT hole of ours alone; one with the port 0 is not here to stay.
+  // A UDX peer sits behind a NAT hole of ours alone, a relayed one behind a relay; one with the port 0 is not here to stay.
   if (link.transport !== 'tcp' || link.hello.port === 0) return undefined
   if (link.role === 'initiator') return link.remote
   return { host: link.remote.host, port: link.hello.port }
 }
 
+function bestOf(links: ReadonlySet<Link>): Link {
+  return [...links].reduce((best, link) => (wayRank(link) < wayRank(best) ? link : best))
+}
+
 function factsOf(link: Link): LinkFacts {
-  return { transport: link.transport, instance: link.instance, lastHeardMs: link.lastHeardMs }
+  const { transport, scope, instance, lastHeardMs } = link
+  return { transport, scope, instance, lastHeardMs }
 }

@@ -98,6 +98,9 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   #mux: GuardedMux | undefined
   #channel: LinkChannel | undefined
   #isSelected = false
+  #parting: NodeJS.Timeout | undefined
+  #probing: NodeJS.Timeout | undefined
+  #onAlive: (() => void)[] = []
 
   constructor(options: LinkOptions) {
     super()
@@ -218,6 +221,22 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     clearTimeout(this.#timer)
   }
 
+  /** Ends the connection after so long; called again, what was said last counts. */
+  closeWithin(withinMs: number, reason: string): void {
+    if (this.isClosed) return
+    clearTimeout(this.#parting)
+    this.#parting = setTimeout(() => this.#end(reason), withinMs)
+  }
+
+  /** Ends the connection unless the other end says anything within so long; `onAlive` runs if it does. */
+  probe(withinMs: number, onAlive?: () => void): void {
+    if (this.isClosed) return
+    if (onAlive !== undefined) this.#onAlive.push(onAlive)
+    if (this.#probing !== undefined) return
+    this.#channel?.ask()
+    this.#probing = setTimeout(() => this.#end('no answer'), withinMs)
+  }
+
   /** Ends the connection; `reason` is for our own log and listeners. */
   close(reason: string): void {
     this.#end(reason)
@@ -232,6 +251,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   #onBytes = (chunk: Uint8Array): void => {
     this.lastHeardMs = this.#options.now()
+    if (this.#probing !== undefined) this.#answered()
     if (this.#guard === undefined) return
     const fault = this.#guard.push(chunk)
     if (fault !== undefined) this.#end(fault)
@@ -340,6 +360,12 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.emit('selected')
   }
 
+  #answered(): void {
+    clearTimeout(this.#probing)
+    this.#probing = undefined
+    for (const onAlive of this.#onAlive.splice(0)) onAlive()
+  }
+
   #setDeadline(reason: string): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#end(reason), this.#options.timings.proofTimeoutMs)
@@ -349,7 +375,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     if (this.#stage === 'closed') return
     const stage = this.#stage
     this.#stage = 'closed'
-    clearTimeout(this.#timer)
+    for (const timer of [this.#timer, this.#parting, this.#probing]) clearTimeout(timer)
     this.#channel?.stop()
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()

@@ -60,6 +60,9 @@ const REPORT_LIST_REFILL_MS = 40
 const AUDIT_BURST = 64
 const AUDIT_REFILL_MS = 20
 
+/** Reason of a 'close' that is none to the device: it is there by a better way. */
+export const MOVED = 'moved to a better way'
+
 interface PeerEvents {
   certificates: [list: Buffer[]]
   states: [list: Buffer[]]
@@ -319,6 +322,11 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     if (this.#isClosed) return
     this.#finish(reason)
     this.#channel.close()
+  }
+
+  /** Another connection carries the share now. The other end is not told: it moves by itself. */
+  moved(): void {
+    this.#finish(MOVED)
   }
 
   /** The connection is gone. Emits 'close' if there ever was a peer. */

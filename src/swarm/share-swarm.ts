@@ -14,7 +14,10 @@ interface ShareEvents {
   peer: [peer: SharePeer]
 }
 
-/** Emits 'peer' once per device that is connected; attach listeners to the peer right there. */
+/**
+ * Emits 'peer' once per device that is connected; attach listeners to the peer right there. When a device moves to a better
+ * way, its peer closes with the reason MOVED and the next one is emitted in the same turn, already proven.
+ */
 export interface ShareSwarm extends EventEmitter<ShareEvents> {
   peers(): SharePeer[]
   /** Leaves the share everywhere and stops looking for its members. */
@@ -36,8 +39,8 @@ export interface ShareHost {
   ban(device: DeviceId, reason: string, forMs: number): void
   rivalOf(device: DeviceId): Endpoint | undefined
   removeShare(share: ShareId): void
-  /** A channel ended although its connection did not. */
-  onChannelClosed(link: Link): void
+  /** A channel ended although its connection did not; `hasMoved`: another carries it now. */
+  onChannelClosed(link: Link, hasMoved: boolean): void
 }
 
 export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwarm {
@@ -63,7 +66,7 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
     for (const [link, channel] of [...this.#channels]) {
       channel.leave('the share was closed here')
       this.#channels.delete(link)
-      this.#host.onChannelClosed(link)
+      this.#host.onChannelClosed(link, false)
     }
   }
 
@@ -118,7 +121,7 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
       onAddresses: (list) => this.#onAddresses(link, list),
       onLeft: () => {
         this.#channels.delete(link)
-        this.#host.onChannelClosed(link)
+        this.#host.onChannelClosed(link, false)
       },
       onBan: (device, reason, forMs) => this.#host.ban(device, reason, forMs),
     })
@@ -135,8 +138,12 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
     const guess = link.transport === 'udx' && port !== 0 ? { host, port } : undefined
     const endpoint = vouchedEndpoint(link) ?? guess
     if (endpoint !== undefined) this.#host.learn(this.keys.shareId, [{ device: peer.device, ...endpoint }])
+    const before = this.peers().find((other) => other !== peer && other.device === peer.device)
+    if (before !== undefined) this.#channels.delete(before.link)
     this.#introduce(peer)
+    before?.moved()
     this.emit('peer', peer)
+    if (before !== undefined) this.#host.onChannelClosed(before.link, true)
   }
 
   /** Tells a new peer of the others and the others of it, as far as each can use it. */

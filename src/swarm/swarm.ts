@@ -10,19 +10,17 @@ import { ShoalError } from '../core/error.js'
 import type { DeviceId, ShareId } from '../core/ids.js'
 import type { ShareKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
-import { AddressBook, type DeviceView, type DialTarget } from './addresses.js'
-import { Bans } from './bans.js'
+import { AddressBook, type DialTarget } from './addresses.js'
 import { Connections, type ConnectionsOptions } from './connections.js'
+import { Devices } from './devices.js'
 import { Dialer } from './dialer.js'
-import { type Endpoint, endpointOf, scopeOf } from './endpoint.js'
+import { type Endpoint, endpointOf } from './endpoint.js'
 import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
-import { DEFAULT_TIMINGS, type Link, type LinkTimings } from './link.js'
-import { LinkTable } from './link-table.js'
+import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
-import { offersOf, sharesOffered } from './offers.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
-import { remoteOf, TcpListener } from './tcp.js'
+import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
 export interface SwarmOptions {
   readonly device: DeviceKeys
@@ -46,6 +44,8 @@ export interface SwarmOptions {
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
   readonly door?: GuestDoor
+  /** How TCP peers are reached; default dialTcp. */
+  readonly dial?: DialTcp
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
   /** Milliseconds since 1970, told to members; default: Date.now. */
@@ -65,9 +65,6 @@ interface SwarmEvents {
   clone: [found: { readonly instance: string; readonly address: string }]
 }
 
-/** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
-const MAX_OFFER_MESSAGES = 1_000
-
 type State = 'new' | 'running' | 'stopped'
 
 export class Swarm extends EventEmitter<SwarmEvents> {
@@ -79,9 +76,8 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #timings: LinkTimings
   readonly #shares = new Map<ShareId, { readonly members: ShareMembers; readonly options: ShareOptions }>()
   readonly #connections: Connections
-  readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #book: AddressBook
-  readonly #table: LinkTable
+  readonly #devices: Devices
   readonly #dialer: Dialer
   readonly #finders: Finders
   #state: State = 'new'
@@ -98,18 +94,24 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#connections = new Connections({
       device: options.device,
       common: () => this.#linkOptions(),
-      onReady: (link) => this.#onReady(link),
+      onReady: (link) => this.#devices.add(link),
     })
     this.#book = new AddressBook(this.#own, Math.random)
-    this.#table = new LinkTable({
+    this.#devices = new Devices({
       own: this.#own,
+      instance: this.instance,
       now,
-      onSelected: (link) => this.#onSelected(link),
-      onLost: (link, lastedMs, reason) => this.#onLost(link, lastedMs, reason),
+      book: this.#book,
+      members: () => this.#members(),
+      stand: (device, standing) => this.#finders.stand(device, standing),
+      wake: () => this.#dialer.wake(),
+      onClone: ({ instance, address }) => this.emit('clone', { instance, address }),
+      log: options.log,
     })
     this.#dialer = new Dialer({
       book: this.#book,
-      view: this.#view,
+      view: this.#devices.view,
+      dial: options.dial ?? dialTcp,
       timeoutMs: this.#timings.proofTimeoutMs,
       now,
       onSocket: (socket, target, done) => this.#onDialled(socket, target, done),
@@ -161,7 +163,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   async #close(): Promise<void> {
     this.#state = 'stopped'
     this.#dialer.stop()
-    this.#bans.clear()
+    this.#devices.stop()
     this.#connections.close()
     await Promise.all([this.#listener?.close(), this.#finders.close()])
   }
@@ -180,10 +182,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
     const role = this.#options.isPassing === true ? 'passing' : 'member'
     this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
-    for (const link of this.#table.allSelected()) {
-      members.attach(link)
-      link.offer(offersOf([members], link))
-    }
+    this.#devices.serve(members)
     this.#dialer.wake()
     return members
   }
@@ -197,12 +196,6 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#finders.remove(id)
   }
 
-  readonly #view: DeviceView = {
-    // Over UDX alone, a way by TCP is still looked for (X5).
-    isConnected: (device) => this.#table.has(device) && this.#table.selected(device)?.transport !== 'udx',
-    isBanned: (device) => this.#bans.has(device),
-  }
-
   get #shareHost(): ShareHost {
     return {
       own: this.#own,
@@ -212,10 +205,12 @@ export class Swarm extends EventEmitter<SwarmEvents> {
         this.#book.setKnown(share, hosts.map(endpointOf), now())
         this.#dialer.wake()
       },
-      ban: (device, reason, forMs) => this.#ban(device, reason, forMs),
-      rivalOf: (device) => this.#table.rivalOf(device),
+      ban: (device, reason, forMs) => {
+        if (this.#isRunning) this.#devices.ban(device, reason, forMs)
+      },
+      rivalOf: (device) => this.#devices.rivalOf(device),
       removeShare: (share) => this.#removeShare(share),
-      onChannelClosed: (link) => this.#closeIfIdle(link),
+      onChannelClosed: (link, hasMoved) => this.#devices.left(link, hasMoved),
     }
   }
 
@@ -261,7 +256,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       share,
       refuse: (device) => {
         isMismatch = target.device !== undefined && target.device !== device
-        return isMismatch ? 'another device answers there' : this.#refuse(device)
+        return isMismatch ? 'another device answers there' : this.#devices.refuse(device)
       },
       onSettled: (link) => {
         if (isMismatch) this.#book.mismatched(target.key)
@@ -288,7 +283,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #linkOptions(): ReturnType<ConnectionsOptions['common']> {
     return {
       shares: () => this.#members().map(({ keys }) => keys),
-      refuse: (device) => this.#refuse(device),
+      refuse: (device) => this.#devices.refuse(device),
       hello: { instance: this.instance, name: clipName(this.#options.deviceName), port: this.#helloPort },
       ...(this.#options.door === undefined ? {} : { door: this.#options.door }),
       timings: this.#timings,
@@ -296,60 +291,6 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       ...(this.#options.wallNow === undefined ? {} : { wallNow: this.#options.wallNow }),
       log: this.#log,
     }
-  }
-
-  #onReady(link: Link): void {
-    const key = link.dialled?.key
-    if (link.device === this.#own) {
-      const isSelf = link.instance === this.instance
-      if (key !== undefined) this.#book.self(key, now())
-      // Our hello as the initiator may still be on its way, and the copy has to know too: it closes, or the deadline.
-      if (isSelf || link.role === 'responder')
-        link.close(isSelf ? 'this is ourselves' : 'a copy of ourselves')
-      if (!isSelf) this.emit('clone', { instance: link.instance, address: link.address })
-      return
-    }
-    if (key !== undefined) this.#book.connected(key, link.device)
-    if (link.transport === 'udx' && this.#table.selected(link.device)?.transport === 'tcp')
-      this.#finders.hush(link.device, true)
-    this.#table.add(link)
-  }
-
-  #onSelected(link: Link): void {
-    if (link.transport === 'tcp') this.#finders.hush(link.device, true)
-    let messages = 0
-    link.on('offers', (ids) => {
-      if (++messages > MAX_OFFER_MESSAGES) link.close('too many offers')
-      else this.#onOffers(link, ids)
-    })
-    link.on('close', (reason) => {
-      for (const share of this.#members()) share.detach(link, reason)
-    })
-    for (const share of this.#members()) share.attach(link)
-    if (this.#own < link.device) this.#shares.get(link.gateShare)?.members.open(link)
-    const others = this.#members().filter(({ keys }) => keys.shareId !== link.gateShare)
-    link.offer(offersOf(others, link))
-    this.#tryTcp(link)
-    this.#dialer.wake()
-  }
-
-  /** Whoever was met over UDX may be reachable over TCP too, at the same host: on one network, or with an open port. */
-  #tryTcp(link: Link): void {
-    const { port } = link.hello
-    const { host } = link.remote
-    if (link.transport !== 'udx' || port === 0 || scopeOf(host) === undefined) return
-    this.#book.learn(link.gateShare, { device: link.device, host, port }, now())
-  }
-
-  #onOffers(link: Link, ids: readonly Buffer[]): void {
-    for (const share of sharesOffered(ids, this.#members(), link)) share.open(link)
-  }
-
-  #onLost(link: Link, lastedMs: number, reason: string): void {
-    this.#log.debug({ device: link.device, address: link.address, reason }, 'lost a device')
-    this.#book.lost(link.device, lastedMs, now())
-    if (!this.#bans.has(link.device)) this.#finders.hush(link.device, false)
-    this.#dialer.wake()
   }
 
   #onBeacon(id: string, endpoint: Endpoint): void {
@@ -365,23 +306,6 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#dialer.wake()
   }
 
-  #refuse(device: DeviceId): string | undefined {
-    return this.#bans.has(device) ? 'banned' : undefined
-  }
-
-  #ban(device: DeviceId, reason: string, forMs: number): void {
-    if (!this.#isRunning) return
-    this.#log.warn({ device, reason, forMs }, 'refusing a device for a while')
-    this.#bans.add(device, forMs)
-    this.#table.closeDevice(device, reason)
-    this.#finders.hush(device, true)
-  }
-
-  #onBanEnded(device: DeviceId): void {
-    this.#finders.hush(device, false)
-    this.#dialer.wake()
-  }
-
   #removeShare(share: ShareId): void {
     if (!this.#shares.delete(share)) return
     this.#book.removeShare(share)
@@ -390,11 +314,6 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #members(): ShareMembers[] {
     return [...this.#shares.values()].map(({ members }) => members)
-  }
-
-  #closeIfIdle(link: Link): void {
-    if (this.#members().some((share) => share.isOn(link))) return
-    link.close('no share in common any more')
   }
 }
 

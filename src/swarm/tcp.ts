@@ -57,6 +57,12 @@ export class TcpListener {
   }
 }
 
+/**
+ * Makes a TCP connection. Rejects with the socket's error, after `timeoutMs`, or when `signal` is aborted. The socket has an
+ * error handler, no delay (Nagle) and the system's keep-alive.
+ */
+export type DialTcp = (endpoint: Endpoint, timeoutMs: number, signal: AbortSignal) => Promise<Socket>
+
 /** Dials; names are resolved anew each time. Rejects with the socket's error, or after `timeoutMs`. */
 export function dialTcp(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {

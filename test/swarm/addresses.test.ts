@@ -13,6 +13,7 @@ const TWO = '02'.repeat(32) as ShareId
 function view(connected: readonly DeviceId[] = [], banned: readonly DeviceId[] = []): DeviceView {
   return {
     isConnected: (device) => connected.includes(device),
+    isReached: (device) => connected.includes(device),
     isBanned: (device) => banned.includes(device),
   }
 }

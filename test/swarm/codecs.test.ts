@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { DeviceId } from '../../src/core/ids.js'
 import { BEACON_BYTES, decodeBeacon, encodeBeacon, isFrom } from '../../src/swarm/beacon-packet.js'
-import { isChooser, replaces, SILENT_MS } from '../../src/swarm/dedupe.js'
+import { isChooser, type LinkFacts, replaces, SILENT_MS, type Way, wayRank } from '../../src/swarm/dedupe.js'
 import { formatEndpoint, hostGroup, mayTell, parseEndpoint, scopeOf } from '../../src/swarm/endpoint.js'
 import { FrameGuard } from '../../src/swarm/frame-guard.js'
 import { isNear, lanInterfaces } from '../../src/swarm/interfaces.js'
@@ -257,22 +257,35 @@ test('X1: the frame guard sees the same frames however the bytes are cut', () =>
   )
 })
 
-test('X5: one chooser of two (D1), who keeps what works (D2), prefers TCP (D3) and follows a restart (D4)', () => {
+test('X5: one chooser of two (D1), who keeps what works (D2), prefers the better way (D3) and follows a restart (D4)', () => {
   fc.assert(
     fc.property(device, device, (a, b) => {
       if (a !== b) assert.notEqual(isChooser(a, b), isChooser(b, a))
     }),
   )
-  const link = (transport: 'tcp' | 'udx', instance = 'a', lastHeardMs = 1000) => ({
-    transport,
-    instance,
-    lastHeardMs,
-  })
-  const nowMs = 1000
-  assert.equal(replaces(link('tcp'), link('tcp'), nowMs), false)
-  assert.equal(replaces(link('udx'), link('udx'), nowMs), false)
-  assert.equal(replaces(link('tcp'), link('udx'), nowMs), false)
-  assert.equal(replaces(link('udx'), link('tcp'), nowMs), true)
-  assert.equal(replaces(link('tcp'), link('udx', 'b'), nowMs), true)
-  assert.equal(replaces(link('tcp'), link('udx'), nowMs + SILENT_MS + 1), true)
+  const lastHeardMs = 1000
+  const link = (way: Way, instance = 'a'): LinkFacts => ({ ...way, instance, lastHeardMs })
+  const better: Way[] = [
+    { transport: 'tcp', scope: 'private' },
+    { transport: 'tcp', scope: 'public' },
+    { transport: 'udx', scope: 'private' },
+    { transport: 'relayed', scope: 'private' },
+  ]
+  for (const [i, current] of better.entries()) {
+    for (const [k, candidate] of better.entries()) {
+      const what = `${candidate.transport} for ${current.transport}`
+      assert.equal(replaces(link(current), link(candidate), lastHeardMs), k < i, what)
+      assert.equal(replaces(link(current), link(candidate, 'b'), lastHeardMs), true, `${what}, restarted`)
+      assert.equal(
+        replaces(link(current), link(candidate), lastHeardMs + SILENT_MS + 1),
+        true,
+        `${what}, silent`,
+      )
+    }
+  }
+  assert.equal(
+    wayRank({ transport: 'udx', scope: 'public' }),
+    wayRank({ transport: 'udx', scope: 'private' }),
+  )
+  assert.equal(wayRank({ transport: 'tcp', scope: 'loopback' }), wayRank({ transport: 'tcp', scope: 'link' }))
 })

@@ -3,7 +3,7 @@
 // the swarm, so that nobody can even tell that it is served here (X1).
 import type { DeviceId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
-import type { SharePeer } from '../../swarm/share-channel.js'
+import { MOVED, type SharePeer } from '../../swarm/share-channel.js'
 import type { ShareSwarm } from '../../swarm/share-swarm.js'
 import type { NoteEvent } from '../events.js'
 import type { ShareMeta } from './meta.js'
@@ -22,6 +22,8 @@ export interface SharePeersOptions {
 export class SharePeers {
   readonly #o: SharePeersOptions
   readonly #connected = new Set<SharePeer>()
+  /** Those whose next peer is emitted in this turn: they were never gone. */
+  readonly #moving = new Set<DeviceId>()
   #enter: (() => ShareSwarm) | undefined
   #swarm: ShareSwarm | undefined
   #knownHosts: readonly string[] | undefined
@@ -109,19 +111,22 @@ export class SharePeers {
   }
 
   #onPeer(peer: SharePeer): void {
-    const { log, meet, left } = this.#o
-    log.info(
-      { peer: peer.name, device: peer.device.slice(0, 8), transport: peer.transport, address: peer.address },
-      'peer connected',
-    )
-    this.#connected.add(peer)
+    const { log, meet, left, note } = this.#o
     const { device, name, transport, address } = peer
-    this.#o.note({ type: 'peer-connected', device, name, transport, address })
+    const who = { peer: name, device: device.slice(0, 8) }
+    const hasMoved = this.#moving.delete(device)
+    log.info({ ...who, transport, address }, hasMoved ? 'peer moved to a better way' : 'peer connected')
+    this.#connected.add(peer)
+    note({ type: hasMoved ? 'peer-moved' : 'peer-connected', device, name, transport, address })
     peer.on('close', (reason) => {
       this.#connected.delete(peer)
       left(peer)
-      this.#o.note({ type: 'peer-left', device, name, reason })
-      log.info({ peer: peer.name, device: peer.device.slice(0, 8), reason }, 'peer gone')
+      if (reason === MOVED) {
+        this.#moving.add(device)
+        return
+      }
+      note({ type: 'peer-left', device, name, reason })
+      log.info({ ...who, reason }, 'peer gone')
     })
     meet(peer)
     this.#rememberAddresses()

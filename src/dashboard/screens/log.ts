@@ -68,6 +68,8 @@ export function sentence(event: EventReport): string {
       return `no longer: ${event.path === '' ? event.detail : event.path} (${event.code})`
     case 'peer-connected':
       return `${event.name} is connected, ${event.transport} ${event.address}`
+    case 'peer-moved':
+      return `${event.name} is reached by a better way, ${event.transport} ${event.address}`
     case 'peer-left':
       return `${event.name} has left: ${event.reason}`
     case 'state':
