@@ -86,6 +86,7 @@ export class Devices {
       return
     }
     if (key !== undefined) book.connected(key, link.device)
+    if (!this.#table.has(link.device)) book.back(link.device, now())
     const selected = this.#table.selected(link.device)
     if (selected !== undefined) this.#o.stand(link.device, selected.transport)
     this.#table.add(link)

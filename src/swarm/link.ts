@@ -27,11 +27,11 @@ export interface LinkTimings {
   readonly proofTimeoutMs: number
   /** An idle side sends an empty frame so often. Default 5 s. */
   readonly keepAliveMs: number
-  /** A peer that is silent for so long is gone. Default 30 s. */
+  /** A peer that is silent for so long, or takes nothing of what waits for it, is gone. Default 25 s. */
   readonly deadPeerMs: number
 }
 
-export const DEFAULT_TIMINGS: LinkTimings = { proofTimeoutMs: 10_000, keepAliveMs: 5_000, deadPeerMs: 30_000 }
+export const DEFAULT_TIMINGS: LinkTimings = { proofTimeoutMs: 10_000, keepAliveMs: 5_000, deadPeerMs: 25_000 }
 
 export interface LinkOptions {
   readonly stream: NoiseSecretStream

@@ -77,6 +77,7 @@ test('B2: connected, banned and dialled devices are not dialled', () => {
   assert.equal(book.take(view(), 0), undefined)
   book.failed(target.key, 0)
   assert.notEqual(book.take(view(), 0)!.key, target.key)
+  book.released(target.key)
 })
 
 test('B5: the lower device id dials first', () => {
