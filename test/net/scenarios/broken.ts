@@ -42,7 +42,7 @@ const LINES: readonly BadLine[] = [
     leastRatio: 0.01,
   },
   {
-    ...{ name: 'slow-64-kbit', what: '64 kbit/s, 100 ms there and back', bytes: 128 << 10 },
+    ...{ name: 'slow-64-kbit', what: '64 kbit/s, 100 ms there and back', bytes: 256 << 10 },
     ...{ shape: { delayMs: 50, rateBitsPerSecond: 64e3, queueMs: 1000 }, limitBitsPerSecond: 64e3 },
     leastRatio: 0.5,
   },
