@@ -4,6 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+// Nothing is measured on other people's machines.
+process.env.SHOAL_PUBLIC_DHT = 'off'
+
 const folder = new URL('../dist/bench/', import.meta.url)
 const [name, ...args] = process.argv.slice(2)
 const file = new URL(`${name}.bench.js`, folder)

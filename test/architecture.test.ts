@@ -15,7 +15,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   feed: ['core/', 'ports/'],
   swarm: ['core/', 'ports/'],
   exchange: ['core/', 'ports/'],
+  // A service of its own: it knows addresses and sockets as the swarm does, and nothing of shares.
+  relay: ['core/', 'ports/', 'swarm/endpoint', 'swarm/tcp'],
   folder: ['core/', 'ports/', 'control/package-version'],
+  // Has the router open the port that the swarm listens on.
+  nat: ['core/', 'ports/', 'swarm/endpoint'],
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
   invite: ['core/', 'ports/', 'swarm/'],
   control: ['core/', 'ports/'],
@@ -30,13 +34,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint'],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
   daemon: [
     ...['core/', 'ports/', 'config/', 'store/', 'feed/', 'swarm/', 'exchange/', 'folder/', 'invite/'],
-    ...['control/', 'instance/', 'hooks/', 'vault/'],
+    ...['nat/', 'control/', 'instance/', 'hooks/', 'vault/'],
   ],
   // Asks daemons as any other program does. Sizes and names are written as the commands write them.
   dashboard: [
@@ -80,8 +84,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 }
 /** What may be imported by `await import()` alone, so that a command that asks a daemon loads none. */
 const LAZY: Readonly<Record<string, readonly string[]>> = {
+  // What it asks of the network while no daemon runs.
+  doctor: ['nat/mapper', 'swarm/public-dht', 'swarm/dht-probe'],
   cli: [
-    ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node'],
+    ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'relay/service'],
     ...['daemon/restore/restore', 'daemon/restore/browse'],
     ...[
       'daemon/verify/verify',
@@ -90,7 +96,7 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
       'dashboard/dashboard',
       'dashboard/text',
     ],
-    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine'],
+    ...['supervisor/supervisor', 'invite/redeem', 'doctor/instance', 'doctor/machine', 'doctor/network'],
   ],
 }
 /** What may be loaded before it is known which command is run: a package more is milliseconds and megabytes for each. */
@@ -98,7 +104,7 @@ const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as con
 /** What a daemon loads only when it is asked for it: it idles for months, and there may be many. */
 const LATE = {
   file: 'daemon/service.ts',
-  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'prom-client'],
+  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'port-mapper', 'prom-client'],
 } as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

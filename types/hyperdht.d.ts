@@ -10,7 +10,7 @@ declare module 'hyperdht' {
 
   interface DhtOptions {
     /** Left out, the public network is used: always give it. */
-    bootstrap: readonly DhtAddress[]
+    bootstrap: readonly (DhtAddress | string)[]
     keyPair?: NoiseKeyPair
     /** IPv4 address to bind to, default all. */
     host?: string
@@ -28,7 +28,17 @@ declare module 'hyperdht' {
     constructor(options: DhtOptions)
     /** A node that knows its own address from the start; `host` is an IPv4 literal, `port` not 0. */
     static bootstrapper(port: number, host: string, options?: Partial<DhtOptions>): HyperDHT
+    /** Nodes of the public network: "address@name:port". */
+    static readonly BOOTSTRAP: readonly string[]
     readonly destroyed: boolean
+    /** Our address as the other nodes see it; null: not known, or they differ. */
+    readonly host: string | null
+    /** Our UDP port as they see it; 0: not known, or another one for each of them. */
+    readonly port: number
+    /** They see one host, and another port each. */
+    readonly randomized: boolean
+    /** True until it is shown that others reach us unasked. */
+    readonly firewalled: boolean
     /** True until the node knows its own address and serves others. */
     readonly ephemeral: boolean
     /** Nodes in the table. */

@@ -65,6 +65,25 @@ export async function doctorCommand(
   return reports.every(({ findings }) => isWell(findings)) ? EXIT.done : EXIT.no
 }
 
+/** How a configuration's device is reached, and why not; 1 if anything does not work. */
+export async function doctorNetCommand(
+  io: CliIo,
+  file: string,
+  { json }: Pick<DoctorOptions, 'json'>,
+): Promise<number> {
+  let findings: readonly Finding[] = []
+  await showProgress(io, 'doctor', async (progress) => {
+    const onStep = (detail: string): void => progress.update({ done: 0, unit: 'report', detail })
+    findings = await examineAs(file, onStep, async (config) => {
+      const { examineNetwork } = await import('../doctor/network.js')
+      return examineNetwork({ config, onStep })
+    })
+  })
+  const reports = [{ config: file, findings }]
+  io.out(redactPieces(json === true ? formatJson(reports) : formatReports(reports)))
+  return isWell(findings) ? EXIT.done : EXIT.no
+}
+
 /** Lines of "ok", "warn" and "FAIL", and below what is not well what to do. */
 export function formatReports(reports: readonly DoctorReport[]): string {
   return reports
@@ -102,6 +121,18 @@ async function filesOf({ env }: CliIo, named: readonly string[]): Promise<string
 
 /** In this process, which is the configuration's user from then on. */
 async function examine(file: string, nowMs: number, onStep: (step: string) => void): Promise<Finding[]> {
+  return examineAs(file, onStep, async (config, source) => {
+    const { examineInstance } = await import('../doctor/instance.js')
+    return examineInstance({ config, secretFiles: secretFilesOf(source), nowMs, onStep })
+  })
+}
+
+/** As the configuration's user from then on; `look` is what is looked at where the configuration would run. */
+async function examineAs(
+  file: string,
+  onStep: (step: string) => void,
+  look: (config: LoadedConfig, source: ConfigSource) => Promise<Finding[]>,
+): Promise<Finding[]> {
   onStep('configuration')
   const { errors, warnings, identity } = await inspectConfig(file, identify)
   const findings = [
@@ -119,12 +150,7 @@ async function examine(file: string, nowMs: number, onStep: (step: string) => vo
     const { config } = await source.first()
     const added = await addedTo(config)
     const all = { ...config, shares: [...config.shares, ...added.shares] }
-    const { examineInstance } = await import('../doctor/instance.js')
-    return [
-      ...findings,
-      ...added.findings,
-      ...(await examineInstance({ config: all, secretFiles: secretFilesOf(source), nowMs, onStep })),
-    ]
+    return [...findings, ...added.findings, ...(await look(all, source))]
   } catch (error) {
     if (!(error instanceof ShoalError) || error.code === 'INTERNAL') throw error
     const todo = error.code === 'WRONG_USER' ? 'run shoal doctor as that user, or as root' : 'mend that first'

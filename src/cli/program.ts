@@ -20,6 +20,7 @@ import type { CliIo } from './io.js'
 import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
 import { addQuiet, withCommon } from './quiet.js'
+import { addRelayCommand } from './relay-commands.js'
 import { addReleaseCommands } from './release-commands.js'
 import { addResourceCommands } from './resource-commands.js'
 import { addRestoreCommands } from './restore-commands.js'
@@ -118,6 +119,7 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   addReleaseCommands(program, io, setExit)
   addTrustCommands(program, io, setExit)
   addDht(program, io, setExit)
+  addRelayCommand(program, io, setExit)
   addSupervisorCommands(program, io, setExit)
   addSystemCommands(program, io, setExit)
   addDashboardCommand(program, io, setExit)
@@ -173,6 +175,14 @@ serve the encrypted data). Write secrets of BitTorrent Sync (A..., D...) are und
     )
     .action(async (file: string | undefined, options: JsonOption & { grade?: Grade }) =>
       (await import('./secret-commands.js')).secretShow(io, file, options),
+    )
+  secret
+    .command('relay-pass')
+    .description("print the share's relay pass, by which a relay lets it in; it is no secret")
+    .argument('[file]', 'file that holds a secret of any grade; standard input if absent or -')
+    .addOption(jsonOption())
+    .action(async (file: string | undefined, options: JsonOption) =>
+      (await import('./secret-commands.js')).secretRelayPass(io, file, options),
     )
   secret.allowExcessArguments()
 }

@@ -4,11 +4,13 @@ import { randomBytes } from 'node:crypto'
 import { readSecretText } from '../config/secrets.js'
 import { ShoalError } from '../core/error.js'
 import { KEY_BYTES } from '../core/keys.js'
+import { formatRelayPass } from '../core/relay-pass.js'
 import {
   deriveSecret,
   formatSecret,
   GRADES,
   type Grade,
+  keysOf,
   parseSecret,
   type Secret,
   writeSecretOf,
@@ -40,6 +42,16 @@ export async function secretShow(
       ? formatJson({ grade: secret.grade, ...grades })
       : formatTable(Object.entries(grades)),
   )
+}
+
+/** Prints the relay pass of the secret's share. Throws SECRET_INVALID, CONFIG_UNREADABLE. */
+export async function secretRelayPass(
+  io: CliIo,
+  file: string | undefined,
+  options: { readonly json?: boolean },
+): Promise<void> {
+  const pass = formatRelayPass(keysOf(parseSecret(await secretText(io, file))).relay.pass)
+  io.out(options.json === true ? formatJson({ relayPass: pass }) : `${pass}\n`)
 }
 
 function printOne(io: CliIo, secret: Secret, grade: Grade, json: boolean): void {

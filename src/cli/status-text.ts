@@ -2,6 +2,7 @@
 // that is connected and whose signed digest equals ours.
 import type { BlindReport, MemberReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
+import { formatNetwork } from './network-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
@@ -9,8 +10,9 @@ const MAX_PROBLEMS = 20
 
 /** The whole report, each line with its line end. */
 export function formatStatus(report: StatusReport): string {
-  const { name, device, version, pid } = report
-  const head = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
+  const { name, device, version, pid, network } = report
+  const process = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
+  const head = network === undefined ? process : `${process}${formatNetwork(network)}\n`
   if (report.shares.length === 0) return `${head}no shared folders\n`
   return head + report.shares.map((share) => `\n${formatShare(share)}`).join('')
 }

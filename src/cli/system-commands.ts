@@ -6,7 +6,7 @@ import type { CliIo } from './io.js'
 
 /** Adds the commands of this file. */
 export function addSystemCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
-  program
+  const doctor = program
     .command('doctor')
     .description('look for what keeps shoal from working well, and say what to do about it')
     .argument('[config...]', 'configuration files, or folders of them; default: those of this machine')
@@ -20,6 +20,22 @@ own user. The exit code is 1 if a line says FAIL, else 0.`,
     )
     .action(async (configs: string[], options: DoctorOptions) =>
       setExit(await (await import('./doctor-command.js')).doctorCommand(io, configs, options)),
+    )
+  doctor
+    .command('net')
+    .description('say how the device of a configuration is reached by others, and why not')
+    .argument('<config>', 'configuration file')
+    .addOption(new Option('--json', 'print JSON'))
+    .addHelpText(
+      'after',
+      `
+What it listens on, firewalls here, the port that a router opens, the addresses that others see, the
+kind of NAT as the DHT sees it, relays, and who is connected how. Asks the daemon where it runs; where
+it does not, has the router open the port and close it again (use_upnp), and asks the DHT (use_dht).
+The exit code is 1 if a line says FAIL, else 0.`,
+    )
+    .action(async (config: string, options: Pick<DoctorOptions, 'json'>) =>
+      setExit(await (await import('./doctor-command.js')).doctorNetCommand(io, config, options)),
     )
   program
     .command('completion')

@@ -37,7 +37,8 @@ export async function addedShare(
   const { storagePath, bootstrap, folderDefaults } = config
   const text = JSON.stringify({
     storage_path: storagePath,
-    bootstrap,
+    // Absent: the public one.
+    ...(bootstrap === 'public' ? {} : { bootstrap }),
     folder_defaults: folderDefaults,
     shared_folders: [folder],
   })

@@ -73,7 +73,13 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
     if (useDht && config.bootstrap.length === 0)
-      warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
+      warn('use_dht', 'has no effect: "bootstrap" is empty, so there is no DHT')
+    if (useDht && config.bootstrap === 'public') {
+      const what =
+        'without "bootstrap" asks the public DHT, whose nodes see device keys, topics and addresses'
+      if (config.dhtNode) warn('use_dht', `${what}; "dht_node" is one of a DHT of your own: name its nodes`)
+      else warn('use_dht', what, true)
+    }
     if (overwriteChanges && 'grade' in secret && secret.grade === 'write')
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
     if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')

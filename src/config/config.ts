@@ -41,6 +41,9 @@ export interface SecretFile {
   readonly file: string
 }
 
+/** Where the DHT begins: nodes of one's own, "host:port" each, or those of the public one. */
+export type DhtNodes = readonly string[] | 'public'
+
 /** A read configuration. `S` is Secret once the files of secrets are read too (loadSecrets). */
 export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   /** The file as it was named, for messages. */
@@ -52,9 +55,15 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly listenHost?: string
   /** Absolute. */
   readonly storagePath: string
-  /** "host:port" each. */
-  readonly bootstrap: readonly string[]
+  /** Nodes of the DHT, "host:port" each, or the public one; without any no DHT is asked. */
+  readonly bootstrap: DhtNodes
   readonly dhtNode: boolean
+  /** Whether a router is asked to open the port. */
+  readonly useUpnp: boolean
+  /** The port there that leads here; 0: the listening port, or none that is known of. */
+  readonly externalPort: number
+  /** "host:port" each. */
+  readonly relays: readonly string[]
   /** Names or addresses the LAN beacon may use; absent: all but loopback. */
   readonly interfaces?: readonly string[]
   /** 0: never, apart from the scan at start. */
@@ -123,7 +132,7 @@ export interface ShareConfig<S extends Secret | SecretFile = Secret | SecretFile
   readonly sparse: boolean
   /** Whether what is new or changes here is padded; absent: as soon as another device pads. */
   readonly padding?: 'padme' | 'none'
-  /** Reach devices through others where no direct connection can be had. */
+  /** Whether `relays` may carry it where no direct connection can be had. */
   readonly useRelay: boolean
   /** How owners are carried; absent: as who the daemon runs as allows. */
   readonly owners?: OwnersBy
@@ -240,8 +249,11 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     listeningPort: shape.listening_port,
     ...(shape.listen_host !== undefined && { listenHost: shape.listen_host }),
     storagePath: resolve(base, shape.storage_path),
-    bootstrap: shape.bootstrap,
+    bootstrap: shape.bootstrap ?? 'public',
+    useUpnp: shape.use_upnp,
+    externalPort: shape.external_port,
     dhtNode: shape.dht_node,
+    relays: shape.relays,
     ...(shape.interfaces !== undefined && { interfaces: shape.interfaces }),
     rescanIntervalMs: shape.folder_rescan_interval * 1000,
     ...(shape.pid_file !== undefined && { pidFile: resolve(base, shape.pid_file) }),

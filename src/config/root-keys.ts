@@ -17,8 +17,11 @@ export interface ConfigShape extends DottedDefaults {
   readonly shared_folders?: readonly ShareShape[] | undefined
   readonly folder_defaults?: FolderDefaults | undefined
   readonly folder_rescan_interval: number
-  readonly bootstrap: readonly string[]
+  readonly bootstrap?: readonly string[] | undefined
+  readonly use_upnp: boolean
+  readonly external_port: number
   readonly dht_node: boolean
+  readonly relays: readonly string[]
   readonly interfaces?: readonly string[] | undefined
   /** Days; 0: for ever. */
   readonly sync_trash_ttl: number
@@ -53,7 +56,6 @@ const MAX_MB = 2 ** 33
 const MAX_RATE = 1_000_000_000
 const PROXIES: ReadonlySet<string> = new Set(['socks4', 'socks5', 'http_connect'])
 
-const isTrue = (value: boolean): boolean => value
 const isSet = (value: number): boolean => value !== 0
 const never = (): boolean => false
 const deviceName = `a text of 1 to ${MAX_DEVICE_NAME_BYTES} bytes without control characters`
@@ -161,11 +163,26 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
     'how far the file of `shoal run --log-file FILE` grows before it is set aside as FILE.old, in place of the one before',
   ),
   bootstrap: works(
-    list('"host:port"', hostPort).default([]),
-    { type: 'list of `"host:port"`' },
-    'nodes of the DHT; without it no DHT is used, and no public one ever',
+    list('"host:port"', hostPort).optional(),
+    { type: 'list of `"host:port"`', default: "the public DHT's" },
+    "nodes of the DHT that folders with `use_dht` look for devices in. Without it that is the public one of the Holepunch network, and the log and `shoal status` say so; `[]`: none. See [No service of anybody else's](private-infrastructure.md)",
   ),
   dht_node: works(flag.default(false), { type: 'flag' }, 'also be a node of that DHT'),
+  use_upnp: works(
+    flag.default(false),
+    { type: 'flag' },
+    'have the router open the TCP port, by PCP, NAT-PMP or UPnP-IGD, and close it at the end; other devices are told the address. `shoal doctor net` says what came of it. BitTorrent Sync had it on; here nothing is asked of a router unless this says so',
+  ),
+  external_port: works(
+    whole(0, 65_535, 'a port from 1 to 65535, or 0 for the listening_port').default(0),
+    { type: 'whole number' },
+    'the TCP port on the router that leads to the listening_port: the one that `use_upnp` asks for, else one that was opened by hand, which other devices are then told. 0: with `use_upnp` the listening_port, else none was opened',
+  ),
+  relays: works(
+    list('"host:port"', hostPort).default([]),
+    { type: 'list of `"host:port"`' },
+    'relays (`shoal relay`) that forward between devices that cannot reach each other; they see no content. See [relay.md](relay.md)',
+  ),
   interfaces: works(
     list('interface names or addresses', text('an interface name or address')).optional(),
     { type: 'list of texts', default: 'all but loopback' },
@@ -174,20 +191,6 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
 }
 
 const NOT_YET = {
-  use_upnp: notYet(
-    flag.default(false),
-    { type: 'flag' },
-    'have the router open the port',
-    'open the port on the router by hand',
-    isTrue,
-  ),
-  external_port: notYet(
-    whole(0, 65_535, 'a port from 1 to 65535, or 0 for the listening_port').default(0),
-    { type: 'whole number' },
-    'the port on the router; 0: the listening_port',
-    'others find the port by known_hosts',
-    isSet,
-  ),
   proxy_type: notYet(
     anyText.optional(),
     { type: 'text', default: 'none' },

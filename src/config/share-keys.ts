@@ -71,7 +71,6 @@ export interface FolderDefaults {
 
 const HOSTS = 'list of `"host:port"`'
 const NO_TRACKER = 'there is no tracker; devices find each other by `known_hosts`, `search_lan` and `use_dht`'
-const NO_RELAY = 'there is no relay; one of two devices must be able to reach the other'
 const copiesFault = wrong('{"min": on how many devices, "offsite": on how many of those off-site}')
 const releasesFault = wrong('{"keep": how many releases to keep}')
 const isTrue = (value: boolean | undefined): boolean => value === true
@@ -217,12 +216,10 @@ export const SHARE: Keys<ShareShape> = {
     { type: 'flag', default: '`false`' },
     'this device counts as off-site where others count copies',
   ),
-  use_relay_server: notYet(
+  use_relay_server: works(
     flag.optional(),
     { type: 'flag', default: '`true`' },
-    'reach devices through others where no direct connection can be had',
-    NO_RELAY,
-    isTrue,
+    'reach devices through the `relays` where no direct connection can be had; `false`: no connection through a relay ever carries this share',
   ),
   selective_sync: notYet(
     flag.default(false),
@@ -239,13 +236,7 @@ export const FOLDER_DEFAULTS: Keys<FolderDefaults> = {
   use_lan_broadcast: works(flag.optional(), { type: 'flag', default: '`true`' }, '`search_lan`'),
   use_dht: works(flag.optional(), { type: 'flag', default: '`false`' }, '`use_dht`'),
   delete_to_trash: works(flag.optional(), { type: 'flag', default: '`true`' }, '`use_sync_trash`'),
-  use_relay: notYet(
-    flag.optional(),
-    { type: 'flag', default: '`true`' },
-    '`use_relay_server`',
-    NO_RELAY,
-    isTrue,
-  ),
+  use_relay: works(flag.optional(), { type: 'flag', default: '`true`' }, '`use_relay_server`'),
   use_tracker: done(flag, { type: 'flag' }, NO_TRACKER, isTrue),
   owners: works(ownersBy.optional(), { type: OWNERS_BY, default: OWNERS_DEFAULT }, '`owners`'),
   owner_map: works(accountMap.optional(), { type: ACCOUNT_MAP, default: '`{}`' }, '`owner_map`'),

@@ -7,6 +7,7 @@ import { type ShareRef, shareRef } from './route.js'
 import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
+import { type NetworkReport, networkReport } from './schema-network.js'
 import { count } from './schema-parts.js'
 import { type ScrubReport, scrubReport } from './schema-trust.js'
 
@@ -18,6 +19,8 @@ export interface StatusReport {
   /** Of the daemon. */
   readonly version: string
   readonly pid: number
+  /** How it can be reached; a daemon of an earlier version does not tell, and one that is just starting over neither. */
+  readonly network?: NetworkReport | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
 }
@@ -288,6 +291,7 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   name: z.string(),
   version: z.string(),
   pid: z.number(),
+  network: networkReport.optional(),
   shares: z.array(share),
 })
 

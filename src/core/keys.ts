@@ -31,6 +31,10 @@ export const LABELS = {
   feedBlockKey: 'shoal 2026-11 v1 feed block key',
   /** B, P -> cipher key of what blind nodes say of themselves. */
   blindStateKey: 'shoal 2026-11 v1 blind state key',
+  /** B, P -> Ed25519 seed of the pair whose public half is the share's relay pass. */
+  relayPassSeed: 'shoal 2026-11 v1 relay pass seed',
+  /** B, P -> key of the hash by which relays tell devices of the share apart. */
+  relayTagKey: 'shoal 2026-11 v1 relay tag key',
   /** R, P -> key of the hash that names a piece's nonce (section 6). */
   sivKey: 'shoal 2026-11 v1 piece siv key',
   /** R, P -> cipher key of pieces. */

@@ -46,8 +46,20 @@ export interface ShareKeys {
   readonly feedBlockKey: Buffer
   /** What blind nodes say of themselves (blind-state.ts). */
   readonly blindStateKey: Buffer
+  /** What relays are shown and told (relay-pass.ts). */
+  readonly relay: RelayKeys
   readonly read?: ReadKeys
   readonly write?: WriteKeys
+}
+
+/** The same for every grade of the share. */
+export interface RelayKeys {
+  /** Ed25519, public: by it an operator lets the share use a relay. */
+  readonly pass: Buffer
+  /** Its secret half in libsodium's layout, 64 bytes. */
+  readonly passSecretKey: Buffer
+  /** Names devices to relays without telling who they are. */
+  readonly tagKey: Buffer
 }
 
 export interface ReadKeys {
@@ -140,8 +152,18 @@ export function keysOf(secret: Secret): ShareKeys {
     beaconKey: derive('beaconKey', blindKey, publicKey),
     feedBlockKey: derive('feedBlockKey', blindKey, publicKey),
     blindStateKey: derive('blindStateKey', blindKey, publicKey),
+    relay: relayKeysOf(blindKey, publicKey),
     ...(grade !== 'blind' && { read: readKeysOf(secret) }),
     ...(grade === 'write' && { write: writeKeysOf(secret) }),
+  })
+}
+
+function relayKeysOf(blindKey: Buffer, publicKey: Buffer): RelayKeys {
+  const pair = signingKeyPairOf(derive('relayPassSeed', blindKey, publicKey))
+  return guarded('[relay keys]', {
+    pass: pair.publicKey,
+    passSecretKey: pair.secretKey,
+    tagKey: derive('relayTagKey', blindKey, publicKey),
   })
 }
 

@@ -16,6 +16,7 @@ import { FolderPool } from '../folder/pool.js'
 import { HookSlots } from '../hooks/slots.js'
 import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
+import type { GivenGateway } from '../nat/mapper.js'
 import type { Log } from '../ports/log.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
@@ -32,6 +33,7 @@ import { lockStorage } from './lock.js'
 import { openIndex } from './open-index.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { RateLimits } from './rate-limits.js'
+import { Reach } from './reach.js'
 import { Shares } from './shares.js'
 import { WakeWatch } from './wake-watch.js'
 
@@ -45,6 +47,8 @@ export interface DaemonOptions {
   readonly log: Log
   /** UDP port of the LAN beacon, for tests that must not meet other daemons. */
   readonly beaconPort?: number
+  /** The router that `use_upnp` asks, for tests that have one on loopback. */
+  readonly gateway?: GivenGateway
 }
 
 /** A daemon that runs. */
@@ -64,6 +68,7 @@ interface Parts {
   readonly swarm: Swarm
   readonly shares: Shares
   readonly invites: InviteHost
+  readonly reach: Reach
   readonly port: number
   close(): Promise<void>
 }
@@ -128,6 +133,7 @@ class Daemon implements RunningDaemon {
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
       port: () => this.port,
+      network: () => this.#parts?.reach.report(),
       started: () => this.#restarted(),
       stop: () => void this.stop(),
     }
@@ -293,10 +299,19 @@ class Daemon implements RunningDaemon {
       this.#keepPort(port)
       shares.join()
       invites.start(swarm, isStrange)
-      const wakeWatch = new WakeWatch({ onWake: () => swarm.woke(), log: this.#log })
+      const { gateway } = this.#options
+      const reachOptions = { config: this.#config, swarm, port, log: this.#log }
+      const reach = new Reach({ ...reachOptions, ...(gateway === undefined ? {} : { gateway }) })
+      reach.start()
+      closing.push(() => reach.stop())
+      const onWake = (): void => {
+        reach.look()
+        swarm.woke()
+      }
+      const wakeWatch = new WakeWatch({ onWake, log: this.#log })
       wakeWatch.start()
       closing.push(async () => wakeWatch.stop())
-      this.#parts = { swarm, shares, invites, port, close }
+      this.#parts = { swarm, shares, invites, reach, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))
       throw thrown
@@ -322,7 +337,7 @@ class Daemon implements RunningDaemon {
   }
 
   #makeSwarm(door: InviteHost): Swarm {
-    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode } = this.#config
+    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode, relays } = this.#config
     const { beaconPort } = this.#options
     const swarm = new Swarm({
       device: this.#identity.device,
@@ -335,6 +350,7 @@ class Daemon implements RunningDaemon {
       ...(beaconPort === undefined ? {} : { beaconPort }),
       bootstrap,
       dhtNode,
+      relays,
       door,
       log: this.#log,
     })

@@ -24,7 +24,8 @@ const KEY_FIELDS: ReadonlySet<string> = new Set([
     'masterSeed',
     'pieceKey',
   ],
-  ...['sealKey', 'secret', 'secretKey', 'seed', 'signingSecretKey', 'sivKey', 'stateKey', 'topic'],
+  ...['passSecretKey', 'sealKey', 'secret', 'secretKey', 'seed', 'signingSecretKey', 'sivKey', 'stateKey'],
+  ...['tagKey', 'topic'],
 ])
 /** Nothing that is worth logging lies deeper. */
 const MAX_DEPTH = 3

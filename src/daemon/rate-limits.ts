@@ -59,8 +59,9 @@ export class RateLimits {
   }
 
   /** Whether a peer is left out of the limits. `address` is "host:port". */
-  isExempt(peer: { readonly address?: string }): boolean {
-    if (this.holdLocally) return false
+  isExempt(peer: { readonly address?: string; readonly transport?: string }): boolean {
+    // Where a relay stands says nothing of where the peer does.
+    if (this.holdLocally || peer.transport === 'relayed') return false
     let isLocal = this.#local.get(peer)
     if (isLocal === undefined) {
       isLocal = isLocalAddress(peer.address ?? '')

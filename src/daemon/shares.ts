@@ -186,8 +186,9 @@ export class Shares {
   }
 
   #join({ settings, share }: Running): void {
-    const { knownHosts, searchLan, useDht, secret } = settings
-    share.join(() => this.#o.swarm.addShare({ keys: keysOf(secret), knownHosts, searchLan, useDht }))
+    const { knownHosts, searchLan, useDht, useRelay, secret } = settings
+    const ways = { knownHosts, searchLan, useDht, useRelay }
+    share.join(() => this.#o.swarm.addShare({ keys: keysOf(secret), ...ways }))
   }
 
   #makeShare(settings: ShareConfig<Secret>, at: number): AnyShare {

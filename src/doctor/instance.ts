@@ -8,7 +8,6 @@ import type { LoadedConfig } from '../config/secrets.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { readMarker } from '../folder/marker.js'
-import { parseEndpoint } from '../swarm/endpoint.js'
 import { checkClocks, checkDaemon, checkProblems, type DaemonFacts } from './checks/daemon.js'
 import {
   checkFileSystem,
@@ -18,19 +17,18 @@ import {
   checkStorageFolder,
   type ShareFacts,
 } from './checks/folders.js'
-import { checkHosts, checkPort, type HostFacts, type PortFacts } from './checks/network.js'
+import { checkHosts, checkPort, type PortFacts } from './checks/network.js'
 import { checkSecrets } from './checks/secrets.js'
 import type { Finding } from './finding.js'
+import { tryHosts } from './hosts.js'
 import { examineLimits } from './machine.js'
 import { daemonFacts } from './probes/daemon.js'
 import { fileSystemFacts } from './probes/file-system.js'
 import { countDirectories, folderFacts, leftoverFacts, spaceFacts, storageFacts } from './probes/folders.js'
-import { hostResult, portState } from './probes/network.js'
+import { portState } from './probes/network.js'
 
 /** More are not counted: it would take minutes, and no usual limit is higher. */
 const MOST_DIRECTORIES = 1_000_000
-/** Known hosts tried at once. */
-const HOSTS_AT_ONCE = 8
 
 export interface InstanceOptions {
   readonly config: LoadedConfig
@@ -137,25 +135,4 @@ function examineSpace({ storagePath, shares }: LoadedConfig, daemon: DaemonFacts
       needBytes: need,
     }),
   )
-}
-
-async function tryHosts({ shares }: LoadedConfig, daemon: DaemonFacts): Promise<HostFacts[]> {
-  const addresses = [...new Set(shares.flatMap(({ knownHosts }) => knownHosts))]
-  const members = new Set(
-    daemon.state === 'running'
-      ? daemon.report.shares.flatMap((share) => share.members.flatMap(({ address }) => address ?? []))
-      : [],
-  )
-  const results: HostFacts[] = []
-  for (let at = 0; at < addresses.length; at += HOSTS_AT_ONCE)
-    results.push(
-      ...(await Promise.all(
-        addresses.slice(at, at + HOSTS_AT_ONCE).map(async (address): Promise<HostFacts> => {
-          const endpoint = parseEndpoint(address)
-          if (endpoint === undefined) return { address, result: { type: 'failed', code: 'ENOTFOUND' } }
-          return { address, result: await hostResult(endpoint, address, members) }
-        }),
-      )),
-    )
-  return results
 }

@@ -12,6 +12,8 @@ export interface PeerLink {
   readonly device: DeviceId
   /** "host:port", as far as it is known. */
   readonly address?: string
+  /** 'tcp', 'udx' or 'relayed', as far as it is known. */
+  readonly transport?: string
   readonly mux: Protomux
   on(event: 'close', listener: (reason: string) => void): unknown
   close(reason: string): void

@@ -9,6 +9,7 @@ import type { Standing } from './finders.js'
 import type { Link } from './link.js'
 import { LinkTable } from './link-table.js'
 import { offersOf, sharesOffered } from './offers.js'
+import { OwnWays } from './own-ways.js'
 import type { ShareMembers } from './share-swarm.js'
 
 /** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
@@ -37,6 +38,8 @@ export class Devices {
   readonly #o: DevicesOptions
   readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #table: LinkTable
+  /** Our own addresses, told to members, and what they say of us. */
+  readonly ownWays: OwnWays
 
   constructor(options: DevicesOptions) {
     this.#o = options
@@ -45,6 +48,12 @@ export class Devices {
       now: options.now,
       onSelected: (link, old) => this.#onSelected(link, old),
       onLost: (link, lastedMs, reason) => this.#onLost(link, lastedMs, reason),
+    })
+    this.ownWays = new OwnWays({
+      links: () => this.#table.allSelected(),
+      onWays: (link, endpoints) => {
+        for (const share of options.members()) share.onWays(link, endpoints)
+      },
     })
   }
 
@@ -95,6 +104,7 @@ export class Devices {
   /** Serves a share on the connections that are there already. */
   serve(members: ShareMembers): void {
     for (const link of this.#table.allSelected()) {
+      if (!mayCarry(link, members)) continue
       members.attach(link)
       link.offer(offersOf([members], link))
     }
@@ -115,18 +125,20 @@ export class Devices {
     const { own, members, stand, wake } = this.#o
     old?.closeWithin(PARTING_MS, 'replaced by a better way')
     stand(link.device, link.transport)
+    const carried = (): ShareMembers[] => members().filter((share) => mayCarry(link, share))
     let messages = 0
     link.on('offers', (ids) => {
       if (++messages > MAX_OFFER_MESSAGES) link.close('too many offers')
-      else for (const share of sharesOffered(ids, members(), link)) share.open(link)
+      else for (const share of sharesOffered(ids, carried(), link)) share.open(link)
     })
     link.on('close', (reason) => {
       for (const share of members()) share.detach(link, reason)
     })
-    for (const share of members()) share.attach(link)
-    const gate = members().find(({ keys }) => keys.shareId === link.gateShare)
+    this.ownWays.attach(link)
+    for (const share of carried()) share.attach(link)
+    const gate = carried().find(({ keys }) => keys.shareId === link.gateShare)
     if (own < link.device) gate?.open(link)
-    const others = members().filter((share) => share !== gate)
+    const others = carried().filter((share) => share !== gate)
     link.offer(offersOf(others, link))
     this.#tryTcp(link, link.gateShare)
     wake()
@@ -152,4 +164,8 @@ export class Devices {
     this.#o.stand(device, this.#table.selected(device)?.transport ?? 'lost')
     this.#o.wake()
   }
+}
+
+function mayCarry({ transport }: Link, { isRelayable }: ShareMembers): boolean {
+  return transport !== 'relayed' || isRelayable
 }

@@ -1,5 +1,5 @@
-// Finding members through a DHT (X6), with hyperswarm over bootstrap nodes that are always given: without any, none of
-// this is started, and the public network is never contacted. What comes out are Noise connections over UDX that have
+// Finding members through a DHT (X6), with hyperswarm over bootstrap nodes that are always given: one's own, or the public
+// ones by name (public-dht.ts). What comes out are Noise connections over UDX that have
 // proved nothing yet. DHT nodes see topics and device keys, never a share's name, content or secret.
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
@@ -9,15 +9,28 @@ import type { DeviceId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { closeDht } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
+import type { Bootstrap } from './public-dht.js'
 
 export interface DhtFinderOptions {
   readonly device: DeviceKeys
-  readonly bootstrap: readonly Endpoint[]
+  readonly bootstrap: Bootstrap<Endpoint>
   /** IPv4 address to bind to; undefined: all. */
   readonly host?: string
   /** A connection and, if we dialled, the topics that led to it. Gets its error handler here, synchronously. */
   readonly onConnection: (stream: NoiseSecretStream, topics: readonly Buffer[]) => void
   readonly log: Log
+}
+
+/** How the network looks to the nodes of the DHT. */
+export interface DhtView {
+  /** Nodes that answer. */
+  readonly nodes: number
+  /** Our address as they see it; undefined: not known, or they differ. */
+  readonly host: string | undefined
+  /** Our UDP port; undefined: not known, or another one for each of them. */
+  readonly port: number | undefined
+  /** 'open': reached unasked; 'consistent': one port for all, so that holes can be punched; 'symmetric': another port for each. */
+  readonly nat: 'unknown' | 'open' | 'consistent' | 'symmetric'
 }
 
 /** Whether one is found under a topic, looks others up there, or both. */
@@ -50,7 +63,10 @@ export class DhtFinder {
     this.#log = options.log
     const keyPair = { publicKey: device.publicKey, secretKey: device.secretKey }
     this.#dht = new HyperDHT({
-      bootstrap: options.bootstrap.map(({ host, port }) => ({ host, port })),
+      bootstrap:
+        options.bootstrap === 'public'
+          ? HyperDHT.BOOTSTRAP
+          : options.bootstrap.map(({ host, port }) => ({ host, port })),
       keyPair,
       port: [0, 0],
       ...(options.host === undefined ? {} : { host: options.host }),
@@ -98,6 +114,10 @@ export class DhtFinder {
     }
   }
 
+  get view(): DhtView {
+    return viewOf(this.#dht)
+  }
+
   /** Takes some 2 s at most, whatever the network does. */
   async close(): Promise<void> {
     clearInterval(this.#lonely)
@@ -137,4 +157,17 @@ export class DhtFinder {
 
 function modeOf(part: DhtPart): { server: boolean; client: boolean } {
   return { server: part !== 'look', client: part !== 'announce' }
+}
+
+export function viewOf(
+  dht: Pick<HyperDHT, 'host' | 'port' | 'randomized' | 'firewalled' | 'toArray'>,
+): DhtView {
+  const { host, port, randomized, firewalled } = dht
+  const known = host === null ? 'unknown' : randomized ? 'symmetric' : 'consistent'
+  return {
+    nodes: dht.toArray().length,
+    host: host ?? undefined,
+    port: port === 0 ? undefined : port,
+    nat: firewalled ? known : 'open',
+  }
 }

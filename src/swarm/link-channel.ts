@@ -13,6 +13,7 @@ import {
   PING_BYTES,
 } from './messages.js'
 import { bytesEncoding, type GuardedMux } from './mux.js'
+import { decodeWays, encodeWays, MAX_WAYS_BYTES, type WaysMessage } from './own-ways.js'
 import { PROOF_BYTES } from './proof.js'
 
 const LINK_PROTOCOL = 'shoal/link/1'
@@ -28,6 +29,9 @@ const SECOND_PING_MS = 5_000
 /** Questions that are answered in a burst, and how fast the allowance grows back. */
 const PING_BURST = 8
 const PING_REFILL_MS = 1_000
+/** Addresses change when a laptop moves or a router has a new one: some times a minute at worst. */
+const WAYS_BURST = 8
+const WAYS_REFILL_MS = 10_000
 /** A varint of a time; devices that know no such message skip it. */
 const MAX_CLOCK_BYTES = 8
 
@@ -39,6 +43,8 @@ export interface LinkChannelOptions {
   readonly now: () => number
   /** The other side asks whether we have these shares as well. */
   readonly onOffers: (ids: Buffer[]) => void
+  /** The other side tells as what it sees us, and where it can be reached. */
+  readonly onWays: (message: WaysMessage) => void
   /** The other side closed it, or said what nobody may: the connection is to end. */
   readonly onEnd: (reason: string) => void
 }
@@ -49,6 +55,10 @@ export class LinkChannel {
   readonly #clock: Message<Buffer>
   /** Peers of earlier versions have no such message, pass over it, and so never answer. */
   readonly #ping: Message<Buffer>
+  /** As with pings, earlier versions pass over it. */
+  readonly #ways: Message<Buffer>
+  readonly #waysHeard = new Allowance(WAYS_BURST, WAYS_REFILL_MS)
+  #waysTold: Buffer | undefined
   readonly #answers = new Allowance(PING_BURST, PING_REFILL_MS)
   #timer: NodeJS.Timeout | undefined
   #pingTimer: NodeJS.Timeout | undefined
@@ -91,6 +101,10 @@ export class LinkChannel {
       encoding: bytesEncoding(PING_BYTES, 'ping'),
       onmessage: (bytes) => this.#onPing(bytes),
     })
+    this.#ways = channel.addMessage({
+      encoding: bytesEncoding(MAX_WAYS_BYTES, 'ways'),
+      onmessage: (bytes) => this.#onWays(bytes),
+    })
   }
 
   /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
@@ -106,6 +120,14 @@ export class LinkChannel {
   offer(ids: readonly Buffer[]): void {
     for (let at = 0; at < ids.length; at += MAX_OFFERS)
       this.#offers.send(encodeOffers(ids.slice(at, at + MAX_OFFERS)))
+  }
+
+  /** Nothing is sent if it is what was told last. */
+  tellWays(message: WaysMessage): void {
+    const bytes = encodeWays(message)
+    if (this.#isStopped || this.#waysTold?.equals(bytes)) return
+    this.#waysTold = bytes
+    this.#ways.send(bytes)
   }
 
   /** The connection has ended: nothing is sent any more. */
@@ -158,6 +180,12 @@ export class LinkChannel {
     const clock = decodeClock(bytes)
     if (clock.type === 'violation') this.#options.onEnd(`bad clock: ${clock.detail}`)
     else this.#clockAheadMs = clock.value - this.#options.wallNow()
+  }
+
+  #onWays(bytes: Buffer): void {
+    const message = decodeWays(bytes)
+    if (message.type === 'violation') this.#options.onEnd(`bad ways: ${message.detail}`)
+    else if (this.#waysHeard.take(this.#options.now())) this.#options.onWays(message.value)
   }
 
   #onOffers(bytes: Buffer): void {

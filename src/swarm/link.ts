@@ -20,6 +20,7 @@ import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } fr
 import { LinkChannel } from './link-channel.js'
 import { decodeGate, decodeHello, encodeGate, encodeHello, type Hello } from './messages.js'
 import { GuardedMux } from './mux.js'
+import type { WaysMessage } from './own-ways.js'
 import { gateProof, otherRole, type Role, sameProof } from './proof.js'
 
 export interface LinkTimings {
@@ -64,6 +65,8 @@ interface LinkEvents {
   selected: []
   /** The other side asks whether we have these shares as well. */
   offers: [ids: Buffer[]]
+  /** The other side tells as what it sees us, and where it can be reached. */
+  ways: [message: WaysMessage]
   close: [reason: string]
 }
 
@@ -76,7 +79,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   readonly remote: Endpoint
   /** The remote end as text. */
   readonly address: string
-  /** How far the other end's address reaches. */
+  /** How far the other end's address reaches; through a relay: anywhere. */
   readonly scope: Scope
   readonly dialled: { readonly key: string; readonly endpoint: Endpoint } | undefined
   /** Wall clock, for people. */
@@ -85,6 +88,10 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   readonly startedMs: number
   lastHeardMs: number
   readyMs = 0
+  /** Where the other end can be reached, it says; what of it means it here (own-ways.ts). */
+  ways: readonly Endpoint[] = []
+  /** As what the other end sees us; undefined: it has not told. */
+  seenAs: Endpoint | undefined
 
   readonly #options: LinkOptions
   readonly #log: Log
@@ -112,7 +119,8 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.role = stream.isInitiator ? 'initiator' : 'responder'
     this.remote = { host: plainHost(options.remote.host), port: options.remote.port }
     this.address = formatEndpoint(this.remote)
-    this.scope = scopeOf(this.remote.host) ?? 'public'
+    // Where a relay stands says nothing of where the device at the other end does.
+    this.scope = options.transport === 'relayed' ? 'public' : (scopeOf(this.remote.host) ?? 'public')
     this.dialled = options.dialled
     this.startedMs = options.now()
     this.lastHeardMs = this.startedMs
@@ -209,6 +217,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   /** Asks the other side for more shares in common. The caller pads the list, so that its length says nothing. */
   offer(ids: readonly Buffer[]): void {
     this.#channel?.offer(ids)
+  }
+
+  /** Tells the other end as what we see it, and where we can be reached. */
+  tellWays(message: WaysMessage): void {
+    this.#channel?.tellWays(message)
   }
 
   /** For GuestLink: sends one frame of a guest's conversation. */
@@ -347,6 +360,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
       now: this.#options.now,
       onOffers: (ids) => {
         if (this.#isSelected && !this.isClosed) this.emit('offers', ids)
+      },
+      onWays: (message) => {
+        if (!this.#isSelected || this.isClosed) return
+        this.seenAs = message.seen
+        this.emit('ways', message)
       },
       onEnd: (reason) => this.#end(reason),
     })

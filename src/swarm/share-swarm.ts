@@ -45,13 +45,16 @@ export interface ShareHost {
 
 export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwarm {
   readonly keys: ShareKeys
+  /** Whether connections through relays may carry it. */
+  readonly isRelayable: boolean
   readonly #host: ShareHost
   readonly #channels = new Map<Link, ShareChannel>()
   #isClosed = false
 
-  constructor(keys: ShareKeys, host: ShareHost) {
+  constructor(keys: ShareKeys, host: ShareHost, isRelayable = true) {
     super()
     this.keys = keys
+    this.isRelayable = isRelayable
     this.#host = host
   }
 
@@ -112,6 +115,17 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
     channel?.onLinkClosed(reason)
   }
 
+  /** The device at the other end has told where it can be reached: worth dialling, and telling the others. */
+  onWays(link: Link, endpoints: readonly Endpoint[]): void {
+    const channel = this.#channels.get(link)
+    // Not before it has proved this share as well: onPeer comes back to them.
+    if (channel?.isLive !== true) return
+    const list = endpoints.map((each) => ({ device: channel.device, ...each }))
+    this.#host.learn(this.keys.shareId, list)
+    for (const peer of this.peers())
+      if (peer !== channel) peer.sendAddresses(list.filter((each) => isTellable(each, peer.link)))
+  }
+
   #create(link: Link): ShareChannel | undefined {
     if (this.#isClosed || link.isClosed || this.#channels.has(link)) return undefined
     const channel = ShareChannel.open({
@@ -137,7 +151,11 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
     const { port } = link.hello
     const guess = link.transport === 'udx' && port !== 0 ? { host, port } : undefined
     const endpoint = vouchedEndpoint(link) ?? guess
-    if (endpoint !== undefined) this.#host.learn(this.keys.shareId, [{ device: peer.device, ...endpoint }])
+    const known = endpoint === undefined ? link.ways : [endpoint, ...link.ways]
+    this.#host.learn(
+      this.keys.shareId,
+      known.map((each) => ({ device: peer.device, ...each })),
+    )
     const before = this.peers().find((other) => other !== peer && other.device === peer.device)
     if (before !== undefined) this.#channels.delete(before.link)
     this.#introduce(peer)
@@ -153,13 +171,12 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
     const rival = this.#host.rivalOf(newcomer.device)
     if (rival !== undefined && isTellable(rival, newcomer.link))
       forNewcomer.push({ device: newcomer.device, ...rival })
-    const own = addressOf(newcomer.link)
+    const own = addressesOf(newcomer.link)
     for (const peer of this.peers()) {
       if (peer === newcomer) continue
-      const theirs = addressOf(peer.link)
-      if (theirs !== undefined && forNewcomer.length < MAX_ADDRESSES && isTellable(theirs, newcomer.link))
-        forNewcomer.push(theirs)
-      if (own !== undefined && isTellable(own, peer.link)) peer.sendAddresses([own])
+      for (const theirs of addressesOf(peer.link))
+        if (forNewcomer.length < MAX_ADDRESSES && isTellable(theirs, newcomer.link)) forNewcomer.push(theirs)
+      peer.sendAddresses(own.filter((each) => isTellable(each, peer.link)))
     }
     newcomer.sendAddresses(forNewcomer)
   }
@@ -172,9 +189,11 @@ export class ShareMembers extends EventEmitter<ShareEvents> implements ShareSwar
   }
 }
 
-function addressOf(link: Link): DeviceAddress | undefined {
+/** Where the device was met, and where it says that it can be. */
+function addressesOf(link: Link): DeviceAddress[] {
   const endpoint = vouchedEndpoint(link)
-  return endpoint === undefined ? undefined : { device: link.device, ...endpoint }
+  const all = endpoint === undefined ? link.ways : [endpoint, ...link.ways]
+  return all.map((each) => ({ device: link.device, ...each }))
 }
 
 /** Whether an address means the same machine at the other end of `link`; asked before telling and before believing. */

@@ -15,10 +15,14 @@ import { Connections, type ConnectionsOptions } from './connections.js'
 import { Devices } from './devices.js'
 import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf } from './endpoint.js'
-import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
+import { Finders, type MakeDht, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
+import type { OwnWays } from './own-ways.js'
+import { type Bootstrap, bootstrapOf } from './public-dht.js'
+import type { RelayStanding } from './relay-control.js'
+import type { RelayedSocket } from './relay-finder.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
 import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
@@ -36,10 +40,16 @@ export interface SwarmOptions {
   readonly interfaces?: readonly string[]
   /** UDP port of the LAN beacon, the same on all machines. */
   readonly beaconPort?: number
-  /** 'host:port' of DHT nodes; without any the DHT is not started. */
-  readonly bootstrap?: readonly string[]
+  /** 'host:port' of DHT nodes, or the public ones, once a share uses the DHT; default: none. */
+  readonly bootstrap?: Bootstrap
+  /** See FindersOptions. */
+  readonly makeDht?: MakeDht
   /** Whether to run a DHT node for others too, on the listening port over UDP. */
   readonly dhtNode?: boolean
+  /** 'host:port' of relays; asked for connections with whom no direct way reaches. */
+  readonly relays?: readonly string[]
+  /** Head start of direct ways over relays; default 3 s. */
+  readonly relayHeadStartMs?: number
   /** Here for a moment: peers are asked, by the port 0 of the hello, neither to remember nor to pass on where we are. */
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
@@ -58,6 +68,8 @@ export interface ShareOptions {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Whether connections through relays may carry it; default: yes. */
+  readonly useRelay?: boolean
 }
 
 interface SwarmEvents {
@@ -120,6 +132,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     this.#finders = this.#makeFinders()
   }
 
+  /** Our own addresses, told to members, and what they say of us. */
+  get ownWays(): OwnWays {
+    return this.#devices.ownWays
+  }
+
+  /** Which DHT is asked, and how the network looks to it; undefined: none. */
+  get dht(): Finders['dht'] {
+    return this.#finders.dht
+  }
+
   /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
   woke(): void {
     this.#dialer.woke()
@@ -177,11 +199,16 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     const { keys, knownHosts } = options
     if (this.#shares.has(keys.shareId)) throw new ShoalError('INTERNAL', 'cannot add a share twice')
     const hosts = knownHosts.map(endpointOf)
-    const members = new ShareMembers(keys, this.#shareHost)
+    const members = new ShareMembers(keys, this.#shareHost, options.useRelay !== false)
     this.#shares.set(keys.shareId, { members, options })
     for (const host of hosts) this.#book.addKnown(keys.shareId, host, now())
     const role = this.#options.isPassing === true ? 'passing' : 'member'
-    this.#finders.add({ id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey }, options, role)
+    const relay = { share: keys.shareId, keys: keys.relay }
+    this.#finders.add(
+      { id: keys.shareId, topic: keys.topic, beaconKey: keys.beaconKey, relay },
+      options,
+      role,
+    )
     this.#devices.serve(members)
     this.#dialer.wake()
     return members
@@ -194,6 +221,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   leave(id: string): void {
     this.#finders.remove(id)
+  }
+
+  /** How it stands with each relay of the options. */
+  get relays(): RelayStanding[] {
+    return this.#finders.relays
   }
 
   get #shareHost(): ShareHost {
@@ -216,15 +248,23 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   #makeFinders(): Finders {
     const { device, listenHost, bootstrap = [], dhtNode = false, interfaces, beaconPort, log } = this.#options
+    const { relays = [], relayHeadStartMs, dial = dialTcp, makeDht } = this.#options
     return new Finders({
       device,
-      bootstrap: bootstrap.map(endpointOf),
+      bootstrap: bootstrapOf(bootstrap, endpointOf),
+      ...(makeDht === undefined ? {} : { makeDht }),
       dhtNode,
       ...(listenHost !== undefined && isIPv4(listenHost) ? { host: listenHost } : {}),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       onBeacon: (id, endpoint) => this.#onBeacon(id, endpoint),
       onConnection: (stream, topics) => this.#onDhtConnection(stream, topics),
+      relays: {
+        endpoints: relays.map(endpointOf),
+        dial,
+        onSocket: (relayed) => this.#onRelayed(relayed),
+        ...(relayHeadStartMs === undefined ? {} : { headStartMs: relayHeadStartMs }),
+      },
       log,
     })
   }
@@ -274,6 +314,23 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     // Who was found under several topics may hold the secret of only some.
     const share = wanted[this.#turn++ % Math.max(1, wanted.length)]
     this.#connections.open({ stream, transport: 'udx', remote, ...(share === undefined ? {} : { share }) })
+  }
+
+  #onRelayed({ socket, remote, isInitiator, share, onSettled }: RelayedSocket): void {
+    const keys = this.#shares.get(share)?.options.keys
+    if (!this.#isRunning || keys === undefined) {
+      socket.destroy()
+      onSettled()
+      return
+    }
+    const stream = this.#connections.noise(isInitiator, socket)
+    this.#connections.open({
+      ...{ stream, transport: 'relayed', remote, onSettled },
+      ...(isInitiator ? { share: keys } : {}),
+      shares: () => this.#members().flatMap((members) => (members.isRelayable ? [members.keys] : [])),
+    })
+    // Noise listens as soon as its stream has opened, some microtasks from now; it does not resume what was paused.
+    setImmediate(() => socket.resume())
   }
 
   get #helloPort(): number {

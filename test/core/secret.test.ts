@@ -68,8 +68,8 @@ describe('derivations (K1)', () => {
       const write = parseSecret(fixture.given)
       assert.equal(write.key.toString('hex'), fixture.seed)
       for (const grade of GRADES) assert.equal(formatSecret(deriveSecret(write, grade)), fixture[grade])
-      const { read, write: signing, ...keys } = keysOf(write)
-      const all = { ...keys, ...read, ...signing }
+      const { read, write: signing, relay, ...keys } = keysOf(write)
+      const all = { ...keys, ...relay, ...read, ...signing }
       const hex = Object.entries(all).map(([name, value]) => [
         name,
         typeof value === 'string' ? value : value.toString('hex'),

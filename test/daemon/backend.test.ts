@@ -86,6 +86,7 @@ function backendOf(
     invites: () => undefined,
     folders: FOLDERS,
     port: () => 0,
+    network: () => undefined,
     stop: () => undefined,
   })
 }

@@ -126,7 +126,8 @@ export class World {
   ): ChildProcess {
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
+      // Whatever a test has written into a configuration: nothing leaves this machine.
+      env: { ...process.env, SHOAL_PUBLIC_DHT: 'off', ...environment },
       ...(as === undefined ? {} : { uid: as.uid, gid: as.gid }),
     })
     this.#commands.add(child)

@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { LinkChannel } from '../../src/swarm/link-channel.js'
 import { encodeClock, encodePing } from '../../src/swarm/messages.js'
 import type { GuardedMux } from '../../src/swarm/mux.js'
+import { encodeWays, type WaysMessage } from '../../src/swarm/own-ways.js'
 
 /** Message numbers of the channel. */
-const [CLOCK, PING] = [1, 2]
+const [CLOCK, PING, WAYS] = [1, 2, 3]
 
 /** A channel whose other end is the test: what was sent, and a way to say something. */
 function open(now: () => number = () => 0): {
@@ -13,7 +14,9 @@ function open(now: () => number = () => 0): {
   sent: [number, Buffer][]
   say: (message: number, bytes: Buffer) => void
   ended: string[]
+  heard: WaysMessage[]
 } {
+  const heard: WaysMessage[] = []
   const sent: [number, Buffer][] = []
   const ended: string[] = []
   const hear: ((bytes: Buffer) => void)[] = []
@@ -27,11 +30,11 @@ function open(now: () => number = () => 0): {
     }),
   } as unknown as GuardedMux
   const channel = LinkChannel.open({
-    ...{ mux, now, wallNow: () => 5, onOffers: () => undefined },
+    ...{ mux, now, wallNow: () => 5, onOffers: () => undefined, onWays: (message) => heard.push(message) },
     onEnd: (reason) => ended.push(reason),
   })
   assert.ok(channel !== undefined)
-  return { channel, sent, ended, say: (message, bytes) => hear[message]!(bytes) }
+  return { channel, sent, ended, heard, say: (message, bytes) => hear[message]!(bytes) }
 }
 
 test('the way there and back is that of the question that was answered, and of no other', (t) => {
@@ -77,4 +80,28 @@ test('a question of another form ends the connection, and after the end nothing 
   sent.length = 0
   say(PING, encodePing({ kind: 'ask', number: 1 }))
   assert.deepEqual(sent, [])
+})
+
+test('ways are told when they are other ones, and heard some times a minute', (t) => {
+  let nowMs = 0
+  const { channel, sent, say, ended, heard } = open(() => nowMs)
+  t.after(() => channel.stop())
+  sent.length = 0
+  const message = { seen: undefined, ways: [{ host: '192.0.2.1', port: 5 }] }
+  channel.tellWays(message)
+  channel.tellWays({ ...message })
+  channel.tellWays({ ...message, ways: [] })
+  assert.deepEqual(
+    sent.map(([number]) => number),
+    [WAYS, WAYS],
+  )
+  for (let times = 0; times < 100; times++) say(WAYS, encodeWays(message))
+  assert.equal(heard.length, 8)
+  assert.deepEqual(heard[0], message)
+  nowMs = 10_000
+  say(WAYS, encodeWays(message))
+  assert.equal(heard.length, 9)
+  assert.deepEqual(ended, [])
+  say(WAYS, Buffer.from([255]))
+  assert.match(ended[0]!, /bad ways/)
 })

@@ -29,11 +29,13 @@ export function shareCalls(view: DaemonView): ShareCalls {
         folders.map((each) => ('settings' in each && each.isAdded ? each.settings.dir : '')),
       )
       const shares = await sharesOf(view)
+      const network = view.network()
       return {
         device: view.device(),
         name: view.name,
         version: PACKAGE_VERSION,
         pid: process.pid,
+        ...(network === undefined ? {} : { network }),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), view.limits(), Date.now()),
           added: added.has(share.dir),

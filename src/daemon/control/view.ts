@@ -2,6 +2,7 @@
 // While the daemon starts over as another device (F4) it has no shares; a call waits for them, for else it would say that
 // there is nothing to sync, which to a script means that all is in sync.
 import type { ShareRef } from '../../control/route.js'
+import type { NetworkReport } from '../../control/schema-network.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
@@ -24,6 +25,8 @@ export interface DaemonView {
   readonly folders: Pick<FolderAdmin, 'list' | 'add' | 'change' | 'remove'>
   /** TCP port it listens on. */
   readonly port: () => number
+  /** How it can be reached; undefined while there are no shares. */
+  readonly network: () => NetworkReport | undefined
   /** Resolves when the shares are there, unless the daemon is just starting over as another device (F4). */
   readonly started: () => Promise<void>
   readonly stop: () => void

@@ -1,6 +1,7 @@
 // The members of a share as what is restored from, of any grade: a blind node is as good as any. This device is nobody's
 // member for it: it proves the secret, reads feeds and asks for pieces; it says no state and serves nothing.
 import { randomBytes } from 'node:crypto'
+import type { DhtNodes } from '../../config/config.js'
 import { Bitfield } from '../../core/bitfield.js'
 import { openCertificate } from '../../core/certificate.js'
 import { deviceKeysOf } from '../../core/device.js'
@@ -23,8 +24,8 @@ export interface SwarmWays {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
-  /** "host:port" each. */
-  readonly bootstrap: readonly string[]
+  /** "host:port" each, or the public DHT. */
+  readonly bootstrap: DhtNodes
   /** Given up after so long without anybody or anything new. */
   readonly timeoutMs: number
   /** Only this member is asked, by its device or what it calls itself. */

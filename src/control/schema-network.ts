@@ -1,0 +1,76 @@
+// What the daemon tells of how it can be reached: a part of the status.
+import { z } from 'zod'
+import { count } from './schema-parts.js'
+
+export interface NetworkReport {
+  /** The IP address it listens on; null: all. */
+  readonly listenHost: string | null
+  /** TCP. */
+  readonly port: number
+  readonly mapping: MappingReport
+  /** Addresses told to members beside what connections show; `host` null: the one as which each of them sees this device. */
+  readonly told: readonly { readonly host: string | null; readonly port: number }[]
+  /** As whom connected members see this device, most first. */
+  readonly seenAs: readonly { readonly host: string; readonly devices: number }[]
+  readonly dht: DhtReport
+  /** Those of `relays`, in that order. */
+  readonly relays: readonly RelayReport[]
+}
+
+/** The port that a router opens (`use_upnp`). */
+export interface MappingReport {
+  readonly state: 'off' | 'asking' | 'mapped' | 'failed'
+  /** IP address of the router; null: none is known. */
+  readonly gateway: string | null
+  readonly via: 'pcp' | 'natpmp' | 'upnp' | null
+  /** What the router calls its own address, and the port there; null unless 'mapped', the host also if it does not tell. */
+  readonly externalHost: string | null
+  readonly externalPort: number | null
+  /** Why not; null unless 'failed'. */
+  readonly reason: string | null
+}
+
+export interface RelayReport {
+  /** "host:port" as configured. */
+  readonly address: string
+  readonly connected: boolean
+  /** Why not, or which shares it does not serve; null: nothing is wrong. */
+  readonly problem: string | null
+}
+
+export interface DhtReport {
+  /** Whose nodes are asked. */
+  readonly use: 'none' | 'own' | 'public'
+  /** That answer. */
+  readonly nodes: number
+  /** This device's address as they see it, null: not known, or they differ; its UDP port, null: the same. */
+  readonly host: string | null
+  readonly port: number | null
+  /** 'open': can be reached unasked; 'consistent': hole punching works; 'symmetric': another port for each other end. */
+  readonly nat: 'unknown' | 'open' | 'consistent' | 'symmetric'
+}
+
+export const networkReport: z.ZodType<NetworkReport> = z.looseObject({
+  listenHost: z.string().nullable(),
+  port: count,
+  mapping: z.looseObject({
+    state: z.enum(['off', 'asking', 'mapped', 'failed']),
+    gateway: z.string().nullable(),
+    via: z.enum(['pcp', 'natpmp', 'upnp']).nullable(),
+    externalHost: z.string().nullable(),
+    externalPort: count.nullable(),
+    reason: z.string().nullable(),
+  }),
+  told: z.array(z.looseObject({ host: z.string().nullable(), port: count })),
+  seenAs: z.array(z.looseObject({ host: z.string(), devices: count })),
+  dht: z.looseObject({
+    use: z.enum(['none', 'own', 'public']),
+    nodes: count,
+    host: z.string().nullable(),
+    port: count.nullable(),
+    nat: z.enum(['unknown', 'open', 'consistent', 'symmetric']),
+  }),
+  relays: z
+    .array(z.looseObject({ address: z.string(), connected: z.boolean(), problem: z.string().nullable() }))
+    .default([]),
+})
