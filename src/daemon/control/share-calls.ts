@@ -19,8 +19,8 @@ import { clockProblems } from '../member-limits.js'
 import type { Share } from '../share/share.js'
 import { blindMemberReports, blindShareReport, passedMemberReports } from './blind-report.js'
 import { copiesReport } from './copy-calls.js'
-import { connectionRow, isOfThisRun, type Now } from './standing-row.js'
 import { limitsReportOf } from './limit-calls.js'
+import { connectionRow, isOfThisRun, type Now } from './standing-row.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 export function shareCalls(view: DaemonView): ShareCalls {
