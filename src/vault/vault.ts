@@ -74,6 +74,8 @@ const BLOCKS_AT_ONCE = 64
 const READ_TRIES = 8
 
 export class Vault {
+  /** Packs that were there and could not be read when it was opened, a line for each. The rest of the vault is as it should be. */
+  readonly unreadable: readonly string[]
   readonly #options: VaultOptions
   readonly #storage: PackStorage
   readonly #catalog: Catalog
@@ -92,8 +94,9 @@ export class Vault {
   #shortening: Promise<void> | undefined
   #isClosed = false
 
-  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail) {
+  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail, unreadable: readonly string[]) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
+    this.unreadable = unreadable
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog
@@ -127,7 +130,7 @@ export class Vault {
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
-    const vault = new Vault(options, catalog, tail)
+    const vault = new Vault(options, catalog, tail, loaded.unreadable)
     await vault.#forget(await vault.#small.load())
     signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))
