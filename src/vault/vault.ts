@@ -19,7 +19,7 @@ import { JournalRows } from './journal-rows.js'
 import { loadPacks } from './loading.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
-import { type PackStorage, packNumber } from './pack-storage.js'
+import { PACK_BYTES, type PackStorage, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { noRoom, readOnly } from './storage-error.js'
 import type {
@@ -67,7 +67,6 @@ export interface VaultOptions {
   readonly signal?: AbortSignal
 }
 
-const PACK_BYTES = 64 * 2 ** 20
 /** Blocks read at once. */
 const BLOCKS_AT_ONCE = 64
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
