@@ -16,6 +16,10 @@ export function addBackupCommands(program: Command, io: CliIo, setExit: (code: n
     )
     .argument('[secret]', 'its read or blind secret; better not given here, then it is asked for')
     .requiredOption('--to <dir>', 'the folder to keep it in; made if it is not there')
+    .option(
+      '--vault <s3://bucket/prefix>',
+      'with a blind secret: keep the vault in a bucket; --to then holds what waits for it',
+    )
     .option('--secret-file <file>', 'read the secret from a file; -: from standard input')
     .addOption(
       hostOption('--known-host <host:port>', 'a member whose address does not change; again for more'),

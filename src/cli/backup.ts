@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readConfig } from '../config/secrets.js'
 import { controlClient } from '../control/client.js'
+import { bucketPlaceOf } from '../core/bucket-place.js'
 import { ShoalError } from '../core/error.js'
 import { formatSecret, type Secret } from '../core/secret.js'
 import { EXIT } from './exit.js'
@@ -14,6 +15,8 @@ import { formatJson, formatTable, printable } from './text.js'
 
 export interface BackupOptions {
   readonly to: string
+  /** "s3://bucket/prefix"; absent: in `to`. */
+  readonly vault?: string
   readonly secretFile?: string
   readonly knownHost?: readonly string[]
   readonly searchLan: boolean
@@ -34,8 +37,8 @@ export async function backupAddCommand(
   args: readonly string[],
   options: BackupOptions,
 ): Promise<number> {
-  const { to, secretFile, knownHost = [], config, storage, json } = options
-  refuseSecretArguments([to, secretFile, config, storage, ...knownHost, ...args.slice(1)])
+  const { to, vault, secretFile, knownHost = [], config, storage, json } = options
+  refuseSecretArguments([to, vault, secretFile, config, storage, ...knownHost, ...args.slice(1)])
   if (args.length > 1)
     throw new ShoalError('USAGE', "too many arguments for 'backup add': expected at most a secret")
   if (argument !== undefined && secretFile !== undefined)
@@ -43,8 +46,9 @@ export async function backupAddCommand(
   if (/^s3:\/\//i.test(to))
     throw new ShoalError(
       'USAGE',
-      '--to is a folder, which a vault in a bucket needs as well, for what waits: give one, and say "vault" in the configuration',
+      '--to is a folder, which a vault in a bucket needs as well, for what waits: give one, and the bucket with --vault',
     )
+  if (vault !== undefined) bucketPlaceOf(vault)
   const places = placesOf(askerOf(io), to, { name: NAME, port: 0, ...(config !== undefined && { config }) })
   const file = places.config
   const isThere = existsSync(file) || existsSync(`${file}.d`)
@@ -56,6 +60,11 @@ export async function backupAddCommand(
   const secret = secretOf(typed)
   if (secret.grade === 'write')
     throw new ShoalError('SECRET_GRADE', 'a backup needs no write secret, expected a read or a blind one')
+  if (vault !== undefined && secret.grade !== 'blind')
+    throw new ShoalError(
+      'USAGE',
+      '--vault is for a blind secret: with a read secret the files themselves are kept, in --to',
+    )
   if (client === undefined) return writeNew(io, secret, options)
   const { dir } = await client.addShare({
     dir: resolve(to),
@@ -63,13 +72,14 @@ export async function backupAddCommand(
     knownHosts: knownHost,
     // Not said is as the configuration's folder_defaults have it.
     searchLan: options.searchLan ? undefined : false,
+    vault,
   })
   const { grade } = secret
   const next = `shoal status ${quoted(file)}`
   io.out(
     json === true
-      ? formatJson({ grade, dir, config: file, isAdded: true, next })
-      : `added to the daemon of ${printable(file)}\n${formatTable([...keeping(dir, secret), ['see', next]])}`,
+      ? formatJson({ grade, dir, ...(vault !== undefined && { vault }), config: file, isAdded: true, next })
+      : `added to the daemon of ${printable(file)}\n${formatTable([...keeping(dir, secret, vault), ['see', next]])}`,
   )
   return EXIT.done
 }
@@ -92,7 +102,7 @@ async function clientOf(file: string): Promise<ReturnType<typeof controlClient>>
 }
 
 async function writeNew(io: CliIo, secret: Secret, options: BackupOptions): Promise<number> {
-  const { to, json, knownHost, searchLan, config, storage } = options
+  const { to, vault, json, knownHost, searchLan, config, storage } = options
   const { places, made } = await make(io, 'backup add', to, secret, {
     name: NAME,
     port: 0,
@@ -100,17 +110,24 @@ async function writeNew(io: CliIo, secret: Secret, options: BackupOptions): Prom
     ...(knownHost !== undefined && { knownHost }),
     ...(config !== undefined && { config }),
     ...(storage !== undefined && { storage }),
+    ...(vault !== undefined && { vault }),
   })
   const next = `shoal run ${quoted(places.config)}`
   const { grade } = secret
   const { dir } = made
   if (json === true) {
-    io.out(formatJson({ grade, dir, config: places.config, storage: places.storage, isAdded: false, next }))
+    const where = {
+      dir,
+      ...(vault !== undefined && { vault }),
+      config: places.config,
+      storage: places.storage,
+    }
+    io.out(formatJson({ grade, ...where, isAdded: false, next }))
     return EXIT.done
   }
   io.out(
     formatTable([
-      ...keeping(dir, secret),
+      ...keeping(dir, secret, vault),
       ['configuration', `${places.config} (it holds the secret)`],
       ['storage', places.storage],
       ['runs as', made.runsAs],
@@ -127,9 +144,14 @@ async function writeNew(io: CliIo, secret: Secret, options: BackupOptions): Prom
   return EXIT.done
 }
 
-function keeping(dir: string, { grade }: Secret): [string, string][] {
+function keeping(dir: string, { grade }: Secret, vault: string | undefined): [string, string][] {
   return [
     ['keeps', grade === 'blind' ? 'what it cannot read (blind)' : 'the files, readable'],
-    ['in', printable(dir)],
+    ...(vault === undefined
+      ? ([['in', printable(dir)]] as [string, string][])
+      : ([
+          ['in', `${vault}, as AWS_* variables of the daemon say`],
+          ['what waits', printable(dir)],
+        ] as [string, string][])),
   ]
 }

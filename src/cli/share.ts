@@ -116,7 +116,8 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
   return 0
 }
 
-export type MakeOptions = PlaceOptions & Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>>
+export type MakeOptions = PlaceOptions &
+  Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>> & { readonly vault?: string }
 
 /** Writes a configuration and what belongs to it. */
 export async function make(
@@ -145,7 +146,7 @@ function newShareOf(
   dir: string,
   secret: Secret,
   { name, storage, config }: Places,
-  { port, knownHost = [], bootstrap = [], searchLan = true }: MakeOptions,
+  { port, knownHost = [], bootstrap = [], searchLan = true, vault }: MakeOptions,
 ): NewShareOptions {
   return {
     config: {
@@ -158,6 +159,7 @@ function newShareOf(
       knownHosts: knownHost,
       bootstrap,
       searchLan,
+      ...(vault !== undefined && { vault }),
     },
     configFile: config,
     configFolders: configFoldersOf(askerOf(io)),

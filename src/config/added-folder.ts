@@ -20,6 +20,8 @@ export interface AddedFolder {
   readonly use_dht?: boolean | undefined
   readonly use_sync_trash?: boolean | undefined
   readonly overwrite_changes?: boolean | undefined
+  /** With a blind secret: the bucket that the vault lies in. */
+  readonly vault?: string | undefined
 }
 
 /** What a complaint of parseConfig begins with, where it is about the one folder that there is. */

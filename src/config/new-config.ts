@@ -20,6 +20,8 @@ export interface NewConfig {
   /** "host:port" each. */
   readonly bootstrap: readonly string[]
   readonly searchLan: boolean
+  /** Of a blind node: "s3://bucket/prefix"; absent: in `dir`. */
+  readonly vault?: string
 }
 
 const GRANTS = {
@@ -41,7 +43,7 @@ export function nameOfFolder(dir: string): string {
 
 /** The text of the file. */
 export function newConfigText(config: NewConfig): string {
-  const { name, madeBy, secret, dir, storagePath, port, knownHosts, bootstrap, searchLan } = config
+  const { name, madeBy, secret, dir, storagePath, port, knownHosts, bootstrap, searchLan, vault } = config
   const text = (value: unknown): string => JSON.stringify(value)
   const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`
   const dht =
@@ -51,7 +53,7 @@ export function newConfigText(config: NewConfig): string {
   // A blind node has no files, and so no archive of them: what it keeps of the past is in its vault.
   const past =
     secret.grade === 'blind'
-      ? '      // Instead of in the folder, the vault can lie in a bucket; AWS_* variables say which server and who asks.\n      // "vault": "s3://BUCKET/PREFIX",\n      "use_sync_trash": true'
+      ? `${vaultLines(vault)}\n      "use_sync_trash": true`
       : '      // What is replaced or deleted by others stays in .shoal/archive in the folder.\n      "use_sync_trash": true'
   return `// ${name}, made by "shoal ${madeBy}". Keep this file to yourself (mode 0600): it holds a secret.
 // All keys: man shoal.conf, or docs/configuration.md.
@@ -82,4 +84,10 @@ ${past}
   ]
 }
 `
+}
+
+function vaultLines(vault: string | undefined): string {
+  return vault === undefined
+    ? '      // Instead of in the folder, the vault can lie in a bucket; AWS_* variables say which server and who asks.\n      // "vault": "s3://BUCKET/PREFIX",'
+    : `      // Where the vault lies; AWS_* variables say which server and who asks. In the folder is what waits for it.\n      "vault": ${JSON.stringify(vault)},`
 }

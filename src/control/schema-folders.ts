@@ -37,8 +37,10 @@ export interface AddShareRequest
   extends Partial<{ [K in keyof FolderSettings]: FolderSettings[K] | undefined }> {
   /** Absolute; made if it is not there. */
   readonly dir: string
-  /** The text of a write or read secret. */
+  /** The text of a secret. */
   readonly secret: string
+  /** With a blind secret: "s3://bucket/prefix"; absent: the vault lies in `dir`. */
+  readonly vault?: string | undefined
 }
 
 /** PUT /v1/shares: change settings of a folder that was added. */
@@ -91,6 +93,7 @@ export const addShareRequest: z.ZodType<AddShareRequest> = z.strictObject({
   ...changes,
   dir,
   secret: z.string().min(1).max(200),
+  vault: z.string().min(1).max(MAX_PATH).optional(),
 })
 
 export const changeShareRequest: z.ZodType<ChangeShareRequest> = z.strictObject({

@@ -13,7 +13,7 @@ import { FolderFile, folderFilePath, type KeptFolder, keptFolders } from './fold
 /** A folder to add. */
 export type NewFolder = AddedFolder & { readonly secret: string }
 /** What of an added folder can be changed. */
-export type FolderChanges = Omit<Partial<AddedFolder>, 'secret' | 'dir'>
+export type FolderChanges = Omit<Partial<AddedFolder>, 'secret' | 'dir' | 'vault'>
 
 /** An added folder with its settings, or why it cannot be used. */
 export interface Added {

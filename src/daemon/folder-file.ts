@@ -32,6 +32,7 @@ const schema = z.object({
       use_dht: z.boolean().optional(),
       use_sync_trash: z.boolean().optional(),
       overwrite_changes: z.boolean().optional(),
+      vault: z.string().optional(),
     }),
   ),
   former: z.array(z.string().regex(/^[0-9a-f]{64}$/)),

@@ -8,6 +8,7 @@ import type { LoadedConfig } from '../config/secrets.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { keysOf, type Secret } from '../core/secret.js'
 import { readMarker } from '../folder/marker.js'
+import { PACK_BYTES } from '../vault/pack-storage.js'
 import { checkClocks, checkDaemon, checkProblems, type DaemonFacts } from './checks/daemon.js'
 import {
   checkFileSystem,
@@ -116,23 +117,28 @@ function examineSpace({ storagePath, shares }: LoadedConfig, daemon: DaemonFacts
   const needs = new Map(
     daemon.state === 'running' ? daemon.report.shares.map(({ dir, needBytes }) => [dir, needBytes]) : [],
   )
+  // One with a bucket leaves as much free where it keeps what waits.
+  const blind = shares.filter(({ secret }) => secret.grade === 'blind')
+  const reserves = new Map(blind.map(({ dir }) => [dir, PACK_BYTES]))
   const disks = new Map<
     number,
-    { facts: NonNullable<ReturnType<typeof spaceFacts>>; need: number; paths: number }
+    { facts: NonNullable<ReturnType<typeof spaceFacts>>; need: number; reserve: number; paths: number }
   >()
   for (const path of [storagePath, ...shares.map(({ dir }) => dir)]) {
     const facts = spaceFacts(path)
     if (facts === undefined) continue
-    const disk = disks.get(facts.device) ?? { facts, need: 0, paths: 0 }
+    const disk = disks.get(facts.device) ?? { facts, need: 0, reserve: 0, paths: 0 }
     disk.need += needs.get(path) ?? 0
+    disk.reserve += reserves.get(path) ?? 0
     disk.paths++
     disks.set(facts.device, disk)
   }
-  return [...disks.values()].flatMap(({ facts, need, paths }) =>
+  return [...disks.values()].flatMap(({ facts, need, reserve, paths }) =>
     checkSpace({
       ...facts,
       path: paths === 1 ? facts.path : `${facts.path} and ${paths - 1} more on that disk`,
       needBytes: need,
+      reserveBytes: reserve,
     }),
   )
 }

@@ -24,6 +24,8 @@ import { lessThere, readOnly, storageFailed } from './storage-error.js'
 
 const PACKS = 'packs'
 const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+/** As long as the header of a pack, which is read first. */
+const NO_FILE_BYTES = 64
 const MAX_META_BYTES = 64 * 1024
 
 export class FolderStorage implements PackStorage {
@@ -79,10 +81,11 @@ export class FolderStorage implements PackStorage {
     }
   }
 
-  /** Undefined: it went meanwhile. */
+  /** Undefined: it went meanwhile. Of what is no file, more than nothing: whoever reads it hears that, and does not take it for torn. */
   async #sizeOf(name: string): Promise<number | undefined> {
     try {
-      return (await lstat(join(this.#folder, PACKS, name))).size
+      const found = await lstat(join(this.#folder, PACKS, name))
+      return found.isFile() ? found.size : Math.max(found.size, NO_FILE_BYTES)
     } catch (thrown) {
       if (isMissing(thrown)) return undefined
       throw thrown

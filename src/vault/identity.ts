@@ -6,6 +6,7 @@ import type { ShareId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { PACK_HEADER_BYTES, readPackHeader } from './frame.js'
 import { type PackStorage, packNumber } from './pack-storage.js'
+import { isUnreadable } from './storage-error.js'
 
 export const VAULT_FILE = 'vault.json'
 const FORMAT = 1
@@ -67,8 +68,18 @@ async function shareIdOfPacks(storage: PackStorage): Promise<string | undefined>
   const packs = (await storage.list()).filter(({ name }) => packNumber(name) !== undefined)
   for (const { name, bytes } of packs) {
     if (bytes < PACK_HEADER_BYTES) continue
-    const header = readPackHeader(await storage.read(name, 0, PACK_HEADER_BYTES))
+    const header = await headerOf(storage, name)
     if (header !== undefined) return header.shareId.toString('hex')
   }
   return undefined
+}
+
+async function headerOf(storage: PackStorage, name: string): Promise<ReturnType<typeof readPackHeader>> {
+  try {
+    return readPackHeader(await storage.read(name, 0, PACK_HEADER_BYTES))
+  } catch (thrown) {
+    // The others tell the same; that this one cannot be read is told when it is loaded.
+    if (isUnreadable(thrown)) return undefined
+    throw thrown
+  }
 }

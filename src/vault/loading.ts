@@ -10,6 +10,7 @@ import { PACK_HEADER_BYTES, type PackIdentity, packIdentity, readPackHeader } fr
 import type { KeyedPlace } from './frame-rows.js'
 import { type PackStorage, packName, packNumber } from './pack-storage.js'
 import { scanPack } from './scan.js'
+import { isUnreadable } from './storage-error.js'
 import type { TailState } from './tail.js'
 import { ROWS_A_TURN, turn } from './turn.js'
 
@@ -26,6 +27,8 @@ export interface Loaded {
   readonly tail: TailState
   /** Keys of what was here and is not whole, or not here any more. */
   readonly damaged: readonly Buffer[]
+  /** Packs that are there and cannot be read, a line for each: what is in them is as if it was not here. */
+  readonly unreadable: readonly string[]
 }
 
 /** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 3 MB each. */
@@ -44,6 +47,7 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
   const damaged = await forgetMissing(loading, new Map(packs.map(({ number, bytes }) => [number, bytes])))
   const unknown = packs.filter((pack) => pack === last || catalog.pack(pack.number)?.covered !== pack.bytes)
   let tail: TailState | undefined
+  const unreadable: string[] = []
   for (let at = 0; at < unknown.length; at += AT_ONCE) {
     const some = unknown.slice(at, at + AT_ONCE)
     const contents = await Promise.all(some.map(({ number, bytes }) => contentsOf(loading, number, bytes)))
@@ -53,15 +57,24 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
       if (frames !== undefined) {
         await enter(loading, pack.number, frames, pack.bytes)
         if (pack === last) tail = { ...pack, isSealed: true, frames: [] }
-      } else {
+        continue
+      }
+      try {
         const found = await loadByScan(loading, pack.number, pack.bytes, pack === last)
         damaged.push(...found.damaged)
         if (pack === last) tail = found.tail
+      } catch (thrown) {
+        if (!isUnreadable(thrown)) throw thrown
+        loading.log.warn({ pack: pack.number, err: thrown }, 'a pack of the vault cannot be read')
+        unreadable.push(thrown.message)
+        damaged.push(...(await forgetPack(loading, pack.number)))
+        // Nothing is written under a name that something else has.
+        if (pack === last) tail = { number: pack.number + 1, bytes: 0, isSealed: false, frames: [] }
       }
     }
   }
   tail ??= { number: 1, bytes: 0, isSealed: false, frames: [] }
-  return { tail, damaged: damaged.filter((key) => catalog.get(key) === undefined) }
+  return { tail, unreadable, damaged: damaged.filter((key) => catalog.get(key) === undefined) }
 }
 
 async function contentsOf(
@@ -72,22 +85,36 @@ async function contentsOf(
   const identity = packIdentity(shareId, number)
   const name = packName(number)
   if (bytes < PACK_HEADER_BYTES) return undefined
-  return readContents(storage, name, identity, bytes)
+  try {
+    return await readContents(storage, name, identity, bytes)
+  } catch (thrown) {
+    // Scanning it fails the same way, and tells.
+    if (isUnreadable(thrown)) return undefined
+    throw thrown
+  }
 }
 
 /** Rows of packs that are gone, or shorter than they were; the keys of those rows. */
 async function forgetMissing(loading: Loading, bytesOf: ReadonlyMap<number, number>): Promise<Buffer[]> {
-  const { catalog, log, signal } = loading
+  const { catalog, log } = loading
   const lost: Buffer[] = []
-  for (const [number, { covered, live }] of [...catalog.packs()]) {
+  for (const [number, { covered }] of [...catalog.packs()]) {
     const bytes = bytesOf.get(number)
     if (bytes !== undefined && bytes >= covered) continue
-    const rows = live === 0 ? [] : await catalog.inPack(number, signal)
-    await removeRows(loading, rows, () => catalog.removePack(number))
-    if (rows.length > 0) log.warn({ pack: number, frames: rows.length }, 'a pack of the vault is not there')
-    lost.push(...rows.map(({ key }) => key))
+    const keys = await forgetPack(loading, number)
+    if (keys.length > 0) log.warn({ pack: number, frames: keys.length }, 'a pack of the vault is not there')
+    lost.push(...keys)
   }
   return lost
+}
+
+/** Removes the rows of a pack; their keys. */
+async function forgetPack(loading: Loading, number: number): Promise<Buffer[]> {
+  const { catalog, signal } = loading
+  const live = catalog.pack(number)?.live ?? 0
+  const rows = live === 0 ? [] : await catalog.inPack(number, signal)
+  await removeRows(loading, rows, () => catalog.removePack(number))
+  return rows.map(({ key }) => key)
 }
 
 /** Removes rows in slices; `end` is part of the last: what is interrupted is found again. */

@@ -42,6 +42,9 @@ export interface PackFile {
   readonly bytes: number
 }
 
+/** A pack is sealed at about this size; as much is kept free in a folder, so that compaction can work on a full disk. */
+export const PACK_BYTES: number = 64 * 2 ** 20
+
 const NAME = /^([0-9]{8})\.pack$/
 
 /** The name of a pack: its number, 1 to 99,999,999, in eight digits. */

@@ -42,6 +42,14 @@ export function isBadMedium(thrown: unknown): boolean {
   return thrown instanceof ShoalError && thrown.details.code === 'EIO'
 }
 
+/** Not a file that this process may read: a directory, a link, a pipe, no permission. It says nothing of the others. */
+const NO_FILE: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO', 'ESPIPE'])
+
+/** Whether something cannot be read for what it is, and not because the storage as a whole fails. */
+export function isUnreadable(thrown: unknown): thrown is ShoalError {
+  return thrown instanceof ShoalError && NO_FILE.has(thrown.details.code)
+}
+
 /** For what opens a vault for reading alone. */
 export function readOnly(what: string): ShoalError {
   return new ShoalError('STORAGE_UNUSABLE', `${what}: the vault is open for reading alone`)

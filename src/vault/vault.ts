@@ -19,7 +19,7 @@ import { JournalRows } from './journal-rows.js'
 import { loadPacks } from './loading.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
-import { type PackStorage, packNumber } from './pack-storage.js'
+import { PACK_BYTES, type PackStorage, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { noRoom, readOnly } from './storage-error.js'
 import type {
@@ -67,13 +67,14 @@ export interface VaultOptions {
   readonly signal?: AbortSignal
 }
 
-const PACK_BYTES = 64 * 2 ** 20
 /** Blocks read at once. */
 const BLOCKS_AT_ONCE = 64
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
 const READ_TRIES = 8
 
 export class Vault {
+  /** Packs that were there and could not be read when it was opened, a line for each. The rest of the vault is as it should be. */
+  readonly unreadable: readonly string[]
   readonly #options: VaultOptions
   readonly #storage: PackStorage
   readonly #catalog: Catalog
@@ -92,8 +93,9 @@ export class Vault {
   #shortening: Promise<void> | undefined
   #isClosed = false
 
-  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail) {
+  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail, unreadable: readonly string[]) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
+    this.unreadable = unreadable
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog
@@ -127,7 +129,7 @@ export class Vault {
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
-    const vault = new Vault(options, catalog, tail)
+    const vault = new Vault(options, catalog, tail, loaded.unreadable)
     await vault.#forget(await vault.#small.load())
     signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))

@@ -103,9 +103,31 @@ describe('shoal backup add', () => {
     assert.ok(done.err.includes(`start it with shoal run ${file}, then do this again`))
   })
 
-  it('says that a bucket is not named here', async () => {
-    const done = await shoal(['backup', 'add', ...keepSecret(B), '--to', 's3://bucket/x', '--config', file])
-    assert.equal(done.exit, 64)
-    assert.match(done.err, /--to is a folder.*say "vault" in the configuration/)
+  it('with --vault a blind node keeps its vault in a bucket', async () => {
+    const done = await add([...keepSecret(B), '--vault', 's3://my-backups/office'])
+    assert.deepEqual([done.exit, done.err], [0, ''])
+    assert.match(done.out, /in +s3:\/\/my-backups\/office, as AWS_/)
+    const read = await readConfig(file)
+    assert.deepEqual(read.warnings, [])
+    const { config } = await loadSecrets(read.config)
+    const [share] = config.shares
+    assert.deepEqual([share!.vault, share!.dir], ['s3://my-backups/office', join(folder, 'kept')])
+  })
+
+  it('a bucket is for a blind secret, has no credentials in it, and is not where --to leads', async () => {
+    const cases: readonly (readonly [string[], RegExp])[] = [
+      [[...keepSecret(R), '--vault', 's3://my-backups/office'], /--vault is for a blind secret/],
+      [['--vault', 's3://KEY:verysecret@my-backups/x'], /holds an "@"/],
+      [['--vault', '/srv/vault'], /expected "s3:\/\/BUCKET\/PREFIX"/],
+      [['--to', 's3://bucket/x'], /--to is a folder.*the bucket with --vault/],
+    ]
+    for (const [args, message] of cases) {
+      const all = args.includes('--to') ? args : [...args, '--to', join(folder, 'kept')]
+      const done = await shoal(['backup', 'add', ...all, '--config', file], { stdin: `${B}\n` })
+      assert.equal(done.exit, 64, done.err)
+      assert.match(done.err, message)
+      assert.ok(!said(done).includes('verysecret'))
+      assert.ok(!fs.existsSync(file))
+    }
   })
 })

@@ -326,6 +326,7 @@ describe('file systems and room', () => {
     freeFiles: 1e6,
     totalFiles: 1e7,
     needBytes: 0,
+    reserveBytes: 0,
   }
   const gib = 2 ** 30
   cases([
@@ -381,6 +382,23 @@ describe('file systems and room', () => {
       name: 'less room than is still to come',
       findings: checkSpace({ ...space, freeBytes: 5 * gib, needBytes: 6 * gib }),
       expect: [['fail', /6\.0 GiB still to come/]],
+    },
+    {
+      name: 'vaults, and room beside what they leave free',
+      findings: checkSpace({ ...space, freeBytes: 50 * gib, needBytes: gib, reserveBytes: gib / 8 }),
+      expect: [
+        ['ok', /50\.0 GiB of 100 GiB free, of which vaults leave 128 MiB free for compaction, 1\.0 GiB/],
+      ],
+    },
+    {
+      name: 'a vault that could store all if it left nothing free',
+      findings: checkSpace({ ...space, freeBytes: 5 * gib, needBytes: 5 * gib - 1, reserveBytes: gib / 16 }),
+      expect: [['fail', /vaults leave 64\.0 MiB free for compaction, and 5\.0 GiB still to come/]],
+    },
+    {
+      name: 'less than the vaults leave free',
+      findings: checkSpace({ ...space, freeBytes: gib / 10, reserveBytes: gib / 8 }),
+      expect: [['fail', /102 MiB of 100 GiB free/, /nothing is stored in these vaults/]],
     },
     {
       name: 'no inodes',

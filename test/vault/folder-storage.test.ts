@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { blake3 } from '../../src/core/hash.js'
 import { silentLog } from '../../src/ports/log.js'
+import { MemoryDatabase } from '../../src/store/memory.js'
 import { FolderStorage } from '../../src/vault/folder-storage.js'
 import { FRAME, frameHeader, MAX_PAYLOAD_BYTES, packHeader } from '../../src/vault/frame.js'
 import { Vault } from '../../src/vault/vault.js'
@@ -142,6 +155,62 @@ it('a vault is read beside the process that adds to it and compacts it', async (
     assert.deepEqual(await reading.read([pieceOf(1).id, pieceOf(104).id]), [null, pieceOf(104).bytes])
     await reading.close()
     await vault.close()
+  } finally {
+    await place.remove()
+  }
+})
+
+const PACK_BYTES = 16 * 1024
+
+it('what is called like a pack and cannot be read costs what is in it and no more, and is told', async () => {
+  const place = await makeFolder()
+  const all = numbers(0, 200).map(pieceOf)
+  const held = (vault: Vault): number => all.filter(({ id }) => vault.has(id)).length
+  const nameOf = (number: number): string => join(place.folder, 'packs', `0000000${number}.pack`)
+  try {
+    const vault = await openVault(place)
+    for (let at = 0; at < all.length; at += 20) await vault.add({ pieces: all.slice(at, at + 20) })
+    const { packs } = vault.stats()
+    await vault.close()
+    assert.ok(packs >= 4 && packs < 9, `${packs} packs`)
+    // The first tells whose vault it is where vault.json is lost; the newest is where writing would go on.
+    await rm(join(place.folder, 'vault.json'))
+    await rename(nameOf(1), join(place.folder, 'aside'))
+    await symlink('../aside', nameOf(1))
+    execFileSync('mkfifo', [nameOf(packs + 1)])
+    await mkdir(nameOf(packs + 2))
+
+    const reading = await openToRead(place)
+    assert.equal(reading.unreadable.length, 3)
+    assert.match(reading.unreadable[0]!, /^cannot read pack 00000001\.pack in .*: ELOOP/)
+    assert.match(reading.unreadable[1]!, /^cannot read pack .*: ESPIPE/)
+    assert.match(reading.unreadable[2]!, /^cannot read pack .*: EISDIR/)
+    const inOthers = held(reading)
+    assert.ok(inOthers > 100 && inOthers < all.length, `${inOthers} pieces`)
+    await reading.close()
+
+    const damaged: unknown[] = []
+    const open = async (database: MemoryDatabase): Promise<Vault> =>
+      Vault.open({
+        ...{ storage: await place.open(), shareId: SHARE, database, log: silentLog, packBytes: PACK_BYTES },
+        onDamaged: (each) => damaged.push(each),
+      })
+    const database = new MemoryDatabase()
+    const writing = await open(database)
+    assert.deepEqual([held(writing), writing.unreadable.length], [inOthers, 3])
+    await writing.add({ pieces: all })
+    assert.equal(held(writing), all.length)
+    await writing.close()
+
+    // Put right, both copies are known.
+    await rm(nameOf(1))
+    await rename(join(place.folder, 'aside'), nameOf(1))
+    await rm(nameOf(packs + 1))
+    await rm(nameOf(packs + 2), { recursive: true })
+    const again = await open(database)
+    assert.deepEqual([held(again), again.unreadable, damaged], [all.length, [], []])
+    assert.ok((await again.read(all.map(({ id }) => id))).every((bytes, i) => bytes?.equals(all[i]!.bytes)))
+    await again.close()
   } finally {
     await place.remove()
   }

@@ -74,6 +74,7 @@ export class Keeping {
       keeping = new Keeping(options, vault)
       await keeping.#start()
       for (const damaged of early) keeping.#damaged(damaged)
+      keeping.#tellUnreadable()
       return keeping
     } catch (thrown) {
       await keeping?.stop()
@@ -208,6 +209,16 @@ export class Keeping {
         void this.#gate.add({ certificates }).catch((err: unknown) => log.debug({ err }, 'stopped'))
       }
     }
+  }
+
+  /** Packs that something is wrong with that may be put right: what is in them is fetched again meanwhile. */
+  #tellUnreadable(): void {
+    const { problems } = this.#o
+    const [first, ...others] = this.vault.unreadable
+    if (first === undefined) return problems.clear('vault', 'packs')
+    const more = others.length === 0 ? '' : `, and ${others.length} more`
+    const detail = `${first}${more}: what is there is fetched again; put it right and restart the daemon`
+    problems.set('vault', 'packs', 'VAULT_DAMAGED', detail)
   }
 
   #tellLost(numbers: ReadonlyMap<WriterId, readonly number[]>): void {

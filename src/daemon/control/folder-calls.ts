@@ -11,8 +11,8 @@ export function folderCalls(view: DaemonView): FolderCalls {
       return (await view.folders.list()).map(folderReport)
     },
 
-    async addShare({ dir, secret, ...settings }): Promise<AddedShareReport> {
-      return view.folders.add({ dir, secret, ...keysOf(settings) })
+    async addShare({ dir, secret, vault, ...settings }): Promise<AddedShareReport> {
+      return view.folders.add({ dir, secret, ...keysOf(settings), ...(vault !== undefined && { vault }) })
     },
 
     async changeShare({ share, ...settings }): Promise<void> {

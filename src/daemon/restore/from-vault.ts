@@ -12,6 +12,8 @@ import type { ReadableVault } from './vault-pieces.js'
 
 /** A vault as far as restoring needs it. */
 export interface RestorableVault extends ReadableVault {
+  /** Packs that are there and cannot be read, a line for each. */
+  readonly unreadable?: readonly string[]
   certificates(): readonly Buffer[]
   heads(): readonly PortableHead[]
   blocks(writer: WriterId): AsyncIterable<PortableBlock>
@@ -31,6 +33,7 @@ export async function feedsOfVault(
   },
 ): Promise<PastFeed[]> {
   const { index, store, keys, onDamaged } = parts
+  for (const detail of vault.unreadable ?? []) onDamaged('somebody', detail)
   const heads = new Map(vault.heads().map((head) => [head.writer, head]))
   const feeds: PastFeed[] = []
   for (const certificate of vault.certificates()) {

@@ -231,6 +231,8 @@ export interface SpaceFacts {
   readonly totalFiles: number | undefined
   /** Bytes that are still to come here, of all shares on this disk; undefined: not known. */
   readonly needBytes: number | undefined
+  /** Bytes that the vaults on this disk leave free, so that compaction can work: nothing is stored in them. */
+  readonly reserveBytes: number
 }
 
 /** Below that, databases and logs fail within minutes. */
@@ -245,11 +247,16 @@ export function checkSpace({
   freeFiles,
   totalFiles,
   needBytes = 0,
+  reserveBytes,
 }: SpaceFacts): Finding[] {
-  const free = `${bytesText(freeBytes)} of ${bytesText(totalBytes)} free`
+  const reserve =
+    reserveBytes === 0 ? '' : `, of which vaults leave ${bytesText(reserveBytes)} free for compaction`
+  const free = `${bytesText(freeBytes)} of ${bytesText(totalBytes)} free${reserve}`
   const todo = 'make room: the archive (.shoal/archive) may hold much, see sync_trash_ttl'
   if (freeBytes < NO_SPACE) return [fail('disk-space', `${path}: ${free}`, todo)]
-  if (needBytes > freeBytes)
+  if (reserveBytes > freeBytes)
+    return [fail('disk-space', `${path}: ${free}`, 'make room: till then nothing is stored in these vaults')]
+  if (needBytes + reserveBytes > freeBytes)
     return [fail('disk-space', `${path}: ${free}, and ${bytesText(needBytes)} still to come`, todo)]
   if (freeFiles !== undefined && totalFiles !== undefined && totalFiles > 0 && freeFiles < 1000)
     return [

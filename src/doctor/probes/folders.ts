@@ -64,7 +64,7 @@ export function leftoverFacts(dir: string, nowMs: number): LeftoverFacts {
 /** Of the disk that a path, or the nearest folder above it, lies on. `device` tells one disk from another. */
 export function spaceFacts(
   path: string,
-): (Omit<SpaceFacts, 'needBytes'> & { readonly device: number }) | undefined {
+): (Omit<SpaceFacts, 'needBytes' | 'reserveBytes'> & { readonly device: number }) | undefined {
   for (let at = path; ; at = dirname(at)) {
     try {
       const { bsize, bavail, blocks, ffree, files } = fs.statfsSync(at)
