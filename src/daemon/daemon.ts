@@ -127,6 +127,7 @@ class Daemon implements RunningDaemon {
       rates: this.#rates,
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
+      relays: () => this.#parts?.swarm.relays ?? [],
       port: () => this.port,
       started: () => this.#restarted(),
       stop: () => void this.stop(),
