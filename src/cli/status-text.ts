@@ -1,6 +1,6 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
-import type { BlindReport, MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import type { BlindReport, MemberReport, RelayReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
 import { limitsLine } from './limit-text.js'
 import { formatNetwork } from './network-text.js'
@@ -11,17 +11,23 @@ const MAX_PROBLEMS = 20
 
 /** The whole report, each line with its line end. */
 export function formatStatus(report: StatusReport): string {
-  const { name, device, version, pid, network } = report
+  const { name, device, version, pid, network, relays = [] } = report
   const process = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
   const limits = limitsLine(report.limits)
   const head = [
     process,
     ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
+    ...relays.map(formatRelay),
     ...(limits === undefined ? [] : [`limits: ${limits}\n`]),
   ].join('')
   if (report.shares.length === 0) return `${head}no shared folders\n`
   const told = report.shares.map((share, at) => `\n${formatShare(share, limitsLine(report.limits, at))}`)
   return head + told.join('')
+}
+
+function formatRelay({ address, connected, problem }: RelayReport): string {
+  const state = connected ? 'connected' : 'not connected'
+  return `relay ${printable(address)}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
 }
 
 /** What is said of a member in one word or two. */

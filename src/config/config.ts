@@ -13,7 +13,7 @@ import type { HookSpec } from '../core/hook.js'
 import type { LimitRule } from '../core/limit-schedule.js'
 import type { Retention } from '../core/retention.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { contradictions, overlaps, unwise } from './checks.js'
+import { contradictions, overlaps, unusedRelays, unwise } from './checks.js'
 import { retentionOf } from './history-key.js'
 import type { HookShape } from './hook-keys.js'
 import {
@@ -184,7 +184,12 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...sharedWebFiles(config),
   )
   if (problems.length > 0) throw configError(fileName, problems)
-  const warnings = inOrder([...checked.warnings, ...unwise(config, json), ...unwiseWeb(shape.webui, json)])
+  const warnings = inOrder([
+    ...checked.warnings,
+    ...unwise(config, json),
+    ...unusedRelays(shape, json),
+    ...unwiseWeb(shape.webui, json),
+  ])
   return {
     config,
     warnings: warnings.map((warning) => warningOf(fileName, warning)),

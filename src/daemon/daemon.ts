@@ -133,6 +133,7 @@ class Daemon implements RunningDaemon {
       shareLimits: () => this.#parts?.shares.limits ?? [],
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
+      relays: () => this.#parts?.swarm.relays ?? [],
       port: () => this.port,
       network: () => this.#parts?.reach.report(),
       started: () => this.#restarted(),

@@ -48,6 +48,7 @@ describe('parseConfig', () => {
       storagePath: '/var/s',
       bootstrap: [],
       dhtNode: false,
+      relays: [],
       rescanIntervalMs: 600_000,
       trashTtlDays: 30,
       maxTimeDiffMs: 600_000,
@@ -118,7 +119,7 @@ describe('parseConfig', () => {
       [
         'note 6:3: check_for_updates: has nothing left to do: Shoal never looks for updates; the package manager does',
         `warning 6:30: use_upnp: ${notYet}: open the port on the router by hand`,
-        `warning 11:5: shared_folders[0].use_relay_server: ${notYet}: there is no relay; one of two devices must be able to reach the other`,
+        'note 11:25: shared_folders[0].use_relay_server: has no effect without "relays": one of two devices must be able to reach the other',
         'note 11:31: shared_folders[0].use_tracker: has nothing left to do: there is no tracker; devices find each other by known_hosts, search_lan and use_dht',
         'note 12:89: shared_folders[0].overwrite_changes: has no effect with a write secret: changes made here are sent',
       ],

@@ -86,6 +86,7 @@ function backendOf(
     started: async () => undefined,
     invites: () => undefined,
     folders: FOLDERS,
+    relays: () => [],
     port: () => 0,
     network: () => undefined,
     stop: () => undefined,

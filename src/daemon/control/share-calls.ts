@@ -23,6 +23,14 @@ import { limitsReportOf } from './limit-calls.js'
 import { connectionRow, isOfThisRun, type Now } from './standing-row.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
+/** Absent where none is configured. */
+function relaysOf(view: DaemonView): Pick<StatusReport, 'relays'> {
+  const relays = view.relays().map(({ address, isConnected, problem }) => ({
+    ...{ address, connected: isConnected, problem: problem ?? null },
+  }))
+  return relays.length === 0 ? {} : { relays }
+}
+
 export function shareCalls(view: DaemonView): ShareCalls {
   return {
     async status(): Promise<StatusReport> {
@@ -39,6 +47,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         pid: process.pid,
         ...(network === undefined ? {} : { network }),
         limits: limitsReportOf(view),
+        ...relaysOf(view),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),
