@@ -129,6 +129,13 @@ function checkMapping({
   }
   switch (mapping?.state) {
     case undefined:
+      return [
+        warn(
+          'mapping',
+          'the router was not asked, and no daemon says what it opened',
+          'start the daemon, and ask again',
+        ),
+      ]
     case 'off':
     case 'asking':
       return [warn('mapping', 'the router has not answered yet', 'ask again in half a minute')]
