@@ -198,7 +198,8 @@ export class AddressBook {
     address.turn++
     // A network that is away shows first in what fails.
     if (address.failures === 0) address.lostAtMs ??= nowMs
-    this.#postpone(address, nowMs)
+    const together = address.lostAtMs === undefined ? 0 : this.#lostAbout(address.lostAtMs).size
+    this.#postpone(address, nowMs + spreadMs(together, this.#random()))
     if (isHopeless(standingOf(address), address.failures)) this.#addresses.delete(key)
   }
 
@@ -246,9 +247,9 @@ export class AddressBook {
     const others = this.#lostAbout(lostAtMs)
     for (const address of this.#addresses.values()) {
       if (address.device === undefined || !others.has(address.device)) continue
+      if (address.diallingMs !== undefined) continue
       // Once: who is not back yet may be gone for another reason.
       address.lostAtMs = undefined
-      if (address.diallingMs !== undefined) continue
       const soonMs = nowMs + this.#headStart(address.device) + spreadMs(others.size, this.#random())
       address.dueAtMs = Math.min(address.dueAtMs, soonMs)
     }

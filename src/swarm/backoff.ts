@@ -20,15 +20,16 @@ const MAX_MS: Readonly<Record<Standing, number>> = {
 }
 /** The same while a worse way to the device works: a better one is worth looking for, not worth much noise. */
 const CALM_MAX_MS = 300_000
-/** Dials until an address is forgotten; about an hour for learnt ones. */
+/** Dials until an address is forgotten: an hour or so for learnt ones, a day for where we met somebody. */
 const TRIES: Readonly<Record<Standing, number>> = {
   known: Number.POSITIVE_INFINITY,
-  met: 60,
+  met: 2_000,
   learnt: 20,
   beacon: 6,
 }
-/** Many that are due for the same reason: this much time for each. Fifty are dialled within five seconds. */
+/** Many that are due for the same reason: this much time for each, and no more in all. Fifty are dialled within five seconds. */
 const EACH_MS = 100
+const MAX_SPREAD_MS = 10_000
 /** Doubling ends somewhere; no wait is longer. */
 const MAX_DOUBLINGS = 20
 /** First time for an address to answer: two packets lost are made good by TCP within it. It doubles with each failure. */
@@ -43,7 +44,7 @@ export function backoffMs(standing: Standing, failures: number, isCalm: boolean,
 
 /** What is added where `count` wait for the same reason. */
 export function spreadMs(count: number, random: number): number {
-  return count <= 1 ? 0 : count * EACH_MS * random
+  return count <= 1 ? 0 : Math.min(MAX_SPREAD_MS, count * EACH_MS) * random
 }
 
 /** Whether an address that failed so often in a row is not worth another try. */

@@ -9,7 +9,7 @@ import type { DialTcp } from './tcp.js'
 /** A dial that waits for an answer is one packet and a socket, and dead addresses should not hold up live ones. */
 const MAX_DIALS = 64
 /** So many at once, and then one for each 50 ms: fifty members are dialled within two seconds. */
-const BURST = 16
+const BURST = 8
 const EACH_MS = 50
 
 /** A timer that fires so much late: the machine slept, and all other addresses are late as well (B6). */
