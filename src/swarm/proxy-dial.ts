@@ -141,7 +141,8 @@ function socksFault(proxy: Proxy, target: Endpoint, message: string): ProxyError
   const name = showProxy(proxy)
   if (/authentication/i.test(message)) return loginFault(proxy)
   const rejected = /rejected connection(?: - \(?(\w+)\)?)?/i.exec(message)
-  if (rejected !== null)
+  // A code that the package has no name for is none.
+  if (rejected !== null && rejected[1] !== 'undefined')
     return new ProxyError(
       'target',
       `the ${name} did not connect to ${formatEndpoint(target)}: ${wordsOf(rejected[1])}`,

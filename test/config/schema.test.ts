@@ -170,9 +170,6 @@ describe('fates', () => {
     const asks = {
       use_upnp: 1,
       external_port: 5,
-      proxy_type: 'socks5',
-      proxy_addr: '192.0.2.1',
-      proxy_port: 1080,
       directory_root: '/srv',
       directory_root_policy: 'belowroot',
       disk_min_free_space_gb: 1,
@@ -184,7 +181,7 @@ describe('fates', () => {
       [
         'shared_folders[0].use_relay_server',
         'shared_folders[0].selective_sync',
-        ...Object.keys(asks).filter((key) => !['proxy_addr', 'proxy_port'].includes(key)),
+        ...Object.keys(asks),
       ],
     )
     for (const { message } of warnings)

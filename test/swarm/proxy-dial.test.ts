@@ -57,13 +57,15 @@ async function faultOf(dialled: Promise<Socket>): Promise<[ProxyFault, string]> 
 }
 
 /** What the socket brings, until there is that much of it. */
-async function heard(socket: Socket, length: number): Promise<string> {
+function heard(socket: Socket, length: number): Promise<string> {
   let text = ''
-  for await (const chunk of socket) {
-    text += String(chunk)
-    if (text.length >= length) break
-  }
-  return text
+  return new Promise((resolve, reject) => {
+    socket.on('data', (chunk: Buffer) => {
+      text += String(chunk)
+      if (text.length >= length) resolve(text)
+    })
+    socket.on('close', () => reject(new Error(`it ended after: ${text}`)))
+  })
 }
 
 for (const type of TYPES)
@@ -102,18 +104,27 @@ for (const type of TYPES)
     })
 
     it('one that says nothing costs the time-out and no more, and less when it is given up', async () => {
-      const sockets: Socket[] = []
-      const silent = await oddProxy((socket) => void sockets.push(socket.resume()))
+      const ended: Promise<unknown>[] = []
+      let came = (): void => undefined
+      const silent = await oddProxy((socket) => {
+        ended.push(once(socket.resume(), 'close'))
+        came()
+      })
       closing.push(() => silent.close())
       const [fault, message] = await faultOf(dialOf(type, silent.port)({ host: NAME, port: 80 }, 300, never))
       assert.equal(fault, 'target')
       assert.match(message, /had no connection in 0 s/)
       const stop = new AbortController()
+      const second = new Promise<void>((resolve) => {
+        came = resolve
+      })
       const dialled = dialOf(type, silent.port)({ host: NAME, port: 80 }, 60_000, stop.signal)
-      while (sockets.length < 2) await new Promise((resolve) => setImmediate(resolve))
+      const refused = assert.rejects(dialled, /stopped/)
+      await second
       stop.abort()
-      await assert.rejects(dialled, /stopped/)
-      for (const socket of sockets) if (!socket.closed) await once(socket, 'close')
+      await refused
+      assert.equal(ended.length, 2)
+      await Promise.all(ended)
     })
   })
 
