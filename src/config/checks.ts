@@ -5,6 +5,7 @@ import { basename, isAbsolute, relative, resolve, sep } from 'node:path'
 import { reachMs } from '../core/retention.js'
 import type { Config } from './config.js'
 import { formatKey, type KeyPath, type PositionedJson, type Problem } from './json.js'
+import { isHidden } from './proxy.js'
 import type { ConfigShape } from './root-keys.js'
 
 const DAY_MS = 86_400_000
@@ -67,19 +68,23 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
-  config.shares.forEach(({ dir, secret, useDht, overwriteChanges, drift, onChange, history }, at) => {
+  config.shares.forEach(({ dir, vault, secret, useDht, overwriteChanges, drift, onChange, history }, at) => {
     const warn = (key: string | KeyPath, message: string, isNote = false): void => {
       const path = ['shared_folders', at, key].flat()
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
-    if (useDht && config.bootstrap.length === 0)
+    if (useDht && isHidden(config.proxy))
+      warn('use_dht', 'is off behind the proxy: it would show the address of this machine; see proxy_allow_direct')
+    else if (useDht && config.bootstrap.length === 0)
       warn('use_dht', 'has no effect: "bootstrap" is empty, so there is no DHT')
-    if (useDht && config.bootstrap === 'public') {
+    else if (useDht && config.bootstrap === 'public') {
       const what =
         'without "bootstrap" asks the public DHT, whose nodes see device keys, topics and addresses'
       if (config.dhtNode) warn('use_dht', `${what}; "dht_node" is one of a DHT of your own: name its nodes`)
       else warn('use_dht', what, true)
     }
+    if (vault !== undefined && isHidden(config.proxy))
+      warn('vault', 'is in a bucket, which is reached directly and not through the proxy')
     if (overwriteChanges && 'grade' in secret && secret.grade === 'write')
       warn('overwrite_changes', 'has no effect with a write secret: changes made here are sent', true)
     if (drift.some(({ policy }) => policy === 'restore') && 'grade' in secret && secret.grade === 'write')

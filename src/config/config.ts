@@ -26,6 +26,7 @@ import {
   type TextPart,
 } from './json.js'
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
+import { type ProxyConfig, proxyOf } from './proxy.js'
 import type { ConfigShape } from './root-keys.js'
 import { scrubEveryMs } from './scrub.js'
 import { checkShape } from './shape.js'
@@ -92,6 +93,8 @@ export interface Config<S extends Secret | SecretFile = Secret | SecretFile> {
   readonly folderDefaults: FolderDefaults
   /** Whether limits hold for peers on the local network, too. */
   readonly rateLimitLocalPeers: boolean
+  /** What peers are reached through; absent: directly. It may hold a password. */
+  readonly proxy?: ProxyConfig
   /** The control API over TCP; absent: none. */
   readonly webui?: WebConfig
   /** The same with its files read, once the files of secrets are read too (loadSecrets). */
@@ -255,6 +258,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
   const shares = shape.shared_folders ?? []
   const defaults = folderDefaults(shape)
   const webui = webOf(shape.webui, base, json, problems)
+  const proxy = proxyOf(shape, json, problems)
   return {
     fileName,
     deviceName: shape.device_name ?? hostname(),
@@ -283,6 +287,7 @@ function configOf(shape: ConfigShape, json: PositionedJson, fileName: string, pr
     folderDefaults: onlyGiven(defaults),
     rateLimitLocalPeers: shape.rate_limit_local_peers,
     ...(webui !== undefined && { webui }),
+    ...(proxy !== undefined && { proxy }),
     shares: shares.map((share, at) => shareOf(share, defaults, at, base, json, problems)),
   }
 }

@@ -56,6 +56,8 @@ const ROOT: Readonly<Partial<Record<keyof Loaded, Field>>> = {
   limits: { key: 'limits', live: true, show: rules },
   rateLimitLocalPeers: { key: 'rate_limit_local_peers', live: true, show: plain },
   logBytes: { key: 'log_size', live: true, show: inMegabytes },
+  // Not shown: it may hold a password.
+  proxy: { key: 'proxy_*', live: false },
   // Not shown: it holds what lets in.
   web: { key: 'webui', live: true },
   deviceName: { key: 'device_name', live: false, show: plain },

@@ -42,7 +42,13 @@ export interface ConfigShape extends DottedDefaults {
   readonly rate_limit_local_peers: boolean
   readonly limits: readonly LimitRule[]
   readonly webui?: WebuiShape | undefined
+  readonly proxy_type?: string | undefined
+  readonly proxy_addr?: string | undefined
+  readonly proxy_port?: number | undefined
+  readonly proxy_auth: boolean
+  readonly proxy_username?: string | undefined
   readonly proxy_password?: string | undefined
+  readonly proxy_allow_direct: boolean
 }
 
 /** The defaults of folders as BitTorrent Sync's own power users write them: with a dot, at the root. */
@@ -56,15 +62,12 @@ const MAX_RESCAN_SECONDS = 999_999
 const MAX_DEVICE_NAME_BYTES = 64
 /** 8 PiB: what a number of bytes can count exactly, in MB. */
 const MAX_MB = 2 ** 33
-const PROXIES: ReadonlySet<string> = new Set(['socks4', 'socks5', 'http_connect'])
 
 const isSet = (value: number): boolean => value !== 0
-const never = (): boolean => false
 const deviceName = `a text of 1 to ${MAX_DEVICE_NAME_BYTES} bytes without control characters`
 const megabytes = whole(0, MAX_MB, `MB from 0 to ${MAX_MB}`)
-const UNTIL_PROXY = 'connections are made directly'
 
-const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> = {
+const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults>> = {
   storage_path: works(
     path,
     { type: 'path', default: 'required' },
@@ -158,6 +161,29 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
     { type: 'list of rules' },
     'other limits at certain times, `[{"days": "mon-fri", "from": "08:00", "to": "18:00", "upload": 200}]`, by the local clock; see [limits.md](limits.md)',
   ),
+  proxy_type: works(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'proxy that other devices and relays are reached through: `"socks4"`, `"socks5"` or `"http_connect"`; any other text: none. See [proxies.md](proxies.md)',
+  ),
+  proxy_addr: works(anyText.optional(), { type: 'text', default: 'none' }, 'its name or address'),
+  proxy_port: works(
+    whole(0, 65_535, 'a port from 1 to 65535').optional(),
+    { type: 'whole number', default: 'none' },
+    'its port',
+  ),
+  proxy_auth: works(flag.default(false), { type: 'flag' }, 'it asks for a name and password'),
+  proxy_username: works(anyText.optional(), { type: 'text', default: 'none' }, 'the name'),
+  proxy_password: works(
+    anyText.optional(),
+    { type: 'text', default: 'none' },
+    'the password; it is never printed or logged',
+  ),
+  proxy_allow_direct: works(
+    flag.default(false),
+    { type: 'flag' },
+    'with a proxy: use the DHT and hole punching all the same, though they go past it and show the address of this machine',
+  ),
   disk_low_priority: works(
     flag.default(true),
     { type: 'flag' },
@@ -197,48 +223,6 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults | 'proxy_password'>> 
 }
 
 const NOT_YET = {
-  proxy_type: notYet(
-    anyText.optional(),
-    { type: 'text', default: 'none' },
-    'proxy for outgoing connections: `"socks4"`, `"socks5"` or `"http_connect"`; any other text: none',
-    UNTIL_PROXY,
-    (value) => PROXIES.has(value ?? ''),
-  ),
-  proxy_addr: notYet(
-    anyText.optional(),
-    { type: 'text', default: 'none' },
-    'its address',
-    UNTIL_PROXY,
-    never,
-  ),
-  proxy_port: notYet(
-    whole(0, 65_535, 'a port from 1 to 65535').optional(),
-    { type: 'whole number', default: 'none' },
-    'its port',
-    UNTIL_PROXY,
-    never,
-  ),
-  proxy_auth: notYet(
-    flag.default(false),
-    { type: 'flag' },
-    'it asks for a name and password',
-    UNTIL_PROXY,
-    never,
-  ),
-  proxy_username: notYet(
-    anyText.optional(),
-    { type: 'text', default: 'none' },
-    'the name',
-    UNTIL_PROXY,
-    never,
-  ),
-  proxy_password: notYet(
-    anyText.optional(),
-    { type: 'text', default: 'none' },
-    'the password',
-    UNTIL_PROXY,
-    never,
-  ),
   directory_root: notYet(
     path.default('/'),
     { type: 'path' },

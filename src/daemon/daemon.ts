@@ -5,6 +5,7 @@ import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Config } from '../config/config.js'
+import { isHidden, type ProxyConfig } from '../config/proxy.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
 import type { Page } from '../control/handler.js'
@@ -18,6 +19,7 @@ import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { GivenGateway } from '../nat/mapper.js'
 import type { Log } from '../ports/log.js'
+import { proxyDial, showProxy } from '../swarm/proxy-dial.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
@@ -340,7 +342,10 @@ class Daemon implements RunningDaemon {
   }
 
   #makeSwarm(door: InviteHost): Swarm {
-    const { deviceName, listeningPort, listenHost, interfaces, bootstrap, dhtNode, relays } = this.#config
+    const { deviceName, listeningPort, listenHost, interfaces, relays, proxy } = this.#config
+    // Both show where this machine is to whoever is asked, and no proxy of ours carries UDP.
+    const { bootstrap, dhtNode } = isHidden(proxy) ? { bootstrap: [], dhtNode: false } : this.#config
+    if (proxy !== undefined) this.#tellProxy(proxy)
     const { beaconPort } = this.#options
     const swarm = new Swarm({
       device: this.#identity.device,
@@ -354,11 +359,20 @@ class Daemon implements RunningDaemon {
       bootstrap,
       dhtNode,
       relays,
+      ...(proxy === undefined ? {} : { dial: proxyDial(proxy, this.#log) }),
       door,
       log: this.#log,
     })
     swarm.on('clone', ({ instance, address }) => this.#onClone(swarm, instance, address))
     return swarm
+  }
+
+  #tellProxy(proxy: ProxyConfig): void {
+    const via = `other devices are reached through the ${showProxy(proxy)}`
+    const beside = isHidden(proxy)
+      ? 'the DHT and hole punching are off, as they would go past it (proxy_allow_direct)'
+      : 'the DHT and hole punching, where they are on, go past it and show the address of this machine'
+    this.#log.info({}, `${via}, and directly on the local network where they announce themselves; ${beside}`)
   }
 
   /** F4: two processes with one identity. The one with the lesser instance becomes another device. */

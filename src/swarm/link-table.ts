@@ -7,7 +7,7 @@
 //   T3  When the selected connection ends, the chooser takes the best of those that wait.
 import type { DeviceId } from '../core/ids.js'
 import { isChooser, isDoubtful, type LinkFacts, replaces, SILENT_MS, wayRank } from './dedupe.js'
-import type { Endpoint } from './endpoint.js'
+import { type Endpoint, scopeOf } from './endpoint.js'
 import type { Link } from './link.js'
 
 /** Connections to one device that wait for the chooser: one per way to reach it is plenty. */
@@ -135,6 +135,8 @@ export class LinkTable {
 export function vouchedEndpoint(link: Link): Endpoint | undefined {
   // A UDX peer sits behind a NAT hole of ours alone, a relayed one behind a relay; one with the port 0 is not here to stay.
   if (link.transport !== 'tcp' || link.hello.port === 0) return undefined
+  // Only the proxy knows what the name stands for.
+  if (scopeOf(link.remote.host) === undefined) return undefined
   if (link.role === 'initiator') return link.remote
   return { host: link.remote.host, port: link.hello.port }
 }

@@ -17,6 +17,7 @@ import { Dialer } from './dialer.js'
 import { type Endpoint, endpointOf } from './endpoint.js'
 import { Finders, type MakeDht, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
+import { HeardDial } from './heard-dial.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { NetworkWatch } from './network-watch.js'
@@ -55,7 +56,7 @@ export interface SwarmOptions {
   readonly isPassing?: boolean
   /** Takes connections that begin otherwise than with the proof for a share; without it they are closed. */
   readonly door?: GuestDoor
-  /** How TCP peers are reached; default dialTcp. */
+  /** How TCP peers are reached, but for those heard on the local network, who are dialled directly; default dialTcp. */
   readonly dial?: DialTcp
   readonly log: Log
   readonly timings?: Partial<LinkTimings>
@@ -92,6 +93,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #book: AddressBook
   readonly #devices: Devices
   readonly #dialer: Dialer
+  readonly #dial: HeardDial
   readonly #finders: Finders
   readonly #network: NetworkWatch
   #state: State = 'new'
@@ -122,10 +124,11 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onClone: ({ instance, address }) => this.emit('clone', { instance, address }),
       log: options.log,
     })
+    this.#dial = new HeardDial(dialTcp, options.dial ?? dialTcp)
     this.#dialer = new Dialer({
       book: this.#book,
       view: this.#devices.view,
-      dial: options.dial ?? dialTcp,
+      dial: this.#dial.dial,
       timeoutMs: this.#timings.proofTimeoutMs,
       now,
       onSocket: (socket, target, done) => this.#onDialled(socket, target, done),
@@ -369,6 +372,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   #onBeacon(id: string, endpoint: Endpoint): void {
     const share = [...this.#shares.keys()].find((each) => each === id)
     if (share === undefined) return
+    this.#dial.heard(endpoint)
     this.#book.hear(share, endpoint, now())
     this.#dialer.wake()
   }

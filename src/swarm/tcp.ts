@@ -101,8 +101,18 @@ function connectTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Sock
   })
 }
 
-/** The other end of a socket. */
+/** Whom sockets that end at a proxy lead to. */
+const BEHIND = new WeakMap<Socket, Endpoint>()
+
+/** Tells that a socket, though it ends elsewhere, leads to that endpoint. */
+export function actAs(socket: Socket, endpoint: Endpoint): void {
+  BEHIND.set(socket, endpoint)
+}
+
+/** The other end of a socket; behind a proxy, the host that was asked for, which may be a name. */
 export function remoteOf(socket: Socket): Endpoint {
+  const behind = BEHIND.get(socket)
+  if (behind !== undefined) return behind
   return { host: socket.remoteAddress ?? '0.0.0.0', port: socket.remotePort ?? 0 }
 }
 

@@ -59,6 +59,7 @@ describe('parseConfig', () => {
       peerExpirationDays: 0,
       downloadLimit: 0,
       uploadLimit: 0,
+      limits: [],
       rateLimitLocalPeers: false,
       folderDefaults: {},
       shares: [
@@ -69,6 +70,7 @@ describe('parseConfig', () => {
           searchLan: true,
           useDht: false,
           useSyncTrash: true,
+          ...{ downloadLimit: 0, uploadLimit: 0, limits: [] },
           overwriteChanges: false,
           followsReleases: false,
           isOffsite: false,
@@ -306,13 +308,13 @@ describe('parseConfig', () => {
 
   it('warns of unknown keys and of what has no effect, never showing a secret', () => {
     const text = `{"storage_path": "/s", "Storage_path": "/t",\n "${W}": 1, "__proto__": {},
- "shared_folders": [{"secret": "${R}", "dir": "/a", "use_dht": true, "download_limit": 3}]}`
+ "shared_folders": [{"secret": "${R}", "dir": "/a", "use_dht": true, "download_limits": 3}]}`
     assert.deepEqual(warningsOf(text), [
       '1:24: Storage_path: is not a key of this place and has no effect',
       '2:2: shoalw1[secret]: is not a key of this place and has no effect',
       '2:75: __proto__: is not a key of this place and has no effect',
       '3:177: shared_folders[0].use_dht: without "bootstrap" asks the public DHT, whose nodes see device keys, topics and addresses',
-      '3:183: shared_folders[0].download_limit: is not a key of this place and has no effect',
+      '3:183: shared_folders[0].download_limits: is not a key of this place and has no effect',
     ])
   })
 

@@ -168,9 +168,6 @@ describe('folder_defaults', () => {
 describe('fates', () => {
   it('what cannot be done yet is a warning only where it is asked for', () => {
     const asks = {
-      proxy_type: 'socks5',
-      proxy_addr: '192.0.2.1',
-      proxy_port: 1080,
       directory_root: '/srv',
       directory_root_policy: 'belowroot',
       disk_min_free_space_gb: 1,
@@ -181,7 +178,7 @@ describe('fates', () => {
       warnings.map(({ key }) => key),
       [
         'shared_folders[0].selective_sync',
-        ...Object.keys(asks).filter((key) => !['proxy_addr', 'proxy_port'].includes(key)),
+        ...Object.keys(asks),
       ],
     )
     for (const { message } of warnings)

@@ -44,3 +44,37 @@ test('X4: peers on the local network are exempt unless the configuration says ot
   limits.configure({ ...CONFIGURED, rateLimitLocalPeers: true })
   assert.ok(peers.every((peer) => !limits.isExempt(peer)))
 })
+
+test('X4: the schedule holds beside what is configured, and until when is told', () => {
+  // Monday, 2 January 2023, by the clock on this wall.
+  let nowMs = new Date(2023, 0, 2, 7, 0).getTime()
+  const work = { days: [1, 2, 3, 4, 5], fromMinute: 480, toMinute: 1080, upload: 200 }
+  const limits = new RateLimits({ ...CONFIGURED, uploadLimit: 900, limits: [work] }, () => nowMs)
+  const share = limits.share({ downloadLimit: 70, uploadLimit: 0, limits: [{ ...work, upload: 30 }] })
+  const at = (hour: number): number => new Date(2023, 0, 2, hour, 0).getTime()
+  assert.deepEqual(ratesOf(limits), [1000, 900])
+  assert.deepEqual(limits.held.upload, { rate: 900, by: 'configuration', untilMs: at(8) })
+  assert.deepEqual(limits.held.download, { rate: 1000, by: 'configuration', untilMs: undefined })
+  nowMs = at(9)
+  limits.apply()
+  assert.deepEqual(ratesOf(limits), [1000, 200])
+  assert.deepEqual(limits.held.upload, { rate: 200, by: 'schedule', untilMs: at(18) })
+  assert.deepEqual([share.download.bytesPerSecond, share.upload.bytesPerSecond], [70, 30])
+  limits.set({ upload: 5 })
+  limits.set({ upload: 6 }, share)
+  assert.deepEqual(limits.held.upload, { rate: 5, by: 'set', untilMs: undefined })
+  assert.deepEqual([limits.upload.bytesPerSecond, share.upload.bytesPerSecond], [5, 5])
+  limits.reset(share)
+  limits.reset()
+  assert.deepEqual([limits.upload.bytesPerSecond, share.upload.bytesPerSecond], [200, 30])
+  limits.set({ upload: 5 })
+  limits.configure({ ...CONFIGURED, uploadLimit: 900, limits: [{ ...work, upload: 300 }] })
+  assert.deepEqual(ratesOf(limits), [1000, 300], 'a schedule that changed takes over')
+  limits.close()
+})
+
+test('X4: what comes through a relay is never near, wherever the relay stands', () => {
+  const limits = new RateLimits(CONFIGURED)
+  assert.ok(limits.isExempt({ address: '10.0.0.1:4444', transport: 'tcp' }))
+  assert.ok(!limits.isExempt({ address: '10.0.0.1:4444', transport: 'relayed' }))
+})

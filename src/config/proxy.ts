@@ -1,0 +1,56 @@
+// The proxy of a configuration: the six keys of BitTorrent Sync, and one of Shoal's own that says whether what no proxy can
+// carry may go beside it.
+import type { PositionedJson, Problem } from './json.js'
+import type { ConfigShape } from './root-keys.js'
+
+export type ProxyType = 'socks4' | 'socks5' | 'http_connect'
+
+export interface ProxyConfig {
+  readonly type: ProxyType
+  readonly host: string
+  readonly port: number
+  readonly username?: string
+  readonly password?: string
+  /** Whether the DHT, hole punching and the router's port mapping are used all the same, which show this machine's address. */
+  readonly allowsDirect: boolean
+}
+
+const TYPES: ReadonlySet<string> = new Set<ProxyType>(['socks4', 'socks5', 'http_connect'])
+/** SOCKS has one byte for the length of each (RFC 1929). */
+const MAX_LOGIN_BYTES = 255
+
+/** Undefined where none is asked for; what is missing or cannot be is added to `problems`, never with its text. */
+export function proxyOf(shape: ConfigShape, json: PositionedJson, problems: Problem[]): ProxyConfig | undefined {
+  const type = shape.proxy_type?.toLowerCase() ?? ''
+  if (!TYPES.has(type)) return undefined
+  const { proxy_addr: host = '', proxy_port: port = 0, proxy_auth: hasLogin } = shape
+  const fault = (key: string, message: string): void => {
+    problems.push({ position: json.positionOf([key]), key, message })
+  }
+  if (!/^[^\s/@]{1,253}$/.test(host))
+    fault('proxy_addr', 'is missing or no host, expected the name or address of the proxy, without a port')
+  if (port === 0) fault('proxy_port', 'is missing, expected the port of the proxy, from 1 to 65535')
+  if (hasLogin) {
+    const { proxy_username: username = '', proxy_password: password = '' } = shape
+    if (!isLogin(username))
+      fault('proxy_username', 'is missing or too long, expected a name, as "proxy_auth" says there is one')
+    if (password !== '' && !isLogin(password))
+      fault('proxy_password', `is too long, expected at most ${MAX_LOGIN_BYTES} bytes without control characters`)
+  }
+  return {
+    type: type as ProxyType,
+    host: host.replace(/^\[(.*)\]$/, '$1'),
+    port,
+    ...(hasLogin && { username: shape.proxy_username ?? '', password: shape.proxy_password ?? '' }),
+    allowsDirect: shape.proxy_allow_direct,
+  }
+}
+
+/** Whether nothing may be done that shows where this machine is: there is a proxy, and nobody said otherwise. */
+export function isHidden(proxy: ProxyConfig | undefined): boolean {
+  return proxy !== undefined && !proxy.allowsDirect
+}
+
+function isLogin(text: string): boolean {
+  return text !== '' && Buffer.byteLength(text) <= MAX_LOGIN_BYTES && !/\p{Cc}/u.test(text)
+}
