@@ -2,7 +2,7 @@
 // one that has the file is up and at rest when the other one starts.
 import { randomFillSync } from 'node:crypto'
 import path from 'node:path'
-import { writeSecretOf } from '../../src/core/secret.js'
+import { type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { scopeOf } from '../../src/swarm/endpoint.js'
 import type { Host } from './lab.js'
 import { eventually, LabNode, type NodeOptions } from './node.js'
@@ -13,6 +13,8 @@ export type Way = 'TCP, same network' | 'TCP' | 'UDX' | 'relayed'
 export interface Meeting {
   readonly has: Host
   readonly wants: Host
+  /** Of the share; default: a new one. */
+  readonly secret?: Secret
   readonly hasConfig?: Pick<NodeOptions, 'config' | 'share'>
   readonly wantsConfig?: Pick<NodeOptions, 'config' | 'share'>
   /** Bytes of the file. */
@@ -46,7 +48,7 @@ const SCRAMBLE_S = 120
 
 /** @throws Error if they do not meet as expected */
 export async function meet(context: Context, meeting: Meeting): Promise<Met> {
-  const secret = writeSecretOf(Buffer.from(crypto.getRandomValues(new Uint8Array(32))))
+  const { secret = writeSecretOf(Buffer.from(crypto.getRandomValues(new Uint8Array(32)))) } = meeting
   const make = (host: Host, options: Pick<NodeOptions, 'config' | 'share'> = {}): LabNode =>
     new LabNode({ host, secret, home: path.join(context.folder, host.name), ...options })
   const has = make(meeting.has, meeting.hasConfig)

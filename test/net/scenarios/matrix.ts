@@ -128,5 +128,7 @@ function line(...ways: readonly Way[]): Pick<Meeting, 'bytes' | 'limitBitsPerSec
 
 /** Every pair of kinds in which a hole can be punched, once. */
 function natPairs(): [NatKind, NatKind][] {
-  return NAT_KINDS.flatMap((left, i) => NAT_KINDS.slice(i).map((right): [NatKind, NatKind] => [left, right]))
+  return NAT_KINDS.flatMap((left, i) =>
+    NAT_KINDS.slice(i).map((right): [NatKind, NatKind] => [left, right]),
+  ).filter(([left, right]) => left !== 'symmetric' || right !== 'symmetric')
 }
