@@ -20,10 +20,10 @@ const MAX_MS: Readonly<Record<Standing, number>> = {
 }
 /** The same while a worse way to the device works: a better one is worth looking for, not worth much noise. */
 const CALM_MAX_MS = 300_000
-/** Dials until an address is forgotten; about an hour for learnt ones. */
+/** Dials until an address is forgotten: an hour or so for learnt ones, a day for where we met somebody. */
 const TRIES: Readonly<Record<Standing, number>> = {
   known: Number.POSITIVE_INFINITY,
-  met: 60,
+  met: 2_000,
   learnt: 20,
   beacon: 6,
 }

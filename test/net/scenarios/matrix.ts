@@ -112,7 +112,7 @@ async function home(lab: Lab, name: string, host: Host, nat: NatKind, number: nu
 }
 
 /** DHT nodes in the internet, and the configuration that uses them. */
-async function useDht(lab: Lab): Promise<NonNullable<Meeting['hasConfig']>> {
+export async function useDht(lab: Lab): Promise<NonNullable<Meeting['hasConfig']>> {
   const nodes = ['dht1', 'dht2', 'dht3'].map((name) => lab.host(name))
   for (const node of nodes) await lab.publish(node)
   return { config: { bootstrap: await startDht(nodes) }, share: { use_dht: true } }
