@@ -52,8 +52,11 @@ const STAGGER_MS = 250
 const MAX_PER_DEVICE = 4
 /** Not configured addresses kept in all. */
 const MAX_TOLD = 1000
-/** Addresses of our own device id worth dialling to find a second copy of ourselves (F4). */
-const MAX_OWN = 16
+/**
+ * The same of one device: a laptop has been in many places. Also of our own, which are dialled to find a second copy of
+ * ourselves (F4).
+ */
+const MAX_TOLD_OF_ONE = 16
 /** Our own address answers as ourselves; it may belong to somebody else after a while. */
 const SELF_WAIT_MS = 600_000
 /** Head start of the lower device id (B5): more than a dial takes on most networks. */
@@ -119,9 +122,8 @@ export class AddressBook {
       existing.wants.set(share, 'learnt')
       return true
     }
-    if (seen.device === this.#own && this.#count((address) => address.device === this.#own) >= MAX_OWN)
-      return false
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD_OF_ONE, (address) => address.device === seen.device)) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     const address = this.#upsert(seen, nowMs + this.#headStart(seen.device))
     address.device = seen.device
     address.wants.set(share, 'learnt')
@@ -138,7 +140,7 @@ export class AddressBook {
       if (existing.failures > 0 && existing.dueAtMs > soonMs + HEARD_SOON_MS) existing.dueAtMs = soonMs
       return false
     }
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     this.#upsert(endpoint, nowMs).wants.set(share, 'beacon')
     return true
   }
@@ -332,26 +334,20 @@ export class AddressBook {
     return this.#own < device ? 0 : HEAD_START_MS
   }
 
-  /** Room for one more address that is not configured; the one that failed most makes way. */
-  #makeRoom(): boolean {
+  /** Room for one more address that is not configured, among those that match; the one that failed most makes way. */
+  #makeRoom(max: number, matches: (address: Address) => boolean = () => true): boolean {
     let told = 0
     let worst: Address | undefined
     for (const address of this.#addresses.values()) {
-      if (standingOf(address) === 'known') continue
+      if (standingOf(address) === 'known' || !matches(address)) continue
       told++
       if (address.diallingMs !== undefined || address.failures === 0) continue
       if (worst === undefined || address.failures > worst.failures) worst = address
     }
-    if (told < MAX_TOLD) return true
+    if (told < max) return true
     if (worst === undefined) return false
     this.#addresses.delete(worst.key)
     return true
-  }
-
-  #count(matches: (address: Address) => boolean): number {
-    let count = 0
-    for (const address of this.#addresses.values()) if (matches(address)) count++
-    return count
   }
 
   #dropUnwanted(address: Address): void {

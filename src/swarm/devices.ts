@@ -61,8 +61,7 @@ export class Devices {
 
   readonly view: DeviceView = {
     // Over a worse way alone, one by TCP is still looked for (X5).
-    isConnected: (device) =>
-      this.#table.has(device) && (this.#table.selected(device)?.transport ?? 'tcp') === 'tcp',
+    isConnected: (device) => this.#table.best(device)?.transport === 'tcp',
     isReached: (device) => this.#table.has(device),
     isBanned: (device) => this.#bans.has(device),
   }

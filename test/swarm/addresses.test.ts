@@ -317,3 +317,15 @@ test('B7: devices lost together come back together, spread over time', () => {
     { numRuns: 15 },
   )
 })
+
+test('F7: a device has so many addresses and no more; one that fails makes way for where it is now', () => {
+  const book = new AddressBook(OWN, () => 1)
+  for (let i = 1; i <= 40; i++) book.learn(ONE, { device: HIGHER, host: `10.0.0.${i}`, port: 1 }, 0)
+  assert.equal(book.size, 16)
+  const now = { device: HIGHER, host: '192.168.1.1', port: 1 }
+  assert.equal(book.learn(ONE, now, 0), false)
+  book.failed(book.take(view(), 0)!.key, 0)
+  assert.equal(book.learn(ONE, now, 0), true)
+  assert.equal(book.size, 16)
+  assert.ok(book.known(ONE).some(({ host }) => host === now.host))
+})
