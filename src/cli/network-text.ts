@@ -18,8 +18,6 @@ export function formatNetwork(network: NetworkReport): string {
   if (seen !== undefined)
     parts.push(`${formatCount(seen.devices, 'member')} ${seen.devices === 1 ? 'sees' : 'see'} ${seen.host}`)
   if (dht.use === 'public') parts.push('the public DHT is asked')
-  for (const { address: relay, problem } of network.relays)
-    if (problem !== null) parts.push(`relay ${relay}: ${problem}`)
   return `network: ${printable(parts.filter((part) => part !== '').join('; '))}`
 }
 

@@ -1,6 +1,6 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
-import type { BlindReport, MemberReport, ShareReport, StatusReport } from '../control/schema.js'
+import type { BlindReport, MemberReport, RelayReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
 import { formatNetwork } from './network-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
@@ -10,11 +10,17 @@ const MAX_PROBLEMS = 20
 
 /** The whole report, each line with its line end. */
 export function formatStatus(report: StatusReport): string {
-  const { name, device, version, pid, network } = report
-  const process = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
-  const head = network === undefined ? process : `${process}${formatNetwork(network)}\n`
+  const { name, device, version, pid, network, relays = [] } = report
+  const first = `${printable(name)} (${device.slice(0, 16)}), shoal ${version}, process ${pid}\n`
+  const reach = network === undefined ? '' : `${formatNetwork(network)}\n`
+  const head = first + reach + relays.map(formatRelay).join('')
   if (report.shares.length === 0) return `${head}no shared folders\n`
   return head + report.shares.map((share) => `\n${formatShare(share)}`).join('')
+}
+
+function formatRelay({ address, connected, problem }: RelayReport): string {
+  const state = connected ? 'connected' : 'not connected'
+  return `relay ${printable(address)}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
 }
 
 /** What is said of a member in one word or two. */

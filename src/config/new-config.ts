@@ -46,7 +46,7 @@ export function newConfigText(config: NewConfig): string {
   const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`
   const dht =
     bootstrap.length === 0
-      ? '  // Nodes of a private DHT (shoal dht), for members whose addresses change; then "use_dht": true below.\n  // "bootstrap": ["host:port"],'
+      ? '  // Nodes of a DHT of your own (shoal dht), for members whose addresses change; then "use_dht": true below. Without\n  // any, "use_dht" asks the public one.\n  // "bootstrap": ["host:port"],'
       : `  // Nodes of a private DHT (shoal dht), for members whose addresses change.\n  "bootstrap": ${list(bootstrap)},`
   // A blind node has no files, and so no archive of them: what it keeps of the past is in its vault.
   const past =

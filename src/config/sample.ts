@@ -16,6 +16,7 @@ const VALUES: Readonly<Record<string, string>> = {
   pid_file: '"/run/shoal/NAME.pid"',
   max_file_size_for_versioning: '1000',
   interfaces: '["eth0"]',
+  bootstrap: '["192.0.2.10:49737", "192.0.2.20:49737", "192.0.2.30:49737"]',
   owners: '"name"',
   owner_map: '{ "alice": "www-data" }',
   acls: 'true',

@@ -13,8 +13,6 @@ export interface NetworkReport {
   /** As whom connected members see this device, most first. */
   readonly seenAs: readonly { readonly host: string; readonly devices: number }[]
   readonly dht: DhtReport
-  /** Those of `relays`, in that order. */
-  readonly relays: readonly RelayReport[]
 }
 
 /** The port that a router opens (`use_upnp`). */
@@ -28,14 +26,6 @@ export interface MappingReport {
   readonly externalPort: number | null
   /** Why not; null unless 'failed'. */
   readonly reason: string | null
-}
-
-export interface RelayReport {
-  /** "host:port" as configured. */
-  readonly address: string
-  readonly connected: boolean
-  /** Why not, or which shares it does not serve; null: nothing is wrong. */
-  readonly problem: string | null
 }
 
 export interface DhtReport {
@@ -70,7 +60,4 @@ export const networkReport: z.ZodType<NetworkReport> = z.looseObject({
     port: count.nullable(),
     nat: z.enum(['unknown', 'open', 'consistent', 'symmetric']),
   }),
-  relays: z
-    .array(z.looseObject({ address: z.string(), connected: z.boolean(), problem: z.string().nullable() }))
-    .default([]),
 })

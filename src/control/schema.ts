@@ -21,8 +21,20 @@ export interface StatusReport {
   readonly pid: number
   /** How it can be reached; a daemon of an earlier version does not tell, and one that is just starting over neither. */
   readonly network?: NetworkReport | undefined
+  /** Of the configuration (`relays`), in its order; absent where it names none, and of a daemon of an earlier version. */
+  readonly relays?: readonly RelayReport[] | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
+}
+
+/** How it stands with a relay. */
+export interface RelayReport {
+  /** "host:port" as in the configuration. */
+  readonly address: string
+  /** Whether devices can find this one there. */
+  readonly connected: boolean
+  /** Why not, or how many shares it does not serve; null: nothing is wrong. */
+  readonly problem: string | null
 }
 
 /** 'paused': speaks with nobody until resumed, but goes on looking at its disk. */
@@ -292,6 +304,9 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   version: z.string(),
   pid: z.number(),
   network: networkReport.optional(),
+  relays: z
+    .array(z.looseObject({ address: z.string(), connected: z.boolean(), problem: z.string().nullable() }))
+    .optional(),
   shares: z.array(share),
 })
 

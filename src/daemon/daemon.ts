@@ -132,6 +132,7 @@ class Daemon implements RunningDaemon {
       rates: this.#rates,
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
+      relays: () => this.#parts?.swarm.relays ?? [],
       port: () => this.port,
       network: () => this.#parts?.reach.report(),
       started: () => this.#restarted(),

@@ -11,7 +11,7 @@ import type { Swarm } from '../swarm/swarm.js'
 
 export interface ReachOptions {
   readonly config: Pick<Config, 'listenHost' | 'useUpnp' | 'externalPort'>
-  readonly swarm: Pick<Swarm, 'ownWays' | 'dht' | 'relays'>
+  readonly swarm: Pick<Swarm, 'ownWays' | 'dht'>
   /** That the swarm listens on. */
   readonly port: number
   /** A router for tests. */
@@ -76,9 +76,6 @@ export class Reach {
         port: dht?.port ?? null,
         nat: dht?.nat ?? 'unknown',
       },
-      relays: swarm.relays.map(({ address, isConnected, problem }) => {
-        return { address, connected: isConnected, problem: problem ?? null }
-      }),
     }
   }
 

@@ -4,7 +4,8 @@ import { isIPv4 } from 'node:net'
 import type { LoadedConfig } from '../config/secrets.js'
 import { controlClient } from '../control/client.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
-import type { NetworkReport, RelayReport } from '../control/schema-network.js'
+import type { RelayReport } from '../control/schema.js'
+import type { NetworkReport } from '../control/schema-network.js'
 import { parseEndpoint, plainHost, scopeOf } from '../swarm/endpoint.js'
 import { checkDaemon, type DaemonFacts } from './checks/daemon.js'
 import { checkHosts, checkPort } from './checks/network.js'
@@ -49,7 +50,7 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
   const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
   const dht = mayAsk ? await tryDht(bootstrap, host) : network?.dht
   onStep('relays and known hosts')
-  const relays = network?.relays ?? (await tryRelays(config.relays))
+  const relays = report?.relays ?? (await tryRelays(config.relays))
   const hasPublic = addresses.some((address) => scopeOf(address) === 'public') && isOpen(listenHost)
   return [
     ...checkListening({ port, host: listenHost, addresses }),

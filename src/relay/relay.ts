@@ -109,6 +109,10 @@ export class Relay {
     for (const pair of this.#pairs.keys()) pair.stop()
     for (const socket of this.#sockets) endSoon(socket)
     await closed
+    for (const caller of [...this.#guests.keys()]) {
+      this.#release(caller)
+      this.#desk.depart(caller)
+    }
   }
 
   async #listen(): Promise<void> {

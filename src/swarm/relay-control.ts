@@ -188,7 +188,7 @@ export class RelayControl {
 
   #onAccepted(share: ShareId): void {
     this.#refused.delete(share)
-    this.#o.log.debug({ relay: this.address, share }, 'found by a relay')
+    this.#o.log.debug({ relay: this.address, share: share.slice(0, 8) }, 'found by a relay')
   }
 
   #onRefused(share: ShareId, why: string): void {
@@ -196,7 +196,10 @@ export class RelayControl {
     this.#refused.set(share, why)
     this.#o.onLost(share)
     if (!isNews) return
-    this.#o.log.warn({ relay: this.address, share, reason: why }, 'a relay does not serve a share')
+    this.#o.log.warn(
+      { relay: this.address, share: share.slice(0, 8), reason: why },
+      'a relay does not serve a share',
+    )
     clearTimeout(this.#again)
     this.#again = setTimeout(
       () => {

@@ -108,7 +108,10 @@ export class RelayFinder {
       onLost: (share) => this.#roster.lostRelay(control.address, share),
       onTicket: (share, tag, role, ticket) => this.#onTicket(endpoint, share, tag, role, ticket),
       onNotCalled: (share, tag, why) => {
-        log.debug({ relay: control.address, share, reason: why }, 'a relay did not connect us')
+        log.debug(
+          { relay: control.address, share: share.slice(0, 8), reason: why },
+          'a relay did not connect us',
+        )
         if (this.#answered(share, tag)) this.#settle(share, tag)
       },
     })
@@ -175,7 +178,7 @@ export class RelayFinder {
     if (!isInitiator && this.#joins >= MAX_CALLS) return
     if (!isInitiator) this.#joins++
     this.#join(endpoint, share, isInitiator, ticket, settle).catch((thrown: unknown) => {
-      this.#o.log.debug({ share, reason: String(thrown) }, 'no connection through a relay')
+      this.#o.log.debug({ share: share.slice(0, 8), reason: String(thrown) }, 'no connection through a relay')
       settle()
     })
   }

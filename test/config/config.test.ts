@@ -46,8 +46,11 @@ describe('parseConfig', () => {
       deviceName: hostname(),
       listeningPort: 0,
       storagePath: '/var/s',
-      bootstrap: [],
+      bootstrap: 'public',
       dhtNode: false,
+      useUpnp: false,
+      externalPort: 0,
+      relays: [],
       rescanIntervalMs: 600_000,
       trashTtlDays: 30,
       maxTimeDiffMs: 600_000,
@@ -110,15 +113,12 @@ describe('parseConfig', () => {
       [false, false, true, true, true],
     )
     assert.equal(share.knownHosts.length, 3)
-    const notYet = 'is not honoured yet by this version and has no effect'
     assert.deepEqual(
       warnings.map(
         ({ isNote, text }) => `${isNote ? 'note' : 'warning'} ${text.replace('/etc/sync/a.conf:', '')}`,
       ),
       [
         'note 6:3: check_for_updates: has nothing left to do: Shoal never looks for updates; the package manager does',
-        `warning 6:30: use_upnp: ${notYet}: open the port on the router by hand`,
-        `warning 11:5: shared_folders[0].use_relay_server: ${notYet}: there is no relay; one of two devices must be able to reach the other`,
         'note 11:31: shared_folders[0].use_tracker: has nothing left to do: there is no tracker; devices find each other by known_hosts, search_lan and use_dht',
         'note 12:89: shared_folders[0].overwrite_changes: has no effect with a write secret: changes made here are sent',
       ],
@@ -310,7 +310,7 @@ describe('parseConfig', () => {
       '1:24: Storage_path: is not a key of this place and has no effect',
       '2:2: shoalw1[secret]: is not a key of this place and has no effect',
       '2:75: __proto__: is not a key of this place and has no effect',
-      '3:177: shared_folders[0].use_dht: has no effect without "bootstrap": this version uses no public DHT',
+      '3:177: shared_folders[0].use_dht: without "bootstrap" asks the public DHT, whose nodes see device keys, topics and addresses',
       '3:183: shared_folders[0].download_limit: is not a key of this place and has no effect',
     ])
   })

@@ -44,7 +44,10 @@ describe('newConfigText', () => {
           const { config, warnings } = parseConfig(text, '/etc/shoal/photos.conf')
           assert.deepEqual(warnings, [])
           const [share] = config.shares
-          assert.deepEqual([config.listeningPort, config.bootstrap], [port, bootstrap])
+          assert.deepEqual(
+            [config.listeningPort, config.bootstrap],
+            [port, bootstrap.length === 0 ? 'public' : bootstrap],
+          )
           assert.deepEqual(
             [share?.knownHosts, share?.useDht, share?.searchLan],
             [knownHosts, bootstrap.length > 0, true],

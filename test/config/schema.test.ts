@@ -168,8 +168,6 @@ describe('folder_defaults', () => {
 describe('fates', () => {
   it('what cannot be done yet is a warning only where it is asked for', () => {
     const asks = {
-      use_upnp: 1,
-      external_port: 5,
       proxy_type: 'socks5',
       proxy_addr: '192.0.2.1',
       proxy_port: 1080,
@@ -177,12 +175,11 @@ describe('fates', () => {
       directory_root_policy: 'belowroot',
       disk_min_free_space_gb: 1,
     }
-    const warnings = warningsOf(asks, { use_relay_server: true, selective_sync: 1 })
+    const warnings = warningsOf(asks, { selective_sync: 1 })
     assert.deepEqual(new Set(warnings.map(({ kind }) => kind)), new Set(['not yet']))
     assert.deepEqual(
       warnings.map(({ key }) => key),
       [
-        'shared_folders[0].use_relay_server',
         'shared_folders[0].selective_sync',
         ...Object.keys(asks).filter((key) => !['proxy_addr', 'proxy_port'].includes(key)),
       ],
@@ -190,8 +187,6 @@ describe('fates', () => {
     for (const { message } of warnings)
       assert.match(message, /^is not honoured yet by this version and has no effect: [^`]+$/)
     const asksNothing = {
-      use_upnp: 0,
-      external_port: 0,
       proxy_type: 'none',
       proxy_auth: false,
       webui: {},
@@ -199,7 +194,7 @@ describe('fates', () => {
       directory_root_policy: 'all',
       disk_min_free_space_gb: 0,
     }
-    assert.deepEqual(warningsOf(asksNothing, { use_relay_server: false, selective_sync: false }), [])
+    assert.deepEqual(warningsOf(asksNothing, { selective_sync: false }), [])
   })
 
   it('what has nothing left to do is accepted with one line', () => {

@@ -85,6 +85,7 @@ function backendOf(
     started: async () => undefined,
     invites: () => undefined,
     folders: FOLDERS,
+    relays: () => [],
     port: () => 0,
     network: () => undefined,
     stop: () => undefined,

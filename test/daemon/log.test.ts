@@ -78,6 +78,7 @@ describe('makeLog', () => {
         ...{ feedBlockKey: '[key]', sivKey: '[key]' },
         ...{ pieceKey: '[key]', entryKey: '[key]', stateKey: '[key]', secretKey: '[key]' },
         ...{ peer: { secretKey: '[key]', port: 1 }, read: '[read keys]', write: '[write secret]' },
+        ...{ relay: '[relay keys]' },
         ...{ keys: '[keys of a write secret]', device: '[device keys]' },
       },
     )

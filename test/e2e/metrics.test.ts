@@ -17,7 +17,7 @@ const NOT_HERE = [
   ...['shoal_scrub_last_timestamp_seconds', 'shoal_member_scrub_last_timestamp_seconds'],
   ...['promised', 'short_pieces', 'short_bytes'].map((what) => `shoal_copies_${what}`),
   'shoal_copies_counted_timestamp_seconds',
-  ...['shoal_hook_failed', 'shoal_hook_pending_paths'],
+  ...['shoal_hook_failed', 'shoal_hook_pending_paths', 'shoal_relay_connected'],
   ...['mean', 'p99', 'max'].map((which) => `shoal_event_loop_delay_${which}_seconds`),
 ]
 

@@ -377,9 +377,12 @@ describe('limits (D3)', () => {
 it('whatever comes in whatever order: limits hold, only members of one share are joined, nothing stays behind (D1-D4)', () => {
   const shares = [photos, music]
   const tags = [ann, bob, cyd]
-  const limits = { maxConnections: 6, maxPerAddress: 4, maxWaiting: 3, maxWaitingPerAddress: 2, maxPairs: 2 }
+  const limits = { maxConnections: 9, maxPerAddress: 4, maxWaiting: 3, maxWaitingPerAddress: 2, maxPairs: 2 }
   const act = fc.tuple(
-    fc.constantFrom('arrive', 'present', 'present', 'call', 'meet', 'meet', 'join', 'depart', 'sweep', 'ban', 'leave', 'ping'),
+    fc.constantFrom(
+      ...['come', 'come', 'come', 'meet', 'meet', 'meet', 'arrive', 'present', 'call', 'join'],
+      ...['depart', 'sweep', 'ban', 'leave', 'ping'],
+    ),
     fc.nat(5),
     fc.nat(2),
     fc.nat(1),
@@ -395,7 +398,10 @@ it('whatever comes in whatever order: limits hold, only members of one share are
         const caller = callers[who % Math.max(1, callers.length)]
         const keys = shares[which]!
         if (what === 'arrive') world.arrive(`192.0.2.${tag}`)
-        else if (what === 'sweep') world.sweep(2_000)
+        else if (what === 'come') {
+          const comer = world.arrive(`192.0.2.${who}`)
+          if (typeof comer === 'number') world.present(comer, keys, tags[tag]!)
+        } else if (what === 'sweep') world.sweep(2_000)
         else if (what === 'ban') {
           world.allowed.delete(music.pass.toString('hex'))
           world.note(world.desk.recheck())

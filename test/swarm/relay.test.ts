@@ -8,7 +8,7 @@ import { Relay } from '../../src/relay/relay.js'
 import type { SwarmOptions } from '../../src/swarm/swarm.js'
 import { dialTcp } from '../../src/swarm/tcp.js'
 import { until } from '../support/until.js'
-import { devicesInOrder, next, type Node, peerOf, shareKeys, startable, startNode } from './support.js'
+import { devicesInOrder, type Node, next, peerOf, shareKeys, startable, startNode } from './support.js'
 
 interface Running {
   readonly relay: Relay
@@ -119,7 +119,10 @@ test('a share that forbids relays is not made known to them, nor carried by a co
   const states = next(offered, 'states')
   shares[1]!.share.peers()[0]!.sendStates([Buffer.from('after any offers')])
   await states
-  assert.deepEqual(shares.map(({ secret }) => secret.peers().length), [0, 0])
+  assert.deepEqual(
+    shares.map(({ secret }) => secret.peers().length),
+    [0, 0],
+  )
   // Directly it is carried, on the same devices.
   shares[0]!.secret.setKnownHosts([`127.0.0.1:${second.port}`])
   assert.equal((await peerOf(shares[0]!.secret)).transport, 'tcp')

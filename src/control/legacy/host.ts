@@ -33,4 +33,5 @@ export interface LegacyPreferences {
   readonly versioningMegabytes: number | undefined
   readonly maxTimeDiffSeconds: number
   readonly trashDays: number
+  readonly usesUpnp: boolean
 }

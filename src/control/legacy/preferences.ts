@@ -19,7 +19,6 @@ const FIXED = {
   max_file_size_diff_for_patching: '1000',
   recv_buf_size: '5',
   send_buf_size: '5',
-  use_upnp: 0,
 } as const
 
 export async function preferences(host: LegacyHost): Promise<Readonly<Record<string, string | number>>> {
@@ -37,6 +36,7 @@ export async function preferences(host: LegacyHost): Promise<Readonly<Record<str
     sync_max_time_diff: String(own.maxTimeDiffSeconds),
     sync_trash_ttl: String(own.trashDays),
     upload_limit: Math.ceil(upload / KB),
+    use_upnp: own.usesUpnp ? 1 : 0,
   }
 }
 

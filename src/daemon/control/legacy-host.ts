@@ -45,6 +45,7 @@ function preferencesOf(config: Config<Secret>, port: number): LegacyPreferences 
     versioningMegabytes: maxVersionedBytes === undefined ? undefined : Math.floor(maxVersionedBytes / MB),
     maxTimeDiffSeconds: config.maxTimeDiffMs / 1000,
     trashDays: config.trashTtlDays,
+    usesUpnp: config.useUpnp,
   }
 }
 

@@ -21,6 +21,14 @@ import { blindMemberReports, blindShareReport, passedMemberReports } from './bli
 import { copiesReport } from './copy-calls.js'
 import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
+/** Absent where none is configured. */
+function relaysOf(view: DaemonView): Pick<StatusReport, 'relays'> {
+  const relays = view.relays().map(({ address, isConnected, problem }) => ({
+    ...{ address, connected: isConnected, problem: problem ?? null },
+  }))
+  return relays.length === 0 ? {} : { relays }
+}
+
 export function shareCalls(view: DaemonView): ShareCalls {
   return {
     async status(): Promise<StatusReport> {
@@ -36,6 +44,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         version: PACKAGE_VERSION,
         pid: process.pid,
         ...(network === undefined ? {} : { network }),
+        ...relaysOf(view),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), view.limits(), Date.now()),
           added: added.has(share.dir),

@@ -7,6 +7,7 @@ import { ShoalError } from '../../core/error.js'
 import type { DeviceId } from '../../core/ids.js'
 import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
+import type { RelayStanding } from '../../swarm/relay-control.js'
 import { type AnyShare, isReadable, mustBeReadable } from '../any-share.js'
 import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
@@ -23,6 +24,8 @@ export interface DaemonView {
   readonly invites: () => InviteHost | undefined
   /** Folders that come and go while it runs. */
   readonly folders: Pick<FolderAdmin, 'list' | 'add' | 'change' | 'remove'>
+  /** How it stands with each relay of the configuration. */
+  readonly relays: () => readonly RelayStanding[]
   /** TCP port it listens on. */
   readonly port: () => number
   /** How it can be reached; undefined while there are no shares. */

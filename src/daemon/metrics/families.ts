@@ -95,6 +95,8 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_wrong_pieces_total: counter('Pieces received that were not what their name says', 'share'),
 
+  shoal_relay_connected: gauge('1: this device can be found at the relay of the configuration', 'relay'),
+
   shoal_peers: gauge('Connected members', 'share', 'transport'),
   shoal_peer_received_bytes_total: counter('Content received from a connected member', 'share', 'peer'),
   shoal_peer_sent_bytes_total: counter('Content sent to a connected member', 'share', 'peer'),

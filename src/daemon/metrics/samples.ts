@@ -48,6 +48,9 @@ export function samplesOf({ status, live, meters, process }: Readings): Sample[]
   return [
     sample('shoal_build_info', 1, { version: status.version, node: process.nodeVersion }),
     ...processSamples(process),
+    ...(status.relays ?? []).map(({ address, connected }) =>
+      sample('shoal_relay_connected', connected ? 1 : 0, { relay: address }),
+    ),
     ...status.shares.flatMap((share) => {
       const shareLive = lives.get(share.dir)
       const metersOfIt = meters.get(share.dir)

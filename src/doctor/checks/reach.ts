@@ -1,6 +1,7 @@
 // How a device is reached and why not: what it listens on, what stands before it, and what others see. Pure: facts in,
 // findings out. A router that does not help is no failure: who cannot be reached can still reach others.
-import type { MappingReport, NetworkReport, RelayReport } from '../../control/schema-network.js'
+import type { RelayReport } from '../../control/schema.js'
+import type { MappingReport, NetworkReport } from '../../control/schema-network.js'
 import { formatEndpoint, type Scope, scopeOf } from '../../swarm/endpoint.js'
 import { type Finding, ok, warn } from '../finding.js'
 import { countText } from '../sizes.js'
@@ -129,6 +130,13 @@ function checkMapping({
   }
   switch (mapping?.state) {
     case undefined:
+      return [
+        warn(
+          'mapping',
+          'the router was not asked, and no daemon says what it opened',
+          'start the daemon, and ask again',
+        ),
+      ]
     case 'off':
     case 'asking':
       return [warn('mapping', 'the router has not answered yet', 'ask again in half a minute')]

@@ -66,7 +66,7 @@ export class FakeHost extends FakeBackend implements LegacyHost {
   preferences(): ReturnType<LegacyHost['preferences']> {
     return {
       ...{ deviceName: 'laptop', port: 11589, diskLowPriority: true, rescanSeconds: 600 },
-      ...{ versioningMegabytes: undefined, maxTimeDiffSeconds: 600, trashDays: 30 },
+      ...{ versioningMegabytes: undefined, maxTimeDiffSeconds: 600, trashDays: 30, usesUpnp: false },
     }
   }
 
