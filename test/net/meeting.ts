@@ -27,8 +27,8 @@ export interface Meeting {
   readonly firstByteS?: number
   /** Least rate as a share of the limit. Default 0.25: the machine may be busy. */
   readonly leastRatio?: number
-  /** Done while the file is on its way. */
-  readonly meanwhile?: (nodes: { readonly has: LabNode; readonly wants: LabNode }) => Promise<void>
+  /** It fails if the file is not whole by then. Default 120 s. */
+  readonly wholeS?: number
 }
 
 export interface Met {
@@ -44,7 +44,6 @@ export interface Met {
 const FILE = 'file.bin'
 /** What arrives is counted by pieces, 256 KiB as a rule: a small file has a small one, so that the first byte shows. */
 const FIRST = { name: 'first.txt', content: Buffer.alloc(1000, 'first ') }
-const SCRAMBLE_S = 120
 
 /** @throws Error if they do not meet as expected */
 export async function meet(context: Context, meeting: Meeting): Promise<Met> {
@@ -62,13 +61,12 @@ export async function meet(context: Context, meeting: Meeting): Promise<Met> {
     const startMs = performance.now()
     await wants.start()
     const readyMs = performance.now()
-    const { firstByteS = 30 } = meeting
+    const { firstByteS = 30, wholeS = 120 } = meeting
     const early = await eventually('a first byte', firstByteS * 1000, () => wants.receivedBytes())
     const firstMs = performance.now()
     const [firstPeer] = await wants.peers()
     const firstWay = firstPeer === undefined ? '' : wayOf(firstPeer.transport, firstPeer.address)
-    await meeting.meanwhile?.({ has, wants })
-    await eventually('the whole file', SCRAMBLE_S * 1000, () => wants.read(FILE)?.equals(content))
+    await eventually('the whole file', wholeS * 1000, () => wants.read(FILE)?.equals(content))
     const doneMs = performance.now()
     const peer = (await wants.peers())[0]
     expect(peer !== undefined, 'they are connected when the file is there')

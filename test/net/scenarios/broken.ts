@@ -22,6 +22,7 @@ interface BadLine {
   readonly shape: Shape
   readonly bytes: number
   readonly leastRatio?: number
+  readonly wholeS?: number
   readonly limitBitsPerSecond?: number
   /** Kernel settings of both hosts. */
   readonly settings?: Readonly<Record<string, number>>
@@ -64,7 +65,7 @@ const LINES: readonly BadLine[] = [
   {
     ...{ name: 'broken-mtu', what: 'packets over 1400 bytes vanish, nobody says so', bytes: MiB },
     ...{ shape: { delayMs: 10, rateBitsPerSecond: 20e6, largestBytes: 1400 }, limitBitsPerSecond: 20e6 },
-    leastRatio: 0.01,
+    ...{ leastRatio: 0.01, wholeS: 60 },
   },
 ]
 
@@ -81,7 +82,7 @@ export const broken: readonly Scenario[] = [
       const wantsConfig = { ...dht, share: { ...dht.share, ...knows(has).share } }
       const meeting: Meeting = {
         ...{ has, wants, hasConfig: dht, wantsConfig, bytes: MiB, limitBitsPerSecond: 20e6 },
-        ...{ leastRatio: 0.01, ways: ['UDX'] },
+        ...{ leastRatio: 0.01, ways: ['UDX'], wholeS: 60 },
       }
       const { row } = await meet(context, meeting)
       return [{ network: 'packets over 1400 bytes vanish, DHT too', ...row }]
