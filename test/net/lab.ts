@@ -86,14 +86,18 @@ export class Lab {
     return { bridge, ipv4, ipv6, hosts: [], router: undefined }
   }
 
-  /** Puts a host on a LAN as its interface "lan". @param link from the host to the LAN; default: the kernel's, no limit */
-  async join(host: Host, lan: Lan, link?: LinkShape): Promise<ShapedLink | undefined> {
-    const shaped = await this.#plug(host, lan, link)
+  /**
+   * Puts a host on a LAN.
+   * @param link from the host to the LAN; default: the kernel's, no limit
+   * @param device its interface; another one than "lan" gets addresses, but no routes beyond the LAN
+   */
+  async join(host: Host, lan: Lan, link?: LinkShape, device = 'lan'): Promise<ShapedLink | undefined> {
+    const shaped = await this.#plug(host, lan, link, device)
     const number = FIRST_HOST + lan.hosts.length
     lan.hosts.push(host)
-    if (lan.ipv4 !== undefined) this.#addAddress(host, 'lan', `${lan.ipv4}.${number}`, 24)
-    if (lan.ipv6 !== undefined) this.#addAddress(host, 'lan', `${lan.ipv6}${number}`, 64)
-    this.#routeThrough(lan)
+    if (lan.ipv4 !== undefined) this.#addAddress(host, device, `${lan.ipv4}.${number}`, 24)
+    if (lan.ipv6 !== undefined) this.#addAddress(host, device, `${lan.ipv6}${number}`, 64)
+    if (device === 'lan') this.#routeThrough(lan)
     return shaped
   }
 
@@ -183,15 +187,15 @@ export class Lab {
     return namespace
   }
 
-  async #plug(host: Namespace, lan: Lan, link?: LinkShape): Promise<ShapedLink | undefined> {
+  async #plug(host: Namespace, lan: Lan, link?: LinkShape, device = 'lan'): Promise<ShapedLink | undefined> {
     const port = `p${++this.#ports}`
     let shaped: ShapedLink | undefined
     if (link === undefined) {
       const peer = ['peer', 'name', port, 'netns', lan.bridge.name]
-      command('ip', ['link', 'add', 'lan', 'netns', host.name, 'type', 'veth', ...peer])
-      host.ip('link', 'set', 'lan', 'up')
+      command('ip', ['link', 'add', device, 'netns', host.name, 'type', 'veth', ...peer])
+      host.ip('link', 'set', device, 'up')
       lan.bridge.ip('link', 'set', port, 'up')
-    } else shaped = await this.#link(host, 'lan', lan.bridge, port, link)
+    } else shaped = await this.#link(host, device, lan.bridge, port, link)
     lan.bridge.ip('link', 'set', port, 'master', 'br0')
     return shaped
   }

@@ -2,7 +2,7 @@
 // one that has the file is up and at rest when the other one starts.
 import { randomFillSync } from 'node:crypto'
 import path from 'node:path'
-import { writeSecretOf } from '../../src/core/secret.js'
+import { type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { scopeOf } from '../../src/swarm/endpoint.js'
 import type { Host } from './lab.js'
 import { eventually, LabNode, type NodeOptions } from './node.js'
@@ -13,6 +13,8 @@ export type Way = 'TCP, same network' | 'TCP' | 'UDX' | 'relayed'
 export interface Meeting {
   readonly has: Host
   readonly wants: Host
+  /** Of the share; default: a new one. */
+  readonly secret?: Secret
   readonly hasConfig?: Pick<NodeOptions, 'config' | 'share'>
   readonly wantsConfig?: Pick<NodeOptions, 'config' | 'share'>
   /** Bytes of the file. */
@@ -25,8 +27,8 @@ export interface Meeting {
   readonly firstByteS?: number
   /** Least rate as a share of the limit. Default 0.25: the machine may be busy. */
   readonly leastRatio?: number
-  /** Done while the file is on its way. */
-  readonly meanwhile?: (nodes: { readonly has: LabNode; readonly wants: LabNode }) => Promise<void>
+  /** It fails if the file is not whole by then. Default 120 s. */
+  readonly wholeS?: number
 }
 
 export interface Met {
@@ -42,11 +44,10 @@ export interface Met {
 const FILE = 'file.bin'
 /** What arrives is counted by pieces, 256 KiB as a rule: a small file has a small one, so that the first byte shows. */
 const FIRST = { name: 'first.txt', content: Buffer.alloc(1000, 'first ') }
-const SCRAMBLE_S = 120
 
 /** @throws Error if they do not meet as expected */
 export async function meet(context: Context, meeting: Meeting): Promise<Met> {
-  const secret = writeSecretOf(Buffer.from(crypto.getRandomValues(new Uint8Array(32))))
+  const { secret = writeSecretOf(Buffer.from(crypto.getRandomValues(new Uint8Array(32)))) } = meeting
   const make = (host: Host, options: Pick<NodeOptions, 'config' | 'share'> = {}): LabNode =>
     new LabNode({ host, secret, home: path.join(context.folder, host.name), ...options })
   const has = make(meeting.has, meeting.hasConfig)
@@ -60,13 +61,12 @@ export async function meet(context: Context, meeting: Meeting): Promise<Met> {
     const startMs = performance.now()
     await wants.start()
     const readyMs = performance.now()
-    const { firstByteS = 30 } = meeting
+    const { firstByteS = 30, wholeS = 120 } = meeting
     const early = await eventually('a first byte', firstByteS * 1000, () => wants.receivedBytes())
     const firstMs = performance.now()
     const [firstPeer] = await wants.peers()
     const firstWay = firstPeer === undefined ? '' : wayOf(firstPeer.transport, firstPeer.address)
-    await meeting.meanwhile?.({ has, wants })
-    await eventually('the whole file', SCRAMBLE_S * 1000, () => wants.read(FILE)?.equals(content))
+    await eventually('the whole file', wholeS * 1000, () => wants.read(FILE)?.equals(content))
     const doneMs = performance.now()
     const peer = (await wants.peers())[0]
     expect(peer !== undefined, 'they are connected when the file is there')

@@ -139,6 +139,11 @@ export function spawnShoal(host: Host, args: readonly string[]): ChildProcess {
   return host.spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
+/** Runs a `shoal` command on a host to its end; its output. @throws Error unless it ends with 0 */
+export function runShoal(host: Host, args: readonly string[]): string {
+  return host.run(process.execPath, [MAIN, ...args])
+}
+
 /** Starts DHT nodes on hosts of the internet, each knowing those before; their addresses, for "bootstrap". */
 export async function startDht(hosts: readonly Host[]): Promise<string[]> {
   const addresses: string[] = []

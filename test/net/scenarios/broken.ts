@@ -8,6 +8,7 @@ import { type Meeting, meet, rateText, tellLogs } from '../meeting.js'
 import { eventually, LabNode, type NodeOptions, PORT, pause } from '../node.js'
 import { type Context, expect, type Row, type Scenario } from '../scenario.js'
 import type { ShapedLink } from '../shaper.js'
+import { useDht } from './matrix.js'
 
 const MiB = 2 ** 20
 /** So soon a peer that went silent is seen to be gone. */
@@ -21,6 +22,7 @@ interface BadLine {
   readonly shape: Shape
   readonly bytes: number
   readonly leastRatio?: number
+  readonly wholeS?: number
   readonly limitBitsPerSecond?: number
   /** Kernel settings of both hosts. */
   readonly settings?: Readonly<Record<string, number>>
@@ -63,12 +65,29 @@ const LINES: readonly BadLine[] = [
   {
     ...{ name: 'broken-mtu', what: 'packets over 1400 bytes vanish, nobody says so', bytes: MiB },
     ...{ shape: { delayMs: 10, rateBitsPerSecond: 20e6, largestBytes: 1400 }, limitBitsPerSecond: 20e6 },
-    leastRatio: 0.01,
+    ...{ leastRatio: 0.01, wholeS: 60 },
   },
 ]
 
 export const broken: readonly Scenario[] = [
   ...LINES.map(badLine),
+  {
+    name: 'broken-mtu-dht',
+    table: 'Slow networks',
+    limitS: 150,
+    async run(context) {
+      const shape: Shape = { delayMs: 10, rateBitsPerSecond: 20e6, largestBytes: 1400 }
+      const { has, wants } = await pair(context.lab, shape)
+      const dht = await useDht(context.lab)
+      const wantsConfig = { ...dht, share: { ...dht.share, ...knows(has).share } }
+      const meeting: Meeting = {
+        ...{ has, wants, hasConfig: dht, wantsConfig, bytes: MiB, limitBitsPerSecond: 20e6 },
+        ...{ leastRatio: 0.01, ways: ['UDX'], wholeS: 60 },
+      }
+      const { row } = await meet(context, meeting)
+      return [{ network: 'packets over 1400 bytes vanish, DHT too', ...row }]
+    },
+  },
   {
     name: 'slow-dsl',
     table: 'Slow networks',
