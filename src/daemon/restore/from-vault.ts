@@ -5,9 +5,9 @@ import type { WriterId } from '../../core/ids.js'
 import type { PortableBlock, PortableHead } from '../../feed/portable.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import type { ShareIndex } from '../../store/share-index.js'
 import { PastFeed } from './past-feed.js'
 import { addWriter, type RestoreKeys } from './past-share.js'
+import type { PastIndex } from './past-tree.js'
 import type { ReadableVault } from './vault-pieces.js'
 
 /** A vault as far as restoring needs it. */
@@ -24,7 +24,7 @@ export interface RestorableVault extends ReadableVault {
 export async function feedsOfVault(
   vault: RestorableVault,
   parts: {
-    readonly index: ShareIndex
+    readonly index: PastIndex
     readonly store: FeedStore
     readonly keys: RestoreKeys
     readonly onDamaged: (writer: string, detail: string) => void
