@@ -13,19 +13,26 @@ import { ShoalError } from '../../core/error.js'
 import type { RelPath } from '../../core/path.js'
 import { keysOf, type Secret } from '../../core/secret.js'
 import { withAncestors } from '../../core/tree.js'
-import { FeedStore } from '../../feed/store.js'
+import type { FeedStore } from '../../feed/store.js'
 import { FolderPool } from '../../folder/pool.js'
 import { AccountCache } from '../../instance/account-cache.js'
 import { type Log, silentLog } from '../../ports/log.js'
-import { openLmdb } from '../../store/lmdb.js'
+import { PassingDatabase } from '../../store/passing.js'
+import type { Database } from '../../store/tables.js'
 import { realPlace } from '../free-folder.js'
-import { openIndex } from '../open-index.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
 import { FolderFill, type PlacedVault } from './fill.js'
-import { FolderRestore, type FolderRestoreOptions, type Written } from './folder.js'
-import { SwarmSource, type SwarmWays } from './from-swarm.js'
-import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import type { FolderRestore, FolderRestoreOptions, Written } from './folder.js'
+import type { SwarmWays } from './from-swarm.js'
+import {
+  FeedsTooLarge,
+  feedsOfVault,
+  type RestorableVault,
+  type TakeFeed,
+  takeInMemory,
+  takeInto,
+} from './from-vault.js'
 import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
@@ -65,6 +72,8 @@ export interface RestoreOptions {
 /** A vault has all it has at once; what does not move for so long does not move. */
 const VAULT_STALL_MS = 10_000
 const ALL_XATTRS = ['user.*']
+/** Feeds of so many bytes are read in memory: of some 100,000 paths, which take 100 MB there. */
+const HELD_FEED_BYTES = 8 << 20
 
 /** Throws SECRET_GRADE, EXISTS, SHARE_UNUSABLE, NOT_FOUND, FEED_CORRUPT, DAEMON_UNREACHABLE, IO, and the signal's reason. */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
@@ -147,7 +156,7 @@ class Restore {
     if (this.#o.pool === undefined) this.#closing.push(() => this.#pool!.close())
     const { from } = this.#o
     if (from.type === 'swarm')
-      return this.#fromSwarm(from.ways, this.#folder(), await this.#store(this.#closing))
+      return this.#fromSwarm(from.ways, await this.#folder(), await this.#store(this.#closing))
     return this.#fromVault(await this.#vault(from.vault))
   }
 
@@ -167,7 +176,9 @@ class Restore {
     }
   }
 
-  #folder(isResumed = this.#place.isResumed): FolderRestore {
+  async #folder(isResumed = this.#place.isResumed): Promise<FolderRestore> {
+    const { openIndex } = await import('../open-index.js')
+    const { FolderRestore } = await import('./folder.js')
     const database = openIndex(path.join(this.#place.scratch, 'index'))
     this.#closing.push(() => database.close())
     return new FolderRestore({ ...this.#common, database, isResumed, nowMs: Date.now })
@@ -181,6 +192,7 @@ class Restore {
   }
 
   async #store(closing: (() => unknown)[]): Promise<FeedStore> {
+    const { FeedStore } = await import('../../feed/store.js')
     const { store } = await FeedStore.open(path.join(this.#place.scratch, 'cores'), { log: this.#log })
     closing.push(() => store.close())
     return store
@@ -193,44 +205,64 @@ class Restore {
 
   /** Into a folder in which nothing is (fill.ts). Undefined: it did not go all the way. */
   async #straight(vault: RestorableVault & PlacedVault): Promise<RestoreReport | undefined> {
+    try {
+      return await this.#fill(vault, new PassingDatabase(), takeInMemory(HELD_FEED_BYTES))
+    } catch (thrown) {
+      if (!(thrown instanceof FeedsTooLarge)) throw thrown
+    }
     const place = path.join(this.#place.scratch, 'tree')
     // Of a try that ended anyhow: what it holds was never meant to outlive it.
     rmSync(place, { recursive: true, force: true })
     mkdirSync(place, { mode: 0o700 })
-    const database = openLmdb(place, { isPassing: true })
-    // The ordinary way opens its own.
-    const closing: (() => unknown)[] = [() => database.close()]
+    const closing: (() => unknown)[] = []
     try {
+      const { openLmdb } = await import('../../store/lmdb.js')
+      const database = openLmdb(place, { isPassing: true })
+      closing.push(() => database.close())
+      // The ordinary way opens its own.
       const store = await this.#store(closing)
-      const tree = new PastTree(database)
-      const writers = await this.#read(tree, await this.#feeds(vault, tree, store))
-      const { signal, onProgress = () => undefined } = this.#o
-      const fill = new FolderFill({ ...this.#common, tree, vault, signal, onProgress })
-      this.hasWritten = true
-      const written = await fill.run()
-      return written === undefined ? undefined : this.#report(writers, written)
+      return await this.#fill(vault, database, takeInto(store))
     } finally {
       for (const close of closing.reverse()) await close()
     }
   }
 
-  #feeds(vault: RestorableVault, index: PastIndex, store: FeedStore): Promise<PastFeed[]> {
+  async #fill(
+    vault: RestorableVault & PlacedVault,
+    database: Database,
+    take: TakeFeed,
+  ): Promise<RestoreReport | undefined> {
+    const tree = new PastTree(database)
+    this.#startOver()
+    const writers = await this.#read(tree, await this.#feeds(vault, tree, take))
+    const { signal, onProgress = () => undefined } = this.#o
+    const fill = new FolderFill({ ...this.#common, tree, vault, signal, onProgress })
+    this.hasWritten = true
+    const written = await fill.run()
+    return written === undefined ? undefined : this.#report(writers, written)
+  }
+
+  #feeds(vault: RestorableVault, index: PastIndex, take: TakeFeed): Promise<PastFeed[]> {
     return feedsOfVault(vault, {
-      ...{ index, store },
+      ...{ index, take },
       keys: this.#keys,
       onDamaged: (name, detail) => this.#lack('', 'FEED_CORRUPT', `what ${name} wrote: ${detail}`),
     })
   }
 
-  /** Beside whatever is there, right or wrong. */
-  async #ordinary(vault: RestorableVault): Promise<RestoreReport> {
-    // What a straight try has noted is found again.
+  /** What was noted of the feeds is found again. */
+  #startOver(): void {
     this.#lacking.length = 0
     this.#notes.length = 0
-    const folder = this.#folder(this.#place.isResumed || this.hasWritten)
+  }
+
+  /** Beside whatever is there, right or wrong. */
+  async #ordinary(vault: RestorableVault): Promise<RestoreReport> {
+    this.#startOver()
+    const folder = await this.#folder(this.#place.isResumed || this.hasWritten)
     const { index } = folder
     const store = await this.#store(this.#closing)
-    const writers = await this.#read(index, await this.#feeds(vault, index, store))
+    const writers = await this.#read(index, await this.#feeds(vault, index, takeInto(store)))
     let failure: unknown
     const lost = new Set<string>()
     const pieces = new VaultPieces(
@@ -253,6 +285,7 @@ class Restore {
   async #fromSwarm(ways: SwarmWays, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
     const { index } = folder
     const { signal, onProgress } = this.#o
+    const { SwarmSource } = await import('./from-swarm.js')
     const source = new SwarmSource({ ways, keys: this.#keys, index, store, log: this.#log })
     this.#closing.push(() => source.stop())
     const feeds = await source.gather(signal, (members, givesUpInMs) =>
