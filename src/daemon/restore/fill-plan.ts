@@ -1,5 +1,6 @@
 // What is to be written where nothing is: directories, files in the order in which their content stands in packs, symbolic
 // links, further names of files. Of each path no more is kept than its name and that place: a share may have millions.
+import type { LiveEntry } from '../../core/entry.js'
 import { type FileFact, fingerprint } from '../../core/fact.js'
 import { groupOf } from '../../core/link-group.js'
 import { depthOf, parentOf, type RelPath } from '../../core/path.js'
@@ -11,7 +12,7 @@ export interface FillPlan {
   /** Each after the one it lies in. */
   readonly directories: readonly RelPath[]
   /** In the order of the first piece of each. */
-  readonly files: readonly RelPath[]
+  readonly files: readonly PlannedFile[]
   readonly symlinks: readonly RelPath[]
   /** Names that become links to one of `files`. */
   readonly links: readonly { readonly path: RelPath; readonly from: RelPath }[]
@@ -20,6 +21,14 @@ export interface FillPlan {
   readonly bytes: number
   /** False: there is something among it that only the ordinary way knows how to write, or content that is not here. */
   readonly isPlain: boolean
+}
+
+export interface PlannedFile {
+  readonly path: RelPath
+  /** Where its first piece stands, as a number that grows with pack and offset. */
+  readonly at: number
+  readonly size: number
+  readonly mtimeUs: number
 }
 
 /** One above the greatest offset in a pack. */
@@ -36,7 +45,7 @@ export function planFill(
 ): FillPlan {
   const { isLeftOut, placeOf, hardLinks } = options
   const directories = new Set<RelPath>()
-  const files: { readonly path: RelPath; readonly at: number }[] = []
+  const files: PlannedFile[] = []
   const symlinks: RelPath[] = []
   const links: { path: RelPath; from: RelPath }[] = []
   /** The first name of each file that has several. */
@@ -49,7 +58,7 @@ export function planFill(
     if (parent !== '') addDirectory(parent)
     directories.add(path)
   }
-  const addFile = (path: RelPath, fact: FileFact): void => {
+  const addFile = (path: RelPath, fact: FileFact, entry: LiveEntry | undefined): void => {
     bytes += fact.size
     if (hardLinks && groupOf(fact) !== undefined) {
       const key = fingerprint('' as RelPath, fact).toString('latin1')
@@ -60,16 +69,14 @@ export function planFill(
       }
       leaders.set(key, path)
     }
-    const { entry } = tree.effective(path)
     const places = entry === undefined ? undefined : tree.piecesOf(entry)?.map(({ id }) => placeOf(id))
     if (places === undefined || places.includes(undefined)) isPlain = false
     const place = places?.[0]
-    files.push({ path, at: place === undefined ? 0 : place.pack * PACK_SPAN + place.offset })
+    const { size, mtimeUs } = fact
+    files.push({ path, size, mtimeUs, at: place === undefined ? 0 : place.pack * PACK_SPAN + place.offset })
   }
-  for (const [head] of tree.allHeads()) {
-    if (head === undefined) continue
-    const { path } = head
-    const { fact } = tree.effective(path)
+  for (const { path, share } of tree.allEffective()) {
+    const { fact, entry } = share
     if (fact.type === 'absent' || isLeftOut(path, fact.type === 'directory')) continue
     // Releases share the inodes of what is the same in them.
     if (hardLinks && isInReleases(path)) isPlain = false
@@ -77,14 +84,14 @@ export function planFill(
     else {
       const parent = parentOf(path)
       if (parent !== '') addDirectory(parent)
-      if (fact.type === 'file') addFile(path, fact)
+      if (fact.type === 'file') addFile(path, fact, entry)
       else symlinks.push(path)
     }
   }
   files.sort((a, b) => a.at - b.at)
   return {
     directories: [...directories].sort((a, b) => depthOf(a) - depthOf(b)),
-    files: files.map(({ path }) => path),
+    files,
     symlinks,
     links,
     fileCount: files.length + links.length,

@@ -128,7 +128,7 @@ export class FolderFill {
 
   *#files({ files }: FillPlan): Generator<() => Promise<void>> {
     let batch = new FillBatch()
-    for (const path of files) {
+    for (const { path } of files) {
       const found = this.#placed(path)
       if (found === undefined) {
         this.#isWhole = false
@@ -194,11 +194,8 @@ export class FolderFill {
   }
 
   *#looks({ files }: FillPlan): Generator<() => Promise<void>> {
-    for (const paths of slices(files)) {
-      const made = paths.flatMap((path) => {
-        const fact = this.#fact(path)
-        return fact.type === 'file' ? [{ path, size: fact.size, mtimeUs: fact.mtimeUs }] : []
-      })
+    for (const some of slices(files)) {
+      const made = some.map(({ path, size, mtimeUs }) => ({ path, size, mtimeUs }))
       yield () => this.#done({ type: 'look', files: made })
     }
   }
@@ -242,7 +239,8 @@ export class FolderFill {
       return faults[0]?.detail
     }
     if ((await sync({ type: 'sync' })) === undefined) return
-    for (const some of slices(files)) this.#fail(await sync({ type: 'sync', files: some }))
+    for (const some of slices(files))
+      this.#fail(await sync({ type: 'sync', files: some.map(({ path }) => path) }))
     for (const some of slices(directories)) this.#fail(await sync({ type: 'sync', directories: some }))
   }
 

@@ -47,6 +47,11 @@ export class PastTree implements PastIndex {
     return this.#heads.all(chunk)
   }
 
+  /** Of every path that somebody ever said anything of. */
+  allEffective(): Generator<{ readonly path: RelPath; readonly share: Effective }> {
+    return this.#heads.allEffective()
+  }
+
   effective(path: RelPath): Effective {
     return this.#heads.effective(path)
   }
