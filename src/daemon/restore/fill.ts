@@ -4,6 +4,7 @@
 //
 // L1. It claims all or nothing: whatever does not go straight is left to the ordinary way (folder.ts), which then looks
 //     at everything that is there.
+//     But for a disk that is full: the ordinary way would need more of it.
 // L2. Nothing is acknowledged before the one sync in the end, and that every file is as it was made is looked at before it.
 import fs from 'node:fs'
 import { ShoalError } from '../../core/error.js'
@@ -70,7 +71,7 @@ export class FolderFill {
     this.#root = { dev, ino }
   }
 
-  /** Undefined: not all of it is there, and the ordinary way is to go on. Throws the signal's reason, and IO for a sync that failed. */
+  /** Undefined: not all of it is there, and the ordinary way is to go on. Throws the signal's reason; IO for a full disk and for a sync that failed. */
   async run(): Promise<Written | undefined> {
     const written = await this.#run()
     if (written === undefined) this.#o.log.debug({ why: this.#obstacle }, 'the ordinary way goes on')
@@ -119,6 +120,12 @@ export class FolderFill {
     signal.throwIfAborted()
     if (this.#obstacle !== undefined) return false
     const { faults } = await pool.fill(dir, this.#root, keys.read, step, scopeOf(this.#metadata))
+    const full = faults.find(({ code }) => code === 'ENOSPC' || code === 'EDQUOT')
+    if (full !== undefined)
+      throw new ShoalError(
+        'IO',
+        `cannot go on with ${dir}: there is no room left on the disk; make room and repeat the same command, which keeps what is there`,
+      )
     const fault = faults.find(({ code }) => code !== 'NO_PIECES')
     if (fault !== undefined) this.#obstacle = `${step.type}: ${fault.code} (${fault.detail})`
     // What is damaged takes nothing away from the rest; the ordinary way looks for it anew.
