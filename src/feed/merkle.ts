@@ -5,12 +5,14 @@
 // Node 2i is the leaf of block i; parents stand between their children (flat in-order numbering). The writer signs the
 // roots: the largest whole subtrees, from the left.
 import type { TreeNode } from 'hypercore'
+import caps from 'hypercore/lib/caps.js'
 import sodium from 'sodium-native'
 
 export const NODE_HASH_BYTES = 32
 
 const LEAF = Buffer.of(0)
 const PARENT = Buffer.of(1)
+const ROOTS = Buffer.of(2)
 
 /** The leaf of a block as it is stored. */
 export function leafOf(index: number, block: Buffer): TreeNode {
@@ -78,6 +80,19 @@ export class TreeBuilder {
   roots(): readonly TreeNode[] {
     return this.#open
   }
+}
+
+/** What stands for all of a tree: BLAKE2b-256 of 2 and of each root its hash, node and size (8 bytes each, little endian). */
+export function rootsHashOf(roots: readonly TreeNode[]): Buffer {
+  return hashOf([
+    ROOTS,
+    ...roots.flatMap(({ hash, index, size }) => [hash, sizeBytes(index), sizeBytes(size)]),
+  ])
+}
+
+/** The bytes that a writer signs of a tree. */
+export function signableOf(manifestHash: Buffer, treeHash: Buffer, length: number, fork: number): Buffer {
+  return caps.treeSignable(manifestHash, treeHash, length, fork)
 }
 
 function areTwins(left: TreeNode, right: TreeNode): boolean {

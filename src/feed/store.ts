@@ -16,6 +16,7 @@ import CoreStorage from 'hypercore-storage'
 import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
+import { discoveryKeyOf } from './discovery.js'
 import type { Feed, FeedSetup, ForkReason } from './feed.js'
 import {
   exists,
@@ -27,7 +28,7 @@ import {
   syncLeftoverLogs,
   writeDurably,
 } from './files.js'
-import { discoveryKeyOf, feedKeyOf, manifestOf } from './key.js'
+import { feedKeyOf, manifestOf } from './key.js'
 import { OwnFeed } from './own.js'
 import { type Adoption, adoptInto, manifestOfHead } from './portable.js'
 import { holdBackConflictLine } from './quiet.js'

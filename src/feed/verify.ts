@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import Hypercore, { type TreeNode } from 'hypercore'
 import CoreStorage from 'hypercore-storage'
 import { ShoalError } from '../core/error.js'
-import { discoveryKeyOf } from './key.js'
+import { discoveryKeyOf } from './discovery.js'
 import { leafOf, parentOf } from './merkle.js'
 
 export interface FeedFault {

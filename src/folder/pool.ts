@@ -9,6 +9,7 @@ import type { AttributeScope } from '../core/raw-attributes.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CheckJob, CheckResult } from './check-content.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
+import { type FillResult, type FillStep, fillPayload } from './fill-job.js'
 import type { HashJob } from './hash.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
@@ -19,6 +20,7 @@ import { withAttributes } from './scan-attributes.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
 import { Threads } from './threads.js'
+import type { TornPayload } from './torn.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
 /** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
@@ -101,6 +103,24 @@ export class FolderPool {
   /** Brings staged files, directories, symlinks, metadata and removals to the tree (see commit.ts), in order. */
   commit(root: string, jobs: readonly CommitJob[], options: CommitOptions): Promise<CommitResult[]> {
     return this.run('commit', { root, jobs, options })
+  }
+
+  /** One step of filling a new folder with a tree (see fill.ts). Spans that come as bytes are transferred. */
+  fill(
+    root: string,
+    expectRoot: RootIdentity,
+    keys: PieceKeys,
+    step: FillStep,
+    scope?: AttributeScope,
+  ): Promise<FillResult> {
+    const spans = step.type === 'files' ? step.spans : []
+    const bytes = spans.flatMap((span) => (span.bytes === undefined ? [] : [span.bytes]))
+    return this.run('fill', fillPayload(root, expectRoot, keys, step, scope), bytes)
+  }
+
+  /** Removes files that a fill left half done (see torn.ts); how many. */
+  removeTorn(payload: TornPayload): Promise<number> {
+    return this.run('removeTorn', payload)
   }
 
   /** Builds a release in the staging area, puts it in place, takes one away (see release-build.ts); in order. */

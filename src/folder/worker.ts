@@ -19,6 +19,8 @@ import { supportedScope } from './attributes.js'
 import { type CheckPayload, type CheckResult, checkBatch } from './check-content.js'
 import { commitBatch } from './commit.js'
 import type { CommitPayload, CommitResult } from './commit-job.js'
+import { fill } from './fill.js'
+import type { FillPayload, FillResult } from './fill-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
 import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
@@ -36,6 +38,7 @@ import { type PackedPieces, type ReadPiecesPayload, readPiecesBatch } from './se
 import { stageBatch } from './stage.js'
 import type { StagePayload, StageResult } from './stage-job.js'
 import type { ThreadData } from './threads.js'
+import { removeTorn, type TornPayload } from './torn.js'
 
 export interface AttributeSupportPayload {
   readonly root: string
@@ -46,6 +49,8 @@ export interface AttributeSupportPayload {
 export interface Jobs {
   stage(payload: StagePayload): Transferring<{ results: StageResult[]; bytes: ArrayBuffer }>
   commit(payload: CommitPayload): CommitResult[]
+  fill(payload: FillPayload): FillResult
+  removeTorn(payload: TornPayload): number
   cleanStaging(payload: StagingCleaning): StagingCleaned
   scan(payload: ScanPayload): Transferring<ScanBatch>
   confirmMissing(payload: ConfirmPayload): boolean[]
@@ -102,6 +107,8 @@ const jobs: Jobs = {
     return transferring(value, bytes.byteLength === 0 ? [] : [bytes])
   },
   commit: commitBatch,
+  fill: (payload) => fill(payload),
+  removeTorn,
   cleanStaging,
   scan: (payload) => {
     const batch = scanBatch(payload)

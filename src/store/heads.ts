@@ -84,6 +84,15 @@ export class HeadsTable {
     for (const { key, value } of walk(this.#heads, chunk)) yield unpackHeads(pathOfKey(key), value)
   }
 
+  /** What the share says of every path that has heads. */
+  *allEffective(): Generator<{ readonly path: RelPath; readonly share: Effective }> {
+    for (const { key, value } of walk(this.#heads)) {
+      const path = pathOfKey(key)
+      const hasLiveChild = (this.#children.get(key) ?? 0) > 0
+      yield { path, share: effective(unpackHeads(path, value), hasLiveChild) }
+    }
+  }
+
   *paths(): Generator<RelPath> {
     for (const { key } of walk(this.#heads)) yield pathOfKey(key)
   }

@@ -23,7 +23,7 @@ export const NOT_COUNTED = 'its version does not count its own writer'
  * announced otherwise before is added to `refusals`.
  */
 export function announcePieces(
-  tables: PieceTables,
+  tables: Pick<PieceTables, 'announce'>,
   feed: IndexFeed,
   record: FeedRecord,
   block: number,
@@ -74,7 +74,7 @@ function numbersInBoth(some: readonly PieceRun[], others: readonly PieceRun[]): 
 
 /** Why a file entry cannot be believed, or undefined: it must be made of pieces its own feed has announced (F1). */
 export function contentFault(
-  tables: PieceTables,
+  tables: Pick<PieceTables, 'at'>,
   feed: IndexFeed,
   entry: Entry,
   announced: ReadonlyMap<number, PieceInfo>,

@@ -20,8 +20,14 @@ const COMMIT_TRIES = 5
 /** LMDB refuses empty keys; none of ours is. A range may start at one, so it is replaced by the least key there is. */
 const LEAST_KEY = Buffer.of(0)
 
-/** Opens or creates the database file in a directory. */
-export function openLmdb(directory: string): Database {
+/**
+ * Opens or creates the database file in a directory. `isPassing`: nobody opens it again after this process has ended, so
+ * nothing is waited for until it is on the disk.
+ */
+export function openLmdb(
+  directory: string,
+  { isPassing = false }: { readonly isPassing?: boolean } = {},
+): Database {
   let root: RootDatabase
   try {
     root = open({
@@ -31,6 +37,7 @@ export function openLmdb(directory: string): Database {
       maxDbs: MAX_TABLES,
       keyEncoding: 'binary',
       encoding: 'binary',
+      ...(isPassing ? { noSync: true, overlappingSync: false } : {}),
     })
   } catch (cause) {
     throw new ShoalError(

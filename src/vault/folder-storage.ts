@@ -124,6 +124,10 @@ export class FolderStorage implements PackStorage {
     }
   }
 
+  fileOf(name: string): string {
+    return join(this.#folder, PACKS, name)
+  }
+
   async append(name: string, bytes: readonly Buffer[]): Promise<void> {
     this.#mayChange(`cannot write pack ${name}`)
     try {

@@ -15,6 +15,8 @@ export interface PackStorage {
    * be read for another reason (details.code is EIO where the medium says so).
    */
   read(name: string, offset: number, length: number): Promise<Buffer>
+  /** A pack as a file of this machine, for reading; a storage without files has no such method. */
+  fileOf?(name: string): string
   /**
    * Adds to the end of a pack, which is made if it is not there; all of it is durable when it resolves, its name as well.
    * If it rejects, any beginning of the bytes may be there: `truncate` puts that right. IO; where there is no room,

@@ -88,3 +88,11 @@ export interface CompactionReport {
   readonly freedBytes: number
   readonly damaged: readonly Damaged[]
 }
+
+/** Where the sealed bytes of a piece stand. */
+export interface PiecePlace {
+  readonly pack: number
+  /** In bytes from the beginning of the pack. */
+  readonly offset: number
+  readonly length: number
+}

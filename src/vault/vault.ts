@@ -19,13 +19,14 @@ import { JournalRows } from './journal-rows.js'
 import { loadPacks } from './loading.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
-import { PACK_BYTES, type PackStorage, packNumber } from './pack-storage.js'
+import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { noRoom, readOnly } from './storage-error.js'
 import type {
   CompactionOptions,
   CompactionReport,
   Damaged,
+  PiecePlace,
   StoredBlock,
   StoredHead,
   VaultBatch,
@@ -40,6 +41,7 @@ export type {
   CompactionOptions,
   CompactionReport,
   Damaged,
+  PiecePlace,
   StoredBlock,
   StoredHead,
   StoredPiece,
@@ -170,6 +172,27 @@ export class Vault {
   async read(ids: readonly Buffer[]): Promise<(Buffer | null)[]> {
     const keys = ids.map((id) => (id.length === HASH_BYTES ? keyOfPiece(id) : undefined))
     return (await this.#readKeys(keys)).map((payload) => payload ?? null)
+  }
+
+  /**
+   * Where the bytes of a piece stand; nothing of them is proved, and another process's compaction may have moved them by the
+   * time they are read. Undefined: not here.
+   */
+  placeOf(id: Buffer): PiecePlace | undefined {
+    const place = id.length === HASH_BYTES ? this.#catalog.get(keyOfPiece(id)) : undefined
+    if (place === undefined) return undefined
+    const { pack, offset, length } = place
+    return { pack, offset: offset + FRAME_HEADER_BYTES, length }
+  }
+
+  /** A pack as a file of this machine; undefined: it lies elsewhere. */
+  fileOf(pack: number): string | undefined {
+    return this.#storage.fileOf?.(packName(pack))
+  }
+
+  /** Bytes of a pack as they stand, not proved. Rejects as PackStorage.read. */
+  bytesOf(pack: number, offset: number, length: number): Promise<Buffer> {
+    return this.#storage.read(packName(pack), offset, length)
   }
 
   /** These pieces may go; compaction brings the space back. Those that are not here are passed over. */

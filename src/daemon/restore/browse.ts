@@ -14,7 +14,7 @@ import { type Log, silentLog } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { openIndex } from '../open-index.js'
 import { KnownBeyond } from './beyond.js'
-import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { feedsOfVault, type RestorableVault, takeInto } from './from-vault.js'
 import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import { addConflictCopies, type OnRecord, type RestoreKeys, spansAt, takeOver } from './past-share.js'
@@ -196,7 +196,7 @@ export class Past {
     const { index, store, keys, log } = this.#parts
     const { atMs, signal } = this.#o
     const feeds = await feedsOfVault(this.#vault, {
-      ...{ index, store, keys },
+      ...{ index, keys, take: takeInto(store) },
       onDamaged: (name, detail) => this.faults.push(`what ${name} wrote: ${detail}`),
     })
     const spans = await spansAt(feeds, atMs)

@@ -9,8 +9,8 @@ import { ShoalError } from '../../core/error.js'
 import { sameFact } from '../../core/fact.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
-import { withAncestors } from '../../core/tree.js'
 import type { FolderPool } from '../../folder/pool.js'
+import type { TornPayload } from '../../folder/torn.js'
 import type { Log } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import type { Database } from '../../store/tables.js'
@@ -23,6 +23,7 @@ import type { PieceExchange } from '../share/piece-exchange.js'
 import { ProblemBook } from '../share/problems.js'
 import { ShareRoot } from '../share/root.js'
 import { Scanner } from '../share/scanner.js'
+import { leftOutOf } from './chosen.js'
 import type { RestoreKeys } from './past-share.js'
 import type { LackingPath, RestoreProgress } from './report.js'
 import { MAX_LACKING } from './report.js'
@@ -65,6 +66,8 @@ export interface Written {
 
 export const RESTORE_PREFIX = 'restore:'
 const POLL_MS = 50
+/** Looked at in one job. */
+const TORN_PATHS = 1000
 const LOST = 'a piece of its content is not kept any more'
 
 export class FolderRestore {
@@ -76,7 +79,7 @@ export class FolderRestore {
   readonly #carried: Carried
   /** Paths whose content is nowhere to be had. */
   readonly #lost = new Set<RelPath>()
-  readonly #above: ReadonlySet<RelPath>
+  readonly #leftOut: ReturnType<typeof leftOutOf>
   #halted: string | undefined
   #failure: unknown
   #stopped = false
@@ -86,7 +89,7 @@ export class FolderRestore {
   constructor(options: FolderRestoreOptions) {
     const { dir, keys, database, nowMs, paths } = options
     this.#o = options
-    this.#above = new Set(paths.flatMap((path) => withAncestors(path).filter((at) => at !== path)))
+    this.#leftOut = leftOutOf(paths)
     this.#meta = new ShareMeta(database, RESTORE_PREFIX)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
     this.problems = new ProblemBook(nowMs)
@@ -127,10 +130,12 @@ export class FolderRestore {
     this.#onChange = () => this.#noteChange(applier)
     try {
       // An earlier try may have set paths aside of which the content can be had by now.
-      if (this.#o.isResumed)
+      if (this.#o.isResumed) {
         this.index.transaction(() =>
           this.index.setIgnored((path, isDirectory) => this.#isLeftOut(path, isDirectory)),
         )
+        await this.#removeTorn()
+      }
       this.#leaveOutLost(options)
       // Whatever somebody took away since an earlier try comes back; there is nobody to be told of it (A5).
       scanner.approve()
@@ -149,11 +154,7 @@ export class FolderRestore {
   #onChange: () => void = () => undefined
 
   #isLeftOut(path: RelPath, isDirectory: boolean): boolean {
-    if (this.#lost.has(path)) return true
-    const { paths } = this.#o
-    if (paths.length === 0) return false
-    if (this.#above.has(path) && isDirectory) return false
-    return !paths.some((wanted) => path === wanted || path.startsWith(`${wanted}/`))
+    return this.#lost.has(path) || this.#leftOut(path, isDirectory)
   }
 
   async #untilDone(applier: Applier, scanner: Scanner, options: WriteOptions): Promise<void> {
@@ -201,6 +202,25 @@ export class FolderRestore {
       files,
       ofFiles: files + needFiles,
     })
+  }
+
+  /** What a straight try (fill.ts) left half done is nobody's. */
+  async #removeTorn(): Promise<void> {
+    const { dir: root, pool } = this.#o
+    const expectRoot = this.#root.identity
+    if (expectRoot === undefined) return
+    let files: TornPayload['files'][number][] = []
+    const go = async (): Promise<void> => {
+      if (files.length > 0) await pool.removeTorn({ root, expectRoot, files })
+      files = []
+    }
+    for (const path of [...this.index.allWanted()]) {
+      const { fact } = this.index.effective(path)
+      if (fact.type !== 'file') continue
+      files.push({ path, size: fact.size, mtimeUs: fact.mtimeUs })
+      if (files.length === TORN_PATHS) await go()
+    }
+    await go()
   }
 
   /** Sets files aside that need a piece which is nowhere to be had. Whether there were any. */

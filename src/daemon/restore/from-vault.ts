@@ -2,12 +2,13 @@
 // its pieces are read as they are needed. Nothing is written to it.
 import { toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
-import type { PortableBlock, PortableHead } from '../../feed/portable.js'
+import { HeldFeed } from '../../feed/held.js'
+import type { Adoption, PortableBlock, PortableHead } from '../../feed/proof.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import type { ShareIndex } from '../../store/share-index.js'
 import { PastFeed } from './past-feed.js'
 import { addWriter, type RestoreKeys } from './past-share.js'
+import type { PastIndex } from './past-tree.js'
 import type { ReadableVault } from './vault-pieces.js'
 
 /** A vault as far as restoring needs it. */
@@ -19,6 +20,31 @@ export interface RestorableVault extends ReadableVault {
   blocks(writer: WriterId): AsyncIterable<PortableBlock>
 }
 
+/** Makes something that can be read of a feed that was carried; FEED_CORRUPT if it does not hold. */
+export type TakeFeed = (adoption: Adoption, blockKey: Buffer) => Promise<PastFeed['feed']>
+
+/** By way of a feed store, of any size. */
+export function takeInto(store: FeedStore): TakeFeed {
+  return async (adoption, blockKey) => {
+    await store.adopt(adoption)
+    return store.openRemote({ feedKey: adoption.feedKey, blockKey })
+  }
+}
+
+/** What takeInMemory() throws for feeds that are too large for it. */
+export class FeedsTooLarge extends Error {}
+
+/** In memory, up to so many bytes for all of them; rejects with FeedsTooLarge beyond that. */
+export function takeInMemory(maxBytes: number): TakeFeed {
+  let left = maxBytes
+  return async (adoption, blockKey) => {
+    const held = await HeldFeed.take(adoption, blockKey, left)
+    if (held === undefined) throw new FeedsTooLarge('the feeds are too large to be held in memory')
+    left -= held.bytes
+    return held
+  }
+}
+
 /**
  * The feeds that a vault holds. One that is damaged is told to `onDamaged` and left out: what the other writers said is there
  * all the same.
@@ -26,13 +52,13 @@ export interface RestorableVault extends ReadableVault {
 export async function feedsOfVault(
   vault: RestorableVault,
   parts: {
-    readonly index: ShareIndex
-    readonly store: FeedStore
+    readonly index: PastIndex
+    readonly take: TakeFeed
     readonly keys: RestoreKeys
     readonly onDamaged: (writer: string, detail: string) => void
   },
 ): Promise<PastFeed[]> {
-  const { index, store, keys, onDamaged } = parts
+  const { index, take, keys, onDamaged } = parts
   for (const detail of vault.unreadable ?? []) onDamaged('somebody', detail)
   const heads = new Map(vault.heads().map((head) => [head.writer, head]))
   const feeds: PastFeed[] = []
@@ -50,15 +76,14 @@ export async function feedsOfVault(
     const head = heads.get(row.writer)
     if (head === undefined) continue
     try {
-      await store.adopt({ feedKey: row.key, head, blocks: vault.blocks(row.writer) })
+      const blocks = vault.blocks(row.writer)
+      feeds.push(new PastFeed(row, await take({ feedKey: row.key, head, blocks }, keys.feedBlockKey), 0))
     } catch (thrown) {
+      if (thrown instanceof FeedsTooLarge) throw thrown
       const { code, message } = toShoalError(thrown)
       if (code !== 'FEED_CORRUPT') throw thrown
       onDamaged(row.deviceName, message)
-      continue
     }
-    const feed = await store.openRemote({ feedKey: row.key, blockKey: keys.feedBlockKey })
-    feeds.push(new PastFeed(row, feed, 0))
   }
   return feeds
 }

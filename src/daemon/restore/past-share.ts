@@ -10,9 +10,9 @@ import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import { compareVersions } from '../../core/version.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import type { ShareIndex } from '../../store/share-index.js'
 import { type Span, spanAt } from './moment.js'
 import type { PastFeed } from './past-feed.js'
+import type { PastIndex } from './past-tree.js'
 
 export type RestoreKeys = ShareKeys & { readonly read: ReadKeys }
 
@@ -20,7 +20,7 @@ export type RestoreKeys = ShareKeys & { readonly read: ReadKeys }
 export type OnRecord = (feed: IndexFeed, record: FeedRecord, index: number) => void
 
 /** Notes a writer whose certificate holds (K5); FEED_CORRUPT for one that does not. */
-export function addWriter(index: ShareIndex, keys: RestoreKeys, certificate: Buffer): IndexFeed {
+export function addWriter(index: PastIndex, keys: RestoreKeys, certificate: Buffer): IndexFeed {
   const opened = openCertificate(certificate, keys.shareId, keys.publicKey)
   if (opened.type === 'violation')
     throw new ShoalError('FEED_CORRUPT', `a certificate there does not hold for this share: ${opened.detail}`)
@@ -61,7 +61,7 @@ export interface Taken {
  * before one that cannot be read: nobody takes away what stands before it. What cannot be believed is told to `onRefused`.
  */
 export async function takeOver(
-  index: ShareIndex,
+  index: PastIndex,
   feed: PastFeed,
   span: Span,
   options: {
@@ -93,7 +93,7 @@ export async function takeOver(
 }
 
 /** Gives what lost a conflict that was not settled by then a name of its own. */
-export function addConflictCopies(index: ShareIndex, log: Log): void {
+export function addConflictCopies(index: PastIndex, log: Log): void {
   const losers: { readonly path: RelPath; readonly loser: LiveEntry }[] = []
   for (const heads of index.allHeads()) {
     const [winner, ...others] = heads
@@ -113,7 +113,7 @@ export function addConflictCopies(index: ShareIndex, log: Log): void {
 }
 
 /** Undefined: it is there already. */
-function copyPath(index: ShareIndex, path: RelPath, loser: LiveEntry): RelPath | undefined {
+function copyPath(index: PastIndex, path: RelPath, loser: LiveEntry): RelPath | undefined {
   const origin = index.feeds.byWriter(loser.origin)
   const label = origin === undefined ? loser.origin : deviceLabel(origin.deviceName)
   for (let attempt = -1; attempt < DISTINCT_NAMES; attempt++) {

@@ -23,6 +23,8 @@ export interface RestorePlace {
   /** For the index and the feeds. */
   readonly scratch: string
   readonly isResumed: boolean
+  /** Nothing is in it but what is ours. */
+  readonly isEmpty: boolean
   /** Whether the folder was there before. */
   readonly wasThere: boolean
   readonly lock: StorageLock | undefined
@@ -64,7 +66,7 @@ export function takePlace(directory: string, task: RestoreTask): RestorePlace {
   // Written first: whatever is in the folder afterwards is known for what it is.
   if (found === undefined) writeTask(dir, text)
   fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
-  return { dir, scratch, isResumed: found !== undefined, wasThere, lock }
+  return { dir, scratch, isResumed: found !== undefined, isEmpty: others.length === 0, wasThere, lock }
 }
 
 /** All is restored: nothing of ours stays, but what was in the way and put aside. Whether there is such. */

@@ -5,6 +5,7 @@
 //     ordinary rules; content is verified piece by piece before it gets a name (P1).
 // R2. A restore that ended anyhow is gone on with by the same command; what is there and right is not read again.
 // R3. The folder was empty before, or it is refused; what is lacking in the end is listed, and the exit code says so.
+import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { isWithin } from '../../config/checks.js'
 import { isBucketPlace } from '../../core/bucket-place.js'
@@ -12,23 +13,32 @@ import { ShoalError } from '../../core/error.js'
 import type { RelPath } from '../../core/path.js'
 import { keysOf, type Secret } from '../../core/secret.js'
 import { withAncestors } from '../../core/tree.js'
-import { FeedStore } from '../../feed/store.js'
+import type { FeedStore } from '../../feed/store.js'
 import { FolderPool } from '../../folder/pool.js'
 import { AccountCache } from '../../instance/account-cache.js'
 import { type Log, silentLog } from '../../ports/log.js'
-import type { ShareIndex } from '../../store/share-index.js'
+import { PassingDatabase } from '../../store/passing.js'
+import type { Database } from '../../store/tables.js'
 import { realPlace } from '../free-folder.js'
-import { openIndex } from '../open-index.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
 import { KnownBeyond } from './beyond.js'
-import { FolderRestore, type Written } from './folder.js'
-import { SwarmSource, type SwarmWays } from './from-swarm.js'
-import { feedsOfVault, type RestorableVault } from './from-vault.js'
+import { FolderFill, type PlacedVault } from './fill.js'
+import type { FolderRestore, FolderRestoreOptions, Written } from './folder.js'
+import type { SwarmWays } from './from-swarm.js'
+import {
+  FeedsTooLarge,
+  feedsOfVault,
+  type RestorableVault,
+  type TakeFeed,
+  takeInMemory,
+  takeInto,
+} from './from-vault.js'
 import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
+import { type PastIndex, PastTree } from './past-tree.js'
 import { abandonPlace, leavePlace, type RestorePlace, takePlace } from './place.js'
 import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
@@ -64,6 +74,8 @@ export interface RestoreOptions {
 /** A vault has all it has at once; what does not move for so long does not move. */
 const VAULT_STALL_MS = 10_000
 const ALL_XATTRS = ['user.*']
+/** Feeds of so many bytes are read in memory: of some 100,000 paths, which take 100 MB there. */
+const HELD_FEED_BYTES = 8 << 20
 
 /** Throws SECRET_GRADE, EXISTS, SHARE_UNUSABLE, NOT_FOUND, FEED_CORRUPT, DAEMON_UNREACHABLE, IO, and the signal's reason. */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
@@ -120,6 +132,7 @@ class Restore {
   readonly #place: RestorePlace
   readonly #log: Log
   readonly #closing: (() => unknown)[] = []
+  #pool: FolderPool | undefined
   readonly #lacking: LackingPath[] = []
   readonly #notes: string[] = []
   /** Whether anything but what is ours may be in the folder. */
@@ -141,47 +154,117 @@ class Restore {
   }
 
   async #run(): Promise<RestoreReport> {
-    const { scratch, dir } = this.#place
+    this.#pool = this.#o.pool ?? new FolderPool()
+    if (this.#o.pool === undefined) this.#closing.push(() => this.#pool!.close())
+    const { from } = this.#o
+    if (from.type === 'swarm')
+      return this.#fromSwarm(from.ways, await this.#folder(), await this.#store(this.#closing))
+    return this.#fromVault(await this.#vault(from.vault))
+  }
+
+  get #common(): Pick<
+    FolderRestoreOptions,
+    'dir' | 'pool' | 'metadata' | 'hardLinks' | 'paths' | 'keys' | 'sparse' | 'log'
+  > {
     const { paths = [], owners, acls, xattrs = ALL_XATTRS, hardLinks = true } = this.#o
-    const database = openIndex(path.join(scratch, 'index'))
-    this.#closing.push(() => database.close())
-    const { store } = await FeedStore.open(path.join(scratch, 'cores'), { log: this.#log })
-    this.#closing.push(() => store.close())
-    const pool = this.#o.pool ?? new FolderPool()
-    if (this.#o.pool === undefined) this.#closing.push(() => pool.close())
     const accounts = new AccountCache(() => performance.now())
     const metadata = metadataFor(
       { ...(owners === undefined ? {} : { owners }), ...(acls === undefined ? {} : { acls }), xattrs },
       accounts,
     )
-    const folder = new FolderRestore({
-      ...{ dir, database, pool, metadata, hardLinks, paths },
-      keys: this.#keys,
-      isResumed: this.#place.isResumed,
-      sparse: true,
-      log: this.#log,
-      nowMs: Date.now,
-    })
-    const { from } = this.#o
-    if (from.type === 'swarm') return this.#fromSwarm(from.ways, folder, store)
-    if (typeof from.vault !== 'string') return this.#fromVault(from.vault, folder, store)
-    const vault = await openVault({
-      ...{ at: from.vault, database },
-      shareId: this.#keys.shareId,
-      log: this.#log,
-    })
-    this.#closing.push(() => vault.close())
-    return this.#fromVault(vault, folder, store)
+    return {
+      ...{ dir: this.#place.dir, pool: this.#pool!, metadata, hardLinks, paths },
+      ...{ keys: this.#keys, sparse: true, log: this.#log },
+    }
   }
 
-  async #fromVault(vault: RestorableVault, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
-    const { index } = folder
-    const feeds = await feedsOfVault(vault, {
-      ...{ index, store },
+  async #folder(isResumed = this.#place.isResumed): Promise<FolderRestore> {
+    const { openIndex } = await import('../open-index.js')
+    const { FolderRestore } = await import('./folder.js')
+    const database = openIndex(path.join(this.#place.scratch, 'index'))
+    this.#closing.push(() => database.close())
+    return new FolderRestore({ ...this.#common, database, isResumed, nowMs: Date.now })
+  }
+
+  async #vault(given: string | RestorableVault): Promise<RestorableVault> {
+    if (typeof given !== 'string') return given
+    const vault = await openVault({ at: given, shareId: this.#keys.shareId, log: this.#log })
+    this.#closing.push(() => vault.close())
+    return vault
+  }
+
+  async #store(closing: (() => unknown)[]): Promise<FeedStore> {
+    const { FeedStore } = await import('../../feed/store.js')
+    const { store } = await FeedStore.open(path.join(this.#place.scratch, 'cores'), { log: this.#log })
+    closing.push(() => store.close())
+    return store
+  }
+
+  async #fromVault(vault: RestorableVault): Promise<RestoreReport> {
+    const straight = this.#place.isEmpty && isPlaced(vault) ? await this.#straight(vault) : undefined
+    return straight ?? this.#ordinary(vault)
+  }
+
+  /** Into a folder in which nothing is (fill.ts). Undefined: it did not go all the way. */
+  async #straight(vault: RestorableVault & PlacedVault): Promise<RestoreReport | undefined> {
+    try {
+      return await this.#fill(vault, new PassingDatabase(), takeInMemory(HELD_FEED_BYTES))
+    } catch (thrown) {
+      if (!(thrown instanceof FeedsTooLarge)) throw thrown
+    }
+    const place = path.join(this.#place.scratch, 'tree')
+    // Of a try that ended anyhow: what it holds was never meant to outlive it.
+    rmSync(place, { recursive: true, force: true })
+    mkdirSync(place, { mode: 0o700 })
+    const closing: (() => unknown)[] = []
+    try {
+      const { openLmdb } = await import('../../store/lmdb.js')
+      const database = openLmdb(place, { isPassing: true })
+      closing.push(() => database.close())
+      // The ordinary way opens its own.
+      const store = await this.#store(closing)
+      return await this.#fill(vault, database, takeInto(store))
+    } finally {
+      for (const close of closing.reverse()) await close()
+    }
+  }
+
+  async #fill(
+    vault: RestorableVault & PlacedVault,
+    database: Database,
+    take: TakeFeed,
+  ): Promise<RestoreReport | undefined> {
+    const tree = new PastTree(database)
+    this.#startOver()
+    const writers = await this.#read(tree, await this.#feeds(vault, tree, take))
+    const { signal, onProgress = () => undefined } = this.#o
+    const fill = new FolderFill({ ...this.#common, tree, vault, signal, onProgress })
+    this.hasWritten = true
+    const written = await fill.run()
+    return written === undefined ? undefined : this.#report(writers, written)
+  }
+
+  #feeds(vault: RestorableVault, index: PastIndex, take: TakeFeed): Promise<PastFeed[]> {
+    return feedsOfVault(vault, {
+      ...{ index, take },
       keys: this.#keys,
       onDamaged: (name, detail) => this.#lack('', 'FEED_CORRUPT', `what ${name} wrote: ${detail}`),
     })
-    const writers = await this.#read(index, feeds)
+  }
+
+  /** What was noted of the feeds is found again. */
+  #startOver(): void {
+    this.#lacking.length = 0
+    this.#notes.length = 0
+  }
+
+  /** Beside whatever is there, right or wrong. */
+  async #ordinary(vault: RestorableVault): Promise<RestoreReport> {
+    this.#startOver()
+    const folder = await this.#folder(this.#place.isResumed || this.hasWritten)
+    const { index } = folder
+    const store = await this.#store(this.#closing)
+    const writers = await this.#read(index, await this.#feeds(vault, index, takeInto(store)))
     let failure: unknown
     const lost = new Set<string>()
     const pieces = new VaultPieces(
@@ -204,6 +287,7 @@ class Restore {
   async #fromSwarm(ways: SwarmWays, folder: FolderRestore, store: FeedStore): Promise<RestoreReport> {
     const { index } = folder
     const { signal, onProgress } = this.#o
+    const { SwarmSource } = await import('./from-swarm.js')
     const source = new SwarmSource({ ways, keys: this.#keys, index, store, log: this.#log })
     this.#closing.push(() => source.stop())
     const feeds = await source.gather(signal, (members, givesUpInMs) =>
@@ -222,7 +306,7 @@ class Restore {
   }
 
   /** Takes the feeds over as of the moment. */
-  async #read(index: ShareIndex, feeds: readonly PastFeed[]): Promise<RestoreReport['writers']> {
+  async #read(index: PastIndex, feeds: readonly PastFeed[]): Promise<RestoreReport['writers']> {
     const { signal, atMs, onProgress, paths = [] } = this.#o
     const spans = await spansAt(feeds, atMs)
     const beyond = new KnownBeyond()
@@ -261,7 +345,7 @@ class Restore {
     return writers
   }
 
-  #mustBeThere(index: ShareIndex, at: RelPath): void {
+  #mustBeThere(index: PastIndex, at: RelPath): void {
     for (const above of withAncestors(at)) {
       const { fact } = index.effective(above)
       const isThere = above === at ? fact.type !== 'absent' : fact.type === 'directory'
@@ -298,4 +382,9 @@ class Restore {
       notes: this.#notes,
     }
   }
+}
+
+/** A vault whose packs can be read straight. */
+function isPlaced(vault: RestorableVault): vault is RestorableVault & PlacedVault {
+  return 'placeOf' in vault && 'fileOf' in vault && 'bytesOf' in vault
 }
