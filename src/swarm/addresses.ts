@@ -2,18 +2,20 @@
 // monotonic clock), and so does randomness; no timers, no sockets.
 //
 //   B1  An address is dialled for one share at a time, so that the dial tells nothing of the others (X1).
-//   B2  Nobody connected, banned or being dialled is dialled.
+//   B2  Nobody connected or banned is dialled. Several addresses of one device are dialled side by side, the nearest first and
+//       each a quarter of a second after the one before (RFC 8305): a dead address holds up no live one.
 //   B3  A configured host is tried for ever; the wait doubles from 0.25 s to 30 s and starts over after a success.
 //   B4  What peers or beacons told is bounded, waits longer, and is dropped when it keeps failing.
+//   B5  Of two devices that learn of each other at once the one with the lower id dials first.
 //   B6  After the machine has slept, what waits is tried soon, and spread over time: configured hosts at once or nearly, the
 //       rest at most so many a second, however many were due meanwhile.
-//   B5  Of two devices that learn of each other at once the one with the lower id dials first.
+//   B7  Devices that are lost together are looked for spread over time, and so they are once one of them is back: then
+//       the network is, and no wait that grew meanwhile holds the others up.
 import type { DeviceId, ShareId } from '../core/ids.js'
+import { type Address, newAddress, nextOf, standingOf } from './address.js'
+import { backoffMs, isHopeless, spreadMs } from './backoff.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import type { DeviceAddress } from './messages.js'
-
-/** Why an address is in the book; a configured host outranks the rest. */
-export type Source = 'known' | 'learnt' | 'beacon'
 
 /** What to dial next. */
 export interface DialTarget {
@@ -23,6 +25,10 @@ export interface DialTarget {
   readonly share: ShareId
   /** Who is expected there; undefined: whoever proves the secret. */
   readonly device: DeviceId | undefined
+  /** Who was there before; a connection with that device makes the dial needless. */
+  readonly likely: DeviceId | undefined
+  /** How often it failed since it last answered. */
+  readonly failures: number
 }
 
 /** What the book asks about devices. */
@@ -34,36 +40,31 @@ export interface DeviceView {
   isBanned(device: DeviceId): boolean
 }
 
-interface Address {
-  readonly key: string
-  readonly endpoint: Endpoint
-  readonly wants: Map<ShareId, Source>
-  device: DeviceId | undefined
-  /** Whether the device was met there by ourselves. */
-  confirmed: boolean
-  failures: number
-  dueAtMs: number
-  dialling: boolean
-  /** Counts dials, to take the shares in turn. */
-  turn: number
+/** The dials to one device that are under way. */
+interface Dials {
+  count: number
+  lastMs: number
 }
 
-/** First wait after a failure (B3). */
-const BACKOFF_MIN_MS = 250
-/** Longest wait for configured hosts and for what a beacon announced just now. */
-const BACKOFF_MAX_MS = 30_000
-/** Longest wait for what peers told: a thousand dead addresses then cost three dials a second. */
-const LEARNT_BACKOFF_MAX_MS = 300_000
-/** Dials until an address that is not configured is forgotten; about an hour for learnt ones. */
-const TRIES: Readonly<Record<Source, number>> = { known: Number.POSITIVE_INFINITY, learnt: 20, beacon: 6 }
+/** RFC 8305, "Connection Attempt Delay". */
+const STAGGER_MS = 250
+/** Dials to one device at a time. */
+const MAX_PER_DEVICE = 4
 /** Not configured addresses kept in all. */
 const MAX_TOLD = 1000
-/** Addresses of our own device id worth dialling to find a second copy of ourselves (F4). */
-const MAX_OWN = 16
+/**
+ * The same of one device: a laptop has been in many places. Also of our own, which are dialled to find a second copy of
+ * ourselves (F4).
+ */
+const MAX_TOLD_OF_ONE = 16
 /** Our own address answers as ourselves; it may belong to somebody else after a while. */
 const SELF_WAIT_MS = 600_000
 /** Head start of the lower device id (B5): more than a dial takes on most networks. */
 const HEAD_START_MS = 1_000
+/** A beacon heard from an address that failed: it is tried again after so long. */
+const HEARD_WAIT_MS = 250
+/** Not if it is due about then anyway. */
+const HEARD_SOON_MS = 30_000
 /** Configured hosts are tried within this time after a sleep (B6): the network is often not up at once. */
 const WAKE_KNOWN_MS = 3_000
 /** All others within this time, or longer if there are many: then this much for each. */
@@ -71,6 +72,8 @@ const WAKE_TOLD_MS = 20_000
 const WAKE_EACH_MS = 100
 /** A connection that lasted so long was a success. */
 const SUCCESS_MS = 10_000
+/** Lost within so long of each other is lost together (B7): as long as a dead peer may take to be noticed. */
+const TOGETHER_MS = 30_000
 
 export class AddressBook {
   readonly #own: DeviceId
@@ -119,9 +122,8 @@ export class AddressBook {
       existing.wants.set(share, 'learnt')
       return true
     }
-    if (seen.device === this.#own && this.#count((address) => address.device === this.#own) >= MAX_OWN)
-      return false
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD_OF_ONE, (address) => address.device === seen.device)) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     const address = this.#upsert(seen, nowMs + this.#headStart(seen.device))
     address.device = seen.device
     address.wants.set(share, 'learnt')
@@ -134,11 +136,11 @@ export class AddressBook {
     if (existing !== undefined) {
       if (!existing.wants.has(share)) existing.wants.set(share, 'beacon')
       // It is up: what failed before is worth an earlier try.
-      const soon = nowMs + BACKOFF_MIN_MS
-      if (existing.failures > 0 && existing.dueAtMs > soon + BACKOFF_MAX_MS) existing.dueAtMs = soon
+      const soonMs = nowMs + HEARD_WAIT_MS
+      if (existing.failures > 0 && existing.dueAtMs > soonMs + HEARD_SOON_MS) existing.dueAtMs = soonMs
       return false
     }
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     this.#upsert(endpoint, nowMs).wants.set(share, 'beacon')
     return true
   }
@@ -153,37 +155,35 @@ export class AddressBook {
 
   /** The next address that is due, taken for dialling until connected(), failed() or another of these is called. */
   take(view: DeviceView, nowMs: number): DialTarget | undefined {
-    let next: Address | undefined
-    const busy = this.#busyDevices()
-    for (const address of this.#addresses.values()) {
-      if (!this.#isOpen(address, view, busy) || address.dueAtMs > nowMs) continue
-      if (next === undefined || address.dueAtMs < next.dueAtMs) next = address
-    }
+    const dials = this.#dials()
+    const due: Address[] = []
+    for (const address of this.#addresses.values())
+      if (this.#openAtMs(address, view, dials) <= nowMs) due.push(address)
+    const next = nextOf(due)
     if (next === undefined) return undefined
-    next.dialling = true
+    next.diallingMs = nowMs
+    next.isCalm = next.device !== undefined && view.isReached(next.device)
     const shares = [...next.wants.keys()]
     const share = shares[next.turn % shares.length]!
     // Whoever proves the secret at a configured host is welcome: names and leases move between machines.
-    const device = rankOf(next) === 'known' ? undefined : next.device
-    return { key: next.key, endpoint: next.endpoint, share, device }
+    const expected = standingOf(next) === 'known' ? undefined : next.device
+    const { key, endpoint, failures } = next
+    return { key, endpoint, share, device: expected, likely: next.device, failures }
   }
 
   /** When the next address is due; undefined: nothing to dial until something changes. */
   dueAtMs(view: DeviceView): number | undefined {
-    let due: number | undefined
-    const busy = this.#busyDevices()
-    for (const address of this.#addresses.values()) {
-      if (this.#isOpen(address, view, busy) && (due === undefined || address.dueAtMs < due))
-        due = address.dueAtMs
-    }
-    return due
+    let due = Number.POSITIVE_INFINITY
+    const dials = this.#dials()
+    for (const address of this.#addresses.values()) due = Math.min(due, this.#openAtMs(address, view, dials))
+    return due === Number.POSITIVE_INFINITY ? undefined : due
   }
 
   /** The dial led to a proven connection with `device`. */
   connected(key: string, device: DeviceId): void {
     const address = this.#addresses.get(key)
     if (address === undefined) return
-    address.dialling = false
+    address.diallingMs = undefined
     address.device = device
     address.confirmed = true
   }
@@ -195,11 +195,20 @@ export class AddressBook {
   failed(key: string, nowMs: number, seen?: DeviceId): void {
     const address = this.#addresses.get(key)
     if (address === undefined) return
-    address.dialling = false
+    address.diallingMs = undefined
     address.device ??= seen
     address.turn++
-    this.#postpone(address, nowMs)
-    if (address.failures >= TRIES[rankOf(address)]) this.#addresses.delete(key)
+    // A network that is away shows first in what fails.
+    if (address.failures === 0) address.lostAtMs ??= nowMs
+    const together = address.lostAtMs === undefined ? 0 : this.#lostAbout(address.lostAtMs).size
+    this.#postpone(address, nowMs + spreadMs(together, this.#random()))
+    if (isHopeless(standingOf(address), address.failures)) this.#addresses.delete(key)
+  }
+
+  /** The dial was given up for no fault of the address. */
+  released(key: string): void {
+    const address = this.#addresses.get(key)
+    if (address !== undefined) address.diallingMs = undefined
   }
 
   /** Another device than the one we were told of answered: the address is worth nothing. */
@@ -211,17 +220,40 @@ export class AddressBook {
   self(key: string, nowMs: number): void {
     const address = this.#addresses.get(key)
     if (address === undefined) return
-    address.dialling = false
+    address.diallingMs = undefined
     address.device = undefined
     address.dueAtMs = nowMs + SELF_WAIT_MS
   }
 
-  /** The last connection with a device ended after `lastedMs`: where it was met becomes due again. */
+  /** The last connection with a device ended after `lastedMs`: where it was met becomes due again (B7). */
   lost(device: DeviceId, lastedMs: number, nowMs: number): void {
+    const together = this.#lostAbout(nowMs).size
     for (const address of this.#addresses.values()) {
-      if (address.device !== device || address.dialling) continue
+      if (address.device !== device || address.diallingMs !== undefined) continue
       if (lastedMs >= SUCCESS_MS) address.failures = 0
-      this.#postpone(address, nowMs + this.#headStart(device))
+      address.lostAtMs = nowMs
+      address.isCalm = false
+      this.#postpone(address, nowMs + this.#headStart(device) + spreadMs(together, this.#random()))
+    }
+  }
+
+  /** There is a connection with a device again: those that were lost with it are looked for soon (B7). */
+  back(device: DeviceId, nowMs: number): void {
+    let lostAtMs: number | undefined
+    for (const address of this.#addresses.values()) {
+      if (address.device !== device || address.lostAtMs === undefined) continue
+      lostAtMs = address.lostAtMs
+      address.lostAtMs = undefined
+    }
+    if (lostAtMs === undefined) return
+    const others = this.#lostAbout(lostAtMs)
+    for (const address of this.#addresses.values()) {
+      if (address.device === undefined || !others.has(address.device)) continue
+      if (address.diallingMs !== undefined) continue
+      // Once: who is not back yet may be gone for another reason.
+      address.lostAtMs = undefined
+      const soonMs = nowMs + this.#headStart(address.device) + spreadMs(others.size, this.#random())
+      address.dueAtMs = Math.min(address.dueAtMs, soonMs)
     }
   }
 
@@ -232,7 +264,7 @@ export class AddressBook {
   woke(nowMs: number): void {
     const toldMs = Math.max(WAKE_TOLD_MS, this.#addresses.size * WAKE_EACH_MS)
     for (const address of this.#addresses.values()) {
-      const isKnown = rankOf(address) === 'known'
+      const isKnown = standingOf(address) === 'known'
       const soonMs = nowMs + this.#random() * (isKnown ? WAKE_KNOWN_MS : toldMs)
       address.dueAtMs = address.dueAtMs <= nowMs ? soonMs : Math.min(address.dueAtMs, soonMs)
       if (isKnown) address.failures = 0
@@ -255,75 +287,70 @@ export class AddressBook {
     const key = formatEndpoint(endpoint)
     const existing = this.#addresses.get(key)
     if (existing !== undefined) return existing
-    const address: Address = {
-      key,
-      endpoint: { host: endpoint.host, port: endpoint.port },
-      wants: new Map(),
-      device: undefined,
-      confirmed: false,
-      failures: 0,
-      dueAtMs,
-      dialling: false,
-      turn: 0,
-    }
+    const address = newAddress(endpoint, dueAtMs)
     this.#addresses.set(key, address)
     return address
   }
 
-  #isOpen(address: Address, view: DeviceView, busy: ReadonlySet<DeviceId>): boolean {
-    if (address.dialling || address.wants.size === 0) return false
-    const device = address.device
-    return device === undefined || !(busy.has(device) || view.isConnected(device) || view.isBanned(device))
+  /** When an address may be dialled; infinity: not before something changes. */
+  #openAtMs(address: Address, view: DeviceView, dials: ReadonlyMap<DeviceId, Dials>): number {
+    const { device, dueAtMs } = address
+    if (address.diallingMs !== undefined || address.wants.size === 0) return Number.POSITIVE_INFINITY
+    if (device === undefined) return dueAtMs
+    if (view.isConnected(device) || view.isBanned(device)) return Number.POSITIVE_INFINITY
+    const under = dials.get(device)
+    if (under === undefined) return dueAtMs
+    return under.count < MAX_PER_DEVICE
+      ? Math.max(dueAtMs, under.lastMs + STAGGER_MS)
+      : Number.POSITIVE_INFINITY
   }
 
-  #busyDevices(): ReadonlySet<DeviceId> {
-    const busy = new Set<DeviceId>()
-    for (const { dialling, device } of this.#addresses.values())
-      if (dialling && device !== undefined) busy.add(device)
-    return busy
+  #dials(): Map<DeviceId, Dials> {
+    const dials = new Map<DeviceId, Dials>()
+    for (const { diallingMs, device } of this.#addresses.values()) {
+      if (diallingMs === undefined || device === undefined) continue
+      const { count, lastMs } = dials.get(device) ?? { count: 0, lastMs: 0 }
+      dials.set(device, { count: count + 1, lastMs: Math.max(lastMs, diallingMs) })
+    }
+    return dials
+  }
+
+  /** Devices that were lost about an instant and are not back. */
+  #lostAbout(atMs: number): Set<DeviceId> {
+    const devices = new Set<DeviceId>()
+    for (const { device, lostAtMs } of this.#addresses.values())
+      if (device !== undefined && lostAtMs !== undefined && Math.abs(lostAtMs - atMs) <= TOGETHER_MS)
+        devices.add(device)
+    return devices
   }
 
   #postpone(address: Address, nowMs: number): void {
-    const rank = rankOf(address)
-    const max = rank === 'learnt' ? LEARNT_BACKOFF_MAX_MS : BACKOFF_MAX_MS
-    const wait = Math.min(max, BACKOFF_MIN_MS * 2 ** Math.min(address.failures, 20))
+    const { failures, isCalm } = address
     address.failures++
-    address.dueAtMs = nowMs + wait * (0.5 + this.#random() / 2)
+    address.dueAtMs = nowMs + backoffMs(standingOf(address), failures, isCalm, this.#random())
   }
 
   #headStart(device: DeviceId): number {
     return this.#own < device ? 0 : HEAD_START_MS
   }
 
-  /** Room for one more address that is not configured; the one that failed most makes way. */
-  #makeRoom(): boolean {
+  /** Room for one more address that is not configured, among those that match; the one that failed most makes way. */
+  #makeRoom(max: number, matches: (address: Address) => boolean = () => true): boolean {
     let told = 0
     let worst: Address | undefined
     for (const address of this.#addresses.values()) {
-      if (rankOf(address) === 'known') continue
+      if (standingOf(address) === 'known' || !matches(address)) continue
       told++
-      if (address.dialling || address.failures === 0) continue
+      if (address.diallingMs !== undefined || address.failures === 0) continue
       if (worst === undefined || address.failures > worst.failures) worst = address
     }
-    if (told < MAX_TOLD) return true
+    if (told < max) return true
     if (worst === undefined) return false
     this.#addresses.delete(worst.key)
     return true
   }
 
-  #count(matches: (address: Address) => boolean): number {
-    let count = 0
-    for (const address of this.#addresses.values()) if (matches(address)) count++
-    return count
-  }
-
   #dropUnwanted(address: Address): void {
     if (address.wants.size === 0) this.#addresses.delete(address.key)
   }
-}
-
-/** The best reason an address is in the book for. */
-function rankOf(address: Address): Source {
-  const sources = [...address.wants.values()]
-  return sources.includes('known') ? 'known' : sources.includes('learnt') ? 'learnt' : 'beacon'
 }

@@ -19,6 +19,7 @@ import { Finders, type MeetingPoint, type SearchWays } from './finders.js'
 import type { GuestDoor } from './guest.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
+import { NetworkWatch } from './network-watch.js'
 import type { RelayStanding } from './relay-control.js'
 import type { RelayedSocket } from './relay-finder.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
@@ -88,6 +89,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #devices: Devices
   readonly #dialer: Dialer
   readonly #finders: Finders
+  readonly #network: NetworkWatch
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
@@ -126,10 +128,22 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onFailure: ({ key }, err) => this.#log.debug({ address: key, reason: err.message }, 'cannot connect'),
     })
     this.#finders = this.#makeFinders()
+    this.#network = new NetworkWatch({
+      now,
+      onGone: (addresses) => this.#devices.gone(addresses),
+      onNew: () => {
+        this.#log.info({}, 'this machine has another address')
+        this.woke()
+      },
+    })
   }
 
-  /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
+  /**
+   * The machine has slept, or is on another network: who is connected is asked, and whom we lost is looked for again, soon and
+   * not all at once.
+   */
   woke(): void {
+    this.#devices.doubt()
     this.#dialer.woke()
   }
 
@@ -148,6 +162,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       throw thrown
     }
     this.#dialer.start()
+    this.#network.start()
     this.#log.info({ port: this.#port }, 'listening')
     return { port: this.#port }
   }
@@ -170,6 +185,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   async #close(): Promise<void> {
     this.#state = 'stopped'
+    this.#network.stop()
     this.#dialer.stop()
     this.#devices.stop()
     this.#connections.close()

@@ -1,10 +1,12 @@
 // TCP: listening and dialling, and the lobby where connections wait that have proved nothing yet. Those are few,
 // short-lived and cheap (X6): when the lobby is full the one that has waited longest makes way, because an honest peer
 // needs milliseconds and a hostile one never finishes.
+import { lookup } from 'node:dns/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { ShoalError } from '../core/error.js'
 import type { Log } from '../ports/log.js'
 import { type Endpoint, hostGroup } from './endpoint.js'
+import { Eyeballs } from './eyeballs.js'
 
 /** Connections that have proved nothing, in all and per remote address. */
 const MAX_WAITING = 64
@@ -63,15 +65,22 @@ export class TcpListener {
  */
 export type DialTcp = (endpoint: Endpoint, timeoutMs: number, signal: AbortSignal) => Promise<Socket>
 
-/** Dials; names are resolved anew each time. Rejects with the socket's error, or after `timeoutMs`. */
-export function dialTcp(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+const eyeballs = new Eyeballs<Socket>({
+  lookup: (name) => lookup(name, { all: true, verbatim: true }),
+  connect: connectTcp,
+  discard: (socket) => socket.destroy(),
+})
+
+/** Dials from here: all addresses of a name, in both families, side by side (eyeballs.ts). */
+export const dialTcp: DialTcp = (endpoint, timeoutMs, signal) => eyeballs.dial(endpoint, timeoutMs, signal)
+
+/** Connects to an IP address; IPv6 link-local ones with their zone, as in fe80::1%eth0. */
+function connectTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: endpoint.host, port: endpoint.port, noDelay: true, keepAlive: true })
+    const socket = connect({ host, port, noDelay: true, keepAlive: true })
     socket.on('error', ignoreError)
-    const timer = setTimeout(() => fail(new Error('timed out')), timeoutMs)
     const abort = (): void => fail(new Error('stopped'))
     const done = (): void => {
-      clearTimeout(timer)
       signal.removeEventListener('abort', abort)
       socket.removeListener('error', fail)
       socket.removeListener('connect', connected)
