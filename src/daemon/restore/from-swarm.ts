@@ -25,6 +25,8 @@ export interface SwarmWays {
   readonly useDht: boolean
   /** "host:port" each. */
   readonly bootstrap: readonly string[]
+  /** "host:port" each; default: none. */
+  readonly relays?: readonly string[]
   /** Given up after so long without anybody or anything new. */
   readonly timeoutMs: number
   /** Only this member is asked, by its device or what it calls itself. */
@@ -90,6 +92,7 @@ export class SwarmSource {
       ...(ways.interfaces === undefined ? {} : { interfaces: ways.interfaces }),
       ...(ways.beaconPort === undefined ? {} : { beaconPort: ways.beaconPort }),
       bootstrap: ways.bootstrap,
+      relays: ways.relays ?? [],
       log,
     })
   }
