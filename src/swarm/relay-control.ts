@@ -235,7 +235,8 @@ export class RelayControl {
   }
 
   #failed(why: string): void {
-    if (this.#isClosed) return
+    // Without a share there is nothing to be found by, and nothing is wrong.
+    if (this.#isClosed || this.#shares.size === 0) return
     if (this.#problem === undefined && this.#refused.size === 0)
       this.#o.log.info({ relay: this.address, reason: why }, 'no connection to a relay; trying again')
     this.#problem = why
