@@ -74,7 +74,10 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
     if (useDht && isHidden(config.proxy))
-      warn('use_dht', 'is off behind the proxy: it would show the address of this machine; see proxy_allow_direct')
+      warn(
+        'use_dht',
+        'is off behind the proxy: it would show the address of this machine; see proxy_allow_direct',
+      )
     else if (useDht && config.bootstrap.length === 0)
       warn('use_dht', 'has no effect without "bootstrap": this version uses no public DHT')
     if (vault !== undefined && isHidden(config.proxy))

@@ -20,7 +20,11 @@ const TYPES: ReadonlySet<string> = new Set<ProxyType>(['socks4', 'socks5', 'http
 const MAX_LOGIN_BYTES = 255
 
 /** Undefined where none is asked for; what is missing or cannot be is added to `problems`, never with its text. */
-export function proxyOf(shape: ConfigShape, json: PositionedJson, problems: Problem[]): ProxyConfig | undefined {
+export function proxyOf(
+  shape: ConfigShape,
+  json: PositionedJson,
+  problems: Problem[],
+): ProxyConfig | undefined {
   const type = shape.proxy_type?.toLowerCase() ?? ''
   if (!TYPES.has(type)) return undefined
   const { proxy_addr: host = '', proxy_port: port = 0, proxy_auth: hasLogin } = shape
@@ -35,7 +39,10 @@ export function proxyOf(shape: ConfigShape, json: PositionedJson, problems: Prob
     if (!isLogin(username))
       fault('proxy_username', 'is missing or too long, expected a name, as "proxy_auth" says there is one')
     if (password !== '' && !isLogin(password))
-      fault('proxy_password', `is too long, expected at most ${MAX_LOGIN_BYTES} bytes without control characters`)
+      fault(
+        'proxy_password',
+        `is too long, expected at most ${MAX_LOGIN_BYTES} bytes without control characters`,
+      )
   }
   return {
     type: type as ProxyType,

@@ -87,7 +87,10 @@ async function dialThrough(
     socket.destroy()
     if (signal.aborted) throw new Error('stopped')
     if (deadline.aborted)
-      throw new ProxyError('target', `the ${showProxy(proxy)} had no connection in ${Math.round(timeoutMs / 1000)} s`)
+      throw new ProxyError(
+        'target',
+        `the ${showProxy(proxy)} had no connection in ${Math.round(timeoutMs / 1000)} s`,
+      )
     throw thrown
   } finally {
     for (const end of ends) end.removeEventListener('abort', abort)
@@ -114,7 +117,12 @@ async function toProxy(proxy: Proxy, timeoutMs: number, signal: AbortSignal): Pr
   }
 }
 
-async function throughSocks(proxy: Proxy, socket: Socket, target: Endpoint, timeoutMs: number): Promise<void> {
+async function throughSocks(
+  proxy: Proxy,
+  socket: Socket,
+  target: Endpoint,
+  timeoutMs: number,
+): Promise<void> {
   const { type, username, password } = proxy
   // Loaded when it is used: most daemons have no proxy.
   const { SocksClient } = await import('socks')
@@ -166,7 +174,8 @@ function wordsOf(name: string | undefined): string {
 
 function throughHttp(proxy: Proxy, socket: Socket, target: Endpoint): Promise<void> {
   const { username, password = '' } = proxy
-  const authority = isIPv4(target.host) || isIPv6(target.host) ? formatEndpoint(target) : `${target.host}:${target.port}`
+  const authority =
+    isIPv4(target.host) || isIPv6(target.host) ? formatEndpoint(target) : `${target.host}:${target.port}`
   const login = Buffer.from(`${username}:${password}`).toString('base64')
   return new Promise((resolve, reject) => {
     const asked = request({
@@ -190,7 +199,9 @@ function throughHttp(proxy: Proxy, socket: Socket, target: Endpoint): Promise<vo
       }
     })
     asked.on('error', () => {
-      reject(new ProxyError('broken', `the ${showProxy(proxy)} hung up, or does not answer as an HTTP proxy does`))
+      reject(
+        new ProxyError('broken', `the ${showProxy(proxy)} hung up, or does not answer as an HTTP proxy does`),
+      )
     })
     asked.end()
   })

@@ -6,7 +6,8 @@ import type { ShoalError } from '../../src/core/error.js'
 import type { Secret } from '../../src/core/secret.js'
 
 function configOf(keys: object): Config<Secret> {
-  return parseConfig(JSON.stringify({ storage_path: '/s', ...keys }), '/etc/shoal.conf').config as Config<Secret>
+  return parseConfig(JSON.stringify({ storage_path: '/s', ...keys }), '/etc/shoal.conf')
+    .config as Config<Secret>
 }
 
 function faultOf(limits: unknown): string {
@@ -36,7 +37,10 @@ test('limits: rules in kB/s become rules in bytes, with the whole of what is lef
 test('limits: what is wrong is told with its place and what is expected', () => {
   const cases: [unknown, RegExp][] = [
     [{ upload: 1 }, /limits is an object, expected a list of \{"days"/],
-    [[{ days: 'mon-fry', upload: 1 }], /limits\[0\]\.days is none that is known, expected days such as "mon-fri"/],
+    [
+      [{ days: 'mon-fry', upload: 1 }],
+      /limits\[0\]\.days is none that is known, expected days such as "mon-fri"/,
+    ],
     [[{ from: '25:00', upload: 1 }], /limits\[0\]\.from is no time, expected a time from "00:00" to "24:00"/],
     [[{ from: '08:00' }], /limits\[0\] has neither "download" nor "upload"/],
     [[{ upload: -1 }], /limits\[0\]\.upload is -1, expected kB\/s/],

@@ -31,7 +31,11 @@ test('proxy: the six keys of old files make one proxy, and none where the type i
   const unused = { proxy_addr: '', proxy_port: 0, proxy_auth: false, proxy_username: '', proxy_password: '' }
   for (const type of [undefined, '', 'none', 'system'])
     assert.equal(parse({ ...unused, proxy_type: type }).config.proxy, undefined)
-  assert.equal(parse({ ...SOCKS, proxy_username: 'alice' }).config.proxy?.username, undefined, 'without proxy_auth')
+  assert.equal(
+    parse({ ...SOCKS, proxy_username: 'alice' }).config.proxy?.username,
+    undefined,
+    'without proxy_auth',
+  )
 })
 
 test('proxy: what is missing or cannot be is told, and never the password', () => {

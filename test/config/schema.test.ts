@@ -178,11 +178,7 @@ describe('fates', () => {
     assert.deepEqual(new Set(warnings.map(({ kind }) => kind)), new Set(['not yet']))
     assert.deepEqual(
       warnings.map(({ key }) => key),
-      [
-        'shared_folders[0].use_relay_server',
-        'shared_folders[0].selective_sync',
-        ...Object.keys(asks),
-      ],
+      ['shared_folders[0].use_relay_server', 'shared_folders[0].selective_sync', ...Object.keys(asks)],
     )
     for (const { message } of warnings)
       assert.match(message, /^is not honoured yet by this version and has no effect: [^`]+$/)

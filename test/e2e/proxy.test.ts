@@ -47,7 +47,9 @@ describe('behind a proxy', () => {
   it('when it is gone nothing goes past it', async () => {
     await proxy.close()
     await eventually('they have lost each other', async () => (await inside.client.peers()).length === 0)
-    await eventually('the log says why', () => inside.log.some((line) => line.includes('cannot reach the SOCKS5 proxy')))
+    await eventually('the log says why', () =>
+      inside.log.some((line) => line.includes('cannot reach the SOCKS5 proxy')),
+    )
     assert.equal((await outside.client.peers()).length, 0)
   })
 

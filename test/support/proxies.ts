@@ -23,7 +23,9 @@ type Connect = (host: string, port: number) => Promise<Socket | undefined>
 
 /** SOCKS4, 4A and 5 on one port. */
 export function socksProxy(rules: ProxyRules = {}): Promise<TestProxy> {
-  return open(rules, (reach) => createServer((socket) => void serveSocks(socket, rules, reach).catch(() => socket.destroy())))
+  return open(rules, (reach) =>
+    createServer((socket) => void serveSocks(socket, rules, reach).catch(() => socket.destroy())),
+  )
 }
 
 export function httpProxy(rules: ProxyRules = {}): Promise<TestProxy> {
@@ -34,7 +36,9 @@ export function httpProxy(rules: ProxyRules = {}): Promise<TestProxy> {
       const { login } = rules
       const wanted = login && `Basic ${Buffer.from(`${login.name}:${login.password}`).toString('base64')}`
       if (wanted !== undefined && request.headers['proxy-authorization'] !== wanted) {
-        socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n')
+        socket.end(
+          'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n',
+        )
         return
       }
       const { hostname, port } = new URL(`http://${request.url}`)

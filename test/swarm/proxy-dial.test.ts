@@ -52,7 +52,9 @@ async function faultOf(dialled: Promise<Socket>): Promise<[ProxyFault, string]> 
     (error: unknown) => error,
   )
   assert.ok(thrown instanceof ProxyError, String(thrown))
-  assert.ok(!JSON.stringify([thrown.message, thrown.stack, thrown.cause, { ...thrown }]).includes(LOGIN.password))
+  assert.ok(
+    !JSON.stringify([thrown.message, thrown.stack, thrown.cause, { ...thrown }]).includes(LOGIN.password),
+  )
   return [thrown.fault, thrown.message]
 }
 
@@ -70,7 +72,7 @@ function heard(socket: Socket, length: number): Promise<string> {
 
 for (const type of TYPES)
   describe(`through ${type}`, () => {
-    it('reaches what it names; names are the proxy\'s to resolve, and nothing said early is lost', async () => {
+    it("reaches what it names; names are the proxy's to resolve, and nothing said early is lost", async () => {
       const proxy = await proxyFor(type, { names: { [NAME]: '127.0.0.1' } })
       for (const host of [NAME, '127.0.0.1']) {
         const socket = await dialOf(type, proxy.port)({ host, port: targetPort }, 5000, never)
@@ -154,7 +156,8 @@ for (const type of ['socks5', 'http_connect'] as const)
       login.password = 'changed'
       for (let time = 0; time < 3; time++) await faultOf(dial({ host: NAME, port: targetPort }, 5000, never))
       login.password = LOGIN.password
-      for (let time = 0; time < 2; time++) (await dial({ host: NAME, port: targetPort }, 5000, never)).destroy()
+      for (let time = 0; time < 2; time++)
+        (await dial({ host: NAME, port: targetPort }, 5000, never)).destroy()
       assert.equal(said.length, 2, said.join('\n'))
       assert.match(said[0]!, /refuses the name and password/)
       assert.match(said[1]!, /works again/)
@@ -173,7 +176,10 @@ describe('IPv6', () => {
     assert.equal(fault, 'unfit')
     assert.match(message, /SOCKS4 proxy 127\.0\.0\.1:1 cannot be asked for an IPv6 address: 2001:db8::7/)
     for (const type of TYPES)
-      assert.equal((await faultOf(dialOf(type, 1)({ host: 'fe80::1%eth0', port: 1 }, 5000, never)))[0], 'unfit')
+      assert.equal(
+        (await faultOf(dialOf(type, 1)({ host: 'fe80::1%eth0', port: 1 }, 5000, never)))[0],
+        'unfit',
+      )
   })
 })
 
