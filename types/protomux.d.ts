@@ -75,7 +75,9 @@ declare module 'protomux' {
 
     readonly isProtomux: true
     readonly stream: NoiseSecretStream
-    readonly drained: boolean;
+    /** Set after every write: whether the stream is below its mark. */
+    get drained(): boolean
+    set drained(isBelow: boolean)
     [Symbol.iterator](): Iterator<Channel>
     cork(): void
     uncork(): void

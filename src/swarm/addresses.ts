@@ -12,7 +12,7 @@
 //   B7  Devices that are lost together are looked for spread over time, and so they are once one of them is back: then
 //       the network is, and no wait that grew meanwhile holds the others up.
 import type { DeviceId, ShareId } from '../core/ids.js'
-import { type Address, newAddress, nextOf, standingOf } from './address.js'
+import { type Address, meritOf, newAddress, nextOf } from './address.js'
 import { backoffMs, isHopeless, spreadMs } from './backoff.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import type { DeviceAddress } from './messages.js'
@@ -52,8 +52,11 @@ const STAGGER_MS = 250
 const MAX_PER_DEVICE = 4
 /** Not configured addresses kept in all. */
 const MAX_TOLD = 1000
-/** Addresses of our own device id worth dialling to find a second copy of ourselves (F4). */
-const MAX_OWN = 16
+/**
+ * The same of one device: a laptop has been in many places. Also of our own, which are dialled to find a second copy of
+ * ourselves (F4).
+ */
+const MAX_TOLD_OF_ONE = 16
 /** Our own address answers as ourselves; it may belong to somebody else after a while. */
 const SELF_WAIT_MS = 600_000
 /** Head start of the lower device id (B5): more than a dial takes on most networks. */
@@ -119,9 +122,8 @@ export class AddressBook {
       existing.wants.set(share, 'learnt')
       return true
     }
-    if (seen.device === this.#own && this.#count((address) => address.device === this.#own) >= MAX_OWN)
-      return false
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD_OF_ONE, (address) => address.device === seen.device)) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     const address = this.#upsert(seen, nowMs + this.#headStart(seen.device))
     address.device = seen.device
     address.wants.set(share, 'learnt')
@@ -138,7 +140,7 @@ export class AddressBook {
       if (existing.failures > 0 && existing.dueAtMs > soonMs + HEARD_SOON_MS) existing.dueAtMs = soonMs
       return false
     }
-    if (!this.#makeRoom()) return false
+    if (!this.#makeRoom(MAX_TOLD)) return false
     this.#upsert(endpoint, nowMs).wants.set(share, 'beacon')
     return true
   }
@@ -164,7 +166,7 @@ export class AddressBook {
     const shares = [...next.wants.keys()]
     const share = shares[next.turn % shares.length]!
     // Whoever proves the secret at a configured host is welcome: names and leases move between machines.
-    const expected = standingOf(next) === 'known' ? undefined : next.device
+    const expected = meritOf(next) === 'known' ? undefined : next.device
     const { key, endpoint, failures } = next
     return { key, endpoint, share, device: expected, likely: next.device, failures }
   }
@@ -200,7 +202,7 @@ export class AddressBook {
     if (address.failures === 0) address.lostAtMs ??= nowMs
     const together = address.lostAtMs === undefined ? 0 : this.#lostAbout(address.lostAtMs).size
     this.#postpone(address, nowMs + spreadMs(together, this.#random()))
-    if (isHopeless(standingOf(address), address.failures)) this.#addresses.delete(key)
+    if (isHopeless(meritOf(address), address.failures)) this.#addresses.delete(key)
   }
 
   /** The dial was given up for no fault of the address. */
@@ -262,7 +264,7 @@ export class AddressBook {
   woke(nowMs: number): void {
     const toldMs = Math.max(WAKE_TOLD_MS, this.#addresses.size * WAKE_EACH_MS)
     for (const address of this.#addresses.values()) {
-      const isKnown = standingOf(address) === 'known'
+      const isKnown = meritOf(address) === 'known'
       const soonMs = nowMs + this.#random() * (isKnown ? WAKE_KNOWN_MS : toldMs)
       address.dueAtMs = address.dueAtMs <= nowMs ? soonMs : Math.min(address.dueAtMs, soonMs)
       if (isKnown) address.failures = 0
@@ -325,33 +327,27 @@ export class AddressBook {
   #postpone(address: Address, nowMs: number): void {
     const { failures, isCalm } = address
     address.failures++
-    address.dueAtMs = nowMs + backoffMs(standingOf(address), failures, isCalm, this.#random())
+    address.dueAtMs = nowMs + backoffMs(meritOf(address), failures, isCalm, this.#random())
   }
 
   #headStart(device: DeviceId): number {
     return this.#own < device ? 0 : HEAD_START_MS
   }
 
-  /** Room for one more address that is not configured; the one that failed most makes way. */
-  #makeRoom(): boolean {
+  /** Room for one more address that is not configured, among those that match; the one that failed most makes way. */
+  #makeRoom(max: number, matches: (address: Address) => boolean = () => true): boolean {
     let told = 0
     let worst: Address | undefined
     for (const address of this.#addresses.values()) {
-      if (standingOf(address) === 'known') continue
+      if (meritOf(address) === 'known' || !matches(address)) continue
       told++
       if (address.diallingMs !== undefined || address.failures === 0) continue
       if (worst === undefined || address.failures > worst.failures) worst = address
     }
-    if (told < MAX_TOLD) return true
+    if (told < max) return true
     if (worst === undefined) return false
     this.#addresses.delete(worst.key)
     return true
-  }
-
-  #count(matches: (address: Address) => boolean): number {
-    let count = 0
-    for (const address of this.#addresses.values()) if (matches(address)) count++
-    return count
   }
 
   #dropUnwanted(address: Address): void {

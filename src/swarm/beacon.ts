@@ -1,17 +1,25 @@
 // Finds members on the local network (X6): one small multicast datagram per share, to one hop, from every allowed
 // interface: a few at start, one a minute after, and again when the interfaces change. A datagram that belongs to one
 // of our shares is answered by dialling its sender over TCP, never by another datagram, so the beacon amplifies nothing.
+// Announced over IPv4, and over IPv6 from interfaces that have no IPv4 address; listened for over both, so that of a machine
+// with both families and one with IPv6 alone the first hears the second.
 // An open invite is announced the same way, but more often, because somebody is waiting for it; who holds one listens.
 import { randomBytes } from 'node:crypto'
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { RemoteInfo } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import type { Log } from '../ports/log.js'
 import { decodeBeacon, encodeBeacon, isFrom, NONCE_BYTES } from './beacon-packet.js'
+import { BeaconSockets } from './beacon-sockets.js'
 import type { Endpoint } from './endpoint.js'
-import { isNear, type LanInterface, lanInterfaces } from './interfaces.js'
+import {
+  isNear,
+  isOnLink,
+  type LanInterface,
+  type LinkInterface,
+  lanInterfaces,
+  linkInterfaces,
+} from './interfaces.js'
 
-/** Organisation-local scope (RFC 2365): routers do not forward it, and a TTL of 1 stops at the first anyway. */
-export const BEACON_GROUP = '239.192.83.104'
 /** UDP; ours alone, and not one that IANA gave to anybody. */
 export const BEACON_PORT = 37_104
 /** After start or a change: one datagram can be lost, and some access points lose many. */
@@ -50,28 +58,25 @@ export type BeaconPace = 'minutely' | 'often' | 'never'
 
 export class LanBeacon {
   readonly #options: BeaconOptions
-  readonly #port: number
-  readonly #log: Log
   readonly #subjects = new Map<string, BeaconSubject>()
   readonly #ownNonces = new Set<string>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #look: NodeJS.Timeout | undefined
-  #receiver: Socket | undefined
-  readonly #senders = new Map<string, Socket>()
-  #interfaces: readonly LanInterface[] = []
+  readonly #sockets: Readonly<Record<4 | 6, BeaconSockets>>
+  #lan: readonly LanInterface[] = []
+  #links: readonly LinkInterface[] = []
   #second = 0
   #inSecond = 0
   #isClosed = false
 
   constructor(options: BeaconOptions) {
     this.#options = options
-    this.#port = options.beaconPort ?? BEACON_PORT
-    this.#log = options.log
+    this.#sockets = { 4: this.#newSockets(4), 6: this.#newSockets(6) }
   }
 
   /** Never rejects: without multicast the LAN is simply not searched, and the log says so. */
   async start(): Promise<void> {
-    await this.#openReceiver()
+    await Promise.all([this.#sockets[4].listen(), this.#sockets[6].listen()])
     if (this.#isClosed) return
     this.#lookAround()
     this.#look = setInterval(() => this.#lookAround(), LOOK_MS)
@@ -82,7 +87,7 @@ export class LanBeacon {
 
   add(subject: BeaconSubject): void {
     this.#subjects.set(subject.id, subject)
-    if (this.#receiver !== undefined) this.#announceEagerly([subject])
+    if (this.#look !== undefined) this.#announceEagerly([subject])
   }
 
   remove(id: string): void {
@@ -94,84 +99,31 @@ export class LanBeacon {
     clearInterval(this.#look)
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
-    this.#receiver?.close()
-    this.#receiver = undefined
-    for (const sender of this.#senders.values()) sender.close()
-    this.#senders.clear()
+    for (const sockets of Object.values(this.#sockets)) sockets.close()
   }
 
-  #openReceiver(): Promise<void> {
-    const socket = createSocket({ type: 'udp4', reuseAddr: true })
-    return new Promise((resolve) => {
-      socket.on('error', (err) => {
-        this.#log.warn({ err, port: this.#port }, 'the local network is not searched')
-        this.#dropReceiver(socket)
-        resolve()
-      })
-      socket.on('message', (packet, sender) => this.#onPacket(packet, sender))
-      // Bound to the group, the socket hears nothing that was sent to this machine alone. Windows cannot do that.
-      const address = process.platform === 'win32' ? '0.0.0.0' : BEACON_GROUP
-      socket.bind({ port: this.#port, address }, () => {
-        if (this.#isClosed) socket.close()
-        else this.#receiver = socket
-        resolve()
-      })
+  #newSockets(family: 4 | 6): BeaconSockets {
+    const { beaconPort = BEACON_PORT, log } = this.#options
+    return new BeaconSockets({
+      family,
+      port: beaconPort,
+      onPacket: (packet, sender) => this.#onPacket(packet, sender),
+      onSender: (address) => this.#announceEagerly([...this.#subjects.values()], address),
+      log,
     })
-  }
-
-  #dropReceiver(socket: Socket): void {
-    if (this.#receiver === socket) this.#receiver = undefined
-    try {
-      socket.close()
-    } catch (err) {
-      // It had not been opened, so nothing is left to close.
-      this.#log.trace({ err }, 'beacon socket was closed already')
-    }
   }
 
   /** Joins interfaces that have come, leaves those that have gone. */
   #lookAround(): void {
-    const now = lanInterfaces(networkInterfaces(), this.#options.interfaces)
-    const addresses = new Set(now.map(({ address }) => address))
-    this.#interfaces = now
-    for (const [address, sender] of this.#senders) {
-      if (addresses.has(address)) continue
-      sender.close()
-      this.#senders.delete(address)
-    }
-    for (const address of addresses) if (!this.#senders.has(address)) this.#join(address)
-  }
-
-  #join(address: string): void {
-    if (this.#receiver === undefined) return
-    try {
-      this.#receiver.addMembership(BEACON_GROUP, address)
-    } catch (err) {
-      // An address that came back is still joined; everything else means no multicast here.
-      this.#log.debug({ err, address }, 'cannot listen for beacons on an interface')
-    }
-    const sender = createSocket({ type: 'udp4', reuseAddr: true })
-    this.#senders.set(address, sender)
-    sender.on('error', (err) => {
-      this.#log.debug({ err, address }, 'cannot send beacons on an interface')
-      if (this.#senders.get(address) !== sender) return
-      // The next look around tries again.
-      this.#senders.delete(address)
-      sender.close()
-    })
-    sender.bind({ port: 0, address }, () => {
-      if (this.#senders.get(address) !== sender) return
-      try {
-        sender.setMulticastTTL(1)
-        sender.setMulticastLoopback(true)
-        sender.setMulticastInterface(address)
-      } catch (err) {
-        // The interface went away meanwhile, or knows no multicast.
-        sender.emit('error', err)
-        return
-      }
-      this.#announceEagerly([...this.#subjects.values()], address)
-    })
+    const all = networkInterfaces()
+    this.#lan = lanInterfaces(all, this.#options.interfaces)
+    this.#links = linkInterfaces(all, this.#options.interfaces)
+    const lan = [...new Set(this.#lan.map(({ address }) => address))]
+    this.#sockets[4].use(lan, lan)
+    this.#sockets[6].use(
+      this.#links.map(({ address }) => address),
+      this.#links.filter(({ hasIPv4 }) => !hasIPv4).map(({ address }) => address),
+    )
   }
 
   #announceEagerly(subjects: readonly BeaconSubject[], address?: string): void {
@@ -189,15 +141,12 @@ export class LanBeacon {
   #announce(subjects: readonly BeaconSubject[], address?: string): void {
     for (const { id, beaconKey, pace } of subjects) {
       if (pace === 'never' || !this.#subjects.has(id)) continue
-      for (const [from, sender] of this.#senders) {
-        if (address !== undefined && address !== from) continue
+      const packet = (): Buffer => {
         const nonce = randomBytes(NONCE_BYTES)
         this.#rememberNonce(nonce)
-        const packet = encodeBeacon(beaconKey, this.#options.listeningPort, nonce, Date.now())
-        sender.send(packet, this.#port, BEACON_GROUP, (err) => {
-          if (err !== null) this.#log.debug({ err, address: from }, 'cannot send a beacon')
-        })
+        return encodeBeacon(beaconKey, this.#options.listeningPort, nonce, Date.now())
       }
+      for (const sockets of Object.values(this.#sockets)) sockets.send(packet, address)
     }
   }
 
@@ -205,7 +154,8 @@ export class LanBeacon {
     if (!this.#isWithinRate()) return
     const beacon = decodeBeacon(packet)
     if (beacon === undefined || this.#ownNonces.has(beacon.nonce.toString('hex'))) return
-    if (!isNear(sender.address, this.#interfaces)) return
+    const isHere = isNear(sender.address, this.#lan) || isOnLink(sender.address, this.#links)
+    if (!isHere) return
     const nowMs = Date.now()
     for (const { id, beaconKey } of this.#subjects.values()) {
       if (!isFrom(beacon, beaconKey, nowMs)) continue

@@ -17,6 +17,8 @@ const MAX_OFFER_MESSAGES = 1_000
 const PARTING_MS = 10_000
 /** After all of ours have moved, for those whose proof is still on its way to the other end. */
 const GRACE_MS = 1_000
+/** After a sleep or on another network: radios need some seconds until they carry anything. */
+const WAKE_PROBE_MS = 8_000
 
 export interface DevicesOptions {
   readonly own: DeviceId
@@ -50,8 +52,7 @@ export class Devices {
 
   readonly view: DeviceView = {
     // Over a worse way alone, one by TCP is still looked for (X5).
-    isConnected: (device) =>
-      this.#table.has(device) && (this.#table.selected(device)?.transport ?? 'tcp') === 'tcp',
+    isConnected: (device) => this.#table.best(device)?.transport === 'tcp',
     isReached: (device) => this.#table.has(device),
     isBanned: (device) => this.#bans.has(device),
   }
@@ -105,6 +106,19 @@ export class Devices {
     if (this.#o.members().some((share) => share.isOn(link))) return
     if (hasMoved) link.closeWithin(GRACE_MS, 'replaced by a better way')
     else link.close('no share in common any more')
+  }
+
+  /** Asks all whether they are still there: the machine has slept, or is on another network. */
+  doubt(): void {
+    for (const link of [...this.#table.allSelected()]) link.probe(WAKE_PROBE_MS)
+  }
+
+  /** These addresses of ours are gone, and with them what was connected over them. */
+  gone(addresses: ReadonlySet<string>): void {
+    for (const link of [...this.#table.allSelected()]) {
+      const { localAddress } = link
+      if (localAddress !== undefined && addresses.has(localAddress)) link.close('our address is gone')
+    }
   }
 
   stop(): void {

@@ -16,7 +16,7 @@ export type Scope = (typeof SCOPES)[number]
 
 /** Reads "host:port", IPv6 literals in brackets. Undefined if it is anything else. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.%\w]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text)
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[^\s\]]+)?)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text)
   if (match === null) return undefined
   const port = Number(match[3])
   if (port < 1 || port > 65535) return undefined

@@ -60,6 +60,13 @@ export class LinkTable {
     return this.#devices.has(device)
   }
 
+  /** The connection that is selected, or else the best of those that wait for the chooser. */
+  best(device: DeviceId): Link | undefined {
+    const links = this.#devices.get(device)
+    if (links === undefined) return undefined
+    return links.selected ?? (links.waiting.size > 0 ? bestOf(links.waiting) : undefined)
+  }
+
   rivalOf(device: DeviceId): Endpoint | undefined {
     return this.#devices.get(device)?.rival
   }

@@ -18,6 +18,7 @@ import { type Endpoint, formatEndpoint, plainHost, type Scope, scopeOf } from '.
 import { FrameGuard } from './frame-guard.js'
 import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } from './guest.js'
 import { LinkChannel } from './link-channel.js'
+import { LinkClocks } from './link-clocks.js'
 import { decodeGate, decodeHello, encodeGate, encodeHello, type Hello } from './messages.js'
 import { GuardedMux } from './mux.js'
 import { gateProof, otherRole, type Role, sameProof } from './proof.js'
@@ -91,16 +92,13 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   #stage: Stage = 'noise'
   #guard: FrameGuard | undefined
   #talk: GuestTalk | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #clocks = new LinkClocks((reason) => this.#end(reason))
   #device: DeviceId | undefined
   #gateShare: ShareId | undefined
   #hello: Hello | undefined
   #mux: GuardedMux | undefined
   #channel: LinkChannel | undefined
   #isSelected = false
-  #parting: NodeJS.Timeout | undefined
-  #probing: NodeJS.Timeout | undefined
-  #onAlive: (() => void)[] = []
 
   constructor(options: LinkOptions) {
     super()
@@ -129,7 +127,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     const handshakeFrames = this.transport === 'udx' ? 1 : this.role === 'initiator' ? 2 : 3
     this.#guard = new FrameGuard(handshakeFrames)
     stream.rawStream.prependListener('data', this.#onBytes)
-    this.#setDeadline('nothing proven in time')
+    this.#clocks.setDeadline(this.#options.timings.proofTimeoutMs, 'nothing proven in time')
     if (stream.connected) this.#onNoise()
     else stream.once('connect', () => this.#onNoise())
   }
@@ -177,6 +175,12 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     return this.#channel?.rttMs
   }
 
+  /** Our own end's address; undefined where the transport does not tell. */
+  get localAddress(): string | undefined {
+    const { localAddress } = this.stream.rawStream as { readonly localAddress?: string }
+    return localAddress === undefined ? undefined : plainHost(localAddress)
+  }
+
   /** Set once ready. */
   get mux(): GuardedMux {
     return this.#mux!
@@ -218,23 +222,19 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   /** A share is proven on its channel: the connection may stay. */
   keep(): void {
-    clearTimeout(this.#timer)
+    this.#clocks.keep()
   }
 
   /** Ends the connection after so long; called again, what was said last counts. */
   closeWithin(withinMs: number, reason: string): void {
     if (this.isClosed) return
-    clearTimeout(this.#parting)
-    this.#parting = setTimeout(() => this.#end(reason), withinMs)
+    this.#clocks.part(withinMs, reason)
   }
 
   /** Ends the connection unless the other end says anything within so long; `onAlive` runs if it does. */
   probe(withinMs: number, onAlive?: () => void): void {
     if (this.isClosed) return
-    if (onAlive !== undefined) this.#onAlive.push(onAlive)
-    if (this.#probing !== undefined) return
-    this.#channel?.ask()
-    this.#probing = setTimeout(() => this.#end('no answer'), withinMs)
+    if (this.#clocks.probe(withinMs, onAlive)) this.#channel?.ask()
   }
 
   /** Ends the connection; `reason` is for our own log and listeners. */
@@ -251,7 +251,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
 
   #onBytes = (chunk: Uint8Array): void => {
     this.lastHeardMs = this.#options.now()
-    if (this.#probing !== undefined) this.#answered()
+    this.#clocks.heard()
     if (this.#guard === undefined) return
     const fault = this.#guard.push(chunk)
     if (fault !== undefined) this.#end(fault)
@@ -333,9 +333,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.readyMs = this.#options.now()
     this.#guard = undefined
     this.stream.removeListener('data', this.#onFrame)
-    this.stream.setKeepAlive(this.#options.timings.keepAliveMs)
-    this.stream.setTimeout(this.#options.timings.deadPeerMs)
-    this.#setDeadline('no share in use in time')
+    const { keepAliveMs, deadPeerMs, proofTimeoutMs } = this.#options.timings
+    this.stream.setKeepAlive(keepAliveMs)
+    this.stream.setTimeout(deadPeerMs)
+    this.#clocks.watchSends(this.stream, deadPeerMs, this.#options.now)
+    this.#clocks.setDeadline(proofTimeoutMs, 'no share in use in time')
     this.#mux = new GuardedMux(this.stream)
     this.emit('ready')
   }
@@ -360,22 +362,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.emit('selected')
   }
 
-  #answered(): void {
-    clearTimeout(this.#probing)
-    this.#probing = undefined
-    for (const onAlive of this.#onAlive.splice(0)) onAlive()
-  }
-
-  #setDeadline(reason: string): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#end(reason), this.#options.timings.proofTimeoutMs)
-  }
-
   #end(reason: string): void {
     if (this.#stage === 'closed') return
     const stage = this.#stage
     this.#stage = 'closed'
-    for (const timer of [this.#timer, this.#parting, this.#probing]) clearTimeout(timer)
+    this.#clocks.stop()
     this.#channel?.stop()
     this.stream.removeListener('data', this.#onFrame)
     this.stream.destroy()

@@ -4,6 +4,7 @@
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux, { type Encoding, type EncodingState } from 'protomux'
 import { Malformed } from '../core/violation.js'
+import { MAX_UNSENT_BYTES, unsentBytes } from './unsent.js'
 
 /** Feeds of a share take two channels each, so this allows for thousands of writers over one connection. */
 const MAX_CHANNELS = 16_384
@@ -11,10 +12,23 @@ const MAX_CHANNELS = 16_384
 const MAX_OPEN_BYTES = 64 * 1024
 
 export class GuardedMux extends Protomux {
+  /** Protomux's own constructor sets it first, when this class has no fields yet. */
+  declare private _isDrained: boolean
   #inBatch = false
 
   constructor(stream: NoiseSecretStream) {
     super(stream)
+  }
+
+  override get drained(): boolean {
+    return this._isDrained
+  }
+
+  /** Protomux notes here after every write whether the stream is below its mark: the one place that all writes pass. */
+  override set drained(isBelow: boolean) {
+    this._isDrained = isBelow
+    if (!isBelow && unsentBytes(this.stream) > MAX_UNSENT_BYTES)
+      this.destroy(new Error('more waits to be sent than may be kept'))
   }
 
   protected override _ondata(frame: Buffer): void {

@@ -20,6 +20,7 @@ import type { GuestDoor } from './guest.js'
 import { HeardDial } from './heard-dial.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
+import { NetworkWatch } from './network-watch.js'
 import { type ShareHost, ShareMembers, type ShareSwarm } from './share-swarm.js'
 import { type DialTcp, dialTcp, remoteOf, TcpListener } from './tcp.js'
 
@@ -82,6 +83,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
   readonly #dialer: Dialer
   readonly #dial: HeardDial
   readonly #finders: Finders
+  readonly #network: NetworkWatch
   #state: State = 'new'
   #port = 0
   #listener: TcpListener | undefined
@@ -121,10 +123,22 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       onFailure: ({ key }, err) => this.#log.debug({ address: key, reason: err.message }, 'cannot connect'),
     })
     this.#finders = this.#makeFinders()
+    this.#network = new NetworkWatch({
+      now,
+      onGone: (addresses) => this.#devices.gone(addresses),
+      onNew: () => {
+        this.#log.info({}, 'this machine has another address')
+        this.woke()
+      },
+    })
   }
 
-  /** The machine has slept: whom we lost is looked for again, soon and not all at once. */
+  /**
+   * The machine has slept, or is on another network: who is connected is asked, and whom we lost is looked for again, soon and
+   * not all at once.
+   */
   woke(): void {
+    this.#devices.doubt()
     this.#dialer.woke()
   }
 
@@ -143,6 +157,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
       throw thrown
     }
     this.#dialer.start()
+    this.#network.start()
     this.#log.info({ port: this.#port }, 'listening')
     return { port: this.#port }
   }
@@ -165,6 +180,7 @@ export class Swarm extends EventEmitter<SwarmEvents> {
 
   async #close(): Promise<void> {
     this.#state = 'stopped'
+    this.#network.stop()
     this.#dialer.stop()
     this.#devices.stop()
     this.#connections.close()

@@ -101,6 +101,25 @@ test('a peer that vanishes midway: the rest comes from another', async () => {
   assert.equal(two.exchange.stats().perPeer.length, 1)
 })
 
+test('X5: a peer moves to another connection midway: what was asked of it is asked there, and the old one still stands', async () => {
+  const bytes = 50_000
+  const source = net.node({ holds: range(200), pieceBytes: bytes, uploadLimit: new RateLimit(20e6) })
+  const two = net.node()
+  const [atTwo, atSource] = await net.connect(two, source)
+  two.exchange.want(wantRange(200, bytes))
+  await two.whenGot(5)
+  // As the swarm does it: each end is told at a moment of its own, and the connection ends only later.
+  atTwo.emit('close', 'moved')
+  await net.connect(two, source)
+  atSource.emit('close', 'moved')
+  await two.whenGot(200)
+  const { perPeer, violations, wrongPieces } = two.exchange.stats()
+  assert.deepEqual([perPeer.length, violations, wrongPieces], [1, 0, 0])
+  assert.equal(two.fetched.length, 200, 'nothing came twice')
+  assert.deepEqual([atTwo.closed, atSource.closed], [false, false])
+  assert.equal(source.exchange.stats().violations, 0)
+})
+
 test('G3: what a stalled peer was asked for moves on, and the peer is asked for nothing more', async () => {
   let nowMs = 0
   const never = new Promise<null>(() => {})

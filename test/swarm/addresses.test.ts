@@ -216,3 +216,116 @@ test('B6: what waits for long is tried sooner after a sleep, and what is soon is
   book.woke(dueAtMs - 1)
   assert.equal(book.dueAtMs(view()), dueAtMs)
 })
+
+test('B2: several addresses of a device are dialled side by side, the nearest first, a quarter of a second apart', () => {
+  const book = new AddressBook(OWN, () => 1)
+  const hosts = ['198.51.100.7', '192.168.1.7', '2001:db8::7', '10.0.0.7', '10.0.0.8', '10.0.0.9']
+  for (const host of hosts) book.learn(ONE, { device: HIGHER, host, port: 1 }, 0)
+  const dialled: string[] = []
+  let nowMs = 0
+  for (let i = 0; i < 4; i++) {
+    assert.equal(book.dueAtMs(view()), i * 250)
+    nowMs = i * 250
+    dialled.push(book.take(view(), nowMs)!.endpoint.host)
+    assert.equal(book.take(view(), nowMs), undefined, 'no two at once')
+  }
+  assert.deepEqual(dialled, ['192.168.1.7', '10.0.0.7', '10.0.0.8', '10.0.0.9'])
+  assert.equal(book.dueAtMs(view()), undefined, 'and no more than four')
+  // One that fails makes room at once; the rest is not needed once one has answered.
+  book.failed('10.0.0.9:1', nowMs)
+  assert.equal(book.take(view(), nowMs + 250)!.endpoint.host, '198.51.100.7')
+  book.connected('10.0.0.7:1', HIGHER)
+  assert.equal(book.dueAtMs(view([HIGHER])), undefined)
+  for (const host of ['192.168.1.7', '10.0.0.8', '198.51.100.7']) book.released(`${host}:1`)
+  book.lost(HIGHER, 20_000, 60_000)
+  assert.ok(book.dueAtMs(view())! >= 60_000)
+})
+
+test('B2: dials to one device hold up no other', () => {
+  const book = new AddressBook(OWN, () => 1)
+  const other = '91'.repeat(32) as DeviceId
+  for (let i = 1; i < 9; i++) book.learn(ONE, { device: HIGHER, host: `10.0.0.${i}`, port: 1 }, 0)
+  book.learn(ONE, { device: other, host: '10.0.0.77', port: 1 }, 0)
+  assert.equal(book.take(view(), 0)!.device, HIGHER)
+  assert.equal(book.take(view(), 0)!.device, other)
+})
+
+test('B4: a flood of told addresses goes behind configured hosts and those where somebody was met', () => {
+  const book = new AddressBook(OWN, () => 1)
+  const idOf = (n: number): DeviceId => n.toString(16).padStart(64, 'f') as DeviceId
+  for (let i = 0; i < 500; i++) book.learn(ONE, { device: idOf(i), host: '10.0.0.1', port: 1 + i }, 0)
+  const met = book.take(view(), 0)!
+  book.connected(met.key, met.likely!)
+  book.lost(met.likely!, 20_000, 1_000)
+  book.addKnown(ONE, { host: 'office', port: 1 }, 1_000)
+  const first = [book.take(view(), 5_000)!.key, book.take(view(), 5_000)!.key]
+  assert.deepEqual(first.sort(), [met.key, 'office:1'].sort())
+})
+
+test('X5: while a worse way works a better one is looked for with longer waits, and soon again once it is lost', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  const reached: DeviceView = { ...view(), isReached: () => true }
+  const first = book.take(view(), 0)!
+  book.failed(first.key, 0, HIGHER)
+  let nowMs = 0
+  for (let i = 0; i < 15; i++) {
+    nowMs = book.dueAtMs(reached)!
+    book.failed(book.take(reached, nowMs)!.key, nowMs)
+  }
+  assert.equal(book.dueAtMs(reached)! - nowMs, 300_000)
+  book.lost(HIGHER, 20_000, nowMs)
+  assert.equal(book.dueAtMs(view())! - nowMs, 250)
+})
+
+test('B7: devices lost together come back together, spread over time', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2, max: 60 }),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (count, random) => {
+        const book = new AddressBook(OWN, () => random)
+        const ids = Array.from(
+          { length: count },
+          (_, i) => (0x90 + i).toString(16).padEnd(64, '0') as DeviceId,
+        )
+        for (const [i, device] of ids.entries()) {
+          const host = `10.0.0.${i + 1}`
+          book.learn(ONE, { device, host, port: 1 }, 0)
+          book.connected(`${host}:1`, device)
+        }
+        for (const device of ids) book.lost(device, 20_000, 100_000)
+        // Half an hour of failures: every wait has grown to its longest.
+        const endMs = 1_900_000
+        for (let dueAtMs = book.dueAtMs(view())!; dueAtMs < endMs; dueAtMs = book.dueAtMs(view())!)
+          book.failed(book.take(view(), dueAtMs)!.key, dueAtMs)
+        const [first, ...others] = ids
+        book.back(first!, endMs)
+        const here = view([first!])
+        const dueMs: number[] = []
+        for (const _ of others) {
+          const dueAtMs = book.dueAtMs(here)!
+          dueMs.push(dueAtMs - endMs)
+          book.take(here, dueAtMs)
+        }
+        assert.ok(
+          dueMs.every((ms) => ms >= 0 && ms <= count * 100 + 1_000),
+          dueMs.join(' '),
+        )
+      },
+    ),
+    { numRuns: 15 },
+  )
+})
+
+test('F7: a device has so many addresses and no more; one that fails makes way for where it is now', () => {
+  const book = new AddressBook(OWN, () => 1)
+  for (let i = 1; i <= 40; i++) book.learn(ONE, { device: HIGHER, host: `10.0.0.${i}`, port: 1 }, 0)
+  assert.equal(book.size, 16)
+  const now = { device: HIGHER, host: '192.168.1.1', port: 1 }
+  assert.equal(book.learn(ONE, now, 0), false)
+  book.failed(book.take(view(), 0)!.key, 0)
+  assert.equal(book.learn(ONE, now, 0), true)
+  assert.equal(book.size, 16)
+  assert.ok(book.known(ONE).some(({ host }) => host === now.host))
+})

@@ -1,6 +1,7 @@
 // The pure parts: endpoints, messages, beacon datagrams, proofs, the frame guard and the choice between connections.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type { NetworkInterfaceInfo } from 'node:os'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { DeviceId } from '../../src/core/ids.js'
@@ -8,7 +9,7 @@ import { BEACON_BYTES, decodeBeacon, encodeBeacon, isFrom } from '../../src/swar
 import { isChooser, type LinkFacts, replaces, SILENT_MS, type Way, wayRank } from '../../src/swarm/dedupe.js'
 import { formatEndpoint, hostGroup, mayTell, parseEndpoint, scopeOf } from '../../src/swarm/endpoint.js'
 import { FrameGuard } from '../../src/swarm/frame-guard.js'
-import { isNear, lanInterfaces } from '../../src/swarm/interfaces.js'
+import { isNear, isOnLink, lanInterfaces, linkInterfaces } from '../../src/swarm/interfaces.js'
 import {
   clipName,
   decodeAddresses,
@@ -227,6 +228,31 @@ test('X6: the beacon uses the interfaces it may, and listens to those on their n
   assert.ok(isNear('10.0.1.77', near))
   assert.ok(!isNear('192.168.2.77', near))
   assert.ok(!isNear('127.0.0.1', near))
+})
+
+test('X6: over IPv6 the beacon uses link-local addresses with their zone, and listens to those of the same link', () => {
+  const info = (family: 'IPv4' | 'IPv6', address: string, internal = false) =>
+    ({ family, address, netmask: '', internal, mac: '', cidr: null, scopeid: 0 }) as NetworkInterfaceInfo
+  const all = {
+    lo: [info('IPv4', '127.0.0.1', true), info('IPv6', '::1', true)],
+    eth0: [info('IPv4', '192.168.1.5'), info('IPv6', '2001:db8::5'), info('IPv6', 'fe80::5')],
+    'br-0': [info('IPv6', 'fe80::6')],
+    eth1: [info('IPv4', '10.0.0.5'), info('IPv6', '2001:db8::7')],
+  }
+  const both = [
+    { name: 'eth0', address: 'fe80::5%eth0', hasIPv4: true },
+    { name: 'br-0', address: 'fe80::6%br-0', hasIPv4: false },
+  ]
+  assert.deepEqual(linkInterfaces(all, undefined), both)
+  assert.deepEqual(linkInterfaces(all, ['192.168.1.5', 'lo', 'eth1']), both.slice(0, 1))
+  assert.deepEqual(linkInterfaces(all, []), [])
+  assert.ok(isOnLink('fe80::99%br-0', both))
+  for (const other of ['fe80::99%eth1', 'fe80::99', '2001:db8::9%eth0', '192.168.1.9'])
+    assert.ok(!isOnLink(other, both), other)
+  assert.ok(!isNear('fe80::99%eth0', lanInterfaces(all, undefined)))
+  // Such an address is a place to dial like any other.
+  const there = { host: 'fe80::99%br-0', port: 7 }
+  assert.deepEqual(parseEndpoint(formatEndpoint(there)), there)
 })
 
 test('X1: the frame guard sees the same frames however the bytes are cut', () => {

@@ -161,6 +161,13 @@ describe('the table of connections', () => {
     )
     links[2]!.select()
     assert.deepEqual(world.told, ['number 3 selected'])
+    // Until then the best of those that wait says how the device is reached.
+    const waiting = new World('f0'.repeat(32) as DeviceId)
+    waiting.add('relayed', { transport: 'relayed' })
+    assert.equal(waiting.table.best(HIGHER)?.transport, 'relayed')
+    waiting.add('tcp')
+    assert.equal(waiting.table.best(HIGHER)?.transport, 'tcp')
+    assert.equal(waiting.table.selected(HIGHER), undefined)
   })
 
   it('T2: a device is lost once, with what was parting', () => {

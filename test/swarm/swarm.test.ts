@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShoalError } from '../../src/core/error.js'
 import { silentLog } from '../../src/ports/log.js'
+import { type DialTcp, dialTcp } from '../../src/swarm/tcp.js'
 import { until } from '../support/until.js'
 import {
   devicesInOrder,
@@ -273,4 +274,37 @@ test('a port that is only preferred is left to who has it', async (t) => {
   await b.stop()
   const c = startable(t, { listeningPort: port, anyPortIfTaken: true })
   assert.equal((await c.start()).port, port)
+})
+
+test('B2: dead addresses of a device do not hold up its live one', async (t) => {
+  const [keys] = shareKeys('read')
+  const device = freshDevice()
+  const a = await startNode(t, keys!, { device })
+  const dialled: string[] = []
+  let givenUp = 0
+  const dial: DialTcp = (endpoint, timeoutMs, signal) => {
+    dialled.push(endpoint.host)
+    if (endpoint.host === '127.0.0.1') return dialTcp(endpoint, timeoutMs, signal)
+    // Swallowed by the network.
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        givenUp++
+        reject(new Error('stopped'))
+      })
+    })
+  }
+  const b = await startNode(t, keys!, { dial })
+  const hosts = ['127.0.0.2', '127.0.0.3', '127.0.0.1']
+  b.share.learn(hosts.map((host) => ({ device: device.device, host, port: a.port })))
+  assert.equal((await peerOf(b.share)).device, device.device)
+  assert.deepEqual(dialled, hosts)
+  assert.equal(givenUp, 2)
+})
+
+test('X6: a name is dialled at all its addresses, in both families', async (t) => {
+  const [keys] = shareKeys('read')
+  // Nobody listens on ::1, which comes first where the system has it for this name.
+  const a = await startNode(t, keys!)
+  const b = await startNode(t, keys!, { knownHosts: [`localhost:${a.port}`] })
+  assert.equal((await peerOf(b.share)).address, a.host)
 })
