@@ -103,7 +103,7 @@ test('a peer that vanishes midway: the rest comes from another', async () => {
 
 test('X5: a peer moves to another connection midway: what was asked of it is asked there, and the old one still stands', async () => {
   const bytes = 50_000
-  const source = net.node({ holds: range(200), pieceBytes: bytes, uploadLimit: new RateLimit(20e6) })
+  const source = net.node({ holds: range(200), pieceBytes: bytes, uploadLimit: new Gate(new Pacer(20e6)) })
   const two = net.node()
   const [atTwo, atSource] = await net.connect(two, source)
   two.exchange.want(wantRange(200, bytes))
