@@ -105,7 +105,7 @@ const START = { file: 'cli/main.ts', packages: ['commander', 'node:fs'] } as con
 /** What a daemon loads only when it is asked for it: it idles for months, and there may be many. */
 const LATE = {
   file: 'daemon/service.ts',
-  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'port-mapper', 'prom-client'],
+  packages: ['@aws-sdk/client-s3', 'hyperdht', 'hyperswarm', 'port-mapper', 'prom-client', 'socks'],
 } as const
 /** The only file at the top: the public surface. */
 const TOP = 'index.ts'

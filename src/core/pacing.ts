@@ -103,13 +103,14 @@ export class Pacing<L extends Lane> {
     group.had[kind] = this.#level[kind] + bytes
     account[kind] = group.level[kind] + bytes
     this.#weigh(bytes, wasSmall)
-    this.charge(bytes, group.rate, nowMs)
+    this.bucket.charge(bytes, nowMs)
+    group.rate.bucket.charge(bytes, nowMs)
   }
 
   /** Bytes that passed without a turn, for a share or for none; negative: charged ones that never will (T4). */
   charge(bytes: number, rate: ShareRate | undefined, nowMs: number): void {
-    this.bucket.charge(bytes, nowMs)
-    rate?.bucket.charge(bytes, nowMs)
+    this.bucket.chargeUnasked(bytes, nowMs)
+    rate?.bucket.chargeUnasked(bytes, nowMs)
   }
 
   /** Until it may be somebody's turn, 0: now; undefined: nobody waits. */

@@ -4,7 +4,7 @@
 
 /** Most that may be saved up, in time: a tenth of what the smallest window that is promised allows (5 % of 10 s). */
 export const BURST_MS = 250
-/** Deepest debt, in time: after a flood of what cannot wait, the rest stands still no longer. */
+/** Deepest debt that what did not ask can make, in time: after a flood of what cannot wait, the rest stands still no longer. */
 const MAX_DEBT_MS = 5000
 
 export class TokenBucket {
@@ -43,7 +43,14 @@ export class TokenBucket {
   charge(bytes: number, nowMs: number): void {
     if (this.isUnlimited) return
     this.#fill(nowMs)
-    this.#saved = Math.max(this.#saved - bytes, -this.#of(MAX_DEBT_MS))
+    this.#saved -= bytes
+  }
+
+  /** The same of what did not wait for the bucket to be open: a flood of it is not paid for to the end. */
+  chargeUnasked(bytes: number, nowMs: number): void {
+    if (this.isUnlimited) return
+    this.#fill(nowMs)
+    this.#saved = Math.max(this.#saved - bytes, Math.min(this.#saved, -this.#of(MAX_DEBT_MS)))
   }
 
   /** Until more may pass, 0: now. */

@@ -9,7 +9,7 @@ import type { Log } from '../ports/log.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import { actAs, type DialTcp, dialTcp } from './tcp.js'
 
-export interface Proxy {
+export interface ProxyPlace {
   readonly type: 'socks4' | 'socks5' | 'http_connect'
   readonly host: string
   readonly port: number
@@ -40,12 +40,12 @@ const MAX_HEAD_BYTES = 16 * 1024
 const NAMES = { socks4: 'SOCKS4', socks5: 'SOCKS5', http_connect: 'HTTP' } as const
 
 /** How a proxy is told of. */
-export function showProxy({ type, host, port }: Proxy): string {
+export function showProxy({ type, host, port }: ProxyPlace): string {
   return `${NAMES[type]} proxy ${formatEndpoint({ host, port })}`
 }
 
 /** Dials through the proxy; the log hears of it once when the proxy begins to fail, and when it works again. */
-export function proxyDial(proxy: Proxy, log: Log): DialTcp {
+export function proxyDial(proxy: ProxyPlace, log: Log): DialTcp {
   let fault: ProxyFault | undefined
   return async (endpoint, timeoutMs, signal) => {
     try {
@@ -64,7 +64,7 @@ export function proxyDial(proxy: Proxy, log: Log): DialTcp {
 }
 
 async function dialThrough(
-  proxy: Proxy,
+  proxy: ProxyPlace,
   target: Endpoint,
   timeoutMs: number,
   signal: AbortSignal,
@@ -97,7 +97,7 @@ async function dialThrough(
   }
 }
 
-function mustBeFit(proxy: Proxy, { host }: Endpoint): void {
+function mustBeFit(proxy: ProxyPlace, { host }: Endpoint): void {
   const what = host.includes('%')
     ? 'an address of one link alone'
     : proxy.type === 'socks4' && isIPv6(host)
@@ -107,7 +107,7 @@ function mustBeFit(proxy: Proxy, { host }: Endpoint): void {
     throw new ProxyError('unfit', `the ${showProxy(proxy)} cannot be asked for ${what}: ${host}`)
 }
 
-async function toProxy(proxy: Proxy, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
+async function toProxy(proxy: ProxyPlace, timeoutMs: number, signal: AbortSignal): Promise<Socket> {
   try {
     return await dialTcp(proxy, timeoutMs, signal)
   } catch (thrown) {
@@ -118,7 +118,7 @@ async function toProxy(proxy: Proxy, timeoutMs: number, signal: AbortSignal): Pr
 }
 
 async function throughSocks(
-  proxy: Proxy,
+  proxy: ProxyPlace,
   socket: Socket,
   target: Endpoint,
   timeoutMs: number,
@@ -145,7 +145,7 @@ async function throughSocks(
   }
 }
 
-function socksFault(proxy: Proxy, target: Endpoint, message: string): ProxyError {
+function socksFault(proxy: ProxyPlace, target: Endpoint, message: string): ProxyError {
   const name = showProxy(proxy)
   if (/authentication/i.test(message)) return loginFault(proxy)
   const rejected = /rejected connection(?: - \(?(\w+)\)?)?/i.exec(message)
@@ -159,7 +159,7 @@ function socksFault(proxy: Proxy, target: Endpoint, message: string): ProxyError
   return new ProxyError('broken', `the ${name} does not answer as a ${NAMES[proxy.type]} proxy does`)
 }
 
-function loginFault(proxy: Proxy): ProxyError {
+function loginFault(proxy: ProxyPlace): ProxyError {
   const why =
     proxy.username === undefined
       ? 'asks for a name and password (proxy_auth, proxy_username, proxy_password)'
@@ -172,7 +172,7 @@ function wordsOf(name: string | undefined): string {
   return name === undefined ? 'refused' : name.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
 }
 
-function throughHttp(proxy: Proxy, socket: Socket, target: Endpoint): Promise<void> {
+function throughHttp(proxy: ProxyPlace, socket: Socket, target: Endpoint): Promise<void> {
   const { username, password = '' } = proxy
   const authority =
     isIPv4(target.host) || isIPv6(target.host) ? formatEndpoint(target) : `${target.host}:${target.port}`

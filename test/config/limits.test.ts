@@ -36,15 +36,18 @@ test('limits: rules in kB/s become rules in bytes, with the whole of what is lef
 
 test('limits: what is wrong is told with its place and what is expected', () => {
   const cases: [unknown, RegExp][] = [
-    [{ upload: 1 }, /limits is an object, expected a list of \{"days"/],
+    [{ upload: 1 }, /limits: is an object, expected a list of \{"days"/],
     [
       [{ days: 'mon-fry', upload: 1 }],
-      /limits\[0\]\.days is none that is known, expected days such as "mon-fri"/,
+      /limits\[0\]\.days: is none that is known, expected days such as "mon-fri"/,
     ],
-    [[{ from: '25:00', upload: 1 }], /limits\[0\]\.from is no time, expected a time from "00:00" to "24:00"/],
-    [[{ from: '08:00' }], /limits\[0\] has neither "download" nor "upload"/],
-    [[{ upload: -1 }], /limits\[0\]\.upload is -1, expected kB\/s/],
-    [[{ upload: 1, until: '10:00' }], /limits\[0\] has a key that is none of "days"/],
+    [
+      [{ from: '25:00', upload: 1 }],
+      /limits\[0\]\.from: is no time, expected a time from "00:00" to "24:00"/,
+    ],
+    [[{ from: '08:00' }], /limits\[0\]: has neither "download" nor "upload"/],
+    [[{ upload: -1 }], /limits\[0\]\.upload: is -1, expected kB\/s/],
+    [[{ upload: 1, until: '10:00' }], /limits\[0\]: has a key that is none of "days"/],
   ]
   for (const [limits, expected] of cases) assert.match(faultOf(limits), expected)
 })

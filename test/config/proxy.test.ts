@@ -40,7 +40,7 @@ test('proxy: the six keys of old files make one proxy, and none where the type i
 
 test('proxy: what is missing or cannot be is told, and never the password', () => {
   const cases: [object, RegExp][] = [
-    [{ proxy_type: 'socks4' }, /proxy_addr: is missing or no host[^]*proxy_port: is missing/],
+    [{ proxy_type: 'socks4' }, /proxy_addr: is missing or no host[\s\S]*proxy_port: is missing/],
     [{ ...SOCKS, proxy_addr: 'http://proxy.example/' }, /proxy_addr: is missing or no host/],
     [{ ...SOCKS, proxy_auth: 1 }, /proxy_username: is missing or too long/],
     [

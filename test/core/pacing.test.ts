@@ -226,6 +226,15 @@ test('T4: what cannot wait is charged, and then the rest waits; after a flood no
   assert.ok(world.within(world.nowMs - 500, world.nowMs) > 0)
 })
 
+test('X4: a unit that takes minutes is paid for to the end', () => {
+  const world = new World(10, [0])
+  const lane = world.lane(0, 4096, 1e9)
+  world.run(400_000, 100)
+  assert.equal(lane.moved, 4096)
+  world.run(20_000, 100)
+  assert.equal(lane.moved, 2 * 4096)
+})
+
 test('a lane that is gone, or has nothing, gets no turn', () => {
   const world = new World(RATE, [0])
   const lane = world.lane(0, 1000, 1e9)

@@ -169,7 +169,11 @@ describe('resources', () => {
   it('a limit holds at once, and so does its end', async () => {
     await eventually('b is connected', async () => (await b.client.peers()).length > 0)
     assert.deepEqual(await b.client.setLimits({ download: 1 }), {
-      ...{ download: 1, upload: 0, holdLocally: true },
+      ...{ download: 1, upload: 0, holdLocally: true, shares: [] },
+      held: {
+        download: { rate: 1, by: 'set', until: null },
+        upload: { rate: 0, by: 'configuration', until: null },
+      },
     })
     // Ten pieces or so: the first one may pass, and is paid for during weeks.
     a.write('big', randomBytes(10 * CHUNK))

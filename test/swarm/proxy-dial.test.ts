@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import type { Log } from '../../src/ports/log.js'
 import { silentLog } from '../../src/ports/log.js'
 import { HeardDial } from '../../src/swarm/heard-dial.js'
-import { type Proxy, ProxyError, type ProxyFault, proxyDial } from '../../src/swarm/proxy-dial.js'
+import { ProxyError, type ProxyFault, type ProxyPlace, proxyDial } from '../../src/swarm/proxy-dial.js'
 import { type DialTcp, remoteOf } from '../../src/swarm/tcp.js'
 import { httpProxy, oddProxy, type ProxyRules, socksProxy, type TestProxy } from '../support/proxies.js'
 
@@ -35,13 +35,13 @@ after(async () => {
   target.close()
 })
 
-async function proxyFor(type: Proxy['type'], rules: ProxyRules = {}): Promise<TestProxy> {
+async function proxyFor(type: ProxyPlace['type'], rules: ProxyRules = {}): Promise<TestProxy> {
   const proxy = await (type === 'http_connect' ? httpProxy : socksProxy)(rules)
   closing.push(() => proxy.close())
   return proxy
 }
 
-function dialOf(type: Proxy['type'], port: number, login?: typeof LOGIN, log: Log = silentLog): DialTcp {
+function dialOf(type: ProxyPlace['type'], port: number, login?: typeof LOGIN, log: Log = silentLog): DialTcp {
   const credentials = login === undefined ? {} : { username: login.name, password: login.password }
   return proxyDial({ type, host: '127.0.0.1', port, ...credentials }, log)
 }
