@@ -127,6 +127,13 @@ export class Picker {
     return false
   }
 
+  /** Whether any peer holds anything at all. */
+  get hasHolders(): boolean {
+    for (const { held } of this.#feeds.values())
+      for (const field of held.values()) if (field.count > 0) return true
+    return false
+  }
+
   /** The reference under which that peer holds the piece. */
   refAt(piece: Piece, peer: PeerNumber): PieceRef | undefined {
     for (const ref of piece.refs) if (this.#feeds.get(ref.writer)?.held.get(peer)?.get(ref.index)) return ref

@@ -218,6 +218,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     return this.#picker.isHeld(refs)
   }
 
+  /** Whether a connected peer that serves us holds anything. Before one does, and `availability` says so, nothing can be had. */
+  get hasSources(): boolean {
+    return this.#picker.hasHolders
+  }
+
   /** Asks for nothing more until resume(); what was asked for still arrives, at most the in-flight budget. */
   pause(): void {
     this.#fetch.paused = true

@@ -5,6 +5,11 @@
 // full, the rate stands still and the target with it. A full line hides the true round trip behind its own queue, so every
 // PROBE_EVERY_MS the target drops for one block's round trip to see it again (as BBR does).
 
+/** A rate after another sample: at most twice what it was, so that a burst is not taken for the link, and never less than half. */
+function after(rate: number, sample: number): number {
+  return sample > rate ? Math.min(sample, 2 * rate) : (rate + sample) / 2
+}
+
 /** Bytes asked of a peer whatever its pace; half of what a home uplink carries in the first second. */
 export const MIN_TARGET_BYTES: number = 256 * 1024
 /** Never more: a gigabit link's 130 ms. */
@@ -43,7 +48,7 @@ export class Pace {
     const sample = (this.#windowBytes / elapsedMs) * 1000
     // What comes in while probing is not all that the link carries.
     if (this.#probeSinceMs === undefined)
-      this.#rate = this.#rate === undefined ? sample : (this.#rate + sample) / 2
+      this.#rate = this.#rate === undefined ? sample : after(this.#rate, sample)
     this.begin(nowMs)
   }
 

@@ -54,6 +54,8 @@ const ID_BYTES = 32
  * is to keep more from now on finds them apart.
  */
 const MANY_GENERATIONS = 64
+/** Pieces are looked up in the order of their numbers, mostly, of a few feeds at a time: 2.8 KB each. */
+const MAX_CHUNKS_KEPT = 16
 const NONE: LifeRow = { life: lifeFrom(0), stored: 0 }
 
 export class BlindIndex {
@@ -64,6 +66,8 @@ export class BlindIndex {
   readonly #missing: Table<number>
   readonly #lives: Table<LifeRow>
   readonly #rows = new Map<number, LifeRow>()
+  /** Rows of `announced` as they stand there, by feed and chunk; nobody changes their bytes. */
+  readonly #chunks = new Map<number, Buffer | undefined>()
 
   constructor(database: Database, prefix: string) {
     this.#database = database
@@ -75,7 +79,13 @@ export class BlindIndex {
   }
 
   transaction<T>(body: () => T): T {
-    return this.#database.transaction(body)
+    try {
+      return this.#database.transaction(body)
+    } catch (thrown) {
+      // What was read in it may never have come to be.
+      this.#chunks.clear()
+      throw thrown
+    }
   }
 
   /** Takes over the public part of block `at`, the next one of its feed, in one transaction. */
@@ -104,6 +114,7 @@ export class BlindIndex {
         pieceCount = Math.max(pieceCount, first + pieces.length)
       }
       chunks.finish()
+      this.#chunks.clear()
       const now = this.feeds.byWriter(feed.writer)!
       const checkpoint = Math.max(now.checkpoint, part.header.checkpoint ?? 0)
       this.feeds.put({ ...now, next: at + 1, pieceCount, checkpoint })
@@ -152,8 +163,14 @@ export class BlindIndex {
   }
 
   at(feed: number, number: number): AnnouncedPiece | undefined {
-    const chunk = this.#announced.get(pairKey(feed, Math.floor(number / SLOTS)))
+    const chunk = this.#chunkOf(feed, number)
     return chunk === undefined ? undefined : pieceIn(chunk, number)
+  }
+
+  /** In which blocks a number was announced; undefined: in none. */
+  announcedAt(feed: number, number: number): Announced | undefined {
+    const chunk = this.#chunkOf(feed, number)
+    return chunk === undefined ? undefined : announcedIn(chunk, number)
   }
 
   /** Every feed's number for a piece; the first is the one it is counted by. */
@@ -209,6 +226,16 @@ export class BlindIndex {
     const rows = this.#missing.range(from, AFTER_LAST_KEY, limit)
     const refs = rows.map(({ key }) => ({ feed: key.readUInt32BE(0), index: key.readUInt32BE(4) }))
     return { refs, isEnd: rows.length < limit }
+  }
+
+  #chunkOf(feed: number, number: number): Buffer | undefined {
+    const at = Math.floor(number / SLOTS)
+    const key = feed * 2 ** 32 + at
+    if (this.#chunks.has(key)) return this.#chunks.get(key)
+    const chunk = this.#announced.get(pairKey(feed, at))
+    if (this.#chunks.size >= MAX_CHUNKS_KEPT) this.#chunks.clear()
+    this.#chunks.set(key, chunk)
+    return chunk
   }
 
   #addRef(id: Buffer, ref: PieceRef): boolean {
@@ -304,6 +331,15 @@ class Slot {
   setLast(block: number): void {
     this.#chunk.writeUInt32LE(block, this.#at + ID_BYTES + 8)
     this.#changed()
+  }
+}
+
+function announcedIn(chunk: Buffer, number: number): Announced | undefined {
+  const at = (number % SLOTS) * SLOT_BYTES
+  if (chunk.readUInt32LE(at + ID_BYTES) === 0) return undefined
+  return {
+    firstBlock: chunk.readUInt32LE(at + ID_BYTES + 4),
+    lastBlock: chunk.readUInt32LE(at + ID_BYTES + 8),
   }
 }
 

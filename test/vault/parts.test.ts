@@ -21,7 +21,9 @@ import {
 import type { FrameRows } from '../../src/vault/frame-rows.js'
 import { JournalRows } from '../../src/vault/journal-rows.js'
 import { MemoryRows } from '../../src/vault/memory-rows.js'
+import { checkBatch } from '../../src/vault/new-frames.js'
 import { Vault } from '../../src/vault/vault.js'
+import { VerifiedPiece } from '../../src/vault/verified-piece.js'
 import { Random } from '../sim/random.js'
 import { PREFIX } from './databases.js'
 import { FakeStorage } from './fake-storage.js'
@@ -90,6 +92,23 @@ describe('frames', () => {
       storage.packs.get('00000003.pack')!.bytes[pack.length - 60]! ^= 1
       assert.equal(await read(pack.length), undefined)
     }
+  })
+})
+
+describe('a verified piece', () => {
+  const { id, bytes } = pieceOf(1)
+
+  it('is one whose bytes were hashed, and nothing that only looks like it (P1)', () => {
+    const verified = VerifiedPiece.of(id, bytes)!
+    assert.ok(VerifiedPiece.is(verified))
+    assert.equal(VerifiedPiece.of(id, Buffer.from('something else')), undefined)
+    assert.equal(VerifiedPiece.is({ id, bytes }), false)
+    assert.equal(
+      VerifiedPiece.is(Object.assign(Object.create(VerifiedPiece.prototype), { id, bytes })),
+      false,
+    )
+    assert.throws(() => checkBatch({ pieces: [{ ...verified, bytes: Buffer.from('something else') }] }))
+    checkBatch({ pieces: [verified, { id, bytes }] })
   })
 })
 

@@ -9,7 +9,7 @@ import type { PieceExchange } from '../share/piece-exchange.js'
 
 export interface BlindFetcherOptions {
   readonly index: BlindIndex
-  readonly exchange: PieceExchange
+  readonly exchange: PieceExchange & { readonly hasSources: boolean }
   /** Resolves when they are durable. */
   readonly store: (pieces: readonly VerifiedPiece[]) => Promise<void>
   /** They are durable now. */
@@ -62,7 +62,8 @@ export class BlindFetcher {
   #place: PieceRef | undefined
   /** Rounds through what is missing that are still to be made: the one begun, and one after what was heard last. */
   #rounds = 0
-  #roundStartMs = 0
+  /** Milliseconds that the round has taken so far, without what others did in between. */
+  #roundCostMs = 0
   #roundAsked = 0
   #notBeforeMs = 0
   #turn: NodeJS.Immediate | NodeJS.Timeout | undefined
@@ -107,6 +108,8 @@ export class BlindFetcher {
   #soon(): void {
     if (this.#turn !== undefined || this.#stopped || this.#paused || this.#rounds === 0) return
     if (this.#bytes >= BUDGET_BYTES * REFILL || this.#fetches.size >= BUDGET_PIECES * REFILL) return
+    // A round begun before anybody holds anything would find nothing, and put off the one that does.
+    if (this.#place === undefined && !this.#o.exchange.hasSources) return
     const waitMs = this.#place === undefined ? this.#notBeforeMs - performance.now() : 0
     const turn = (): void => {
       this.#turn = undefined
@@ -118,8 +121,9 @@ export class BlindFetcher {
   #ask(): void {
     const { index, exchange } = this.#o
     if (this.#stopped || this.#paused) return
+    const startMs = performance.now()
     if (this.#place === undefined) {
-      this.#roundStartMs = performance.now()
+      this.#roundCostMs = 0
       this.#roundAsked = 0
     }
     const { refs, isEnd } = index.missingAfter(this.#place, ROWS_A_TURN)
@@ -141,6 +145,7 @@ export class BlindFetcher {
     this.#roundAsked += wanted.length
     if (wanted.length > 0)
       exchange.want(wanted.map(({ id, length, refs: of }) => ({ id, length, refs: of, priority: 1 })))
+    this.#roundCostMs += performance.now() - startMs
     if (!isFull && isEnd) this.#endRound()
     this.#soon()
   }
@@ -148,9 +153,8 @@ export class BlindFetcher {
   #endRound(): void {
     this.#place = undefined
     this.#rounds--
-    const now = performance.now()
-    const costMs = now - this.#roundStartMs
-    this.#notBeforeMs = this.#roundAsked > 0 ? 0 : now + Math.max(LEAST_ROUND_MS, ROUND_COST * costMs)
+    const restMs = Math.max(LEAST_ROUND_MS, ROUND_COST * this.#roundCostMs)
+    this.#notBeforeMs = this.#roundAsked > 0 ? 0 : performance.now() + restMs
   }
 
   #fetchOf(ref: PieceRef): Fetch | undefined {

@@ -21,10 +21,10 @@ export function neededBy(index: BlindIndex, policy: Retention, nowMs: number): N
   return (refs) =>
     needed(
       refs.flatMap(({ feed, index: number }) => {
-        const piece = index.at(feed, number)
-        if (piece === undefined) return []
+        const announced = index.announcedAt(feed, number)
+        if (announced === undefined) return []
         // A feed that has come since: all of it is new.
-        return [spans.get(feed)?.of(piece) ?? LIVE]
+        return [spans.get(feed)?.of(announced) ?? LIVE]
       }),
     )
 }

@@ -35,8 +35,8 @@ const HASH_FILES = 256
 const HASH_BYTES_BATCH = 8 << 20
 /** On a reader, larger files are not read while somebody has them open for writing: each look would read all of them. */
 const OPEN_CHECK_BYTES = 16 << 20
-/** Hash jobs under way; more only costs memory. */
-const HASH_JOBS = 3
+/** Hash jobs under way, those whose files are being published among them; more only costs memory. */
+const HASH_JOBS = 6
 
 interface Candidate {
   readonly path: RelPath

@@ -34,8 +34,12 @@ interface More {
   readonly checkpoint?: number
 }
 
-function make(policy: Retention = KEEP_ALL, nowMs: () => number = () => NOW): Made {
-  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+function make(
+  policy: Retention = KEEP_ALL,
+  nowMs: () => number = () => NOW,
+  database = new MemoryDatabase(),
+): Made {
+  const index = new BlindIndex(database, 'x:')
   const held = new Set<string>()
   const vault = { has: (id: Buffer) => held.has(id.toString('hex')) }
   const book = new BlindBook({
@@ -330,5 +334,29 @@ describe('what a blind node should hold', () => {
       }),
       { numRuns: 150 },
     )
+  })
+
+  it('writes nothing in a survey that finds all as it was noted', async () => {
+    const database = new MemoryDatabase()
+    const { book, say, store, held } = make(KEEP_ALL, () => NOW, database)
+    say(A, [
+      [0, 1],
+      [1, 2],
+    ])
+    store(1)
+    let transactions = 0
+    const transaction = database.transaction.bind(database)
+    database.transaction = (body) => {
+      transactions++
+      return transaction(body)
+    }
+    await book.survey()
+    assert.equal(transactions, 0)
+    assert.equal(book.counts.missing.pieces, 1)
+    // One was lost and nobody said so: that is noted.
+    held.clear()
+    await book.survey()
+    assert.equal(transactions, 1)
+    assert.equal(book.counts.missing.pieces, 2)
   })
 })

@@ -18,6 +18,10 @@ class FakeExchange extends EventEmitter {
   readonly wrongs: string[] = []
   available = new Set<number>()
 
+  get hasSources(): boolean {
+    return this.available.size > 0
+  }
+
   want(pieces: readonly { id: Buffer; refs: readonly { index: number }[] }[]): void {
     for (const { id, refs } of pieces) {
       this.wanted.set(id.toString('hex'), id)
@@ -105,6 +109,50 @@ describe('what a blind node fetches', () => {
       [pieces[2]!.id],
     )
     assert.deepEqual(exchange.wrongs, [pieces[1]!.id.toString('hex')])
+    await fetcher.stop()
+  })
+
+  it('is written together while more is on its way, and at once when nothing is', async () => {
+    const { exchange, fetcher, stored, deliver } = make()
+    exchange.available = new Set([1, 2, 3, 4])
+    fetcher.look()
+    await until('it is asked for', () => exchange.asked.length === 4)
+    deliver(1)
+    deliver(2)
+    deliver(3)
+    assert.equal(stored.length, 0)
+    deliver(4)
+    assert.deepEqual(
+      stored.map(({ length }) => length),
+      [4],
+    )
+    await fetcher.stop()
+  })
+
+  it('does not keep what has arrived waiting for what never comes', async () => {
+    const { exchange, fetcher, stored, deliver } = make()
+    exchange.available = new Set([1, 2])
+    fetcher.look()
+    await until('it is asked for', () => exchange.asked.length === 2)
+    deliver(1)
+    await until('it is stored', () => stored.length === 1)
+    await fetcher.stop()
+  })
+
+  it('is not looked through before somebody holds anything, and then at once', async () => {
+    const { index, exchange, fetcher } = make()
+    let looks = 0
+    const missingAfter = index.missingAfter.bind(index)
+    index.missingAfter = (...args) => {
+      looks++
+      return missingAfter(...args)
+    }
+    fetcher.look()
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(looks, 0)
+    exchange.available = new Set([3])
+    exchange.emit('availability')
+    await until('it is asked for', () => exchange.asked.length === 1)
     await fetcher.stop()
   })
 })
