@@ -1,9 +1,15 @@
 // shoal verify and audit: what they ask the daemon, and what they print.
 import type { ControlClient } from '../control/client.js'
-import type { AuditReport, MemberScrubReport, VerifyReport } from '../control/schema-trust.js'
+import type {
+  AuditReport,
+  BlindScrubReport,
+  MemberScrubReport,
+  VerifyReport,
+} from '../control/schema-trust.js'
 import { connect, type JsonOption, shareAt } from './daemon-commands.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import type { Measure } from './progress/measure.js'
 import { showProgress } from './progress/show.js'
 import { oneShare } from './share-paths.js'
 import { formatBytes, formatCount, formatJson, formatTable, printable, shortTime } from './text.js'
@@ -32,8 +38,7 @@ export async function verifyCommand(
 ): Promise<number> {
   const { client, config } = await connect(configFile)
   const share = dir === undefined ? undefined : shareAt(config, dir)
-  const all =
-    status === true ? await client.verified() : await shown(io, client, () => client.verify({ share }))
+  const all = status === true ? await client.verified() : await verifyShown(io, client, share)
   const reports = share === undefined ? all : all.filter((report) => report.dir === config.shares[share]!.dir)
   io.out(
     json === true
@@ -57,32 +62,33 @@ export async function auditCommand(
     config.shares.map((each) => each.dir),
     dir,
   )
-  const report = await client.audit({
-    share,
-    node,
-    confidence: confidence / 100,
-    part: missing / 100,
-    sample,
-  })
+  const ask = { share, node, confidence: confidence / 100, part: missing / 100, sample }
+  const report = await shown(
+    io,
+    'audit',
+    () => auditsUnderWay(client, config.shares[share]!.dir),
+    () => client.audit(ask),
+  )
   io.out(json === true ? formatJson(report) : formatAudit(report))
   return report.proved === report.sampled ? EXIT.done : EXIT.no
 }
 
-/** How far the passes are, while they are waited for. */
-function shown<T>(io: CliIo, client: ControlClient, work: () => Promise<T>): Promise<T> {
+/** How far something is that the daemon does for this command; undefined: that cannot be told now. */
+type Look = () => Promise<Measure | undefined>
+
+/** Shows how far it is, while it is waited for. */
+function shown<T>(io: CliIo, label: string, look: Look, work: () => Promise<T>): Promise<T> {
   if (io.progress?.isShown !== true) return work()
-  return showProgress(io, 'verify', async (progress) => {
-    const total = (await client.status()).shares.reduce((sum, { bytes }) => sum + bytes, 0)
-    const look = async (): Promise<void> => {
+  return showProgress(io, label, async (progress) => {
+    const update = async (): Promise<void> => {
       try {
-        const passes = (await client.verified()).flatMap(({ pass }) => pass ?? [])
-        const done = passes.reduce((sum, { bytes }) => sum + bytes, 0)
-        if (passes.length > 0) progress.update({ done, total: Math.max(total, done), unit: 'bytes' })
+        const measure = await look()
+        if (measure !== undefined) progress.update(measure)
       } catch {
         // Not there yet, or gone: what the command itself asks says so.
       }
     }
-    const timer = setInterval(() => void look(), LOOK_EVERY_MS)
+    const timer = setInterval(() => void update(), LOOK_EVERY_MS)
     try {
       return await work()
     } finally {
@@ -91,8 +97,33 @@ function shown<T>(io: CliIo, client: ControlClient, work: () => Promise<T>): Pro
   })
 }
 
-function formatVerify(report: VerifyReport, withMembers: boolean): string {
-  const { dir, pass, last, due, open, found, repaired, members } = report
+function verifyShown(
+  io: CliIo,
+  client: ControlClient,
+  share: number | undefined,
+): Promise<readonly VerifyReport[]> {
+  let total: Promise<number> | undefined
+  const look: Look = async () => {
+    total ??= client.status().then(({ shares }) => shares.reduce((sum, { bytes }) => sum + bytes, 0))
+    const passes = (await client.verified()).flatMap(({ pass }) => pass ?? [])
+    const done = passes.reduce((sum, { bytes }) => sum + bytes, 0)
+    return passes.length === 0 ? undefined : { done, total: Math.max(await total, done), unit: 'bytes' }
+  }
+  return shown(io, 'verify', look, () => client.verify({ share }))
+}
+
+/** Of a share. */
+async function auditsUnderWay(client: ControlClient, dir: string): Promise<Measure | undefined> {
+  const audit = (await client.audits()).find((each) => each.dir === dir)
+  if (audit === undefined) return undefined
+  const { checked, sample, name } = audit
+  // Until the sample is drawn, nothing is known of its size.
+  if (sample === 0) return { done: 0, unit: 'piece', detail: 'drawing the sample' }
+  return { done: checked, total: sample, unit: 'piece', detail: `checked at ${printable(name)}` }
+}
+
+export function formatVerify(report: VerifyReport, withMembers: boolean): string {
+  const { dir, pass, last, due, open, found, repaired, members, blindMembers = [] } = report
   // A vault has no files: pieces and blocks of feeds, a frame each.
   const what = report.grade === 'blind' ? 'frame' : 'file'
   const lines = [printable(dir)]
@@ -118,7 +149,8 @@ function formatVerify(report: VerifyReport, withMembers: boolean): string {
     lines.push(`    ${shortTime(since)}  ${formatBytes(bytes)}  ${printable(path)}`)
   if (open.length > MAX_LISTED) lines.push(`    and ${open.length - MAX_LISTED} more`)
   const table = withMembers && members.length > 0 ? formatMembers(members) : ''
-  return `${lines.join('\n')}\n${table}`
+  const blind = withMembers && blindMembers.length > 0 ? formatBlind(blindMembers) : ''
+  return `${lines.join('\n')}\n${table}${blind}`
 }
 
 function formatMembers(members: readonly MemberScrubReport[]): string {
@@ -130,6 +162,17 @@ function formatMembers(members: readonly MemberScrubReport[]): string {
     asOf === null ? 'now' : shortTime(asOf),
   ])
   return formatTable([['MEMBER', 'VERIFIED', 'DAMAGED', 'PUT RIGHT', 'AS OF'], ...rows], '  ')
+}
+
+/** They say what they lack, and not why: what is damaged is lacking until it is fetched again. */
+function formatBlind(members: readonly BlindScrubReport[]): string {
+  const rows = members.map(({ name, missingPieces, missingBytes, problems, asOf }) => [
+    printable(name),
+    missingPieces === 0 ? 'nothing' : `${formatCount(missingPieces, 'piece')}, ${formatBytes(missingBytes)}`,
+    `${problems}`,
+    asOf === null ? 'now' : shortTime(asOf),
+  ])
+  return formatTable([['BLIND MEMBER', 'LACKS', 'PROBLEMS', 'AS OF'], ...rows], '  ')
 }
 
 export function formatAudit(report: AuditReport): string {

@@ -1,8 +1,10 @@
 // The calls about whether what is held is whole: here, and at others.
 import type { Routes } from './route.js'
 import {
+  type AuditProgress,
   type AuditReport,
   type AuditRequest,
+  auditProgress,
   auditReport,
   auditRequest,
   type RehearsalReport,
@@ -22,6 +24,8 @@ export interface TrustCalls {
   verify(request?: VerifyRequest): Promise<readonly VerifyReport[]>
   /** Has a member prove that it holds a random sample. NOT_FOUND, MEMBER_UNREACHABLE, SHARE_HALTED, USAGE. */
   audit(request: AuditRequest): Promise<AuditReport>
+  /** The audits under way. */
+  audits(): Promise<readonly AuditProgress[]>
   /** Draws files of this disk to be restored from a member alone. NOT_FOUND, MEMBER_UNREACHABLE, SHARE_HALTED, USAGE. */
   rehearsal(request: RehearsalRequest): Promise<RehearsalReport>
 }
@@ -41,6 +45,10 @@ export const TRUST_ROUTES: Routes<TrustCalls> = {
     summary: 'have a connected member prove that it holds a random sample of the pieces',
     takes:
       '{"share": place in the configuration, from 0, "node": name or id, "confidence": 0.999, "part": 0.001, "sample": COUNT}',
+  },
+  audits: {
+    ...{ method: 'GET', path: '/v1/audit', tag: 'trust', input: undefined, answer: auditProgress },
+    summary: 'how far the audits are that are under way',
   },
   rehearsal: {
     ...{

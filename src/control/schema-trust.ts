@@ -41,6 +41,19 @@ export interface VerifyReport {
   readonly repaired: number
   /** What the other members have reported. */
   readonly members: readonly MemberScrubReport[]
+  /** What blind nodes say of their vaults: they report no damage, but that they lack what was damaged, until they have it again. */
+  readonly blindMembers?: readonly BlindScrubReport[] | undefined
+}
+
+export interface BlindScrubReport {
+  readonly device: string
+  readonly name: string
+  /** When all this was surely so last, ISO 8601; null: it is so now. */
+  readonly asOf: string | null
+  /** Of what is live: damaged, or on its way. */
+  readonly missingPieces: number
+  readonly missingBytes: number
+  readonly problems: number
 }
 
 export interface MemberScrubReport {
@@ -78,6 +91,16 @@ export interface AuditRequest {
   readonly part?: number | undefined
   /** How many pieces to ask for; default: as many as the two above need. */
   readonly sample?: number | undefined
+}
+
+/** GET /v1/audit: an audit under way. */
+export interface AuditProgress {
+  readonly dir: string
+  readonly device: string
+  readonly name: string
+  /** Pieces checked, and those of the sample. */
+  readonly checked: number
+  readonly sample: number
 }
 
 export interface AuditReport {
@@ -177,6 +200,18 @@ export const verifyReports: z.ZodType<readonly VerifyReport[]> = z.array(
         repaired: count,
       }),
     ),
+    blindMembers: z
+      .array(
+        z.looseObject({
+          device: z.string(),
+          name: z.string(),
+          asOf: z.string().nullable(),
+          missingPieces: count,
+          missingBytes: count,
+          problems: count,
+        }),
+      )
+      .optional(),
   }),
 )
 
@@ -189,6 +224,16 @@ export const auditRequest: z.ZodType<AuditRequest> = z.strictObject({
   part: part.optional(),
   sample: z.int().positive().optional(),
 })
+
+export const auditProgress: z.ZodType<readonly AuditProgress[]> = z.array(
+  z.looseObject({
+    dir: z.string(),
+    device: z.string(),
+    name: z.string(),
+    checked: count,
+    sample: count,
+  }),
+)
 
 export const auditReport: z.ZodType<AuditReport> = z.looseObject({
   dir: z.string(),

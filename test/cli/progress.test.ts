@@ -284,6 +284,33 @@ describe('a command that waits for a daemon', () => {
     assert.ok(err.endsWith('\r\u001b[K'))
   })
 
+  it('asks how far an audit is', async () => {
+    let [err, out] = ['', '']
+    let shown: () => void = () => {}
+    backend.work = () => new Promise((resolve) => (shown = resolve))
+    const audit = { dir: join(folder, 'a'), device: 'cd'.repeat(32), name: 'nas', sample: 5000 }
+    backend.auditProgress = [
+      { ...audit, dir: '/another', checked: 5 },
+      { ...audit, checked: 1250 },
+    ]
+    const exit = await runCli(['audit', join(folder, 'c.conf'), '--node', 'nas'], {
+      out: (text) => {
+        out += text
+      },
+      err: (text) => {
+        err += text
+        if (text.includes('25%')) shown()
+      },
+      stdin: Readable.from([]),
+      env: {},
+      columns: () => 100,
+    })
+    backend.work = async () => {}
+    assert.equal(exit, 0)
+    assert.match(err, /audit {2}\[#+\.+\] {3}25% {2}1250 of 5000 pieces .*checked at nas/)
+    assert.match(out, /^nas \(read/)
+  })
+
   it('--quiet, before or after the command: asks and shows nothing', async () => {
     backend.work = async () => {}
     for (const argv of [

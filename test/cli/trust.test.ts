@@ -1,7 +1,7 @@
 // What shoal audit says that a sample proves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatAudit } from '../../src/cli/trust.js'
+import { formatAudit, formatVerify } from '../../src/cli/trust.js'
 import { claimOf, samplesNeeded } from '../../src/core/audit.js'
 import { FakeBackend } from '../control/fake-backend.js'
 
@@ -22,4 +22,30 @@ test('misses give both bounds, all pieces a fact, and what was fetched meanwhile
   const all = { ...auditAnswer, population: 10, sampled: 10, proved: 10, mostMissing: 0, fetchedBytes: 5000 }
   assert.match(formatAudit(all), /that is all of them: none is missing/)
   assert.match(formatAudit(all), /it may have answered with that/)
+})
+
+test('what blind members say of their vaults stands beside what was verified, as what they lack', () => {
+  const report = {
+    ...({ dir: '/srv/a', grade: 'write', everyMs: 0, due: null, pass: null, last: null } as const),
+    ...{ open: [], found: 0, repaired: 0, members: [] },
+    blindMembers: [
+      { device: 'ab', name: 'cellar', asOf: null, missingPieces: 0, missingBytes: 0, problems: 0 },
+      {
+        device: 'cd',
+        name: 'attic',
+        asOf: '2026-11-22T03:00:00.000Z',
+        missingPieces: 2,
+        missingBytes: 3000,
+        problems: 1,
+      },
+    ],
+  }
+  const text = formatVerify(report, true)
+  assert.match(
+    text,
+    /BLIND MEMBER +LACKS +PROBLEMS +AS OF\n {2}cellar +nothing +0 +now\n {2}attic +2 pieces, 2\.9 KiB +1 +/,
+  )
+  assert.doesNotMatch(formatVerify(report, false), /cellar/)
+  const { blindMembers: _, ...older } = report
+  assert.equal(formatVerify(older, true), '/srv/a\n  not verified yet\n')
 })

@@ -72,6 +72,7 @@ import type {
   ShareProblemReport,
 } from '../../src/control/schema-shares.js'
 import type {
+  AuditProgress,
   AuditReport,
   AuditRequest,
   RehearsalReport,
@@ -330,7 +331,7 @@ export class FakeBackend implements ControlBackend {
     ...{ seconds: 12.25, slowestSeconds: 0.5, fetchedBytes: 0, paths: [] },
   }
   stopReports: StopReport[] = []
-  /** Awaited by scan, settle, approve and verify. */
+  /** Awaited by scan, settle, approve, verify and audit. */
   work: () => Promise<void> = async () => {}
 
   async status(): Promise<StatusReport> {
@@ -352,8 +353,16 @@ export class FakeBackend implements ControlBackend {
     return { dir: '/data/photos', device: 'cd'.repeat(32), name: node, hosts: [], files: 0, paths: [] }
   }
 
+  auditProgress: AuditProgress[] = []
+
+  async audits(): Promise<AuditProgress[]> {
+    this.calls.push('audits')
+    return this.auditProgress
+  }
+
   async audit(request: AuditRequest): Promise<AuditReport> {
     this.calls.push(`audit ${JSON.stringify(request)}`)
+    await this.work()
     return this.auditAnswer
   }
 

@@ -20,6 +20,8 @@ it('proves what it holds, gives it back, and finds damage in its vault', async (
       return out === '' ? assert.fail(err) : (JSON.parse(out) as AuditReport)
     }
     const whole = await audit()
+    const told = await world.run(['verify', writer.configFile, '--status'])
+    assert.match(told.out, /BLIND MEMBER +LACKS .*\n +blind +nothing +0 +now/)
     assert.deepEqual(
       [whole.grade, whole.proved, whole.sampled],
       ['blind', whole.population, whole.population],

@@ -11,23 +11,53 @@ import { countPieces, drawPieces } from './sample.js'
 const CONFIDENCE = 0.999
 const PART = 0.001
 
-/** NOT_FOUND: no such member; MEMBER_UNREACHABLE: it is not connected, or leaves; SHARE_HALTED; USAGE. */
+/** Of an audit under way; changes while it goes on. */
+export interface RunningAudit {
+  readonly dir: string
+  readonly device: DeviceId
+  readonly name: string
+  checked: number
+  sample: number
+}
+
+/** `running`: the audit is in it while it lasts. NOT_FOUND: no such member; MEMBER_UNREACHABLE: it is not connected, or leaves; SHARE_HALTED; USAGE. */
 export async function auditShare(
   share: Share,
   own: DeviceId,
-  { node, confidence = CONFIDENCE, part = PART, sample }: AuditRequest,
+  request: AuditRequest,
+  running: Set<RunningAudit> = new Set(),
 ): Promise<AuditReport> {
   mustRun(share)
-  const peer = peerOf(share, node)
+  const peer = peerOf(share, request.node)
+  const audit: RunningAudit = { dir: share.dir, device: peer.device, name: peer.name, checked: 0, sample: 0 }
+  running.add(audit)
+  try {
+    return await auditPeer(share, own, peer, request, audit)
+  } finally {
+    running.delete(audit)
+  }
+}
+
+async function auditPeer(
+  share: Share,
+  own: DeviceId,
+  peer: Share['peers'][number],
+  { confidence = CONFIDENCE, part = PART, sample }: AuditRequest,
+  progress: RunningAudit,
+): Promise<AuditReport> {
   const population = await countPieces(share.index)
   const size = Math.min(sample ?? samplesNeeded(population, part, confidence), population)
   const drawn = await drawPieces(share.index, size)
+  progress.sample = drawn.pieces.length
   const sentTo = (): number =>
     share.exchange.stats().perPeer.find(({ device }) => device === peer.device)?.uploadedBytes ?? 0
   const before = sentTo()
   const startedMs = performance.now()
   const outcome = await new Auditor({
     ...{ peer, own, shareId: share.shareId, index: share.index, source: share.pieces },
+    onProgress: (checked) => {
+      progress.checked = checked
+    },
   }).audit(drawn.pieces)
   const failed = outcome.missing + outcome.wrong + outcome.silent
   const sampled = drawn.pieces.length - outcome.unchecked

@@ -1,8 +1,10 @@
 // The calls about whether what is held is whole: here, and at others.
 import type { TrustCalls } from '../../control/calls-trust.js'
 import type {
+  AuditProgress,
   AuditReport,
   AuditRequest,
+  BlindScrubReport,
   MemberScrubReport,
   RehearsalReport,
   RehearsalRequest,
@@ -11,12 +13,15 @@ import type {
   VerifyRequest,
 } from '../../control/schema-trust.js'
 import type { AnyShare } from '../any-share.js'
-import { auditShare, mustRun, peerOf } from '../audit/audit-share.js'
+import { auditShare, mustRun, peerOf, type RunningAudit } from '../audit/audit-share.js'
 import { drawFiles } from '../audit/sample.js'
+import type { BlindMember } from '../blind/blind-members.js'
 import type { ScrubCounts } from '../scrub/scrub-state.js'
+import { isOfThisRun } from './standing-row.js'
 import { type DaemonView, isoTime, oneOrAllOf, shareAt, sharesOf } from './view.js'
 
 export function trustCalls(view: DaemonView): TrustCalls {
+  const running = new Set<RunningAudit>()
   return {
     async verified(): Promise<VerifyReport[]> {
       return (await sharesOf(view)).map(verifyReport)
@@ -29,7 +34,11 @@ export function trustCalls(view: DaemonView): TrustCalls {
     },
 
     async audit(request: AuditRequest): Promise<AuditReport> {
-      return auditShare(await shareAt(view, request.share), view.device(), request)
+      return auditShare(await shareAt(view, request.share), view.device(), request, running)
+    },
+
+    async audits(): Promise<AuditProgress[]> {
+      return [...running].map((audit) => ({ ...audit }))
     },
 
     async rehearsal({ share: at, node, sample }: RehearsalRequest): Promise<RehearsalReport> {
@@ -66,6 +75,17 @@ function verifyReport(share: AnyShare): VerifyReport {
         return [member]
       },
     ),
+    blindMembers: share.blindMembers.all().map(blindScrubReport(share)),
+  }
+}
+
+function blindScrubReport(share: AnyShare): (member: BlindMember) => BlindScrubReport {
+  return ({ state, lastSeenMs }) => {
+    const { device, name, missingPieces, missingBytes, problems } = state
+    const peer = share.peers.find((each) => each.device === device)
+    const isCurrent = peer !== undefined && isOfThisRun(peer, state)
+    const asOf = isCurrent ? null : isoTime(peer === undefined ? lastSeenMs : state.timeMs)
+    return { device, name, asOf, missingPieces, missingBytes, problems }
   }
 }
 

@@ -1,6 +1,6 @@
 // A blind share's vault is opened and closed while work goes on: neither end is taken for a fault.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -92,6 +92,23 @@ describe('a blind share at work on its vault', () => {
         break
       }
       assert.ok(aborted >= 3, `left ${aborted} times`)
+      assert.deepEqual([failures, problems.list()], [[], []])
+    })
+  })
+
+  it('a pack that cannot be read is a problem until it can, and the rest is kept', async () => {
+    await withVault(async ({ folder, failures, problems, open }) => {
+      const stray = join(folder, 'packs', '00000009.pack')
+      await mkdir(stray)
+      const beside = await open(new AbortController().signal)
+      assert.equal(beside.vault.stats().pieces, PIECES.length)
+      const [problem, ...others] = problems.list()
+      assert.match(`${problem?.code} ${problem?.detail}`, /^VAULT_DAMAGED cannot read pack 00000009\.pack/)
+      assert.deepEqual(others, [])
+      await beside.stop()
+      await rm(stray, { recursive: true })
+      const after = await open(new AbortController().signal)
+      await after.stop()
       assert.deepEqual([failures, problems.list()], [[], []])
     })
   })
