@@ -94,7 +94,7 @@ function addPages() {
 }
 
 function addSystemFiles() {
-  for (const unit of ['shoal@.service', 'shoal.target', 'shoal-up.service'])
+  for (const unit of ['shoal@.service', 'shoal.target', 'shoal-up.service', 'shoal-relay.service'])
     copy(`examples/systemd/${unit}`, `/usr/lib/systemd/system/${unit}`)
   copy('examples/systemd/shoal-generator', '/usr/lib/systemd/system-generators/shoal-generator')
   copy('packaging/debian/shoal.default', '/etc/default/shoal')

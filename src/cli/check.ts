@@ -31,6 +31,8 @@ export interface ShareReport {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Of the configuration, where the folder may be reached through them. */
+  readonly relays: readonly string[]
   readonly useSyncTrash: boolean
 }
 
@@ -150,13 +152,15 @@ function factsOf({ shares, ...report }: ConfigReport): string[][] {
   ]
 }
 
-function shareText({ dir, grade, exists, knownHosts, searchLan, useDht, useSyncTrash }: ShareReport): string {
+function shareText({ dir, grade, exists, relays, useSyncTrash, ...ways }: ShareReport): string {
+  const { knownHosts, searchLan, useDht } = ways
   const peers = [
     ...(knownHosts.length > 0
       ? [`${formatCount(knownHosts.length, 'known host')} (${knownHosts.join(', ')})`]
       : []),
     ...(searchLan ? ['the local network'] : []),
     ...(useDht ? ['the DHT'] : []),
+    ...(relays.length > 0 ? [formatCount(relays.length, 'relay')] : []),
   ]
   return [
     `${dir}${exists ? '' : ' (to be made)'}: ${grade === null ? 'secret not read' : `${grade} secret`}`,
@@ -190,7 +194,9 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     listenHost: config?.listenHost ?? identity?.bind ?? null,
     storagePath: config?.storagePath ?? null,
     pidFile: config?.pidFile ?? null,
-    shares: await Promise.all((config?.shares ?? []).map(reportShare)),
+    shares: await Promise.all(
+      (config?.shares ?? []).map((share) => reportShare(share, config?.relays ?? [])),
+    ),
     errors,
     warnings: [...texts(({ isNote, isNotYet }) => !isNote && !isNotYet), ...(await hookFaults(inspected))],
     notYet: texts(({ isNotYet }) => isNotYet),
@@ -226,7 +232,10 @@ async function isFolder(path: string): Promise<boolean> {
   )
 }
 
-async function reportShare({ secret, dir, ...share }: ShareConfig): Promise<ShareReport> {
+async function reportShare(
+  { secret, dir, ...share }: ShareConfig,
+  relays: readonly string[],
+): Promise<ShareReport> {
   const exists = await access(dir).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
@@ -239,6 +248,7 @@ async function reportShare({ secret, dir, ...share }: ShareConfig): Promise<Shar
     knownHosts,
     searchLan,
     useDht,
+    relays: share.useRelay ? relays : [],
     useSyncTrash,
   }
 }

@@ -122,6 +122,20 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
   return warnings
 }
 
+/** Folders that ask for relays, of which there are none: as old files do, so it is only noted. */
+export function unusedRelays(
+  { relays, shared_folders: shares = [] }: ConfigShape,
+  json: PositionedJson,
+): Problem[] {
+  if (relays.length > 0) return []
+  return shares.flatMap(({ use_relay_server: isAsked }, at) => {
+    if (isAsked !== true) return []
+    const path = ['shared_folders', at, 'use_relay_server']
+    const message = 'has no effect without "relays": one of two devices must be able to reach the other'
+    return [{ position: json.positionOf(path), key: formatKey(path), message, isNote: true }]
+  })
+}
+
 /** What takes a file as its program: `sh reload.sh` runs what lies in the directory that it runs in. */
 const INTERPRETER = /^(?:(?:ba|da|z|k|c|tc|fi)?sh|(?:python|perl|ruby|php|node|lua|tclsh)[\d.]*)$/
 

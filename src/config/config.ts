@@ -12,7 +12,7 @@ import { ShoalError } from '../core/error.js'
 import type { HookSpec } from '../core/hook.js'
 import type { Retention } from '../core/retention.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import { contradictions, overlaps, unwise } from './checks.js'
+import { contradictions, overlaps, unusedRelays, unwise } from './checks.js'
 import { retentionOf } from './history-key.js'
 import type { HookShape } from './hook-keys.js'
 import {
@@ -177,7 +177,12 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...sharedWebFiles(config),
   )
   if (problems.length > 0) throw configError(fileName, problems)
-  const warnings = inOrder([...checked.warnings, ...unwise(config, json), ...unwiseWeb(shape.webui, json)])
+  const warnings = inOrder([
+    ...checked.warnings,
+    ...unwise(config, json),
+    ...unusedRelays(shape, json),
+    ...unwiseWeb(shape.webui, json),
+  ])
   return {
     config,
     warnings: warnings.map((warning) => warningOf(fileName, warning)),

@@ -27,7 +27,7 @@ export interface FolderCalls {
   removeShare(request: RemoveShareRequest): Promise<void>
 }
 
-const TAKES_SETTINGS = '"knownHosts", "searchLan", "useDht", "useSyncTrash", "overwriteChanges"'
+const TAKES_SETTINGS = '"knownHosts", "searchLan", "useDht", "useRelay", "useSyncTrash", "overwriteChanges"'
 
 export const FOLDER_ROUTES: Routes<FolderCalls> = {
   folders: {

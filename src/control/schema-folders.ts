@@ -26,6 +26,8 @@ export interface FolderSettings {
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
   readonly useDht: boolean
+  /** Whether connections through the `relays` of the configuration may carry it. */
+  readonly useRelay: boolean
   /** Keep replaced and deleted files in the archive. */
   readonly useSyncTrash: boolean
   /** Readers: put back what was changed locally. */
@@ -68,6 +70,7 @@ const settings = {
   knownHosts: z.array(z.string().max(300)).max(MAX_HOSTS),
   searchLan: z.boolean(),
   useDht: z.boolean(),
+  useRelay: z.boolean(),
   useSyncTrash: z.boolean(),
   overwriteChanges: z.boolean(),
 }
@@ -81,7 +84,8 @@ export const folderReports: z.ZodType<readonly FolderReport[]> = z.array(
     grade: z.enum(['write', 'read', 'blind']).nullable(),
     added: z.boolean(),
     fault: z.string().nullable(),
-    settings: z.looseObject(settings).nullable(),
+    // A daemon of an earlier version knows of no relays.
+    settings: z.looseObject({ ...settings, useRelay: z.boolean().default(false) }).nullable(),
   }),
 )
 

@@ -25,6 +25,8 @@ export interface NodeSettings {
   /** DHT nodes, "host:port" each. */
   readonly bootstrap?: readonly string[]
   readonly dht_node?: boolean
+  /** "host:port" each. */
+  readonly relays?: readonly string[]
   readonly interfaces?: readonly string[]
   readonly pid_file?: string
   /** Days, default 30; 0: the archive is never cleared. */
@@ -66,6 +68,8 @@ export interface ShareSettings {
   readonly known_hosts?: readonly string[]
   readonly search_lan?: boolean
   readonly use_dht?: boolean
+  /** Default true. */
+  readonly use_relay_server?: boolean
   readonly use_sync_trash?: boolean
   readonly overwrite_changes?: boolean
   /** Default 'all'. */

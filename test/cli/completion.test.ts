@@ -18,7 +18,7 @@ interface Case {
 
 const CASES: readonly Case[] = [
   { words: 'shoal sta', expect: ['status'] },
-  { words: 'shoal secret ', expect: ['new', 'show'] },
+  { words: 'shoal secret ', expect: ['new', 'relay-pass', 'show'] },
   { words: 'shoal secret new --gr', expect: ['--grade'] },
   { words: 'shoal secret new --grade ', expect: ['write', 'read', 'blind'] },
   { words: 'shoal run --log-level si', expect: ['silent'] },

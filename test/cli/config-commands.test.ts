@@ -88,7 +88,7 @@ describe('shoal check', () => {
     )
     assert.match(
       lines[9]!,
-      /^ {2}not yet: www\.conf:1:\d+: shared_folders\[1\]\.use_relay_server: is not honoured yet/,
+      /^ {2}note: www\.conf:1:\d+: shared_folders\[1\]\.use_relay_server: has no effect without "relays"/,
     )
     assert.match(
       lines[10]!,
@@ -244,7 +244,7 @@ describe('shoal check', () => {
       report?.runsAs?.startsWith(`${username}:`) && report.runsAs.endsWith(', umask 0027'),
       report?.runsAs ?? '',
     )
-    assert.deepEqual([report?.warnings, report?.notYet.length, report?.notes.length], [[], 1, 2])
+    assert.deepEqual([report?.warnings, report?.notYet.length, report?.notes.length], [[], 0, 3])
   })
 
   it('shows no secret at the wrong place', async () => {

@@ -119,6 +119,7 @@ describe('parseConfig', () => {
       ),
       [
         'note 6:3: check_for_updates: has nothing left to do: Shoal never looks for updates; the package manager does',
+        'note 11:25: shared_folders[0].use_relay_server: has no effect without "relays": one of two devices must be able to reach the other',
         'note 11:31: shared_folders[0].use_tracker: has nothing left to do: there is no tracker; devices find each other by known_hosts, search_lan and use_dht',
         'note 12:89: shared_folders[0].overwrite_changes: has no effect with a write secret: changes made here are sent',
       ],

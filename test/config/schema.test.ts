@@ -229,7 +229,7 @@ describe('fates', () => {
       directory_root_policy webui folder_defaults lan_encrypt_data lan_use_tcp rate_limit_local_peers
       folder_rescan_interval sync_trash_ttl sync_max_time_diff disk_low_priority max_file_size_for_versioning
       max_file_size_diff_for_patching send_buf_size recv_buf_size log_size peer_expiration_days display_new_version
-      vendor use_gui shared_folders bootstrap dht_node interfaces listen_host`
+      vendor use_gui shared_folders bootstrap dht_node relays interfaces listen_host`
     const webui = `listen login password password_hash api_key allow_empty_password force_https ssl_certificate
       ssl_private_key dir_whitelist`
     const share = `secret dir use_relay_server use_tracker use_dht search_lan use_sync_trash overwrite_changes sparse padding

@@ -118,7 +118,7 @@ describe("scripts for BitTorrent Sync's API", () => {
       search_lan: 0,
       use_dht: 0,
       use_hosts: 1,
-      use_relay_server: 0,
+      use_relay_server: 1,
       use_sync_trash: 0,
       use_tracker: 0,
     }

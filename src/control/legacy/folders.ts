@@ -158,7 +158,7 @@ export async function folderPreferences(host: LegacyHost, parameters: Parameters
   return preferencesOf(settingsOf(await reportOf(host, await folderOf(host, parameters))))
 }
 
-/** Sets what can be and answers with what is then: what Shoal has not (tracker, relay) shows there as it is. */
+/** Sets what can be and answers with what is then: what Shoal has not (a tracker) shows there as it is. */
 export async function setFolderPreferences(host: LegacyHost, parameters: Parameters): Promise<unknown> {
   const found = await folderOf(host, parameters)
   const report = await reportOf(host, found)
@@ -166,9 +166,10 @@ export async function setFolderPreferences(host: LegacyHost, parameters: Paramet
   const asked = {
     searchLan: parameters.flag('search_lan') ?? before.searchLan,
     useDht: parameters.flag('use_dht') ?? before.useDht,
+    useRelay: parameters.flag('use_relay_server') ?? before.useRelay,
     useSyncTrash: parameters.flag('use_sync_trash') ?? before.useSyncTrash,
   }
-  for (const name of ['use_hosts', 'use_relay_server', 'use_tracker']) parameters.flag(name)
+  for (const name of ['use_hosts', 'use_tracker']) parameters.flag(name)
   const isSame = Object.entries(asked).every(([name, value]) => before[name as keyof typeof asked] === value)
   if (!isSame) {
     mustBeAdded(report)
@@ -210,7 +211,7 @@ function preferencesOf(settings: FolderSettings): Readonly<Record<string, 0 | 1>
     use_dht: number(settings.useDht),
     // Those that there are, are used.
     use_hosts: number(settings.knownHosts.length > 0),
-    use_relay_server: 0,
+    use_relay_server: number(settings.useRelay),
     use_sync_trash: number(settings.useSyncTrash),
     use_tracker: 0,
   }

@@ -30,8 +30,8 @@ function folderReport(folder: FolderView): FolderReport {
   if ('fault' in folder)
     return { share: null, grade: null, added: true, settings: null, dir: folder.dir, fault: folder.fault }
   const { at, isAdded, settings: all } = folder
-  const { knownHosts, searchLan, useDht, useSyncTrash, overwriteChanges, dir, secret } = all
-  const settings = { knownHosts, searchLan, useDht, useSyncTrash, overwriteChanges }
+  const { knownHosts, searchLan, useDht, useRelay, useSyncTrash, overwriteChanges, dir, secret } = all
+  const settings = { knownHosts, searchLan, useDht, useRelay, useSyncTrash, overwriteChanges }
   return { share: at, dir, grade: secret.grade, added: isAdded, fault: null, settings }
 }
 
@@ -40,6 +40,7 @@ function keysOf({
   knownHosts,
   searchLan,
   useDht,
+  useRelay,
   useSyncTrash,
   overwriteChanges,
 }: Partial<{ [K in keyof FolderSettings]: FolderSettings[K] | undefined }>): FolderChanges {
@@ -47,6 +48,7 @@ function keysOf({
     ...(knownHosts !== undefined && { known_hosts: knownHosts }),
     ...(searchLan !== undefined && { search_lan: searchLan }),
     ...(useDht !== undefined && { use_dht: useDht }),
+    ...(useRelay !== undefined && { use_relay_server: useRelay }),
     ...(useSyncTrash !== undefined && { use_sync_trash: useSyncTrash }),
     ...(overwriteChanges !== undefined && { overwrite_changes: overwriteChanges }),
   }

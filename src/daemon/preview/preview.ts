@@ -96,8 +96,8 @@ class Preview {
       closing.push(() => swarm.stop())
       await swarm.start()
       for (const { share, keys, reading } of parts) {
-        const { knownHosts, searchLan, useDht } = share
-        reading.join(swarm.addShare({ keys, knownHosts, searchLan, useDht }))
+        const { knownHosts, searchLan, useDht, useRelay } = share
+        reading.join(swarm.addShare({ keys, knownHosts, searchLan, useDht, useRelay }))
       }
       await this.#listen(parts)
       // What comes from now on would move what is being compared.
@@ -139,7 +139,7 @@ class Preview {
   }
 
   #makeSwarm(): Swarm {
-    const { deviceName, listenHost, interfaces, bootstrap } = this.#config
+    const { deviceName, listenHost, interfaces, bootstrap, relays } = this.#config
     const { beaconPort } = this.#options
     return new Swarm({
       // Nobody's for longer than this: the configuration's own device has not joined.
@@ -151,6 +151,7 @@ class Preview {
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       bootstrap,
+      relays,
       log: this.#log,
     })
   }

@@ -79,7 +79,7 @@ function mustBeEmpty(dir: string): boolean {
 
 async function restoreInto(options: RehearseOptions, to: string): Promise<RestoreReport> {
   const { config, share, device, hosts, paths, timeoutMs, signal, onProgress, beaconPort } = options
-  const { listenHost, interfaces, bootstrap } = config
+  const { listenHost, interfaces, bootstrap, relays } = config
   const { owners, acls, xattrs, hardLinks } = share
   try {
     return await restore({
@@ -97,6 +97,7 @@ async function restoreInto(options: RehearseOptions, to: string): Promise<Restor
           searchLan: share.searchLan,
           useDht: share.useDht,
           ...{ bootstrap, timeoutMs, only: device },
+          relays: share.useRelay ? relays : [],
           ...(listenHost === undefined ? {} : { listenHost }),
           ...(interfaces === undefined ? {} : { interfaces }),
           ...(beaconPort === undefined ? {} : { beaconPort }),

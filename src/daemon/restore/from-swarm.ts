@@ -26,6 +26,8 @@ export interface SwarmWays {
   readonly useDht: boolean
   /** "host:port" each, or the public DHT. */
   readonly bootstrap: DhtNodes
+  /** "host:port" each; default: none. */
+  readonly relays?: readonly string[]
   /** Given up after so long without anybody or anything new. */
   readonly timeoutMs: number
   /** Only this member is asked, by its device or what it calls itself. */
@@ -91,6 +93,7 @@ export class SwarmSource {
       ...(ways.interfaces === undefined ? {} : { interfaces: ways.interfaces }),
       ...(ways.beaconPort === undefined ? {} : { beaconPort: ways.beaconPort }),
       bootstrap: ways.bootstrap,
+      relays: ways.relays ?? [],
       log,
     })
   }

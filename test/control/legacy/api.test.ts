@@ -209,7 +209,7 @@ describe('get_folder_prefs and set_folder_prefs', () => {
     search_lan: 1,
     use_dht: 0,
     use_hosts: 1,
-    use_relay_server: 0,
+    use_relay_server: 1,
     use_sync_trash: 1,
     use_tracker: 0,
   }

@@ -23,6 +23,7 @@ export function folder(at: number, changes: Partial<FolderReport> = {}): FolderR
       knownHosts: ['10.0.0.1:4444'],
       searchLan: true,
       useDht: false,
+      useRelay: true,
       useSyncTrash: true,
       overwriteChanges: false,
     },
