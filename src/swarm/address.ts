@@ -1,10 +1,10 @@
 // One place to dial, as the address book keeps it, and what of several goes first. Pure.
 import type { DeviceId, ShareId } from '../core/ids.js'
-import type { Standing } from './backoff.js'
+import type { Merit } from './backoff.js'
 import { type Endpoint, formatEndpoint, SCOPES, scopeOf } from './endpoint.js'
 
 /** Why a share has an address in the book. */
-export type Source = Exclude<Standing, 'met'>
+export type Source = Exclude<Merit, 'met'>
 
 export interface Address {
   readonly key: string
@@ -43,7 +43,7 @@ export function newAddress(endpoint: Endpoint, dueAtMs: number): Address {
 }
 
 /** The best reason an address is in the book for. */
-export function standingOf({ wants, confirmed }: Address): Standing {
+export function meritOf({ wants, confirmed }: Address): Merit {
   const sources = [...wants.values()]
   if (sources.includes('known')) return 'known'
   if (confirmed) return 'met'
@@ -63,8 +63,8 @@ export function nextOf(due: readonly Address[]): Address | undefined {
 }
 
 function classOf(address: Address): number {
-  const standing = standingOf(address)
-  return standing === 'known' || standing === 'met' ? 0 : 1
+  const merit = meritOf(address)
+  return merit === 'known' || merit === 'met' ? 0 : 1
 }
 
 function reachOf({ endpoint }: Address): number {

@@ -12,7 +12,7 @@
 //   B7  Devices that are lost together are looked for spread over time, and so they are once one of them is back: then
 //       the network is, and no wait that grew meanwhile holds the others up.
 import type { DeviceId, ShareId } from '../core/ids.js'
-import { type Address, newAddress, nextOf, standingOf } from './address.js'
+import { type Address, meritOf, newAddress, nextOf } from './address.js'
 import { backoffMs, isHopeless, spreadMs } from './backoff.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import type { DeviceAddress } from './messages.js'
@@ -166,7 +166,7 @@ export class AddressBook {
     const shares = [...next.wants.keys()]
     const share = shares[next.turn % shares.length]!
     // Whoever proves the secret at a configured host is welcome: names and leases move between machines.
-    const expected = standingOf(next) === 'known' ? undefined : next.device
+    const expected = meritOf(next) === 'known' ? undefined : next.device
     const { key, endpoint, failures } = next
     return { key, endpoint, share, device: expected, likely: next.device, failures }
   }
@@ -202,7 +202,7 @@ export class AddressBook {
     if (address.failures === 0) address.lostAtMs ??= nowMs
     const together = address.lostAtMs === undefined ? 0 : this.#lostAbout(address.lostAtMs).size
     this.#postpone(address, nowMs + spreadMs(together, this.#random()))
-    if (isHopeless(standingOf(address), address.failures)) this.#addresses.delete(key)
+    if (isHopeless(meritOf(address), address.failures)) this.#addresses.delete(key)
   }
 
   /** The dial was given up for no fault of the address. */
@@ -264,7 +264,7 @@ export class AddressBook {
   woke(nowMs: number): void {
     const toldMs = Math.max(WAKE_TOLD_MS, this.#addresses.size * WAKE_EACH_MS)
     for (const address of this.#addresses.values()) {
-      const isKnown = standingOf(address) === 'known'
+      const isKnown = meritOf(address) === 'known'
       const soonMs = nowMs + this.#random() * (isKnown ? WAKE_KNOWN_MS : toldMs)
       address.dueAtMs = address.dueAtMs <= nowMs ? soonMs : Math.min(address.dueAtMs, soonMs)
       if (isKnown) address.failures = 0
@@ -327,7 +327,7 @@ export class AddressBook {
   #postpone(address: Address, nowMs: number): void {
     const { failures, isCalm } = address
     address.failures++
-    address.dueAtMs = nowMs + backoffMs(standingOf(address), failures, isCalm, this.#random())
+    address.dueAtMs = nowMs + backoffMs(meritOf(address), failures, isCalm, this.#random())
   }
 
   #headStart(device: DeviceId): number {
@@ -339,7 +339,7 @@ export class AddressBook {
     let told = 0
     let worst: Address | undefined
     for (const address of this.#addresses.values()) {
-      if (standingOf(address) === 'known' || !matches(address)) continue
+      if (meritOf(address) === 'known' || !matches(address)) continue
       told++
       if (address.diallingMs !== undefined || address.failures === 0) continue
       if (worst === undefined || address.failures > worst.failures) worst = address

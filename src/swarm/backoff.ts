@@ -4,7 +4,7 @@
 // many are lost at once, or come back at once, they are spread over a time that grows with their number.
 
 /** Why an address is in the book; a configured host outranks the rest. 'met': somebody was met there by ourselves. */
-export type Standing = 'known' | 'met' | 'learnt' | 'beacon'
+export type Merit = 'known' | 'met' | 'learnt' | 'beacon'
 
 /** First wait after a failure (B3). */
 const MIN_MS = 250
@@ -12,7 +12,7 @@ const MIN_MS = 250
  * Longest wait. A configured host is worth two dials a minute for ever; where we met somebody one a minute, as it is most
  * likely to be there again; a thousand dead addresses that peers told cost three a second.
  */
-const MAX_MS: Readonly<Record<Standing, number>> = {
+const MAX_MS: Readonly<Record<Merit, number>> = {
   known: 30_000,
   met: 60_000,
   learnt: 300_000,
@@ -21,7 +21,7 @@ const MAX_MS: Readonly<Record<Standing, number>> = {
 /** The same while a worse way to the device works: a better one is worth looking for, not worth much noise. */
 const CALM_MAX_MS = 300_000
 /** Dials until an address is forgotten: an hour or so for learnt ones, a day for where we met somebody. */
-const TRIES: Readonly<Record<Standing, number>> = {
+const TRIES: Readonly<Record<Merit, number>> = {
   known: Number.POSITIVE_INFINITY,
   met: 2_000,
   learnt: 20,
@@ -36,8 +36,8 @@ const MAX_DOUBLINGS = 20
 const PATIENCE_MS = 3_000
 
 /** Milliseconds until the next try, after `failures` before this one; `random` is from 0 to below 1. */
-export function backoffMs(standing: Standing, failures: number, isCalm: boolean, random: number): number {
-  const max = isCalm ? Math.max(CALM_MAX_MS, MAX_MS[standing]) : MAX_MS[standing]
+export function backoffMs(merit: Merit, failures: number, isCalm: boolean, random: number): number {
+  const max = isCalm ? Math.max(CALM_MAX_MS, MAX_MS[merit]) : MAX_MS[merit]
   const wait = Math.min(max, MIN_MS * 2 ** Math.min(failures, MAX_DOUBLINGS))
   return wait * (0.5 + random / 2)
 }
@@ -48,8 +48,8 @@ export function spreadMs(count: number, random: number): number {
 }
 
 /** Whether an address that failed so often in a row is not worth another try. */
-export function isHopeless(standing: Standing, failures: number): boolean {
-  return failures >= TRIES[standing]
+export function isHopeless(merit: Merit, failures: number): boolean {
+  return failures >= TRIES[merit]
 }
 
 /** How long a dial may take. A dead address costs little when it is new; a slow network gets its time in the end. */
