@@ -152,9 +152,13 @@ describe('the sample', () => {
       if (!line.trimStart().startsWith('//,')) continue
       const grade = line.includes('"vault"') ? B : W
       const one = lines.with(at, line.replace('//,', ',')).join('\n').replace(W, grade)
-      // A DHT without a node to start from is told of, as it should be.
+      // What one key alone does not yet do is a note: a relay that is allowed where none is named.
       const { warnings } = parseConfig(one, '/etc/shoal/www.conf')
-      assert.deepEqual(warnings, [], line)
+      assert.deepEqual(
+        warnings.filter(({ isNote }) => !isNote),
+        [],
+        line,
+      )
     }
     const all = parse(filled.replaceAll('//,', ',')) as { shared_folders: object[] }
     const keys = [...Object.keys(all), ...Object.keys(all.shared_folders[0]!)]
