@@ -37,7 +37,7 @@ import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import { type PastIndex, PastTree } from './past-tree.js'
-import { abandonPlace, leavePlace, type RestorePlace, takePlace } from './place.js'
+import { abandonPlace, checkRoom, leavePlace, type RestorePlace, takePlace } from './place.js'
 import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
@@ -177,6 +177,7 @@ class Restore {
   }
 
   async #folder(isResumed = this.#place.isResumed): Promise<FolderRestore> {
+    checkRoom(this.#place)
     const { openIndex } = await import('../open-index.js')
     const { FolderRestore } = await import('./folder.js')
     const database = openIndex(path.join(this.#place.scratch, 'index'))
