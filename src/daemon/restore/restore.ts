@@ -65,6 +65,8 @@ export interface RestoreOptions {
   readonly hardLinks?: boolean | undefined
   /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
   readonly stallMs?: number
+  /** Feeds of more bytes than this are read by way of a database in the target. Default 8 MiB. */
+  readonly heldFeedBytes?: number
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
@@ -207,7 +209,11 @@ class Restore {
   /** Into a folder in which nothing is (fill.ts). Undefined: it did not go all the way. */
   async #straight(vault: RestorableVault & PlacedVault): Promise<RestoreReport | undefined> {
     try {
-      return await this.#fill(vault, new PassingDatabase(), takeInMemory(HELD_FEED_BYTES))
+      return await this.#fill(
+        vault,
+        new PassingDatabase(),
+        takeInMemory(this.#o.heldFeedBytes ?? HELD_FEED_BYTES),
+      )
     } catch (thrown) {
       if (!(thrown instanceof FeedsTooLarge)) throw thrown
     }
