@@ -25,6 +25,7 @@ import { type FillPlan, planFill } from './fill-plan.js'
 import type { Written } from './folder.js'
 import type { RestoreKeys } from './past-share.js'
 import type { PastTree } from './past-tree.js'
+import { noRoomIn } from './place.js'
 import type { RestoreProgress } from './report.js'
 
 /** A vault that tells where its pieces stand. */
@@ -121,11 +122,7 @@ export class FolderFill {
     if (this.#obstacle !== undefined) return false
     const { faults } = await pool.fill(dir, this.#root, keys.read, step, scopeOf(this.#metadata))
     const full = faults.find(({ code }) => code === 'ENOSPC' || code === 'EDQUOT')
-    if (full !== undefined)
-      throw new ShoalError(
-        'IO',
-        `cannot go on with ${dir}: there is no room left on the disk; make room and repeat the same command, which keeps what is there`,
-      )
+    if (full !== undefined) throw noRoomIn(dir)
     const fault = faults.find(({ code }) => code !== 'NO_PIECES')
     if (fault !== undefined) this.#obstacle = `${step.type}: ${fault.code} (${fault.detail})`
     // What is damaged takes nothing away from the rest; the ordinary way looks for it anew.

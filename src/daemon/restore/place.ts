@@ -33,6 +33,8 @@ export interface RestorePlace {
 const TASK_FILE = `${OWN_DIR}/restore.json`
 const SCRATCH_DIR = `${OWN_DIR}/restore`
 const FORMAT = 1
+/** What the index of a small share takes; of larger ones the disk has to hold far more in any case. */
+const INDEX_BYTES = 16 << 20
 const MAX_TASK_BYTES = 16 << 20
 
 /**
@@ -84,6 +86,20 @@ export function leavePlace({ dir, scratch, lock }: RestorePlace): boolean {
 export function abandonPlace(place: RestorePlace): void {
   leavePlace(place)
   if (!place.wasThere && fs.readdirSync(place.dir).length === 0) fs.rmdirSync(place.dir)
+}
+
+/** What is said when the disk of the folder is full. */
+export function noRoomIn(dir: string): ShoalError {
+  return new ShoalError(
+    'IO',
+    `cannot go on with ${dir}: there is no room left on the disk; make room and repeat the same command, which keeps what is there`,
+  )
+}
+
+/** IO if there is too little room for an index: it is mapped into memory, and a write that has no room ends the process. */
+export function checkRoom({ dir }: RestorePlace): void {
+  const { bavail, bsize } = fs.statfsSync(dir)
+  if (bavail * bsize < INDEX_BYTES) throw noRoomIn(dir)
 }
 
 /** Whether it was there. */

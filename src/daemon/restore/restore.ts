@@ -39,7 +39,7 @@ import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import { type PastIndex, PastTree } from './past-tree.js'
-import { abandonPlace, leavePlace, type RestorePlace, takePlace } from './place.js'
+import { abandonPlace, checkRoom, leavePlace, type RestorePlace, takePlace } from './place.js'
 import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
@@ -67,6 +67,8 @@ export interface RestoreOptions {
   readonly hardLinks?: boolean | undefined
   /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
   readonly stallMs?: number
+  /** Feeds of more bytes than this are read by way of a database in the target. Default 8 MiB. */
+  readonly heldFeedBytes?: number
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
@@ -179,6 +181,7 @@ class Restore {
   }
 
   async #folder(isResumed = this.#place.isResumed): Promise<FolderRestore> {
+    checkRoom(this.#place)
     const { openIndex } = await import('../open-index.js')
     const { FolderRestore } = await import('./folder.js')
     const database = openIndex(path.join(this.#place.scratch, 'index'))
@@ -208,7 +211,11 @@ class Restore {
   /** Into a folder in which nothing is (fill.ts). Undefined: it did not go all the way. */
   async #straight(vault: RestorableVault & PlacedVault): Promise<RestoreReport | undefined> {
     try {
-      return await this.#fill(vault, new PassingDatabase(), takeInMemory(HELD_FEED_BYTES))
+      return await this.#fill(
+        vault,
+        new PassingDatabase(),
+        takeInMemory(this.#o.heldFeedBytes ?? HELD_FEED_BYTES),
+      )
     } catch (thrown) {
       if (!(thrown instanceof FeedsTooLarge)) throw thrown
     }
