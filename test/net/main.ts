@@ -23,7 +23,7 @@ const seed = Number(values.seed)
 process.stdin.on('end', () => process.exit(130)).resume()
 
 if (values.list) {
-  for (const { name, table } of SCENARIOS) console.log(`${name.padEnd(28)}${table}`)
+  for (const { name, table } of SCENARIOS) console.log(`${name.padEnd(50)}${table}`)
   process.exit(0)
 }
 if (values.script !== undefined) process.exit(await runScript(values.script))
@@ -61,9 +61,11 @@ for (const scenario of chosen) {
     console.log(`! ${scenario.name} (${took()}): ${failure}`)
     if (process.env.SHOAL_NET_STACK !== undefined) console.log(thrown)
   }
+  // At once, so that what was measured stays if the rest is interrupted.
+  if (!values['no-docs'])
+    writeTables(SCENARIOS, new Map([[scenario.name, found.get(scenario.name)!]]), Date.now())
   fs.rmSync(folder, { recursive: true, force: true })
 }
-if (!values['no-docs']) writeTables(SCENARIOS, found, Date.now())
 console.log(
   `${found.size - failed.length} as expected, ${failed.length} not${failed.length > 0 ? `: ${failed.join(', ')}` : ''}`,
 )
