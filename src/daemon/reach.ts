@@ -2,6 +2,7 @@
 // it, and reports on all of it. Nothing waits for it.
 import os from 'node:os'
 import type { Config } from '../config/config.js'
+import { isHidden } from '../config/proxy.js'
 import type { MappingReport, NetworkReport } from '../control/schema-network.js'
 import { type GivenGateway, PortMapper } from '../nat/mapper.js'
 import type { MappingState } from '../nat/mapping.js'
@@ -10,7 +11,7 @@ import type { Log } from '../ports/log.js'
 import type { Swarm } from '../swarm/swarm.js'
 
 export interface ReachOptions {
-  readonly config: Pick<Config, 'listenHost' | 'useUpnp' | 'externalPort'>
+  readonly config: Pick<Config, 'listenHost' | 'useUpnp' | 'externalPort' | 'proxy'>
   readonly swarm: Pick<Swarm, 'ownWays' | 'dht'>
   /** That the swarm listens on. */
   readonly port: number
@@ -30,7 +31,8 @@ export class Reach {
   constructor(options: ReachOptions) {
     this.#options = options
     const { config, port, gateway, log } = options
-    if (!config.useUpnp) return
+    // A router's port, as any address of ours, shows where this machine is.
+    if (!config.useUpnp || isHidden(config.proxy)) return
     this.#mapper = new PortMapper({
       internalPort: port,
       externalPort: config.externalPort === 0 ? port : config.externalPort,
@@ -85,7 +87,8 @@ export class Reach {
 
   #addresses(): ReturnType<typeof ownAddresses> {
     const { config, port } = this.#options
-    const { listenHost, useUpnp, externalPort } = config
+    const { listenHost, useUpnp, externalPort, proxy } = config
+    if (isHidden(proxy)) return []
     const interfaces = os.networkInterfaces()
     return ownAddresses({
       port,

@@ -1,12 +1,14 @@
 // `shoal doctor net`: how the device of a configuration is reached, and why not. Asks its daemon where one runs, else the
 // router and the DHT that it would ask.
 import { isIPv4 } from 'node:net'
+import { isHidden } from '../config/proxy.js'
 import type { LoadedConfig } from '../config/secrets.js'
 import { controlClient } from '../control/client.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type { RelayReport } from '../control/schema.js'
 import type { NetworkReport } from '../control/schema-network.js'
 import { parseEndpoint, plainHost, scopeOf } from '../swarm/endpoint.js'
+import { showProxy } from '../swarm/proxy-dial.js'
 import { checkDaemon, type DaemonFacts } from './checks/daemon.js'
 import { checkHosts, checkPort } from './checks/network.js'
 import {
@@ -102,13 +104,12 @@ async function tryRelays(relays: readonly string[]): Promise<RelayReport[]> {
   )
 }
 
-function checkProxy(config: LoadedConfig): Finding[] {
-  // Of a version that has proxies; a configuration that asks for one which this version lacks is refused or warned of.
-  const { proxy } = config as {
-    readonly proxy?: { readonly type?: string; readonly host?: string; readonly port?: number }
-  }
+function checkProxy({ proxy }: LoadedConfig): Finding[] {
   if (proxy === undefined) return []
-  return [ok('proxy', `TCP connections to others go through ${proxy.type} ${proxy.host}:${proxy.port}`)]
+  const beside = isHidden(proxy)
+    ? 'nothing goes past it: no DHT, no port of the router, no address of ours is told'
+    : 'the DHT and the port of the router go past it (proxy_allow_direct)'
+  return [ok('proxy', `TCP connections to others go through ${showProxy(proxy)}; ${beside}`)]
 }
 
 /** Each member once, as it is connected; undefined: the daemon does not say. */

@@ -102,3 +102,20 @@ test('without use_upnp no router is asked; external_port is told', async (t) => 
   await a.stop()
   assert.deepEqual(router.asked, [])
 })
+
+test('use_upnp behind a proxy: the router is not asked, and no address of ours is told', async (t) => {
+  const router = await MockRouter.open(t, { speaks: ['pcp'], externalHost: OURS, grants: () => 40_123 })
+  const proxy = { proxy_type: 'socks5', proxy_addr: '127.0.0.1', proxy_port: 1 }
+  const keys = { use_upnp: true, external_port: 40_000, ...proxy }
+  const hidden = await start(t, keys, { gateway: router.gateway })
+  const open = await start(t, { ...keys, proxy_allow_direct: true }, { gateway: router.gateway })
+  await until('the other one has asked the router', async () => {
+    return (await open.control.status()).network!.mapping.state === 'mapped'
+  })
+  const { mapping, told } = (await hidden.control.status()).network!
+  assert.deepEqual([mapping.state, told], ['off', []])
+  assert.deepEqual(
+    [...new Set(router.asked.map((each) => 'internalPort' in each && each.internalPort))],
+    [open.port],
+  )
+})
