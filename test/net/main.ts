@@ -23,11 +23,7 @@ const seed = Number(values.seed)
 process.stdin.on('end', () => process.exit(130)).resume()
 
 if (values.list) {
-<<<<<<< HEAD
-  for (const { name, table } of SCENARIOS) console.log(`${name.padEnd(28)}${table}`)
-=======
   for (const { name, table } of SCENARIOS) console.log(`${name.padEnd(50)}${table}`)
->>>>>>> wt-lab
   process.exit(0)
 }
 if (values.script !== undefined) process.exit(await runScript(values.script))
@@ -65,17 +61,11 @@ for (const scenario of chosen) {
     console.log(`! ${scenario.name} (${took()}): ${failure}`)
     if (process.env.SHOAL_NET_STACK !== undefined) console.log(thrown)
   }
-<<<<<<< HEAD
-  fs.rmSync(folder, recursive: true, force: true )
-}
-if (!values['no-docs']) writeTables(SCENARIOS, found, Date.now())
-=======
   // At once, so that what was measured stays if the rest is interrupted.
   if (!values['no-docs'])
     writeTables(SCENARIOS, new Map([[scenario.name, found.get(scenario.name)!]]), Date.now())
   fs.rmSync(folder, { recursive: true, force: true })
 }
->>>>>>> wt-lab
 console.log(
   `${found.size - failed.length} as expected, ${failed.length} not${failed.length > 0 ? `: ${failed.join(', ')}` : ''}`,
 )

@@ -45,12 +45,9 @@ const FILE = 'file.bin'
 /** What arrives is counted by pieces, 256 KiB as a rule: a small file has a small one, so that the first byte shows. */
 const FIRST = { name: 'first.txt', content: Buffer.alloc(1000, 'first ') }
 
-<<<<<<< HEAD
-=======
 /** A file of so many bytes has pieces enough for a steady rate. */
 const STEADY_BYTES = 2 << 20
 
->>>>>>> wt-lab
 /** @throws Error if they do not meet as expected */
 export async function meet(context: Context, meeting: Meeting): Promise<Met> {
   const { secret = writeSecretOf(Buffer.from(crypto.getRandomValues(new Uint8Array(32)))) } = meeting
@@ -72,20 +69,11 @@ export async function meet(context: Context, meeting: Meeting): Promise<Met> {
     const firstMs = performance.now()
     const [firstPeer] = await wants.peers()
     const firstWay = firstPeer === undefined ? '' : wayOf(firstPeer.transport, firstPeer.address)
-<<<<<<< HEAD
-    await eventually('the whole file', wholeS * 1000, () => wants.read(FILE)?.equals(content))
-    const doneMs = performance.now()
-    const peer = (await wants.peers())[0]
-    expect(peer !== undefined, 'they are connected when the file is there')
-    const way = wayOf(peer.transport, peer.address)
-    const bitsPerSecond = ((meeting.bytes + FIRST.content.length - early) * 8000) / (doneMs - firstMs)
-=======
     const bitsPerSecond = await rateOf(wants, meeting.bytes, { receivedBytes: early, atMs: firstMs }, wholeS)
     await eventually('the whole file', wholeS * 1000, () => wants.read(FILE)?.equals(content))
     const peer = (await wants.peers())[0]
     expect(peer !== undefined, 'they are connected when the file is there')
     const way = wayOf(peer.transport, peer.address)
->>>>>>> wt-lab
     context.say(
       `${meeting.wants.name}: ready ${(readyMs - startMs).toFixed(0)} ms, first byte ${(firstMs - readyMs).toFixed(0)} ms, ` +
         `${way} ${peer.address}, ${(bitsPerSecond / 1e6).toFixed(2)} Mbit/s`,
@@ -108,8 +96,6 @@ export async function meet(context: Context, meeting: Meeting): Promise<Met> {
   }
 }
 
-<<<<<<< HEAD
-=======
 interface Received {
   readonly receivedBytes: number
   readonly atMs: number
@@ -130,7 +116,6 @@ async function rateOf(node: LabNode, bytes: number, first: Received, limitS: num
   return ((end.receivedBytes - start.receivedBytes) * 8000) / (end.atMs - start.atMs)
 }
 
->>>>>>> wt-lab
 /** What a link of this transport to this "host:port" is called in the tables. */
 export function wayOf(transport: string, address: string): Way {
   if (transport === 'udx') return 'UDX'

@@ -133,10 +133,6 @@ async function asymmetricDsl(context: Context): Promise<readonly Row[]> {
     await home.start()
     await home.client.settle()
     await server.start()
-<<<<<<< HEAD
-    await eventually('a first byte', 30_000, async () => (await server.receivedBytes()) > 0)
-=======
->>>>>>> wt-lab
     const startMs = performance.now()
     const timed = async (node: LabNode, name: string, content: Buffer): Promise<number> => {
       await eventually(`all of ${name}`, 90_000, () => node.read(name)?.equals(content), 100)
