@@ -51,7 +51,7 @@ function whatOf(event: EventReport): string {
     case 'peer-connected':
       return `${event.name} connected (${event.device.slice(0, 8)}, ${event.transport} ${event.address})`
     case 'peer-moved':
-      return `${event.name} is reached by a better way (${event.device.slice(0, 8)}, ${event.transport} ${event.address})`
+      return `${event.name} is reached by another connection (${event.device.slice(0, 8)}, ${event.transport} ${event.address})`
     case 'peer-left':
       return `${event.name} left (${event.device.slice(0, 8)}): ${event.reason}`
     case 'state':

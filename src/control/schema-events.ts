@@ -43,7 +43,7 @@ export type EventFact =
       readonly detail: string
     }
   | {
-      /** 'peer-moved': it is reached by a better way than before, and was never gone. */
+      /** 'peer-moved': another connection carries the share, most often by a better way, and it was never gone. */
       readonly type: 'peer-connected' | 'peer-moved'
       readonly device: string
       readonly name: string

@@ -33,8 +33,10 @@ export interface DialTarget {
 
 /** What the book asks about devices. */
 export interface DeviceView {
-  /** By a way that none of the book is better than. */
-  isConnected(device: DeviceId): boolean
+  /** By a way that is no worse than TCP to that address would be. */
+  isConnected(device: DeviceId, endpoint: Endpoint): boolean
+  /** Whether it is to be dialled with small segments (small-segments.ts). */
+  wantsSmall(device: DeviceId): boolean
   /** By any way. */
   isReached(device: DeviceId): boolean
   isBanned(device: DeviceId): boolean
@@ -188,6 +190,12 @@ export class AddressBook {
     address.confirmed = true
   }
 
+  /** The connection that the dial led to was not wanted, as another one is no worse: it is tried again when that may have changed. */
+  needless(key: string, nowMs: number): void {
+    const address = this.#addresses.get(key)
+    if (address !== undefined && address.dueAtMs <= nowMs) this.#postpone(address, nowMs)
+  }
+
   /**
    * The dial failed, or whoever answered could not prove the secret; `seen` is who that was. The next try is for the
    * next share, and not while that device is connected anyway: it would then have offered what it has.
@@ -294,10 +302,10 @@ export class AddressBook {
 
   /** When an address may be dialled; infinity: not before something changes. */
   #openAtMs(address: Address, view: DeviceView, dials: ReadonlyMap<DeviceId, Dials>): number {
-    const { device, dueAtMs } = address
+    const { device, dueAtMs, endpoint } = address
     if (address.diallingMs !== undefined || address.wants.size === 0) return Number.POSITIVE_INFINITY
     if (device === undefined) return dueAtMs
-    if (view.isConnected(device) || view.isBanned(device)) return Number.POSITIVE_INFINITY
+    if (view.isConnected(device, endpoint) || view.isBanned(device)) return Number.POSITIVE_INFINITY
     const under = dials.get(device)
     if (under === undefined) return dueAtMs
     return under.count < MAX_PER_DEVICE

@@ -4,7 +4,8 @@
 //
 //   D1  Exactly one of two devices is the chooser, and both know which.
 //   D2  A connection that works is not given up for another of the same kind: transfers are not interrupted.
-//   D3  A better way (wayRank) replaces a worse one, never the other way while the better one is alive.
+//   D3  A better way (wayRank) replaces a worse one, never the other way while the better one is alive. TCP that carries
+//       nothing large is the worst (standstills.ts).
 //   D4  A new process of the other device replaces the connection of its old one at once.
 //   D5  Who dials although there is a connection may know that it is dead: one that has said nothing since the other was
 //       begun is asked, and given up if it does not answer.
@@ -20,12 +21,15 @@ export interface Way {
   readonly transport: Transport
   /** Of the other end's address. */
   readonly scope: Scope
+  /** TCP: what is large does not pass (standstills.ts). Default false. */
+  readonly isStill?: boolean
 }
 
-/** The order of ways, the best 0: TCP on one network, TCP, UDX, relayed. */
-export function wayRank({ transport, scope }: Way): number {
+/** The order of ways, the best 0: TCP on one network, TCP, UDX, relayed, and TCP that stands still. */
+export function wayRank({ transport, scope, isStill }: Way): number {
   switch (transport) {
     case 'tcp':
+      if (isStill) return scope === 'public' ? 5 : 4
       return scope === 'public' ? 1 : 0
     case 'udx':
       return 2

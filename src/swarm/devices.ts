@@ -4,13 +4,15 @@ import type { DeviceId, ShareId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import type { AddressBook, DeviceView } from './addresses.js'
 import { Bans } from './bans.js'
-import { type Endpoint, scopeOf } from './endpoint.js'
+import { wayRank } from './dedupe.js'
+import { type Endpoint, type Scope, scopeOf } from './endpoint.js'
 import type { Standing } from './finders.js'
 import type { Link } from './link.js'
 import { LinkTable } from './link-table.js'
 import { offersOf, sharesOffered } from './offers.js'
 import { OwnWays } from './own-ways.js'
 import type { ShareMembers } from './share-swarm.js'
+import { Standstills } from './standstills.js'
 
 /** Offer messages that one connection may send; honest ones send one, and one per share that is added later. */
 const MAX_OFFER_MESSAGES = 1_000
@@ -40,6 +42,8 @@ export class Devices {
   readonly #o: DevicesOptions
   readonly #bans = new Bans((device) => this.#onBanEnded(device))
   readonly #table: LinkTable
+  readonly #standstills = new Standstills()
+  #worstTimer: NodeJS.Timeout | undefined
   /** Our own addresses, told to members, and what they say of us. */
   readonly ownWays: OwnWays
 
@@ -48,6 +52,7 @@ export class Devices {
     this.#table = new LinkTable({
       own: options.own,
       now: options.now,
+      isStill: (link) => this.#isStill(link),
       onSelected: (link, old) => this.#onSelected(link, old),
       onLost: (link, lastedMs, reason) => this.#onLost(link, lastedMs, reason),
     })
@@ -60,8 +65,15 @@ export class Devices {
   }
 
   readonly view: DeviceView = {
-    // Over a worse way alone, one by TCP is still looked for (X5).
-    isConnected: (device) => this.#table.best(device)?.transport === 'tcp',
+    // Over a worse way alone, one by TCP is still looked for (X5), unless TCP has shown to be no better.
+    isConnected: (device, { host }) => {
+      const best = this.#table.best(device)
+      if (best === undefined || best.transport === 'tcp') return best !== undefined
+      const scope = scopeOf(host) ?? 'public'
+      const isStill = this.#isWorst(device, scope)
+      return this.#table.rankOf(best) <= wayRank({ transport: 'tcp', scope, isStill })
+    },
+    wantsSmall: (device) => this.#standstills.wantsSmall(device, this.#o.now()),
     isReached: (device) => this.#table.has(device),
     isBanned: (device) => this.#bans.has(device),
   }
@@ -95,10 +107,15 @@ export class Devices {
       if (!isSelf) this.#o.onClone(link)
       return
     }
-    if (key !== undefined) book.connected(key, link.device)
+    if (key !== undefined) {
+      book.connected(key, link.device)
+      link.on('close', () => {
+        if (!link.isSelected) book.needless(key, now())
+      })
+    }
     if (!this.#table.has(link.device)) book.back(link.device, now())
     const selected = this.#table.selected(link.device)
-    if (selected !== undefined) this.#o.stand(link.device, selected.transport)
+    if (selected !== undefined) this.#stand(selected)
     this.#table.add(link)
   }
 
@@ -133,12 +150,13 @@ export class Devices {
 
   stop(): void {
     this.#bans.clear()
+    clearTimeout(this.#worstTimer)
   }
 
   #onSelected(link: Link, old: Link | undefined): void {
-    const { own, members, stand, wake } = this.#o
+    const { own, members, wake } = this.#o
     old?.closeWithin(PARTING_MS, 'replaced by a better way')
-    stand(link.device, link.transport)
+    this.#stand(link)
     const carried = (): ShareMembers[] => members().filter((share) => mayCarry(link, share))
     let messages = 0
     link.on('offers', (ids) => {
@@ -149,6 +167,7 @@ export class Devices {
       for (const share of members()) share.detach(link, reason)
     })
     this.ownWays.attach(link)
+    this.#watchStandstills(link)
     for (const share of carried()) share.attach(link)
     const gate = carried().find(({ keys }) => keys.shareId === link.gateShare)
     if (own < link.device) gate?.open(link)
@@ -156,6 +175,57 @@ export class Devices {
     link.offer(offersOf(others, link))
     this.#tryTcp(link, link.gateShare)
     wake()
+  }
+
+  #watchStandstills(link: Link): void {
+    const { now, log } = this.#o
+    const { device, scope, address } = link
+    for (const message of this.#standstills.toTell(device, now())) link.tellStandstill(message)
+    link.on('still', () => {
+      if (link.transport !== 'tcp') return
+      const message = this.#standstills.stood(device, scope, now())
+      log.info({ device, address, times: message.times }, 'TCP stands still: nothing large passes')
+      link.tellStandstill(message)
+      this.#onCounted(device)
+    })
+    link.on('standstill', (message) => {
+      this.#standstills.told(device, message, now())
+      this.#onCounted(device)
+    })
+  }
+
+  /** TCP may be the worst way to a device now: others are looked for. */
+  #onCounted(device: DeviceId): void {
+    const selected = this.#table.selected(device)
+    if (selected !== undefined) this.#stand(selected)
+    this.#awaitWorstEnd()
+    this.#o.wake()
+  }
+
+  /** TCP is tried again where it was the worst way. */
+  #awaitWorstEnd(): void {
+    clearTimeout(this.#worstTimer)
+    const nowMs = this.#o.now()
+    const endsAtMs = this.#standstills.endsAtMs(nowMs)
+    if (endsAtMs === undefined) return
+    this.#worstTimer = setTimeout(() => {
+      for (const link of this.#table.allSelected()) this.#stand(link)
+      this.#awaitWorstEnd()
+      this.#o.wake()
+    }, endsAtMs - nowMs)
+    this.#worstTimer.unref()
+  }
+
+  #stand(link: Link): void {
+    this.#o.stand(link.device, this.#isStill(link) ? 'still' : link.transport)
+  }
+
+  #isStill({ transport, device, scope }: Link): boolean {
+    return transport === 'tcp' && this.#isWorst(device, scope)
+  }
+
+  #isWorst(device: DeviceId, scope: Scope): boolean {
+    return this.#standstills.isWorst(device, scope, this.#o.now())
   }
 
   /** Whoever was met over UDX may be reachable over TCP too, at the same host: on one network, or with an open port. */
@@ -175,7 +245,9 @@ export class Devices {
   }
 
   #onBanEnded(device: DeviceId): void {
-    this.#o.stand(device, this.#table.selected(device)?.transport ?? 'lost')
+    const selected = this.#table.selected(device)
+    if (selected === undefined) this.#o.stand(device, 'lost')
+    else this.#stand(selected)
     this.#o.wake()
   }
 }

@@ -76,7 +76,7 @@ export class Dialer {
     if (!this.#isRunning) return
     const { book, view, now } = this.#options
     for (const { target, abort } of this.#attempts)
-      if (target.likely !== undefined && view.isConnected(target.likely)) abort.abort()
+      if (target.likely !== undefined && view.isConnected(target.likely, target.endpoint)) abort.abort()
     if (this.#dials >= MAX_DIALS) return
     const dueAtMs = book.dueAtMs(view)
     if (dueAtMs === undefined) return
@@ -107,7 +107,7 @@ export class Dialer {
   }
 
   async #dial(target: DialTarget): Promise<void> {
-    const { book, now, dial, timeoutMs, onSocket, onFailure } = this.#options
+    const { book, view, now, dial, timeoutMs, onSocket, onFailure } = this.#options
     const attempt: Attempt = { target, abort: new AbortController() }
     let isDone = false
     const done = (): void => {
@@ -118,8 +118,9 @@ export class Dialer {
     }
     this.#attempts.add(attempt)
     try {
+      const isSmall = target.likely !== undefined && view.wantsSmall(target.likely)
       const patience = patienceMs(target.failures, timeoutMs)
-      const socket = await dial(target.endpoint, patience, attempt.abort.signal)
+      const socket = await dial(target.endpoint, patience, attempt.abort.signal, isSmall)
       this.#attempts.delete(attempt)
       onSocket(socket, target, done)
     } catch (thrown) {

@@ -16,8 +16,8 @@ import type { RelayStanding } from './relay-control.js'
 import { type RelayedSocket, RelayFinder } from './relay-finder.js'
 import type { DialTcp } from './tcp.js'
 
-/** How a device is reached now: the finders of ways that are no better fall silent for it. */
-export type Standing = Transport | 'banned' | 'lost'
+/** How a device is reached now: the finders of ways that are no better fall silent for it. 'still': by TCP that stands still. */
+export type Standing = Transport | 'still' | 'banned' | 'lost'
 
 /** What devices look for each other by. */
 export interface MeetingPoint {
@@ -176,7 +176,7 @@ export class Finders {
   /** A device is reached by another way than before, or refused, or no longer so. */
   stand(device: DeviceId, standing: Standing): void {
     this.#dht?.hush(device, standing === 'tcp' || standing === 'banned')
-    this.#relays?.reached(device, standing !== 'lost')
+    this.#relays?.reached(device, standing !== 'lost' && standing !== 'still')
   }
 
   /** Takes some 2 s at most, whatever the network does. */

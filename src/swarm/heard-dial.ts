@@ -30,6 +30,6 @@ export class HeardDial {
     }
   }
 
-  readonly dial: DialTcp = (endpoint, timeoutMs, signal) =>
-    (this.#heard.has(formatEndpoint(endpoint)) ? this.#near : this.#far)(endpoint, timeoutMs, signal)
+  readonly dial: DialTcp = (endpoint, timeoutMs, signal, isSmall) =>
+    (this.#heard.has(formatEndpoint(endpoint)) ? this.#near : this.#far)(endpoint, timeoutMs, signal, isSmall)
 }

@@ -15,6 +15,12 @@ import {
 import { bytesEncoding, type GuardedMux } from './mux.js'
 import { decodeWays, encodeWays, MAX_WAYS_BYTES, type WaysMessage } from './own-ways.js'
 import { PROOF_BYTES } from './proof.js'
+import {
+  decodeStandstill,
+  encodeStandstill,
+  STANDSTILL_BYTES,
+  type StandstillMessage,
+} from './standstills.js'
 
 const LINK_PROTOCOL = 'shoal/link/1'
 /** A clock that is put right shows within this time. */
@@ -32,6 +38,9 @@ const PING_REFILL_MS = 1_000
 /** Addresses change when a laptop moves or a router has a new one: some times a minute at worst. */
 const WAYS_BURST = 8
 const WAYS_REFILL_MS = 10_000
+/** One per scope when a connection begins, and one when it stands still. */
+const STANDSTILL_BURST = 8
+const STANDSTILL_REFILL_MS = 10_000
 /** A varint of a time; devices that know no such message skip it. */
 const MAX_CLOCK_BYTES = 8
 
@@ -45,6 +54,8 @@ export interface LinkChannelOptions {
   readonly onOffers: (ids: Buffer[]) => void
   /** The other side tells as what it sees us, and where it can be reached. */
   readonly onWays: (message: WaysMessage) => void
+  /** The other side tells that TCP between us stood still. */
+  readonly onStandstill: (message: StandstillMessage) => void
   /** The other side closed it, or said what nobody may: the connection is to end. */
   readonly onEnd: (reason: string) => void
 }
@@ -57,6 +68,9 @@ export class LinkChannel {
   readonly #ping: Message<Buffer>
   /** As with pings, earlier versions pass over it. */
   readonly #ways: Message<Buffer>
+  /** Earlier versions pass over it as well. */
+  readonly #standstill: Message<Buffer>
+  readonly #standstillsHeard = new Allowance(STANDSTILL_BURST, STANDSTILL_REFILL_MS)
   readonly #waysHeard = new Allowance(WAYS_BURST, WAYS_REFILL_MS)
   #waysTold: Buffer | undefined
   readonly #answers = new Allowance(PING_BURST, PING_REFILL_MS)
@@ -105,6 +119,10 @@ export class LinkChannel {
       encoding: bytesEncoding(MAX_WAYS_BYTES, 'ways'),
       onmessage: (bytes) => this.#onWays(bytes),
     })
+    this.#standstill = channel.addMessage({
+      encoding: bytesEncoding(STANDSTILL_BYTES, 'standstill'),
+      onmessage: (bytes) => this.#onStandstill(bytes),
+    })
   }
 
   /** How far the other clock is ahead of ours, on the way included; undefined: not told, as by older versions. */
@@ -128,6 +146,10 @@ export class LinkChannel {
     if (this.#isStopped || this.#waysTold?.equals(bytes)) return
     this.#waysTold = bytes
     this.#ways.send(bytes)
+  }
+
+  tellStandstill(message: StandstillMessage): void {
+    if (!this.#isStopped) this.#standstill.send(encodeStandstill(message))
   }
 
   /** The connection has ended: nothing is sent any more. */
@@ -186,6 +208,12 @@ export class LinkChannel {
     const message = decodeWays(bytes)
     if (message.type === 'violation') this.#options.onEnd(`bad ways: ${message.detail}`)
     else if (this.#waysHeard.take(this.#options.now())) this.#options.onWays(message.value)
+  }
+
+  #onStandstill(bytes: Buffer): void {
+    const message = decodeStandstill(bytes)
+    if (message.type === 'violation') this.#options.onEnd(`bad standstill: ${message.detail}`)
+    else if (this.#standstillsHeard.take(this.#options.now())) this.#options.onStandstill(message.value)
   }
 
   #onOffers(bytes: Buffer): void {

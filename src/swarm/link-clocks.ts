@@ -1,10 +1,18 @@
 // The clocks that end a connection by themselves: too slow to prove anything, in doubt and without an answer, replaced, or
 // taking nothing of what waits for it. That it is silent is watched by its stream (setTimeout).
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
-import { StuckWatch } from './unsent.js'
+import { StuckWatch, unsentBytes } from './unsent.js'
 
 /** Looks at what waits to be sent in the time after which a peer counts as dead: it is noticed a tenth late at most. */
 const LOOKS = 10
+/** A connection that has carried so much that way does not stand still for the size of packets. */
+const MUCH_BYTES = 1024 * 1024
+
+/** What is looked at of a connection. */
+export interface Watched {
+  readonly stream: NoiseSecretStream
+  readonly lastHeardMs: number
+}
 
 export class LinkClocks {
   readonly #end: (reason: string) => void
@@ -50,12 +58,25 @@ export class LinkClocks {
     for (const onAlive of this.#onAlive.splice(0)) onAlive()
   }
 
-  /** Ends it when something waits to be sent and nothing of it goes for so long. */
-  watchSends(stream: NoiseSecretStream, forMs: number, now: () => number): void {
+  /**
+   * Ends it when nothing of what waits to be sent goes for `deadPeerMs`. `onStill` is called once, if for half of that nothing
+   * goes, or nothing is heard (standstills.ts, W1).
+   */
+  watch(link: Watched, deadPeerMs: number, now: () => number, onStill: () => void): void {
+    const { stream } = link
     const watch = new StuckWatch(stream)
+    let isStill = false
     this.#sends = setInterval(() => {
-      if (watch.look(now()) >= forMs) this.#end('it takes nothing of what waits for it')
-    }, forMs / LOOKS)
+      const nowMs = now()
+      const stuckMs = watch.look(nowMs)
+      const isStuck = stuckMs >= deadPeerMs / 2 && stream.rawBytesWritten - unsentBytes(stream) < MUCH_BYTES
+      const isSilent = nowMs - link.lastHeardMs >= deadPeerMs / 2 && stream.rawBytesRead < MUCH_BYTES
+      if (!isStill && (isStuck || isSilent)) {
+        isStill = true
+        onStill()
+      }
+      if (stuckMs >= deadPeerMs) this.#end('it takes nothing of what waits for it')
+    }, deadPeerMs / LOOKS)
     this.#sends.unref()
   }
 

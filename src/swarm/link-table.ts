@@ -26,6 +26,8 @@ interface DeviceLinks {
 export interface LinkTableOptions {
   readonly own: DeviceId
   readonly now: () => number
+  /** Whether what is large does not pass by its way (standstills.ts). */
+  readonly isStill: (link: Link) => boolean
   /** `old`: the one that it replaces, which is alive and parting. */
   readonly onSelected: (link: Link, old: Link | undefined) => void
   /** The selected connection to a device ended and no other is there; it had been selected for `lastedMs`. */
@@ -64,7 +66,12 @@ export class LinkTable {
   best(device: DeviceId): Link | undefined {
     const links = this.#devices.get(device)
     if (links === undefined) return undefined
-    return links.selected ?? (links.waiting.size > 0 ? bestOf(links.waiting) : undefined)
+    return links.selected ?? (links.waiting.size > 0 ? this.#bestOf(links.waiting) : undefined)
+  }
+
+  /** How good its way is, the best 0 (wayRank). */
+  rankOf(link: Link): number {
+    return wayRank(this.#factsOf(link))
   }
 
   rivalOf(device: DeviceId): Endpoint | undefined {
@@ -86,8 +93,8 @@ export class LinkTable {
   #judge(link: Link, links: DeviceLinks): void {
     const { selected } = links
     const nowMs = this.#options.now()
-    if (selected === undefined || replaces(factsOf(selected), factsOf(link), nowMs)) link.select()
-    else if (isDoubtful(factsOf(selected), link.startedMs))
+    if (selected === undefined || replaces(this.#factsOf(selected), this.#factsOf(link), nowMs)) link.select()
+    else if (isDoubtful(this.#factsOf(selected), link.startedMs))
       selected.probe(DOUBT_MS, () => link.close('duplicate connection'))
     else link.close('duplicate connection')
   }
@@ -113,12 +120,21 @@ export class LinkTable {
     if (wasSelected) links.selected = undefined
     if (links.selected !== undefined) return
     if (links.waiting.size > 0) {
-      if (isChooser(this.#options.own, link.device)) bestOf(links.waiting).select()
+      if (isChooser(this.#options.own, link.device)) this.#bestOf(links.waiting).select()
       return
     }
     for (const old of [...links.parting]) old.close(reason)
     this.#devices.delete(link.device)
     this.#options.onLost(link, wasSelected ? this.#options.now() - link.readyMs : 0, reason)
+  }
+
+  #bestOf(links: ReadonlySet<Link>): Link {
+    return [...links].reduce((best, link) => (this.rankOf(link) < this.rankOf(best) ? link : best))
+  }
+
+  #factsOf(link: Link): LinkFacts {
+    const { transport, scope, instance, lastHeardMs } = link
+    return { transport, scope, isStill: this.#options.isStill(link), instance, lastHeardMs }
   }
 
   #linksOf(device: DeviceId): DeviceLinks {
@@ -139,13 +155,4 @@ export function vouchedEndpoint(link: Link): Endpoint | undefined {
   if (scopeOf(link.remote.host) === undefined) return undefined
   if (link.role === 'initiator') return link.remote
   return { host: link.remote.host, port: link.hello.port }
-}
-
-function bestOf(links: ReadonlySet<Link>): Link {
-  return [...links].reduce((best, link) => (wayRank(link) < wayRank(best) ? link : best))
-}
-
-function factsOf(link: Link): LinkFacts {
-  const { transport, scope, instance, lastHeardMs } = link
-  return { transport, scope, instance, lastHeardMs }
 }

@@ -19,22 +19,13 @@ import { FrameGuard } from './frame-guard.js'
 import { GUEST_GATE_VERSION, type GuestDoor, type GuestLink, type GuestTalk } from './guest.js'
 import { LinkChannel } from './link-channel.js'
 import { LinkClocks } from './link-clocks.js'
+import type { LinkTimings } from './link-timings.js'
 import { decodeGate, decodeHello, encodeGate, encodeHello, type Hello } from './messages.js'
 import { GuardedMux } from './mux.js'
 import type { WaysMessage } from './own-ways.js'
 import { gateProof, otherRole, type Role, sameProof } from './proof.js'
+import type { StandstillMessage } from './standstills.js'
 import { isProxied } from './tcp.js'
-
-export interface LinkTimings {
-  /** From the first byte to ready, and from ready to a proven share channel. Default 10 s. */
-  readonly proofTimeoutMs: number
-  /** An idle side sends an empty frame so often. Default 5 s. */
-  readonly keepAliveMs: number
-  /** A peer that is silent for so long, or takes nothing of what waits for it, is gone. Default 25 s. */
-  readonly deadPeerMs: number
-}
-
-export const DEFAULT_TIMINGS: LinkTimings = { proofTimeoutMs: 10_000, keepAliveMs: 5_000, deadPeerMs: 25_000 }
 
 export interface LinkOptions {
   readonly stream: NoiseSecretStream
@@ -69,6 +60,10 @@ interface LinkEvents {
   offers: [ids: Buffer[]]
   /** The other side tells as what it sees us, and where it can be reached. */
   ways: [message: WaysMessage]
+  /** It stands still, as far as this end sees (standstills.ts). */
+  still: []
+  /** The other side tells that TCP between us stood still. */
+  standstill: [message: StandstillMessage]
   close: [reason: string]
 }
 
@@ -232,6 +227,11 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.#channel?.tellWays(message)
   }
 
+  /** Tells the other end how often TCP between us stood still. */
+  tellStandstill(message: StandstillMessage): void {
+    this.#channel?.tellStandstill(message)
+  }
+
   /** For GuestLink: sends one frame of a guest's conversation. */
   send(frame: Buffer): void {
     if (this.#stage === 'guest') this.stream.write(frame)
@@ -353,7 +353,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     const { keepAliveMs, deadPeerMs, proofTimeoutMs } = this.#options.timings
     this.stream.setKeepAlive(keepAliveMs)
     this.stream.setTimeout(deadPeerMs)
-    this.#clocks.watchSends(this.stream, deadPeerMs, this.#options.now)
+    this.#clocks.watch(this, deadPeerMs, this.#options.now, () => this.emit('still'))
     this.#clocks.setDeadline(proofTimeoutMs, 'no share in use in time')
     this.#mux = new GuardedMux(this.stream)
     this.emit('ready')
@@ -371,6 +371,9 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
         if (!this.#isSelected || this.isClosed) return
         this.seenAs = message.seen
         this.emit('ways', message)
+      },
+      onStandstill: (message) => {
+        if (this.#isSelected && !this.isClosed) this.emit('standstill', message)
       },
       onEnd: (reason) => this.#end(reason),
     })

@@ -7,6 +7,7 @@ import { ShoalError } from '../core/error.js'
 import type { Log } from '../ports/log.js'
 import { type Endpoint, hostGroup } from './endpoint.js'
 import { Eyeballs } from './eyeballs.js'
+import { useSmallSegments } from './small-segments.js'
 
 /** Connections that have proved nothing, in all and per remote address. */
 const MAX_WAITING = 64
@@ -61,23 +62,35 @@ export class TcpListener {
 
 /**
  * Makes a TCP connection. Rejects with the socket's error, after `timeoutMs`, or when `signal` is aborted. The socket has an
- * error handler, no delay (Nagle) and the system's keep-alive.
+ * error handler, no delay (Nagle) and the system's keep-alive. `isSmall`: with small segments where they can be had; ignored
+ * where the way is not ours to choose.
  */
-export type DialTcp = (endpoint: Endpoint, timeoutMs: number, signal: AbortSignal) => Promise<Socket>
+export type DialTcp = (
+  endpoint: Endpoint,
+  timeoutMs: number,
+  signal: AbortSignal,
+  isSmall?: boolean,
+) => Promise<Socket>
 
-const eyeballs = new Eyeballs<Socket>({
-  lookup: (name) => lookup(name, { all: true, verbatim: true }),
-  connect: connectTcp,
-  discard: (socket) => socket.destroy(),
+const names = {
+  lookup: (name: string) => lookup(name, { all: true, verbatim: true }),
+  discard: (socket: Socket) => socket.destroy(),
+}
+const eyeballs = new Eyeballs<Socket>({ ...names, connect: connectTcp })
+const smallEyeballs = new Eyeballs<Socket>({
+  ...names,
+  connect: (endpoint, signal) => connectTcp(endpoint, signal, true),
 })
 
 /** Dials from here: all addresses of a name, in both families, side by side (eyeballs.ts). */
-export const dialTcp: DialTcp = (endpoint, timeoutMs, signal) => eyeballs.dial(endpoint, timeoutMs, signal)
+export const dialTcp: DialTcp = (endpoint, timeoutMs, signal, isSmall = false) =>
+  (isSmall ? smallEyeballs : eyeballs).dial(endpoint, timeoutMs, signal)
 
 /** Connects to an IP address; IPv6 link-local ones with their zone, as in fe80::1%eth0. */
-function connectTcp({ host, port }: Endpoint, signal: AbortSignal): Promise<Socket> {
+function connectTcp({ host, port }: Endpoint, signal: AbortSignal, isSmall = false): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, keepAlive: true })
+    if (isSmall) useSmallSegments(socket, host)
     socket.on('error', ignoreError)
     const abort = (): void => fail(new Error('stopped'))
     const done = (): void => {

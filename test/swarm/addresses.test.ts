@@ -14,6 +14,7 @@ function view(connected: readonly DeviceId[] = [], banned: readonly DeviceId[] =
   return {
     isConnected: (device) => connected.includes(device),
     isReached: (device) => connected.includes(device),
+    wantsSmall: () => false,
     isBanned: (device) => banned.includes(device),
   }
 }

@@ -4,9 +4,10 @@ import { LinkChannel } from '../../src/swarm/link-channel.js'
 import { encodeClock, encodePing } from '../../src/swarm/messages.js'
 import type { GuardedMux } from '../../src/swarm/mux.js'
 import { encodeWays, type WaysMessage } from '../../src/swarm/own-ways.js'
+import { encodeStandstill, type StandstillMessage } from '../../src/swarm/standstills.js'
 
 /** Message numbers of the channel. */
-const [CLOCK, PING, WAYS] = [1, 2, 3]
+const [CLOCK, PING, WAYS, STANDSTILL] = [1, 2, 3, 4]
 
 /** A channel whose other end is the test: what was sent, and a way to say something. */
 function open(now: () => number = () => 0): {
@@ -15,8 +16,10 @@ function open(now: () => number = () => 0): {
   say: (message: number, bytes: Buffer) => void
   ended: string[]
   heard: WaysMessage[]
+  stood: StandstillMessage[]
 } {
   const heard: WaysMessage[] = []
+  const stood: StandstillMessage[] = []
   const sent: [number, Buffer][] = []
   const ended: string[] = []
   const hear: ((bytes: Buffer) => void)[] = []
@@ -31,10 +34,11 @@ function open(now: () => number = () => 0): {
   } as unknown as GuardedMux
   const channel = LinkChannel.open({
     ...{ mux, now, wallNow: () => 5, onOffers: () => undefined, onWays: (message) => heard.push(message) },
+    onStandstill: (message) => stood.push(message),
     onEnd: (reason) => ended.push(reason),
   })
   assert.ok(channel !== undefined)
-  return { channel, sent, ended, heard, say: (message, bytes) => hear[message]!(bytes) }
+  return { channel, sent, ended, heard, stood, say: (message, bytes) => hear[message]!(bytes) }
 }
 
 test('the way there and back is that of the question that was answered, and of no other', (t) => {
@@ -104,4 +108,19 @@ test('ways are told when they are other ones, and heard some times a minute', (t
   assert.deepEqual(ended, [])
   say(WAYS, Buffer.from([255]))
   assert.match(ended[0]!, /bad ways/)
+})
+
+test('that TCP stood still is told and heard, and nonsense ends the connection', (t) => {
+  const { channel, sent, say, ended, stood } = open()
+  t.after(() => channel.stop())
+  channel.tellStandstill({ scope: 'public', times: 2 })
+  assert.deepEqual(sent.at(-1), [STANDSTILL, Buffer.from([3, 2])])
+  for (let i = 0; i < 20; i++) say(STANDSTILL, encodeStandstill({ scope: 'private', times: 1 }))
+  assert.equal(stood.length, 8)
+  assert.deepEqual(stood[0], { scope: 'private', times: 1 })
+  say(STANDSTILL, Buffer.from([4, 1]))
+  say(STANDSTILL, Buffer.from([0, 0]))
+  say(STANDSTILL, Buffer.from([0, 1, 1]))
+  assert.equal(ended.length, 3)
+  assert.match(ended[0]!, /bad standstill: unknown scope/)
 })

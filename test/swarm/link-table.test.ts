@@ -59,12 +59,15 @@ class FakeLink extends EventEmitter {
 class World {
   nowMs = 1_000
   readonly told: string[] = []
+  /** What carries nothing large. */
+  readonly still = new Set<string>()
   readonly table: LinkTable
 
   constructor(own = LOWER) {
     this.table = new LinkTable({
       own,
       now: () => this.nowMs,
+      isStill: (link) => this.still.has(nameOf(link)),
       onSelected: (link, old) =>
         this.told.push(`${nameOf(link)} selected${old === undefined ? '' : `, ${nameOf(old)} parting`}`),
       onLost: (link, _lastedMs, reason) => this.told.push(`lost ${nameOf(link)}: ${reason}`),
@@ -101,6 +104,34 @@ describe('the table of connections', () => {
     // No worse way takes over while it lives.
     world.add('udx again', { transport: 'udx' })
     assert.equal(world.table.selected(HIGHER), lan as unknown as Link)
+  })
+
+  it('D3: TCP that stands still is replaced by any other way, and does not come back', () => {
+    const world = new World()
+    const tcp = world.add('tcp', { scope: 'private' })
+    world.still.add('tcp').add('tcp again')
+    world.add('relayed', { transport: 'relayed' })
+    world.add('udx', { transport: 'udx' })
+    const again = world.add('tcp again')
+    assert.equal(again.isClosed, true)
+    world.still.clear()
+    world.add('tcp at last')
+    tcp.close('moved')
+    assert.deepEqual(world.told, [
+      'tcp selected',
+      'relayed selected, tcp parting',
+      'udx selected, relayed parting',
+      'tcp at last selected, udx parting',
+    ])
+  })
+
+  it('D3: TCP that stands still carries on where there is nothing else', () => {
+    const world = new World()
+    world.still.add('tcp').add('other tcp')
+    const tcp = world.add('tcp')
+    assert.equal(tcp.isSelected, true)
+    world.add('other tcp')
+    assert.deepEqual(world.told, ['tcp selected'])
   })
 
   it('T1, D4: a connection of an old process is closed before anybody hears of the new one', () => {

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import type { DeviceId, ShareId } from '../../src/core/ids.js'
 import { AddressBook } from '../../src/swarm/addresses.js'
 import { Dialer } from '../../src/swarm/dialer.js'
-import { DEFAULT_TIMINGS } from '../../src/swarm/link.js'
+import { DEFAULT_TIMINGS } from '../../src/swarm/link-timings.js'
 import { Random } from '../sim/random.js'
 
 const SHARE = '01'.repeat(32) as ShareId
@@ -148,6 +148,7 @@ export class Storm {
         view: {
           isConnected: (other) => links.has(other),
           isReached: (other) => links.has(other),
+          wantsSmall: () => false,
           isBanned: () => false,
         },
         dial: ({ host }, timeoutMs, signal) => this.#dial(number, this.#byHost.get(host)!, timeoutMs, signal),

@@ -115,7 +115,7 @@ export class SharePeers {
     const { device, name, transport, address } = peer
     const who = { peer: name, device: device.slice(0, 8) }
     const hasMoved = this.#moving.delete(device)
-    log.info({ ...who, transport, address }, hasMoved ? 'peer moved to a better way' : 'peer connected')
+    log.info({ ...who, transport, address }, hasMoved ? 'peer moved to another connection' : 'peer connected')
     this.#connected.add(peer)
     note({ type: hasMoved ? 'peer-moved' : 'peer-connected', device, name, transport, address })
     peer.on('close', (reason) => {

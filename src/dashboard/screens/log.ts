@@ -69,7 +69,7 @@ export function sentence(event: EventReport): string {
     case 'peer-connected':
       return `${event.name} is connected, ${event.transport} ${event.address}`
     case 'peer-moved':
-      return `${event.name} is reached by a better way, ${event.transport} ${event.address}`
+      return `${event.name} is reached by another connection, ${event.transport} ${event.address}`
     case 'peer-left':
       return `${event.name} has left: ${event.reason}`
     case 'state':
