@@ -1,10 +1,10 @@
 // Whether somebody answers at the hosts that a configuration names.
 import type { LoadedConfig } from '../config/secrets.js'
+import { silentLog } from '../ports/log.js'
 import { parseEndpoint } from '../swarm/endpoint.js'
+import { proxyDial } from '../swarm/proxy-dial.js'
 import type { DaemonFacts } from './checks/daemon.js'
 import type { HostFacts } from './checks/network.js'
-import { silentLog } from '../ports/log.js'
-import { proxyDial } from '../swarm/proxy-dial.js'
 import { hostResult, type ProxyDial } from './probes/network.js'
 
 /** Known hosts tried at once. */

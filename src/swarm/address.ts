@@ -1,7 +1,7 @@
 // One place to dial, as the address book keeps it, and what of several goes first. Pure.
 import type { DeviceId, ShareId } from '../core/ids.js'
 import type { Merit } from './backoff.js'
-import { type Endpoint, formatEndpoint, SCOPES, scopeOf } from './endpoint.js'
+import { type Endpoint, formatEndpoint, hostGroup, SCOPES, scopeOf } from './endpoint.js'
 
 /** Why a share has an address in the book. */
 export type Source = Exclude<Merit, 'met'>
@@ -9,6 +9,8 @@ export type Source = Exclude<Merit, 'met'>
 export interface Address {
   readonly key: string
   readonly endpoint: Endpoint
+  /** What a public one is paced by (host-pace.ts) while it is only told; undefined: it is near. */
+  readonly site: string | undefined
   readonly wants: Map<ShareId, Source>
   device: DeviceId | undefined
   /** Whether the device was met there by ourselves. */
@@ -30,6 +32,7 @@ export function newAddress(endpoint: Endpoint, dueAtMs: number): Address {
   return {
     key: formatEndpoint(endpoint),
     endpoint: { host: endpoint.host, port: endpoint.port },
+    site: scopeOf(endpoint.host) === 'public' ? hostGroup(endpoint.host) : undefined,
     wants: new Map(),
     device: undefined,
     confirmed: false,
@@ -40,6 +43,11 @@ export function newAddress(endpoint: Endpoint, dueAtMs: number): Address {
     lostAtMs: undefined,
     turn: 0,
   }
+}
+
+/** The site of an address that nobody but others vouches for. */
+export function toldSiteOf(address: Address): string | undefined {
+  return address.site !== undefined && meritOf(address) === 'learnt' ? address.site : undefined
 }
 
 /** The best reason an address is in the book for. */

@@ -11,10 +11,12 @@
 //       rest at most so many a second, however many were due meanwhile.
 //   B7  Devices that are lost together are looked for spread over time, and so they are once one of them is back: then
 //       the network is, and no wait that grew meanwhile holds the others up.
+//   B8  At one public host, addresses that were only told are dialled 16 at once and then one in two seconds (host-pace.ts).
 import type { DeviceId, ShareId } from '../core/ids.js'
-import { type Address, meritOf, newAddress, nextOf } from './address.js'
+import { type Address, meritOf, newAddress, nextOf, toldSiteOf } from './address.js'
 import { backoffMs, isHopeless, spreadMs } from './backoff.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
+import { HostPace } from './host-pace.js'
 import type { DeviceAddress } from './messages.js'
 
 /** What to dial next. */
@@ -81,6 +83,7 @@ export class AddressBook {
   readonly #own: DeviceId
   readonly #random: () => number
   readonly #addresses = new Map<string, Address>()
+  readonly #hosts = new HostPace()
 
   /** `random` answers numbers from 0 to below 1. */
   constructor(own: DeviceId, random: () => number) {
@@ -164,6 +167,8 @@ export class AddressBook {
     const next = nextOf(due)
     if (next === undefined) return undefined
     next.diallingMs = nowMs
+    const site = toldSiteOf(next)
+    if (site !== undefined) this.#hosts.dial(site, nowMs)
     next.isCalm = next.device !== undefined && view.isReached(next.device)
     const shares = [...next.wants.keys()]
     const share = shares[next.turn % shares.length]!
@@ -188,6 +193,7 @@ export class AddressBook {
     address.diallingMs = undefined
     address.device = device
     address.confirmed = true
+    if (address.site !== undefined) this.#hosts.met(address.site)
   }
 
   /** The connection that the dial led to was not wanted, as another one is no worse: it is tried again when that may have changed. */
@@ -302,7 +308,10 @@ export class AddressBook {
 
   /** When an address may be dialled; infinity: not before something changes. */
   #openAtMs(address: Address, view: DeviceView, dials: ReadonlyMap<DeviceId, Dials>): number {
-    const { device, dueAtMs, endpoint } = address
+    const { device, endpoint } = address
+    const site = toldSiteOf(address)
+    const dueAtMs =
+      site === undefined ? address.dueAtMs : Math.max(address.dueAtMs, this.#hosts.openAtMs(site))
     if (address.diallingMs !== undefined || address.wants.size === 0) return Number.POSITIVE_INFINITY
     if (device === undefined) return dueAtMs
     if (view.isConnected(device, endpoint) || view.isBanned(device)) return Number.POSITIVE_INFINITY

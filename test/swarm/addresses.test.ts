@@ -330,3 +330,39 @@ test('F7: a device has so many addresses and no more; one that fails makes way f
   assert.equal(book.size, 16)
   assert.ok(book.known(ONE).some(({ host }) => host === now.host))
 })
+
+/** Dials at one host in a minute in which a peer names five devices more there ten times a second. */
+function dialsAt(book: AddressBook, host: string): number {
+  let dials = 0
+  let port = 1
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 100) {
+    for (let i = 0; i < 5; i++, port++) {
+      const device = port.toString(16).padStart(64, '0') as DeviceId
+      book.learn(ONE, { device, host, port }, nowMs)
+    }
+    for (let to = book.take(view(), nowMs); to !== undefined; to = book.take(view(), nowMs)) {
+      dials++
+      book.failed(to.key, nowMs)
+    }
+  }
+  return dials
+}
+
+test('B8: a peer that names one public host again and again does not have us dial it all the time', () => {
+  const random = (): number => 0.5
+  assert.ok(dialsAt(new AddressBook(OWN, random), '203.0.113.9') <= 16 + 30)
+  assert.ok(dialsAt(new AddressBook(OWN, random), '2001:db8::7') <= 16 + 30)
+  assert.ok(dialsAt(new AddressBook(OWN, random), '192.168.1.9') > 1_000, 'the local network is not held up')
+})
+
+test('B8: what is configured there waits for nothing, and once somebody was met there, nobody does', () => {
+  const book = new AddressBook(OWN, () => 0.5)
+  const host = '203.0.113.9'
+  dialsAt(book, host)
+  book.addKnown(TWO, { host, port: 65_000 }, 60_000)
+  const target = book.take(view(), 60_000)
+  assert.equal(target?.endpoint.port, 65_000)
+  assert.equal(book.take(view(), 60_000), undefined)
+  book.connected(target!.key, HIGHER)
+  assert.notEqual(book.take(view(), 60_000), undefined)
+})

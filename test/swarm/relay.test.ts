@@ -5,8 +5,10 @@ import { type TestContext, test } from 'node:test'
 import { silentLog } from '../../src/ports/log.js'
 import { DEFAULT_LIMITS, type RelayLimits } from '../../src/relay/limits.js'
 import { Relay } from '../../src/relay/relay.js'
+import { proxyDial } from '../../src/swarm/proxy-dial.js'
 import type { SwarmOptions } from '../../src/swarm/swarm.js'
 import { dialTcp } from '../../src/swarm/tcp.js'
+import { httpProxy, socksProxy } from '../support/proxies.js'
 import { until } from '../support/until.js'
 import { devicesInOrder, type Node, next, peerOf, shareKeys, startable, startNode } from './support.js'
 
@@ -126,6 +128,30 @@ test('a share that forbids relays is not made known to them, nor carried by a co
   // Directly it is carried, on the same devices.
   shares[0]!.secret.setKnownHosts([`127.0.0.1:${second.port}`])
   assert.equal((await peerOf(shares[0]!.secret)).transport, 'tcp')
+})
+
+test('a relay is reached through the proxy alone, by a name that only the proxy knows', async (t) => {
+  const [keys] = shareKeys('write')
+  const { relay, address } = await startRelay(t)
+  const named = `relay.invalid:${address.split(':')[1]}`
+  for (const open of [socksProxy, httpProxy]) {
+    const proxy = await open({ names: { 'relay.invalid': '127.0.0.1' } })
+    t.after(() => proxy.close())
+    const type = open === socksProxy ? 'socks5' : 'http_connect'
+    const dial = proxyDial({ type, host: '127.0.0.1', port: proxy.port }, silentLog)
+    const a = await startNode(t, keys!, { ...by(named), dial })
+    const b = await startNode(t, keys!, { ...by(named), dial })
+    const [atA, atB] = await Promise.all([peerOf(a.share), peerOf(b.share)])
+    assert.deepEqual([atA.transport, atB.address], ['relayed', named])
+    const states = next(atB, 'states')
+    const said = Buffer.alloc(60_000, 7)
+    atA.sendStates([said])
+    assert.deepEqual((await states)[0], [said])
+    assert.deepEqual(new Set(proxy.asked), new Set([named]))
+    assert.deepEqual([...a.share.known(), ...b.share.known()], [], 'and nobody is told to dial anybody')
+    await Promise.all([a.swarm.stop(), b.swarm.stop()])
+    await until('both have left', () => relay.facts.nodes === 0)
+  }
 })
 
 test('a relay that garbles, lies or falls silent does no harm: another carries the share', async (t) => {
