@@ -106,7 +106,8 @@ export class BenchNode {
       if (performance.now() > end) {
         throw new Error(`daemon ${this.#options.name} did not get there: ${JSON.stringify(share)}`)
       }
-      await new Promise((resolve) => setTimeout(resolve, 25))
+      // Every question costs the daemon that is measured some of its time.
+      await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
 

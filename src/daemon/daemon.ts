@@ -19,7 +19,7 @@ import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { GivenGateway } from '../nat/mapper.js'
 import type { Log } from '../ports/log.js'
-import { proxyDial, showProxy } from '../swarm/proxy-dial.js'
+import { showProxy } from '../swarm/proxy-dial.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
 import { daemonBackend } from './control/backend.js'
@@ -38,6 +38,7 @@ import { RateLimits } from './rate-limits.js'
 import { Reach } from './reach.js'
 import { Shares } from './shares.js'
 import { WakeWatch } from './wake-watch.js'
+import { wayOut } from './way-out.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -343,8 +344,6 @@ class Daemon implements RunningDaemon {
 
   #makeSwarm(door: InviteHost): Swarm {
     const { deviceName, listeningPort, listenHost, interfaces, relays, proxy } = this.#config
-    // Both show where this machine is to whoever is asked, and no proxy of ours carries UDP.
-    const { bootstrap, dhtNode } = isHidden(proxy) ? { bootstrap: [], dhtNode: false } : this.#config
     if (proxy !== undefined) this.#tellProxy(proxy)
     const { beaconPort } = this.#options
     const swarm = new Swarm({
@@ -356,10 +355,8 @@ class Daemon implements RunningDaemon {
       ...(listenHost === undefined ? {} : { listenHost }),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
-      bootstrap,
-      dhtNode,
       relays,
-      ...(proxy === undefined ? {} : { dial: proxyDial(proxy, this.#log) }),
+      ...wayOut(this.#config, this.#log),
       door,
       log: this.#log,
     })

@@ -22,7 +22,7 @@ import {
   type PeerFacts,
 } from './checks/reach.js'
 import { type Finding, ok } from './finding.js'
-import { tryHosts } from './hosts.js'
+import { dialOf, tryHosts } from './hosts.js'
 import { daemonFacts } from './probes/daemon.js'
 import { numberIn } from './probes/kernel.js'
 import { hostResult, portState } from './probes/network.js'
@@ -37,7 +37,12 @@ export interface NetworkOptions {
 }
 
 export async function examineNetwork({ config, onStep }: NetworkOptions): Promise<Finding[]> {
-  const { listenHost, storagePath, shares, useUpnp, externalPort, bootstrap } = config
+  const { listenHost, storagePath, shares } = config
+  // What is off behind the proxy is not tried either: the router and the DHT would see this machine.
+  const hidden = isHidden(config.proxy)
+  const useUpnp = config.useUpnp && !hidden
+  const externalPort = hidden ? 0 : config.externalPort
+  const bootstrap = hidden ? [] : config.bootstrap
   onStep('daemon')
   const daemon = await daemonFacts(storagePath)
   const report = daemon.state === 'running' ? daemon.report : undefined
@@ -54,7 +59,7 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
   const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
   const dht = mayAsk ? await tryDht(bootstrap, host) : network?.dht
   onStep('relays and known hosts')
-  const relays = report?.relays ?? (await tryRelays(config.relays))
+  const relays = report?.relays ?? (await tryRelays(config))
   const hasPublic = addresses.some((address) => scopeOf(address) === 'public') && isOpen(listenHost)
   return [
     ...checkListening({ port, host: listenHost, addresses }),
@@ -73,9 +78,12 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
     }),
     ...checkOutside({
       ...{ usesUpnp: useUpnp, externalPort, mapping, seenAs: network?.seenAs ?? [] },
-      ...{ relays: config.relays.length, hasPublic },
+      ...{ relays: config.relays.length, hasPublic, isHidden: hidden },
     }),
-    ...checkDht({ shares: users, use: dhtUse(bootstrap), view: dht, relays: config.relays.length }),
+    ...checkDht({
+      ...{ shares: users, use: dhtUse(bootstrap), view: dht },
+      ...{ relays: config.relays.length, isHidden: hidden },
+    }),
     ...(config.relays.length === 0 ? [ok('relays', 'none are named (relays)')] : checkRelays(relays)),
     ...checkProxy(config),
     ...checkHosts(await tryHosts(config, daemon)),
@@ -95,16 +103,17 @@ function dhtUse(bootstrap: LoadedConfig['bootstrap']): NetworkReport['dht']['use
 }
 
 /** Of a daemon that does not run: whether somebody answers there. */
-async function tryRelays(relays: readonly string[]): Promise<RelayReport[]> {
+async function tryRelays({ relays, proxy }: LoadedConfig): Promise<RelayReport[]> {
+  const dial = dialOf({ ...(proxy === undefined ? {} : { proxy }) })
   return Promise.all(
     relays.map(async (address) => {
       const endpoint = parseEndpoint(address)
       const result =
         endpoint === undefined
           ? ({ type: 'failed', code: 'ENOTFOUND' } as const)
-          : await hostResult(endpoint, address, new Set())
+          : await hostResult(endpoint, address, new Set(), dial)
       return result.type === 'failed'
-        ? { address, connected: false, problem: `cannot be reached (${result.code})` }
+        ? { address, connected: false, problem: result.detail ?? `cannot be reached (${result.code})` }
         : { address, connected: true, problem: null }
     }),
   )

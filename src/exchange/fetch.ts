@@ -64,7 +64,10 @@ export class Fetch {
   constructor(options: FetchOptions) {
     this.#o = options
     const { limit, exempt, picker, nowMs } = options
-    const ask = (source: Source): number => (this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0)
+    const ask = (source: Source): number => {
+      const atMs = nowMs()
+      return this.#mayAsk(source, atMs) ? this.#ask(source, true, atMs) : 0
+    }
     this.#turns = new FetchTurns({ limit, exempt, picker, ask })
   }
 
@@ -251,15 +254,16 @@ export class Fetch {
   }
 
   #fill(source: Source, nowMs: number): void {
-    if (!this.#mayAsk(source)) return
+    if (!this.#mayAsk(source, nowMs)) return
     const gate = this.#turns.gateOf(source)
     if (gate !== undefined) this.#turns.want(source, gate)
-    else while (this.#mayAsk(source) && this.#ask(source, false, nowMs) > 0);
+    else while (this.#mayAsk(source, nowMs) && this.#ask(source, false, nowMs) > 0);
   }
 
-  #mayAsk(source: Source): boolean {
+  #mayAsk(source: Source, nowMs: number): boolean {
     if (source.stalled || this.#paused) return false
     const target = source.onTrial ? 1 : source.pace.targetBytes
+    if (source.askedBytes >= target) source.pace.full(nowMs)
     return source.askedBytes < Math.min(target, this.#turns.targetOf(source))
   }
 

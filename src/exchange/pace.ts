@@ -21,40 +21,73 @@ const PROBE_TARGET_BYTES: number = 64 * 1024
 /** Time that a peer's disk, its workers and both event loops may take beyond the round trip. */
 const SLACK_MS = 100
 const WINDOW_MS = 100
+/** A longer time without requests: the link may be another by now. */
+const LONG_IDLE_MS = 1_000
 /** Routes change; more often would cost rate, less often would hold on to a wrong round trip. */
 const PROBE_EVERY_MS = 10_000
 
 export class Pace {
   #rate: number | undefined
+  /** Of the last window, while the link has never been full. */
+  #atLeast = 0
+  /** Whether as much was asked for as the target allows, since the window began. */
+  #wasFull = false
   #windowStartMs = 0
   #windowBytes = 0
+  /** Of the last block, or when requests went out. */
+  #busyAtMs = 0
   #latency = Number.POSITIVE_INFINITY
   #measuredAtMs: number | undefined
   #probeSinceMs: number | undefined
 
-  /** Requests go out after a time without any: idle time says nothing about the rate. */
+  /**
+   * Requests go out after a time without any. That time says nothing about the rate and is left out of the window; a window of
+   * its own for each burst would never be over on a link that delivers what was asked for in less, and the rate never told.
+   */
   begin(nowMs: number): void {
+    const idleMs = nowMs - this.#busyAtMs
+    if (this.#measuredAtMs === undefined || idleMs > LONG_IDLE_MS) this.#restart(nowMs)
+    else this.#windowStartMs += idleMs
+    this.#busyAtMs = nowMs
+    this.#measuredAtMs ??= nowMs
+  }
+
+  /** As much is asked for as the target allows: from now on, what arrives tells how much the link carries. */
+  full(nowMs: number): void {
+    if (this.#wasFull) return
+    this.#restart(nowMs)
+    this.#wasFull = true
+  }
+
+  #learn(sample: number): void {
+    if (this.#wasFull) this.#rate = this.#rate === undefined ? sample : after(this.#rate, sample)
+    // There was no more to ask for: the link carries so much at least, and nobody knows how much more.
+    else if (this.#rate === undefined) this.#atLeast = sample
+    else if (sample > this.#rate) this.#rate = after(this.#rate, sample)
+  }
+
+  #restart(nowMs: number): void {
+    this.#wasFull = false
     this.#windowStartMs = nowMs
     this.#windowBytes = 0
-    this.#measuredAtMs ??= nowMs
   }
 
   /** A block has arrived that was asked for at `askedAtMs`. */
   block(bytes: number, askedAtMs: number, nowMs: number): void {
     this.#measureLatency(askedAtMs, nowMs)
+    this.#busyAtMs = nowMs
     this.#windowBytes += bytes
     const elapsedMs = nowMs - this.#windowStartMs
     if (elapsedMs < WINDOW_MS) return
     const sample = (this.#windowBytes / elapsedMs) * 1000
     // What comes in while probing is not all that the link carries.
-    if (this.#probeSinceMs === undefined)
-      this.#rate = this.#rate === undefined ? sample : after(this.#rate, sample)
-    this.begin(nowMs)
+    if (this.#probeSinceMs === undefined) this.#learn(sample)
+    this.#restart(nowMs)
   }
 
   /** 0 until it has been measured. */
   get rateBytesPerSecond(): number {
-    return this.#rate ?? 0
+    return this.#rate ?? this.#atLeast
   }
 
   /** From request to block, the shortest since the last probe; infinite before the first block. */
@@ -76,7 +109,7 @@ export class Pace {
       this.#probeSinceMs = undefined
       this.#latency = latency
       this.#measuredAtMs = nowMs
-      this.begin(nowMs)
+      this.#restart(nowMs)
     } else this.#latency = Math.min(this.#latency, latency)
     if (this.#probeSinceMs !== undefined || nowMs - (this.#measuredAtMs ?? nowMs) < PROBE_EVERY_MS) return
     // At its floor the line is short enough to show the round trip, and a slow link would take long to drain.

@@ -33,7 +33,7 @@ export interface FillFile extends Attired {
 
 /** Bytes of a pack that are read at once. */
 export interface FillSpan {
-  /** A pack that is a file of this machine; otherwise `bytes` are the span. */
+  /** A pack that is a file of this machine; otherwise `bytes` are the span; with neither it cannot be read. */
   readonly file?: string
   readonly bytes?: ArrayBuffer
   readonly offset: number

@@ -25,6 +25,7 @@ import { GuardedMux } from './mux.js'
 import type { WaysMessage } from './own-ways.js'
 import { gateProof, otherRole, type Role, sameProof } from './proof.js'
 import type { StandstillMessage } from './standstills.js'
+import { isProxied } from './tcp.js'
 
 export interface LinkOptions {
   readonly stream: NoiseSecretStream
@@ -78,6 +79,8 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
   /** How far the other end's address reaches; through a relay: anywhere. */
   readonly scope: Scope
   readonly dialled: { readonly key: string; readonly endpoint: Endpoint } | undefined
+  /** The other end sees a proxy in our place, and is told no port, as nobody reaches us there. */
+  readonly isProxied: boolean
   /** Wall clock, for people. */
   readonly connectedAtMs: number = Date.now()
   /** Monotonic. */
@@ -115,6 +118,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     // Where a relay stands says nothing of where the device at the other end does.
     this.scope = options.transport === 'relayed' ? 'public' : (scopeOf(this.remote.host) ?? 'public')
     this.dialled = options.dialled
+    this.isProxied = isProxied(stream.rawStream)
     this.startedMs = options.now()
     this.lastHeardMs = this.startedMs
   }
@@ -332,7 +336,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
     this.#stage = 'hello'
     if (this.role === 'responder')
       this.stream.write(encodeGate(gateProof(proven.authKey, this.role, this.handshakeHash)))
-    this.stream.write(encodeHello(this.#options.hello))
+    this.stream.write(encodeHello({ ...this.#options.hello, ...(this.isProxied && { port: 0 }) }))
   }
 
   #onHello(frame: Buffer): void {

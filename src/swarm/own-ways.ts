@@ -66,7 +66,7 @@ function readHost(reader: ByteReader): string | undefined {
 }
 
 /** What is asked of a connection here. */
-type Seen = Pick<Link, 'transport' | 'remote' | 'scope'>
+type Seen = Pick<Link, 'transport' | 'remote' | 'scope'> & Partial<Pick<Link, 'isProxied'>>
 
 /** The addresses that mean the sender of `ways` to whoever has this connection to it, each once. */
 export function endpointsOf(ways: readonly OwnWay[], link: Seen): Endpoint[] {
@@ -87,6 +87,8 @@ export function waysFor(ways: readonly OwnWay[], link: Seen): WaysMessage {
   const { host, port } = link.remote
   const isDirect = link.transport !== 'relayed' && scopeOf(host) !== undefined && port > 0
   const told = ways.filter(({ host: own }) => {
+    // What the other end sees is the proxy.
+    if (own === undefined && link.isProxied === true) return false
     const scope = own === undefined ? 'public' : scopeOf(own)
     return scope !== undefined && mayTell(scope, link.scope)
   })
@@ -134,8 +136,8 @@ export class OwnWays {
   /** Most first. Only what members say who reach us directly, each device once. */
   seenAs(): SeenAs[] {
     const counts = new Map<string, number>()
-    for (const { seenAs } of this.#options.links())
-      if (seenAs !== undefined) counts.set(seenAs.host, (counts.get(seenAs.host) ?? 0) + 1)
+    for (const { seenAs, isProxied } of this.#options.links())
+      if (seenAs !== undefined && !isProxied) counts.set(seenAs.host, (counts.get(seenAs.host) ?? 0) + 1)
     return [...counts].map(([host, devices]) => ({ host, devices })).sort((a, b) => b.devices - a.devices)
   }
 

@@ -1,6 +1,8 @@
 // One relay as a node sees it: a connection kept up for as long as there is a share to be found by, over which the node says
-// under which passes it is there, hears who else is, and calls and is called. Costs some 10 bytes a second.
+// under which passes it is there, hears who else is, and calls and is called. Costs some 10 bytes a second. Promises: a relay,
+// whatever it says or does not read, costs no more than a connection, some memory, and a signature for each share.
 import type { Socket } from 'node:net'
+import { Allowance } from '../core/allowance.js'
 import type { ShareId } from '../core/ids.js'
 import { signRelay } from '../core/relay-pass.js'
 import { encodeNodeMessage, type NodeMessage, type RelayMessage } from '../core/relay-wire.js'
@@ -50,12 +52,22 @@ const BACKOFF_MAX_MS = 60_000
 const REFUSED_MS = 300_000
 /** A connection that lasted so long was a success. */
 const SUCCESS_MS = 10_000
+/** What a relay that does not read may have waiting: a thousand shares are made known with less. */
+const MAX_UNREAD_BYTES = 256 * 1024
+/** How often we may be called: as often as a relay lets one node call. */
+const TICKET_BURST = 64
+const TICKET_REFILL_MS = 250
+/** How often the log is told of refusals. */
+const TOLD_BURST = 16
+const TOLD_REFILL_MS = 60_000
 
 export class RelayControl {
   readonly address: string
   readonly #o: RelayControlOptions
   readonly #shares = new Map<string, RelayShare>()
   readonly #refused = new Map<ShareId, string>()
+  readonly #tickets = new Allowance(TICKET_BURST, TICKET_REFILL_MS)
+  readonly #told = new Allowance(TOLD_BURST, TOLD_REFILL_MS)
   readonly #abort = new AbortController()
   #socket: Socket | undefined
   #challenge: Buffer | undefined
@@ -164,6 +176,10 @@ export class RelayControl {
 
   #onMessage(message: RelayMessage): void {
     if (message.type === 'welcome') {
+      if (this.#challenge !== undefined) {
+        this.#socket?.destroy(new Error('it welcomes twice'))
+        return
+      }
       this.#challenge = message.challenge
       this.#problem = undefined
       this.#refused.clear()
@@ -181,9 +197,11 @@ export class RelayControl {
       for (const tag of message.tags) this.#o.onHere(share, tag.toString('hex'))
     else if (message.type === 'gone')
       for (const tag of message.tags) this.#o.onGone(share, tag.toString('hex'))
-    else if (message.type === 'ticket')
-      this.#o.onTicket(share, message.tag.toString('hex'), message.role, message.ticket)
-    else this.#o.onNotCalled(share, message.tag.toString('hex'), message.why)
+    else if (message.type === 'ticket') {
+      // Answers to our own calls are bounded by those.
+      if (message.role === 'caller' || this.#tickets.take(performance.now()))
+        this.#o.onTicket(share, message.tag.toString('hex'), message.role, message.ticket)
+    } else this.#o.onNotCalled(share, message.tag.toString('hex'), message.why)
   }
 
   #onAccepted(share: ShareId): void {
@@ -196,10 +214,11 @@ export class RelayControl {
     this.#refused.set(share, why)
     this.#o.onLost(share)
     if (!isNews) return
-    this.#o.log.warn(
-      { relay: this.address, share: share.slice(0, 8), reason: why },
-      'a relay does not serve a share',
-    )
+    if (this.#told.take(performance.now()))
+      this.#o.log.warn(
+        { relay: this.address, share: share.slice(0, 8), reason: why },
+        'a relay does not serve a share',
+      )
     clearTimeout(this.#again)
     this.#again = setTimeout(
       () => {
@@ -218,7 +237,10 @@ export class RelayControl {
   }
 
   #send(message: NodeMessage): void {
-    this.#socket?.write(encodeNodeMessage(message))
+    const socket = this.#socket
+    if (socket === undefined || socket.destroyed) return
+    socket.write(encodeNodeMessage(message))
+    if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy(new Error('it does not read'))
   }
 
   #watch(socket: Socket): void {

@@ -42,8 +42,15 @@ export async function joinAtRelay(options: JoinOptions): Promise<Socket> {
     socket.on('close', onClose)
     signal.addEventListener('abort', abort)
     if (signal.aborted) abort()
+    let isWelcome = false
     readRelay(socket, (message) => {
       if (message.type === 'welcome') {
+        // One signature, whatever it says.
+        if (isWelcome) {
+          socket.destroy(new Error('it welcomes twice'))
+          return undefined
+        }
+        isWelcome = true
         const signature = signRelay(keys, 'join', message.challenge, ticket)
         socket.write(encodeNodeMessage({ type: 'join', ticket, pass: keys.pass, signature }))
       } else if (message.type === 'joined') {

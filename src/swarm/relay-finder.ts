@@ -37,8 +37,8 @@ export interface RelayFinderOptions {
 const JOIN_MS = 15_000
 /** A relay that does not answer a call. */
 const CALL_MS = 15_000
-/** Calls and joins of ours at a time. */
-const MAX_CALLS = 16
+/** Joins at a time that one relay may ask of us. */
+const MAX_JOINS = 16
 
 export class RelayFinder {
   readonly #o: RelayFinderOptions
@@ -49,8 +49,8 @@ export class RelayFinder {
   readonly #abort = new AbortController()
   /** Calls that wait for a ticket, by share and tag. */
   readonly #asked = new Map<string, NodeJS.Timeout>()
-  #calls = 0
-  #joins = 0
+  /** Joins that relays have asked for, by relay. */
+  readonly #joins = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: RelayFinderOptions) {
@@ -106,7 +106,7 @@ export class RelayFinder {
       },
       onGone: (share, tag) => this.#roster.gone(control.address, share, tag),
       onLost: (share) => this.#roster.lostRelay(control.address, share),
-      onTicket: (share, tag, role, ticket) => this.#onTicket(endpoint, share, tag, role, ticket),
+      onTicket: (share, tag, role, ticket) => this.#onTicket(control.address, endpoint, share, tag, role, ticket),
       onNotCalled: (share, tag, why) => {
         log.debug(
           { relay: control.address, share: share.slice(0, 8), reason: why },
@@ -125,17 +125,14 @@ export class RelayFinder {
   #wake(): void {
     clearTimeout(this.#timer)
     const dueAtMs = this.#roster.dueAtMs()
-    if (dueAtMs === undefined || this.#abort.signal.aborted || this.#calls >= MAX_CALLS) return
+    if (dueAtMs === undefined || this.#abort.signal.aborted) return
     this.#timer = setTimeout(() => this.#callDue(), Math.max(0, dueAtMs - now()))
     this.#timer.unref()
   }
 
   #callDue(): void {
-    while (this.#calls < MAX_CALLS) {
-      const call = this.#roster.take(now())
-      if (call === undefined) break
+    for (let call = this.#roster.take(now()); call !== undefined; call = this.#roster.take(now())) {
       const { relay, share, tag } = call
-      this.#calls++
       this.#asked.set(
         keyOf(share, tag),
         setTimeout(() => {
@@ -156,12 +153,12 @@ export class RelayFinder {
   }
 
   #settle(share: ShareId, tag: string): void {
-    this.#calls--
     this.#roster.settled(share, tag, now())
     this.#wake()
   }
 
   #onTicket(
+    relay: string,
     endpoint: Endpoint,
     share: ShareId,
     tag: string,
@@ -171,12 +168,13 @@ export class RelayFinder {
     const isInitiator = role === 'caller'
     // A relay cannot have us call more often than we would ourselves, nor hold more of its connections.
     if (isInitiator && !this.#answered(share, tag)) return
+    const joins = (): number => this.#joins.get(relay) ?? 0
     const settle = (): void => {
       if (isInitiator) this.#settle(share, tag)
-      else this.#joins--
+      else this.#joins.set(relay, joins() - 1)
     }
-    if (!isInitiator && this.#joins >= MAX_CALLS) return
-    if (!isInitiator) this.#joins++
+    if (!isInitiator && joins() >= MAX_JOINS) return
+    if (!isInitiator) this.#joins.set(relay, joins() + 1)
     this.#join(endpoint, share, isInitiator, ticket, settle).catch((thrown: unknown) => {
       this.#o.log.debug({ share: share.slice(0, 8), reason: String(thrown) }, 'no connection through a relay')
       settle()

@@ -115,11 +115,16 @@ function connectTcp({ host, port }: Endpoint, signal: AbortSignal, isSmall = fal
 }
 
 /** Whom sockets that end at a proxy lead to. */
-const BEHIND = new WeakMap<Socket, Endpoint>()
+const BEHIND = new WeakMap<object, Endpoint>()
 
 /** Tells that a socket, though it ends elsewhere, leads to that endpoint. */
 export function actAs(socket: Socket, endpoint: Endpoint): void {
   BEHIND.set(socket, endpoint)
+}
+
+/** Whether a socket ends at a proxy, whose address is then what the other end sees. */
+export function isProxied(socket: object): boolean {
+  return BEHIND.has(socket)
 }
 
 /** The other end of a socket; behind a proxy, the host that was asked for, which may be a name. */

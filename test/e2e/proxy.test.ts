@@ -1,6 +1,8 @@
 // Two devices, of which one has a proxy and nothing else: what it is told to dial goes through it, by a name that nobody but
 // the proxy can resolve; and limits as status shows them.
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { after, before, describe, it } from 'node:test'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 import { socksProxy, type TestProxy } from '../support/proxies.js'
@@ -42,6 +44,37 @@ describe('behind a proxy', () => {
     assert.deepEqual(new Set(proxy.asked), new Set([`${NAME}:${outside.port}`]))
     const [peer] = await inside.client.peers()
     assert.equal(peer?.address, `${NAME}:${outside.port}`)
+  })
+
+  it('what meets members without the daemon goes through it as well: preview, rehearse, doctor', async () => {
+    const heard: string[] = []
+    const udp = createSocket('udp4').on('message', (bytes) => heard.push(bytes.toString('hex')))
+    udp.bind(0, '127.0.0.1')
+    await once(udp, 'listening')
+    const third = await world.node('third', {
+      knows: [],
+      config: {
+        ...{ proxy_type: 'socks5', proxy_addr: '127.0.0.1', proxy_port: proxy.port, proxy_auth: true },
+        ...{ proxy_username: LOGIN.name, proxy_password: LOGIN.password, use_upnp: true },
+        ...{ bootstrap: [`127.0.0.1:${udp.address().port}`], relays: [`${NAME}:${outside.port}`] },
+      },
+      share: { known_hosts: [`${NAME}:${outside.port}`], use_dht: true },
+    })
+    third.writeConfig()
+    const asked = proxy.asked.length
+    const preview = await world.run(['preview', third.configFile, '--timeout', '5'])
+    assert.equal(preview.exit, 0, preview.out + preview.err)
+    const rehearsed = await world.run(['rehearse', inside.configFile, '--node', 'outside', '--timeout', '5'])
+    assert.equal(rehearsed.exit, 0, rehearsed.out + rehearsed.err)
+    const { out } = await world.run(['doctor', 'net', third.configFile])
+    assert.match(out, /known-hosts: 1 of 1 known host can be reached/)
+    assert.match(out, /relays: elsewhere\.invalid:\d+ stands by/)
+    assert.match(out, /mapping: no router is asked/)
+    assert.match(out, /dht: off, as it would go past the proxy/)
+    assert.match((await world.run(['doctor', third.configFile])).out, /1 of 1 known host can be reached/)
+    assert.ok(proxy.asked.length >= asked + 5, String(proxy.asked.length - asked))
+    udp.close()
+    assert.deepEqual(heard, [], 'nobody of the DHT was asked')
   })
 
   it('when it is gone nothing goes past it', async () => {

@@ -35,6 +35,7 @@ class Line {
         this.#freeAtMs = Math.max(this.#freeAtMs, this.#nowMs + this.roundTripMs) + block / this.#bytesPerMs
         this.#blocks.push({ askedAtMs: this.#nowMs, arrivesAtMs: this.#freeAtMs })
       }
+      this.pace.full(this.#nowMs)
       const { askedAtMs, arrivesAtMs } = this.#blocks.shift()!
       this.#nowMs = arrivesAtMs
       bytes += block
@@ -77,6 +78,44 @@ test('pace: idle time says nothing about the rate', () => {
   pace.begin(1e6)
   for (let at = 1; at <= 100; at++) pace.block(2000, 1e6 + 2 * at - 6, 1e6 + 2 * at)
   assert.ok(Math.abs(pace.rateBytesPerSecond - before) < before / 2)
+})
+
+test('pace: a link that delivers all that it is asked for in no time is asked for more', () => {
+  const pace = new Pace()
+  let nowMs = 0
+  // Bursts of the target, each there after 8 ms, and 20 ms in which the other end looks for more: never 100 ms at a stretch.
+  for (let burst = 0; burst < 200; burst++) {
+    const target = pace.targetBytes
+    pace.begin(nowMs)
+    pace.full(nowMs)
+    for (let block = 1; block <= 8; block++) pace.block(target / 8, nowMs, nowMs + block)
+    nowMs += 28
+  }
+  assert.equal(pace.targetBytes, MAX_TARGET_BYTES)
+})
+
+test('pace: a trickle, because there is no more to fetch, is not taken for the link', () => {
+  const pace = new Pace()
+  let nowMs = 0
+  const trickle = (): void => {
+    for (let at = 0; at < 50; at++) {
+      pace.begin(nowMs)
+      pace.block(1000, nowMs, nowMs + 20)
+      nowMs += 40
+    }
+  }
+  trickle()
+  assert.equal(pace.targetBytes, FIRST_TARGET_BYTES)
+  assert.ok(pace.rateBytesPerSecond > 0)
+  for (let at = 0; at < 500; at++) {
+    pace.full(nowMs)
+    pace.block(100_000, nowMs - 5, nowMs)
+    nowMs += 5
+  }
+  const before = pace.targetBytes
+  trickle()
+  // The window in which the link was full last may have ended with the trickle.
+  assert.ok(pace.targetBytes >= before / 2, `${pace.targetBytes} after ${before}`)
 })
 
 test('pace: a full line is measured again without its own queue, and a longer route is learnt', () => {

@@ -11,6 +11,7 @@ import {
   type OwnWay,
   waysFor,
 } from '../../src/swarm/own-ways.js'
+import { actAs, type DialTcp, dialTcp } from '../../src/swarm/tcp.js'
 import { until } from '../support/until.js'
 import { peerOf, shareKeys, startNode } from './support.js'
 
@@ -90,6 +91,8 @@ test('ways: what is told over a connection', () => {
   assert.deepEqual(waysFor(all, PUBLIC), { seen: PUBLIC.remote, ways: [mapped, asSeen] })
   assert.deepEqual(waysFor(all, HOME), { seen: HOME.remote, ways: [mapped, home, asSeen] })
   assert.deepEqual(waysFor(all, RELAYED), { seen: undefined, ways: [mapped, asSeen] })
+  const proxied = waysFor(all, { ...PUBLIC, isProxied: true })
+  assert.deepEqual(proxied, { seen: PUBLIC.remote, ways: [mapped] }, 'a proxy is not us')
   assert.equal(waysFor(Array(20).fill(mapped), PUBLIC).ways.length, MAX_WAYS)
 })
 
@@ -111,4 +114,22 @@ test('X6: members learn own addresses, from the device and from each other, and 
     const [seen] = a.swarm.devices.ownWays.seenAs()
     return seen?.host === '127.0.0.1' && seen.devices === 3
   })
+})
+
+test('through a proxy no port of ours is told, and nobody is told to dial the proxy', async (t) => {
+  const [keys] = shareKeys('read')
+  const far = await startNode(t, keys!)
+  // To the other end, who comes through a proxy comes from the proxy's address.
+  const dial: DialTcp = async (endpoint, timeoutMs, signal) => {
+    const socket = await dialTcp(endpoint, timeoutMs, signal)
+    actAs(socket, endpoint)
+    return socket
+  }
+  const hidden = await startNode(t, keys!, { dial, knownHosts: [far.host] })
+  await peerOf(hidden.share)
+  const third = await startNode(t, keys!, { knownHosts: [far.host] })
+  const known = (node: typeof far): number[] => node.share.known().map(({ port }) => port)
+  await until('the hidden one has dialled the third by what it was told', () => hidden.share.peers().length === 2)
+  for (const node of [far, third]) assert.ok(!known(node).includes(hidden.port), 'nobody knows its port')
+  assert.deepEqual(hidden.swarm.ownWays.seenAs(), [], 'the proxy is not us')
 })

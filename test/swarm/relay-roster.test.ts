@@ -114,6 +114,43 @@ test('whatever relays say, who is remembered is bounded, and a call is one at a 
   const flooded = roster()
   for (let i = 0; i < 5_000; i++) flooded.here(relay, share, `z${i}`, 0)
   let calls = 0
-  while (flooded.take(1e9) !== undefined) calls++
+  for (let call = flooded.take(1e9); call !== undefined; call = flooded.take(1e9)) {
+    flooded.settled(share, call.tag, 1e9)
+    calls++
+  }
   assert.equal(calls, 1_024)
+})
+
+test('R5: a relay that invents devices takes no place from another one, and delays no call', () => {
+  const all = roster()
+  const liar = 'liar.example:22020'
+  for (let i = 0; i < 5_000; i++) all.here(liar, share, `z${i}`, 0)
+  all.here(relay, share, 'zz', 1)
+  const calls: string[] = []
+  // The liar answers none of them.
+  for (let call = all.take(60_000); call !== undefined; call = all.take(60_000)) calls.push(call.relay)
+  assert.equal(calls.filter((each) => each === liar).length, 16)
+  assert.equal(calls.filter((each) => each === relay).length, 1)
+  assert.equal(all.dueAtMs(), undefined, 'and nothing is due until one of them has ended')
+})
+
+test('R5: where one relay has no place for a call, another that has the device is asked', () => {
+  const all = roster()
+  const liar = 'liar.example:22020'
+  for (let i = 0; i < 20; i++) all.here(liar, share, `z${i}`, 0)
+  for (let i = 0; i < 16; i++) assert.equal(all.take(60_000)?.relay, liar)
+  all.here(relay, share, 'z19', 0)
+  assert.deepEqual(all.take(60_000), { relay, share, tag: 'z19' })
+})
+
+test('R2: a device that a relay says has gone and come is not called again while a call is under way', () => {
+  const all = roster()
+  for (let i = 0; i < 3; i++) {
+    all.here(relay, share, 'z', 0)
+    assert.equal(all.take(60_000)?.tag, i === 0 ? 'z' : undefined)
+    all.gone(relay, share, 'z')
+  }
+  all.settled(share, 'z', 60_000)
+  all.here(relay, share, 'z', 60_000)
+  assert.equal(all.take(120_000)?.tag, 'z')
 })

@@ -121,6 +121,25 @@ describe('packs in a bucket', () => {
     assert.deepEqual(bucket.done.slice(-2), ['put packs/00000002.pack', 'remove packs/00000001.pack'])
   })
 
+  it('may be removed while they are sent: the bucket is well, and what is left is sent', async () => {
+    const seen: string[] = []
+    const storage = await open({ onHealth: ({ type }) => seen.push(type) })
+    let removing: Promise<void> | undefined
+    bucket.before = async (what) => {
+      if (what !== `put packs/${PACK_1}` || removing !== undefined) return
+      // As compaction does it, beside the courier.
+      removing = storage.remove(PACK_1)
+      await removing
+    }
+    await storage.append(PACK_1, [Buffer.from('one')])
+    await storage.seal(PACK_1)
+    await storage.append(PACK_2, [Buffer.from('two')])
+    await storage.flush()
+    assert.notEqual(removing, undefined)
+    assert.deepEqual(seen, [])
+    assert.deepEqual(await contentOf(await openReadOnly()), { [PACK_2]: 'two' })
+  })
+
   it('go on being added while the bucket is away, as far as the spool has room', async () => {
     const health: BucketHealth[] = []
     const storage = await open({ maxSpoolBytes: 25, onHealth: (now) => health.push(now) })

@@ -21,6 +21,7 @@ import { openLmdb } from '../../store/lmdb.js'
 import type { Database } from '../../store/tables.js'
 import { Swarm } from '../../swarm/swarm.js'
 import { lockStorage, type StorageLock } from '../lock.js'
+import { wayOut } from '../way-out.js'
 import { compareTree } from './compare.js'
 import { ShareReading } from './reading.js'
 import type { PreviewPath, PreviewProgress, PreviewReport, SharePreview } from './report.js'
@@ -139,7 +140,7 @@ class Preview {
   }
 
   #makeSwarm(): Swarm {
-    const { deviceName, listenHost, interfaces, bootstrap, relays } = this.#config
+    const { deviceName, listenHost, interfaces, relays } = this.#config
     const { beaconPort } = this.#options
     return new Swarm({
       // Nobody's for longer than this: the configuration's own device has not joined.
@@ -150,8 +151,8 @@ class Preview {
       ...(listenHost === undefined ? {} : { listenHost }),
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
-      bootstrap,
       relays,
+      ...wayOut({ ...this.#config, dhtNode: false }, this.#log),
       log: this.#log,
     })
   }

@@ -9,8 +9,10 @@ import { ShoalError } from '../../core/error.js'
 import { IGNORE_FILE, parsePath } from '../../core/path.js'
 import type { Secret } from '../../core/secret.js'
 import { IgnoreRules, MAX_IGNORE_BYTES } from '../../folder/ignore.js'
+import { silentLog } from '../../ports/log.js'
 import type { RestoreProgress, RestoreReport } from '../restore/report.js'
 import { restore } from '../restore/restore.js'
+import { wayOut } from '../way-out.js'
 import { compareFolders } from './compare.js'
 import type { RehearseReport } from './report.js'
 
@@ -79,7 +81,8 @@ function mustBeEmpty(dir: string): boolean {
 
 async function restoreInto(options: RehearseOptions, to: string): Promise<RestoreReport> {
   const { config, share, device, hosts, paths, timeoutMs, signal, onProgress, beaconPort } = options
-  const { listenHost, interfaces, bootstrap, relays } = config
+  const { listenHost, interfaces, relays } = config
+  const { bootstrap, dial } = wayOut(config, silentLog)
   const { owners, acls, xattrs, hardLinks } = share
   try {
     return await restore({
@@ -98,6 +101,7 @@ async function restoreInto(options: RehearseOptions, to: string): Promise<Restor
           useDht: share.useDht,
           ...{ bootstrap, timeoutMs, only: device },
           relays: share.useRelay ? relays : [],
+          ...(dial === undefined ? {} : { dial }),
           ...(listenHost === undefined ? {} : { listenHost }),
           ...(interfaces === undefined ? {} : { interfaces }),
           ...(beaconPort === undefined ? {} : { beaconPort }),

@@ -1,6 +1,7 @@
 // Puts files together to jobs of some MiB: which bytes of which packs are read, and what becomes of them.
 import { MAX_PIECE_BYTES, type PieceInfo, plainBytesOf } from '../../core/piece.js'
 import { type FillFile, type FillSpan, type FillStep, PART_NUMBERS } from '../../folder/fill-job.js'
+import { isBadMedium, isNotThere } from '../../vault/storage-error.js'
 import type { PiecePlace } from '../../vault/vault.js'
 
 /** A piece that stands somewhere. */
@@ -54,7 +55,7 @@ export class FillBatch {
     }
   }
 
-  /** The step for it. Rejects as PackBytes does. */
+  /** The step for it. Rejects as PackBytes does, but for what is not there. */
   async step(packs: PackBytes, sparse: boolean): Promise<FillStep> {
     const parts = new Float64Array(this.#pieces.length * PART_NUMBERS)
     const ids = new Uint8Array(this.#pieces.length * ID_BYTES)
@@ -116,7 +117,14 @@ function spanFor(spans: Span[], { pack, offset, length }: PiecePlace): Span {
 async function spanOf(packs: PackBytes, pack: number, offset: number, length: number): Promise<FillSpan> {
   const file = packs.fileOf(pack)
   if (file !== undefined) return { file, offset, length }
-  const bytes = await packs.bytesOf(pack, offset, length)
+  let bytes: Buffer
+  try {
+    bytes = await packs.bytesOf(pack, offset, length)
+  } catch (thrown) {
+    // Gone, moved by a compaction or cut short: nothing of it can be used, which says nothing of the other packs.
+    if (isNotThere(thrown) || isBadMedium(thrown)) return { offset, length }
+    throw thrown
+  }
   // It is given away: what shares its memory would go with it.
   const isWhole = bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength
   return { bytes: isWhole ? (bytes.buffer as ArrayBuffer) : Uint8Array.from(bytes).buffer, offset, length }

@@ -20,6 +20,7 @@ import type { PiecePlace } from '../../vault/vault.js'
 import { scopeOf } from '../share/dressing.js'
 import { keyedToken } from '../share/token.js'
 import { leftOutOf } from './chosen.js'
+import { makeDurable } from './durable-tree.js'
 import { BATCH_BYTES, chunksOf, FillBatch, type PackBytes, type PlacedPiece } from './fill-batch.js'
 import { type FillPlan, planFill } from './fill-plan.js'
 import type { Written } from './folder.js'
@@ -31,6 +32,11 @@ import type { RestoreProgress } from './report.js'
 /** A vault that tells where its pieces stand. */
 export interface PlacedVault extends PackBytes {
   placeOf(id: Buffer): PiecePlace | undefined
+}
+
+/** Whether its packs can be read straight. */
+export function isPlaced<Some extends object>(vault: Some): vault is Some & PlacedVault {
+  return 'placeOf' in vault && 'fileOf' in vault && 'bytesOf' in vault
 }
 
 export interface FillOptions {
@@ -98,7 +104,12 @@ export class FolderFill {
     for (const directories of slices([...plan.directories].reverse()))
       await this.#step({ type: 'end', directories: directories.map((path) => this.#attired(path)) })
     if (!this.#isWhole) return undefined
-    await this.#sync(plan)
+    const { files, directories } = plan
+    await makeDurable({
+      ...{ dir, root: this.#root, keys: this.#o.keys.read, pool },
+      files: () => files.map(({ path }) => path),
+      directories: () => ['' as RelPath, ...directories],
+    })
     return { files: plan.fileCount, bytes: plan.bytes, lacking: [], lackingCount: 0 }
   }
 
@@ -232,25 +243,6 @@ export class FolderFill {
       pieces.push({ piece, place })
     }
     return { fact, pieces }
-  }
-
-  /** Throws IO: what was written may not be there after a power cut, and no other way would change that. */
-  async #sync({ directories, files }: FillPlan): Promise<void> {
-    const { dir, keys, pool } = this.#o
-    const scope = scopeOf(this.#metadata)
-    const sync = async (step: FillStep): Promise<string | undefined> => {
-      const { faults } = await pool.fill(dir, this.#root, keys.read, step, scope)
-      return faults[0]?.detail
-    }
-    if ((await sync({ type: 'sync' })) === undefined) return
-    for (const some of slices(files))
-      this.#fail(await sync({ type: 'sync', files: some.map(({ path }) => path) }))
-    for (const some of slices(directories)) this.#fail(await sync({ type: 'sync', directories: some }))
-  }
-
-  #fail(detail: string | undefined): void {
-    if (detail === undefined) return
-    throw new ShoalError('IO', `what was restored to ${this.#o.dir} is not durable: ${detail}`)
   }
 
   #tell(): void {

@@ -24,6 +24,7 @@ import { ProblemBook } from '../share/problems.js'
 import { ShareRoot } from '../share/root.js'
 import { Scanner } from '../share/scanner.js'
 import { leftOutOf } from './chosen.js'
+import { makeDurable } from './durable-tree.js'
 import type { RestoreKeys } from './past-share.js'
 import type { LackingPath, RestoreProgress } from './report.js'
 import { MAX_LACKING } from './report.js'
@@ -144,6 +145,8 @@ export class FolderRestore {
       this.#noteChange(applier)
       applier.wake()
       await this.#untilDone(applier, scanner, options)
+      // What an earlier try wrote was found to be right, which it may be in memory alone.
+      if (this.#o.isResumed) await this.#makeDurable()
       return this.#written()
     } finally {
       this.#stopped = true
@@ -221,6 +224,20 @@ export class FolderRestore {
       if (files.length === TORN_PATHS) await go()
     }
     await go()
+  }
+
+  async #makeDurable(): Promise<void> {
+    const { dir, keys, pool } = this.#o
+    const root = this.#root.identity
+    if (root === undefined) return
+    const files = (): Generator<RelPath> => this.#pathsOf('file')
+    const directories = (): Iterable<RelPath> => ['' as RelPath, ...this.#pathsOf('directory')]
+    await makeDurable({ dir, root, keys: keys.read, pool, files, directories })
+  }
+
+  *#pathsOf(type: 'file' | 'directory'): Generator<RelPath> {
+    for (const [head] of this.index.allHeads())
+      if (head !== undefined && this.index.effective(head.path).fact.type === type) yield head.path
   }
 
   /** Sets files aside that need a piece which is nowhere to be had. Whether there were any. */

@@ -16,6 +16,7 @@ import type { Log } from '../../ports/log.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import { Swarm } from '../../swarm/swarm.js'
+import type { DialTcp } from '../../swarm/tcp.js'
 import { PastFeed } from './past-feed.js'
 import { addWriter, type RestoreKeys } from './past-share.js'
 
@@ -34,6 +35,8 @@ export interface SwarmWays {
   readonly only?: string
   readonly listenHost?: string
   readonly interfaces?: readonly string[]
+  /** How members and relays are reached, but for those heard on the local network; default: directly. */
+  readonly dial?: DialTcp
   /** UDP port of the LAN beacon, for tests. */
   readonly beaconPort?: number
 }
@@ -94,6 +97,7 @@ export class SwarmSource {
       ...(ways.beaconPort === undefined ? {} : { beaconPort: ways.beaconPort }),
       bootstrap: ways.bootstrap,
       relays: ways.relays ?? [],
+      ...(ways.dial === undefined ? {} : { dial: ways.dial }),
       log,
     })
   }

@@ -65,9 +65,14 @@ export function takePlace(directory: string, task: RestoreTask): RestorePlace {
   prepareOwnDir(dir)
   const lock = lockDirectory(dir)
   const scratch = path.join(dir, SCRATCH_DIR)
-  // Written first: whatever is in the folder afterwards is known for what it is.
-  if (found === undefined) writeTask(dir, text)
-  fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
+  try {
+    // Written first: whatever is in the folder afterwards is known for what it is.
+    if (found === undefined) writeTask(dir, text)
+    fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    lock?.release()
+    throw isNoRoom(thrown) ? noRoomIn(dir) : thrown
+  }
   return { dir, scratch, isResumed: found !== undefined, isEmpty: others.length === 0, wasThere, lock }
 }
 
@@ -96,7 +101,19 @@ export function noRoomIn(dir: string): ShoalError {
   )
 }
 
-/** IO if there is too little room for an index: it is mapped into memory, and a write that has no room ends the process. */
+/** lmdb says it in words alone. */
+const NO_ROOM_WORDS = /no space left on device|disk quota exceeded/i
+
+/** Whether something failed because the disk is full; an index says so in its own way. */
+export function isNoRoom(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false
+  const { code } = thrown as NodeJS.ErrnoException
+  return (
+    code === 'ENOSPC' || code === 'EDQUOT' || NO_ROOM_WORDS.test(thrown.message) || isNoRoom(thrown.cause)
+  )
+}
+
+/** IO if there is too little room for an index, so that it need not be found out in the middle of it. */
 export function checkRoom({ dir }: RestorePlace): void {
   const { bavail, bsize } = fs.statfsSync(dir)
   if (bavail * bsize < INDEX_BYTES) throw noRoomIn(dir)

@@ -23,7 +23,7 @@ import { realPlace } from '../free-folder.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
 import { KnownBeyond } from './beyond.js'
-import { FolderFill, type PlacedVault } from './fill.js'
+import { FolderFill, isPlaced, type PlacedVault } from './fill.js'
 import type { FolderRestore, FolderRestoreOptions, Written } from './folder.js'
 import type { SwarmWays } from './from-swarm.js'
 import {
@@ -39,7 +39,15 @@ import { openVault } from './open-vault.js'
 import type { PastFeed } from './past-feed.js'
 import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-share.js'
 import { type PastIndex, PastTree } from './past-tree.js'
-import { abandonPlace, checkRoom, leavePlace, type RestorePlace, takePlace } from './place.js'
+import {
+  abandonPlace,
+  checkRoom,
+  isNoRoom,
+  leavePlace,
+  noRoomIn,
+  type RestorePlace,
+  takePlace,
+} from './place.js'
 import type { LackingPath, RestoreProgress, RestoreReport } from './report.js'
 import { VaultPieces } from './vault-pieces.js'
 
@@ -82,25 +90,23 @@ const HELD_FEED_BYTES = 8 << 20
 /** Throws SECRET_GRADE, EXISTS, SHARE_UNUSABLE, NOT_FOUND, FEED_CORRUPT, DAEMON_UNREACHABLE, IO, and the signal's reason. */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const keys = restoreKeys(options.secret)
-  const { atMs, paths = [] } = options
   checkApart(options)
-  const place = takePlace(options.to, { shareId: keys.shareId, atMs, paths })
+  const { to, atMs, paths = [] } = options
+  const place = takePlace(to, { shareId: keys.shareId, atMs, paths })
   const run = new Restore(options, keys, place)
   let report: RestoreReport
   try {
     report = await run.run()
-  } catch (thrown) {
+  } catch (error) {
+    const thrown = isNoRoom(error) ? noRoomIn(place.dir) : error
     // A mistyped time, path or secret, or nobody to ask: the folder is free for the command put right.
     const isFruitless = thrown instanceof ShoalError && !place.isResumed && !run.hasWritten
     if (isFruitless) abandonPlace(place)
     else place.lock?.release()
     throw thrown
   }
-  if (!report.complete) {
-    place.lock?.release()
-    return report
-  }
-  if (!leavePlace(place)) return report
+  if (!report.complete) place.lock?.release()
+  if (!report.complete || !leavePlace(place)) return report
   const aside = `what stood in the way is kept in ${path.join(place.dir, '.shoal', 'archive')}`
   return { ...report, notes: [...report.notes, aside] }
 }
@@ -389,9 +395,4 @@ class Restore {
       notes: this.#notes,
     }
   }
-}
-
-/** A vault whose packs can be read straight. */
-function isPlaced(vault: RestorableVault): vault is RestorableVault & PlacedVault {
-  return 'placeOf' in vault && 'fileOf' in vault && 'bytesOf' in vault
 }

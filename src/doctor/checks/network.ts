@@ -64,7 +64,8 @@ export interface HostFacts {
     | { readonly type: 'connected'; readonly tookMs: number }
     /** The daemon has a connection there now. */
     | { readonly type: 'member' }
-    | { readonly type: 'failed'; readonly code: string }
+    /** `detail`: why, where the code says too little. */
+    | { readonly type: 'failed'; readonly code: string; readonly detail?: string }
 }
 
 const WHY: Readonly<Record<string, string>> = {
@@ -81,8 +82,8 @@ export function checkHosts(hosts: readonly HostFacts[]): Finding[] {
   const failed = hosts.filter(({ result }) => result.type === 'failed')
   const reached = hosts.length - failed.length
   const findings: Finding[] = failed.map(({ address, result }) => {
-    const code = result.type === 'failed' ? result.code : ''
-    return warn('known-hosts', `${address}: ${WHY[code] ?? code}`, todoOf(code))
+    const { code, detail } = result.type === 'failed' ? result : { code: '' }
+    return warn('known-hosts', `${address}: ${detail ?? WHY[code] ?? code}`, todoOf(code))
   })
   if (reached > 0)
     findings.unshift(
@@ -94,5 +95,6 @@ export function checkHosts(hosts: readonly HostFacts[]): Finding[] {
 function todoOf(code: string): string {
   if (code === 'ECONNREFUSED') return 'is its daemon running, on that port?'
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'see how the name is written, and /etc/resolv.conf'
+  if (code === 'PROXY') return 'see docs/proxies.md; nothing was tried past the proxy'
   return 'is that machine on, and does a firewall let TCP through to that port?'
 }

@@ -1,10 +1,16 @@
 // Whether a port can be had, and whether somebody answers at an address of the configuration. Connects to those addresses
-// and nowhere else, says nothing there, and hangs up.
+// and nowhere else, through the proxy where there is one, says nothing there, and hangs up.
 import net from 'node:net'
+import { ProxyError, type proxyDial } from '../../swarm/proxy-dial.js'
 import type { HostFacts, PortFacts } from '../checks/network.js'
 import { holderOf, listeners } from './kernel.js'
 
 const CONNECT_MS = 3000
+/** The way to the proxy, and its own to the host. */
+const PROXIED_MS = 6000
+
+/** As the daemon dials where the configuration names a proxy. */
+export type ProxyDial = ReturnType<typeof proxyDial>
 
 /** Tries to listen for a moment, unless the daemon runs: then who listens is looked up. */
 export async function portState(
@@ -35,13 +41,15 @@ export async function portState(
   }
 }
 
-/** One connection; `members`: addresses that the daemon is connected with. */
+/** One connection; `members`: addresses that the daemon is connected with; `dial`: by which else it is made directly. */
 export async function hostResult(
   { host, port }: { readonly host: string; readonly port: number },
   address: string,
   members: ReadonlySet<string>,
+  dial?: ProxyDial,
 ): Promise<HostFacts['result']> {
   if (members.has(address)) return { type: 'member' }
+  if (dial !== undefined) return proxiedResult({ host, port }, dial)
   const startMs = performance.now()
   return new Promise((resolve) => {
     const socket = net.connect({ host, port })
@@ -58,6 +66,22 @@ export async function hostResult(
       end({ type: 'failed', code: first?.code ?? error.code ?? 'UNKNOWN' })
     })
   })
+}
+
+/** Nothing goes past the proxy, the question for a name neither. */
+async function proxiedResult(
+  endpoint: { readonly host: string; readonly port: number },
+  dial: ProxyDial,
+): Promise<HostFacts['result']> {
+  const startMs = performance.now()
+  try {
+    const socket = await dial(endpoint, PROXIED_MS, new AbortController().signal)
+    socket.destroy()
+    return { type: 'connected', tookMs: performance.now() - startMs }
+  } catch (thrown) {
+    if (!(thrown instanceof ProxyError)) throw thrown
+    return { type: 'failed', code: 'PROXY', detail: thrown.message }
+  }
 }
 
 function listenFault(port: number, host: string | undefined): Promise<string | undefined> {

@@ -7,7 +7,7 @@ import type { Bucket } from './bucket.js'
 import { dueAtMs, retryAfterMs } from './pace.js'
 import { PACKS } from './place.js'
 import type { BucketHealth, SpoolStats } from './s3-storage.js'
-import type { Held, Spool } from './spool.js'
+import type { Held, Spool, SpooledPack } from './spool.js'
 
 /** How long an addition waits for a full spool to empty: less than anybody waits for a daemon to stop. */
 const ROOM_PATIENCE_MS = 10_000
@@ -260,9 +260,20 @@ export class Courier {
   }
 
   async #sendPack(name: string): Promise<void> {
-    const { spool, bucket, log } = this.#o
+    const { spool } = this.#o
     const pack = spool.packs.get(name)
     if (pack === undefined) return
+    const { cuts } = pack
+    try {
+      await this.#sendAsItIs(name, pack)
+    } catch (thrown) {
+      // Compaction took it away, or a write that failed was cut off, while it was read: nothing is wrong with the bucket.
+      if (spool.packs.get(name) === pack && pack.cuts === cuts) throw thrown
+    }
+  }
+
+  async #sendAsItIs(name: string, pack: SpooledPack): Promise<void> {
+    const { spool, bucket, log } = this.#o
     const { bytes, cuts } = pack
     const md5 = await spool.md5(name, bytes)
     const held = spool.catalogue?.get(name)

@@ -147,6 +147,31 @@ describe('restoring straight from the packs', () => {
     assert.equal(fs.existsSync(path.join(to, '.shoal')), false)
   })
 
+  it('what an earlier try left is durable as well before it is said to be restored', async () => {
+    const steps: string[] = []
+    class Watched extends FolderPool {
+      override fill(...args: Parameters<FolderPool['fill']>): ReturnType<FolderPool['fill']> {
+        steps.push(args[3].type)
+        return super.fill(...args)
+      }
+      override commit(...args: Parameters<FolderPool['commit']>): ReturnType<FolderPool['commit']> {
+        steps.push('commit')
+        return super.commit(...args)
+      }
+    }
+    const watched = new Watched()
+    try {
+      await assert.rejects(run({ signal: AbortSignal.abort(), pool: watched }), { name: 'AbortError' })
+      fs.cpSync(world.dir, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
+      fs.rmSync(path.join(to, 'd0/deep/f0'))
+      assert.equal((await run({ pool: watched })).complete, true)
+      assert.ok(steps.includes('commit'))
+      assert.equal(steps.at(-1), 'sync')
+    } finally {
+      await watched.close()
+    }
+  })
+
   it('V5: copies of what nobody had settled come this way, too', async () => {
     const torn = await PastWorld.make(12, fs.mkdtempSync(path.join(home, 'torn-')), 2)
     try {
