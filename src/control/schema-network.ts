@@ -12,6 +12,8 @@ export interface NetworkReport {
   readonly told: readonly { readonly host: string | null; readonly port: number }[]
   /** As whom connected members see this device, most first. */
   readonly seenAs: readonly { readonly host: string; readonly devices: number }[]
+  /** To so many devices TCP carries nothing large now, and other ways go before it; older daemons do not say. */
+  readonly stoodStill?: number | undefined
   readonly dht: DhtReport
 }
 
@@ -53,6 +55,7 @@ export const networkReport: z.ZodType<NetworkReport> = z.looseObject({
   }),
   told: z.array(z.looseObject({ host: z.string().nullable(), port: count })),
   seenAs: z.array(z.looseObject({ host: z.string(), devices: count })),
+  stoodStill: count.optional(),
   dht: z.looseObject({
     use: z.enum(['none', 'own', 'public']),
     nodes: count,

@@ -12,7 +12,7 @@ import type { Swarm } from '../swarm/swarm.js'
 
 export interface ReachOptions {
   readonly config: Pick<Config, 'listenHost' | 'useUpnp' | 'externalPort' | 'proxy'>
-  readonly swarm: Pick<Swarm, 'ownWays' | 'dht'>
+  readonly swarm: Pick<Swarm, 'devices' | 'dht'>
   /** That the swarm listens on. */
   readonly port: number
   /** A router for tests. */
@@ -70,7 +70,8 @@ export class Reach {
       port,
       mapping: mappingReport(this.#state),
       told: this.#addresses().map((each) => ({ host: each.host ?? null, port: each.port })),
-      seenAs: swarm.ownWays.seenAs(),
+      seenAs: swarm.devices.ownWays.seenAs(),
+      stoodStill: swarm.devices.stoodStill,
       dht: {
         use: dht === undefined ? 'none' : dht.isPublic ? 'public' : 'own',
         nodes: dht?.nodes ?? 0,
@@ -101,7 +102,7 @@ export class Reach {
   }
 
   #tell(): void {
-    this.#options.swarm.ownWays.set(this.#addresses())
+    this.#options.swarm.devices.ownWays.set(this.#addresses())
   }
 }
 

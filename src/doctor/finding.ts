@@ -20,6 +20,7 @@ export type CheckName =
   | 'known-hosts'
   | 'listening'
   | 'firewall'
+  | 'packets'
   | 'mapping'
   | 'outside'
   | 'dht'

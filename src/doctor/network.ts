@@ -16,6 +16,7 @@ import {
   checkFirewall,
   checkListening,
   checkOutside,
+  checkPackets,
   checkPeers,
   checkRelays,
   type PeerFacts,
@@ -23,6 +24,7 @@ import {
 import { type Finding, ok } from './finding.js'
 import { dialOf, tryHosts } from './hosts.js'
 import { daemonFacts } from './probes/daemon.js'
+import { numberIn } from './probes/kernel.js'
 import { hostResult, portState } from './probes/network.js'
 import { firewallKind, keptPort, ownAddresses, tryDht, tryMapping } from './probes/reach.js'
 
@@ -70,6 +72,10 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
           state: await portState(port, listenHost, report?.pid),
         })),
     ...checkFirewall({ port, kind: firewallKind() }),
+    ...checkPackets({
+      mtuProbing: numberIn('/proc/sys/net/ipv4/tcp_mtu_probing'),
+      stoodStill: network?.stoodStill ?? 0,
+    }),
     ...checkOutside({
       ...{ usesUpnp: useUpnp, externalPort, mapping, seenAs: network?.seenAs ?? [] },
       ...{ relays: config.relays.length, hasPublic, isHidden: hidden },

@@ -94,6 +94,11 @@ export class Devices {
     this.#o.stand(device, 'banned')
   }
 
+  /** To how many TCP stands still now, as the worst way (standstills.ts). */
+  get stoodStill(): number {
+    return this.#standstills.countWorst(this.#o.now())
+  }
+
   /** Takes up a connection whose proof holds. */
   add(link: Link): void {
     const { own, instance, now, book } = this.#o

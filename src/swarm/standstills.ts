@@ -81,6 +81,12 @@ export class Standstills {
       .map(([scope, { times }]) => ({ scope, times }))
   }
 
+  /** To how many devices TCP is the worst way, to addresses of some scope. */
+  countWorst(nowMs: number): number {
+    const devices = [...this.#devices.values()]
+    return devices.filter((scopes) => [...scopes.values()].some(({ untilMs }) => untilMs > nowMs)).length
+  }
+
   /** When TCP is no longer the worst way to some device; undefined: it is for none. */
   endsAtMs(nowMs: number): number | undefined {
     let soonest: number | undefined

@@ -21,7 +21,6 @@ import { HeardDial } from './heard-dial.js'
 import { DEFAULT_TIMINGS, type LinkTimings } from './link-timings.js'
 import { clipName, type DeviceAddress, INSTANCE_BYTES } from './messages.js'
 import { NetworkWatch } from './network-watch.js'
-import type { OwnWays } from './own-ways.js'
 import { type Bootstrap, bootstrapOf } from './public-dht.js'
 import type { RelayStanding } from './relay-control.js'
 import type { RelayedSocket } from './relay-finder.js'
@@ -145,9 +144,9 @@ export class Swarm extends EventEmitter<SwarmEvents> {
     })
   }
 
-  /** Our own addresses, told to members, and what they say of us. */
-  get ownWays(): OwnWays {
-    return this.#devices.ownWays
+  /** Our own addresses, told to members, what they say of us, and whom TCP does not serve. */
+  get devices(): Pick<Devices, 'ownWays' | 'stoodStill'> {
+    return this.#devices
   }
 
   /** Which DHT is asked, and how the network looks to it; undefined: none. */

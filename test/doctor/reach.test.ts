@@ -7,6 +7,7 @@ import {
   checkFirewall,
   checkListening,
   checkOutside,
+  checkPackets,
   checkPeers,
   checkRelays,
   type OutsideFacts,
@@ -74,6 +75,18 @@ describe('firewalls', () => {
     ],
     ['rules that drop', checkFirewall({ port: 4, kind: 'drops' }), [['warn', /drop/, /tcp dport 4 accept/]]],
   ])
+  it('large packets: a hint where the kernel would not find out, a warning where nothing large passes', () => {
+    const level = (mtuProbing: number | undefined, stoodStill: number): unknown =>
+      checkPackets({ mtuProbing, stoodStill }).map(({ level, todo }) => [
+        level,
+        todo?.includes('probing = 1'),
+      ])
+    assert.deepEqual(level(0, 0), [['ok', undefined]])
+    assert.deepEqual(level(1, 0), [])
+    assert.deepEqual(level(undefined, 0), [])
+    assert.deepEqual(level(0, 2), [['warn', true]])
+    assert.deepEqual(level(1, 1), [['warn', false]])
+  })
   it('nft tells of a chain that drops what comes in', () => {
     const chain = (hook: string, policy: string): string =>
       JSON.stringify({ nftables: [{ metainfo: {} }, { chain: { hook, policy } }] })

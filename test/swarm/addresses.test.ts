@@ -279,6 +279,23 @@ test('X5: while a worse way works a better one is looked for with longer waits, 
   assert.equal(book.dueAtMs(view())! - nowMs, 250)
 })
 
+test('X5: a connection that was not wanted is not made again at once', () => {
+  const book = new AddressBook(OWN, () => 1)
+  book.addKnown(ONE, { host: 'h', port: 1 }, 0)
+  const reached: DeviceView = { ...view(), isReached: () => true }
+  let nowMs = 0
+  const waits: number[] = []
+  for (let i = 0; i < 12; i++) {
+    const { key } = book.take(reached, nowMs)!
+    book.connected(key, HIGHER)
+    book.needless(key, nowMs)
+    waits.push(book.dueAtMs(reached)! - nowMs)
+    nowMs = book.dueAtMs(reached)!
+  }
+  assert.deepEqual(waits.slice(0, 4), [250, 500, 1000, 2000])
+  assert.equal(waits.at(-1), 300_000)
+})
+
 test('B7: devices lost together come back together, spread over time', () => {
   fc.assert(
     fc.property(

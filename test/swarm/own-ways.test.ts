@@ -102,16 +102,16 @@ test('X6: members learn own addresses, from the device and from each other, and 
   const c = await startNode(t, keys!, { knownHosts: [b.host] })
   await peerOf(c.share)
   const a = await startNode(t, keys!, { knownHosts: [b.host] })
-  a.swarm.ownWays.set([{ host: '127.0.0.1', port: 4_001 }])
+  a.swarm.devices.ownWays.set([{ host: '127.0.0.1', port: 4_001 }])
   const at = (node: typeof a, port: number): boolean => node.share.known().some((each) => each.port === port)
   await until('b and c know it', () => at(b, 4_001) && at(c, 4_001))
-  a.swarm.ownWays.set([{ host: '127.0.0.1', port: 4_002 }])
+  a.swarm.devices.ownWays.set([{ host: '127.0.0.1', port: 4_002 }])
   await until('b and c know the new one', () => at(b, 4_002) && at(c, 4_002))
   // Who comes later, too.
   const d = await startNode(t, keys!, { knownHosts: [c.host] })
   await until('d knows it', () => at(d, 4_002))
   await until('all tell as what they see us', () => {
-    const [seen] = a.swarm.ownWays.seenAs()
+    const [seen] = a.swarm.devices.ownWays.seenAs()
     return seen?.host === '127.0.0.1' && seen.devices === 3
   })
 })

@@ -1,8 +1,8 @@
 // Small segments are on the socket before it connects, seen by what the kernel says of both ends.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
 import { createRequire } from 'node:module'
+import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { dialTcp } from '../../src/swarm/tcp.js'
 

@@ -23,32 +23,86 @@ const CASES: readonly Case[] = [
   { what: 'once is nothing', happened: [[10, 'stood']], worst: [], fine: [10, 100, 1_000] },
   {
     what: 'W3: twice in a row',
-    ...{ happened: [[10, 'stood'], [36, 'stood']], worst: [36, 635], fine: [637] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [36, 'stood'],
+      ],
+      worst: [36, 635],
+      fine: [637],
+    },
   },
   {
     what: 'two that have nothing to do with each other',
-    ...{ happened: [[10, 'stood'], [131, 'stood']], worst: [], fine: [131, 200] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [131, 'stood'],
+      ],
+      worst: [],
+      fine: [131, 200],
+    },
   },
   {
     what: 'W3: for as long as it goes on',
-    ...{ happened: [[10, 'stood'], [36, 'stood'], [62, 'stood'], [500, 'stood']], worst: [500, 1_099], fine: [1_101] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [36, 'stood'],
+        [62, 'stood'],
+        [500, 'stood'],
+      ],
+      worst: [500, 1_099],
+      fine: [1_101],
+    },
   },
   {
     what: 'W3: tried again and no better, twice as long, with the first standstill',
-    ...{ happened: [[10, 'stood'], [36, 'stood'], [650, 'stood']], worst: [650, 1_849], fine: [645, 1_851] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [36, 'stood'],
+        [650, 'stood'],
+      ],
+      worst: [650, 1_849],
+      fine: [645, 1_851],
+    },
   },
   {
     what: 'W3: long after, it begins anew',
-    ...{ happened: [[10, 'stood'], [36, 'stood'], [1_300, 'stood']], worst: [], fine: [1_300, 1_400] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [36, 'stood'],
+        [1_300, 'stood'],
+      ],
+      worst: [],
+      fine: [1_300, 1_400],
+    },
   },
   { what: 'W4: the other end has seen both', happened: [[10, 2]], worst: [10, 609], fine: [611] },
   {
     what: 'W4: the other end has seen the first, we see the second',
-    ...{ happened: [[10, 1], [36, 'stood']], worst: [36], fine: [] },
+    ...{
+      happened: [
+        [10, 1],
+        [36, 'stood'],
+      ],
+      worst: [36],
+      fine: [],
+    },
   },
   {
     what: 'W4: both speak of the same one',
-    ...{ happened: [[10, 'stood'], [11, 1], [12, 1]], worst: [], fine: [12] },
+    ...{
+      happened: [
+        [10, 'stood'],
+        [11, 1],
+        [12, 1],
+      ],
+      worst: [],
+      fine: [12],
+    },
   },
 ]
 
@@ -64,8 +118,10 @@ describe('TCP that stands still', () => {
         }
         return standstills
       }
-      for (const atS of worst) assert.equal(at(atS).isWorst(DEVICE, 'public', atS * 1000), true, `at ${atS} s`)
-      for (const atS of fine) assert.equal(at(atS).isWorst(DEVICE, 'public', atS * 1000), false, `at ${atS} s`)
+      for (const atS of worst)
+        assert.equal(at(atS).isWorst(DEVICE, 'public', atS * 1000), true, `at ${atS} s`)
+      for (const atS of fine)
+        assert.equal(at(atS).isWorst(DEVICE, 'public', atS * 1000), false, `at ${atS} s`)
       assert.equal(at(9_999).isWorst(DEVICE, 'private', 36_000), false, 'another scope')
       assert.equal(at(9_999).isWorst(OTHER, 'public', 36_000), false, 'another device')
     })
@@ -79,10 +135,12 @@ describe('TCP that stands still', () => {
       standstills.stood(DEVICE, 'public', nowMs)
       const endsAtMs = standstills.endsAtMs(nowMs)!
       waits.push((endsAtMs - nowMs) / 60_000)
+      assert.equal(standstills.countWorst(nowMs), 1)
       nowMs = endsAtMs + 1000
     }
     assert.deepEqual(waits, [10, 20, 40, 80, 80, 80])
     assert.equal(standstills.endsAtMs(nowMs), undefined)
+    assert.equal(standstills.countWorst(nowMs), 0)
   })
 
   it('W2: small segments are wanted from the first standstill on, for ten minutes', () => {
@@ -117,7 +175,10 @@ describe('TCP that stands still', () => {
       wayRank({ transport: 'tcp', scope: 'private', isStill: true }),
       wayRank({ transport: 'tcp', scope: 'public', isStill: true }),
     ]
-    assert.deepEqual(order, [...order].sort((a, b) => a - b))
+    assert.deepEqual(
+      order,
+      [...order].sort((a, b) => a - b),
+    )
     assert.equal(new Set(order).size, order.length)
   })
 

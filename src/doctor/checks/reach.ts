@@ -55,6 +55,35 @@ export interface FirewallFacts {
   readonly kind: 'ufw' | 'firewalld' | 'drops' | 'none'
 }
 
+export interface PacketFacts {
+  /** net.ipv4.tcp_mtu_probing; undefined: another system. */
+  readonly mtuProbing: number | undefined
+  /** To so many devices TCP carries nothing large now. */
+  readonly stoodStill: number
+}
+
+/** Paths that drop large packets and tell nobody: what the system does about them, and whether there is one. */
+export function checkPackets({ mtuProbing, stoodStill }: PacketFacts): Finding[] {
+  const setting = 'net.ipv4.tcp_mtu_probing'
+  if (stoodStill > 0)
+    return [
+      warn(
+        'packets',
+        `TCP to ${countText(stoodStill, 'device')} carries small messages and nothing large: a router drops large packets, and other ways are tried`,
+        mtuProbing === 0
+          ? `${setting} = 1 in /etc/sysctl.d on both ends, or the right MTU on the interface (docs/network.md)`
+          : 'the right MTU on the interface of the end behind that router (docs/network.md)',
+      ),
+    ]
+  if (mtuProbing !== 0) return []
+  return [
+    ok(
+      'packets',
+      `none is seen to be too large for a path; ${setting} is 0, with 1 Linux would find out by itself`,
+    ),
+  ]
+}
+
 /** A hint: what the firewall lets through is not looked at in detail. */
 export function checkFirewall({ port, kind }: FirewallFacts): Finding[] {
   const at = port ?? 'PORT'
