@@ -62,13 +62,23 @@ export function takePlace(directory: string, task: RestoreTask): RestorePlace {
       'EXISTS',
       `cannot restore into ${dir}: another restore into it is unfinished; repeat that one, or name another folder`,
     )
+  refuseForeign(dir)
   prepareOwnDir(dir)
   const lock = lockDirectory(dir)
   const scratch = path.join(dir, SCRATCH_DIR)
   try {
     // Written first: whatever is in the folder afterwards is known for what it is.
-    if (found === undefined) writeTask(dir, text)
+    if (found === undefined) {
+      // Without a task nothing in it is ours.
+      fs.rmSync(scratch, { recursive: true, force: true })
+      writeTask(dir, text)
+    }
     fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
+    if (!fs.lstatSync(scratch).isDirectory())
+      throw new ShoalError(
+        'SHARE_UNUSABLE',
+        `cannot restore into ${dir}: ${SCRATCH_DIR} in it is no directory`,
+      )
   } catch (thrown) {
     lock?.release()
     throw isNoRoom(thrown) ? noRoomIn(dir) : thrown
@@ -139,6 +149,25 @@ function makeFolder(dir: string): boolean {
   }
 }
 
+/**
+ * What lies in a folder of ours is believed: an index, half files, where to write. EXISTS if that of the target is another
+ * user's, who could have laid it there for us.
+ */
+function refuseForeign(dir: string): void {
+  const me = process.geteuid?.()
+  const found = fs.lstatSync(path.join(dir, OWN_DIR), { throwIfNoEntry: false })
+  if (me === undefined || found === undefined || found.uid === me) return
+  // On some file systems all belongs to one user, whoever made it.
+  const probe = fs.mkdtempSync(path.join(dir, `${OWN_DIR}-`))
+  const { uid } = fs.lstatSync(probe)
+  fs.rmdirSync(probe)
+  if (found.uid === uid) return
+  throw new ShoalError(
+    'EXISTS',
+    `cannot restore into ${dir}: ${OWN_DIR} in it is another user's; name a folder that is not there yet`,
+  )
+}
+
 /** A folder of ours that a share uses, or used. An empty one is left by a restore that died at once. */
 function hasOwnFiles(dir: string): boolean {
   const own = path.join(dir, OWN_DIR)
@@ -156,7 +185,9 @@ function readTask(dir: string): string | undefined {
 
 function writeTask(dir: string, text: string): void {
   const part = path.join(dir, `${TASK_FILE}.part`)
-  const fd = fs.openSync(part, 'w', 0o600)
+  // A link that lies there is not written through.
+  fs.rmSync(part, { force: true })
+  const fd = fs.openSync(part, 'wx', 0o600)
   try {
     fs.writeFileSync(fd, `${text}\n`)
     fs.fsyncSync(fd)

@@ -172,6 +172,27 @@ describe('restoring straight from the packs', () => {
     }
   })
 
+  it('A1: what somebody laid into our folder of the target is neither written through nor believed', async () => {
+    const victim = fs.mkdtempSync(path.join(home, 'victim-'))
+    fs.writeFileSync(path.join(victim, 'file'), 'untouched')
+    fs.mkdirSync(path.join(victim, 'tree'))
+    fs.mkdirSync(path.join(to, '.shoal'))
+    fs.symlinkSync(path.join(victim, 'file'), path.join(to, '.shoal/restore.json.part'))
+    fs.symlinkSync(victim, path.join(to, '.shoal/restore'))
+    assert.equal((await run({ heldFeedBytes: 0 })).complete, true)
+    assert.deepEqual(fs.readdirSync(victim).sort(), ['file', 'tree'])
+    assert.equal(fs.readFileSync(path.join(victim, 'file'), 'utf8'), 'untouched')
+  })
+
+  it("A1: a folder of ours that is another user's is refused", async (t) => {
+    if (process.geteuid?.() !== 0) return t.skip('it takes root to give a folder to somebody else')
+    fs.mkdirSync(path.join(to, '.shoal'))
+    fs.chownSync(path.join(to, '.shoal'), 65_534, 65_534)
+    await assert.rejects(run(), { code: 'EXISTS', message: /another user's/ })
+    assert.deepEqual(fs.readdirSync(to), ['.shoal'])
+    assert.deepEqual(fs.readdirSync(path.join(to, '.shoal')), [])
+  })
+
   it('V5: copies of what nobody had settled come this way, too', async () => {
     const torn = await PastWorld.make(12, fs.mkdtempSync(path.join(home, 'torn-')), 2)
     try {
