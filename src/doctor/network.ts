@@ -42,13 +42,15 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
   const network = report?.network
   const port = network?.port ?? (config.listeningPort === 0 ? keptPort(storagePath) : config.listeningPort)
   const addresses = ownAddresses()
+  // What would show this machine past its proxy, nobody asks, this command neither.
+  const hidden = isHidden(config.proxy)
   onStep('the router')
   // A daemon that has the port, or may have it, is not to lose what the router opened for it.
-  const mayTry = useUpnp && daemon.state === 'stopped' && port !== undefined
+  const mayTry = useUpnp && !hidden && daemon.state === 'stopped' && port !== undefined
   const mapping = mayTry ? await tryMapping({ port, externalPort, listenHost }) : network?.mapping
   onStep('the DHT')
   const users = shares.filter(({ useDht }) => useDht).length
-  const mayAsk = users > 0 && bootstrap.length > 0 && daemon.state === 'stopped'
+  const mayAsk = users > 0 && !hidden && bootstrap.length > 0 && daemon.state === 'stopped'
   const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
   const dht = mayAsk ? await tryDht(bootstrap, host) : network?.dht
   onStep('relays and known hosts')
@@ -67,9 +69,9 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
     ...checkFirewall({ port, kind: firewallKind() }),
     ...checkOutside({
       ...{ usesUpnp: useUpnp, externalPort, mapping, seenAs: network?.seenAs ?? [] },
-      ...{ relays: config.relays.length, hasPublic },
+      ...{ relays: config.relays.length, hasPublic, hidden },
     }),
-    ...checkDht({ shares: users, use: dhtUse(bootstrap), view: dht, relays: config.relays.length }),
+    ...checkDht({ shares: users, use: dhtUse(bootstrap), view: dht, relays: config.relays.length, hidden }),
     ...(config.relays.length === 0 ? [ok('relays', 'none are named (relays)')] : checkRelays(relays)),
     ...checkProxy(config),
     ...checkHosts(await tryHosts(config, daemon)),
