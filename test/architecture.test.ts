@@ -53,7 +53,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
       'config/places',
       'config/secrets',
     ],
-    ...['supervisor/configs', 'supervisor/place', 'cli/text'],
+    ...['supervisor/configs', 'supervisor/place', 'cli/text', 'cli/limit-text'],
   ],
   // Reading configurations and logging, which pull in no shell. What runs for long is imported lazily.
   cli: [

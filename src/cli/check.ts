@@ -12,6 +12,7 @@ import {
 import type { Config, ShareConfig } from '../config/config.js'
 import { formatKey } from '../config/json.js'
 import { type ConfigWarning, warningOf } from '../config/problems.js'
+import { isHidden, type ProxyConfig } from '../config/proxy.js'
 import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
@@ -30,6 +31,7 @@ export interface ShareReport {
   readonly exists: boolean
   readonly knownHosts: readonly string[]
   readonly searchLan: boolean
+  /** false where a proxy has it off. */
   readonly useDht: boolean
   /** Of the configuration, where the folder may be reached through them. */
   readonly relays: readonly string[]
@@ -49,6 +51,8 @@ export interface ConfigReport {
   /** null: all addresses. */
   readonly listenHost: string | null
   readonly storagePath: string | null
+  /** What other devices are reached through, as socks5://HOST:PORT; null: directly. */
+  readonly proxy: string | null
   readonly pidFile: string | null
   readonly shares: readonly ShareReport[]
   readonly errors: readonly string[]
@@ -147,6 +151,7 @@ function factsOf({ shares, ...report }: ConfigReport): string[][] {
       `${port === 0 ? 'any free port, kept from then on' : `port ${port}`}, ${listenHost ?? 'all addresses'}`,
     ],
     ['storage', report.storagePath ?? ''],
+    ...(report.proxy === null ? [] : [['proxy', report.proxy]]),
     ...(report.pidFile === null ? [] : [['pid file', report.pidFile]]),
     ...shares.map((share) => ['folder', shareText(share)]),
   ]
@@ -167,6 +172,10 @@ function shareText({ dir, grade, exists, relays, useSyncTrash, ...ways }: ShareR
     `peers by ${peers.length === 0 ? 'nothing: others must know this device' : peers.join(', ')}`,
     ...(grade === 'blind' ? ['a vault'] : [useSyncTrash ? 'archive' : 'no archive']),
   ].join('; ')
+}
+
+function proxyText({ type, host, port }: ProxyConfig): string {
+  return `${type}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function instanceOf({ config, identity, positionOf }: Inspected): InstanceConfig {
@@ -193,10 +202,9 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     listeningPort: config?.listeningPort ?? null,
     listenHost: config?.listenHost ?? identity?.bind ?? null,
     storagePath: config?.storagePath ?? null,
+    proxy: config?.proxy === undefined ? null : proxyText(config.proxy),
     pidFile: config?.pidFile ?? null,
-    shares: await Promise.all(
-      (config?.shares ?? []).map((share) => reportShare(share, config?.relays ?? [])),
-    ),
+    shares: await Promise.all((config?.shares ?? []).map((share) => reportShare(share, config!))),
     errors,
     warnings: [...texts(({ isNote, isNotYet }) => !isNote && !isNotYet), ...(await hookFaults(inspected))],
     notYet: texts(({ isNotYet }) => isNotYet),
@@ -234,7 +242,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 async function reportShare(
   { secret, dir, ...share }: ShareConfig,
-  relays: readonly string[],
+  { relays, proxy }: Config,
 ): Promise<ShareReport> {
   const exists = await access(dir).then(
     () => true,
@@ -247,7 +255,7 @@ async function reportShare(
     exists,
     knownHosts,
     searchLan,
-    useDht,
+    useDht: useDht && !isHidden(proxy),
     relays: share.useRelay ? relays : [],
     useSyncTrash,
   }

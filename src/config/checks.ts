@@ -10,6 +10,9 @@ import type { ConfigShape } from './root-keys.js'
 
 const DAY_MS = 86_400_000
 
+const OFF_BEHIND_PROXY =
+  'is off behind the proxy: it would show the address of this machine; see proxy_allow_direct'
+
 /** Keys that ask for two things at once. */
 export function contradictions(
   { shared_folders: shares = [] }: ConfigShape,
@@ -68,16 +71,19 @@ export function unwise(config: Config, json: PositionedJson): Problem[] {
       key: 'shared_folders',
       message: 'is missing or empty, so there is nothing to sync',
     })
+  const offBehindProxy = (key: 'use_upnp' | 'external_port' | 'dht_node', isAsked: boolean): void => {
+    if (!isAsked || !isHidden(config.proxy)) return
+    warnings.push({ position: json.positionOf([key]), key, message: OFF_BEHIND_PROXY })
+  }
+  offBehindProxy('use_upnp', config.useUpnp)
+  offBehindProxy('external_port', config.externalPort !== 0)
+  offBehindProxy('dht_node', config.dhtNode)
   config.shares.forEach(({ dir, vault, secret, useDht, overwriteChanges, drift, onChange, history }, at) => {
     const warn = (key: string | KeyPath, message: string, isNote = false): void => {
       const path = ['shared_folders', at, key].flat()
       warnings.push({ position: json.positionOf(path), key: formatKey(path), message, isNote })
     }
-    if (useDht && isHidden(config.proxy))
-      warn(
-        'use_dht',
-        'is off behind the proxy: it would show the address of this machine; see proxy_allow_direct',
-      )
+    if (useDht && isHidden(config.proxy)) warn('use_dht', OFF_BEHIND_PROXY)
     else if (useDht && config.bootstrap.length === 0)
       warn('use_dht', 'has no effect: "bootstrap" is empty, so there is no DHT')
     else if (useDht && config.bootstrap === 'public') {

@@ -26,7 +26,7 @@ import {
   type TextPart,
 } from './json.js'
 import { type ConfigWarning, configError, inOrder, warningOf } from './problems.js'
-import { type ProxyConfig, proxyOf } from './proxy.js'
+import { type ProxyConfig, proxyOf, proxyRemarks } from './proxy.js'
 import type { ConfigShape } from './root-keys.js'
 import { scrubEveryMs } from './scrub.js'
 import { checkShape } from './shape.js'
@@ -191,6 +191,7 @@ export function parseConfig(text: string, fileName: string, parts: readonly Text
     ...checked.warnings,
     ...unwise(config, json),
     ...unusedRelays(shape, json),
+    ...proxyRemarks(shape, json),
     ...unwiseWeb(shape.webui, json),
   ])
   return {

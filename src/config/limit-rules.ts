@@ -17,7 +17,7 @@ const TIME = 'a time from "00:00" to "24:00"'
 const RULE = '{"days": "mon-fri", "from": "08:00", "to": "18:00", "upload": 200}'
 
 const days = z
-  .union([z.string(), z.array(z.string()).min(1)], { error: wrong(DAYS) })
+  .union([z.string(), z.array(z.string())], { error: wrong(DAYS) })
   .transform((value) => parseDays([value].flat().join(',')))
   .refine((value) => value !== undefined, { error: `is none that is known, expected ${DAYS}` })
   .optional()

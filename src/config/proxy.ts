@@ -1,5 +1,6 @@
 // The proxy of a configuration: the six keys of BitTorrent Sync, and one of Shoal's own that says whether what no proxy can
 // carry may go beside it.
+import { isIP } from 'node:net'
 import type { PositionedJson, Problem } from './json.js'
 import type { ConfigShape } from './root-keys.js'
 
@@ -31,9 +32,9 @@ export function proxyOf(
   const fault = (key: string, message: string): void => {
     problems.push({ position: json.positionOf([key]), key, message })
   }
-  if (!/^[^\s/@]{1,253}$/.test(host))
+  if (!isHost(host))
     fault('proxy_addr', 'is missing or no host, expected the name or address of the proxy, without a port')
-  if (port === 0) fault('proxy_port', 'is missing, expected the port of the proxy, from 1 to 65535')
+  if (port === 0) fault('proxy_port', 'is missing or 0, expected the port of the proxy, from 1 to 65535')
   if (hasLogin) {
     const { proxy_username: username = '', proxy_password: password = '' } = shape
     if (!isLogin(username))
@@ -44,6 +45,8 @@ export function proxyOf(
         `is too long, expected at most ${MAX_LOGIN_BYTES} bytes without control characters`,
       )
   }
+  if (hasLogin && type === 'http_connect' && shape.proxy_username?.includes(':'))
+    fault('proxy_username', 'has a colon in it, which HTTP cannot carry, expected a name without one')
   return {
     type: type as ProxyType,
     host: host.replace(/^\[(.*)\]$/, '$1'),
@@ -53,9 +56,38 @@ export function proxyOf(
   }
 }
 
+/** What is said of a proxy and has no effect, as a slip that leaves this machine without one must not pass unseen. */
+export function proxyRemarks(shape: ConfigShape, json: PositionedJson): Problem[] {
+  const type = shape.proxy_type?.toLowerCase() ?? ''
+  const remark = (key: string, message: string, isNote = false): Problem[] => [
+    { position: json.positionOf([key]), key, message, isNote },
+  ]
+  const isNone = type === '' || type === 'none'
+  if (!TYPES.has(type) && !isNone)
+    return remark(
+      'proxy_type',
+      'is no kind of proxy that is known, so none is used, expected "socks4", "socks5", "http_connect" or "none"',
+    )
+  if (shape.proxy_type === undefined && (shape.proxy_addr ?? '') !== '')
+    return remark('proxy_addr', 'has no effect without "proxy_type", so no proxy is used', true)
+  if (isNone) return []
+  if (!shape.proxy_auth)
+    return (shape.proxy_username ?? '') === '' && (shape.proxy_password ?? '') === ''
+      ? []
+      : remark('proxy_auth', 'is not true, so no name and password are given to the proxy')
+  if (type === 'socks4' && (shape.proxy_password ?? '') !== '')
+    return remark('proxy_password', 'has no effect: SOCKS4 has names and no passwords')
+  return []
+}
+
 /** Whether nothing may be done that shows where this machine is: there is a proxy, and nobody said otherwise. */
 export function isHidden(proxy: ProxyConfig | undefined): boolean {
   return proxy !== undefined && !proxy.allowsDirect
+}
+
+/** A name or address, without a port. */
+function isHost(text: string): boolean {
+  return isIP(text.replace(/^\[(.*:.*)\]$/, '$1')) !== 0 || /^(?=.{1,253}$)[\w-]+(\.[\w-]+)*\.?$/.test(text)
 }
 
 function isLogin(text: string): boolean {

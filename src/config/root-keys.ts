@@ -6,7 +6,7 @@ import type { LimitRule } from '../core/limit-schedule.js'
 import { done, type Keys, notYet, works } from './key-info.js'
 import { limitRules, rate } from './limit-rules.js'
 import { FOLDER_DEFAULTS, type FolderDefaults, SHARE, type ShareShape } from './share-keys.js'
-import { anyText, flag, hostPort, list, path, text, whole, wrong } from './values.js'
+import { anyText, flag, hostPort, list, path, secretText, text, whole, wrong } from './values.js'
 import { WEBUI, type WebuiShape } from './webui-keys.js'
 
 /** A file whose keys all have a sound shape, defaults filled in; names are the file's. */
@@ -173,16 +173,16 @@ const WORKING: Keys<Omit<ConfigShape, keyof DottedDefaults>> = {
     'its port',
   ),
   proxy_auth: works(flag.default(false), { type: 'flag' }, 'it asks for a name and password'),
-  proxy_username: works(anyText.optional(), { type: 'text', default: 'none' }, 'the name'),
+  proxy_username: works(secretText.optional(), { type: 'text', default: 'none' }, 'the name'),
   proxy_password: works(
-    anyText.optional(),
+    secretText.optional(),
     { type: 'text', default: 'none' },
     'the password; it is never printed or logged',
   ),
   proxy_allow_direct: works(
     flag.default(false),
     { type: 'flag' },
-    'with a proxy: use the DHT and hole punching all the same, though they go past it and show the address of this machine',
+    'with a proxy: use the DHT, hole punching, `use_upnp` and `external_port` all the same, though they go past it and show the address of this machine',
   ),
   disk_low_priority: works(
     flag.default(true),

@@ -20,6 +20,7 @@ import {
   text,
   whole,
   wrong,
+  wrongSecret,
   xattrPatterns,
 } from './values.js'
 
@@ -90,7 +91,7 @@ const XATTR_PATTERNS = 'list of patterns, `*` for any characters'
 export const SHARE: Keys<ShareShape> = {
   secret: works(
     z.union([text('a secret'), z.object({ file: path })], {
-      error: wrong('a secret, or {"file": "path of a file that holds it"}'),
+      error: wrongSecret('a secret, or {"file": "path of a file that holds it"}'),
     }),
     { type: 'text or object', default: 'required' },
     'a write, read or blind secret (`shoal secret new`, `shoal secret show`), or `{"file": "PATH"}` of a file that holds it. Write secrets of BitTorrent Sync (`A...`, `D...`) are accepted',
@@ -118,7 +119,7 @@ export const SHARE: Keys<ShareShape> = {
   use_dht: works(
     flag.optional(),
     { type: 'flag', default: '`false`' },
-    'look for devices in the DHT; needs `bootstrap`',
+    'look for devices in the DHT of `bootstrap`, or without that in the public one',
   ),
   use_sync_trash: works(
     flag.optional(),

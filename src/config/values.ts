@@ -16,6 +16,9 @@ export function text(what: string, isSound: (text: string) => boolean = () => tr
 /** A text that may be empty and is used for nothing here. */
 export const anyText: z.ZodType<string> = z.string({ error: wrong('a text') })
 
+/** One that is nobody else's business. */
+export const secretText: z.ZodType<string> = z.string({ error: wrongSecret('a text in double quotes') })
+
 export const flag: z.ZodType<boolean> = z
   .union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.literal([1, 0])], {
     error: wrong('true or false'),
@@ -102,6 +105,12 @@ export function wrong(what: string): (issue: { readonly input?: unknown }) => st
   return ({ input }) => `${found(input)}, expected ${what}`
 }
 
+/** The same of what may be a secret: one without its quotes is a number, which is not shown either. */
+export function wrongSecret(what: string): (issue: { readonly input?: unknown }) => string {
+  return ({ input }) =>
+    `${typeof input === 'number' || typeof input === 'boolean' ? 'is no text' : found(input)}, expected ${what}`
+}
+
 function expected<T>(what: string, schema: z.ZodType<T, T>, isSound: (value: T) => boolean): z.ZodType<T, T> {
   return schema.refine(isSound, { error: wrong(what) })
 }
@@ -109,7 +118,9 @@ function expected<T>(what: string, schema: z.ZodType<T, T>, isSound: (value: T) 
 function found(input: unknown): string {
   if (input === undefined) return 'is missing'
   if (typeof input === 'string')
-    return input === '' ? 'is an empty text' : `is a text of ${input.length} characters`
+    return input === ''
+      ? 'is an empty text'
+      : `is a text of ${input.length} character${input.length === 1 ? '' : 's'}`
   if (Array.isArray(input)) return 'is a list'
   if (typeof input === 'object' && input !== null) return 'is an object'
   return `is ${input}`

@@ -3,7 +3,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { done, type Keys, notYet, works } from './key-info.js'
-import { anyText, flag, list, path, text, wrong } from './values.js'
+import { anyText, flag, list, path, secretText, text, wrong, wrongSecret } from './values.js'
 
 /** A text that is nobody else's business, or the file that holds it. */
 export type PrivateText = string | { readonly file: string }
@@ -23,10 +23,11 @@ export interface WebuiShape {
   readonly directory_root?: string | undefined
 }
 
+const LOGIN = 'a name without colons and control characters'
 const PATH = { type: 'path', default: 'none' }
 const PRIVATE = { type: 'text or object', default: 'none' }
-const privateText: z.ZodType<PrivateText> = z.union([anyText, z.object({ file: path })], {
-  error: wrong('a text, or {"file": "path of a file that holds it"}'),
+const privateText: z.ZodType<PrivateText> = z.union([secretText, z.object({ file: path })], {
+  error: wrongSecret('a text in double quotes, or {"file": "path of a file that holds it"}'),
 })
 const OR_FILE = 'or `{"file": "PATH"}` of a file that holds it, mode 0600'
 
@@ -37,7 +38,7 @@ export const WEBUI: Keys<WebuiShape> = {
     'IP address and port to serve the control API on, and BitTorrent Sync\'s, see [api-tcp.md](api-tcp.md); without it they are on the socket in `storage_path` alone. Needs `login` with a password, or `api_key`: on this machine alone (`"127.0.0.1:8888"`, `"[::1]:8888"`, `"localhost:8888"`) nothing is served without, on other addresses that is an error',
   ),
   login: works(
-    text('a name without colons and control characters', isLogin).or(z.literal('')).optional(),
+    z.union([text(LOGIN, isLogin), z.literal('')], { error: wrong(LOGIN) }).optional(),
     { type: 'text', default: 'none' },
     'name to log in with',
   ),

@@ -367,8 +367,8 @@ class Daemon implements RunningDaemon {
   #tellProxy(proxy: ProxyConfig): void {
     const via = `other devices are reached through the ${showProxy(proxy)}`
     const beside = isHidden(proxy)
-      ? 'the DHT and hole punching are off, as they would go past it (proxy_allow_direct)'
-      : 'the DHT and hole punching, where they are on, go past it and show the address of this machine'
+      ? 'the DHT, hole punching and the port of the router are off, as they would go past it (proxy_allow_direct)'
+      : 'the DHT, hole punching and the port of the router, where they are on, go past it and show the address of this machine'
     this.#log.info({}, `${via}, and directly on the local network where they announce themselves; ${beside}`)
   }
 

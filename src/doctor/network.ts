@@ -78,12 +78,9 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
     }),
     ...checkOutside({
       ...{ usesUpnp: useUpnp, externalPort, mapping, seenAs: network?.seenAs ?? [] },
-      ...{ relays: config.relays.length, hasPublic, isHidden: hidden },
+      ...{ relays: config.relays.length, hasPublic, hidden },
     }),
-    ...checkDht({
-      ...{ shares: users, use: dhtUse(bootstrap), view: dht },
-      ...{ relays: config.relays.length, isHidden: hidden },
-    }),
+    ...checkDht({ shares: users, use: dhtUse(bootstrap), view: dht, relays: config.relays.length, hidden }),
     ...(config.relays.length === 0 ? [ok('relays', 'none are named (relays)')] : checkRelays(relays)),
     ...checkProxy(config),
     ...checkHosts(await tryHosts(config, daemon)),

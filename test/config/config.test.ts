@@ -209,7 +209,7 @@ describe('parseConfig', () => {
 7:16: bootstrap: is a text of 3 characters, expected a list of "host:port"
 9:5: shared_folders[0].secret: is missing, expected a secret, or {"file": "path of a file that holds it"}
 9:13: shared_folders[0].dir: is 5, expected a path
-9:32: shared_folders[0].known_hosts[0]: is a text of 1 characters, expected "host:port" or "[IPv6]:port"
+9:32: shared_folders[0].known_hosts[0]: is a text of 1 character, expected "host:port" or "[IPv6]:port"
 9:37: shared_folders[0].known_hosts[1]: is a text of 3 characters, expected "host:port" or "[IPv6]:port"
 9:44: shared_folders[0].known_hosts[2]: is a text of 5 characters, expected "host:port" or "[IPv6]:port"
 9:53: shared_folders[0].known_hosts[3]: is a text of 7 characters, expected "host:port" or "[IPv6]:port"

@@ -116,7 +116,7 @@ describe('on_change', () => {
       { settle: 2 },
       /^\[0\]\.settle: is 2, expected a duration from "0ms" to "1h", such as "500ms", "2s", "1m" or "1h"$/,
     ],
-    [{ settle: '2' }, /^\[0\]\.settle: is a text of 1 characters, expected a duration/],
+    [{ settle: '2' }, /^\[0\]\.settle: is a text of 1 character, expected a duration/],
     [{ settle: '2 s' }, /^\[0\]\.settle: /],
     [{ settle: '-2s' }, /^\[0\]\.settle: /],
     [{ settle: '61m' }, /^\[0\]\.settle: /],
@@ -139,7 +139,7 @@ describe('on_change', () => {
   it('refuses what is no list, no object, or lacks what it needs', () => {
     assert.deepEqual(refusal({}), [': is an object, expected a list of objects with "match" and "run"'])
     assert.deepEqual(refusal(['x']), [
-      '[0]: is a text of 1 characters, expected an object with "match" and "run"',
+      '[0]: is a text of 1 character, expected an object with "match" and "run"',
     ])
     assert.deepEqual(
       refusal([{}]).map((line) => line.split(':')[0]),

@@ -45,6 +45,7 @@ test('limits: what is wrong is told with its place and what is expected', () => 
       [{ from: '25:00', upload: 1 }],
       /limits\[0\]\.from: is no time, expected a time from "00:00" to "24:00"/,
     ],
+    [[{ days: [], upload: 1 }], /limits\[0\]\.days: is none that is known, expected days such as/],
     [[{ from: '08:00' }], /limits\[0\]: has neither "download" nor "upload"/],
     [[{ upload: -1 }], /limits\[0\]\.upload: is -1, expected kB\/s/],
     [[{ upload: 1, until: '10:00' }], /limits\[0\]: has a key that is none of "days"/],

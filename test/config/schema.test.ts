@@ -89,7 +89,7 @@ describe('values', () => {
     assert.deepEqual(configOf({}, { known_hosts: '' }).shares[0]!.knownHosts, [])
     assert.match(
       refusal({}, { known_hosts: 'a:1,b' }),
-      /known_hosts\[1\]: is a text of 1 characters, expected "host:port"/,
+      /known_hosts\[1\]: is a text of 1 character, expected "host:port"/,
     )
   })
 
@@ -104,7 +104,7 @@ describe('values', () => {
     [{ webui: [] }, /^webui: is a list, expected an object in braces$/],
     [
       { webui: { dir_whitelist: 'x' } },
-      /^webui.dir_whitelist: is a text of 1 characters, expected a list of paths$/,
+      /^webui.dir_whitelist: is a text of 1 character, expected a list of paths$/,
     ],
     [{ folder_defaults: { use_dht: {} } }, /^folder_defaults.use_dht: is an object, expected true or false$/],
     [{ 'folder_defaults.use_dht': 2 }, /^folder_defaults.use_dht: is 2, expected true or false$/],

@@ -125,7 +125,7 @@ describe('who is let in', () => {
     ],
     [{ api_key: `${KEY} and spaces` }, /^webui\.api_key: is a text of 38 characters/],
     [{ api_key: `shoal-${'ä'.repeat(20)}` }, /^webui\.api_key: /],
-    [{ api_key: 5 }, /^webui\.api_key: is 5, expected a text, or \{"file"/],
+    [{ api_key: 5 }, /^webui\.api_key: is no text, expected a text in double quotes, or \{"file"/],
     [{ login: 'a:b', password: 'c' }, /^webui\.login: is a text of 3 characters, expected a name/],
     [{ login: 'a\n', password: 'c' }, /^webui\.login: /],
     [{ login: 'a', password: 'b\0' }, /^webui\.password: is a text of 2 characters, expected/],

@@ -232,3 +232,21 @@ function crowd(count: number): World {
   const members = Array.from({ length: count }, (_, at) => member(`m${at}`))
   return world(daemon('a', { status: status(share({ members })) }))
 }
+
+describe('limits', () => {
+  const none = { rate: 0, by: 'configuration', until: null } as const
+  const upload = { rate: 102_400, by: 'schedule', until: '2026-11-22T18:00:00.000Z' } as const
+  const own = { rate: 20_480, by: 'set', until: null } as const
+
+  it('are told beside the state of a share, those for all and its own, and not where there are none', () => {
+    const limits = {
+      ...{ download: 0, upload: 102_400, holdLocally: false, held: { download: none, upload } },
+      shares: [{ dir: '/data/photos', share: 0, download: own, upload: none }],
+    }
+    const told = shown(world(daemon('a', { status: { ...status(share()), limits } })), 'overview', 110, 30)
+    const at = told.findIndex((line) => line.startsWith(' limits'))
+    assert.match(told[at]!, /for all shares: upload 100 KiB\/s by the schedule until 2026-11-22T18:00:00Z/)
+    assert.match(told[at + 1]!, /for this one: download 20\.0 KiB\/s, set by hand/)
+    assert.ok(!shown(world(daemon('a')), 'overview', 110, 30).some((line) => line.startsWith(' limits')))
+  })
+})

@@ -119,6 +119,7 @@ describe('the router', () => {
     seenAs: [],
     relays: 0,
     hasPublic: false,
+    hidden: false,
   }
   const seenAs = [{ host: '203.0.113.7', devices: 2 }]
   cases([
@@ -196,14 +197,20 @@ describe('the router', () => {
       checkOutside({ ...facts, usesUpnp: false, externalPort: 443 }),
       [['ok', /port 443 .* by hand/]],
     ],
+    [
+      'hidden by a proxy, so nobody is asked and no answer is waited for',
+      checkOutside({ ...facts, hidden: true, mapping: { ...none, state: 'off' } }),
+      [['ok', /no router is asked .* would go past the proxy/]],
+    ],
   ])
 })
 
 describe('the DHT', () => {
   const view = { nodes: 3, host: '203.0.113.7', port: 5, nat: 'consistent' } as const
-  const facts = { shares: 1, use: 'own', view, relays: 0 } as const
+  const facts = { shares: 1, use: 'own', view, relays: 0, hidden: false } as const
   cases([
     ['not used', checkDht({ ...facts, shares: 0 }), [['ok', /no folder uses it/]]],
+    ['hidden', checkDht({ ...facts, hidden: true, view: undefined }), [['ok', /off behind the proxy/]]],
     ['none', checkDht({ ...facts, use: 'none', view: undefined }), [['ok', /bootstrap is empty/]]],
     [
       'consistent',

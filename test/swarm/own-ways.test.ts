@@ -134,5 +134,5 @@ test('through a proxy no port of ours is told, and nobody is told to dial the pr
     () => hidden.share.peers().length === 2,
   )
   for (const node of [far, third]) assert.ok(!known(node).includes(hidden.port), 'nobody knows its port')
-  assert.deepEqual(hidden.swarm.ownWays.seenAs(), [], 'the proxy is not us')
+  assert.deepEqual(hidden.swarm.devices.ownWays.seenAs(), [], 'the proxy is not us')
 })

@@ -1,4 +1,5 @@
 // The shares of all daemons: how each is, what is missing, what moves, and what somebody should look at.
+import { limitsLine } from '../../cli/limit-text.js'
 import { formatBytes, formatCount } from '../../cli/text.js'
 import { wrapWords } from '../model/box.js'
 import { chart } from '../model/chart.js'
@@ -197,6 +198,7 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
   const facts: Line[] = [
     fact('folder', joined([safe(report.dir), [span(`${report.grade} access`, 'muted')]])),
     fact('state', stateWords(share)),
+    ...limitFacts(share),
     fact(
       'content',
       joined([
@@ -238,7 +240,18 @@ function shareDetail(share: ShareItem, width: number, lines: number, world: Worl
           ...chartLines('up', history.up, live?.upRate ?? 0, width, heightOf(history.up)),
         ]
   // What the list shows, too, where it is wide comes last.
-  return [...facts.slice(0, 2), ...charts, ...told, ...facts.slice(2)].slice(0, lines)
+  const first = facts.length - 2
+  return [...facts.slice(0, first), ...charts, ...told, ...facts.slice(first)].slice(0, lines)
+}
+
+/** What holds now, for all shares of the daemon and for this one. */
+function limitFacts({ daemon, place }: ShareItem): Line[] {
+  const limits = daemon.status?.limits
+  const [all, own] = [limitsLine(limits), limitsLine(limits, place)]
+  return [
+    ...(all === undefined ? [] : [fact('limits', safe(`for all shares: ${all}`))]),
+    ...(own === undefined ? [] : [fact(all === undefined ? 'limits' : '', safe(`for this one: ${own}`))]),
+  ]
 }
 
 function stateWords(share: ShareItem): Words {

@@ -125,8 +125,8 @@ export interface OutsideFacts {
   readonly relays: number
   /** Whether an interface has an address that is known everywhere. */
   readonly hasPublic: boolean
-  /** Behind a proxy past which nothing may go. */
-  readonly isHidden?: boolean
+  /** Whether a proxy is to hide this machine: then no router is asked and no address is told. */
+  readonly hidden: boolean
 }
 
 /** What the router does, and which address others see. */
@@ -141,10 +141,10 @@ function checkMapping({
   relays,
   hasPublic,
   seenAs,
-  isHidden = false,
+  hidden,
 }: OutsideFacts): Finding[] {
-  if (isHidden)
-    return [ok('mapping', 'no router is asked, and members are told no address: a proxy hides this device')]
+  if (hidden)
+    return [ok('mapping', 'no router is asked and members are told no address: that would go past the proxy')]
   if (!usesUpnp) {
     if (externalPort !== 0)
       return [
@@ -221,13 +221,13 @@ export interface DhtFacts {
   /** Undefined: nobody has asked it. */
   readonly view: Pick<NetworkReport['dht'], 'nodes' | 'host' | 'port' | 'nat'> | undefined
   readonly relays: number
-  /** Behind a proxy past which nothing may go. */
-  readonly isHidden?: boolean
+  /** Whether a proxy is to hide this machine: then the DHT is off. */
+  readonly hidden: boolean
 }
 
 /** Whether the DHT answers, and what kind of NAT it sees. */
-export function checkDht({ shares, use, view, relays, isHidden = false }: DhtFacts): Finding[] {
-  if (shares > 0 && isHidden) return [ok('dht', 'off, as it would go past the proxy (proxy_allow_direct)')]
+export function checkDht({ shares, use, view, relays, hidden }: DhtFacts): Finding[] {
+  if (hidden && shares > 0) return [ok('dht', 'off behind the proxy (proxy_allow_direct)')]
   if (shares === 0 || use === 'none')
     return [ok('dht', shares === 0 ? 'no folder uses it' : 'none: bootstrap is empty')]
   const whose = use === 'public' ? 'the public DHT' : 'the DHT of your own nodes'
