@@ -131,5 +131,5 @@ test('through a proxy no port of ours is told, and nobody is told to dial the pr
   const known = (node: typeof far): number[] => node.share.known().map(({ port }) => port)
   await until('the hidden one has dialled the third by what it was told', () => hidden.share.peers().length === 2)
   for (const node of [far, third]) assert.ok(!known(node).includes(hidden.port), 'nobody knows its port')
-  assert.deepEqual(hidden.swarm.ownWays.seenAs(), [], 'the proxy is not us')
+  assert.deepEqual(hidden.swarm.devices.ownWays.seenAs(), [], 'the proxy is not us')
 })
