@@ -106,7 +106,8 @@ export class RelayFinder {
       },
       onGone: (share, tag) => this.#roster.gone(control.address, share, tag),
       onLost: (share) => this.#roster.lostRelay(control.address, share),
-      onTicket: (share, tag, role, ticket) => this.#onTicket(control.address, endpoint, share, tag, role, ticket),
+      onTicket: (share, tag, role, ticket) =>
+        this.#onTicket(control.address, endpoint, share, tag, role, ticket),
       onNotCalled: (share, tag, why) => {
         log.debug(
           { relay: control.address, share: share.slice(0, 8), reason: why },

@@ -129,7 +129,10 @@ test('through a proxy no port of ours is told, and nobody is told to dial the pr
   await peerOf(hidden.share)
   const third = await startNode(t, keys!, { knownHosts: [far.host] })
   const known = (node: typeof far): number[] => node.share.known().map(({ port }) => port)
-  await until('the hidden one has dialled the third by what it was told', () => hidden.share.peers().length === 2)
+  await until(
+    'the hidden one has dialled the third by what it was told',
+    () => hidden.share.peers().length === 2,
+  )
   for (const node of [far, third]) assert.ok(!known(node).includes(hidden.port), 'nobody knows its port')
   assert.deepEqual(hidden.swarm.devices.ownWays.seenAs(), [], 'the proxy is not us')
 })

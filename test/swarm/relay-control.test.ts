@@ -78,7 +78,14 @@ test('a relay that welcomes again and again gets one signature for each share, a
 test('the same where a data connection is joined', async (t) => {
   const port = await relayThat(t, (socket) => socket.write(Buffer.concat([WELCOME, WELCOME])))
   const endpoint = { host: '127.0.0.1', port }
-  const joining = { dial: dialTcp, endpoint, keys: keys.relay, ticket: TAG, timeoutMs: 8_000, signal: t.signal }
+  const joining = {
+    dial: dialTcp,
+    endpoint,
+    keys: keys.relay,
+    ticket: TAG,
+    timeoutMs: 8_000,
+    signal: t.signal,
+  }
   await assert.rejects(joinAtRelay(joining), /welcomes twice/)
 })
 
