@@ -60,9 +60,8 @@ interface LinkEvents {
   offers: [ids: Buffer[]]
   /** The other side tells as what it sees us, and where it can be reached. */
   ways: [message: WaysMessage]
-  /** It stands still, as far as this end sees (standstills.ts). */
+  /** It stands still, as this end sees, or the other side tells that TCP between us did (standstills.ts). */
   still: []
-  /** The other side tells that TCP between us stood still. */
   standstill: [message: StandstillMessage]
   close: [reason: string]
 }
@@ -372,9 +371,7 @@ export class Link extends EventEmitter<LinkEvents> implements GuestLink {
         this.seenAs = message.seen
         this.emit('ways', message)
       },
-      onStandstill: (message) => {
-        if (this.#isSelected && !this.isClosed) this.emit('standstill', message)
-      },
+      onStandstill: (message) => this.emit('standstill', message),
       onEnd: (reason) => this.#end(reason),
     })
     // What the other end sent before may have ended the connection while ours was opened.
