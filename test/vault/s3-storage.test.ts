@@ -266,6 +266,39 @@ describe('packs in a bucket', () => {
     })
   })
 
+  it('that are removed or grow while a bucket is met late are not replaced by what it has', async () => {
+    for (const [at, change] of [1, 2].flatMap((n) => [[n, 'remove'] as const, [n, 'append'] as const])) {
+      bucket = new MemoryBucket()
+      const spool = `late-${at}-${change}`
+      const first = await open({ spool })
+      await first.append(PACK_1, [Buffer.from('one')])
+      await first.flush()
+      fs.cpSync(path.join(root, spool), path.join(root, `${spool}-old`), { recursive: true })
+      await first.append(PACK_1, [Buffer.from('two')])
+      await first.flush()
+      await first.close()
+      bucket.isDown = true
+      const late = await open({ spool: `${spool}-old` })
+      let reads = 0
+      const read = bucket.read.bind(bucket)
+      bucket.read = async (...args) => {
+        if (++reads === at) {
+          if (change === 'remove') await late.remove(PACK_1)
+          else await late.append(PACK_1, [Buffer.from('n')])
+        }
+        return read(...args)
+      }
+      bucket.isDown = false
+      if (change === 'remove') {
+        await late.flush()
+        assert.deepEqual(await contentOf(await openReadOnly()), {}, `${at}`)
+      } else {
+        await assert.rejects(late.flush(), { code: 'BUCKET_REFUSED' })
+        assert.deepEqual(await contentOf(late), { [PACK_1]: 'onen' }, `${at}`)
+      }
+    }
+  })
+
   it('can be cut here though the bucket has more', async () => {
     const first = await open()
     await first.append(PACK_1, b('one torn'))

@@ -234,14 +234,27 @@ async function takeLonger(bucket: Bucket, spool: Spool, name: string, object: He
   const here = spool.packs.get(name)
   const knownBytes = spool.catalogue?.get(name)?.bytes ?? 0
   if (here === undefined || object.bytes <= here.bytes || object.bytes <= knownBytes) return
-  const hash = createHash('md5')
-  for await (const chunk of chunksOf(bucket, name, here.bytes)) hash.update(chunk)
-  if (!hash.digest().equals(await spool.md5(name, here.bytes)))
+  const { bytes, cuts } = here
+  // A bucket that could not be reached at the start is met while the vault is written to.
+  const isAsItWas = (): boolean =>
+    spool.packs.get(name) === here && here.bytes === bytes && here.cuts === cuts && !spool.removed.has(name)
+  const isSame = await hasSameStart(bucket, spool, name, bytes).catch((thrown: unknown) => {
+    if (isAsItWas()) throw thrown
+    return false
+  })
+  if (isAsItWas() && !isSame)
     throw new ShoalError(
       'BUCKET_REFUSED',
       `cannot use ${bucket.place}: ${name} there and in the spool ${spool.dir} differ, both hold what the other does not; keep a copy of that spool, remove the folder and start again`,
     )
-  await spool.adopt(name, chunksOf(bucket, name, object.bytes))
+  if (isAsItWas() && (await spool.adopt(name, chunksOf(bucket, name, object.bytes), isAsItWas))) return
+  if (!spool.removed.has(name)) await takeLonger(bucket, spool, name, object)
+}
+
+async function hasSameStart(bucket: Bucket, spool: Spool, name: string, bytes: number): Promise<boolean> {
+  const hash = createHash('md5')
+  for await (const chunk of chunksOf(bucket, name, bytes)) hash.update(chunk)
+  return hash.digest().equals(await spool.md5(name, bytes))
 }
 
 async function packsIn(bucket: Bucket): Promise<Map<string, Held>> {

@@ -178,9 +178,16 @@ export class Spool {
     await inFiles(`remove ${name}`, () => rm(this.#path(name, pack.isSealed), { force: true }))
   }
 
-  /** Puts a pack of the bucket here, so that it can grow. `chunks` yields it from its start. */
-  async adopt(name: string, chunks: AsyncIterable<Buffer>): Promise<void> {
-    await inFiles(`fetch ${name}`, async () => {
+  /**
+   * Puts a pack of the bucket here, so that it can grow. `chunks` yields it from its start. False, and nothing is changed, if
+   * `mayReplace` says so when all has come, or the pack is being written to.
+   */
+  async adopt(
+    name: string,
+    chunks: AsyncIterable<Buffer>,
+    mayReplace: () => boolean = () => true,
+  ): Promise<boolean> {
+    return inFiles(`fetch ${name}`, async () => {
       await this.#closeTail(name)
       const path = this.#path(name, false)
       const file = await open(`${path}.new`, 'w', 0o600)
@@ -194,9 +201,15 @@ export class Spool {
       } finally {
         await file.close()
       }
-      await rename(`${path}.new`, path)
-      await syncFolder(join(this.dir, 'open'))
+      // From the look to the note in one go: what is added meanwhile was promised, and goes on behind what is here.
+      if (!mayReplace() || this.#torn === name) {
+        await rm(`${path}.new`, { force: true })
+        return false
+      }
+      fs.renameSync(`${path}.new`, path)
       this.packs.set(name, { bytes, isSealed: false, cuts: 0 })
+      await syncFolder(join(this.dir, 'open'))
+      return true
     })
   }
 
