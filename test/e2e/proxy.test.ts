@@ -88,7 +88,10 @@ describe('behind a proxy', () => {
 
   it('the log says at start what is used, and neither it nor a status holds the password', async () => {
     const said = [...inside.log, JSON.stringify(await inside.status())].join('\n')
-    assert.match(said, /reached through the SOCKS5 proxy 127\.0\.0\.1:\d+.*the DHT and hole punching are off/)
+    assert.match(
+      said,
+      /reached through the SOCKS5 proxy 127\.0\.0\.1:\d+.*the DHT, hole punching and the port of the router are off/,
+    )
     assert.ok(!said.includes(LOGIN.password))
   })
 
