@@ -54,6 +54,8 @@ interface Connection {
   readonly arrivedMs: number
   readonly calls: Allowance
   readonly frames: Allowance
+  /** Calls that have not become pairs yet, nor come to nothing. */
+  openCalls: number
   heardMs: number
   stage: Stage
   /** Joining: its ticket. Joined: the other one. */
@@ -69,6 +71,8 @@ interface Ticket {
   /** The two nodes, the same text for both. */
   readonly nodes: string
   readonly endsMs: number
+  /** On the caller's. */
+  readonly by: Connection | undefined
   twin: Ticket | undefined
   /** Who has shown it. */
   holder: Caller | undefined
@@ -137,6 +141,7 @@ export class Desk {
       heardMs: nowMs,
       stage: 'waiting',
       ticket: undefined,
+      openCalls: 0,
       other: undefined,
       pass: undefined,
     })
@@ -267,15 +272,16 @@ export class Desk {
     const called = this.#roll.find(key, name)
     const no = (why: Refusal): Effect[] => [send(caller, { type: 'not-called', why, pass, tag })]
     if (from === undefined || called === undefined || called === caller) return no('absent')
-    const { maxPairs, ticketMs } = this.#o.limits
-    if (!connection.calls.take(nowMs) || this.#pairs.size + this.#tickets.size / 2 >= maxPairs)
-      return no('busy')
+    const { maxPairs, maxOpenCalls, ticketMs } = this.#o.limits
+    if (!connection.calls.take(nowMs) || connection.openCalls >= maxOpenCalls) return no('busy')
+    if (this.#pairs.size + this.#tickets.size / 2 >= maxPairs) return no('busy')
     const nodes = [from, name].sort().join(' ')
-    const make = (): Ticket => ({
+    const make = (by: Connection | undefined): Ticket => ({
       id: this.#o.random(TICKET_BYTES).toString('hex'),
-      ...{ pass: key, nodes, endsMs: nowMs + ticketMs, twin: undefined, holder: undefined },
+      ...{ pass: key, nodes, endsMs: nowMs + ticketMs, by, twin: undefined, holder: undefined },
     })
-    const [mine, theirs] = [make(), make()]
+    const [mine, theirs] = [make(connection), make(undefined)]
+    connection.openCalls++
     mine.twin = theirs
     theirs.twin = mine
     for (const ticket of [mine, theirs]) this.#tickets.set(ticket.id, ticket)
@@ -365,8 +371,8 @@ export class Desk {
   }
 
   #drop(ticket: Ticket): void {
-    this.#tickets.delete(ticket.id)
-    if (ticket.twin !== undefined) this.#tickets.delete(ticket.twin.id)
+    for (const each of [ticket, ticket.twin])
+      if (each !== undefined && this.#tickets.delete(each.id) && each.by !== undefined) each.by.openCalls--
   }
 
   #where(matches: (connection: Connection) => boolean): Caller[] {

@@ -21,6 +21,8 @@ export interface RelayLimits {
   /** Calls of one connection: so many at once, and one more in each of so many milliseconds. */
   readonly callBurst: number
   readonly callEveryMs: number
+  /** Of those, such as have led to no pair yet: each holds a place that nobody else has meanwhile. */
+  readonly maxOpenCalls: number
   /** Frames of one connection: so many at once, and one more in each of so many milliseconds. */
   readonly frameBurst: number
   readonly frameEveryMs: number
@@ -50,6 +52,7 @@ export const DEFAULT_LIMITS: RelayLimits = {
   maxPassesPerNode: 256,
   callBurst: 64,
   callEveryMs: 250,
+  maxOpenCalls: 16,
   frameBurst: 600,
   frameEveryMs: 50,
   pairBytesPerSecond: 0,

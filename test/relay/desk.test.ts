@@ -346,6 +346,19 @@ describe('limits (D3)', () => {
     assert.equal(world.told.get(a)?.at(-1), 'ticket caller')
   })
 
+  it('open calls of one connection: it cannot take the places of all others', () => {
+    const world = new World({ maxOpenCalls: 1 })
+    const [a, b] = world.two()
+    world.call(a, photos, bob)
+    world.call(a, photos, bob)
+    assert.equal(world.told.get(a)?.at(-1), 'not-called busy')
+    world.call(b, photos, ann)
+    assert.equal(world.told.get(b)?.at(-1), 'ticket caller')
+    world.sweep(DEFAULT_LIMITS.ticketMs)
+    world.call(a, photos, bob)
+    assert.equal(world.told.get(a)?.at(-1), 'ticket caller')
+  })
+
   it('frames of one connection', () => {
     const world = new World({ frameBurst: 3 })
     const [a] = world.two()
