@@ -105,6 +105,7 @@ async function run(): Promise<void> {
 async function openPort(): Promise<Open> {
   const asked = { protocol: 'tcp', internalPort: work.internalPort, externalPort: work.externalPort }
   const found = asking<unknown>((done) => upnp.discover(done))
+  // Looked at below, if the router speaks neither of the others; until then it may fail with nobody waiting for it.
   found.catch(() => undefined)
   try {
     return { session: pmp, mapped: mappedOf(await asking((done) => pmp.map(asked, done)), 'natpmp') }
@@ -153,6 +154,7 @@ async function check(): Promise<void> {
   if (session === upnp) {
     const { externalPort } = mapped
     const internalIp = work.local.address
+    // A router that does not answer has not said that the port is gone: it is asked again next time.
     const kept = await asking<{ readonly present: boolean | null; readonly reason?: string | null }>((done) =>
       upnp.verify({ protocol: 'tcp', externalPort, internalIp }, done),
     ).catch(() => undefined)
@@ -200,6 +202,7 @@ async function remove(): Promise<void> {
   open = undefined
   if (session === undefined || mapped === undefined) return
   const asked = { protocol: 'tcp', internalPort: work.internalPort, externalPort: mapped.externalPort }
+  // At the end nothing can be done about a router that does not answer: the port closes with its lease.
   await asking((done) => session.unmap(asked, done), REMOVE_MS).catch(() => undefined)
 }
 

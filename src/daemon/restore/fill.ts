@@ -92,6 +92,7 @@ export class FolderFill {
     const plan = planFill(tree, { isLeftOut, placeOf: (id) => vault.placeOf(id), hardLinks })
     if (!plan.isPlain) return undefined
     this.#plan = plan
+    // Where it cannot be asked, the file system is taken at its word: what it then refuses is told path by path.
     if (scopeOf(this.#metadata) !== undefined)
       this.#metadata = this.#metadata.within(await pool.attributeSupport(dir, scope).catch(() => scope))
     this.#tell()
