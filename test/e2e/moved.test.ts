@@ -37,7 +37,7 @@ test('relayed to TCP while both ends send', async () => {
     const told = a.log.slice(before).filter((line) => line.includes('"peer":"b"'))
     assert.deepEqual(
       told.map((line) => (JSON.parse(line) as { msg: string }).msg),
-      ['peer moved to a better way'],
+      ['peer moved to another connection'],
     )
   })
 })

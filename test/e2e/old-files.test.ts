@@ -68,7 +68,7 @@ test('an old file with its old secret on three nodes, one in parts, syncs them',
       const notes = node.log
         .filter((line) => line.startsWith('note: '))
         .map((line) => /(\w+): has/.exec(line)?.[1])
-      assert.deepEqual(notes, ['check_for_updates', 'use_tracker'])
+      assert.deepEqual(notes, ['check_for_updates', 'use_relay_server', 'use_tracker'])
       assert.equal(await node.stop(), 0)
     }
   })
