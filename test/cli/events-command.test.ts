@@ -75,7 +75,7 @@ describe('shoal events', () => {
         'problem: a\\u{1b}[2J: permission denied (EACCES)',
         'no longer a problem: the marker is missing (HALTED)',
         'nas connected (bbbbbbbb, tcp 10.0.0.2:5)',
-        'nas is reached by a better way (bbbbbbbb, tcp 10.0.0.2:5)',
+        'nas is reached by another connection (bbbbbbbb, tcp 10.0.0.2:5)',
         'nas left (bbbbbbbb): connection closed',
         'idle, was syncing',
         'shows release v1',

@@ -30,27 +30,30 @@ export function fullReadings(): Readings {
   }
   const scrub = { last: '2026-11-20T18:00:00.000Z', damaged: 1, found: 3, repaired: 2 }
   return {
-    status: status(
-      share({
-        copies: {
-          ...{ min: 3, offsite: 1 },
-          counted: {
-            ...{ at: '2026-11-20T18:02:03.000Z', kept: false, fewest: 1, paths: ['a'] },
-            ...{ total: { pieces: 9, bytes: 900 }, short: { pieces: 4, bytes: 400 } },
-            ...{ belowMin: { pieces: 3, bytes: 300 }, belowOffsite: { pieces: 2, bytes: 200 } },
-            none: { pieces: 1, bytes: 100 },
+    status: {
+      ...status(
+        share({
+          copies: {
+            ...{ min: 3, offsite: 1 },
+            counted: {
+              ...{ at: '2026-11-20T18:02:03.000Z', kept: false, fewest: 1, paths: ['a'] },
+              ...{ total: { pieces: 9, bytes: 900 }, short: { pieces: 4, bytes: 400 } },
+              ...{ belowMin: { pieces: 3, bytes: 300 }, belowOffsite: { pieces: 2, bytes: 200 } },
+              none: { pieces: 1, bytes: 100 },
+            },
           },
-        },
-        hooks: [hook],
-        scrub,
-        blind: {
-          ...{ pieces: 9, bytes: 900, missingPieces: 1, missingBytes: 100, pastPieces: 2, pastBytes: 200 },
-          ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
-        },
-        problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
-        members: [member('nas', { grade: 'read', clockAheadMs: -250, scrub }), member('phone')],
-      }),
-    ),
+          hooks: [hook],
+          scrub,
+          blind: {
+            ...{ pieces: 9, bytes: 900, missingPieces: 1, missingBytes: 100, pastPieces: 2, pastBytes: 200 },
+            ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
+          },
+          problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
+          members: [member('nas', { grade: 'read', clockAheadMs: -250, scrub }), member('phone')],
+        }),
+      ),
+      relays: [{ address: 'relay.example.org:25100', connected: true, problem: null }],
+    },
     live: live(shareLive()),
     meters: new Map([[DIR, { instruments, receivedPieces: 7, sentPieces: 8 }]]),
     process: processFacts(),
