@@ -1,6 +1,7 @@
 // Tables in memory for a process that reads much once and keeps nothing: the same contract as LMDB's but for what nobody
 // here asks for. Values are kept as they are, not copied: who puts a row or gets one does not change it afterwards. What a
 // transaction that throws has written stays: whoever uses these begins anew then.
+import { firstFrom } from '../core/first-from.js'
 import type { Database, Row, Table } from './tables.js'
 
 export class PassingDatabase implements Database {
@@ -63,15 +64,4 @@ class PassingTable<V> implements Table<V> {
     }
     return rows
   }
-}
-
-function firstFrom(sorted: readonly string[], start: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < start) low = middle + 1
-    else high = middle
-  }
-  return low
 }

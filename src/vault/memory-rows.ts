@@ -1,5 +1,6 @@
 // The rows of a vault's index in memory. Ids of pieces lie in arrays of numbers, open addressing, a shard for each first
 // byte so that growing copies little: a million pieces take about 75 MB.
+import { firstFrom } from '../core/first-from.js'
 import { FRAME, type FrameType } from './frame.js'
 import type { FrameRows, KeyedPlace, PackRow, Place } from './frame-rows.js'
 
@@ -111,17 +112,6 @@ class OtherPlaces {
       .slice(first, first + limit)
       .map((name) => ({ key: Buffer.from(name, 'latin1'), place: this.#rows.get(name)! }))
   }
-}
-
-function firstFrom(sorted: readonly string[], start: string): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < start) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 const ID_BYTES = 32
