@@ -18,6 +18,31 @@ after(async () => server.end())
 describe('a bucket of a server', () => {
   bucketSuite((prefix) => awsBucket(server, prefix))
 
+  it('closes what it reads from, sent or given up', async () => {
+    const bucket = awsBucket(server, 'closing')
+    const whole = uploadOf('packs/a', Buffer.alloc(300_000, 'a'))
+    let open = 0
+    const counted = async function* (afterHalf: () => void): AsyncGenerator<Buffer> {
+      open += 1
+      try {
+        let chunks = 0
+        for await (const chunk of whole.open()) {
+          if (++chunks === 150) afterHalf()
+          yield chunk
+        }
+      } finally {
+        open -= 1
+      }
+    }
+    await bucket.put({ ...whole, open: () => counted(() => undefined) })
+    assert.equal(open, 0)
+    const given = new AbortController()
+    const upload = { ...whole, open: () => counted(() => given.abort()), signal: given.signal }
+    await assert.rejects(bucket.put(upload), { code: 'BUCKET_UNREACHABLE' })
+    assert.equal(open, 0)
+    bucket.close()
+  })
+
   it('says which bucket and what to do, and never a credential', async () => {
     const key = 'AKIDCANARY0KEY'
     const secret = 'canary/secret+key'

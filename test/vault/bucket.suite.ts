@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { it } from 'node:test'
+import { ShoalError } from '../../src/core/error.js'
 import type { Bucket, Upload } from '../../src/vault/s3/bucket.js'
 
 export function bucketSuite(make: (prefix: string) => Bucket): void {
@@ -44,6 +45,24 @@ export function bucketSuite(make: (prefix: string) => Bucket): void {
     await bucket.remove('a')
     assert.equal(await bucket.get('a'), undefined)
     assert.deepEqual(await bucket.list(''), [])
+    bucket.close()
+  })
+
+  it('a source that fails at once or half way fails the call with its own error, and the bucket goes on', async () => {
+    const bucket = make('sources')
+    const whole = uploadOf('packs/a', Buffer.alloc(300_000, 'a'))
+    for (const yielded of [0, 1, 100]) {
+      const open = async function* (): AsyncGenerator<Buffer> {
+        let left = yielded
+        for await (const chunk of whole.open()) {
+          if (left-- === 0) throw new ShoalError('NOT_FOUND', 'cannot read it: it is gone')
+          yield chunk
+        }
+      }
+      await assert.rejects(bucket.put({ ...whole, open }), { message: 'cannot read it: it is gone' })
+    }
+    await bucket.put(whole)
+    assert.equal((await bucket.get('packs/a'))?.length, whole.bytes)
     bucket.close()
   })
 }

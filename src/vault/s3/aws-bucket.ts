@@ -130,14 +130,7 @@ export class AwsBucket implements Bucket {
   async put(upload: Upload): Promise<BucketObject> {
     const { key, bytes, md5, signal } = upload
     return this.#ask(`store ${key} in`, async () => {
-      const put = new PutObjectCommand({
-        ...this.#at(key),
-        Body: Readable.from(upload.open(), { objectMode: false }),
-        ContentLength: bytes,
-        ContentMD5: md5.toString('base64'),
-        ContentType: 'application/octet-stream',
-      })
-      await this.#client.send(put, { abortSignal: signal })
+      await this.#send(upload)
       const head = await this.#client.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal })
       const object = { key, bytes: head.ContentLength ?? -1, tag: bare(head.ETag) }
       if (object.bytes !== bytes)
@@ -165,6 +158,32 @@ export class AwsBucket implements Bucket {
 
   close(): void {
     this.#client.destroy()
+  }
+
+  /** What reads the bytes may fail at any time, and rejects this with its own error: nobody else listens to the stream. */
+  async #send({ key, bytes, md5, open, signal }: Upload): Promise<void> {
+    const body = Readable.from(open(), { objectMode: false })
+    const reading = new AbortController()
+    let failure: Error | undefined
+    body.on('error', (error: Error) => {
+      failure = error
+      // A pipe passes no error on: the server would be left waiting for the rest.
+      reading.abort()
+    })
+    const put = new PutObjectCommand({
+      ...this.#at(key),
+      Body: body,
+      ContentLength: bytes,
+      ContentMD5: md5.toString('base64'),
+      ContentType: 'application/octet-stream',
+    })
+    try {
+      await this.#client.send(put, { abortSignal: AbortSignal.any([signal, reading.signal]) })
+    } catch (thrown) {
+      throw failure ?? thrown
+    } finally {
+      body.destroy()
+    }
   }
 
   /** The tag is not the MD5: either the server counts otherwise (encryption, parts), or what it holds differs. */
