@@ -7,7 +7,7 @@ import { RateMeter } from '../core/rate-meter.js'
 import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
-import { Pace } from './pace.js'
+import { type Asked, Pace } from './pace.js'
 
 export interface Transfer {
   readonly piece: Piece
@@ -25,7 +25,7 @@ export interface Block {
   readonly transfer: Transfer
   readonly offset: number
   readonly length: number
-  readonly askedAtMs: number
+  readonly asked: Asked
   /** Whether a limit was charged for it. */
   readonly isPaced: boolean
 }
@@ -129,11 +129,9 @@ export class Source {
       blocks = new Map()
       this.#blocks.set(wire, blocks)
     }
-    if (this.blockCount === 0) {
-      this.#progressAtMs = nowMs
-      this.pace.begin(nowMs)
-    }
-    blocks.set(keyOf(index, offset), { transfer, offset, length, askedAtMs: nowMs, isPaced })
+    if (this.blockCount === 0) this.#progressAtMs = nowMs
+    const asked = this.pace.ask(this.askedBytes, nowMs)
+    blocks.set(keyOf(index, offset), { transfer, offset, length, asked, isPaced })
     this.blockCount++
     this.askedBytes += length
     transfer.askedBytes += length
@@ -184,7 +182,7 @@ export class Source {
 
   /** The peer has answered that request, with its block or a reject. */
   answered(block: Block): void {
-    if (block.askedAtMs > this.#answeredAskMs) this.#answeredAskMs = block.askedAtMs
+    if (block.asked.atMs > this.#answeredAskMs) this.#answeredAskMs = block.asked.atMs
   }
 
   /** Whether the peer owes answers and has given none for the stall time. */
@@ -204,6 +202,7 @@ export class Source {
 
   /** Asks once more for all that is owed. What the first request brings after all still counts. */
   askAgain(nowMs: number): void {
+    const asked = this.pace.ask(0, nowMs)
     for (const [wire, blocks] of this.#blocks) {
       for (const [key, block] of [...blocks]) {
         const { transfer, offset, length } = block
@@ -211,7 +210,7 @@ export class Source {
         wire.request(transfer.index, offset, length)
         this.cancelledBlocks++
         blocks.delete(key)
-        blocks.set(key, { ...block, askedAtMs: nowMs })
+        blocks.set(key, { ...block, asked })
       }
     }
   }
@@ -220,8 +219,8 @@ export class Source {
   passedOver(): Transfer[] {
     const transfers: Transfer[] = []
     for (const blocks of this.#blocks.values())
-      for (const { transfer, askedAtMs } of blocks.values()) {
-        if (this.#answeredAskMs - askedAtMs < this.#stallMs) break // oldest first
+      for (const { transfer, asked } of blocks.values()) {
+        if (this.#answeredAskMs - asked.atMs < this.#stallMs) break // oldest first
         if (!transfers.includes(transfer)) transfers.push(transfer)
       }
     return transfers

@@ -65,8 +65,7 @@ export class Fetch {
     this.#o = options
     const { limit, exempt, picker, nowMs } = options
     const ask = (source: Source): number => {
-      const atMs = nowMs()
-      return this.#mayAsk(source, atMs) ? this.#ask(source, true, atMs) : 0
+      return this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0
     }
     this.#turns = new FetchTurns({ limit, exempt, picker, ask })
   }
@@ -184,7 +183,7 @@ export class Fetch {
       this.#o.violated(link, 'bad-block', `${bytes.length} bytes where ${block.length} were asked for`)
       return
     }
-    source.pace.block(bytes.length, block.askedAtMs, nowMs)
+    source.pace.block(bytes.length, block.asked, nowMs)
     this.#arrived(source, block.transfer, offset, bytes)
     this.#o.soon()
   }
@@ -254,16 +253,16 @@ export class Fetch {
   }
 
   #fill(source: Source, nowMs: number): void {
-    if (!this.#mayAsk(source, nowMs)) return
+    if (!this.#mayAsk(source)) return
     const gate = this.#turns.gateOf(source)
     if (gate !== undefined) this.#turns.want(source, gate)
-    else while (this.#mayAsk(source, nowMs) && this.#ask(source, false, nowMs) > 0);
+    else while (this.#mayAsk(source) && this.#ask(source, false, nowMs) > 0);
+    if (source.askedBytes < source.pace.targetBytes) source.pace.starved(source.askedBytes)
   }
 
-  #mayAsk(source: Source, nowMs: number): boolean {
+  #mayAsk(source: Source): boolean {
     if (source.stalled || this.#paused) return false
     const target = source.onTrial ? 1 : source.pace.targetBytes
-    if (source.askedBytes >= target) source.pace.full(nowMs)
     return source.askedBytes < Math.min(target, this.#turns.targetOf(source))
   }
 

@@ -54,9 +54,11 @@ test('serving reads many pieces at once', async () => {
 
 test('X3: three peers in parallel, all of them used', async () => {
   const bytes = 20_000
+  // One that could send all of it in no time would be asked for all of it.
+  const uplink = (): Gate => new Gate(new Pacer(20e6))
   const sources = [
-    net.node({ holds: range(600), pieceBytes: bytes }),
-    net.node({ holds: range(600), pieceBytes: bytes }),
+    net.node({ holds: range(600), pieceBytes: bytes, uploadLimit: uplink() }),
+    net.node({ holds: range(600), pieceBytes: bytes, uploadLimit: uplink() }),
   ]
   const two = net.node()
   for (const source of sources) await net.connect(two, source)

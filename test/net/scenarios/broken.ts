@@ -1,7 +1,9 @@
 // Slow and broken networks: progress whenever the network allows any, dead peers seen in time, memory bounded, few bytes
 // while nothing happens.
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { writeSecretOf } from '../../../src/core/secret.js'
+import { bareTcp } from '../bare-tcp.js'
 import type { Host, Lab } from '../lab.js'
 import type { Shape } from '../link-model.js'
 import { type Meeting, meet, rateText, tellLogs } from '../meeting.js'
@@ -23,6 +25,8 @@ interface BadLine {
   readonly bytes: number
   readonly leastRatio?: number
   readonly wholeS?: number
+  /** Whether a bare TCP connection is measured as well. */
+  readonly isCompared?: boolean
   readonly limitBitsPerSecond?: number
   /** Kernel settings of both hosts. */
   readonly settings?: Readonly<Record<string, number>>
@@ -30,26 +34,32 @@ interface BadLine {
 
 const LINES: readonly BadLine[] = [
   {
-    ...{ name: 'slow-300-ms', what: '300 ms there and back, 20 Mbit/s', bytes: 8 * MiB },
+    ...{ isCompared: true, name: 'slow-300-ms', what: '300 ms there and back, 20 Mbit/s', bytes: 8 * MiB },
     ...{ shape: { delayMs: 150, rateBitsPerSecond: 20e6 }, limitBitsPerSecond: 20e6 },
   },
   {
     ...{
+      isCompared: true,
       name: 'slow-loss',
       what: '5 % of packets lost each way, 40 ms there and back, 20 Mbit/s',
-      bytes: MiB,
+      bytes: 4 * MiB,
     },
     ...{ shape: { delayMs: 20, loss: 0.05, rateBitsPerSecond: 20e6 }, limitBitsPerSecond: 20e6 },
-    // TCP takes every loss for a queue that is full: at 5 % it is bound to some 2 Mbit/s whoever uses it.
+    // Cubic takes every loss for a queue that is full: at 5 % it is bound to some 2 Mbit/s whoever uses it.
     leastRatio: 0.01,
   },
   {
-    ...{ name: 'slow-64-kbit', what: '64 kbit/s, 100 ms there and back', bytes: 256 << 10 },
+    ...{ isCompared: true, name: 'slow-64-kbit', what: '64 kbit/s, 100 ms there and back', bytes: 256 << 10 },
     ...{ shape: { delayMs: 50, rateBitsPerSecond: 64e3, queueMs: 1000 }, limitBitsPerSecond: 64e3 },
     leastRatio: 0.5,
   },
   {
-    ...{ name: 'slow-jitter', what: '20 to 120 ms each way, 1 % lost, 5 Mbit/s', bytes: 2 * MiB },
+    ...{
+      isCompared: true,
+      name: 'slow-jitter',
+      what: '20 to 120 ms each way, 1 % lost, 5 Mbit/s',
+      bytes: 2 * MiB,
+    },
     ...{ shape: { delayMs: 20, jitterMs: 100, loss: 0.01, rateBitsPerSecond: 5e6 }, limitBitsPerSecond: 5e6 },
     leastRatio: 0.02,
   },
@@ -102,7 +112,15 @@ export const broken: readonly Scenario[] = [
   { name: 'idle', table: 'Idle', limitS: 150, run: idle },
 ]
 
-function badLine({ name, what, shape, bytes, settings = {}, ...rest }: BadLine): Scenario {
+function badLine({
+  name,
+  what,
+  shape,
+  bytes,
+  isCompared = false,
+  settings = {},
+  ...rest
+}: BadLine): Scenario {
   return {
     ...{ name, table: 'Slow networks', limitS: 150 },
     async run(context): Promise<readonly Row[]> {
@@ -111,9 +129,16 @@ function badLine({ name, what, shape, bytes, settings = {}, ...rest }: BadLine):
         for (const [key, value] of Object.entries(settings)) host.set(key, value)
       const meeting: Meeting = { has, wants, wantsConfig: knows(has), bytes, ways: ['TCP'], ...rest }
       const { row } = await meet(context, meeting)
-      return [{ network: what, ...row }]
+      if (!isCompared) return [{ network: what, ...row }]
+      const bare = rateText(await bareTcp(has, wants, bytes))
+      return [{ network: what, ...row, 'bare TCP': `${bare} (${congestionControl()})` }]
     },
   }
+}
+
+/** How this kernel finds out what a line carries: most have cubic, which takes every loss for a full queue. */
+function congestionControl(): string {
+  return readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim()
 }
 
 /** Both directions at once over a line of 16 Mbit/s down and 1 Mbit/s up: the download waits for words that go up. */
