@@ -1,4 +1,5 @@
-// Owners that are carried from now on, by an index that is made anew at the same time, as after an upgrade.
+// Owners that are carried from now on, by an index that is made anew at the same time, as after an upgrade; and that nothing is
+// looked at anew without need.
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -37,5 +38,33 @@ test('owners of files that were there come to be stated after the next start', {
       after.map(({ conflicts }) => conflicts),
       before.map(() => 0),
     )
+  })
+})
+
+test('what was there before the share is read once, and not again at the next start', {
+  skip: fs.existsSync('/proc/self/io') ? false : 'it asks Linux how much was read',
+}, async () => {
+  await withWorld({}, async (world) => {
+    const a = await world.node('a')
+    const bytes = 96 * 2 ** 20
+    fs.mkdirSync(a.dir, { recursive: true })
+    fs.writeFileSync(
+      a.at('large'),
+      crypto
+        .getRandomValues(Buffer.alloc(65_536))
+        .toString('hex')
+        .repeat(bytes / 131_072),
+    )
+    const read = async (): Promise<number> => {
+      await a.start()
+      await a.client.settle()
+      const io = fs.readFileSync(`/proc/${a.pid}/io`, 'utf8')
+      await a.stop()
+      return Number(/^rchar: (\d+)/m.exec(io)![1])
+    }
+    const first = await read()
+    assert.ok(first > bytes, `${first} bytes are read at first`)
+    const second = await read()
+    assert.ok(second < first - bytes / 2, `${second} bytes are read after ${first}`)
   })
 })

@@ -91,10 +91,17 @@ export function makeContext(
     onFullScan: (durationMs) => {
       parts.observer.fullScan(durationMs)
       parts.meta.isNewEpoch = false
-      parts.carried.noteFullScan(parts.isBehindDisk)
+      parts.carried.noteFullScan(parts.isBehindDisk && wasToldOf(parts))
       parts.tellMembers()
       parts.applier.wake()
     },
     fail: (thrown) => parts.fail(thrown),
   }
+}
+
+/** Whether anybody had told of anything when this index began: files that were there are taken over as they were told of. */
+function wasToldOf({ index, feeds }: ContextParts): boolean {
+  return index.feeds
+    .all()
+    .some(({ writer, next, before }) => (writer === feeds.ownWriter ? before.length : next) > 0)
 }
