@@ -14,6 +14,8 @@ export const MIN_TARGET_BYTES: number = 256 * 1024
 export const MAX_TARGET_BYTES: number = 16 * 1024 * 1024
 /** Before anything is known: fills a LAN within a few round trips, drains from a 1 MB/s peer in a second. */
 export const FIRST_TARGET_BYTES: number = 1024 * 1024
+/** For so long at most: the other end may still be starting its workers. */
+const FIRST_MS = 2_000
 /** Low enough to see the bare round trip, while two small blocks are still on their way. */
 const PROBE_TARGET_BYTES: number = 64 * 1024
 /**
@@ -54,8 +56,12 @@ export class Pace {
   #highest = 0
   #highestBefore = 0
   #heldSinceMs = 0
-  /** A block has come that was asked for after another one had come, with enough to ask for: the rate is one. */
+  /**
+   * A block has come that was asked for after another one had come, with enough to ask for; or there was time for that: a slow
+   * link is not to be kept full of what it was asked for at first.
+   */
   #isMeasured = false
+  #firstAtMs: number | undefined
   #latency = Number.POSITIVE_INFINITY
   #measuredAtMs: number | undefined
   #probeSinceMs: number | undefined
@@ -64,6 +70,7 @@ export class Pace {
   ask(askedBytes: number, nowMs: number): Asked {
     if (askedBytes === 0) this.#deliveredAtMs = this.#firstAskedAtMs = nowMs
     this.#measuredAtMs ??= nowMs
+    this.#firstAtMs ??= nowMs
     const isStarved = this.#delivered < this.#starvedUntil || this.#probeSinceMs !== undefined
     const last = this.#lastAsked
     // Requests go out by dozens at a time.
@@ -85,6 +92,7 @@ export class Pace {
   block(bytes: number, asked: Asked, nowMs: number): void {
     this.#delivered += bytes
     this.#deliveredAtMs = nowMs
+    if (nowMs - this.#firstAtMs! >= FIRST_MS) this.#isMeasured = true
     this.#learn(asked, nowMs)
     this.#firstAskedAtMs = Math.max(this.#firstAskedAtMs, asked.atMs)
     this.#measureLatency(asked.atMs, nowMs)

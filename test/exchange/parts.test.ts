@@ -111,6 +111,14 @@ test('pace: a first small file that takes long does not hold up what comes behin
   assert.ok(line.rate > 2250, `${line.rate} of 2500 B/ms`)
 })
 
+test('pace: a slow link is not kept full of what it was asked for at first', () => {
+  // 64 kbit/s.
+  const line = new Line(8, 100)
+  line.run(5_000)
+  line.run(5_000)
+  assert.ok(line.target <= MIN_TARGET_BYTES, `${line.target} are asked for`)
+})
+
 test('pace: what was held up and comes all at once is not taken for the link', () => {
   const pace = new Pace()
   const blocks: { asked: Asked; atMs: number }[] = []
