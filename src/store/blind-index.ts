@@ -56,6 +56,8 @@ const ID_BYTES = 32
 const MANY_GENERATIONS = 64
 /** Pieces are looked up in the order of their numbers, mostly, of a few feeds at a time: 2.8 KB each. */
 const MAX_CHUNKS_KEPT = 16
+/** What is announced is soon looked up for fetching, and again when it is here: some 2 MB. */
+const MAX_REFS_KEPT = 8192
 const NONE: LifeRow = { life: lifeFrom(0), stored: 0 }
 
 export class BlindIndex {
@@ -68,6 +70,8 @@ export class BlindIndex {
   readonly #rows = new Map<number, LifeRow>()
   /** Rows of `announced` as they stand there, by feed and chunk; nobody changes their bytes. */
   readonly #chunks = new Map<number, Buffer | undefined>()
+  /** Rows of `refs` as they stand there, by id. */
+  readonly #recent = new Map<string, readonly PieceRef[]>()
 
   constructor(database: Database, prefix: string) {
     this.#database = database
@@ -84,6 +88,7 @@ export class BlindIndex {
     } catch (thrown) {
       // What was read in it may never have come to be.
       this.#chunks.clear()
+      this.#recent.clear()
       throw thrown
     }
   }
@@ -175,7 +180,12 @@ export class BlindIndex {
 
   /** Every feed's number for a piece; the first is the one it is counted by. */
   refsOf(id: Buffer): readonly PieceRef[] {
-    return readRefs(this.#refs.get(id))
+    const name = id.toString('latin1')
+    const known = this.#recent.get(name)
+    if (known !== undefined) return known
+    const refs = readRefs(this.#refs.get(id))
+    this.#keepRefs(name, refs)
+    return refs
   }
 
   /**
@@ -199,10 +209,9 @@ export class BlindIndex {
     }
   }
 
-  /** Notes that a piece is wanted and not here, by its first ref. Writes nothing where that is noted. */
+  /** Notes that a piece is wanted and not here, by its first ref; to be called where that is not noted. */
   setMissing({ feed, index }: PieceRef, length: number): void {
-    const key = pairKey(feed, index)
-    if (this.#missing.get(key) !== length) this.#missing.put(key, length)
+    this.#missing.put(pairKey(feed, index), length)
   }
 
   /** Whether it was noted. */
@@ -244,7 +253,13 @@ export class BlindIndex {
     bytes.writeUInt32LE(ref.feed, 0)
     bytes.writeUInt32LE(ref.index, 4)
     this.#refs.put(id, before === undefined ? bytes : Buffer.concat([before, bytes]))
+    this.#keepRefs(id.toString('latin1'), [...readRefs(before), ref])
     return before === undefined
+  }
+
+  #keepRefs(name: string, refs: readonly PieceRef[]): void {
+    if (this.#recent.size >= MAX_REFS_KEPT) this.#recent.clear()
+    this.#recent.set(name, refs)
   }
 
   /** Whether another generation begins. */

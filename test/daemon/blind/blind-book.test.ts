@@ -282,6 +282,27 @@ describe('what a blind node should hold', () => {
     assert.deepEqual(made.index.at(feed.number, 0)?.id, piece(1).id)
   })
 
+  it('knows nothing of what was announced in a transaction that came to nothing', () => {
+    const made = make()
+    made.say(A, [[0, 1]])
+    const refsNow = (): unknown[] => [1, 2].map((n) => made.index.refsOf(piece(n).id))
+    const before = refsNow()
+    assert.throws(() =>
+      made.index.transaction(() => {
+        made.say(B, [
+          [0, 1],
+          [1, 2],
+        ])
+        assert.deepEqual(
+          refsNow().map((refs) => (refs as unknown[]).length),
+          [2, 1],
+        )
+        throw new Error('the disk is full')
+      }),
+    )
+    assert.deepEqual(refsNow(), before)
+  })
+
   it('counts alike step by step and in a survey, also in one under way meanwhile', async () => {
     const step = fc.oneof(
       fc.record({
