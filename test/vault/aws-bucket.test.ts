@@ -1,5 +1,7 @@
 // The bucket through the AWS SDK against a real server on loopback: the suite of every bucket, and what its errors say.
 import assert from 'node:assert/strict'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { bucketPlaceOf } from '../../src/core/bucket-place.js'
 import { ShoalError } from '../../src/core/error.js'
@@ -115,6 +117,116 @@ describe('a bucket of a server', () => {
       message: /other bytes than were sent$/,
     })
     bucket.close()
+  })
+})
+
+describe('what is no bucket, or has a bad moment', () => {
+  type Answer = (response: ServerResponse) => void
+  const text =
+    (status: number, body: string, headers: Record<string, string> = {}): Answer =>
+    (response) => {
+      response.writeHead(status, headers)
+      response.end(body)
+    }
+  const asking = async (answer: Answer, body: (bucket: AwsBucket) => Promise<void>): Promise<void> => {
+    const host = createServer((request, response) => {
+      request.resume()
+      answer(response)
+    })
+    await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
+    const { port } = host.address() as AddressInfo
+    const environment = { ...server.environment, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` }
+    const bucket = new AwsBucket(bucketPlaceOf(`s3://${BUCKET}/a`), { environment })
+    try {
+      await body(bucket)
+    } finally {
+      bucket.close()
+      host.closeAllConnections()
+      host.close()
+    }
+  }
+  const unreachable = { code: 'BUCKET_UNREACHABLE' }
+  let server: S3Server
+  before(async () => {
+    server = await startS3Server()
+    useServer(server)
+  })
+  after(async () => server.end())
+
+  // What is taken for gone is forgotten: only a bucket may say it.
+  const strangers: Readonly<Record<string, Answer>> = {
+    'a proxy before a server that is away': text(404, '404 page not found'),
+    'a proxy that says nothing': text(404, ''),
+    'a page': text(200, '<html><body>Log in first</body></html>', { 'content-type': 'text/html' }),
+    'a page of known length': text(200, '<html></html>', { 'content-length': '13' }),
+  }
+  for (const [name, answer] of Object.entries(strangers))
+    it(`is not told from by ${name}`, async () => {
+      await asking(answer, async (bucket) => {
+        await assert.rejects(bucket.read('packs/a', 0, 1000), unreachable)
+        await assert.rejects(bucket.list('packs/'), unreachable)
+        await assert.rejects(bucket.put(uploadOf('packs/a', Buffer.alloc(100))), unreachable)
+      })
+    })
+
+  it('the server alone says that an object is not there, or ends before', async () => {
+    const missing = '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>x</Message></Error>'
+    await asking(text(404, missing, { 'content-type': 'application/xml' }), async (bucket) => {
+      await assert.rejects(bucket.read('packs/a', 0, 10), { code: 'NOT_FOUND' })
+      assert.equal(await bucket.get('vault.json'), undefined)
+      await bucket.remove('packs/a')
+    })
+    const part = (range: string): Answer =>
+      text(206, 'abcde', { 'content-length': '5', 'content-range': range })
+    await asking(part('bytes 0-4/5'), async (bucket) => {
+      assert.deepEqual(await bucket.read('packs/a', 0, 5), Buffer.from('abcde'))
+      await assert.rejects(bucket.read('packs/a', 0, 10), { code: 'NOT_FOUND' })
+    })
+    await asking(part('bytes 0-4/50'), async (bucket) => {
+      await assert.rejects(bucket.read('packs/a', 0, 10), unreachable)
+    })
+  })
+
+  it('does not fill the memory: what is longer than asked for is not read (F7)', async () => {
+    let sent = 0
+    let closed: () => void = () => {}
+    const ended = new Promise<void>((resolve) => {
+      closed = resolve
+    })
+    const endless: Answer = (response) => {
+      response.writeHead(200, { 'content-length': String(2 ** 40) })
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536))) sent += 65_536
+      }
+      response.on('drain', more)
+      response.on('close', closed)
+      more()
+    }
+    await asking(endless, async (bucket) => {
+      await assert.rejects(bucket.read('packs/a', 0, 1000), unreachable)
+      await ended
+      assert.ok(sent < 64 << 20, `${sent} bytes were taken`)
+    })
+  })
+
+  it('a listing that does not go on ends', async () => {
+    const page =
+      '<?xml version="1.0"?><ListBucketResult><Name>off-site</Name><IsTruncated>true</IsTruncated>' +
+      '<Contents><Key>a/packs/00000001.pack</Key><Size>1</Size></Contents></ListBucketResult>'
+    await asking(text(200, page, { 'content-type': 'application/xml' }), async (bucket) => {
+      await assert.rejects(bucket.list('packs/'), unreachable)
+    })
+  })
+
+  it('half an answer is a failure, and the process goes on', async () => {
+    const half: Answer = (response) => {
+      response.writeHead(206, { 'content-length': '1000', 'content-range': 'bytes 0-999/1000' })
+      response.write(Buffer.alloc(500), () => response.destroy())
+    }
+    await asking(half, async (bucket) => {
+      await assert.rejects(bucket.read('packs/a', 0, 1000), unreachable)
+      await assert.rejects(bucket.get('vault.json'), unreachable)
+    })
   })
 })
 

@@ -199,6 +199,7 @@ export class BlindFeeds {
     const follower = new BlindFollower(row, {
       ...{ index, feed, problems, log, takeOver, onProgress },
       store: keep,
+      fail: (thrown) => this.#o.fail(thrown),
     })
     this.#open.set(writer, { feed, follower })
     exchange.addFeed({ writer, discoveryKey: feed.discoveryKey, pieceCount: row.pieceCount, have })

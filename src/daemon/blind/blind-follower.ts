@@ -28,8 +28,14 @@ export interface BlindFollowerOptions {
   readonly store: (batch: VaultBatch) => Promise<void>
   /** Something was taken over, or is durable now. */
   readonly onProgress: () => void
+  /** The index could not be written: what is known of it in memory is ahead of it, so that only a new start helps. */
+  readonly fail: (thrown: unknown) => void
+  /** After a failure. Default: half a minute. */
+  readonly retryMs?: number
 }
 
+/** A disk that had a bad moment may be read again. */
+const RETRY_MS = 30_000
 /** Blocks taken over in one transaction: each is a sync of the index, and some 300 pieces, a few milliseconds. */
 const TOGETHER_BLOCKS = 8
 /** A block that does not come within this time keeps those before it waiting no longer. */
@@ -46,6 +52,10 @@ export class BlindFollower {
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #isStuck = false
+  /** Waits to try again what failed. */
+  #retry: NodeJS.Timeout | undefined
+  #hasFailed = false
+  #isIndexUnsure = false
 
   constructor({ writer, number }: IndexFeed, options: BlindFollowerOptions) {
     this.#writer = writer
@@ -76,6 +86,7 @@ export class BlindFollower {
 
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the share stops'))
+    clearTimeout(this.#retry)
     await this.#running
   }
 
@@ -100,16 +111,25 @@ export class BlindFollower {
       }
       await this.#store()
       onProgress()
+      if (this.#hasFailed && !this.#isStuck) problems.clear('feed', this.#writer)
+      this.#hasFailed = false
     } catch (thrown) {
       if (signal.aborted || this.#row.closed) return
       this.#isStuck = true
-      log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      if (this.#isIndexUnsure) return this.#o.fail(thrown)
+      if (!this.#hasFailed) log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      this.#hasFailed = true
       problems.set('feed', this.#writer, 'FEED_UNREADABLE', (thrown as Error).message)
+      this.#retry = setTimeout(() => {
+        this.#isStuck = false
+        this.wake()
+      }, this.#o.retryMs ?? RETRY_MS).unref()
     }
   }
 
   #takeOver(blocks: readonly ReadBlock[]): boolean {
     const { index, problems, log, takeOver, onProgress } = this.#o
+    this.#isIndexUnsure = true
     index.transaction(() => {
       for (const { index: at, block } of blocks) {
         const decoded = decodePublicPart(block)
@@ -124,6 +144,7 @@ export class BlindFollower {
         return
       }
     })
+    this.#isIndexUnsure = false
     onProgress()
     return !this.#isStuck
   }
@@ -148,7 +169,9 @@ export class BlindFollower {
       bytes = 0
     }
     await store({ blocks, heads: [exported.head] })
+    this.#isIndexUnsure = true
     index.setStoredBlocks(this.#number, end)
+    this.#isIndexUnsure = false
     onProgress()
   }
 }

@@ -61,6 +61,7 @@ export class BlindShare {
   /** What counts as a copy here, and whether this device may be powered off. */
   readonly copies: BlindCopies
   readonly #auditee: Auditee
+  readonly #source: VaultPieces
   readonly #o: BlindShareOptions
   readonly #log: Log
   readonly #meta: ShareMeta
@@ -101,7 +102,11 @@ export class BlindShare {
       halt: (reason) => this.#halt(reason),
       onOpen: () => this.#changed(),
     })
-    const source = new VaultPieces({ index: this.index, vault: () => this.keeping?.vault })
+    const source = new VaultPieces({
+      ...{ index: this.index, vault: () => this.keeping?.vault, problems: this.problems },
+      onServable: (writer, numbers) => this.exchange.have(writer, numbers),
+    })
+    this.#source = source
     const fail = (thrown: unknown): void => this.#fail(thrown)
     this.#auditee = new Auditee({ source, own: device, shareId, log, fail })
     this.scrub = new VaultScrub({
@@ -337,6 +342,7 @@ export class BlindShare {
     this.blindMembers.stop()
     this.inquiries.stop()
     this.copies.talk.stop()
+    this.#source.stop()
     this.exchange.close()
     await Promise.all([this.scrub.stop(), this.#auditee.stop()])
     await this.#opening.close()

@@ -10,6 +10,8 @@ import type { EarlyCertificates } from './early-certificates.js'
 import type { Keeping } from './keeping.js'
 
 const VAULT_META = 'vault.json'
+/** May pass by itself, or be put right while it is tried again. */
+const PASSING: ReadonlySet<string> = new Set(['BUCKET_UNREACHABLE', 'BUCKET_REFUSED', 'NOT_FOUND'])
 /** Between two tries to open a vault whose bucket does not answer. */
 const OPEN_AGAIN_MS = 30_000
 
@@ -59,7 +61,8 @@ export class VaultOpening {
           return this.#o.log.debug({ err: thrown }, 'stopped while the vault was opened')
         const { code, message } = toShoalError(thrown)
         if (code === 'SHARE_UNUSABLE' || code === 'STORAGE_LOCKED' || code === 'IO') this.#o.halt(message)
-        else if (code === 'BUCKET_UNREACHABLE' || code === 'BUCKET_REFUSED') this.#later(code, message)
+        // NOT_FOUND: a pack went, or the folder's disk, between two looks.
+        else if (PASSING.has(code)) this.#later(code, message)
         else this.#o.onFatal(thrown)
       })
       .finally(() => {

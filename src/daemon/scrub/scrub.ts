@@ -137,7 +137,8 @@ export class Scrub {
     clearInterval(this.#timer)
     this.#stopping.abort()
     this.#rest?.end()
-    await this.#running
+    // That it failed was told to whoever asked for it.
+    await this.#running?.catch(() => undefined)
   }
 
   #dueMs(): number {

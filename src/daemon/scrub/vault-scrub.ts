@@ -2,7 +2,7 @@
 // asks. What is damaged the vault forgets and tells of itself, so that it is fetched again (src/vault); here it is only seen
 // to that all of it is read. A pass that was cut off begins anew.
 import type { EventFact } from '../../control/schema-events.js'
-import { ShoalError } from '../../core/error.js'
+import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import type { Vault } from '../../vault/vault.js'
@@ -19,9 +19,13 @@ export interface VaultScrubOptions {
   readonly log: Log
   readonly note: (fact: EventFact) => void
   readonly fail: (thrown: unknown) => void
+  /** Milliseconds between two looks whether a pass is due. */
+  readonly tickMs?: number
 }
 
 const TICK_MS = 60_000
+/** A pass that could not be ended is begun anew no sooner: it reads all of the vault, which a bucket is paid for. */
+const AGAIN_MS = 3_600_000
 /** Between two looks of a pass that nobody waits for; it reads some megabytes in between. */
 const REST_MS = 50
 
@@ -33,6 +37,8 @@ export class VaultScrub {
   #pass: ScrubPass | undefined
   #running: Promise<ScrubEnded | undefined> | undefined
   #waiting = 0
+  /** By the clock that never goes back. */
+  #notBeforeMs = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: VaultScrubOptions) {
@@ -44,10 +50,11 @@ export class VaultScrub {
   start(): void {
     this.#state.firstMs(this.#o.nowMs())
     this.#timer = setInterval(() => {
-      const isDue = this.#everyMs > 0 && this.#dueMs() <= this.#o.nowMs()
+      const isDue =
+        this.#everyMs > 0 && this.#dueMs() <= this.#o.nowMs() && performance.now() >= this.#notBeforeMs
       if (isDue && this.#running === undefined && this.#o.vault() !== undefined)
-        void this.#run().catch(this.#o.fail)
-    }, TICK_MS).unref()
+        void this.#run().catch((thrown: unknown) => this.#failed(thrown))
+    }, this.#o.tickMs ?? TICK_MS).unref()
   }
 
   set everyMs(everyMs: number) {
@@ -75,11 +82,20 @@ export class VaultScrub {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#stopping.abort()
-    await this.#running
+    // That it failed was told to whoever asked for it.
+    await this.#running?.catch(() => undefined)
   }
 
   #dueMs(): number {
     return (this.#state.last?.startedMs ?? this.#state.firstMs(this.#o.nowMs())) + this.#everyMs
+  }
+
+  /** A bucket that does not answer, or a disk that is away, is no bug: nothing of the vault is damaged. */
+  #failed(thrown: unknown): void {
+    const { code } = toShoalError(thrown)
+    if (code === 'INTERNAL') return this.#o.fail(thrown)
+    this.#o.log.warn({ err: thrown }, 'cannot verify the vault now; it is tried again in an hour')
+    this.#notBeforeMs = performance.now() + AGAIN_MS
   }
 
   #run(): Promise<ScrubEnded | undefined> {

@@ -35,7 +35,17 @@ export interface FollowerOptions {
   readonly onTaken?: (entries: readonly Entry[], next: number, atMs: number) => void
   /** Called after every transaction. `entries` is how many the record held. */
   readonly onIngested: (entries: number) => void
+  /**
+   * The index could not be written: what is known of it in memory is ahead of it, so that only a new start helps. Default: told
+   * as a feed that cannot be read.
+   */
+  readonly fail?: (thrown: unknown) => void
+  /** After a failure of one that follows. Default: half a minute. */
+  readonly retryMs?: number
 }
+
+/** A disk that had a bad moment may be read again. */
+const RETRY_MS = 30_000
 
 /** From so many blocks behind, a checkpoint may save most of them. */
 const CHECKPOINT_LOOK = 8
@@ -53,6 +63,7 @@ export class Follower {
 
   /** Follows from now on. */
   start(): void {
+    this.#isFollowing = true
     this.#options.feed.on('length', () => this.#wake())
     this.#wake()
   }
@@ -71,6 +82,7 @@ export class Follower {
 
   async stop(): Promise<void> {
     this.#abort.abort()
+    clearTimeout(this.#retry)
     await this.#running
   }
 
@@ -85,6 +97,12 @@ export class Follower {
   }
 
   #stuck = false
+  /** Not one that only catches up at the start: what is said after that is not to be taken over again. */
+  #isFollowing = false
+  /** Waits to try again what failed. */
+  #retry: NodeJS.Timeout | undefined
+  #hasFailed = false
+  #isIndexUnsure = false
 
   async #follow(): Promise<void> {
     const { feed, log } = this.#options
@@ -93,12 +111,24 @@ export class Follower {
       for await (const { index: at, block } of feed.read(next, feed.length, { signal: this.#abort.signal })) {
         if (!this.#takeOver(at, block)) return
       }
+      if (this.#hasFailed) this.#options.problems.clear('feed', this.#writer)
+      this.#hasFailed = false
     } catch (thrown) {
       if (this.#abort.signal.aborted) return
       this.#stuck = true
-      log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      if (this.#isIndexUnsure && this.#options.fail !== undefined) return this.#options.fail(thrown)
+      if (!this.#hasFailed) log.error({ err: thrown, writer: this.#writer }, 'cannot read a feed')
+      this.#hasFailed = true
       this.#options.problems.set('feed', this.#writer, 'FEED_UNREADABLE', (thrown as Error).message)
+      if (this.#isFollowing && !this.#isIndexUnsure) this.#tryAgain()
     }
+  }
+
+  #tryAgain(): void {
+    this.#retry = setTimeout(() => {
+      this.#stuck = false
+      void this.#wake()
+    }, this.#options.retryMs ?? RETRY_MS).unref()
   }
 
   /**
@@ -128,11 +158,13 @@ export class Follower {
       problems.set('feed', this.#writer, 'BAD_RECORD', `record ${at} is not readable: ${decoded.detail}`)
       return false
     }
+    this.#isIndexUnsure = true
     const refusals = index.transaction(() => {
       const refused = index.ingest(index.feeds.byWriter(this.#writer)!, decoded.value, at + 1)
       this.#options.onTaken?.(decoded.value.entries, at + 1, decoded.value.header.timeMs)
       return refused
     })
+    this.#isIndexUnsure = false
     for (const { path } of decoded.value.entries) problems.clear('feed', path)
     for (const { path, detail } of refusals) {
       log.warn({ writer: this.#writer, block: at, path, detail }, 'entry refused')

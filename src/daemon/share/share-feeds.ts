@@ -387,6 +387,7 @@ export class ShareFeeds {
       problems,
       log,
       onIngested: () => onChange(),
+      fail: (thrown) => this.#o.fail(thrown),
     })
   }
 

@@ -85,12 +85,16 @@ export class AwsBucket implements Bucket {
           }),
         ),
       )
+      // Both stand in every listing of a bucket. What has neither came from somebody else on the way, and no pack is gone.
+      if (page.Name === undefined && page.Contents === undefined) throw this.#strange('list')
       const objects = page.Contents ?? []
       for (const { Key, Size, ETag } of objects)
         if (Key?.startsWith(this.#prefix))
           found.push({ key: Key.slice(this.#prefix.length), bytes: Size ?? 0, tag: bare(ETag) })
-      marker = page.NextMarker ?? objects.at(-1)?.Key
-      more = page.IsTruncated === true && marker !== undefined
+      const next = page.NextMarker ?? objects.at(-1)?.Key
+      more = page.IsTruncated === true && next !== undefined
+      if (more && next === marker) throw this.#strange('list')
+      marker = next
     }
     return found
   }
@@ -99,11 +103,21 @@ export class AwsBucket implements Bucket {
     if (length === 0) return Buffer.alloc(0)
     const bytes = await this.#ask(`read ${key} in`, async () => {
       const Range = `bytes=${offset}-${offset + length - 1}`
-      const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(key), Range }))
+      const { Body, ContentLength, ContentRange } = await this.#client.send(
+        new GetObjectCommand({ ...this.#at(key), Range }),
+      )
+      const ofBytes = Number(/\/([0-9]+)$/.exec(ContentRange ?? '')?.[1] ?? Number.NaN)
+      const isShort = ofBytes < offset + length
+      if (ContentLength !== length) {
+        // Not read: it may be all of a pack, or somebody else's page.
+        if (Body instanceof Readable) Body.destroy()
+        throw isShort
+          ? new ShoalError('NOT_FOUND', `cannot read ${key} in ${this.place}: it is shorter than expected`)
+          : this.#strange(`read ${key} in`)
+      }
       return Buffer.from((await Body?.transformToByteArray()) ?? [])
     })
-    if (bytes.length !== length)
-      throw new ShoalError('NOT_FOUND', `cannot read ${key} in ${this.place}: it is shorter than expected`)
+    if (bytes.length !== length) throw this.#strange(`read ${key} in`)
     return bytes
   }
 
@@ -153,7 +167,12 @@ export class AwsBucket implements Bucket {
   }
 
   async remove(key: string): Promise<void> {
-    await this.#ask(`remove ${key} from`, () => this.#client.send(new DeleteObjectCommand(this.#at(key))))
+    try {
+      await this.#ask(`remove ${key} from`, () => this.#client.send(new DeleteObjectCommand(this.#at(key))))
+    } catch (thrown) {
+      // Some servers say so of what is not there, most do not.
+      if (!(thrown instanceof ShoalError) || thrown.code !== 'NOT_FOUND') throw thrown
+    }
   }
 
   close(): void {
@@ -201,6 +220,11 @@ export class AwsBucket implements Bucket {
 
   #at(key: string): { Bucket: string; Key: string } {
     return { Bucket: this.#bucket, Key: this.#prefix + key }
+  }
+
+  #strange(what: string): ShoalError {
+    const why = 'what answers there does not answer as a bucket does; check AWS_ENDPOINT_URL'
+    return new ShoalError('BUCKET_UNREACHABLE', `cannot ${what} ${this.place}: ${why}`)
   }
 
   async #ask<T>(what: string, call: () => Promise<T>): Promise<T> {

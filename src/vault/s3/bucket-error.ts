@@ -2,7 +2,11 @@
 // and code: servers quote requests in their messages, key ids among them.
 import { ShoalError } from '../../core/error.js'
 
-const MISSING: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound', 'InvalidRange'])
+/**
+ * Said by an S3 server. A 404 alone is none: a proxy says it while the server behind it is away, and what is taken for gone is
+ * forgotten.
+ */
+const MISSING: ReadonlySet<string> = new Set(['NoSuchKey', 'InvalidRange'])
 /** What an S3 server, or the SDK before it asks one, says that waiting does not mend, and what does. */
 const REFUSALS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'there is no such bucket; make it, or correct the name',
@@ -29,7 +33,7 @@ export function bucketError(thrown: unknown, place: string, what: string): Shoal
   // A signal of ours; not told to anybody.
   if (name === 'AbortError') return new ShoalError('BUCKET_UNREACHABLE', `cannot ${what} ${place}: stopped`)
   const cause = new Error([name, code, status].filter((part) => part !== undefined).join(' '))
-  if (MISSING.has(name) || (status === 404 && REFUSALS[name] === undefined))
+  if (MISSING.has(name))
     return new ShoalError('NOT_FOUND', `cannot ${what} ${place}: it is not there`, { cause })
   const refusal = REFUSALS[name] ?? (status === 401 || status === 403 ? REFUSALS.AccessDenied : undefined)
   if (refusal !== undefined)

@@ -30,6 +30,7 @@ function newBench(): Bench {
       log: silentLog,
       onTaken: (_entries, next) => taken.push(next),
       onIngested: () => undefined,
+      fail: (thrown) => assert.fail(String(thrown)),
     })
   return { index, feed, problems, taken, newFollower }
 }
@@ -123,4 +124,57 @@ test('A6: a record that cannot be read stops its feed with a problem, and nothin
   )
   assert.equal(index.feeds.byWriter(OTHER)!.next, 1)
   await follower.stop()
+})
+
+test('a feed that cannot be read for a while is tried again, and the problem goes', async () => {
+  const { feed, index, problems, taken } = newBench()
+  // The timer that is tried here keeps no process alive.
+  const alive = setInterval(() => {}, 1000)
+  let fails = 2
+  let whole: () => void = () => {}
+  const ended = new Promise<void>((resolve) => {
+    whole = resolve
+  })
+  const seen: string[] = []
+  const read = feed.read.bind(feed)
+  feed.read = async function* (from, to) {
+    seen.push(problems.list()[0]?.code ?? 'none')
+    if (fails-- > 0) throw Object.assign(new Error('Input/output error'), { code: 'EIO' })
+    yield* read(from, to)
+  }
+  const follower = new Follower(index.feeds.byWriter(OTHER)!, {
+    ...{ index, feed, entryKey: ENTRY_KEY, problems, log: silentLog, retryMs: 1 },
+    onTaken: (_entries, next) => taken.push(next),
+    onIngested: () => {
+      if (taken.length === 2) whole()
+    },
+    fail: (thrown) => assert.fail(String(thrown)),
+  })
+  feed.add(record(directory('a', 1)))
+  feed.add(record(directory('b', 2)))
+  follower.start()
+  await ended
+  await follower.stop()
+  clearInterval(alive)
+  assert.deepEqual(taken, [1, 2])
+  assert.deepEqual(seen, ['none', 'FEED_UNREADABLE', 'FEED_UNREADABLE'])
+  assert.deepEqual(problems.list(), [])
+})
+
+test('an index that cannot be written ends it all: what is in memory is ahead of it', async () => {
+  const { feed, index, problems } = newBench()
+  const full = Object.assign(new Error('No space left on device'), { code: 'ENOSPC' })
+  const failures: unknown[] = []
+  const follower = new Follower(index.feeds.byWriter(OTHER)!, {
+    ...{ index, feed, entryKey: ENTRY_KEY, problems, log: silentLog },
+    onTaken: () => {
+      throw full
+    },
+    onIngested: () => assert.fail('it was taken over'),
+    fail: (thrown) => failures.push(thrown),
+  })
+  feed.add(record(directory('a', 1)))
+  await follower.catchUp()
+  await follower.stop()
+  assert.deepEqual(failures, [full])
 })
