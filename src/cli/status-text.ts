@@ -3,7 +3,7 @@
 import type { BlindReport, MemberReport, RelayReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
 import { limitsLine } from './limit-text.js'
-import { formatNetwork } from './network-text.js'
+import { formatNetwork, formatProxyState } from './network-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
@@ -17,6 +17,7 @@ export function formatStatus(report: StatusReport): string {
   const head = [
     process,
     ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
+    ...(network?.proxy === undefined ? [] : [`${formatProxyState(network.proxy)}\n`]),
     ...relays.map(formatRelay),
     ...(limits === undefined ? [] : [`limits: ${limits}\n`]),
   ].join('')
@@ -25,9 +26,10 @@ export function formatStatus(report: StatusReport): string {
   return head + told.join('')
 }
 
-function formatRelay({ address, connected, problem }: RelayReport): string {
+function formatRelay({ address, connected, problem, todo }: RelayReport): string {
   const state = connected ? 'connected' : 'not connected'
-  return `relay ${printable(address)}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
+  const why = problem === null ? '' : `, ${printable(problem)}${todo ? `; ${printable(todo)}` : ''}`
+  return `relay ${printable(address)}: ${state}${why}\n`
 }
 
 /** What is said of a member in one word or two. */

@@ -38,6 +38,8 @@ export interface RelayReport {
   readonly connected: boolean
   /** Why not, or how many shares it does not serve; null: nothing is wrong. */
   readonly problem: string | null
+  /** What to do about it; null: nothing; absent: the daemon is older. */
+  readonly todo?: string | null | undefined
 }
 
 /** 'paused': speaks with nobody until resumed, but goes on looking at its disk. */
@@ -309,7 +311,14 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   network: networkReport.optional(),
   limits: limitsReport.optional(),
   relays: z
-    .array(z.looseObject({ address: z.string(), connected: z.boolean(), problem: z.string().nullable() }))
+    .array(
+      z.looseObject({
+        address: z.string(),
+        connected: z.boolean(),
+        problem: z.string().nullable(),
+        todo: z.string().nullable().optional(),
+      }),
+    )
     .optional(),
   shares: z.array(share),
 })

@@ -282,7 +282,8 @@ class Daemon implements RunningDaemon {
       if (isStrange) await this.#newEpochs(opened.store, folders)
       const all = [...this.#config.shares, ...folders.shares]
       const invites = openInvites(this.#config, all, this.#identity, this.#log)
-      const swarm = this.#makeSwarm(invites)
+      const way = wayOut(this.#config, this.#log)
+      const swarm = this.#makeSwarm(invites, way)
       const shares = new Shares({
         config: () => this.#config,
         added: folders.shares,
@@ -306,8 +307,11 @@ class Daemon implements RunningDaemon {
       shares.join()
       invites.start(swarm, isStrange)
       const { gateway } = this.#options
-      const reachOptions = { config: this.#config, swarm, port, log: this.#log }
-      const reach = new Reach({ ...reachOptions, ...(gateway === undefined ? {} : { gateway }) })
+      const reach = new Reach({
+        ...{ config: this.#config, swarm, port, log: this.#log },
+        ...(way.dial === undefined ? {} : { dial: way.dial }),
+        ...(gateway === undefined ? {} : { gateway }),
+      })
       reach.start()
       closing.push(() => reach.stop())
       const onWake = (): void => {
@@ -342,7 +346,7 @@ class Daemon implements RunningDaemon {
     await feeds.settleMove()
   }
 
-  #makeSwarm(door: InviteHost): Swarm {
+  #makeSwarm(door: InviteHost, way: ReturnType<typeof wayOut>): Swarm {
     const { deviceName, listeningPort, listenHost, interfaces, relays, proxy } = this.#config
     if (proxy !== undefined) this.#tellProxy(proxy)
     const { beaconPort } = this.#options
@@ -356,7 +360,7 @@ class Daemon implements RunningDaemon {
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       relays,
-      ...wayOut(this.#config, this.#log),
+      ...way,
       door,
       log: this.#log,
     })

@@ -15,10 +15,15 @@ export const FAILURE_WORDS: Readonly<Record<string, string>> = {
   EPERM: 'this machine does not let it out',
 }
 
+/** With the code, for whoever looks it up. */
+export function codeWords(code: string): string {
+  return Object.hasOwn(FAILURE_WORDS, code) ? `${FAILURE_WORDS[code]} (${code})` : code
+}
+
 /** In words, with the code for whoever looks it up; an error that has no code has a message for people. */
 export function failureWords(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown)
   const { code } = thrown as NodeJS.ErrnoException
-  if (code !== undefined && Object.hasOwn(FAILURE_WORDS, code)) return `${FAILURE_WORDS[code]} (${code})`
+  if (code !== undefined && Object.hasOwn(FAILURE_WORDS, code)) return codeWords(code)
   return thrown.message === 'timed out' ? 'no answer' : thrown.message
 }

@@ -77,9 +77,12 @@ describe('--proxy', () => {
       ['--proxy', 'socks5://p:1'],
       ['--relay', 'relay.example:22020'],
     ]) {
-      const { exit, err } = await shoal(['restore', '--from', home, '--to', path.join(home, 'x'), ...option], {
-        stdin: 'nothing',
-      })
+      const { exit, err } = await shoal(
+        ['restore', '--from', home, '--to', path.join(home, 'x'), ...option],
+        {
+          stdin: 'nothing',
+        },
+      )
       assert.equal(exit, 64)
       assert.match(err, /--proxy and --relay are for --from swarm/)
     }

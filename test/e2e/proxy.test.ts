@@ -74,6 +74,14 @@ describe('behind a proxy', () => {
     const { out } = await world.run(['doctor', 'net', third.configFile])
     assert.match(out, /known-hosts: 1 of 1 known host can be reached/)
     assert.match(out, /relays: elsewhere\.invalid:\d+ stands by/)
+    assert.match(
+      out,
+      /ok {4}proxy: .* through the SOCKS5 proxy 127\.0\.0\.1:\d+: it answers; nothing goes past it/,
+    )
+    assert.match(
+      (await world.run(['status', inside.configFile])).out,
+      /^proxy: others are reached through the SOCKS5 proxy 127\.0\.0\.1:\d+$/m,
+    )
     assert.match(out, /mapping: no router is asked .*past the proxy/)
     assert.match(out, /dht: off behind the proxy/)
     assert.match((await world.run(['doctor', third.configFile])).out, /1 of 1 known host can be reached/)
@@ -152,6 +160,15 @@ describe('behind a proxy', () => {
       inside.log.some((line) => line.includes('cannot reach the SOCKS5 proxy')),
     )
     assert.equal((await outside.client.peers()).length, 0)
+    const down = /cannot reach the SOCKS5 proxy 127\.0\.0\.1:\d+: nobody listens there/
+    const { out } = await world.run(['status', inside.configFile])
+    assert.match(out, new RegExp(`^proxy: ${down.source}.*; nobody is reached but on the local network`, 'm'))
+    for (const node of [inside, world.find('third')]) {
+      const said = await world.run(['doctor', 'net', node.configFile])
+      assert.match(said.out, new RegExp(`FAIL {2}proxy: ${down.source}`))
+      assert.equal(said.exit, 1)
+    }
+    assert.match((await world.run(['doctor', inside.configFile])).out, new RegExp(`proxy: ${down.source}`))
   })
 
   it('the log says at start what is used, and neither it nor a status holds the password', async () => {

@@ -96,7 +96,10 @@ for (const type of TYPES)
       await gone.close()
       const down = await faultOf(dialOf(type, gone.port)({ host: NAME, port: 80 }, 5000, never))
       assert.equal(down[0], 'unreachable')
-      assert.match(down[1], /cannot reach the \w+ proxy 127\.0\.0\.1:\d+: nobody listens there \(ECONNREFUSED\)$/)
+      assert.match(
+        down[1],
+        /cannot reach the \w+ proxy 127\.0\.0\.1:\d+: nobody listens there \(ECONNREFUSED\)$/,
+      )
       for (const answer of ['', 'SSH-2.0-something-else_1.0\r\n'.repeat(4)]) {
         const odd = await oddProxy((socket) => void socket.end(answer))
         closing.push(() => odd.close())

@@ -25,8 +25,8 @@ import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 /** Absent where none is configured. */
 function relaysOf(view: DaemonView): Pick<StatusReport, 'relays'> {
-  const relays = view.relays().map(({ address, isConnected, problem }) => ({
-    ...{ address, connected: isConnected, problem: problem ?? null },
+  const relays = view.relays().map(({ address, isConnected, problem, todo }) => ({
+    ...{ address, connected: isConnected, problem: problem ?? null, todo: todo ?? null },
   }))
   return relays.length === 0 ? {} : { relays }
 }
