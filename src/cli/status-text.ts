@@ -16,6 +16,7 @@ export function formatStatus(report: StatusReport): string {
   const limits = limitsLine(report.limits)
   const head = [
     process,
+    ...formatRefused(report.refusedConfiguration),
     ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
     ...(network?.proxy === undefined ? [] : [`${formatProxyState(network.proxy)}\n`]),
     ...relays.map(formatRelay),
@@ -24,6 +25,15 @@ export function formatStatus(report: StatusReport): string {
   if (report.shares.length === 0) return `${head}no shared folders\n`
   const told = report.shares.map((share, at) => `\n${formatShare(share, limitsLine(report.limits, at))}`)
   return head + told.join('')
+}
+
+function formatRefused(refused: StatusReport['refusedConfiguration']): string[] {
+  if (refused === undefined) return []
+  const { since, problems } = refused
+  return [
+    `configuration: NOT USED since ${shortTime(since)}, the settings before it stay; put it right, it is read again by itself\n`,
+    ...problems.map((line) => `  ${printable(line.trim())}\n`),
+  ]
 }
 
 function formatRelay({ address, connected, problem, todo }: RelayReport): string {

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
 import { type ShareRef, shareRef } from './route.js'
+import { type RefusedConfiguration, refusedConfiguration } from './schema-config.js'
 import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
@@ -26,6 +27,8 @@ export interface StatusReport {
   readonly limits?: LimitsReport | undefined
   /** Of the configuration (`relays`), in its order; absent where it names none, and of a daemon of an earlier version. */
   readonly relays?: readonly RelayReport[] | undefined
+  /** Absent: the configuration file is in use as it was read last. */
+  readonly refusedConfiguration?: RefusedConfiguration | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
 }
@@ -310,6 +313,7 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   pid: z.number(),
   network: networkReport.optional(),
   limits: limitsReport.optional(),
+  refusedConfiguration: refusedConfiguration.optional(),
   relays: z
     .array(
       z.looseObject({

@@ -40,6 +40,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
       )
       const shares = await sharesOf(view)
       const network = view.network()
+      const { refused } = view.configState
       return {
         device: view.device(),
         name: view.name,
@@ -48,6 +49,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         ...(network === undefined ? {} : { network }),
         limits: limitsReportOf(view),
         ...relaysOf(view),
+        ...(refused === undefined ? {} : { refusedConfiguration: refused }),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),
