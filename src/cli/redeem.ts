@@ -5,8 +5,8 @@ import { silentLog } from '../ports/log.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
 import { showProgress } from './progress/show.js'
+import { proxyProblem, withReasons } from './proxy-option.js'
 import { formatCount, printable } from './text.js'
-import { proxyProblem, withReasons } from './way-options.js'
 
 const NO_RELAY =
   'an invite does not go through a relay: bring the secret over another way, or name an address of that device with --known-host'

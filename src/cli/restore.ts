@@ -3,19 +3,18 @@ import type { ProxyConfig } from '../config/proxy.js'
 import { ShoalError } from '../core/error.js'
 import { parsePath, pathFault, type RelPath } from '../core/path.js'
 import { parseSecret, type Secret } from '../core/secret.js'
-import type { SwarmWays } from '../daemon/restore/from-swarm.js'
 import type { RestoreProgress, RestoreReport } from '../daemon/restore/report.js'
 import { silentLog } from '../ports/log.js'
-import type { ProxyDial } from '../swarm/proxy-dial.js'
 import { EXIT } from './exit.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
 import type { Measure } from './progress/measure.js'
 import { showProgress } from './progress/show.js'
+import { proxyOfOptions, proxyProblem, withReasons } from './proxy-option.js'
 import { secretInput } from './secret-input.js'
 import { pathIn } from './share-paths.js'
 import { formatBytes, formatCount, formatJson, printable, shortTime } from './text.js'
-import { proxyOfOptions, proxyProblem, type WayOptions, withReasons } from './way-options.js'
+import type { WayOptions } from './way-options.js'
 
 export interface RestoreCommandOptions extends WayOptions {
   readonly from: string
@@ -84,10 +83,8 @@ function checkWays(options: RestoreCommandOptions): void {
     )
 }
 
-async function waysOf(
-  options: RestoreCommandOptions,
-  proxy: ProxyConfig | undefined,
-): Promise<SwarmWays & { readonly dial?: ProxyDial }> {
+/** As restore() takes them, with how they go through the proxy. */
+async function waysOf(options: RestoreCommandOptions, proxy: ProxyConfig | undefined) {
   const { host = [], relay = [], bootstrap = [], searchLan, timeout, node } = options
   const { wayOut } = await import('../daemon/way-out.js')
   const way = wayOut({ bootstrap, dhtNode: false, ...(proxy === undefined ? {} : { proxy }) }, silentLog)

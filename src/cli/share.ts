@@ -13,11 +13,12 @@ import { type Secret, writeSecretOf } from '../core/secret.js'
 import type { NewShare, NewShareOptions } from '../daemon/new-share-types.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { proxyOfOptions } from './proxy-option.js'
 import { redeem } from './redeem.js'
 import { gradesOf } from './secret-commands.js'
 import { secretInput } from './secret-input.js'
 import { formatJson, formatTable, printable } from './text.js'
-import { proxyOfOptions, type WayOptions } from './way-options.js'
+import type { WayOptions } from './way-options.js'
 
 export interface PlaceOptions {
   readonly name?: string

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { proxyOfOptions, withReasons } from '../../src/cli/way-options.js'
+import { proxyOfOptions, withReasons } from '../../src/cli/proxy-option.js'
 import { ShoalError } from '../../src/core/error.js'
 import { shoal } from './transcript.js'
 
