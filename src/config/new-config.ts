@@ -105,7 +105,8 @@ function proxyLines(proxy: ProxyConfig | undefined): string {
     ...(allowsDirect && { proxy_allow_direct: true }),
   }
   const lines = Object.entries(keys).map(([key, value]) => `  "${key}": ${JSON.stringify(value)},\n`)
-  return `\n  // Other devices and relays are reached through it, and nothing goes past it (docs/proxies.md).\n${lines.join('')}`
+  const past = allowsDirect ? 'the DHT goes past it' : 'nothing goes past it'
+  return `\n  // Other devices and relays are reached through it, and ${past} (docs/proxies.md).\n${lines.join('')}`
 }
 
 function vaultLines(vault: string | undefined): string {
