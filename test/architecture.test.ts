@@ -35,7 +35,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
     ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
-    ...['vault/pack-storage', 'swarm/proxy-dial'],
+    ...['vault/pack-storage', 'swarm/proxy-dial', 'swarm/dial-failure'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
   supervisor: ['core/', 'ports/', 'config/', 'instance/', 'control/', 'daemon/lock'],
@@ -89,7 +89,7 @@ const LAZY: Readonly<Record<string, readonly string[]>> = {
   doctor: ['nat/mapper', 'swarm/public-dht', 'swarm/dht-probe'],
   cli: [
     ...['daemon/service', 'daemon/new-share', 'daemon/preview/preview', 'swarm/dht-node', 'relay/service'],
-    ...['daemon/restore/restore', 'daemon/restore/browse'],
+    ...['daemon/restore/restore', 'daemon/restore/browse', 'daemon/way-out'],
     ...[
       'daemon/verify/verify',
       'daemon/rehearse/rehearse',

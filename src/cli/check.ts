@@ -12,7 +12,7 @@ import {
 import type { Config, ShareConfig } from '../config/config.js'
 import { formatKey } from '../config/json.js'
 import { type ConfigWarning, warningOf } from '../config/problems.js'
-import { isHidden, type ProxyConfig } from '../config/proxy.js'
+import { formatProxy, isHidden } from '../config/proxy.js'
 import { loadSecrets, parseOpened } from '../config/secrets.js'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
@@ -174,10 +174,6 @@ function shareText({ dir, grade, exists, relays, useSyncTrash, ...ways }: ShareR
   ].join('; ')
 }
 
-function proxyText({ type, host, port }: ProxyConfig): string {
-  return `${type}://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
 function instanceOf({ config, identity, positionOf }: Inspected): InstanceConfig {
   const { name, bind } = identity!
   return {
@@ -202,7 +198,7 @@ async function reportOf(inspected: Inspected, collisions: readonly Collision[]):
     listeningPort: config?.listeningPort ?? null,
     listenHost: config?.listenHost ?? identity?.bind ?? null,
     storagePath: config?.storagePath ?? null,
-    proxy: config?.proxy === undefined ? null : proxyText(config.proxy),
+    proxy: config?.proxy === undefined ? null : formatProxy(config.proxy),
     pidFile: config?.pidFile ?? null,
     shares: await Promise.all((config?.shares ?? []).map((share) => reportShare(share, config!))),
     errors,

@@ -10,6 +10,7 @@ import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
 import { scanMeter, syncMeter } from './progress/meters.js'
 import { showDaemon } from './progress/show.js'
+import { runningClient } from './running-client.js'
 import { formatStatus } from './status-text.js'
 import { formatBytes, formatDuration, formatJson, formatTable, printable } from './text.js'
 
@@ -46,7 +47,7 @@ export async function statusCommand(
   if (options.wait !== true && (at ?? members) !== undefined)
     throw new ShoalError('USAGE', '--at and --members say what --wait waits for: give --wait as well')
   const goal = { at: at === undefined ? undefined : parseHead(at), members }
-  const { client } = await connect(configFile)
+  const { client } = await runningClient(configFile)
   if (options.wait !== true) {
     const report = await client.status()
     io.out(options.json === true ? formatJson(report) : formatStatus(report))

@@ -1,11 +1,11 @@
 // shoal events: what a daemon has done lately and, with --follow, what it does, a line for each event.
-import { readConfig } from '../config/secrets.js'
 import { readEvents } from '../control/event-client.js'
 import type { EventReport } from '../control/schema-events.js'
 import { printableJson } from '../core/printable-json.js'
 import type { JsonOption } from './daemon-commands.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
+import { runningClient } from './running-client.js'
 import { formatBytes, formatCount, printable, shortTime } from './text.js'
 
 export interface EventsOptions extends JsonOption {
@@ -20,9 +20,9 @@ export async function eventsCommand(
   configFile: string,
   { json, follow = false, after }: EventsOptions,
 ): Promise<number> {
-  const { config } = await readConfig(configFile)
+  const { storagePath } = await runningClient(configFile)
   await untilInterrupted(async (signal) => {
-    for await (const event of readEvents(config.storagePath, { after, follow, signal }))
+    for await (const event of readEvents(storagePath, { after, follow, signal }))
       io.out(json === true ? `${printableJson(JSON.stringify(event))}\n` : formatEvent(event))
   })
   return 0
@@ -69,6 +69,10 @@ function whatOf(event: EventReport): string {
     case 'paused':
     case 'resumed':
       return event.type
+    case 'config-refused':
+      return `the configuration read anew is not used, the settings stay: ${event.problems.join('; ')}`
+    case 'config-used':
+      return 'the configuration is good again, and used'
     case 'gap':
       return 'what happened before is not known any more'
   }

@@ -60,7 +60,7 @@ function explanation({ grade, dir, expiresAt, id, port }: NewInviteReport): stri
 Read these six groups to the one you invite. It lets them ${what} ${printable(dir)};
 it works once, until ${readable(expiresAt)}, and is not shown again (invite ${id}).
 This daemon must be running and in reach of theirs when they use it with shoal join: on the same network, in the
-same DHT, or at an address of this machine with port ${port}.
+same DHT, or at an address of this machine with port ${port}. A relay does not lead to it.
 `
 }
 

@@ -1,5 +1,5 @@
 // How a daemon can be reached, in a line of its status.
-import type { NetworkReport } from '../control/schema-network.js'
+import type { NetworkReport, ProxyReport } from '../control/schema-network.js'
 import { formatCount, printable } from './text.js'
 
 export const WAY_WORDS = { pcp: 'PCP', natpmp: 'NAT-PMP', upnp: 'UPnP' } as const
@@ -19,6 +19,13 @@ export function formatNetwork(network: NetworkReport): string {
     parts.push(`${formatCount(seen.devices, 'member')} ${seen.devices === 1 ? 'sees' : 'see'} ${seen.host}`)
   if (dht.use === 'public') parts.push('the public DHT is asked')
   return `network: ${printable(parts.filter((part) => part !== '').join('; '))}`
+}
+
+/** How it stands with the proxy, in a line of its own, without its end. */
+export function formatProxyState({ name, problem, hasAnswered }: ProxyReport): string {
+  if (problem !== null)
+    return `proxy: ${printable(problem)}; nobody is reached but on the local network (shoal doctor net, docs/proxies.md)`
+  return `proxy: others are reached through the ${printable(name)}${hasAnswered ? '' : '; nothing was asked of it yet'}`
 }
 
 function mapping({ mapping: found }: NetworkReport): string {

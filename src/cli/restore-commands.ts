@@ -6,6 +6,7 @@ import type { BrowseCommandOptions } from './browse.js'
 import type { CliIo } from './io.js'
 import { parseHostPort, parseMoment } from './option-values.js'
 import type { RestoreCommandOptions } from './restore.js'
+import { addWayOptions } from './way-options.js'
 
 const DEFAULT_SECONDS = 60
 const MAX_SECONDS = 86_400
@@ -13,7 +14,7 @@ const SECRET_FILE = 'read the read or write secret from a file; -: from standard
 
 /** Adds the commands of this file. */
 export function addRestoreCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
-  program
+  const restore = program
     .command('restore')
     .description('bring a share back as it was, from a vault or from its members, into a new folder')
     .argument('[path...]', 'only these and what is below them, as they are called in the share')
@@ -40,6 +41,7 @@ export function addRestoreCommands(program: Command, io: CliIo, setExit: (code: 
         'with --from swarm: a node of the DHT to look for members in; again for more',
       ).argParser((text, before: string[] = []) => [...before, hostPort(text)]),
     )
+  addWayOptions(restore, 'with --from swarm: ')
     .addOption(
       new Option(
         '--timeout <seconds>',

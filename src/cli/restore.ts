@@ -1,18 +1,22 @@
 // `shoal restore`: asks for the secret, shows how far it is, says what came of it.
+import type { ProxyConfig } from '../config/proxy.js'
 import { ShoalError } from '../core/error.js'
 import { parsePath, pathFault, type RelPath } from '../core/path.js'
 import { parseSecret, type Secret } from '../core/secret.js'
 import type { RestoreProgress, RestoreReport } from '../daemon/restore/report.js'
+import { silentLog } from '../ports/log.js'
 import { EXIT } from './exit.js'
 import { untilInterrupted } from './interrupt.js'
 import type { CliIo } from './io.js'
 import type { Measure } from './progress/measure.js'
 import { showProgress } from './progress/show.js'
+import { proxyOfOptions, proxyProblem, withReasons } from './proxy-option.js'
 import { secretInput } from './secret-input.js'
 import { pathIn } from './share-paths.js'
 import { formatBytes, formatCount, formatJson, printable, shortTime } from './text.js'
+import type { WayOptions } from './way-options.js'
 
-export interface RestoreCommandOptions {
+export interface RestoreCommandOptions extends WayOptions {
   readonly from: string
   readonly to: string
   readonly secretFile?: string
@@ -38,43 +42,58 @@ export async function restoreCommand(
   options: RestoreCommandOptions,
 ): Promise<number> {
   const wanted = paths.map(sharePath)
-  const { from, to, at, host = [], bootstrap = [], searchLan, timeout, node, owners } = options
-  if (from !== 'swarm' && (host.length > 0 || node !== undefined))
-    throw new ShoalError('USAGE', '--host and --node are for --from swarm')
-  if (from === 'swarm' && !searchLan && host.length + bootstrap.length === 0)
-    throw new ShoalError(
-      'USAGE',
-      'there is no way to find a member: name one with --host, a DHT with --bootstrap, or leave out --no-search-lan',
-    )
+  const { from, to, at, owners } = options
+  checkWays(options)
+  const proxy = await proxyOfOptions(options)
   const secret = await secretOf(io, options.secretFile)
   if (secret === undefined) return EXIT.interrupted
   const { restore } = await import('../daemon/restore/restore.js')
-  const ways = {
-    knownHosts: host,
-    bootstrap,
-    searchLan,
-    useDht: bootstrap.length > 0,
-    timeoutMs: timeout * 1000,
-    ...(node === undefined ? {} : { only: node }),
-  }
+  const ways = from === 'swarm' ? await waysOf(options, proxy) : undefined
   const report = await showProgress(io, 'restore', (progress) =>
     untilInterrupted((signal) =>
       restore({
         secret,
-        from: from === 'swarm' ? { type: 'swarm', ways } : { type: 'vault', vault: from },
+        from: ways === undefined ? { type: 'vault', vault: from } : { type: 'swarm', ways },
         ...{ to, atMs: at, owners, signal },
         // A path of no name is the whole share.
         paths: wanted.every(isPath) ? wanted : [],
         onProgress: (now) => progress.update(measureOf(now)),
       }),
     ),
-  )
+  ).catch((thrown: unknown) => {
+    throw withReasons(thrown, [proxyProblem(ways?.dial)])
+  })
   if (report === undefined) {
     io.err('interrupted; the same command goes on from here\n')
     return EXIT.interrupted
   }
   io.out(options.json === true ? formatJson(report) : formatRestored(report))
   return report.complete ? EXIT.done : EXIT.no
+}
+
+/** Throws USAGE. */
+function checkWays(options: RestoreCommandOptions): void {
+  const { from, host = [], bootstrap = [], relay = [], searchLan, node, proxy } = options
+  if (from !== 'swarm' && (host.length + relay.length > 0 || (node ?? proxy) !== undefined))
+    throw new ShoalError('USAGE', '--host, --node, --proxy and --relay are for --from swarm')
+  if (from === 'swarm' && !searchLan && host.length + bootstrap.length + relay.length === 0)
+    throw new ShoalError(
+      'USAGE',
+      'there is no way to find a member: name one with --host, a DHT with --bootstrap, a relay with --relay, or leave out --no-search-lan',
+    )
+}
+
+/** As restore() takes them, with how they go through the proxy. */
+async function waysOf(options: RestoreCommandOptions, proxy: ProxyConfig | undefined) {
+  const { host = [], relay = [], bootstrap = [], searchLan, timeout, node } = options
+  const { wayOut } = await import('../daemon/way-out.js')
+  const way = wayOut({ bootstrap, dhtNode: false, ...(proxy === undefined ? {} : { proxy }) }, silentLog)
+  return {
+    ...{ knownHosts: host, relays: relay, searchLan, timeoutMs: timeout * 1000 },
+    ...{ bootstrap: way.bootstrap, useDht: way.bootstrap.length > 0 },
+    ...(way.dial === undefined ? {} : { dial: way.dial }),
+    ...(node === undefined ? {} : { only: node }),
+  }
 }
 
 /** The secret that a command is given; undefined after Ctrl-C. Throws SECRET_INVALID, CONFIG_UNREADABLE, USAGE. */

@@ -6,6 +6,7 @@ import type { CliIo } from './io.js'
 import { parseHostPort } from './option-values.js'
 import type { PreviewCommandOptions } from './preview-command.js'
 import type { JoinOptions, ShareOptions } from './share.js'
+import { addWayOptions } from './way-options.js'
 
 const DEFAULT_PREVIEW_SECONDS = 30
 const DEFAULT_INVITE_SECONDS = 120
@@ -25,7 +26,7 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
       await checkArguments(command)
       setExit(await (await import('./share.js')).shareCommand(io, dir, options))
     })
-  withPlaces(
+  const join = withPlaces(
     program
       .command('join')
       .description('join a share with a secret or an invite, asked for: write a configuration for it')
@@ -40,9 +41,13 @@ export function addShareCommands(program: Command, io: CliIo, setExit: (code: nu
       )
       .addOption(hostOption('--bootstrap <host:port>', 'a node of the private DHT to look for members in')),
   )
+  addWayOptions(join)
     .addHelpText(
       'after',
-      '\nA secret or invite is never an argument: other users can see those, and shells keep them.',
+      `
+A secret or invite is never an argument: other users can see those, and shells keep them.
+--proxy and --relay are written into the configuration, too. An invite does not go through a relay: with one, the device that
+made it has to be reached directly, or by a proxy; a secret needs nobody.`,
     )
     .action(async (dir: string, options: JoinOptions, command: Command) => {
       await checkArguments(command)

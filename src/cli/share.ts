@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { secretOrFault } from '../config/config.js'
 import { type NewConfig, nameOfFolder } from '../config/new-config.js'
 import { type Asker, configFolderOf, configFoldersOf, stateFolderOf } from '../config/places.js'
+import { formatProxy } from '../config/proxy.js'
 import { ShoalError } from '../core/error.js'
 import { isInvite } from '../core/invite.js'
 import { KEY_BYTES } from '../core/keys.js'
@@ -12,10 +13,12 @@ import { type Secret, writeSecretOf } from '../core/secret.js'
 import type { NewShare, NewShareOptions } from '../daemon/new-share-types.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { proxyOfOptions } from './proxy-option.js'
 import { redeem } from './redeem.js'
 import { gradesOf } from './secret-commands.js'
 import { secretInput } from './secret-input.js'
 import { formatJson, formatTable, printable } from './text.js'
+import type { WayOptions } from './way-options.js'
 
 export interface PlaceOptions {
   readonly name?: string
@@ -29,7 +32,7 @@ export interface ShareOptions extends PlaceOptions {
   readonly searchLan: boolean
 }
 
-export interface JoinOptions extends ShareOptions {
+export interface JoinOptions extends ShareOptions, WayOptions {
   readonly secretFile?: string
   readonly knownHost?: readonly string[]
   readonly bootstrap?: readonly string[]
@@ -75,18 +78,22 @@ export async function shareCommand(io: CliIo, dir: string, options: ShareOptions
 
 /** Joins a share with a secret or an invite. The exit code: 130 after Ctrl-C. */
 export async function joinCommand(io: CliIo, dir: string, options: JoinOptions): Promise<number> {
-  const { knownHost = [], bootstrap = [] } = options
+  const { knownHost = [], bootstrap = [], relay = [] } = options
+  const proxy = await proxyOfOptions(options)
+  const { proxy: _, ...others } = options
+  const way = { ...(proxy === undefined ? {} : { proxy }), relays: relay }
   const typed = await secretInput(io, options.secretFile, 'secret or invite (not shown): ')
   if (typed === undefined) return EXIT.interrupted
   const { timeout, searchLan } = options
   // An invite works once: all that can be checked is, before it is spent.
-  if (isInvite(typed)) await check(io, dir, options)
-  const redeemed = await redeem(io, typed, { knownHosts: knownHost, bootstrap, timeout, searchLan })
+  if (isInvite(typed)) await check(io, dir, { ...others, ...way })
+  const ways = { knownHosts: knownHost, bootstrap, timeout, searchLan, ...way }
+  const redeemed = await redeem(io, typed, ways)
   if (redeemed === undefined) return EXIT.interrupted
   const secret = secretOf(redeemed.secret)
   const met = redeemed.knownHost === undefined ? [] : [redeemed.knownHost]
   const hosts = [...new Set([...knownHost, ...met])]
-  const { places, made } = await make(io, 'join', dir, secret, { ...options, knownHost: hosts })
+  const { places, made } = await make(io, 'join', dir, secret, { ...others, ...way, knownHost: hosts })
   const next = `shoal run ${quoted(places.config)}`
   const preview = `shoal preview ${quoted(places.config)}`
   if (options.json === true) {
@@ -100,6 +107,7 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
       ['configuration', `${places.config} (it holds the secret)`],
       ['storage', places.storage],
       ['runs as', made.runsAs],
+      ...(proxy === undefined ? [] : [['proxy', `${formatProxy(proxy)}, for the daemon as well`]]),
       ['see first', preview],
       ['next', next],
       ['or with others', upCommand(places.config)],
@@ -109,7 +117,7 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
     io.out(
       `\n${printable(made.dir)} holds files already: those that are the same are taken as they are, ${secret.grade === 'write' ? 'others are sent, and of double ones both are kept' : 'different ones are replaced'}\n`,
     )
-  if (hosts.length === 0 && bootstrap.length === 0)
+  if (hosts.length + bootstrap.length + relay.length === 0)
     io.out(
       '\nmembers are looked for on the local network only; known_hosts in the configuration names others\n',
     )
@@ -117,7 +125,8 @@ export async function joinCommand(io: CliIo, dir: string, options: JoinOptions):
 }
 
 export type MakeOptions = PlaceOptions &
-  Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>> & { readonly vault?: string }
+  Partial<Pick<JoinOptions, 'knownHost' | 'bootstrap' | 'searchLan'>> &
+  Pick<NewConfig, 'vault' | 'relays' | 'proxy'>
 
 /** Writes a configuration and what belongs to it. */
 export async function make(
@@ -146,7 +155,7 @@ function newShareOf(
   dir: string,
   secret: Secret,
   { name, storage, config }: Places,
-  { port, knownHost = [], bootstrap = [], searchLan = true, vault }: MakeOptions,
+  { port, knownHost = [], bootstrap = [], searchLan = true, relays, proxy, vault }: MakeOptions,
 ): NewShareOptions {
   return {
     config: {
@@ -159,6 +168,8 @@ function newShareOf(
       knownHosts: knownHost,
       bootstrap,
       searchLan,
+      ...(relays !== undefined && { relays }),
+      ...(proxy !== undefined && { proxy }),
       ...(vault !== undefined && { vault }),
     },
     configFile: config,

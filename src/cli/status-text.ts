@@ -3,7 +3,7 @@
 import type { BlindReport, MemberReport, RelayReport, ShareReport, StatusReport } from '../control/schema.js'
 import { hookState } from './hooks-text.js'
 import { limitsLine } from './limit-text.js'
-import { formatNetwork } from './network-text.js'
+import { formatNetwork, formatProxyState } from './network-text.js'
 import { formatBytes, formatCount, formatTable, printable, shortTime } from './text.js'
 
 /** Longer lists of problems are for --json. */
@@ -16,7 +16,9 @@ export function formatStatus(report: StatusReport): string {
   const limits = limitsLine(report.limits)
   const head = [
     process,
+    ...formatRefused(report.refusedConfiguration),
     ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
+    ...(network?.proxy === undefined ? [] : [`${formatProxyState(network.proxy)}\n`]),
     ...relays.map(formatRelay),
     ...(limits === undefined ? [] : [`limits: ${limits}\n`]),
   ].join('')
@@ -25,9 +27,19 @@ export function formatStatus(report: StatusReport): string {
   return head + told.join('')
 }
 
-function formatRelay({ address, connected, problem }: RelayReport): string {
+function formatRefused(refused: StatusReport['refusedConfiguration']): string[] {
+  if (refused === undefined) return []
+  const { since, problems } = refused
+  return [
+    `configuration: NOT USED since ${shortTime(since)}, the settings before it stay; put it right, it is read again by itself\n`,
+    ...problems.map((line) => `  ${printable(line.trim())}\n`),
+  ]
+}
+
+function formatRelay({ address, connected, problem, todo }: RelayReport): string {
   const state = connected ? 'connected' : 'not connected'
-  return `relay ${printable(address)}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
+  const why = problem === null ? '' : `, ${printable(problem)}${todo ? `; ${printable(todo)}` : ''}`
+  return `relay ${printable(address)}: ${state}${why}\n`
 }
 
 /** What is said of a member in one word or two. */

@@ -3,6 +3,7 @@
 // to take away. Every text reads back without a warning (test/config/new-config.test.ts).
 import { basename } from 'node:path'
 import { formatSecret, type Secret } from '../core/secret.js'
+import type { ProxyConfig } from './proxy.js'
 
 export interface NewConfig {
   readonly name: string
@@ -19,6 +20,9 @@ export interface NewConfig {
   readonly knownHosts: readonly string[]
   /** "host:port" each. */
   readonly bootstrap: readonly string[]
+  /** "host:port" each. */
+  readonly relays?: readonly string[]
+  readonly proxy?: ProxyConfig
   readonly searchLan: boolean
   /** Of a blind node: "s3://bucket/prefix"; absent: in `dir`. */
   readonly vault?: string
@@ -44,6 +48,7 @@ export function nameOfFolder(dir: string): string {
 /** The text of the file. */
 export function newConfigText(config: NewConfig): string {
   const { name, madeBy, secret, dir, storagePath, port, knownHosts, bootstrap, searchLan, vault } = config
+  const { relays = [], proxy } = config
   const text = (value: unknown): string => JSON.stringify(value)
   const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`
   const dht =
@@ -68,7 +73,7 @@ export function newConfigText(config: NewConfig): string {
   "storage_path": ${text(storagePath)},
 
 ${dht}
-
+${relays.length === 0 ? '' : `\n  // They forward where no direct connection can be had.\n  "relays": ${list(relays)},\n`}${proxyLines(proxy)}
   "shared_folders": [
     {
       // A ${secret.grade} secret: ${GRANTS[secret.grade]}.
@@ -84,6 +89,24 @@ ${past}
   ]
 }
 `
+}
+
+function proxyLines(proxy: ProxyConfig | undefined): string {
+  if (proxy === undefined) return ''
+  const { type, host, port, username, password = '', allowsDirect } = proxy
+  const login = {
+    proxy_auth: true,
+    proxy_username: username,
+    ...(password !== '' && { proxy_password: password }),
+  }
+  const keys = {
+    ...{ proxy_type: type, proxy_addr: host, proxy_port: port },
+    ...(username !== undefined && login),
+    ...(allowsDirect && { proxy_allow_direct: true }),
+  }
+  const lines = Object.entries(keys).map(([key, value]) => `  "${key}": ${JSON.stringify(value)},\n`)
+  const past = allowsDirect ? 'the DHT goes past it' : 'nothing goes past it'
+  return `\n  // Other devices and relays are reached through it, and ${past} (docs/proxies.md).\n${lines.join('')}`
 }
 
 function vaultLines(vault: string | undefined): string {

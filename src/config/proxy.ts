@@ -4,6 +4,20 @@ import { isIP } from 'node:net'
 import type { PositionedJson, Problem } from './json.js'
 import type { ConfigShape } from './root-keys.js'
 
+/** What a file says of its proxy, or a command line in its place. */
+export type ProxyKeys = Partial<
+  Pick<
+    ConfigShape,
+    | 'proxy_type'
+    | 'proxy_addr'
+    | 'proxy_port'
+    | 'proxy_auth'
+    | 'proxy_username'
+    | 'proxy_password'
+    | 'proxy_allow_direct'
+  >
+>
+
 export type ProxyType = 'socks4' | 'socks5' | 'http_connect'
 
 export interface ProxyConfig {
@@ -26,17 +40,24 @@ export function proxyOf(
   json: PositionedJson,
   problems: Problem[],
 ): ProxyConfig | undefined {
-  const type = shape.proxy_type?.toLowerCase() ?? ''
-  if (!TYPES.has(type)) return undefined
-  const { proxy_addr: host = '', proxy_port: port = 0, proxy_auth: hasLogin } = shape
-  const fault = (key: string, message: string): void => {
+  return proxyOfKeys(shape, (key, message) => {
     problems.push({ position: json.positionOf([key]), key, message })
-  }
+  })
+}
+
+/** The same of keys that stand in no file. */
+export function proxyOfKeys(
+  keys: ProxyKeys,
+  fault: (key: keyof ProxyKeys, message: string) => void,
+): ProxyConfig | undefined {
+  const type = keys.proxy_type?.toLowerCase() ?? ''
+  if (!TYPES.has(type)) return undefined
+  const { proxy_addr: host = '', proxy_port: port = 0, proxy_auth: hasLogin = false } = keys
   if (!isHost(host))
     fault('proxy_addr', 'is missing or no host, expected the name or address of the proxy, without a port')
   if (port === 0) fault('proxy_port', 'is missing or 0, expected the port of the proxy, from 1 to 65535')
   if (hasLogin) {
-    const { proxy_username: username = '', proxy_password: password = '' } = shape
+    const { proxy_username: username = '', proxy_password: password = '' } = keys
     if (!isLogin(username))
       fault('proxy_username', 'is missing or too long, expected a name, as "proxy_auth" says there is one')
     if (password !== '' && !isLogin(password))
@@ -45,14 +66,14 @@ export function proxyOf(
         `is too long, expected at most ${MAX_LOGIN_BYTES} bytes without control characters`,
       )
   }
-  if (hasLogin && type === 'http_connect' && shape.proxy_username?.includes(':'))
+  if (hasLogin && type === 'http_connect' && keys.proxy_username?.includes(':'))
     fault('proxy_username', 'has a colon in it, which HTTP cannot carry, expected a name without one')
   return {
     type: type as ProxyType,
     host: host.replace(/^\[(.*)\]$/, '$1'),
     port,
-    ...(hasLogin && { username: shape.proxy_username ?? '', password: shape.proxy_password ?? '' }),
-    allowsDirect: shape.proxy_allow_direct,
+    ...(hasLogin && { username: keys.proxy_username ?? '', password: keys.proxy_password ?? '' }),
+    allowsDirect: keys.proxy_allow_direct ?? false,
   }
 }
 
@@ -83,6 +104,11 @@ export function proxyRemarks(shape: ConfigShape, json: PositionedJson): Problem[
 /** Whether nothing may be done that shows where this machine is: there is a proxy, and nobody said otherwise. */
 export function isHidden(proxy: ProxyConfig | undefined): boolean {
   return proxy !== undefined && !proxy.allowsDirect
+}
+
+/** As --proxy has it, without its login. */
+export function formatProxy({ type, host, port }: ProxyConfig): string {
+  return `${type}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** A name or address, without a port. */

@@ -66,6 +66,9 @@ export type EventFact =
   /** All that this disk holds was read again; so many files were not what they had been. */
   | { readonly type: 'verified'; readonly files: number; readonly bytes: number; readonly damaged: number }
   | { readonly type: 'paused' | 'resumed' }
+  /** The configuration file was changed and cannot be used, and why; and: one that was read after that is. */
+  | { readonly type: 'config-refused'; readonly problems: readonly string[] }
+  | { readonly type: 'config-used' }
   /** Events before this one cannot be told any more: they are too old, or of an earlier run of the daemon. */
   | { readonly type: 'gap' }
 
@@ -109,6 +112,8 @@ const facts = {
   verified: z.looseObject({ files: count, bytes: count, damaged: count }),
   paused: z.looseObject({}),
   resumed: z.looseObject({}),
+  'config-refused': z.looseObject({ problems: z.array(z.string()) }),
+  'config-used': z.looseObject({}),
   gap: z.looseObject({}),
 } satisfies Record<EventType, z.ZodType>
 

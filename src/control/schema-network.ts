@@ -15,6 +15,17 @@ export interface NetworkReport {
   /** To so many devices TCP carries nothing large now, and other ways go before it; older daemons do not say. */
   readonly stoodStill?: number | undefined
   readonly dht: DhtReport
+  /** Through which others are reached; absent: directly, or the daemon is older. */
+  readonly proxy?: ProxyReport | undefined
+}
+
+export interface ProxyReport {
+  /** "SOCKS5 proxy 192.0.2.1:1080". */
+  readonly name: string
+  /** What is wrong with it, as of the last time that something was asked of it; null: nothing is known to be. */
+  readonly problem: string | null
+  /** Whether it has answered since it last failed, if ever. */
+  readonly hasAnswered: boolean
 }
 
 /** The port that a router opens (`use_upnp`). */
@@ -63,4 +74,7 @@ export const networkReport: z.ZodType<NetworkReport> = z.looseObject({
     port: count.nullable(),
     nat: z.enum(['unknown', 'open', 'consistent', 'symmetric']),
   }),
+  proxy: z
+    .looseObject({ name: z.string(), problem: z.string().nullable(), hasAnswered: z.boolean() })
+    .optional(),
 })

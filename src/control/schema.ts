@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import type { Grade } from '../core/secret.js'
 import { type ShareRef, shareRef } from './route.js'
+import { type RefusedConfiguration, refusedConfiguration } from './schema-config.js'
 import { type CopiesReport, copiesReport } from './schema-copies.js'
 import { type DriftDetail, driftDetail, NO_DETAIL } from './schema-drift.js'
 import { type HookReport, hook } from './schema-hooks.js'
@@ -26,6 +27,8 @@ export interface StatusReport {
   readonly limits?: LimitsReport | undefined
   /** Of the configuration (`relays`), in its order; absent where it names none, and of a daemon of an earlier version. */
   readonly relays?: readonly RelayReport[] | undefined
+  /** Absent: the configuration file is in use as it was read last. */
+  readonly refusedConfiguration?: RefusedConfiguration | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
 }
@@ -38,6 +41,8 @@ export interface RelayReport {
   readonly connected: boolean
   /** Why not, or how many shares it does not serve; null: nothing is wrong. */
   readonly problem: string | null
+  /** What to do about it; null: nothing; absent: the daemon is older. */
+  readonly todo?: string | null | undefined
 }
 
 /** 'paused': speaks with nobody until resumed, but goes on looking at its disk. */
@@ -308,8 +313,16 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   pid: z.number(),
   network: networkReport.optional(),
   limits: limitsReport.optional(),
+  refusedConfiguration: refusedConfiguration.optional(),
   relays: z
-    .array(z.looseObject({ address: z.string(), connected: z.boolean(), problem: z.string().nullable() }))
+    .array(
+      z.looseObject({
+        address: z.string(),
+        connected: z.boolean(),
+        problem: z.string().nullable(),
+        todo: z.string().nullable().optional(),
+      }),
+    )
     .optional(),
   shares: z.array(share),
 })

@@ -5,7 +5,6 @@ import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Config } from '../config/config.js'
-import { isHidden, type ProxyConfig } from '../config/proxy.js'
 import { planReload, type ReloadPlan, withLiveChanges } from '../config/reload.js'
 import type { ControlBackend } from '../control/calls.js'
 import type { Page } from '../control/handler.js'
@@ -19,9 +18,9 @@ import { AccountCache } from '../instance/account-cache.js'
 import type { InviteHost } from '../invite/host.js'
 import type { GivenGateway } from '../nat/mapper.js'
 import type { Log } from '../ports/log.js'
-import { showProxy } from '../swarm/proxy-dial.js'
 import { Swarm } from '../swarm/swarm.js'
 import { AddedFolders } from './added-folders.js'
+import { ConfigState } from './config-state.js'
 import { daemonBackend } from './control/backend.js'
 import { legacyHost } from './control/legacy-host.js'
 import { controlPages } from './control/pages.js'
@@ -38,7 +37,7 @@ import { RateLimits } from './rate-limits.js'
 import { Reach } from './reach.js'
 import { Shares } from './shares.js'
 import { WakeWatch } from './wake-watch.js'
-import { wayOut } from './way-out.js'
+import { tellProxy, wayOut } from './way-out.js'
 
 /**
  * Where the port for listening_port 0 is picked, the end excluded: below those that Linux gives to outgoing connections
@@ -62,6 +61,8 @@ export interface RunningDaemon {
   /** Settles when the daemon has stopped; rejects if it had to. */
   readonly stopped: Promise<void>
   stop(): Promise<void>
+  /** For whoever reads the configuration anew to say what came of it. */
+  readonly configState: ConfigState
   /** Takes over what can change live of a configuration read anew; says what did, and what needs a restart. */
   adjust(config: Config<Secret>): ReloadPlan
 }
@@ -100,6 +101,7 @@ class Daemon implements RunningDaemon {
   readonly #folderAdmin: FolderAdmin
   #folders: AddedFolders | undefined
   readonly #events = new EventBook({ nowMs: Date.now })
+  readonly configState: ConfigState = new ConfigState((fact) => this.#events.add(null, fact), Date.now)
   #release: () => void = () => undefined
   #pidFile: PidFile | undefined
   #stopping: Promise<void> | undefined
@@ -137,6 +139,7 @@ class Daemon implements RunningDaemon {
       invites: () => this.#parts?.invites,
       folders: this.#folderAdmin,
       relays: () => this.#parts?.swarm.relays ?? [],
+      configState: this.configState,
       port: () => this.port,
       network: () => this.#parts?.reach.report(),
       started: () => this.#restarted(),
@@ -282,7 +285,8 @@ class Daemon implements RunningDaemon {
       if (isStrange) await this.#newEpochs(opened.store, folders)
       const all = [...this.#config.shares, ...folders.shares]
       const invites = openInvites(this.#config, all, this.#identity, this.#log)
-      const swarm = this.#makeSwarm(invites)
+      const way = wayOut(this.#config, this.#log)
+      const swarm = this.#makeSwarm(invites, way)
       const shares = new Shares({
         config: () => this.#config,
         added: folders.shares,
@@ -306,8 +310,11 @@ class Daemon implements RunningDaemon {
       shares.join()
       invites.start(swarm, isStrange)
       const { gateway } = this.#options
-      const reachOptions = { config: this.#config, swarm, port, log: this.#log }
-      const reach = new Reach({ ...reachOptions, ...(gateway === undefined ? {} : { gateway }) })
+      const reach = new Reach({
+        ...{ config: this.#config, swarm, port, log: this.#log },
+        ...(way.dial === undefined ? {} : { dial: way.dial }),
+        ...(gateway === undefined ? {} : { gateway }),
+      })
       reach.start()
       closing.push(() => reach.stop())
       const onWake = (): void => {
@@ -342,9 +349,9 @@ class Daemon implements RunningDaemon {
     await feeds.settleMove()
   }
 
-  #makeSwarm(door: InviteHost): Swarm {
+  #makeSwarm(door: InviteHost, way: ReturnType<typeof wayOut>): Swarm {
     const { deviceName, listeningPort, listenHost, interfaces, relays, proxy } = this.#config
-    if (proxy !== undefined) this.#tellProxy(proxy)
+    if (proxy !== undefined) tellProxy(proxy, this.#log)
     const { beaconPort } = this.#options
     const swarm = new Swarm({
       device: this.#identity.device,
@@ -356,20 +363,12 @@ class Daemon implements RunningDaemon {
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       relays,
-      ...wayOut(this.#config, this.#log),
+      ...way,
       door,
       log: this.#log,
     })
     swarm.on('clone', ({ instance, address }) => this.#onClone(swarm, instance, address))
     return swarm
-  }
-
-  #tellProxy(proxy: ProxyConfig): void {
-    const via = `other devices are reached through the ${showProxy(proxy)}`
-    const beside = isHidden(proxy)
-      ? 'the DHT, hole punching and the port of the router are off, as they would go past it (proxy_allow_direct)'
-      : 'the DHT, hole punching and the port of the router, where they are on, go past it and show the address of this machine'
-    this.#log.info({}, `${via}, and directly on the local network where they announce themselves; ${beside}`)
   }
 
   /** F4: two processes with one identity. The one with the lesser instance becomes another device. */

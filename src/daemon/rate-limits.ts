@@ -233,9 +233,13 @@ export class RateLimits {
   }
 
   /** Whether a peer is left out of the limits. `address` is "host:port" of the device itself. */
-  isExempt(peer: { readonly address?: string; readonly transport?: string }): boolean {
-    // Through a relay it is never near, whatever address it has there.
-    if (this.#holdLocally || peer.transport === 'relayed') return false
+  isExempt(peer: {
+    readonly address?: string
+    readonly transport?: string
+    readonly isProxied?: boolean
+  }): boolean {
+    // Through a relay or a proxy it is never near: its address means something there, and not here.
+    if (this.#holdLocally || peer.transport === 'relayed' || peer.isProxied === true) return false
     let isLocal = this.#local.get(peer)
     if (isLocal === undefined) {
       isLocal = isLocalAddress(peer.address ?? '')

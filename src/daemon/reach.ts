@@ -8,6 +8,7 @@ import { type GivenGateway, PortMapper } from '../nat/mapper.js'
 import type { MappingState } from '../nat/mapping.js'
 import { ownAddresses } from '../nat/own-addresses.js'
 import type { Log } from '../ports/log.js'
+import type { ProxyDial } from '../swarm/proxy-dial.js'
 import type { Swarm } from '../swarm/swarm.js'
 
 export interface ReachOptions {
@@ -15,6 +16,8 @@ export interface ReachOptions {
   readonly swarm: Pick<Swarm, 'devices' | 'dht'>
   /** That the swarm listens on. */
   readonly port: number
+  /** Through which the swarm dials, if it is one. */
+  readonly dial?: ProxyDial
   /** A router for tests. */
   readonly gateway?: GivenGateway
   readonly log: Log
@@ -63,8 +66,9 @@ export class Reach {
   }
 
   report(): NetworkReport {
-    const { config, port, swarm } = this.#options
+    const { config, port, swarm, dial } = this.#options
     const { dht } = swarm
+    const proxy = dial?.standing()
     return {
       listenHost: config.listenHost ?? null,
       port,
@@ -79,6 +83,7 @@ export class Reach {
         port: dht?.port ?? null,
         nat: dht?.nat ?? 'unknown',
       },
+      ...(proxy === undefined ? {} : { proxy: { ...proxy, problem: proxy.problem ?? null } }),
     }
   }
 

@@ -85,6 +85,10 @@ class DaemonService implements Service {
     void this.#notifier?.ready()
   }
 
+  get configState(): RunningDaemon['configState'] {
+    return this.#daemon.configState
+  }
+
   adjust(config: Config<Secret>): ReturnType<RunningDaemon['adjust']> {
     const plan = this.#daemon.adjust(config)
     for (const change of plan.live) this.#log.info({ change: formatChange(change) }, 'setting changed')
@@ -135,11 +139,14 @@ class DaemonService implements Service {
       await this.#daemon.control.status()
       const { live, restart } = this.adjust(config)
       this.#o.onConfig?.(config)
+      this.#daemon.configState.use()
       this.#log.info({ changed: live.length, needRestart: restart.length }, 'configuration read')
     } catch (thrown) {
-      if (!(thrown instanceof ShoalError)) this.#log.error({ err: thrown }, 'cannot read the configuration')
+      const isKnown = thrown instanceof ShoalError
+      const problems = isKnown ? thrown.message.split('\n') : ['it cannot be read; the log says more']
+      this.#daemon.configState.refuse(problems)
+      if (!isKnown) this.#log.error({ err: thrown }, 'cannot read the configuration')
       else {
-        const problems = thrown.message.split('\n')
         this.#log.error(
           { code: thrown.code, problems },
           'the configuration read anew is not used; the settings stay',

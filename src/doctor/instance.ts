@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ShareConfig } from '../config/config.js'
 import type { FileFacts } from '../config/open.js'
+import { isHidden } from '../config/proxy.js'
 import type { LoadedConfig } from '../config/secrets.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { keysOf, type Secret } from '../core/secret.js'
@@ -19,9 +20,10 @@ import {
   type ShareFacts,
 } from './checks/folders.js'
 import { checkHosts, checkPort, type PortFacts } from './checks/network.js'
+import { checkProxy } from './checks/proxy.js'
 import { checkSecrets } from './checks/secrets.js'
 import type { Finding } from './finding.js'
-import { tryHosts } from './hosts.js'
+import { dialOf, tryHosts, tryProxy } from './hosts.js'
 import { examineLimits } from './machine.js'
 import { daemonFacts } from './probes/daemon.js'
 import { fileSystemFacts } from './probes/file-system.js'
@@ -62,13 +64,18 @@ export async function examineInstance(options: InstanceOptions): Promise<Finding
     ...examineLimits({ pid: report?.pid, shares: config.shares.length, counted }),
   ]
   onStep('known hosts')
+  const dial = dialOf(config)
+  const hosts = await tryHosts(config, daemon, dial)
   const ports: PortFacts[] = []
   for (const { key, port, host } of listensOf(config))
     ports.push({ key, port, host, state: await portState(port, host, report?.pid) })
   return [
     ...found,
     ...ports.flatMap(checkPort),
-    ...checkHosts(await tryHosts(config, daemon)),
+    ...checkHosts(hosts),
+    ...(dial === undefined
+      ? []
+      : checkProxy({ standing: await tryProxy(config, dial, daemon), hidden: isHidden(config.proxy) })),
     ...checkDaemon(daemon, PACKAGE_VERSION),
     ...(report === undefined ? [] : [...checkClocks(report, config.maxTimeDiffMs), ...checkProblems(report)]),
     ...shares.flatMap((facts) => checkLeftovers(facts, isRunning)),

@@ -7,10 +7,12 @@ import { controlClient } from '../control/client.js'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import type { RelayReport } from '../control/schema.js'
 import type { NetworkReport } from '../control/schema-network.js'
+import { codeWords } from '../swarm/dial-failure.js'
 import { parseEndpoint, plainHost, scopeOf } from '../swarm/endpoint.js'
-import { showProxy } from '../swarm/proxy-dial.js'
+import type { ProxyDial } from '../swarm/proxy-dial.js'
 import { checkDaemon, type DaemonFacts } from './checks/daemon.js'
 import { checkHosts, checkPort } from './checks/network.js'
+import { checkProxy } from './checks/proxy.js'
 import {
   checkDht,
   checkFirewall,
@@ -22,7 +24,7 @@ import {
   type PeerFacts,
 } from './checks/reach.js'
 import { type Finding, ok } from './finding.js'
-import { dialOf, tryHosts } from './hosts.js'
+import { dialOf, tryHosts, tryProxy } from './hosts.js'
 import { daemonFacts } from './probes/daemon.js'
 import { numberIn } from './probes/kernel.js'
 import { hostResult, portState } from './probes/network.js'
@@ -59,7 +61,9 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
   const host = listenHost !== undefined && isIPv4(listenHost) ? listenHost : undefined
   const dht = mayAsk ? await tryDht(bootstrap, host) : network?.dht
   onStep('relays and known hosts')
-  const relays = report?.relays ?? (await tryRelays(config))
+  const dial = dialOf(config)
+  const relays = report?.relays ?? (await tryRelays(config, dial))
+  const hosts = await tryHosts(config, daemon, dial)
   const hasPublic = addresses.some((address) => scopeOf(address) === 'public') && isOpen(listenHost)
   return [
     ...checkListening({ port, host: listenHost, addresses }),
@@ -82,8 +86,8 @@ export async function examineNetwork({ config, onStep }: NetworkOptions): Promis
     }),
     ...checkDht({ shares: users, use: dhtUse(bootstrap), view: dht, relays: config.relays.length, hidden }),
     ...(config.relays.length === 0 ? [ok('relays', 'none are named (relays)')] : checkRelays(relays)),
-    ...checkProxy(config),
-    ...checkHosts(await tryHosts(config, daemon)),
+    ...(dial === undefined ? [] : checkProxy({ standing: await tryProxy(config, dial, daemon), hidden })),
+    ...checkHosts(hosts),
     ...checkDaemon(daemon, PACKAGE_VERSION),
     ...checkPeers(await peersOf(daemon, storagePath)),
   ]
@@ -100,8 +104,7 @@ function dhtUse(bootstrap: LoadedConfig['bootstrap']): NetworkReport['dht']['use
 }
 
 /** Of a daemon that does not run: whether somebody answers there. */
-async function tryRelays({ relays, proxy }: LoadedConfig): Promise<RelayReport[]> {
-  const dial = dialOf({ ...(proxy === undefined ? {} : { proxy }) })
+async function tryRelays({ relays }: LoadedConfig, dial: ProxyDial | undefined): Promise<RelayReport[]> {
   return Promise.all(
     relays.map(async (address) => {
       const endpoint = parseEndpoint(address)
@@ -110,18 +113,10 @@ async function tryRelays({ relays, proxy }: LoadedConfig): Promise<RelayReport[]
           ? ({ type: 'failed', code: 'ENOTFOUND' } as const)
           : await hostResult(endpoint, address, new Set(), dial)
       return result.type === 'failed'
-        ? { address, connected: false, problem: result.detail ?? `cannot be reached (${result.code})` }
+        ? { address, connected: false, problem: result.detail ?? codeWords(result.code) }
         : { address, connected: true, problem: null }
     }),
   )
-}
-
-function checkProxy({ proxy }: LoadedConfig): Finding[] {
-  if (proxy === undefined) return []
-  const beside = isHidden(proxy)
-    ? 'nothing goes past it: no DHT, no port of the router, no address of ours is told'
-    : 'the DHT and the port of the router go past it (proxy_allow_direct)'
-  return [ok('proxy', `TCP connections to others go through ${showProxy(proxy)}; ${beside}`)]
 }
 
 /** Each member once, as it is connected; undefined: the daemon does not say. */

@@ -14,7 +14,8 @@ import { type Log, silentLog } from '../ports/log.js'
 import type { Transport } from '../swarm/dedupe.js'
 import { type Endpoint, endpointOf, formatEndpoint } from '../swarm/endpoint.js'
 import { Finders } from '../swarm/finders.js'
-import { dialTcp } from '../swarm/tcp.js'
+import { HeardDial } from '../swarm/heard-dial.js'
+import { type DialTcp, dialTcp } from '../swarm/tcp.js'
 import { type GuestOutcome, talkAsGuest } from './guest-talk.js'
 import type { InviteGrade } from './messages.js'
 
@@ -28,6 +29,8 @@ export interface RedeemOptions {
   /** See SwarmOptions. */
   readonly interfaces?: readonly string[]
   readonly beaconPort?: number
+  /** How addresses are dialled, but for those heard on the local network, which are dialled directly; default: directly. */
+  readonly dial?: DialTcp
   /** IPv4 address to ask the DHT from; default: all. */
   readonly listenHost?: string
   /** Default two minutes. */
@@ -82,6 +85,7 @@ class Redeemer {
   readonly #device: DeviceKeys = deviceKeysOf(randomBytes(KEY_BYTES))
   readonly #abort = new AbortController()
   readonly #finders: Finders
+  readonly #dialer: HeardDial
   readonly #known: readonly Endpoint[]
   readonly #talks = new Map<NoiseSecretStream, Promise<GuestOutcome>>()
   /** Addresses that are being tried, or were given up. */
@@ -92,10 +96,11 @@ class Redeemer {
   #found: Redeemed | undefined
 
   constructor(keys: InviteKeys, options: RedeemOptions) {
-    const { bootstrap = [], listenHost, interfaces, beaconPort, log = silentLog } = options
+    const { bootstrap = [], listenHost, interfaces, beaconPort, dial = dialTcp, log = silentLog } = options
     this.#keys = keys
     this.#options = options
     this.#log = log
+    this.#dialer = new HeardDial(dialTcp, dial)
     this.#known = (options.knownHosts ?? []).map(endpointOf)
     this.#finders = new Finders({
       device: this.#device,
@@ -104,7 +109,9 @@ class Redeemer {
       ...(interfaces === undefined ? {} : { interfaces }),
       ...(beaconPort === undefined ? {} : { beaconPort }),
       onBeacon: (_id, endpoint) => {
-        if (this.#tried.size < this.#known.length + MAX_HEARD) void this.#try(endpoint)
+        if (this.#tried.size >= this.#known.length + MAX_HEARD) return
+        this.#dialer.heard(endpoint)
+        void this.#try(endpoint)
       },
       onConnection: (stream) => void this.#talk(stream, 'udx'),
       log,
@@ -170,7 +177,7 @@ class Redeemer {
   async #dial(endpoint: Endpoint): Promise<Dialled> {
     let stream: NoiseSecretStream
     try {
-      const socket = await dialTcp(endpoint, TALK_TIMEOUT_MS, this.#abort.signal)
+      const socket = await this.#dialer.dial(endpoint, TALK_TIMEOUT_MS, this.#abort.signal)
       const { publicKey, secretKey } = this.#device
       stream = new NoiseSecretStream(true, socket, { keyPair: { publicKey, secretKey } })
     } catch (thrown) {

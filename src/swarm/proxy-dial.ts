@@ -6,6 +6,7 @@
 import { request } from 'node:http'
 import { isIPv4, isIPv6, type Socket } from 'node:net'
 import type { Log } from '../ports/log.js'
+import { failureWords } from './dial-failure.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import { actAs, type DialTcp, dialTcp } from './tcp.js'
 
@@ -20,9 +21,10 @@ export interface ProxyPlace {
 
 /**
  * What went wrong. unreachable: the proxy does not answer; login: it wants other credentials, or any; target: it could or
- * would not connect; unfit: this kind of proxy cannot be asked for that; broken: it does not speak as it should.
+ * would not connect; slow: no connection in time, whoever is to blame; unfit: this kind of proxy cannot be asked for that;
+ * broken: it does not speak as it should.
  */
-export type ProxyFault = 'unreachable' | 'login' | 'target' | 'unfit' | 'broken'
+export type ProxyFault = 'unreachable' | 'login' | 'target' | 'slow' | 'unfit' | 'broken'
 
 export class ProxyError extends Error {
   readonly fault: ProxyFault
@@ -44,23 +46,49 @@ export function showProxy({ type, host, port }: ProxyPlace): string {
   return `${NAMES[type]} proxy ${formatEndpoint({ host, port })}`
 }
 
+/** How it stands with a proxy. */
+export interface ProxyStanding {
+  /** "SOCKS5 proxy 192.0.2.1:1080". */
+  readonly name: string
+  /** What is wrong with the proxy itself, as of the last dial that showed; undefined: nothing is known to be. */
+  readonly problem: string | undefined
+  /** Whether it has answered since it last failed, if ever. */
+  readonly hasAnswered: boolean
+}
+
+export interface ProxyDial extends DialTcp {
+  readonly standing: () => ProxyStanding
+}
+
 /** Dials through the proxy; the log hears of it once when the proxy begins to fail, and when it works again. */
-export function proxyDial(proxy: ProxyPlace, log: Log): DialTcp {
-  let fault: ProxyFault | undefined
-  return async (endpoint, timeoutMs, signal) => {
+export function proxyDial(proxy: ProxyPlace, log: Log): ProxyDial {
+  const name = showProxy(proxy)
+  let failure: ProxyError | undefined
+  let hasAnswered = false
+  const answered = (): void => {
+    if (failure !== undefined) log.info({}, `the ${name} works again`)
+    failure = undefined
+    hasAnswered = true
+  }
+  const dial: DialTcp = async (endpoint, timeoutMs, signal) => {
     try {
       const socket = await dialThrough(proxy, endpoint, timeoutMs, signal)
-      if (fault !== undefined) log.info({}, `the ${showProxy(proxy)} works again`)
-      fault = undefined
+      answered()
       return socket
     } catch (thrown) {
-      if (thrown instanceof ProxyError && OF_PROXY.has(thrown.fault) && thrown.fault !== fault) {
-        fault = thrown.fault
-        log.warn({ fault }, thrown.message)
+      if (!(thrown instanceof ProxyError)) throw thrown
+      // Who says that it does not connect there does its work.
+      if (thrown.fault === 'target') answered()
+      if (OF_PROXY.has(thrown.fault)) {
+        const isNews = thrown.fault !== failure?.fault
+        failure = thrown
+        hasAnswered = false
+        if (isNews) log.warn({ fault: thrown.fault }, thrown.message)
       }
       throw thrown
     }
   }
+  return Object.assign(dial, { standing: () => ({ name, problem: failure?.message, hasAnswered }) })
 }
 
 async function dialThrough(
@@ -88,7 +116,7 @@ async function dialThrough(
     if (signal.aborted) throw new Error('stopped')
     if (deadline.aborted)
       throw new ProxyError(
-        'target',
+        'slow',
         `the ${showProxy(proxy)} had no connection in ${Math.round(timeoutMs / 1000)} s`,
       )
     throw thrown
@@ -112,8 +140,7 @@ async function toProxy(proxy: ProxyPlace, timeoutMs: number, signal: AbortSignal
     return await dialTcp(proxy, timeoutMs, signal)
   } catch (thrown) {
     if (signal.aborted) throw thrown
-    const why = thrown instanceof Error ? thrown.message : String(thrown)
-    throw new ProxyError('unreachable', `cannot reach the ${showProxy(proxy)}: ${why}`)
+    throw new ProxyError('unreachable', `cannot reach the ${showProxy(proxy)}: ${failureWords(thrown)}`)
   }
 }
 

@@ -5,11 +5,12 @@ import type { Socket } from 'node:net'
 import { Allowance } from '../core/allowance.js'
 import type { ShareId } from '../core/ids.js'
 import { signRelay } from '../core/relay-pass.js'
-import { encodeNodeMessage, type NodeMessage, type RelayMessage } from '../core/relay-wire.js'
+import { encodeNodeMessage, type NodeMessage, type Refusal, type RelayMessage } from '../core/relay-wire.js'
 import type { RelayKeys } from '../core/secret.js'
 import type { Log } from '../ports/log.js'
 import { type Endpoint, formatEndpoint } from './endpoint.js'
 import { readRelay } from './relay-frames.js'
+import { lostTrouble, type RelayTrouble, refusedTodo } from './relay-trouble.js'
 import type { DialTcp } from './tcp.js'
 
 /** A share as a relay knows it. */
@@ -27,6 +28,8 @@ export interface RelayStanding {
   readonly isConnected: boolean
   /** Why not, or which shares are not served; undefined: nothing is wrong. */
   readonly problem: string | undefined
+  /** What to do about it; undefined: nothing is wrong, or it is not known yet. */
+  readonly todo: string | undefined
 }
 
 export interface RelayControlOptions {
@@ -65,7 +68,7 @@ export class RelayControl {
   readonly address: string
   readonly #o: RelayControlOptions
   readonly #shares = new Map<string, RelayShare>()
-  readonly #refused = new Map<ShareId, string>()
+  readonly #refused = new Map<ShareId, Refusal>()
   readonly #tickets = new Allowance(TICKET_BURST, TICKET_REFILL_MS)
   readonly #told = new Allowance(TOLD_BURST, TOLD_REFILL_MS)
   readonly #abort = new AbortController()
@@ -78,7 +81,7 @@ export class RelayControl {
   #heardMs = 0
   #isDialling = false
   #isClosed = false
-  #problem: string | undefined
+  #problem: RelayTrouble | undefined
 
   constructor(options: RelayControlOptions) {
     this.#o = options
@@ -86,11 +89,15 @@ export class RelayControl {
   }
 
   get standing(): RelayStanding {
-    const refused = [...this.#refused.values()]
-    const unserved =
-      refused.length === 0 ? undefined : `${refused.length} of ${this.#shares.size} shares: ${refused[0]}`
     const isConnected = this.#challenge !== undefined
-    return { address: this.address, isConnected, problem: unserved ?? this.#problem }
+    const { problem, todo } = this.#unserved ?? this.#problem ?? {}
+    return { address: this.address, isConnected, problem, todo }
+  }
+
+  get #unserved(): RelayTrouble | undefined {
+    const [why] = this.#refused.values()
+    if (why === undefined) return undefined
+    return { problem: `${this.#refused.size} of ${this.#shares.size} shares: ${why}`, todo: refusedTodo(why) }
   }
 
   add(share: RelayShare): void {
@@ -140,7 +147,9 @@ export class RelayControl {
       this.#use(socket)
     } catch (thrown) {
       this.#isDialling = false
-      this.#failed(thrown instanceof Error ? thrown.message : String(thrown))
+      // What it said when it was there is not what is wrong now.
+      this.#refused.clear()
+      this.#failed(thrown)
     }
   }
 
@@ -152,9 +161,9 @@ export class RelayControl {
     this.#socket = socket
     const startedMs = performance.now()
     this.#heardMs = startedMs
-    let why = 'it ended the connection'
+    let why = new Error('it ended the connection')
     socket.on('error', (error) => {
-      why = error.message
+      why = error
     })
     socket.on('close', () => {
       clearTimeout(this.#ping)
@@ -209,7 +218,7 @@ export class RelayControl {
     this.#o.log.debug({ relay: this.address, share: share.slice(0, 8) }, 'found by a relay')
   }
 
-  #onRefused(share: ShareId, why: string): void {
+  #onRefused(share: ShareId, why: Refusal): void {
     const isNews = this.#refused.get(share) !== why
     this.#refused.set(share, why)
     this.#o.onLost(share)
@@ -256,12 +265,16 @@ export class RelayControl {
     this.#ping.unref()
   }
 
-  #failed(why: string): void {
+  #failed(thrown: unknown): void {
     // Without a share there is nothing to be found by, and nothing is wrong.
     if (this.#isClosed || this.#shares.size === 0) return
+    const trouble = lostTrouble(thrown)
     if (this.#problem === undefined && this.#refused.size === 0)
-      this.#o.log.info({ relay: this.address, reason: why }, 'no connection to a relay; trying again')
-    this.#problem = why
+      this.#o.log.info(
+        { relay: this.address, reason: trouble.problem },
+        'no connection to a relay; trying again',
+      )
+    this.#problem = trouble
     // It closes what it serves nothing for.
     const isRefused = this.#shares.size > 0 && this.#refused.size >= this.#shares.size
     const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#failures++, 10))

@@ -86,6 +86,8 @@ export interface SharePeer extends EventEmitter<PeerEvents> {
   readonly grade: Grade
   readonly transport: Transport
   readonly address: string
+  /** Whether our side reached it through a proxy: `address` is then as seen from there. */
+  readonly isProxied: boolean
   /** Whether our side dialled. */
   readonly initiator: boolean
   /** Milliseconds since 1970. */
@@ -133,6 +135,7 @@ export interface ShareChannelOptions {
 
 export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer {
   readonly link: Link
+  readonly isProxied: boolean
   readonly connectedAtMs: number = Date.now()
   #grade: Grade = 'blind'
   readonly #options: ShareChannelOptions
@@ -176,6 +179,7 @@ export class ShareChannel extends EventEmitter<PeerEvents> implements SharePeer 
     super()
     this.#options = options
     this.link = options.link
+    this.isProxied = options.link.isProxied
     this.#channel = channel
     this.#certificates = this.#addMessage('certificates', MAX_CERTIFICATE_BYTES, (list) =>
       this.emit('certificates', list),

@@ -312,7 +312,7 @@ describe('shoal invite', () => {
       err,
       /follow \/data\/photos;\nit works once, until 2026-11-21T18:02:03Z, .* \(invite 3f2a9c01\)/,
     )
-    assert.match(err, /port 44444\.\n$/)
+    assert.match(err, /port 44444\. A relay does not lead to it\.\n$/)
     assert.deepEqual(backend.calls, ['invite 1 read 86400000'])
   })
 

@@ -59,6 +59,22 @@ describe('newConfigText', () => {
     )
   })
 
+  it('has a proxy and relays as keys that read back, the login as well', () => {
+    const place = { type: 'http_connect', host: 'fd00::1', port: 3128 } as const
+    for (const proxy of [
+      { ...place, allowsDirect: false },
+      { ...place, username: 'a "b"', password: '\\ "', allowsDirect: true },
+      { ...place, type: 'socks4', username: 'a', password: '', allowsDirect: false } as const,
+    ]) {
+      const relays = ['relay.example:22020', '[fd00::2]:1']
+      const text = newConfigText(configWith({ madeBy: 'join', proxy, relays }))
+      const { config, warnings } = parseConfig(text, '/etc/shoal/photos.conf')
+      assert.deepEqual(warnings, [])
+      assert.deepEqual([config.proxy, config.relays], [proxy, relays])
+      assert.equal(config.shares[0]?.useRelay, true)
+    }
+  })
+
   it('says of a read secret what it grants', () => {
     const text = newConfigText(configWith({ secret: deriveSecret(write, 'read'), madeBy: 'join' }))
     assert.match(text, /made by "shoal join"/)

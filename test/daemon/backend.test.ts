@@ -89,6 +89,7 @@ function backendOf(
     relays: () => [],
     port: () => 0,
     network: () => undefined,
+    configState: { refused: undefined },
     stop: () => undefined,
   })
 }

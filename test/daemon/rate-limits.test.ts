@@ -78,3 +78,9 @@ test('X4: what comes through a relay is never near, wherever the relay stands', 
   assert.ok(limits.isExempt({ address: '10.0.0.1:4444', transport: 'tcp' }))
   assert.ok(!limits.isExempt({ address: '10.0.0.1:4444', transport: 'relayed' }))
 })
+
+test('X4: who is reached through a proxy is never near: a private address is one of the network there', () => {
+  const limits = new RateLimits(CONFIGURED)
+  assert.ok(limits.isExempt({ address: '10.0.0.1:4444', transport: 'tcp', isProxied: false }))
+  assert.ok(!limits.isExempt({ address: '10.0.0.1:4444', transport: 'tcp', isProxied: true }))
+})

@@ -39,7 +39,7 @@ test('an invite by telephone: the reader that got it has the files, and nobody e
     assert.match(out, /^p[0-9a-z]{4}(-[0-9a-z]{5}){5}\n$/)
     const text = out.trim()
     assert.match(err, new RegExp(`follow ${a.dir};\\n.*works once, until .*\\(invite [0-9a-f]{8}\\)`))
-    assert.match(err, new RegExp(`port ${a.port}\\.`))
+    assert.match(err, new RegExp(`port ${a.port}\\. A relay does not`))
 
     const redeemed = await redeem(text, a)
     assert.deepEqual(redeemed, {

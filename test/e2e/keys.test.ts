@@ -25,12 +25,31 @@ test('SIGHUP: known hosts take effect at once, what needs a restart is named, a 
     fs.writeFileSync(a.configFile, '{ "storage_path": ')
     const refused = JSON.parse(await hangUp(/the settings stay/)) as { problems: string[] }
     assert.match(refused.problems[0]!, /shoal\.conf:\d+:\d+: /)
+    const running = async (): Promise<string> => (await world.run(['status', a.configFile])).out
+    assert.deepEqual((await a.status()).refusedConfiguration?.problems, refused.problems)
+    // The file says where the storage is, and no more that is of use.
+    const text = `{ "storage_path": ${JSON.stringify(a.storage)}, "listening_port": [`
+    fs.writeFileSync(a.configFile, text)
+    await hangUp(/the settings stay/)
+    await hangUp(/the settings stay/)
+    assert.match(
+      await running(),
+      /^configuration: NOT USED since .*, the settings before it stay; .*\n {2}.*shoal\.conf:\d+:\d+: /m,
+    )
     a.writeConfig({
       config: { device_name: 'other', folder_rescan_interval: 55 },
       share: { known_hosts: [`127.0.0.1:${b.port}`] },
     })
     const read = JSON.parse(await hangUp(/configuration read/)) as { changed: number; needRestart: number }
     assert.deepEqual([read.changed, read.needRestart], [2, 1])
+    assert.equal((await a.status()).refusedConfiguration, undefined)
+    assert.doesNotMatch(await running(), /^configuration:/m)
+    const { out: events } = await world.run(['events', a.configFile, '--json'])
+    const told = events.split('\n').filter((line) => line.includes('"config-'))
+    assert.deepEqual(
+      told.map((line) => (JSON.parse(line) as { type: string }).type),
+      ['config-refused', 'config-refused', 'config-used'],
+    )
     assert.match(await a.logged(/needs a restart/), /device_name: \\"a\\" -> \\"other\\"/)
     await converged([a, b])
     assert.equal(b.read('x'), 'x')

@@ -3,7 +3,11 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { readConfig } from '../../src/config/secrets.js'
+import { formatSecret } from '../../src/core/secret.js'
 import { converged, eventually, type TestNode, World } from '../support/daemons.js'
 import { socksProxy, type TestProxy } from '../support/proxies.js'
 import { assertEqualTrees } from '../support/trees.js'
@@ -70,11 +74,83 @@ describe('behind a proxy', () => {
     const { out } = await world.run(['doctor', 'net', third.configFile])
     assert.match(out, /known-hosts: 1 of 1 known host can be reached/)
     assert.match(out, /relays: elsewhere\.invalid:\d+ stands by/)
+    assert.match(
+      out,
+      /ok {4}proxy: .* through the SOCKS5 proxy 127\.0\.0\.1:\d+: it answers; nothing goes past it/,
+    )
+    assert.match(
+      (await world.run(['status', inside.configFile])).out,
+      /^proxy: others are reached through the SOCKS5 proxy 127\.0\.0\.1:\d+$/m,
+    )
     assert.match(out, /mapping: no router is asked .*past the proxy/)
     assert.match(out, /dht: off behind the proxy/)
     assert.match((await world.run(['doctor', third.configFile])).out, /1 of 1 known host can be reached/)
     assert.ok(proxy.asked.length >= asked + 5, String(proxy.asked.length - asked))
     assert.deepEqual(heard, [], 'nobody of the DHT was asked')
+  })
+
+  it('join with an invite and restore go through it, by --proxy, and the configuration keeps it', async () => {
+    const passwordFile = path.join(world.root, 'password')
+    writeFileSync(passwordFile, LOGIN.password, { mode: 0o600 })
+    const by = [
+      ...['--proxy', `socks5://${LOGIN.name}@127.0.0.1:${proxy.port}`, '--proxy-password-file', passwordFile],
+      ...['--no-search-lan', '--timeout', '20', '--json'],
+    ]
+    const { out: invite } = await world.run(['invite', outside.configFile, '--grade', 'read'])
+    const inviteFile = path.join(world.root, 'invite')
+    writeFileSync(inviteFile, invite, { mode: 0o600 })
+    const before = proxy.asked.length
+    const place = path.join(world.root, 'joined')
+    const joined = await world.run([
+      ...['join', place, '--secret-file', inviteFile, '--known-host', `${NAME}:${outside.port}`, ...by],
+      ...['--config', `${place}.conf`, '--storage', `${place}.state`, '--relay', 'relay.invalid:1'],
+    ])
+    assert.equal(joined.exit, 0, joined.err)
+    const asked = proxy.asked.slice(before)
+    assert.ok(asked.length > 0 && asked.every((each) => each === `${NAME}:${outside.port}`), asked.join())
+    const { config } = await readConfig(`${place}.conf`)
+    assert.deepEqual(config.proxy, {
+      ...{ type: 'socks5', host: '127.0.0.1', port: proxy.port, allowsDirect: false },
+      ...{ username: LOGIN.name, password: LOGIN.password },
+    })
+    assert.deepEqual(config.relays, ['relay.invalid:1'])
+    assert.deepEqual(config.shares[0]?.knownHosts, [`${NAME}:${outside.port}`])
+
+    const to = path.join(world.root, 'restored')
+    const secretFile = path.join(world.root, 'secret')
+    writeFileSync(secretFile, formatSecret(world.secret), { mode: 0o600 })
+    const swarm = ['restore', '--from', 'swarm', '--to', to, '--secret-file', secretFile]
+    const restored = await world.run([...swarm, '--host', `${NAME}:${outside.port}`, ...by])
+    assert.equal(restored.exit, 0, restored.err)
+    assertEqualTrees([outside.dir, to])
+    assert.ok(!(joined.out + joined.err + restored.out + restored.err).includes(LOGIN.password))
+  })
+
+  it('join and restore say what is wrong with the proxy, and that an invite goes through no relay', async () => {
+    const by = ['--proxy', 'socks5://127.0.0.1:9', '--no-search-lan', '--timeout', '2']
+    const down = /cannot reach the SOCKS5 proxy 127\.0\.0\.1:9: nobody listens there/
+    const { out: invite } = await world.run(['invite', outside.configFile, '--grade', 'read'])
+    const inviteFile = path.join(world.root, 'invite')
+    writeFileSync(inviteFile, invite, { mode: 0o600 })
+    const place = path.join(world.root, 'not-joined')
+    // That it listens here would be found out by whoever goes past the proxy.
+    const host = `127.0.0.1:${outside.port}`
+    const joined = await world.run([
+      ...['join', place, '--secret-file', inviteFile, '--known-host', host, '--relay', host, ...by],
+      ...['--config', `${place}.conf`, '--storage', `${place}.state`],
+    ])
+    assert.notEqual(joined.exit, 0)
+    assert.match(joined.err, down)
+    assert.match(joined.err, /an invite does not go through a relay/)
+    const secretFile = path.join(world.root, 'secret')
+    writeFileSync(secretFile, formatSecret(world.secret), { mode: 0o600 })
+    const restored = await world.run([
+      ...['restore', '--from', 'swarm', '--to', path.join(world.root, 'not-restored')],
+      ...['--secret-file', secretFile, '--host', host, '--relay', host, ...by],
+    ])
+    assert.notEqual(restored.exit, 0)
+    assert.match(restored.err, down)
+    assert.match(restored.err, /relay 127\.0\.0\.1:\d+: cannot reach the SOCKS5 proxy/)
   })
 
   it('when it is gone nothing goes past it', async () => {
@@ -84,6 +160,15 @@ describe('behind a proxy', () => {
       inside.log.some((line) => line.includes('cannot reach the SOCKS5 proxy')),
     )
     assert.equal((await outside.client.peers()).length, 0)
+    const down = /cannot reach the SOCKS5 proxy 127\.0\.0\.1:\d+: nobody listens there/
+    const { out } = await world.run(['status', inside.configFile])
+    assert.match(out, new RegExp(`^proxy: ${down.source}.*; nobody is reached but on the local network`, 'm'))
+    for (const node of [inside, world.find('third')]) {
+      const said = await world.run(['doctor', 'net', node.configFile])
+      assert.match(said.out, new RegExp(`FAIL {2}proxy: ${down.source}`))
+      assert.equal(said.exit, 1)
+    }
+    assert.match((await world.run(['doctor', inside.configFile])).out, new RegExp(`proxy: ${down.source}`))
   })
 
   it('the log says at start what is used, and neither it nor a status holds the password', async () => {

@@ -77,6 +77,14 @@ test('daemons that cannot reach each other sync through a relay, also after it w
     await end(relay, 'SIGKILL')
     a.write('later.txt', 'written while no relay was there')
     await eventually('the loss is seen', async () => (await a.status()).relays?.[0]?.connected === false)
+    const said = await eventually('why it is not there is said in words', async () => {
+      const { out } = await world.run(['status', a.configFile])
+      return out.split('\n').find((line) => line.startsWith('relay ') && line.includes('listens'))
+    })
+    assert.match(
+      said,
+      /: not connected, nobody listens there \(ECONNREFUSED\); is a relay running there, on that port/,
+    )
     const again = await startRelay(world, args)
     await converged([a, b])
     assert.equal(b.read('later.txt'), 'written while no relay was there')

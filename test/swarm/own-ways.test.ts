@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { RateLimits } from '../../src/daemon/rate-limits.js'
 import {
   decodeWays,
   encodeWays,
@@ -126,7 +127,9 @@ test('through a proxy no port of ours is told, and nobody is told to dial the pr
     return socket
   }
   const hidden = await startNode(t, keys!, { dial, knownHosts: [far.host] })
-  await peerOf(hidden.share)
+  const met = await peerOf(hidden.share)
+  const limits = new RateLimits({ downloadLimit: 1, uploadLimit: 1, limits: [], rateLimitLocalPeers: false })
+  assert.ok(!limits.isExempt(met), `${met.address} is as the proxy sees it, and limits hold`)
   const third = await startNode(t, keys!, { knownHosts: [far.host] })
   const known = (node: typeof far): number[] => node.share.known().map(({ port }) => port)
   await until(
@@ -134,5 +137,7 @@ test('through a proxy no port of ours is told, and nobody is told to dial the pr
     () => hidden.share.peers().length === 2,
   )
   for (const node of [far, third]) assert.ok(!known(node).includes(hidden.port), 'nobody knows its port')
+  const direct = third.share.peers().find(({ initiator }) => initiator)
+  assert.ok(direct !== undefined && limits.isExempt(direct), 'without one, it is on this network')
   assert.deepEqual(hidden.swarm.devices.ownWays.seenAs(), [], 'the proxy is not us')
 })

@@ -51,7 +51,7 @@ test('two devices meet through a relay, and what they say arrives', async (t) =>
   assert.deepEqual((await states)[0], [said])
   assert.ok(relay.facts.bytes > said.length)
   assert.deepEqual({ pairs: relay.facts.pairs, nodes: relay.facts.nodes }, { pairs: 1, nodes: 2 })
-  assert.deepEqual(a.swarm.relays, [{ address, isConnected: true, problem: undefined }])
+  assert.deepEqual(a.swarm.relays, [{ address, isConnected: true, problem: undefined, todo: undefined }])
   // What a relay's address tells of a device is nothing: none is remembered.
   assert.deepEqual([...a.share.known(), ...b.share.known()], [])
 })
@@ -94,6 +94,7 @@ test('a relay that does not serve the share is told of and connects nobody; anot
   const stranger = await startNode(t, others, by(ours.address))
   await until('it is refused', () => stranger.swarm.relays[0]!.problem !== undefined)
   assert.equal(stranger.swarm.relays[0]!.problem, '1 of 1 shares: not-allowed')
+  assert.match(stranger.swarm.relays[0]!.todo ?? '', /shoal secret relay-pass/)
   assert.equal(ours.relay.facts.nodes, 1)
   const open = await startRelay(t)
   const friend = await startNode(t, others, by(ours.address, open.address))

@@ -25,8 +25,8 @@ import { type DaemonView, isoTime, oneOrAllOf, sharesOf } from './view.js'
 
 /** Absent where none is configured. */
 function relaysOf(view: DaemonView): Pick<StatusReport, 'relays'> {
-  const relays = view.relays().map(({ address, isConnected, problem }) => ({
-    ...{ address, connected: isConnected, problem: problem ?? null },
+  const relays = view.relays().map(({ address, isConnected, problem, todo }) => ({
+    ...{ address, connected: isConnected, problem: problem ?? null, todo: todo ?? null },
   }))
   return relays.length === 0 ? {} : { relays }
 }
@@ -40,6 +40,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
       )
       const shares = await sharesOf(view)
       const network = view.network()
+      const { refused } = view.configState
       return {
         device: view.device(),
         name: view.name,
@@ -48,6 +49,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         ...(network === undefined ? {} : { network }),
         limits: limitsReportOf(view),
         ...relaysOf(view),
+        ...(refused === undefined ? {} : { refusedConfiguration: refused }),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),

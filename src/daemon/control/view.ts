@@ -9,6 +9,7 @@ import { pathFault, type RelPath } from '../../core/path.js'
 import type { InviteHost } from '../../invite/host.js'
 import type { RelayStanding } from '../../swarm/relay-control.js'
 import { type AnyShare, isReadable, mustBeReadable } from '../any-share.js'
+import type { ConfigState } from '../config-state.js'
 import type { FolderAdmin } from '../folder-admin.js'
 import type { MemberLimits } from '../member-limits.js'
 import type { RateLimits, ShareLimits } from '../rate-limits.js'
@@ -28,6 +29,8 @@ export interface DaemonView {
   readonly folders: Pick<FolderAdmin, 'list' | 'add' | 'change' | 'remove'>
   /** How it stands with each relay of the configuration. */
   readonly relays: () => readonly RelayStanding[]
+  /** Whether the configuration file is in use as it was read last. */
+  readonly configState: Pick<ConfigState, 'refused'>
   /** TCP port it listens on. */
   readonly port: () => number
   /** How it can be reached; undefined while there are no shares. */

@@ -135,11 +135,19 @@ export class SwarmSource {
     if (this.#met.size === 0)
       throw new ShoalError(
         'DAEMON_UNREACHABLE',
-        `nobody who holds this share was met${ways.only === undefined ? '' : ` under the name ${ways.only}`}: is a member running? name one with --host`,
+        `nobody who holds this share was met${ways.only === undefined ? '' : ` under the name ${ways.only}`}: is a member running? name one with --host${this.#relayTroubles()}`,
       )
     return [...this.#feeds].map(
       ([writer, feed]) => new PastFeed(index.feeds.byWriter(writer)!, feed, PATIENCE_MS),
     )
+  }
+
+  /** Relays that were of no use, for a message that goes on before it. */
+  #relayTroubles(): string {
+    return this.#swarm.relays
+      .filter(({ isConnected, problem }) => !isConnected || problem !== undefined)
+      .map(({ address, problem }) => `; relay ${address}: ${problem ?? 'not connected'}`)
+      .join('')
   }
 
   /** What members have told of that nobody has shown, for a note. */

@@ -86,6 +86,10 @@ export function sentence(event: EventReport): string {
       return 'paused: it speaks with nobody'
     case 'resumed':
       return 'resumed'
+    case 'config-refused':
+      return `the changed configuration is not used: ${event.problems.join('; ')}`
+    case 'config-used':
+      return 'the configuration is good again, and used'
     case 'gap':
       return 'earlier events are not known any more'
   }

@@ -1,4 +1,5 @@
 // Ports and the hosts that the configuration names. Pure: facts in, findings out.
+import { FAILURE_WORDS } from '../../swarm/dial-failure.js'
 import { type Finding, fail, ok, warn } from '../finding.js'
 import { countText } from '../sizes.js'
 
@@ -68,22 +69,13 @@ export interface HostFacts {
     | { readonly type: 'failed'; readonly code: string; readonly detail?: string }
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
-  EHOSTUNREACH: 'there is no way there',
-  ENETUNREACH: 'there is no way there',
-  ENOTFOUND: 'the name is not known',
-  EAI_AGAIN: 'names cannot be looked up now',
-  TIMEOUT: 'no answer',
-}
-
 export function checkHosts(hosts: readonly HostFacts[]): Finding[] {
   if (hosts.length === 0) return []
   const failed = hosts.filter(({ result }) => result.type === 'failed')
   const reached = hosts.length - failed.length
   const findings: Finding[] = failed.map(({ address, result }) => {
     const { code, detail } = result.type === 'failed' ? result : { code: '' }
-    return warn('known-hosts', `${address}: ${detail ?? WHY[code] ?? code}`, todoOf(code))
+    return warn('known-hosts', `${address}: ${detail ?? FAILURE_WORDS[code] ?? code}`, todoOf(code))
   })
   if (reached > 0)
     findings.unshift(

@@ -270,13 +270,14 @@ export function checkDht({ shares, use, view, relays, hidden }: DhtFacts): Findi
 }
 
 export function checkRelays(relays: readonly RelayReport[]): Finding[] {
-  return relays.map(({ address, connected, problem }) =>
+  return relays.map(({ address, connected, problem, todo }) =>
     connected && problem === null
       ? ok('relays', `${address} stands by`)
       : warn(
           'relays',
           `${address}: ${problem ?? 'not connected yet'}`,
-          'does it run there, is TCP let through to it, and does it allow the pass of the share? see docs/relay.md',
+          todo ??
+            'does it run there, is TCP let through to it, and does it allow the pass of the share? see docs/relay.md',
         ),
   )
 }

@@ -1,16 +1,13 @@
 // Whether a port can be had, and whether somebody answers at an address of the configuration. Connects to those addresses
 // and nowhere else, through the proxy where there is one, says nothing there, and hangs up.
 import net from 'node:net'
-import { ProxyError, type proxyDial } from '../../swarm/proxy-dial.js'
+import { type ProxyDial, ProxyError } from '../../swarm/proxy-dial.js'
 import type { HostFacts, PortFacts } from '../checks/network.js'
 import { holderOf, listeners } from './kernel.js'
 
 const CONNECT_MS = 3000
 /** The way to the proxy, and its own to the host. */
 const PROXIED_MS = 6000
-
-/** As the daemon dials where the configuration names a proxy. */
-export type ProxyDial = ReturnType<typeof proxyDial>
 
 /** Tries to listen for a moment, unless the daemon runs: then who listens is looked up. */
 export async function portState(
