@@ -95,7 +95,10 @@ describe('restore', () => {
   })
 
   it('of a part that was not there then nothing is restored', async () => {
-    await assert.rejects(run({ paths: [at('a/nothing')] }), { code: 'NOT_FOUND', message: /a\/nothing is not in the share/ })
+    await assert.rejects(run({ paths: [at('a/nothing')] }), {
+      code: 'NOT_FOUND',
+      message: /a\/nothing is not in the share/,
+    })
     await assert.rejects(run({ to: path.join(home, 'early'), atMs: 1000 }), {
       code: 'NOT_FOUND',
       message: /nobody had written anything by then/,
