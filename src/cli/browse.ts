@@ -71,7 +71,7 @@ function formatEntries(entries: readonly PastEntry[]): string {
 function formatVersions(versions: readonly PastVersionReport[]): string {
   if (versions.length === 0) return 'nothing was written\n'
   return formatTable([
-    ['WRITTEN', 'BY', 'CHANGED', 'WHAT', 'PATH'],
+    ['PUBLISHED', 'BY', 'CHANGED', 'WHAT', 'PATH'],
     ...versions.map(({ at, by, mtime, type, size, path }) => [
       shortTime(at),
       by,

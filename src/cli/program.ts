@@ -19,6 +19,7 @@ import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
+import { helpOfPart } from './part-help.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addRelayCommand } from './relay-commands.js'
 import { addReleaseCommands } from './release-commands.js'
@@ -62,7 +63,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
         exit = code
       })
       listen(program)
-      await program.parseAsync(argv, { from: 'user' })
+      await program.parseAsync(helpOfPart(program, argv), { from: 'user' })
     })
     return exit
   } catch (thrown) {

@@ -3,6 +3,7 @@ import type { ControlClient } from '../control/client.js'
 import type { HistoryReport, HistoryVersion } from '../control/schema-entries.js'
 import type { HeldLimitReport, LimitsReport } from '../control/schema-limits.js'
 import type { OneOrAll } from '../control/schema-shares.js'
+import { ShoalError } from '../core/error.js'
 import { connect, type JsonOption } from './daemon-commands.js'
 import type { CliIo } from './io.js'
 import { limitWords } from './limit-text.js'
@@ -55,6 +56,11 @@ export async function historyCommand(
   // Asked for all where some are left out afterwards.
   const told = await client.history({ ...place, limit: at === undefined ? limit : undefined })
   const history = at === undefined ? told : publishedBy(told, at, limit)
+  if (history.versions.length === 0)
+    throw new ShoalError(
+      'NOT_FOUND',
+      `of what is known here nothing of ${place.path} had been published by then`,
+    )
   io.out(json === true ? formatJson(history) : formatHistory(history))
   return 0
 }

@@ -142,7 +142,8 @@ export function formatRestored(report: RestoreReport): string {
   const lines = [
     `${complete ? 'restored' : 'NOT ALL IS THERE'}: ${formatCount(files, 'file')}, ${formatBytes(bytes)} in ${printable(dir)}, ${when}`,
   ]
-  for (const { name, newest } of writers)
+  const newestFirst = [...writers].sort((a, b) => ((a.newest ?? '') < (b.newest ?? '') ? 1 : -1))
+  for (const { name, newest } of newestFirst)
     if (newest !== null) lines.push(`  ${printable(name)} wrote last at ${shortTime(newest)}`)
   for (const { path, code, detail } of lacking.slice(0, LISTED))
     lines.push(

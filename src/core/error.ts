@@ -92,7 +92,7 @@ const CODES: Readonly<Record<ErrorCode, CodeMeaning>> = {
     status: 409,
     hint: 'read haltReason in shoal status, then run: shoal approve CONFIG',
   },
-  PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another listening_port' },
+  PORT_IN_USE: { exit: 71, status: 500, hint: 'choose another port, or stop what has it' },
   SUPERVISOR_RUNNING: {
     exit: 75,
     status: 409,

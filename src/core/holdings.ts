@@ -1,6 +1,7 @@
 // Who holds which pieces of a share, put together for people: how many there are, how many each holds, and how many copies
 // there are of each. Pure. Pieces in play are those that anybody asked holds, or that this node wants: what no version
-// needs any more nobody holds, though its number in the feed stays.
+// needs any more nobody holds, though its number in the feed stays. Keepers (blind nodes) hold old versions as well: what
+// they alone have, and this node does not want, is not in play.
 import { onesIn } from './bitfield.js'
 import type { DeviceId, WriterId } from './ids.js'
 
@@ -20,15 +21,23 @@ export interface HoldingCounts {
   readonly peers: ReadonlyMap<DeviceId, number>
 }
 
-/** Counts pieces; a byte of each bitfield at a time. */
-export function countHoldings(feeds: readonly FeedHoldings[]): HoldingCounts {
+export type Keepers = ReadonlySet<DeviceId>
+
+const NO_KEEPERS: Keepers = new Set()
+
+/** Counts pieces in play; a byte of each bitfield at a time. */
+export function countHoldings(feeds: readonly FeedHoldings[], keepers: Keepers = NO_KEEPERS): HoldingCounts {
   let pieces = 0
   let held = 0
   const peers = new Map<DeviceId, number>()
   for (const feed of feeds) {
-    pieces += onesIn(inPlay(feed))
+    const played = inPlay(feed, keepers)
+    pieces += onesIn(played)
     held += onesIn(feed.own)
-    for (const [device, bits] of feed.peers) peers.set(device, (peers.get(device) ?? 0) + onesIn(bits))
+    for (const [device, bits] of feed.peers) {
+      const ofThem = keepers.has(device) ? bits.map((byte, at) => byte & played[at]!) : bits
+      peers.set(device, (peers.get(device) ?? 0) + onesIn(ofThem))
+    }
   }
   return { pieces, held, peers }
 }
@@ -53,8 +62,12 @@ export interface Bucket {
 const MAX_DIGITS = 16
 
 /** The pieces in play, feed after feed, in at most `width` buckets whose sizes differ by one at most. */
-export function availabilityOf(feeds: readonly FeedHoldings[], width: number): Availability {
-  const inPlayOf = feeds.map(inPlay)
+export function availabilityOf(
+  feeds: readonly FeedHoldings[],
+  width: number,
+  keepers: Keepers = NO_KEEPERS,
+): Availability {
+  const inPlayOf = feeds.map((feed) => inPlay(feed, keepers))
   const pieces = inPlayOf.reduce((sum, bits) => sum + onesIn(bits), 0)
   const held = feeds.reduce((sum, { own }) => sum + onesIn(own), 0)
   const digits = new Uint8Array(MAX_DIGITS)
@@ -113,9 +126,12 @@ function addUp(holders: readonly Uint8Array[], at: number, digits: Uint8Array): 
   return used
 }
 
-function inPlay({ own, peers, wanted }: FeedHoldings): Uint8Array {
+function inPlay({ own, peers, wanted }: FeedHoldings, keepers: Keepers): Uint8Array {
   const bits = Uint8Array.from(own)
-  for (const theirs of peers.values()) for (let at = 0; at < bits.length; at++) bits[at]! |= theirs[at]!
+  for (const [device, theirs] of peers) {
+    if (keepers.has(device)) continue
+    for (let at = 0; at < bits.length; at++) bits[at]! |= theirs[at]!
+  }
   for (const index of wanted) if (index >> 3 < bits.length) bits[index >> 3]! |= 0x80 >> (index & 7)
   return bits
 }

@@ -32,8 +32,11 @@ export async function readPasses(fileName: string): Promise<ReadonlySet<string>>
   try {
     bytes = await readFile(fileName)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new ShoalError('CONFIG_UNREADABLE', `cannot read the relay passes: ${why}`, { cause })
+    throw new ShoalError(
+      'CONFIG_UNREADABLE',
+      `cannot read the relay passes in ${fileName}: ${whyUnread(cause)}`,
+      { cause },
+    )
   }
   if (bytes.length > MAX_FILE_BYTES)
     throw new ShoalError(
@@ -41,4 +44,11 @@ export async function readPasses(fileName: string): Promise<ReadonlySet<string>>
       `${fileName}: has ${bytes.length} bytes, expected at most ${MAX_FILE_BYTES}: this is no list of passes`,
     )
   return parsePasses(bytes.toString('utf8'), fileName)
+}
+
+function whyUnread(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return 'no such file'
+  if (code === 'EACCES') return 'permission denied'
+  return code === 'EISDIR' ? 'it is a folder' : message
 }

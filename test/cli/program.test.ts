@@ -36,6 +36,20 @@ describe('the command line', () => {
     assert.deepEqual(await shoal(['--version']), { exit: 0, out: `${PACKAGE_VERSION}\n`, err: '' })
   })
 
+  it('help of a part of a command is that of the part', async () => {
+    for (const [command, part] of [
+      ['backup', 'add'],
+      ['drift', 'acknowledge'],
+      ['secret', 'relay-pass'],
+    ]) {
+      const { exit, out, err } = await shoal(['help', command!, part!])
+      assert.deepEqual([exit, err], [0, ''])
+      assert.ok(out.startsWith(`Usage: shoal ${command} ${part} `), out)
+    }
+    // What is no part of it is passed over.
+    assert.match((await shoal(['help', 'backup', 'sell'])).out, /^Usage: shoal backup /)
+  })
+
   it('--help names every command and shows examples', async () => {
     for (const argv of [['--help'], ['-h'], ['help']]) {
       const { exit, out, err } = await shoal(argv)

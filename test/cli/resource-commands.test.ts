@@ -157,6 +157,9 @@ there may be older ones that nothing here has kept
     assert.deepEqual(JSON.parse(json.out), backend.historyReport)
     assert.equal((await shoal(['history', config, 'a'])).exit, 64)
     assert.equal((await shoal(['history', config, 'a', '--limit', '201'])).exit, 64)
+    const early = await shoal(['history', config, `${DIR}/a`, '--at', '2026-11-20T18:02:03Z'])
+    assert.deepEqual([early.exit, early.out], [66, ''])
+    assert.match(early.err, /nothing of a had been published by then/)
   })
 })
 

@@ -76,7 +76,13 @@ describe('shoal restore and browse', () => {
       ],
       [['browse', vault, 'mount', '--secret-file', secret], 64, /list, cat, history/],
       [['browse', vault, 'cat', '--secret-file', secret], 64, /name the file/],
-      [['browse', vault, 'cat', 'nothing', '--secret-file', secret], 66, /there was no nothing/],
+      [['browse', vault, 'cat', 'nothing', '--secret-file', secret], 66, /nothing is not in the share/],
+      [['browse', vault, 'cat', 'notes', '--secret-file', secret], 66, /notes is no file, but a directory/],
+      [
+        ['browse', vault, 'cat', 'no', '--at', at(world.nowMs), '--secret-file', secret],
+        66,
+        /no was not in the share/,
+      ],
       [
         ['browse', vault, 'history', 'nothing', '--secret-file', secret],
         66,

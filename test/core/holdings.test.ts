@@ -24,6 +24,16 @@ test('counts are of pieces that somebody holds or this node wants; numbers that 
   assert.deepEqual([pieces, held, peers.get(A!), peers.get(B!)], [6, 3, 3, 1])
 })
 
+test('what keepers alone hold and nobody here wants is not in play: old versions', () => {
+  // B keeps 7 to 9, of which 7 is wanted here, and so one that nobody else has.
+  const feeds = [feed(10, [0, 1], { aa: [0, 1, 2], bb: [0, 1, 2, 7, 8, 9] }, [7])]
+  const keepers = new Set([B!])
+  const { pieces, held, peers } = countHoldings(feeds, keepers)
+  assert.deepEqual([pieces, held, peers.get(A!), peers.get(B!)], [4, 2, 3, 4])
+  const map = availabilityOf(feeds, 4, keepers)
+  assert.deepEqual([map.pieces, map.rarestCopies, map.rarestPieces], [4, 1, 1])
+})
+
 test('availability: pieces in order, feed after feed, the rarest told', () => {
   const feeds = [feed(20, [0, 1, 9], { aa: [0, 1], bb: [1, 10] }, [12]), feed(3, [], { aa: [2] })]
   assert.deepEqual(availabilityOf(feeds, 3), {

@@ -116,6 +116,30 @@ test('nobody is in sync who lacks something, or while we do, though both hold th
   }
 })
 
+test('a blind node that holds all is in sync for another that does, and for nobody while that one lacks something', async () => {
+  for (const pieces of [0, 3]) {
+    const state = { device: NEAR, name: 'near', instance: 'i', missingPieces: 0, missingBytes: 0, feeds: [] }
+    const { share } = shareWith([])
+    const blind = Object.assign(share, {
+      ...{ grade: 'blind', keeping: undefined, counts: { missing: { pieces, bytes: pieces } } },
+      blindMembers: { all: () => [{ state, lastSeenMs: 0 }] },
+    })
+    const [live] = (await liveCalls(viewOf(blind)).live()).shares
+    assert.deepEqual(
+      live!.peers.map((peer) => peer.inSync),
+      [pieces === 0, false],
+    )
+  }
+})
+
+test('what a blind node alone holds, and nobody here wants, is not counted as missing', async () => {
+  const { share } = shareWith([])
+  const [near] = share.peers
+  Object.assign(near!, { grade: 'blind' })
+  const [live] = (await liveCalls(viewOf(share)).live()).shares
+  assert.deepEqual([live!.totalPieces, live!.heldPieces, live!.peers[0]!.heldPieces], [4, 4, 4])
+})
+
 test('availability: in as many buckets as were asked for', async () => {
   const { share, surveys } = shareWith([])
   const calls = liveCalls(viewOf(share))

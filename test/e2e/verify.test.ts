@@ -103,6 +103,7 @@ test('damage is put right from others, quarantined and told; edits are edits; an
     const whole = await run('audit', writer.configFile, '--node', 'reader')
     assert.equal(whole.exit, 0, whole.out + whole.err)
     assert.match(whole.out, /none is missing/)
+    assert.match((await run('audit', reader.configFile, '--node', 'writer')).out, /^writer \(write, /)
     // A restore from the reader alone, of some and of all, is what is here.
     const rehearse = (...args: string[]): ReturnType<typeof world.run> =>
       run('rehearse', writer.configFile, '--node', 'reader', '--timeout', '5', ...args)

@@ -13,7 +13,7 @@ import { deriveSecret, formatSecret, keysOf, writeSecretOf } from '../../src/cor
 import { silentLog } from '../../src/ports/log.js'
 import { DEFAULT_LIMITS, type RelayLimits } from '../../src/relay/limits.js'
 import { Pace } from '../../src/relay/pair.js'
-import { parsePasses } from '../../src/relay/passes.js'
+import { parsePasses, readPasses } from '../../src/relay/passes.js'
 import { Relay } from '../../src/relay/relay.js'
 import { runRelay } from '../../src/relay/service.js'
 import { joinAtRelay } from '../../src/swarm/relay-data.js'
@@ -308,4 +308,21 @@ test('every grade of a share has the same pass and tags', () => {
   const blind = keysOf(deriveSecret(secret, 'blind')).relay
   const device = '11'.repeat(32) as Parameters<typeof relayTagOf>[1]
   assert.deepEqual([blind.pass, relayTagOf(blind, device)], [keys.pass, relayTagOf(keys, device)])
+})
+
+test('passes that cannot be read are told of by their file, in words', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'shoal-passes-'))
+  try {
+    const cases = [
+      [join(dir, 'none'), 'no such file'],
+      [dir, 'it is a folder'],
+    ] as const
+    for (const [file, why] of cases)
+      await assert.rejects(readPasses(file), {
+        code: 'CONFIG_UNREADABLE',
+        message: `cannot read the relay passes in ${file}: ${why}`,
+      })
+  } finally {
+    await rm(dir, { recursive: true })
+  }
 })

@@ -67,7 +67,8 @@ async function auditPeer(
     dir: share.dir,
     device: peer.device,
     name: peer.name,
-    grade: peer.grade,
+    // What it has proved may be less than what it showed by writing.
+    grade: share.isWriter(peer.device) ? 'write' : peer.grade,
     population: drawn.population,
     sampled,
     ...counts,

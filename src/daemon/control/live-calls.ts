@@ -46,7 +46,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
     }: AvailabilityRequest): Promise<AvailabilityReport> {
       const share = await anyShareAt(view, at)
       const found = availabilities.of(share, width, () =>
-        availabilityOf(share.exchange.holdings(holdersOf(share)), width),
+        availabilityOf(share.exchange.holdings(holdersOf(share)), width, keepersOf(share)),
       )
       return { dir: share.dir, ...found }
     },
@@ -72,7 +72,7 @@ function shareLive(share: AnyShare, counts: OncePerSecond<HoldingCounts>): Share
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
   const pieces = counts.of(share, facts.length, () =>
-    countHoldings(share.exchange.holdings(holdersOf(share))),
+    countHoldings(share.exchange.holdings(holdersOf(share)), keepersOf(share)),
   )
   const { tasks, count: transferCount } = isBlind(share) ? NO_TRANSFERS : share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(
@@ -109,6 +109,12 @@ function holdersOf(share: AnyShare): ReadonlySet<DeviceId> {
   const facts = { peers, blindMembers, view: viewOf(share) }
   if (isBlind(share)) return blindHoldingOurs(facts)
   return holdingOurs({ ...facts, holding: share.holding, members: share.members })
+}
+
+/** Blind nodes, which keep old versions; what is old a blind node itself cannot tell. */
+function keepersOf(share: AnyShare): ReadonlySet<DeviceId> {
+  if (isBlind(share)) return new Set()
+  return new Set(share.peers.filter(({ grade }) => grade === 'blind').map(({ device }) => device))
 }
 
 function peerLive({ peer, report, traffic, needs }: PeerFacts, counts: HoldingCounts): PeerLive {

@@ -22,7 +22,7 @@ export interface PeerFacts {
 /** Of a share here, by what each peer signed last; a blind node knows only of others like it. */
 export function peerFacts(share: AnyShare): PeerFacts[] {
   const holding = isBlind(share) ? undefined : share.holding
-  const isComplete = holding !== undefined && !isBlind(share) && share.index.counts.needFiles === 0
+  const isComplete = isBlind(share) ? share.counts.missing.pieces === 0 : share.index.counts.needFiles === 0
   const blind = new Map(share.blindMembers.all().map((member) => [member.state.device, member]))
   const stats = new Map(share.exchange.stats().perPeer.map((each) => [each.device, each]))
   const states = new Map(

@@ -108,7 +108,8 @@ export class Past {
     await this.#read()
     const { index, keys } = this.#parts
     const fact = this.#factAt(at)
-    if (fact.type !== 'file') throw new ShoalError('NOT_FOUND', `${at} was no file then, but a ${fact.type}`)
+    if (fact.type !== 'file')
+      throw new ShoalError('NOT_FOUND', `${at} ${this.#then} no file, but a ${fact.type}`)
     const entry = index.effective(at).entry!
     const pieces = index.piecesOf(entry)
     if (pieces === undefined) throw new ShoalError('FEED_CORRUPT', `the pieces of ${at} were never announced`)
@@ -167,9 +168,14 @@ export class Past {
     return entry === undefined ? undefined : index.piecesOf(entry)?.map(({ id }) => id)
   }
 
+  /** How to speak of what is told: of now, or of the moment that was asked for. */
+  get #then(): 'is' | 'was' {
+    return this.#o.atMs === undefined ? 'is' : 'was'
+  }
+
   #factAt(at: RelPath): LiveFact {
     const { fact } = this.#parts.index.effective(at)
-    if (fact.type === 'absent') throw new ShoalError('NOT_FOUND', `there was no ${at} in the share then`)
+    if (fact.type === 'absent') throw new ShoalError('NOT_FOUND', `${at} ${this.#then} not in the share`)
     return fact
   }
 

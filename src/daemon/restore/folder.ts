@@ -69,7 +69,8 @@ export const RESTORE_PREFIX = 'restore:'
 const POLL_MS = 50
 /** Looked at in one job. */
 const TORN_PATHS = 1000
-const LOST = 'a piece of its content is not kept any more'
+/** Which of the two, a vault that was opened just now does not know: what is damaged it does not take in. */
+const LOST = 'a piece of its content is not kept any more, or is damaged'
 
 export class FolderRestore {
   readonly index: ShareIndex

@@ -362,7 +362,8 @@ class Restore {
     for (const above of withAncestors(at)) {
       const { fact } = index.effective(above)
       const isThere = above === at ? fact.type !== 'absent' : fact.type === 'directory'
-      if (!isThere) throw new ShoalError('NOT_FOUND', `there was no ${at} in the share then`)
+      const be = this.#o.atMs === undefined ? 'is' : 'was'
+      if (!isThere) throw new ShoalError('NOT_FOUND', `${at} ${be} not in the share`)
     }
   }
 

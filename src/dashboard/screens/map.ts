@@ -94,7 +94,7 @@ function mapDetail(share: ShareItem, width: number, lines: number, _world: World
       ...[span('0', 'bad', { bold: true }), span(' nobody  ')],
       ...[span('1', 'bad'), span(' one only  ')],
       ...[span('2', 'warn'), span(' two  ')],
-      ...[span('3', 'good'), span(' three or more')],
+      ...[span('3+', 'good'), span(' three or more')],
     ]),
   ]
   const peers = peerLines(share, width)

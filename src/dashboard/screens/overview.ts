@@ -50,7 +50,8 @@ const COLUMNS: readonly Column<OverviewItem>[] = [
   },
   column(
     { id: 'files', title: 'FILES', width: 9, rank: 4, ...right },
-    ({ report }) => grouped(report.files),
+    // A blind node knows no files.
+    (share) => (share.report.grade === 'blind' ? [span('-', 'muted')] : grouped(share.report.files)),
     ({ report }) => report.files,
   ),
   column(

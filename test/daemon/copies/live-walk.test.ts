@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Bitfield } from '../../../src/core/bitfield.js'
-import { walkLivePieces } from '../../../src/daemon/copies/live-walk.js'
+import type { WriterId } from '../../../src/core/ids.js'
+import { sealedBytesOf } from '../../../src/core/piece.js'
+import { type IndexedHeads, walkLivePieces } from '../../../src/daemon/copies/live-walk.js'
 import { inSlices } from '../../../src/daemon/copies/slices.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
+import { PieceTables } from '../../../src/store/pieces.js'
 import { Scene } from '../../store/scene.js'
 
 test('live are the pieces of the heads of all paths, each content once, whoever announced it', async () => {
@@ -44,6 +47,22 @@ test('live are the pieces of the heads of all paths, each content once, whoever 
     }
     assert.deepEqual(ids, new Set(lengths.keys()))
   }
+})
+
+test('a padded piece counts with the bytes that it has sealed', async () => {
+  const pieces = new PieceTables(new MemoryDatabase(), 'a:', () => undefined)
+  const length = sealedBytesOf(1000, true)
+  pieces.announce(1, 0, { id: Buffer.alloc(32, 7), length, plain: 1000 }, true, 0)
+  const writer = 'f0' as WriterId
+  const entry = { type: 'file', author: writer, pieces: [{ first: 0, count: 1 }] }
+  const index = {
+    allHeads: () => [[entry]],
+    feeds: { byWriter: () => ({ number: 1 }) },
+    pieces,
+  } as unknown as IndexedHeads
+  const walked = await inSlices(walkLivePieces(index), () => false)
+  assert.deepEqual([walked?.value.pieces, walked?.value.bytes], [1, length])
+  assert.deepEqual([...(walked?.value.feeds.get(writer)?.lengths ?? [])], [length])
 })
 
 test('work in slices ends early when it is told to', async () => {

@@ -121,6 +121,7 @@ describe('restoring straight from the packs', () => {
       report.lacking.map(({ path: name, code }) => [name, code]),
       [['big', 'NO_PIECES']],
     )
+    assert.match(report.lacking[0]!.detail, /or is damaged/)
     const without = new Map([...snapshot(world.dir)].filter(([name]) => name !== 'big'))
     const differences = differencesOf(without, snapshot(to)).filter((text) => !text.includes('.shoal'))
     assert.deepEqual(differences, [])
