@@ -97,7 +97,7 @@ export class PieceTables {
     return this.#refs.range(refKey(feed, from), end, limit).map(({ key, value }) => ({
       index: key.readUInt32BE(4),
       id: value.subarray(0, ID_BYTES),
-      length: value.readUInt32LE(ID_BYTES),
+      ...unpackedLength(value.readUInt32LE(ID_BYTES)),
     }))
   }
 

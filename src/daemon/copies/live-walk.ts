@@ -2,7 +2,6 @@
 // announced. Costs some microseconds for each path and each piece: a generator, so that it can be done in slices; what
 // changes meanwhile may be in it or not.
 import { type LivePieces, LivePiecesMaker } from '../../core/live-pieces.js'
-import { unpackedLength } from '../../core/piece.js'
 import type { ShareIndex } from '../../store/share-index.js'
 
 /** Rows between two pauses. */
@@ -35,9 +34,7 @@ function* learnPieces(index: IndexedHeads, maker: LivePiecesMaker): Generator<un
     if (feed === undefined) continue
     for (let from = 0; from < end; ) {
       const announced = index.pieces.announcedFrom(feed.number, from, CHUNK)
-      // The rows hold the length of a padded piece packed; unpacking changes no other.
-      for (const { index: number, id, length } of announced)
-        maker.learn(writer, number, id, unpackedLength(length).length)
+      for (const { index: number, id, length } of announced) maker.learn(writer, number, id, length)
       yield
       if (announced.length < CHUNK) break
       from = announced.at(-1)!.index + 1
