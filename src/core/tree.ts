@@ -21,7 +21,12 @@ export interface Effective {
 }
 
 /** A directory that must exist because of what lies in it, and of which nobody remembers anything. */
-const DEFAULT_DIRECTORY: DirectoryFact = { type: 'directory', mode: 0o755, mtimeUs: 0, extra: NO_EXTRA }
+export const DEFAULT_DIRECTORY: DirectoryFact = {
+  type: 'directory',
+  mode: 0o755,
+  mtimeUs: 0,
+  extra: NO_EXTRA,
+}
 
 /** The share's state of one path. `hasLiveChild`: some path directly inside it is live, by this same function. */
 export function effective(heads: Heads, hasLiveChild: boolean): Effective {

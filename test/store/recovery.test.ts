@@ -72,10 +72,15 @@ describe('what a process leaves for the next one', () => {
     // What a settlement makes, this disk may never have held.
     assert.deepEqual([...known.recovery.intents().keys()], ['mine.conflict-20260101-000000-box'])
     assert.equal(known.applied(path('folder')).fact.type, 'directory')
-    // Nor a directory in the place of a file.
-    const displaced = entry(4, 'mine', { type: 'directory', mode: 0o755 })
+    // Nor a directory in the place of a file, if it is as settling makes one.
+    const displaced = entry(4, 'mine', { type: 'directory', mode: 0o755, mtimeUs: 0 })
     known.transaction(() => known.recovery.noteOwnTail(2, [displaced]))
     assert.deepEqual([...known.recovery.intents().keys()], ['mine.conflict-20260101-000000-box', 'mine'])
+    assert.equal(known.applied(path('mine')).fact.type, 'file')
+    // One with a time was found there: what is missing of it now, a user has deleted since.
+    const found = entry(5, 'mine', { type: 'directory', mode: 0o755 })
+    known.transaction(() => known.recovery.noteOwnTail(3, [found]))
+    assert.equal(known.applied(path('mine')).fact.type, 'directory')
   })
 
   it('A4 a batch never takes the place of what an earlier run was about to do, whatever the clock says', () => {
