@@ -33,7 +33,9 @@ export interface HeldQuestion {
   readonly sequence: number
 }
 
-interface Look extends HeldQuestion {
+interface Look extends Omit<HeldQuestion, 'inquiry'> {
+  /** It began after each of these was made. */
+  readonly inquiries: readonly string[]
   readonly view: FeedView
   /** Undefined: it is under way. */
   isHeld: boolean | undefined
@@ -45,6 +47,8 @@ const ANSWER_MS = 10_000
 const AGAIN_MS = 500
 /** Nor before this many times as long as it took. */
 const REST_COST = 5
+/** Several may wait at one time, and one look does for all that asked before it. */
+const MAX_INQUIRIES = 128
 /** Of every piece, one copy: the node's. */
 const ON_ONE = { min: 1, offsite: 0 }
 
@@ -57,14 +61,15 @@ export class LiveHeld {
   }
 
   /** Whether it is known that a connected node holds all that is live; if it is not, that is found out for whoever asks again. */
-  isKnown(question: HeldQuestion): boolean {
-    const { device, inquiry, sequence } = question
+  isKnown({ device, inquiry, sequence }: HeldQuestion): boolean {
     const view = this.#o.view()
     const last = this.#looks.get(device)
-    if (last?.inquiry === inquiry && this.wasHeld({ device, sequence })) return true
+    if (last?.inquiries.includes(inquiry) && this.wasHeld({ device, sequence })) return true
     const isDue = last === undefined || (last.isHeld !== undefined && this.#nowMs() >= last.notBeforeMs)
     if (isDue && !this.#o.isStopped()) {
-      const look: Look = { ...question, view, isHeld: undefined, notBeforeMs: 0 }
+      const before = last?.inquiries.filter((each) => each !== inquiry) ?? []
+      const inquiries = [...before, inquiry].slice(-MAX_INQUIRIES)
+      const look: Look = { device, sequence, inquiries, view, isHeld: undefined, notBeforeMs: 0 }
       this.#looks.set(device, look)
       void this.#find(look)
     }

@@ -110,6 +110,16 @@ test('an answer is of one inquiry, one state of the node, and one view', async (
   assert.equal(await grown.found(), false, 'the node has read 12 records')
 })
 
+test('one look does for all who asked before it', async () => {
+  const setting = new Setting()
+  const other = { ...question, inquiry: 'two' }
+  assert.equal(await setting.found(), true)
+  setting.nowMs += 1000
+  assert.equal(await setting.found(other), true)
+  assert.deepEqual([setting.look.isKnown(question), setting.look.isKnown(other)], [true, true])
+  assert.equal(setting.asked, 2)
+})
+
 test('what changed while the index was read is looked at again', async () => {
   const setting = new Setting()
   setting.read = 13
