@@ -81,8 +81,8 @@ export async function askMembers(
     const reports = await client.members({ inquiry })
     const passedMs = performance.now() - start
     const all = reports.flatMap(({ members }) => members)
-    const isDone = all.every(({ answered, connected }) =>
-      answered === null ? !connected && passedMs >= quietMs : answered !== 'working',
+    const isDone = all.every(({ answered, connected, confirmed }) =>
+      answered === null ? !connected && passedMs >= quietMs : answered !== 'working' || confirmed,
     )
     if (isDone || passedMs >= timeoutMs) return reports
     await sleepFor(ASK_POLL_MS)

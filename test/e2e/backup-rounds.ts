@@ -8,7 +8,7 @@ import path from 'node:path'
 import { converged, pause, type TestNode, type World } from '../support/daemons.js'
 import { change, type Moment, randomOf } from '../support/past-history.js'
 import { differencesOf, snapshot, type Tree } from '../support/trees.js'
-import { copyOfVault, keepsAll, loseDisks, restored } from './blind-kit.js'
+import { copyOfVault, keepsLive, loseDisks, restored } from './blind-kit.js'
 
 export interface BackupOptions {
   readonly seed: number
@@ -120,7 +120,7 @@ function tryChange(dir: string, random: () => number): boolean {
 
 async function together(servers: readonly TestNode[], blind: TestNode): Promise<void> {
   await converged(servers, { timeoutMs: TIMEOUT_MS })
-  for (const server of servers) await keepsAll(blind, server, TIMEOUT_MS)
+  for (const server of servers) await keepsLive(blind, server, TIMEOUT_MS)
 }
 
 function mustEqual(expected: Tree, found: Tree, what: string): void {

@@ -19,6 +19,20 @@ export async function keepsAll(blind: TestNode, writer: TestNode, timeoutMs?: nu
   return eventually(`${blind.name} holds all of ${writer.name}`, isKept, timeoutMs)
 }
 
+/**
+ * Resolves when a node that asks is told that a blind node holds all that the share needs. What was replaced before the blind
+ * node got it may be missing there, and be gone.
+ */
+export async function keepsLive(blind: TestNode, node: TestNode, timeoutMs: number): Promise<void> {
+  await node.client.settle()
+  const { inquiry } = await node.client.askMembers()
+  const isHeld = async (): Promise<boolean> => {
+    const [report] = await node.client.members({ inquiry })
+    return report!.members.some(({ name, confirmed }) => name === blind.name && confirmed)
+  }
+  await eventually(`${node.name} knows that ${blind.name} holds all`, isHeld, timeoutMs)
+}
+
 /** Runs `shoal restore` into a folder of the world that is not there yet; all of it must come. */
 export async function restored(
   world: World,

@@ -2,7 +2,7 @@
 import type { BlindReport, MemberReport, ProblemReport, ShareReport } from '../../control/schema.js'
 import { NO_DETAIL } from '../../control/schema-drift.js'
 import type { MemberStanding, MembersReport } from '../../control/schema-members.js'
-import { formatHead, headTag } from '../../core/head.js'
+import { covers, formatHead, headTag } from '../../core/head.js'
 import type { DeviceId } from '../../core/ids.js'
 import type { AnyShare } from '../any-share.js'
 import type { BlindMember } from '../blind/blind-members.js'
@@ -17,6 +17,7 @@ import {
   ownRow,
   progressRow,
   reachRow,
+  viewOf,
 } from './standing-row.js'
 import { isoTime } from './view.js'
 
@@ -76,8 +77,12 @@ export function blindShareReport(
   }
 }
 
-/** The blind nodes of a share, in its status. */
-export function blindMemberReports(share: AnyShare, now: Now): MemberReport[] {
+/** The blind nodes of a share, in its status. `isHeld`: whether it is known that one holds every piece that is live. */
+export function blindMemberReports(
+  share: AnyShare,
+  now: Now,
+  isHeld: (member: BlindMember) => boolean = () => false,
+): MemberReport[] {
   return share.blindMembers.all().map((member) => {
     const { state, lastSeenMs } = member
     const peer = share.peers.find(({ device }) => device === state.device)
@@ -85,7 +90,7 @@ export function blindMemberReports(share: AnyShare, now: Now): MemberReport[] {
       ...connectionRow(share, state.device, lastSeenMs, now),
       name: state.name,
       grade: 'blind',
-      digestEqual: holdsAll(share, member) && isOfThisRun(peer, state),
+      digestEqual: (holdsAll(share, member) || isHeld(member)) && isOfThisRun(peer, state),
       unreadable: false,
       drift: 0,
     }
@@ -111,27 +116,37 @@ function nameOf(share: BlindShare, device: DeviceId): string {
   return peer?.name ?? feed?.deviceName ?? device.slice(0, 8)
 }
 
-/** Where a blind node stands: confirmed once it says, at rest, that it holds every piece of what this device has read. */
+/**
+ * Where a blind node stands: confirmed once it says, at rest, that it holds every piece of what this device has read, or once
+ * it is known (`isHeld`) to hold every piece that is live, whatever else it takes for live.
+ */
 export function blindStanding(
   share: AnyShare,
   member: BlindMember,
   answer: HeardAnswer | undefined,
   now: Now,
+  isHeld: (answer: HeardAnswer, member: BlindMember) => boolean = () => false,
 ): MemberStanding {
   const { state, lastSeenMs } = member
   const peer = share.peers.find(({ device }) => device === state.device)
-  const digestEqual = holdsAll(share, member) && isOfThisRun(peer, state)
+  const isOfNow = isOfThisRun(peer, state)
+  const lacksNothing = holdsAll(share, member) && isOfNow
+  // It says that it is at work for as long as it misses anything, or what it said when it was at rest.
+  const mayHold =
+    peer !== undefined && isOfNow && state.missingPieces > 0 && covers(state.feeds, viewOf(share))
+  const isThere = answer?.standing === 'working' || answer?.standing === 'at-rest'
+  const isLive = mayHold && isThere && isHeld(answer, member)
   return {
     ...reachRow(share, state.device, lastSeenMs, answer, now),
     ...progressRow(share, state.feeds),
     ...NO_PATHS,
     name: state.name,
     grade: 'blind',
-    confirmed: answersAtRest(answer, state) && digestEqual,
-    digestEqual,
+    confirmed: (answersAtRest(answer, state) && lacksNothing) || isLive,
+    digestEqual: lacksNothing || isLive,
     scanned: true,
-    needFiles: state.missingPieces,
-    needBytes: state.missingBytes,
+    needFiles: isLive ? 0 : state.missingPieces,
+    needBytes: isLive ? 0 : state.missingBytes,
     problems: state.problems,
     stateAt: isoTime(state.timeMs),
   }

@@ -49,7 +49,11 @@ export function membersReport(
         .map((member) => standingOf(share, member, answers?.get(member.state.device), now)),
       ...share.blindMembers
         .all()
-        .map((member) => blindStanding(share, member, answers?.get(member.state.device), now)),
+        .map((member) =>
+          blindStanding(share, member, answers?.get(member.state.device), now, (answer, { state }) =>
+            share.copies.held.isKnown({ ...state, inquiry: answer.inquiry }),
+          ),
+        ),
     ],
   }
 }

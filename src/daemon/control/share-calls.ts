@@ -151,7 +151,10 @@ function shareReport(share: Share, problems: readonly ProblemReport[], now: Now)
     head: share.head,
     hooks: share.hooks.views().map(hookReport),
     copies: copiesReport(share),
-    members: [...memberReports(share, now), ...blindMemberReports(share, now)],
+    members: [
+      ...memberReports(share, now),
+      ...blindMemberReports(share, now, ({ state }) => share.copies.held.wasHeld(state)),
+    ],
     blind: null,
   }
 }

@@ -17,6 +17,7 @@ import type { ShareOptions, ShareSettings } from '../share/share-options.js'
 import { Copies } from './copies.js'
 import { holdingOurs } from './holding-ours.js'
 import { HoldingsTalk } from './holdings-talk.js'
+import { LiveHeld } from './live-held.js'
 import { walkLivePieces } from './live-walk.js'
 import { checkStop, type StopCheck } from './stop-check.js'
 
@@ -41,6 +42,8 @@ export interface CopyParts {
 
 export class ShareCopies {
   readonly talk: HoldingsTalk
+  /** Which blind nodes hold all that is live. */
+  readonly held: LiveHeld
   readonly #copies: Copies
   readonly #promise: () => CopiesPromise | undefined
   readonly #check: (timeoutMs: number) => Promise<StopCheck>
@@ -66,6 +69,11 @@ export class ShareCopies {
       ...{ authKey: keys.authKey, exchange, settle, standing, isOffsite, log },
       view: () => index.feeds.view(),
       onPeers: () => this.#copies.poke(),
+    })
+    this.held = new LiveHeld({
+      ...{ talk: this.talk, walk, log },
+      view: () => openView(index.feeds.all()),
+      isStopped: () => parts.stopped,
     })
     this.#copies = new Copies({
       ...{ exchange, talk: this.talk, walk, promise, isOffsite, nowMs, log },
