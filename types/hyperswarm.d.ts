@@ -25,6 +25,9 @@ declare module 'hyperswarm' {
     constructor(options: { dht: HyperDHT; keyPair: NoiseKeyPair; maxPeers?: number })
     readonly peers: ReadonlyMap<string, PeerInfo>
     join(topic: Buffer, options?: { server?: boolean; client?: boolean }): DiscoverySession
+    /** Dials a device now, and for ever again until left. */
+    joinPeer(publicKey: Buffer): void
+    leavePeer(publicKey: Buffer): void
     destroy(options?: { force?: boolean }): Promise<void>
   }
 }

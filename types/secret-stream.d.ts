@@ -29,6 +29,8 @@ declare module '@hyperswarm/secret-stream' {
       destroy(error?: Error | null): void
       readonly remoteHost?: string | null
       readonly remotePort?: number
+      /** UDX: the round trip, milliseconds; 0: nothing acknowledged yet. */
+      readonly rtt?: number
     }
     readonly publicKey: Buffer
     /** Null until the handshake is done. */

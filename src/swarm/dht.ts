@@ -5,11 +5,12 @@ import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import HyperDHT from 'hyperdht'
 import Hyperswarm, { type DiscoverySession } from 'hyperswarm'
 import type { DeviceKeys } from '../core/device.js'
-import type { DeviceId } from '../core/ids.js'
+import { type DeviceId, deviceIdFromKey } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { closeDht } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
 import type { Bootstrap } from './public-dht.js'
+import { SilenceWatch } from './silence.js'
 
 export interface DhtFinderOptions {
   readonly device: DeviceKeys
@@ -56,6 +57,11 @@ export class DhtFinder {
   readonly #hushed = new Set<DeviceId>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #lonely: NodeJS.Timeout
+  readonly #silence = new SilenceWatch({
+    dial: (device) => this.#dialOnce(device),
+    now: () => performance.now(),
+    random: Math.random,
+  })
   #isRefreshDue = false
 
   constructor(options: DhtFinderOptions) {
@@ -72,7 +78,10 @@ export class DhtFinder {
       ...(options.host === undefined ? {} : { host: options.host }),
     })
     this.#swarm = new Hyperswarm({ dht: this.#dht, keyPair })
-    this.#swarm.on('connection', (stream, peer) => options.onConnection(stream, peer.topics))
+    this.#swarm.on('connection', (stream, peer) => {
+      options.onConnection(stream, peer.topics)
+      this.#silence.watch(deviceIdFromKey(peer.publicKey), stream)
+    })
     this.#lonely = setInterval(() => {
       if (this.#dht.toArray().length === 0) this.#refreshAll()
     }, LONELY_MS)
@@ -122,8 +131,17 @@ export class DhtFinder {
   async close(): Promise<void> {
     clearInterval(this.#lonely)
     for (const timer of this.#timers) clearTimeout(timer)
+    this.#silence.close()
     this.#sessions.clear()
     await closeDht(this.#dht, () => this.#swarm.destroy(), this.#log)
+  }
+
+  /** Without waiting for hyperswarm's back-off; it keeps to its own number of dials at once, and does nothing for a device that is there. */
+  #dialOnce(device: DeviceId): void {
+    const peer = this.#swarm.peers.get(device)
+    if (peer === undefined || peer.banned) return
+    this.#swarm.joinPeer(peer.publicKey)
+    this.#swarm.leavePeer(peer.publicKey)
   }
 
   #refreshSoon(): void {
