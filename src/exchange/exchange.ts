@@ -155,7 +155,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
         if (this.#feeds.get(wire.writer)?.have.get(index)) wire.have(index)
       },
       block: (wire, index, offset, block) => this.#fetch.block(link, wire, index, offset, block),
-      rejected: (wire, index, offset) => this.#fetch.rejected(link, wire, index, offset),
+      rejected: (...answer) => this.#fetch.rejected(link, ...answer),
       request: (wire, index, offset, length, respond) =>
         this.#serve.request(link, wire, index, offset, length, respond),
       cancelled: (wire, index, offset) => this.#serve.cancelled(link, wire, index, offset),

@@ -17,7 +17,7 @@ export interface FeedWireEvents {
   gained(wire: FeedWire, index: number): void
   lost(wire: FeedWire, index: number): void
   block(wire: FeedWire, index: number, offset: number, block: Buffer): void
-  rejected(wire: FeedWire, index: number, offset: number): void
+  rejected(wire: FeedWire, index: number, offset: number, length: number): void
   /** `respond` answers with a block, or rejects when called with nothing; after a cancel it does nothing. */
   request(
     wire: FeedWire,
@@ -205,7 +205,9 @@ export class FeedWire {
     wire.on('piece', (index: number, offset: number, block: Buffer) =>
       events.block(this, index, offset, block),
     )
-    wire.on('reject', (index: number, offset: number) => events.rejected(this, index, offset))
+    wire.on('reject', (...where: [index: number, offset: number, length: number]) =>
+      events.rejected(this, ...where),
+    )
     wire.on('cancel', (index: number, offset: number) => events.cancelled(this, index, offset))
     wire.on(
       'request',

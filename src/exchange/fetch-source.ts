@@ -140,13 +140,18 @@ export class Source {
     return length
   }
 
-  /** Takes a block out of the account; undefined if it is not in it. */
-  take(wire: FeedWire, index: number, offset: number): Block | undefined {
+  /**
+   * Takes a block out of the account; undefined if it is not in it. An answer of another `length` than was asked for
+   * belongs to a request that was cancelled, if there are such: the same place may have been asked for again since, in
+   * blocks of another size.
+   */
+  take(wire: FeedWire, index: number, offset: number, length?: number): Block | undefined {
     if (offset % MIN_BLOCK_BYTES !== 0) return undefined
     const key = keyOf(index, offset)
     const blocks = this.#blocks.get(wire)
     const block = blocks?.get(key)
     if (blocks === undefined || block === undefined) return undefined
+    if (length !== undefined && length !== block.length && this.cancelledBlocks > 0) return undefined
     blocks.delete(key)
     this.blockCount--
     this.askedBytes -= block.length

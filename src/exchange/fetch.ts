@@ -177,7 +177,7 @@ export class Fetch {
     this.#downloadedBytes += bytes.length
     source.downloadedBytes += bytes.length
     source.meter.add(bytes.length, nowMs)
-    const block = this.#answered(source, wire, index, offset, nowMs)
+    const block = this.#answered(source, wire, index, offset, bytes.length)
     if (block === undefined) return
     if (block.length !== bytes.length) {
       this.#o.violated(link, 'bad-block', `${bytes.length} bytes where ${block.length} were asked for`)
@@ -188,11 +188,11 @@ export class Fetch {
     this.#o.soon()
   }
 
-  rejected(link: Link, wire: FeedWire, index: number, offset: number): void {
+  rejected(link: Link, wire: FeedWire, index: number, offset: number, length: number): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
-    const block = this.#answered(source, wire, index, offset, nowMs)
+    const block = this.#answered(source, wire, index, offset, length)
     if (block?.isPaced === true) this.#turns.refund(source, block.length)
     if (block !== undefined) this.#refused(source, block.transfer, nowMs)
     this.#o.soon()
@@ -311,10 +311,16 @@ export class Fetch {
   }
 
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
-  #answered(source: Source, wire: FeedWire, index: number, offset: number, nowMs: number): Block | undefined {
-    source.progressed(nowMs)
+  #answered(
+    source: Source,
+    wire: FeedWire,
+    index: number,
+    offset: number,
+    length: number,
+  ): Block | undefined {
+    source.progressed(this.#o.nowMs())
     if (source.stalled) this.#revive(source)
-    const block = source.take(wire, index, offset)
+    const block = source.take(wire, index, offset, length)
     if (block !== undefined) source.answered(block)
     else if (--source.cancelledBlocks < 0)
       this.#o.violated(source.link, 'unrequested', `answer for ${offset} of piece ${index}`)

@@ -148,8 +148,11 @@ test('A5: a copy of the directory that takes its place while the daemon runs hal
     fs.cpSync(anna.dir, copy, { recursive: true, preserveTimestamps: true })
     anna.write('file', 'new')
     await converged([anna, ben])
+    // Between the two there is no directory, which is another reason to halt: the daemon must not look then.
+    process.kill(anna.pid, 'SIGSTOP')
     fs.renameSync(anna.dir, `${anna.dir}.before`)
     fs.renameSync(copy, anna.dir)
+    process.kill(anna.pid, 'SIGCONT')
     ben.write('more', 'from ben')
     const halted = await eventually('anna halts', async () => {
       const report = await anna.share()

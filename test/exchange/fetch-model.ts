@@ -59,10 +59,10 @@ class ModelWire {
   }
 
   reject(key: string): void {
-    const { index, offset } = this.open.get(key)!
+    const { index, offset, length } = this.open.get(key)!
     this.open.delete(key)
     this.lost.delete(key)
-    this.say(() => this.peer.world.fetch.rejected(this.peer.link, this.asWire, index, offset))
+    this.say(() => this.peer.world.fetch.rejected(this.peer.link, this.asWire, index, offset, length))
   }
 
   answer(key: string): void {

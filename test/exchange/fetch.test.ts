@@ -50,6 +50,22 @@ test('fetch: G2, G6, G7 hold under any sequence of events, and in the end all th
   )
 })
 
+test('fetch: G5, a late answer to a request that was made again with blocks of another size is no lie', () => {
+  const world = busyWorld({ ...DEFAULTS, maxInFlightBytes: 300_000 })
+  run(world, [
+    { type: 'wait long', n: 1 },
+    { type: 'carry', b: 67, n: 1 },
+    { type: 'leave', n: 1 },
+    { type: 'close wire', n: 8 },
+    { type: 'serve', n: 1 },
+    { type: 'choke', n: 1 },
+    { type: 'unchoke', n: 1 },
+    { type: 'carry', n: 3 },
+    { type: 'serve', n: 1 },
+  ])
+  world.settle()
+})
+
 test('fetch: G6, what a stalled peer was asked for and lost is asked for again', () => {
   const world = new FetchModel(DEFAULTS)
   run(world, [
