@@ -90,6 +90,8 @@ export class Source {
   readonly #stallMs: number
   /** Oldest first. */
   readonly #blocks = new Map<FeedWire, Map<number, Block>>()
+  /** What was ever cancelled on a wire. */
+  readonly #cancelled = new Map<FeedWire, Set<number>>()
   /** The last answer, or the first request after which there was none to wait for. */
   #progressAtMs = 0
   /** When the latest request that has been answered was made. */
@@ -140,18 +142,25 @@ export class Source {
     return length
   }
 
-  /**
-   * Takes a block out of the account; undefined if it is not in it. An answer of another `length` than was asked for
-   * belongs to a request that was cancelled, if there are such: the same place may have been asked for again since, in
-   * blocks of another size.
-   */
-  take(wire: FeedWire, index: number, offset: number, length?: number): Block | undefined {
+  /** The request that an answer of that length belongs to, now out of the account; undefined if it is not in it. */
+  answered(wire: FeedWire, index: number, offset: number, length: number): Block | undefined {
     if (offset % MIN_BLOCK_BYTES !== 0) return undefined
     const key = keyOf(index, offset)
+    const block = this.#blocks.get(wire)?.get(key)
+    if (block === undefined) return undefined
+    // The answer to a cancelled request: the place has been asked for again since, in blocks of another size.
+    if (length !== block.length && this.cancelledBlocks > 0) return undefined
+    // Of two requests of one size nobody knows which was answered. The later one must not stand at the peer when the
+    // place is asked for once more: that would be a repeated request.
+    if (this.#cancelled.get(wire)?.has(key)) wire.cancel(index, offset, block.length)
+    if (block.asked.atMs > this.#answeredAskMs) this.#answeredAskMs = block.asked.atMs
+    return this.#take(wire, key)
+  }
+
+  #take(wire: FeedWire, key: number): Block | undefined {
     const blocks = this.#blocks.get(wire)
     const block = blocks?.get(key)
     if (blocks === undefined || block === undefined) return undefined
-    if (length !== undefined && length !== block.length && this.cancelledBlocks > 0) return undefined
     blocks.delete(key)
     this.blockCount--
     this.askedBytes -= block.length
@@ -163,18 +172,27 @@ export class Source {
     const { wire, index, askedBytes, blockBytes } = transfer
     let paced = 0
     for (let offset = 0; offset < askedBytes; offset += blockBytes) {
-      const block = this.take(wire, index, offset)
+      const key = keyOf(index, offset)
+      const block = this.#take(wire, key)
       if (block === undefined) continue
       if (block.isPaced) paced += block.length
-      this.cancelledBlocks++
+      this.#noteCancelled(wire, key)
       if (tell) wire.cancel(index, offset, block.length)
     }
     return paced
   }
 
+  #noteCancelled(wire: FeedWire, key: number): void {
+    this.cancelledBlocks++
+    const keys = this.#cancelled.get(wire)
+    if (keys === undefined) this.#cancelled.set(wire, new Set([key]))
+    else keys.add(key)
+  }
+
   /** The wire is closed, and nothing of it stands in the account. */
   forget(wire: FeedWire): void {
     this.#blocks.delete(wire)
+    this.#cancelled.delete(wire)
     this.refused.delete(wire)
   }
 
@@ -183,11 +201,6 @@ export class Source {
     this.#progressAtMs = nowMs
     this.onTrial = false
     this.#patience = FIRST_PATIENCE
-  }
-
-  /** The peer has answered that request, with its block or a reject. */
-  answered(block: Block): void {
-    if (block.asked.atMs > this.#answeredAskMs) this.#answeredAskMs = block.asked.atMs
   }
 
   /** Whether the peer owes answers and has given none for the stall time. */
@@ -213,7 +226,7 @@ export class Source {
         const { transfer, offset, length } = block
         wire.cancel(transfer.index, offset, length)
         wire.request(transfer.index, offset, length)
-        this.cancelledBlocks++
+        this.#noteCancelled(wire, key)
         blocks.delete(key)
         blocks.set(key, { ...block, asked })
       }

@@ -320,9 +320,8 @@ export class Fetch {
   ): Block | undefined {
     source.progressed(this.#o.nowMs())
     if (source.stalled) this.#revive(source)
-    const block = source.take(wire, index, offset, length)
-    if (block !== undefined) source.answered(block)
-    else if (--source.cancelledBlocks < 0)
+    const block = source.answered(wire, index, offset, length)
+    if (block === undefined && --source.cancelledBlocks < 0)
       this.#o.violated(source.link, 'unrequested', `answer for ${offset} of piece ${index}`)
     return block
   }

@@ -66,6 +66,26 @@ test('fetch: G5, a late answer to a request that was made again with blocks of a
   world.settle()
 })
 
+test('fetch: G5, what an answer to a cancelled request is taken for is not left to stand at the peer', () => {
+  const world = busyWorld({ ...DEFAULTS, maxInFlightBytes: 300_000 })
+  run(world, [
+    { type: 'leave', n: 1 },
+    { type: 'choke', n: 1 },
+    { type: 'unchoke', n: 1 },
+    { type: 'carry', n: 6 },
+    { type: 'close wire', n: 2 },
+    { type: 'carry', n: 2 },
+    { type: 'carry', n: 8 },
+    { type: 'round', n: 1 },
+    { type: 'serve', n: 1 },
+    { type: 'choke', n: 1 },
+    { type: 'carry', n: 1 },
+    { type: 'unchoke', n: 1 },
+    { type: 'carry', n: 4 },
+  ])
+  world.settle()
+})
+
 test('fetch: G6, what a stalled peer was asked for and lost is asked for again', () => {
   const world = new FetchModel(DEFAULTS)
   run(world, [
