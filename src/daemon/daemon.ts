@@ -35,6 +35,7 @@ import { openIndex } from './open-index.js'
 import { type PidFile, writePidFile } from './pid-file.js'
 import { RateLimits } from './rate-limits.js'
 import { Reach } from './reach.js'
+import { RestWatch } from './rest-watch.js'
 import { Shares } from './shares.js'
 import { WakeWatch } from './wake-watch.js'
 import { tellProxy, wayOut } from './way-out.js'
@@ -270,9 +271,6 @@ class Daemon implements RunningDaemon {
     try {
       const pool = new FolderPool({
         lowPriority: this.#config.diskLowPriority,
-        // V8 collects what a burst of work has left when there is more work, which may be a day later. Where bin/shoal
-        // has not given the flag, it may wait (docs/decisions/0019).
-        onRested: () => globalThis.gc?.(),
       })
       closing.push(() => pool.close())
       const database = openIndex(path.join(storagePath, 'index'))
@@ -324,6 +322,9 @@ class Daemon implements RunningDaemon {
       const wakeWatch = new WakeWatch({ onWake, log: this.#log })
       wakeWatch.start()
       closing.push(async () => wakeWatch.stop())
+      const restWatch = new RestWatch()
+      restWatch.start()
+      closing.push(async () => restWatch.stop())
       this.#parts = { swarm, shares, invites, reach, port, close }
     } catch (thrown) {
       await close().catch((err: unknown) => this.#log.warn({ err }, 'could not close everything'))

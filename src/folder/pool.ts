@@ -36,8 +36,6 @@ export interface FolderPoolOptions {
   readonly lowPriority?: boolean
   /** Milliseconds without a task after which threads end; default 20 s. */
   readonly idleMs?: number
-  /** Threads have ended for that: for a while there is nothing to do. May be called again for others. */
-  readonly onRested?: () => void
 }
 
 /** Jobs that nobody waits for: what the disk has to say. Bringing files here and serving them is what people see. */
@@ -61,13 +59,11 @@ export class FolderPool {
 
   constructor(options: FolderPoolOptions = {}) {
     const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
-    const { idleMs, onRested } = options
+    const { idleMs } = options
     const onRest = (): void => this.#rooms.clear()
-    this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest, onRested })
+    this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest })
     this.#patient =
-      options.lowPriority === true
-        ? new Threads({ threads, lowPriority: true, idleMs, onRested })
-        : this.#threads
+      options.lowPriority === true ? new Threads({ threads, lowPriority: true, idleMs }) : this.#threads
   }
 
   /** Whether threads are there, idle or at work. */

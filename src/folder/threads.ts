@@ -30,8 +30,6 @@ export interface ThreadsOptions {
   readonly version?: string
   /** They are about to end for want of tasks. */
   readonly onRest?: () => void
-  /** They have ended so. */
-  readonly onRested?: (() => void) | undefined
 }
 
 export class Threads {
@@ -103,6 +101,5 @@ export class Threads {
     const before = this.#ending
     // Nothing runs on them, so that ending them loses nothing and takes a moment.
     this.#ending = piscina.destroy().then(() => before)
-    void this.#ending.then(this.#options.onRested)
   }
 }
