@@ -12,6 +12,7 @@
 //     from before, a hole is punched or the zeros are written.
 import fs from 'node:fs'
 import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
+import { isShortage } from '../core/shortage.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { Dresser } from './dress.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
@@ -45,8 +46,8 @@ export function stageBatch(payload: StagePayload): StageResult[] {
     root.directory(STAGING_DIR)
     return payload.jobs.map((job) => stager.run(job))
   } catch (thrown) {
-    const { detail } = faultOf(thrown)
-    return payload.jobs.map((job) => failure(job.token, { code: 'OWN_DIR_UNUSABLE', detail }))
+    const { code, detail } = faultOf(thrown)
+    return payload.jobs.map((job) => failure(job.token, { code: isShortage(code) ? code : 'OWN_DIR_UNUSABLE', detail }))
   } finally {
     stager.close()
     root.close()
