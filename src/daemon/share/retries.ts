@@ -106,6 +106,7 @@ export class Retries {
       else directories.add(retry.directory)
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs)
-    this.#again({ directories: [...directories], unlisted: [...unlisted] })
+    if (directories.size > 0 || unlisted.size > 0)
+      this.#again({ directories: [...directories], unlisted: [...unlisted] })
   }
 }

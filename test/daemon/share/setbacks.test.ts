@@ -124,3 +124,16 @@ test('A4: what a task had staged is kept for its next try, unless the gathering 
   await say('failed', [2])
   assert.ok(!setbacks.keepsFor(failed, index.step(failed.path)), 'another content')
 })
+
+test('want of descriptors is none of the path: nobody is told of it, and it is tried again soon', async (t) => {
+  const { setbacks, taskFor, told, clock, shortages, context } = newSetbackBench(t)
+  const task = await taskFor('a')
+  for (let tries = 0; tries < 6; tries++) {
+    setbacks.failed(task, 'EMFILE', 'too many open files')
+    assert.ok(setbacks.isWaiting(at('a')))
+    await clock.advance(1000)
+    assert.ok(!setbacks.isWaiting(at('a')), 'never longer')
+  }
+  assert.deepEqual([told, new Set(shortages)], [[], new Set(['EMFILE'])])
+  assert.equal(context.problems.size, 1)
+})
