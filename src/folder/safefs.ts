@@ -51,14 +51,23 @@ export interface Fault {
 
 /** The `code` of a thrown error, 'UNKNOWN' if it has none. */
 export function codeOf(thrown: unknown): string {
-  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code
-  return 'UNKNOWN'
+  if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return 'UNKNOWN'
+  return NAMELESS[thrown.code]?.[0] ?? thrown.code
+}
+
+/** What network file systems say that libuv has no name for, by what it gives instead. */
+const NAMELESS: Readonly<Record<string, readonly [code: string, detail: string]>> = {
+  'Unknown system error -116': ['ESTALE', 'the server of this file system does not know it any more'],
+  'Unknown system error -121': ['EREMOTEIO', 'remote i/o error'],
 }
 
 /** A thrown error as a Fault; the descriptor paths that node puts into its messages are left out. */
 export function faultOf(thrown: unknown): Fault {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return { code: codeOf(thrown), detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
+  const code = codeOf(thrown)
+  const named = Object.values(NAMELESS).find(([each]) => each === code)
+  if (named !== undefined) return { code, detail: `${code}: ${named[1]}` }
+  return { code, detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
 }
 
 /** Whether a failure says that there is nothing at the path, or no way to it. */

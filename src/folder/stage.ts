@@ -31,6 +31,9 @@ import {
 } from './stage-job.js'
 import { utimesTime } from './utimes.js'
 
+/** A place cannot be read, whatever is to be written. */
+const READ_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ESTALE', 'EREMOTEIO', 'ETIMEDOUT'])
+
 export type { PartSource, StageFileJob, StageJob, StagePart, StageResult } from './stage-job.js'
 
 /** Runs a batch on this thread. Never throws for what a disk or a piece does; one result a job, in order. */
@@ -239,7 +242,7 @@ class Stager {
       if (!readFully(fd, plaintext, offset)) return undefined
     } catch (thrown) {
       // A bad sector in one of several possible sources: the piece is simply not there.
-      if (codeOf(thrown) === 'EIO') return undefined
+      if (READ_FAULTS.has(codeOf(thrown))) return undefined
       throw thrown
     }
     const sealed = sealPiece(this.#keys, plaintext, part.plain !== undefined)

@@ -308,3 +308,15 @@ test('a root keeps fewer directories open where the process may open no more', (
     assert.deepEqual(new Set(listings.map(({ status }) => status)), new Set(['ok']))
     assert.equal(open.size, 0, 'all are closed again')
   }))
+
+test('A6: a stale handle of a network file system, which has no name in libuv, is told of by its own', () =>
+  withRoot((root) => {
+    fs.mkdirSync(path.join(root, 'd'))
+    fs.writeFileSync(path.join(root, 'f'), '')
+    mock.method(fs, 'readdirSync', () => {
+      throw failing('Unknown system error -116')
+    })
+    const [listing] = scan(root, 'd')
+    assert.deepEqual([listing!.status, listing!.code], ['failed', 'ESTALE'])
+    assert.match(listing!.detail!, /^ESTALE: the server/)
+  }))

@@ -14,6 +14,8 @@ import type { Shortcuts } from './shortcuts.js'
 const TELL_AFTER_TRIES = 4
 /** What failed is left in peace so many times as long as what was only in the way. */
 const FAILED_WEIGHT = 4
+/** The disk failed, or may have. */
+const MEDIUM_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'ESTALE'])
 /** What failed because the system had nothing left to work with is tried again as soon as anything is. */
 const SHORTAGE_MS = 1000
 
@@ -114,7 +116,9 @@ export class Setbacks {
   /** Its commit failed. */
   notCommitted(task: ApplyTask, code: string, detail: string): void {
     if (this.#fallsBack(task)) return
-    this.#keep(task)
+    // After a failed fsync the system takes what it has in memory for written, and says so the next time: what was staged
+    // looks right and may not be on the disk. Only writing it anew makes it durable.
+    if (!MEDIUM_FAULTS.has(code)) this.#keep(task)
     this.failed(task, code, detail)
     // It may have been done all the same (NOT_DURABLE).
     this.#o.rescan([parentOf(task.path)])

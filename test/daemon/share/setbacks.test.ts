@@ -109,7 +109,7 @@ test('A4: what a task had staged is kept for its next try, unless the gathering 
   const [parked, notCommitted, failed, notBegun] = tasks as [ApplyTask, ApplyTask, ApplyTask, ApplyTask]
   setbacks.park(parked)
   setbacks.park(notBegun)
-  setbacks.notCommitted(notCommitted, 'EIO', 'no')
+  setbacks.notCommitted(notCommitted, 'EACCES', 'no')
   setbacks.failed(failed, 'EIO', 'no')
   assert.deepEqual(
     tasks.map(({ token }) => setbacks.hasLeft(token)),
@@ -137,3 +137,12 @@ test('want of descriptors is none of the path: nobody is told of it, and it is t
   assert.deepEqual([told, new Set(shortages)], [[], new Set(['EMFILE'])])
   assert.equal(context.problems.size, 1)
 })
+
+for (const code of ['EIO', 'ENOSPC', 'ESTALE'])
+  test(`A4: what could not be made durable (${code}) is written anew, since the next fsync would call it written`, async (t) => {
+    const { setbacks, taskFor } = newSetbackBench(t)
+    const task = await taskFor('a', { begun: true })
+    setbacks.notCommitted(task, code, 'fsync')
+    assert.ok(!setbacks.hasLeft(task.token))
+    assert.ok(setbacks.isWaiting(at('a')))
+  })
