@@ -50,7 +50,9 @@ export function stageBatch(payload: StagePayload): StageResult[] {
     return payload.jobs.map((job) => stager.run(job))
   } catch (thrown) {
     const { code, detail } = faultOf(thrown)
-    return payload.jobs.map((job) => failure(job.token, { code: isShortage(code) ? code : 'OWN_DIR_UNUSABLE', detail }))
+    return payload.jobs.map((job) =>
+      failure(job.token, { code: isShortage(code) ? code : 'OWN_DIR_UNUSABLE', detail }),
+    )
   } finally {
     stager.close()
     root.close()

@@ -90,7 +90,8 @@ export class Threads {
     try {
       for (;;) {
         if (this.#isClosed) throw new Error('the pool is closed')
-        const set = (this.#set ??= this.#start())
+        this.#set ??= this.#start()
+        const set = this.#set
         set.tasks++
         try {
           return await set.piscina.run(task, { transferList })
@@ -197,9 +198,10 @@ function noThreadCode(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error)) return undefined
   // Piscina, about what still waited when the last of its threads could not be had.
   if (thrown.message === 'Terminating worker thread') return 'EMFILE'
-  const found = /^(?:Worker initialization failure: (\w+)|(\w+): .*, open '(?!\/proc\/).*\.(?:js|cjs|mjs|json|node)')/.exec(
-    thrown.message,
-  )
+  const found =
+    /^(?:Worker initialization failure: (\w+)|(\w+): .*, open '(?!\/proc\/).*\.(?:js|cjs|mjs|json|node)')/.exec(
+      thrown.message,
+    )
   const code = found?.[1] ?? found?.[2]
   return code !== undefined && (isShortage(code) || code === 'EAGAIN') ? code : undefined
 }

@@ -145,7 +145,9 @@ function systemFailure(thrown: unknown): unknown {
   const isSystem =
     thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'number' && thrown.code > 0
   if (!isSystem) return thrown
-  return new ShoalError('IO', `cannot write the index under storage_path: ${thrown.message}`, { cause: thrown })
+  return new ShoalError('IO', `cannot write the index under storage_path: ${thrown.message}`, {
+    cause: thrown,
+  })
 }
 
 class LmdbTableView<V> implements Table<V> {

@@ -18,7 +18,10 @@ test('what is thrown otherwise keeps its words', () => {
 })
 
 for (const [thrown, words] of [
-  [Object.assign(new Error("EMFILE: too many open files, open '/x/y.js'"), { code: 'EMFILE' }), /LimitNOFILE/],
+  [
+    Object.assign(new Error("EMFILE: too many open files, open '/x/y.js'"), { code: 'EMFILE' }),
+    /LimitNOFILE/,
+  ],
   [new Error('folder job failed', { cause: new Error('ENFILE: file table overflow, open') }), /fs\.file-max/],
 ] as const)
   test(`want of open files is no bug, and what to do about it is said: ${thrown.message}`, () => {

@@ -277,7 +277,8 @@ for (const code of ['EMFILE', 'ENFILE'])
       directory,
       currentFile: async () => '/000004.log',
       syncFile: async () => {
-        if (tries++ < 3) throw Object.assign(new Error(`${code}: too many open files`), { code, syscall: 'open' })
+        if (tries++ < 3)
+          throw Object.assign(new Error(`${code}: too many open files`), { code, syscall: 'open' })
       },
       onFailure: (failure) => failures.push(failure.code),
       shortageWaitMs: 1,

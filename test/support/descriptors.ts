@@ -5,11 +5,15 @@ import fs from 'node:fs'
 
 /** Why it cannot be changed here, for the skip of a test; false: it can. */
 export const noLimits: string | false =
-  spawnSync('prlimit', ['--version']).status === 0 ? false : 'there is no prlimit (util-linux) to change limits with'
+  spawnSync('prlimit', ['--version']).status === 0
+    ? false
+    : 'there is no prlimit (util-linux) to change limits with'
 
 /** The soft limit from now on. What is open beyond it stays so, and nothing more can be opened. */
 export function limitDescriptors(pid: number, count: number): void {
-  const { status, stderr } = spawnSync('prlimit', ['--pid', `${pid}`, `--nofile=${count}:`], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('prlimit', ['--pid', `${pid}`, `--nofile=${count}:`], {
+    encoding: 'utf8',
+  })
   if (status !== 0) throw new Error(`prlimit: ${stderr}`)
 }
 

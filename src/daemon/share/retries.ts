@@ -6,7 +6,14 @@ import { isShortage } from '../../core/shortage.js'
 import type { Directory } from './look.js'
 
 /** The disk, or the way to it, failed: a try may mean to read a large file again. */
-const READ_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EREMOTEIO', 'EHOSTDOWN', 'UNREADABLE'])
+const READ_FAULTS: ReadonlySet<string> = new Set([
+  'EIO',
+  'ESTALE',
+  'ETIMEDOUT',
+  'EREMOTEIO',
+  'EHOSTDOWN',
+  'UNREADABLE',
+])
 const FAULT_MS = 30_000
 const LONGEST_FAULT_MS = 600_000
 /** The system had nothing left to look with. */

@@ -45,9 +45,7 @@ export class Scanner {
   constructor(context: ShareContext) {
     this.#context = context
     this.#judge = new Judge(context, this.#readiness)
-    this.#missing = new Missing(context, this.#judge, (directory) =>
-      this.#retries.untold(directory),
-    )
+    this.#missing = new Missing(context, this.#judge, (directory) => this.#retries.untold(directory))
     this.#links = new LinkKeeper({
       context,
       mayPublish: () => this.hasScanned && !this.isScanningAll && context.haltReason() === undefined,

@@ -231,7 +231,9 @@ export class AwsBucket implements Bucket {
   /** The tag is not the MD5: either the server counts otherwise (encryption, parts), or what it holds differs. */
   async #readBack({ key, md5, signal }: Upload): Promise<void> {
     const { Body } = await this.#answer(`store ${key} in`, (late) =>
-      this.#client.send(new GetObjectCommand(this.#at(key)), { abortSignal: AbortSignal.any([signal, late]) }),
+      this.#client.send(new GetObjectCommand(this.#at(key)), {
+        abortSignal: AbortSignal.any([signal, late]),
+      }),
     )
     const hash = createHash('md5')
     for await (const chunk of Body as Readable) hash.update(chunk as Buffer)
