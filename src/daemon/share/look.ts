@@ -7,7 +7,6 @@ import type { LiveFact } from '../../core/fact.js'
 import type { Observation } from '../../core/metadata.js'
 import { childPath, IGNORE_FILE, nameOf, parentOf, type RelPath } from '../../core/path.js'
 import type { AttributeScope } from '../../core/raw-attributes.js'
-import { isShortage } from '../../core/shortage.js'
 import { type DiskStat, mtimeUsOf, sameStat, unpackStat } from '../../core/stat.js'
 import type { HashJob, HashResult } from '../../folder/hash.js'
 import type { ScannedDirectory } from '../../folder/scan.js'
@@ -146,15 +145,11 @@ export class Look {
     if (listing.status === 'failed') {
       const code = listing.code ?? 'IO'
       problems.set('scan', listing.path, code, 'cannot list this directory')
-      if (isShortage(code)) this.#context.noteShortage(code)
       this.#parts.retries.unlisted(listing.path, code)
       return []
     }
     problems.clear('scan', listing.path)
-    this.#parts.retries.listed(listing.path)
-    if (listing.faults.some(({ code }) => code === 'UNREADABLE'))
-      this.#parts.retries.unread(`${listing.path}/`, listing.path, 'UNREADABLE')
-    else this.#parts.retries.read(`${listing.path}/`)
+    this.#parts.retries.listed(listing)
     problems.replaceChildren('scan', listing.path, listing.faults)
     const rows = new Map(index.diskChildren(listing.path).map(({ path, row }) => [path, row]))
     const faulty = new Set(listing.faults.map(({ name }) => name))
@@ -364,7 +359,6 @@ export class Look {
       case 'gone':
         return this.#later(candidate, 0)
       case 'failed':
-        if (isShortage(result.code)) this.#context.noteShortage(result.code)
         this.#parts.retries.unread(path, parentOf(path), result.code)
         return problems.set('scan', path, result.code, result.detail)
     }

@@ -3,6 +3,7 @@
 // has failed is known as a problem meanwhile. A file that its user may not read stays as it is until something changes.
 import { performance } from 'node:perf_hooks'
 import { isShortage } from '../../core/shortage.js'
+import type { ScannedDirectory } from '../../folder/scan.js'
 import type { Directory } from './look.js'
 
 /** The disk, or the way to it, failed: a try may mean to read a large file again. */
@@ -37,21 +38,25 @@ export interface Again {
 
 export class Retries {
   readonly #again: (what: Again) => void
+  readonly #onShortage: (code: string) => void
   readonly #retries = new Map<string, Retry>()
   #timer: NodeJS.Timeout | undefined
   #timerMs = Number.POSITIVE_INFINITY
 
-  constructor(again: (what: Again) => void) {
+  constructor(again: (what: Again) => void, onShortage: (code: string) => void) {
     this.#again = again
+    this.#onShortage = onShortage
   }
 
   /** A directory could not be listed. */
   unlisted(directory: Directory, code: string): void {
+    if (isShortage(code)) this.#onShortage(code)
     this.#failed(`d${directory}`, directory, true, code)
   }
 
   /** Something in a directory could not be read, known by a name of its own. */
   unread(key: string, directory: Directory, code: string): void {
+    if (isShortage(code)) this.#onShortage(code)
     this.#failed(`f${key}`, directory, false, code)
   }
 
@@ -60,8 +65,11 @@ export class Retries {
     this.#failed(`m${directory}`, directory, false, 'EMFILE')
   }
 
-  listed(directory: Directory): void {
-    this.#retries.delete(`d${directory}`)
+  listed({ path, faults }: Pick<ScannedDirectory, 'path' | 'faults'>): void {
+    this.#retries.delete(`d${path}`)
+    const isWhole = !faults.some(({ code }) => code === 'UNREADABLE')
+    if (isWhole) this.read(`${path}/`)
+    else this.unread(`${path}/`, path, 'UNREADABLE')
   }
 
   read(key: string): void {

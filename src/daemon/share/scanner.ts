@@ -9,7 +9,7 @@ import { LinkKeeper } from './link-keeper.js'
 import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
-import { Retries } from './retries.js'
+import { type Again, Retries } from './retries.js'
 import { ScanCount, type ScanProgress } from './scan-count.js'
 
 /** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
@@ -23,12 +23,7 @@ export class Scanner {
   readonly #links: LinkKeeper
   readonly #readiness = new Readiness()
   readonly #count = new ScanCount()
-  readonly #retries = new Retries(({ directories, unlisted }) => {
-    this.markDirty(directories)
-    this.noteUnwatched(unlisted)
-    if (unlisted.includes('')) this.#fullScanDue = true
-    this.#wake()
-  })
+  readonly #retries: Retries
   /** Directories that were made by applying and are not watched yet. */
   readonly #made = new Set<RelPath>()
   /** Directories whose watches ended, and those of all below them. */
@@ -45,6 +40,10 @@ export class Scanner {
   constructor(context: ShareContext) {
     this.#context = context
     this.#judge = new Judge(context, this.#readiness)
+    this.#retries = new Retries(
+      (what) => this.#lookAgain(what),
+      (code) => context.noteShortage(code),
+    )
     this.#missing = new Missing(context, this.#judge, (directory) => this.#retries.untold(directory))
     this.#links = new LinkKeeper({
       context,
@@ -157,6 +156,13 @@ export class Scanner {
     this.#retries.stop()
     await Promise.all([this.#running, this.#links.stop()])
     this.#release()
+  }
+
+  #lookAgain({ directories, unlisted }: Again): void {
+    this.markDirty(directories)
+    this.noteUnwatched(unlisted)
+    if (unlisted.includes('')) this.#fullScanDue = true
+    this.#wake()
   }
 
   #isIdle(): boolean {

@@ -32,8 +32,11 @@ test('a shortage is told once, holds all back for a while that grows, and is ove
 test('what could not be read is looked at again later and later, a shortage soon, and what may not be read never', async (t) => {
   const clock = fakeClock(t)
   const seen: string[] = []
-  const retries = new Retries(({ directories, unlisted }) =>
-    seen.push([...directories, ...unlisted.map((each) => `${each}/**`)].join(' ')),
+  const short: string[] = []
+  const retries = new Retries(
+    ({ directories, unlisted }) =>
+      seen.push([...directories, ...unlisted.map((each) => `${each}/**`)].join(' ')),
+    (code) => short.push(code),
   )
   retries.unlisted('d' as never, 'EMFILE')
   retries.unread('e/f', 'e' as never, 'EIO')
@@ -41,7 +44,8 @@ test('what could not be read is looked at again later and later, a shortage soon
   retries.unread('x/y', 'x' as never, 'EACCES')
   await clock.advance(1100)
   assert.deepEqual(seen.splice(0), ['d/**'])
-  retries.listed('d' as never)
+  assert.deepEqual(short, ['EMFILE'])
+  retries.listed({ path: 'd' as never, faults: [] })
   await clock.advance(29_000)
   assert.deepEqual(seen.splice(0), ['e'])
   retries.read('e/g')
