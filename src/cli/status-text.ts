@@ -17,6 +17,7 @@ export function formatStatus(report: StatusReport): string {
   const head = [
     process,
     ...formatRefused(report.refusedConfiguration),
+    ...formatAwaiting(report.awaitingRestart),
     ...(network === undefined ? [] : [`${formatNetwork(network)}\n`]),
     ...(network?.proxy === undefined ? [] : [`${formatProxyState(network.proxy)}\n`]),
     ...relays.map(formatRelay),
@@ -34,6 +35,11 @@ function formatRefused(refused: StatusReport['refusedConfiguration']): string[] 
     `configuration: NOT USED since ${shortTime(since)}, the settings before it stay; put it right, it is read again by itself\n`,
     ...problems.map((line) => `  ${printable(line.trim())}\n`),
   ]
+}
+
+function formatAwaiting(keys: readonly string[] = []): string[] {
+  if (keys.length === 0) return []
+  return [`configuration: changed, and in effect after a restart: ${keys.map(printable).join(', ')}\n`]
 }
 
 function formatRelay({ address, connected, problem, todo }: RelayReport): string {

@@ -29,6 +29,8 @@ export interface StatusReport {
   readonly relays?: readonly RelayReport[] | undefined
   /** Absent: the configuration file is in use as it was read last. */
   readonly refusedConfiguration?: RefusedConfiguration | undefined
+  /** Keys of the configuration file that were changed and take effect at the next start; absent where there are none. */
+  readonly awaitingRestart?: readonly string[] | undefined
   /** In the order of the configuration file. */
   readonly shares: readonly ShareReport[]
 }
@@ -314,6 +316,7 @@ export const statusReport: z.ZodType<StatusReport> = z.looseObject({
   network: networkReport.optional(),
   limits: limitsReport.optional(),
   refusedConfiguration: refusedConfiguration.optional(),
+  awaitingRestart: z.array(z.string()).optional(),
   relays: z
     .array(
       z.looseObject({

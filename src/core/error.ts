@@ -1,6 +1,8 @@
 // The one error class of Shoal, and the one table that says what each code means to a shell, to an HTTP client and to
 // a person. Expected outcomes are returned values, never errors; a peer's bad message is a Violation (violation.ts).
 
+import { shortageOf, shortageWords } from './shortage.js'
+
 /** What went wrong, as a word that scripts may rely on. */
 export type ErrorCode =
   | 'USAGE'
@@ -159,6 +161,12 @@ export function meaningOf(code: ErrorCode): CodeMeaning {
 /** Wraps anything thrown as a ShoalError, keeping it as the cause. */
 export function toShoalError(thrown: unknown): ShoalError {
   if (thrown instanceof ShoalError) return thrown
+  const shortage = shortageOf(thrown)
+  if (shortage !== undefined)
+    return new ShoalError('IO', `${(thrown as Error).message}: ${shortageWords(shortage)}`, {
+      cause: thrown,
+      details: { code: shortage },
+    })
   const isPartMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_MODULE_NOT_FOUND'
   // Parts are loaded when they are needed first, by then perhaps from another version's files. A second try finds no more.
   const message = isPartMissing

@@ -8,6 +8,8 @@ export class ConfigState {
   readonly #note: (fact: EventFact) => void
   readonly #nowMs: () => number
   #refused: RefusedConfiguration | undefined
+  /** Settings of the file that another start is needed for, as the file has them. */
+  #awaitingRestart: readonly string[] = []
 
   /** `nowMs`: milliseconds since 1970. */
   constructor(note: (fact: EventFact) => void, nowMs: () => number) {
@@ -18,6 +20,16 @@ export class ConfigState {
   /** Since when, and why; undefined: what was read last is in use. */
   get refused(): RefusedConfiguration | undefined {
     return this.#refused
+  }
+
+  /** Keys that were changed in the file and take effect at the next start. */
+  get awaitingRestart(): readonly string[] {
+    return this.#awaitingRestart
+  }
+
+  /** What was read last differs in these keys from what runs, and cannot take effect before the next start. */
+  awaitRestart(keys: readonly string[]): void {
+    this.#awaitingRestart = [...new Set(keys)]
   }
 
   /** The file was read and is not used. `problems`: lines without secrets. */

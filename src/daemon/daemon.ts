@@ -217,6 +217,7 @@ class Daemon implements RunningDaemon {
 
   adjust(config: Config<Secret>): ReloadPlan {
     const plan = planReload(this.#config, config)
+    this.configState.awaitRestart(plan.restart.map(({ key }) => key))
     this.#config = withLiveChanges(this.#config, config)
     this.#rates.configure(this.#config)
     if (plan.live.some(({ key }) => key === 'webui')) void this.#web.adjust(this.#config.web)

@@ -1,6 +1,5 @@
 // How this daemon can be reached: has the router open its port where that is wanted, tells members the addresses that come of
 // it, and reports on all of it. Nothing waits for it.
-import os from 'node:os'
 import type { Config } from '../config/config.js'
 import { isHidden } from '../config/proxy.js'
 import type { MappingReport, NetworkReport } from '../control/schema-network.js'
@@ -8,6 +7,7 @@ import { type GivenGateway, PortMapper } from '../nat/mapper.js'
 import type { MappingState } from '../nat/mapping.js'
 import { ownAddresses } from '../nat/own-addresses.js'
 import type { Log } from '../ports/log.js'
+import { interfacesNow } from '../ports/network-interfaces.js'
 import type { ProxyDial } from '../swarm/proxy-dial.js'
 import type { Swarm } from '../swarm/swarm.js'
 
@@ -95,7 +95,7 @@ export class Reach {
     const { config, port } = this.#options
     const { listenHost, useUpnp, externalPort, proxy } = config
     if (isHidden(proxy)) return []
-    const interfaces = os.networkInterfaces()
+    const interfaces = interfacesNow()
     return ownAddresses({
       port,
       listenHost,

@@ -15,6 +15,7 @@ import Hypercore, { type KeyPair, type Manifest } from 'hypercore'
 import CoreStorage from 'hypercore-storage'
 import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
+import { shortageWords } from '../core/shortage.js'
 import type { Log } from '../ports/log.js'
 import { discoveryKeyOf } from './discovery.js'
 import type { Feed, FeedSetup, ForkReason } from './feed.js'
@@ -249,6 +250,7 @@ export class FeedStore {
 
   async #close(): Promise<void> {
     try {
+      this.#wal.stop()
       await Promise.allSettled(this.#opening.values())
       await Promise.all([...this.#open.values()].map((feed) => feed.close()))
       await Promise.all(this.#marking)
@@ -314,6 +316,11 @@ function openFailure(thrown: unknown): ShoalError {
   // fd-lock gives this no code.
   if (/could not be locked|lock hold by current process|Resource temporarily unavailable/.test(message))
     return new ShoalError('STORAGE_LOCKED', 'cannot open the feed store: another process has it', {
+      cause: thrown,
+    })
+  // RocksDB's words for EMFILE.
+  if (/Too many open files/i.test(message))
+    return new ShoalError('IO', `cannot open the feed store: ${message}: ${shortageWords('EMFILE')}`, {
       cause: thrown,
     })
   return new ShoalError('STORAGE_UNUSABLE', `cannot open the feed store: ${message}`, { cause: thrown })

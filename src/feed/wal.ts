@@ -5,9 +5,12 @@
 // W2. A log is left out of later passes only if a pass that began after RocksDB had moved on to a newer log synced it:
 //     when RocksDB rotates, the tail of the old log is unsynced, and the newest log alone would not cover it.
 // W3. The first failure is final. After a failed fdatasync the kernel may drop the dirty pages and report success next
-//     time, so no later success can be believed; every later sync() rejects.
+//     time, so no later success can be believed; every later sync() rejects. A log that could not be opened for want of
+//     descriptors was not synced at all, neither well nor badly: that is tried again until it can be, or until stop().
 import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { ShoalError } from '../core/error.js'
+import { isShortage } from '../core/shortage.js'
 import { isAbsent, listLogs, logNumber, syncDirectory } from './files.js'
 
 /** What a pass needs from its surroundings; tests put delays, failures and spies here. */
@@ -20,13 +23,19 @@ export interface WriteAheadLogOptions {
   readonly syncFile: (path: string) => Promise<void>
   /** Called once, with the first failure. */
   readonly onFailure: (failure: ShoalError) => void
+  /** Milliseconds between two tries to open a log while the process may open no more; 500 unless told. */
+  readonly shortageWaitMs?: number
 }
+
+const SHORTAGE_WAIT_MS = 500
+const NOT_DURABLE = 'cannot make the feed store durable: sync failed'
 
 export class WriteAheadLog {
   readonly #options: WriteAheadLogOptions
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #failure: ShoalError | undefined
+  #isStopped = false
   /** Logs that RocksDB has left and that a pass synced after that (W2). */
   readonly #sealed = new Set<string>()
   /** Logs whose directory entry is durable. */
@@ -46,6 +55,11 @@ export class WriteAheadLog {
     return this.#next
   }
 
+  /** Nobody waits any longer for logs that cannot be opened. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
   #start(): Promise<void> {
     this.#next = undefined
     this.#running = this.#attempt().finally(() => {
@@ -57,13 +71,26 @@ export class WriteAheadLog {
   async #attempt(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     try {
-      await this.#pass()
+      await this.#passInTheEnd()
     } catch (thrown) {
-      this.#failure = new ShoalError('IO', 'cannot make the feed store durable: sync failed', {
+      // The next run syncs what is left before it believes any of it (S2).
+      if (isNotOpened(thrown)) throw new ShoalError('IO', NOT_DURABLE, { cause: thrown })
+      this.#failure = new ShoalError('IO', NOT_DURABLE, {
         cause: thrown,
       })
       this.#options.onFailure(this.#failure)
       throw this.#failure
+    }
+  }
+
+  async #passInTheEnd(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#pass()
+      } catch (thrown) {
+        if (!isNotOpened(thrown) || this.#isStopped) throw thrown
+        await setTimeout(this.#options.shortageWaitMs ?? SHORTAGE_WAIT_MS)
+      }
     }
   }
 
@@ -97,4 +124,10 @@ export class WriteAheadLog {
       for (const name of set) if (!present.has(name)) set.delete(name)
     }
   }
+}
+
+/** Whether a file or directory was not opened because the process or the machine may open no more. */
+function isNotOpened(thrown: unknown): boolean {
+  if (!(thrown instanceof Error) || !('code' in thrown) || !('syscall' in thrown)) return false
+  return isShortage(thrown.code) && (thrown.syscall === 'open' || thrown.syscall === 'scandir')
 }

@@ -8,6 +8,7 @@
 import fs from 'node:fs'
 import { assertNever } from '../core/error.js'
 import { pathFault, type RelPath } from '../core/path.js'
+import { isShortage } from '../core/shortage.js'
 import { type DiskStat, mtimeUsOf, sameStat, statOf } from '../core/stat.js'
 import { Archive } from './archive.js'
 import { Bench, type CommitProbe } from './commit-bench.js'
@@ -61,8 +62,8 @@ export function commitBatch(payload: CommitPayload, probe: BatchProbe = {}): Com
     root.directory(ARCHIVE_DIR)
   } catch (thrown) {
     root.close()
-    const { detail } = faultOf(thrown)
-    return payload.jobs.map(() => failed({ code: 'OWN_DIR_UNUSABLE', detail }))
+    const { code, detail } = faultOf(thrown)
+    return payload.jobs.map(() => failed({ code: isShortage(code) ? code : 'OWN_DIR_UNUSABLE', detail }))
   }
   try {
     return runBatch(root, payload, probe)

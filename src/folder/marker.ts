@@ -11,6 +11,7 @@ import fs from 'node:fs'
 import { ShoalError } from '../core/error.js'
 import type { ShareId } from '../core/ids.js'
 import { OWN_DIR } from '../core/path.js'
+import { isShortage, shortageWords } from '../core/shortage.js'
 import { suffixedName } from './archive-name.js'
 import { Dresser } from './dress.js'
 import { removeTree } from './remove-tree.js'
@@ -57,11 +58,14 @@ export type MarkerState =
   | { readonly state: 'root-gone'; readonly detail: string }
   /** `.shoal` is a symlink or no directory. Halt. */
   | { readonly state: 'own-dir-unsafe'; readonly detail: string }
+  /** The system has no means left to look (core/shortage.ts), which says nothing of the root. Look again later. */
+  | { readonly state: 'short'; readonly code: string; readonly detail: string }
 
 /** What was found at a root; the facts that judgeMarker decides on. */
 export type MarkerFound =
   | { readonly type: 'root-gone'; readonly detail: string }
   | { readonly type: 'own-dir-unsafe'; readonly detail: string }
+  | { readonly type: 'short'; readonly code: string }
   | { readonly type: 'absent'; readonly dev: number; readonly ino: number }
   | { readonly type: 'garbled'; readonly detail: string }
   | { readonly type: 'present'; readonly shareId: string; readonly identity: RootIdentity }
@@ -76,6 +80,8 @@ export function judgeMarker(
     case 'root-gone':
     case 'own-dir-unsafe':
       return { state: found.type, detail: found.detail }
+    case 'short':
+      return { state: 'short', code: found.code, detail: shortageWords(found.code) }
     case 'garbled':
       return { state: 'foreign', detail: found.detail }
     case 'absent':
@@ -110,6 +116,7 @@ export function findMarker(rootPath: string): MarkerFound {
     root = new SafeRoot(rootPath)
   } catch (thrown) {
     const { code, detail } = faultOf(thrown)
+    if (isShortage(code)) return { type: 'short', code }
     // The reason of a halt, and the first that somebody reads of a disk that is not mounted.
     const said =
       code === 'ENOENT'
@@ -120,8 +127,10 @@ export function findMarker(rootPath: string): MarkerFound {
   try {
     return findMarkerBelow(root)
   } catch (thrown) {
+    const { code, detail } = faultOf(thrown)
+    if (isShortage(code)) return { type: 'short', code }
     // A marker that cannot be read (EACCES, EIO) must halt the share, whatever the reason.
-    return { type: 'garbled', detail: `${MARKER_FILE} cannot be read: ${faultOf(thrown).detail}` }
+    return { type: 'garbled', detail: `${MARKER_FILE} cannot be read: ${detail}` }
   } finally {
     root.close()
   }

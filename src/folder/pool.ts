@@ -19,7 +19,7 @@ import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { withAttributes } from './scan-attributes.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
 import { packStageJobs, type StageJob, type StageResult } from './stage-job.js'
-import { Threads } from './threads.js'
+import { NoThread, Threads } from './threads.js'
 import type { TornPayload } from './torn.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
@@ -91,9 +91,16 @@ export class FolderPool {
   ): Promise<StageResult[]> {
     const options = scope === undefined ? { sparse } : { sparse, scope }
     const payload = packStageJobs(root, keys, jobs, bytes, options)
-    const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
-    this.#rooms.give(staged.bytes)
-    return staged.results
+    try {
+      const staged = await this.run('stage', payload, bytes.byteLength === 0 ? [] : [bytes])
+      this.#rooms.give(staged.bytes)
+      return staged.results
+    } catch (thrown) {
+      if (!(thrown instanceof NoThread)) throw thrown
+      // The pieces went with the thread: they are to be fetched again.
+      const failed = { code: thrown.code, detail: thrown.message }
+      return jobs.map(({ token }) => ({ token, good: [], wrong: [], missing: [], failed }))
+    }
   }
 
   /** Brings staged files, directories, symlinks, metadata and removals to the tree (see commit.ts), in order. */
@@ -211,13 +218,19 @@ export class FolderPool {
 
   /**
    * Reads pieces again from the files they lie in and seals them, for peers (see serve.ts); null for a piece that is not
-   * there as indexed (P2). One a job, in order. The room they lie in may be given back once nobody looks at them.
+   * there as indexed (P2). One a job, in order. The room they lie in may be given back once nobody looks at them. Without
+   * a thread to read them none is there.
    */
   async readPieces(root: string, keys: PieceKeys, jobs: readonly ReadPieceJob[]): Promise<PiecesRead> {
     const room = this.#rooms.take(sealedBytes(jobs))
     const payload = packReadJobs(root, keys, jobs, room)
-    const packed = await this.run('readPieces', payload, [room])
-    return { pieces: unpackPieces(payload, packed), room: packed.bytes }
+    try {
+      const packed = await this.run('readPieces', payload, [room])
+      return { pieces: unpackPieces(payload, packed), room: packed.bytes }
+    } catch (thrown) {
+      if (!(thrown instanceof NoThread)) throw thrown
+      return { pieces: jobs.map(() => null), room: new ArrayBuffer(0) }
+    }
   }
 
   /** Takes back the room of pieces that nobody looks at any more. */
@@ -225,7 +238,10 @@ export class FolderPool {
     this.#rooms.give(room)
   }
 
-  /** Runs one job on a worker. Rejects with ShoalError INTERNAL if the job throws, which is a bug, or at close(). */
+  /**
+   * Runs one job on a worker. Rejects with ShoalError INTERNAL if the job throws, which is a bug, or at close(); with
+   * NoThread if buffers were transferred to a thread that the system did not give.
+   */
   async run<Name extends JobName>(
     job: Name,
     payload: JobPayload<Name>,
@@ -236,6 +252,7 @@ export class FolderPool {
       const threads = LOW_PRIORITY.has(job) ? this.#patient : this.#threads
       return (await threads.run(task, [...transfer])) as JobResult<Name>
     } catch (cause) {
+      if (cause instanceof NoThread) throw cause
       const detail = cause instanceof Error ? cause.message : String(cause)
       throw new ShoalError('INTERNAL', `folder job "${job}" failed: ${detail}`, { cause })
     }

@@ -9,6 +9,7 @@
 // it is now: as if the user had moved it just afterwards. All calls are synchronous, for worker threads.
 import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
+import { isShortage } from '../core/shortage.js'
 import { type DiskStat, statOf } from '../core/stat.js'
 import { renameToFree } from './free-rename.js'
 
@@ -50,14 +51,23 @@ export interface Fault {
 
 /** The `code` of a thrown error, 'UNKNOWN' if it has none. */
 export function codeOf(thrown: unknown): string {
-  if (thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string') return thrown.code
-  return 'UNKNOWN'
+  if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return 'UNKNOWN'
+  return NAMELESS[thrown.code]?.[0] ?? thrown.code
+}
+
+/** What network file systems say that libuv has no name for, by what it gives instead. */
+const NAMELESS: Readonly<Record<string, readonly [code: string, detail: string]>> = {
+  'Unknown system error -116': ['ESTALE', 'the server of this file system does not know it any more'],
+  'Unknown system error -121': ['EREMOTEIO', 'remote i/o error'],
 }
 
 /** A thrown error as a Fault; the descriptor paths that node puts into its messages are left out. */
 export function faultOf(thrown: unknown): Fault {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return { code: codeOf(thrown), detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
+  const code = codeOf(thrown)
+  const named = Object.values(NAMELESS).find(([each]) => each === code)
+  if (named !== undefined) return { code, detail: `${code}: ${named[1]}` }
+  return { code, detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
 }
 
 /** Whether a failure says that there is nothing at the path, or no way to it. */
@@ -102,8 +112,13 @@ export class SafeRoot {
   /** Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. */
   constructor(rootPath: string) {
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
-    this.#dev = fs.fstatSync(this.#rootFd).dev
-    this.#mount = mountOf(this.#rootFd)
+    try {
+      this.#dev = fs.fstatSync(this.#rootFd).dev
+      this.#mount = mountOf(this.#rootFd)
+    } catch (thrown) {
+      fs.closeSync(this.#rootFd)
+      throw thrown
+    }
     this.#lastFd = this.#rootFd
   }
 
@@ -151,7 +166,8 @@ export class SafeRoot {
 
   /** Opens for reading or writing; O_NOFOLLOW and O_NONBLOCK (a fifo must not hang us) are always added. */
   open(path: string, flags: number = O_RDONLY, mode = 0o600): number {
-    return fs.openSync(this.at(path), flags | O_NOFOLLOW | O_NONBLOCK, mode)
+    const place = this.at(path)
+    return this.#withRoom(this.#lastFd, () => fs.openSync(place, flags | O_NOFOLLOW | O_NONBLOCK, mode))
   }
 
   /**
@@ -159,12 +175,14 @@ export class SafeRoot {
    * setMode and setTimes, which then cannot hit anything else that takes the name meanwhile. The caller closes it.
    */
   handle(path: string): number {
-    return fs.openSync(this.at(path), O_PATH | O_NOFOLLOW)
+    const place = this.at(path)
+    return this.#withRoom(this.#lastFd, () => fs.openSync(place, O_PATH | O_NOFOLLOW))
   }
 
   /** A readable descriptor of a directory, for fsync. The caller closes it. */
   openDirectory(path: string): number {
-    return fs.openSync(`/proc/self/fd/${this.directory(path)}`, O_RDONLY | O_DIRECTORY)
+    const place = `/proc/self/fd/${this.directory(path)}`
+    return this.#withRoom(this.#lastFd, () => fs.openSync(place, O_RDONLY | O_DIRECTORY))
   }
 
   /** Names as bytes, since they need not be UTF-8; without `.` and `..`, in no order. */
@@ -263,15 +281,44 @@ export class SafeRoot {
     const slash = path.lastIndexOf('/')
     const name = path.slice(slash + 1)
     checkName(name)
-    const parent = `/proc/self/fd/${this.#directory(directoryIn(path, slash))}`
-    const fd = openPart(parent, name, path)
-    if (fs.fstatSync(fd).dev !== this.#dev || mountOf(fd) !== this.#mount) {
-      fs.closeSync(fd)
-      throw new PathFault('OTHER_FILE_SYSTEM', `"${path}" is on another file system than the share`)
-    }
+    const parent = this.#directory(directoryIn(path, slash))
+    const fd = this.#withRoom(parent, () => this.#openOwn(`/proc/self/fd/${parent}`, name, path))
     this.#open.set(path, fd)
     if (this.#open.size > MAX_OPEN_DIRECTORIES) this.#evict()
     return fd
+  }
+
+  /** Opens a directory, which has to be on the root's file system. */
+  #openOwn(parent: string, name: string, path: string): number {
+    const fd = openPart(parent, name, path)
+    try {
+      if (fs.fstatSync(fd).dev === this.#dev && mountOf(fd) === this.#mount) return fd
+      throw new PathFault('OTHER_FILE_SYSTEM', `"${path}" is on another file system than the share`)
+    } catch (thrown) {
+      fs.closeSync(fd)
+      throw thrown
+    }
+  }
+
+  /** Where the process has no descriptor left, those kept here are the first to go; `used` is not. */
+  #withRoom<T>(used: number, call: () => T): T {
+    try {
+      return call()
+    } catch (thrown) {
+      if (!isShortage(codeOf(thrown)) || !this.#makeRoom(used)) throw thrown
+      return call()
+    }
+  }
+
+  /** Closes all that nobody is using; whether that were any. */
+  #makeRoom(used: number): boolean {
+    const before = this.#open.size
+    for (const [directory, fd] of this.#open) {
+      if (fd === this.#pinned || fd === this.#lastFd || fd === used) continue
+      this.#open.delete(directory)
+      fs.closeSync(fd)
+    }
+    return this.#open.size < before
   }
 
   #evict(): void {
@@ -298,7 +345,8 @@ export function setTimes(handle: number, time: string): void {
 function mountOf(fd: number): string | undefined {
   try {
     return /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
-  } catch {
+  } catch (thrown) {
+    if (isShortage(codeOf(thrown))) throw thrown
     // No such file in this /proc: the device has to do.
     return undefined
   }

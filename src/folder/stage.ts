@@ -12,6 +12,7 @@
 //     from before, a hole is punched or the zeros are written.
 import fs from 'node:fs'
 import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../core/piece.js'
+import { isShortage } from '../core/shortage.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { Dresser } from './dress.js'
 import { ARCHIVE_DIR, STAGING_DIR, stagedPath } from './marker.js'
@@ -30,6 +31,9 @@ import {
 } from './stage-job.js'
 import { utimesTime } from './utimes.js'
 
+/** A place cannot be read, whatever is to be written. */
+const READ_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ESTALE', 'EREMOTEIO', 'ETIMEDOUT'])
+
 export type { PartSource, StageFileJob, StageJob, StagePart, StageResult } from './stage-job.js'
 
 /** Runs a batch on this thread. Never throws for what a disk or a piece does; one result a job, in order. */
@@ -45,8 +49,10 @@ export function stageBatch(payload: StagePayload): StageResult[] {
     root.directory(STAGING_DIR)
     return payload.jobs.map((job) => stager.run(job))
   } catch (thrown) {
-    const { detail } = faultOf(thrown)
-    return payload.jobs.map((job) => failure(job.token, { code: 'OWN_DIR_UNUSABLE', detail }))
+    const { code, detail } = faultOf(thrown)
+    return payload.jobs.map((job) =>
+      failure(job.token, { code: isShortage(code) ? code : 'OWN_DIR_UNUSABLE', detail }),
+    )
   } finally {
     stager.close()
     root.close()
@@ -238,7 +244,7 @@ class Stager {
       if (!readFully(fd, plaintext, offset)) return undefined
     } catch (thrown) {
       // A bad sector in one of several possible sources: the piece is simply not there.
-      if (codeOf(thrown) === 'EIO') return undefined
+      if (READ_FAULTS.has(codeOf(thrown))) return undefined
       throw thrown
     }
     const sealed = sealPiece(this.#keys, plaintext, part.plain !== undefined)

@@ -5,8 +5,10 @@
 // is to be, and does nothing if it is not (worker.ts).
 // A whole Piscina at a time, and not its own minThreads of 0: with none to keep, it would start no thread for the tasks
 // that wait behind one whose thread died.
+import { setTimeout } from 'node:timers/promises'
 import { Piscina } from 'piscina'
 import { PACKAGE_VERSION } from '../control/package-version.js'
+import { isShortage, shortageWords } from '../core/shortage.js'
 import type { PriorityData } from './priority.js'
 
 /** A worker takes tens of milliseconds to start, so those that were of use are kept this long. */
@@ -32,15 +34,39 @@ export interface ThreadsOptions {
   readonly onRest?: () => void
 }
 
+/** How long after a thread could not be had the next one is tried. */
+const NO_THREAD_WAIT_MS = 500
+
+/** Some threads, and how many tasks are with them. */
+interface ThreadSet {
+  readonly piscina: Piscina
+  tasks: number
+  isRetired: boolean
+}
+
+/** The system had no thread to give for a task, and what it was given to work with is lost. Nothing of it was done. */
+export class NoThread extends Error {
+  override readonly name = 'NoThread'
+  /** A shortage (core/shortage.ts). */
+  readonly code: string
+
+  constructor(code: string, cause: unknown) {
+    super(`${code}: ${shortageWords(code)}`, { cause })
+    this.code = code
+  }
+}
+
 export class Threads {
   readonly #options: ThreadsOptions
-  #piscina: Piscina | undefined
+  #set: ThreadSet | undefined
   /** Tasks that run or wait for a thread. */
   #tasks = 0
   #idleTimer: NodeJS.Timeout | undefined
   /** Of those that idled too long. */
   #ending: Promise<void> = Promise.resolve()
   #isClosed = false
+  readonly #closing = new AbortController()
+  #pausing: Promise<void> | undefined
 
   constructor(options: ThreadsOptions) {
     this.#options = options
@@ -48,35 +74,58 @@ export class Threads {
 
   /** Whether threads are there, idle or at work. */
   get areThere(): boolean {
-    return this.#piscina !== undefined
+    return this.#set !== undefined
   }
 
-  /** Runs a task of worker.ts. Rejects if it throws, or its thread dies or is another version's, or at close(). */
+  /**
+   * Runs a task of worker.ts. Rejects if it throws, or its thread dies or is another version's, or at close(). Where the
+   * system has no thread to give it waits for one; but a task whose buffers went with the thread that was none rejects
+   * with NoThread.
+   */
   async run(task: unknown, transferList: ArrayBuffer[]): Promise<unknown> {
-    if (this.#isClosed) throw new Error('the pool is closed')
     clearTimeout(this.#idleTimer)
     this.#tasks++
     try {
-      this.#piscina ??= this.#start()
-      return await this.#piscina.run(task, { transferList })
+      for (;;) {
+        if (this.#isClosed) throw new Error('the pool is closed')
+        this.#set ??= this.#start()
+        const set = this.#set
+        set.tasks++
+        try {
+          return await set.piscina.run(task, { transferList })
+        } catch (thrown) {
+          const code = noThreadCode(thrown)
+          if (code === undefined) throw thrown
+          this.#retire(set)
+          // What was transferred is gone.
+          if (transferList.some(({ byteLength }) => byteLength === 0)) throw new NoThread(code, thrown)
+        } finally {
+          set.tasks--
+          this.#endIfRetired(set)
+        }
+        await this.#pause()
+      }
     } finally {
       this.#tasks--
       if (this.#tasks === 0 && !this.#isClosed)
-        this.#idleTimer = setTimeout(() => this.#rest(), this.#options.idleMs ?? IDLE_TIMEOUT_MS).unref()
+        this.#idleTimer = globalThis
+          .setTimeout(() => this.#rest(), this.#options.idleMs ?? IDLE_TIMEOUT_MS)
+          .unref()
     }
   }
 
   /** Lets running tasks finish, rejects those that wait, ends the threads. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#closing.abort()
     clearTimeout(this.#idleTimer)
     await this.#ending
-    const piscina = this.#piscina
-    this.#piscina = undefined
-    await piscina?.close({ force: true })
+    const set = this.#set
+    this.#set = undefined
+    await set?.piscina.close({ force: true })
   }
 
-  #start(): Piscina {
+  #start(): ThreadSet {
     const { lowPriority, version = PACKAGE_VERSION } = this.#options
     const workerData: ThreadData = { lowPriority, version }
     const piscina = new Piscina({
@@ -88,18 +137,68 @@ export class Threads {
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
       workerData,
     })
-    // Emitted when close() runs into its timeout; the threads are ended all the same.
-    piscina.on('error', () => undefined)
-    return piscina
+    const set: ThreadSet = { piscina, tasks: 0, isRetired: false }
+    // Of a thread that could not be had and had no task yet. Also when close() runs into its timeout, and the threads are
+    // ended all the same.
+    piscina.on('error', () => {
+      if (!this.#isClosed && piscina.threads.length === 0) this.#retire(set)
+    })
+    return set
+  }
+
+  /** One for all tasks that wait for a thread; ends early at close(). */
+  #pause(): Promise<void> {
+    const { signal } = this.#closing
+    this.#pausing ??= setTimeout(NO_THREAD_WAIT_MS, undefined, { signal })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#pausing = undefined
+      })
+    return this.#pausing
+  }
+
+  /**
+   * A thread of these could not be started, or not be loaded, which it remembers: no new task goes to them. Those that
+   * are at work end it.
+   */
+  #retire(set: ThreadSet): void {
+    set.isRetired = true
+    if (this.#set === set) this.#set = undefined
+    // Nobody would take what still waits for one of them; it finds its way to those that come after.
+    if (set.piscina.threads.length === 0) this.#end(set)
+  }
+
+  #endIfRetired(set: ThreadSet): void {
+    if (set.isRetired && set.tasks === 0) this.#end(set)
+  }
+
+  #end({ piscina }: ThreadSet): void {
+    const before = this.#ending
+    this.#ending = piscina.destroy().then(() => before)
   }
 
   #rest(): void {
-    const piscina = this.#piscina
-    if (piscina === undefined || this.#tasks > 0) return
-    this.#piscina = undefined
+    const set = this.#set
+    if (set === undefined || this.#tasks > 0) return
+    this.#set = undefined
     this.#options.onRest?.()
-    const before = this.#ending
     // Nothing runs on them, so that ending them loses nothing and takes a moment.
-    this.#ending = piscina.destroy().then(() => before)
+    this.#end(set)
   }
+}
+
+/**
+ * The shortage because of which a task never began, if so: its thread could not be made, or not load a part of the
+ * program. What a job itself opens, it opens below /proc/self/fd or the share's root, and says so as a result.
+ */
+function noThreadCode(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined
+  // Piscina, about what still waited when the last of its threads could not be had.
+  if (thrown.message === 'Terminating worker thread') return 'EMFILE'
+  const found =
+    /^(?:Worker initialization failure: (\w+)|(\w+): .*, open '(?!\/proc\/).*\.(?:js|cjs|mjs|json|node)')/.exec(
+      thrown.message,
+    )
+  const code = found?.[1] ?? found?.[2]
+  return code !== undefined && (isShortage(code) || code === 'EAGAIN') ? code : undefined
 }

@@ -3,9 +3,9 @@
 // the machine has moved. Nothing waits for any of it but stopping, for some 2 s at most, so that the port is closed again.
 import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
-import os from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../ports/log.js'
+import { interfacesNow } from '../ports/network-interfaces.js'
 import { scopeOf } from '../swarm/endpoint.js'
 import { defaultGateway, type Gateway } from './gateway.js'
 import type { MapOrder, MappingState, MapReport, MapWork } from './mapping.js'
@@ -182,7 +182,7 @@ export class PortMapper {
   #find(): Gateway | undefined {
     const { gateway } = this.#options
     if (gateway !== undefined) return gateway
-    return defaultGateway(readRoutes(), os.networkInterfaces())
+    return defaultGateway(readRoutes(), interfacesNow())
   }
 }
 

@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { ShoalError } from '../core/error.js'
+import type { Log } from '../ports/log.js'
 import type { Endpoint } from '../swarm/endpoint.js'
 import type { RelayFacts } from './relay.js'
 
@@ -48,6 +49,7 @@ export async function exposeRelay(
 export async function serveMetrics(
   listen: Endpoint,
   facts: () => RelayFacts & { readonly heldBytes: number },
+  log: Log,
 ): Promise<MetricsServer> {
   // Small and short: whoever is slow, or many, is not a scraper.
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 5_000 }, (request, response) => {
@@ -61,7 +63,7 @@ export async function serveMetrics(
     )
   })
   server.maxConnections = 32
-  const port = await listening(server, listen)
+  const port = await listening(server, listen, log)
   return {
     address: { host: listen.host, port },
     close: () =>
@@ -72,15 +74,19 @@ export async function serveMetrics(
   }
 }
 
-function listening(server: Server, { host, port }: Endpoint): Promise<number> {
+function listening(server: Server, { host, port }: Endpoint, log: Log): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    const refused = (cause: NodeJS.ErrnoException): void => {
       const isTaken = cause.code === 'EADDRINUSE'
       const why = isTaken ? 'it is in use' : cause.message
       const message = `cannot serve metrics on ${host} port ${port}: ${why}`
       reject(new ShoalError(isTaken ? 'PORT_IN_USE' : 'IO', message, { cause }))
-    })
+    }
+    server.once('error', refused)
     server.listen({ host, port }, () => {
+      server.off('error', refused)
+      // An accept that failed, for want of descriptors say, costs that connection and not the relay.
+      server.on('error', (err) => log.warn({ err }, 'cannot take a connection to the metrics'))
       const address = server.address()
       resolve(typeof address === 'object' && address !== null ? address.port : port)
     })

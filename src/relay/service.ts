@@ -34,7 +34,7 @@ export async function runRelay(options: RelayServiceOptions): Promise<RelayServi
     metrics === undefined
       ? undefined
       : await (await import('./metrics.js'))
-          .serveMetrics(metrics, () => ({ ...relay.facts, heldBytes: relay.heldBytes }))
+          .serveMetrics(metrics, () => ({ ...relay.facts, heldBytes: relay.heldBytes }), log)
           .catch(async (thrown: unknown) => {
             await relay.close()
             throw thrown

@@ -76,7 +76,7 @@ export class LmdbDatabase implements Database {
         outcome = { result: body() }
       })
     } catch (thrown) {
-      if (outcome === undefined || !isRefusedCommit(thrown)) throw thrown
+      if (outcome === undefined || !isRefusedCommit(thrown)) throw systemFailure(thrown)
       this.#commitAgain(journal)
     } finally {
       this.#journal = undefined
@@ -126,7 +126,7 @@ export class LmdbDatabase implements Database {
         })
         return
       } catch (thrown) {
-        if (tries === COMMIT_TRIES || !isRefusedCommit(thrown)) throw thrown
+        if (tries === COMMIT_TRIES || !isRefusedCommit(thrown)) throw systemFailure(thrown)
       }
     }
   }
@@ -138,6 +138,16 @@ export class LmdbDatabase implements Database {
  */
 function isRefusedCommit(thrown: unknown): boolean {
   return thrown instanceof Error && 'code' in thrown && thrown.code === MDB_BAD_TXN
+}
+
+/** What the system says (a positive number: EIO, ENOSPC) comes without a word of what failed. */
+function systemFailure(thrown: unknown): unknown {
+  const isSystem =
+    thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'number' && thrown.code > 0
+  if (!isSystem) return thrown
+  return new ShoalError('IO', `cannot write the index under storage_path: ${thrown.message}`, {
+    cause: thrown,
+  })
 }
 
 class LmdbTableView<V> implements Table<V> {

@@ -6,8 +6,8 @@
 // An open invite is announced the same way, but more often, because somebody is waiting for it; who holds one listens.
 import { randomBytes } from 'node:crypto'
 import type { RemoteInfo } from 'node:dgram'
-import { networkInterfaces } from 'node:os'
 import type { Log } from '../ports/log.js'
+import { interfacesNow } from '../ports/network-interfaces.js'
 import { decodeBeacon, encodeBeacon, isFrom, NONCE_BYTES } from './beacon-packet.js'
 import { BeaconSockets } from './beacon-sockets.js'
 import type { Endpoint } from './endpoint.js'
@@ -115,7 +115,7 @@ export class LanBeacon {
 
   /** Joins interfaces that have come, leaves those that have gone. */
   #lookAround(): void {
-    const all = networkInterfaces()
+    const all = interfacesNow()
     this.#lan = lanInterfaces(all, this.#options.interfaces)
     this.#links = linkInterfaces(all, this.#options.interfaces)
     const lan = [...new Set(this.#lan.map(({ address }) => address))]

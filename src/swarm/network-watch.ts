@@ -1,7 +1,8 @@
 // Notices that this machine's own addresses changed: another network, a cable, a lease. Connections over an address that is
 // gone are dead at once instead of after half a minute, and whoever was lost is looked for soon.
 import { isIP } from 'node:net'
-import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { interfacesNow } from '../ports/network-interfaces.js'
 import { scopeOf } from './endpoint.js'
 
 /** A look is one system call; a change is noticed within so long. */
@@ -14,7 +15,7 @@ export interface NetworkWatchOptions {
   readonly onGone: (addresses: ReadonlySet<string>) => void
   /** There is another network than before; at most once a minute. */
   readonly onNew: () => void
-  /** Default: os.networkInterfaces. */
+  /** Default: what the system says. */
   readonly interfaces?: () => NodeJS.Dict<readonly NetworkInterfaceInfo[]>
   readonly now: () => number
 }
@@ -56,7 +57,7 @@ export class NetworkWatch {
   }
 
   #read(): Set<string> {
-    const all = (this.#o.interfaces ?? networkInterfaces)()
+    const all = (this.#o.interfaces ?? interfacesNow)()
     return new Set(Object.values(all).flatMap((list) => (list ?? []).map(({ address }) => address)))
   }
 }

@@ -1,5 +1,6 @@
 // What storages reject with, and how the two kinds that matter are told apart: no room, and not there.
 import { ShoalError } from '../core/error.js'
+import { isShortage, shortageWords } from '../core/shortage.js'
 
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 
@@ -12,6 +13,8 @@ export function storageFailed(what: string, thrown: unknown): ShoalError {
   if (code === 'ENOENT') return new ShoalError('NOT_FOUND', `${what}: it is not there`, { cause: thrown })
   if (code === 'ENOTDIR')
     return new ShoalError('IO', `${what}: it is no folder`, { cause: thrown, details: { code } })
+  if (code !== undefined && isShortage(code))
+    return new ShoalError('IO', `${what}: ${shortageWords(code)}`, { cause: thrown, details: { code } })
   return new ShoalError('IO', message, { cause: thrown, details: { code } })
 }
 

@@ -89,7 +89,7 @@ function backendOf(
     relays: () => [],
     port: () => 0,
     network: () => undefined,
-    configState: { refused: undefined },
+    configState: { refused: undefined, awaitingRestart: [] },
     stop: () => undefined,
   })
 }

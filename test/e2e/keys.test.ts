@@ -43,7 +43,8 @@ test('SIGHUP: known hosts take effect at once, what needs a restart is named, a 
     const read = JSON.parse(await hangUp(/configuration read/)) as { changed: number; needRestart: number }
     assert.deepEqual([read.changed, read.needRestart], [2, 1])
     assert.equal((await a.status()).refusedConfiguration, undefined)
-    assert.doesNotMatch(await running(), /^configuration:/m)
+    assert.match(await running(), /^configuration: changed, and in effect after a restart: device_name$/m)
+    assert.deepEqual((await a.status()).awaitingRestart, ['device_name'])
     const { out: events } = await world.run(['events', a.configFile, '--json'])
     const told = events.split('\n').filter((line) => line.includes('"config-'))
     assert.deepEqual(
@@ -54,6 +55,9 @@ test('SIGHUP: known hosts take effect at once, what needs a restart is named, a 
     await converged([a, b])
     assert.equal(b.read('x'), 'x')
     assert.equal((await a.status()).name, 'a')
+    a.writeConfig({ config: { folder_rescan_interval: 55 }, share: { known_hosts: [`127.0.0.1:${b.port}`] } })
+    await hangUp(/configuration read/)
+    assert.doesNotMatch(await running(), /^configuration:/m)
   })
 })
 

@@ -268,6 +268,51 @@ test('W3: the first failure is final, whatever later syncs would say', async () 
   assert.deepEqual(failures, ['IO'])
 })
 
+for (const code of ['EMFILE', 'ENFILE'])
+  test(`W3: a log that cannot even be opened (${code}) was not failed to be synced: it is tried again`, async () => {
+    const directory = await world.directory()
+    await writeFile(join(directory, '000004.log'), 'x')
+    const failures: string[] = []
+    const log = new WriteAheadLog({
+      directory,
+      currentFile: async () => '/000004.log',
+      syncFile: async () => {
+        if (tries++ < 3)
+          throw Object.assign(new Error(`${code}: too many open files`), { code, syscall: 'open' })
+      },
+      onFailure: (failure) => failures.push(failure.code),
+      shortageWaitMs: 1,
+    })
+    let tries = 0
+    await log.sync()
+    assert.deepEqual([tries, failures], [4, []])
+  })
+
+test('W3: whoever waits for a log to be opened is told at the end that nothing is known, and that is no failure', async () => {
+  const directory = await world.directory()
+  await writeFile(join(directory, '000004.log'), 'x')
+  const failures: string[] = []
+  let tried = (): void => undefined
+  const isTried = new Promise<void>((resolve) => {
+    tried = resolve
+  })
+  const log = new WriteAheadLog({
+    directory,
+    currentFile: async () => '/000004.log',
+    syncFile: async () => {
+      tried()
+      throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' })
+    },
+    onFailure: (failure) => failures.push(failure.code),
+    shortageWaitMs: 1,
+  })
+  const synced = assert.rejects(log.sync(), /cannot make the feed store durable/)
+  await isTried
+  log.stop()
+  await synced
+  assert.deepEqual(failures, [])
+})
+
 /** Copies a directory that a database works in: a file it removes meanwhile makes the copy start over. */
 async function copyLive(from: string, to: string): Promise<void> {
   for (let tries = 0; tries < 20; tries++) {

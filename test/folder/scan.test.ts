@@ -273,3 +273,50 @@ test('through the pool: many directories in one batch, stats in one piece', () =
       await pool.close()
     }
   }))
+
+test('without a descriptor left a directory fails for that, and is not thought to be on another file system', () =>
+  withRoot((root) => {
+    fs.mkdirSync(path.join(root, 'd'))
+    const readFileSync = fs.readFileSync as (...args: unknown[]) => string
+    let calls = 0
+    mock.method(fs, 'readFileSync', (...args: unknown[]) => {
+      if (String(args[0]).startsWith('/proc/self/fdinfo/') && calls++ > 0) throw failing('EMFILE')
+      return readFileSync(...args)
+    })
+    const [listing] = scan(root, 'd')
+    assert.deepEqual([listing!.status, listing!.code], ['failed', 'EMFILE'])
+    assert.deepEqual(missing(root, 'd/x'), [false])
+  }))
+
+test('a root keeps fewer directories open where the process may open no more', () =>
+  withRoot((root) => {
+    for (let i = 0; i < 10; i++) fs.mkdirSync(path.join(root, `d${i}/e`), { recursive: true })
+    const openSync = fs.openSync as (...args: unknown[]) => number
+    const closeSync = fs.closeSync as (fd: number) => void
+    const open = new Set<number>()
+    mock.method(fs, 'openSync', (...args: unknown[]) => {
+      if (open.size >= 5) throw failing('EMFILE')
+      const fd = openSync(...args)
+      open.add(fd)
+      return fd
+    })
+    mock.method(fs, 'closeSync', (fd: number) => {
+      open.delete(fd)
+      closeSync(fd)
+    })
+    const listings = scan(root, ...Array.from({ length: 10 }, (_, i) => `d${i}/e`))
+    assert.deepEqual(new Set(listings.map(({ status }) => status)), new Set(['ok']))
+    assert.equal(open.size, 0, 'all are closed again')
+  }))
+
+test('A6: a stale handle of a network file system, which has no name in libuv, is told of by its own', () =>
+  withRoot((root) => {
+    fs.mkdirSync(path.join(root, 'd'))
+    fs.writeFileSync(path.join(root, 'f'), '')
+    mock.method(fs, 'readdirSync', () => {
+      throw failing('Unknown system error -116')
+    })
+    const [listing] = scan(root, 'd')
+    assert.deepEqual([listing!.status, listing!.code], ['failed', 'ESTALE'])
+    assert.match(listing!.detail!, /^ESTALE: the server/)
+  }))

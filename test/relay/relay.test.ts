@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext, test } from 'node:test'
@@ -290,6 +290,15 @@ describe('the file of passes', () => {
       return (await fetch(`http://${host}:${port}/metrics`)).text()
     }
     const guest = await Guest.come(t, service as unknown as Relay, ann)
+    assert.match(await scrape(), /^shoal_relay_nodes 1$/m)
+    // As an accept that fails for want of descriptors does; node has no other way to its servers from outside.
+    const { _getActiveHandles } = process as unknown as { _getActiveHandles(): unknown[] }
+    const isMetrics = (each: unknown): each is Server =>
+      each instanceof Server && (each.address() as AddressInfo).port === service.metricsAddress!.port
+    const failure = Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' })
+    const pages = _getActiveHandles.call(process).filter(isMetrics)
+    assert.equal(pages.length, 1)
+    for (let times = 0; times < 3; times++) pages[0]!.emit('error', failure)
     assert.match(await scrape(), /^shoal_relay_nodes 1$/m)
     await writeFile(allowFile, 'nonsense\n')
     await service.reload()

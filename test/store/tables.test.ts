@@ -92,6 +92,15 @@ it('LMDB: what a transaction wrote is written again when the library refuses its
     assert.throws(() => database.transaction(() => table.put(Buffer.from('a'), 'never')), { code: -30782 })
     refusals = 0
     assert.equal(table.get(Buffer.from('a')), 'again 4')
+    const whole = root.transactionSync
+    root.transactionSync = () => {
+      throw Object.assign(new Error('Input/output error'), { code: 5 })
+    }
+    assert.throws(() => table.put(Buffer.from('a'), 'never'), {
+      code: 'IO',
+      message: 'cannot write the index under storage_path: Input/output error',
+    })
+    root.transactionSync = whole
     // What the body itself throws is nobody's commit.
     const thrown = Object.assign(new Error('of the body'), { code: -30782 })
     assert.throws(() => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { bucketPlaceOf } from '../../src/core/bucket-place.js'
 import { ShoalError } from '../../src/core/error.js'
-import { AwsBucket } from '../../src/vault/s3/aws-bucket.js'
+import { AwsBucket, type AwsBucketOptions } from '../../src/vault/s3/aws-bucket.js'
 import { MemoryBucket } from '../support/memory-bucket.js'
 import { awsBucket, BUCKET, type S3Server, startS3Server, useServer } from '../support/s3-server.js'
 import { bucketSuite, uploadOf } from './bucket.suite.js'
@@ -128,7 +128,11 @@ describe('what is no bucket, or has a bad moment', () => {
       response.writeHead(status, headers)
       response.end(body)
     }
-  const asking = async (answer: Answer, body: (bucket: AwsBucket) => Promise<void>): Promise<void> => {
+  const asking = async (
+    answer: Answer,
+    body: (bucket: AwsBucket) => Promise<void>,
+    options: AwsBucketOptions = {},
+  ): Promise<void> => {
     const host = createServer((request, response) => {
       request.resume()
       answer(response)
@@ -136,7 +140,7 @@ describe('what is no bucket, or has a bad moment', () => {
     await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve))
     const { port } = host.address() as AddressInfo
     const environment = { ...server.environment, AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` }
-    const bucket = new AwsBucket(bucketPlaceOf(`s3://${BUCKET}/a`), { environment })
+    const bucket = new AwsBucket(bucketPlaceOf(`s3://${BUCKET}/a`), { environment, ...options })
     try {
       await body(bucket)
     } finally {
@@ -168,6 +172,34 @@ describe('what is no bucket, or has a bad moment', () => {
         await assert.rejects(bucket.put(uploadOf('packs/a', Buffer.alloc(100))), unreachable)
       })
     })
+
+  it('is not waited for without end where connections are taken and nothing is said', async () => {
+    const silence: Answer = () => undefined
+    const late = { code: 'BUCKET_UNREACHABLE', message: /the server has not answered for \d+ s$/ }
+    await asking(
+      silence,
+      async (bucket) => {
+        await assert.rejects(bucket.list('packs/'), late)
+        await assert.rejects(bucket.read('packs/a', 0, 10), late)
+        await assert.rejects(bucket.get('vault.json'), late)
+        await assert.rejects(bucket.remove('packs/a'), late)
+      },
+      { answerTimeoutMs: 100 },
+    )
+  })
+
+  it('may take longer over what it says than to begin', { timeout: 20_000 }, async () => {
+    const slowly: Answer = (response) => {
+      response.writeHead(206, { 'content-length': '5', 'content-range': 'bytes 0-4/5' })
+      response.write('abc')
+      setTimeout(() => response.end('de'), 1500)
+    }
+    await asking(
+      slowly,
+      async (bucket) => assert.deepEqual(await bucket.read('packs/a', 0, 5), Buffer.from('abcde')),
+      { answerTimeoutMs: 1000 },
+    )
+  })
 
   it('the server alone says that an object is not there, or ends before', async () => {
     const missing = '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>x</Message></Error>'

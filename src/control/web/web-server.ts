@@ -5,10 +5,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { isDeepStrictEqual } from 'node:util'
 import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
+import { interfacesNow } from '../../ports/network-interfaces.js'
 import { type ControlResponse, errorResponse } from '../request.js'
 import { respond } from '../server.js'
 import { Door } from './door.js'
@@ -369,7 +369,7 @@ function addressOf(socket: Socket): string {
 /** Loopback, and what the interfaces have now: it may change. */
 function isOwnAddress(address: string): boolean {
   if (address.startsWith('127.') || address === '::1') return true
-  return Object.values(networkInterfaces()).some((list) =>
+  return Object.values(interfacesNow()).some((list) =>
     (list ?? []).some((own) => canonicalAddress(own.address.replace(/%.*$/, '')) === address),
   )
 }

@@ -40,7 +40,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
       )
       const shares = await sharesOf(view)
       const network = view.network()
-      const { refused } = view.configState
+      const { refused, awaitingRestart } = view.configState
       return {
         device: view.device(),
         name: view.name,
@@ -50,6 +50,7 @@ export function shareCalls(view: DaemonView): ShareCalls {
         limits: limitsReportOf(view),
         ...relaysOf(view),
         ...(refused === undefined ? {} : { refusedConfiguration: refused }),
+        ...(awaitingRestart.length === 0 ? {} : { awaitingRestart }),
         shares: shares.map((share) => ({
           ...anyReport(share, problemsOf(view, share), { ...view.limits(), nowMs: Date.now() }),
           added: added.has(share.dir),

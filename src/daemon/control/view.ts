@@ -30,7 +30,7 @@ export interface DaemonView {
   /** How it stands with each relay of the configuration. */
   readonly relays: () => readonly RelayStanding[]
   /** Whether the configuration file is in use as it was read last. */
-  readonly configState: Pick<ConfigState, 'refused'>
+  readonly configState: Pick<ConfigState, 'refused' | 'awaitingRestart'>
   /** TCP port it listens on. */
   readonly port: () => number
   /** How it can be reached; undefined while there are no shares. */

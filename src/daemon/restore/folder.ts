@@ -23,6 +23,7 @@ import type { PieceExchange } from '../share/piece-exchange.js'
 import { ProblemBook } from '../share/problems.js'
 import { ShareRoot } from '../share/root.js'
 import { Scanner } from '../share/scanner.js'
+import { ShortageBrake } from '../share/shortage-brake.js'
 import { leftOutOf } from './chosen.js'
 import { makeDurable } from './durable-tree.js'
 import type { RestoreKeys } from './past-share.js'
@@ -82,6 +83,7 @@ export class FolderRestore {
   /** Paths whose content is nowhere to be had. */
   readonly #lost = new Set<RelPath>()
   readonly #leftOut: ReturnType<typeof leftOutOf>
+  readonly #shortage: ShortageBrake
   #halted: string | undefined
   #failure: unknown
   #stopped = false
@@ -95,6 +97,11 @@ export class FolderRestore {
     this.#meta = new ShareMeta(database, RESTORE_PREFIX)
     this.#root = new ShareRoot(dir, keys.shareId, this.#meta, nowMs)
     this.problems = new ProblemBook(nowMs)
+    this.#shortage = new ShortageBrake({
+      ...{ problems: this.problems, log: options.log },
+      isStopped: () => this.#stopped,
+      onTry: () => this.#onTry(),
+    })
     this.index = new ShareIndex(database, RESTORE_PREFIX, {
       // What the share had at a path is put there, whatever somebody did to it meanwhile; what it had not stays.
       overwriteDrift: (path) => this.index.effective(path).fact.type !== 'absent',
@@ -124,12 +131,13 @@ export class FolderRestore {
       nowMs: this.#o.nowMs,
       leftovers: this.#root.leftovers(),
       rescan: (directories) => scanner.markDirty(directories),
-      isDiskKnown: () => scanner.hasScanned,
+      isDiskKnown: () => scanner.hasScanned && !this.#shortage.isOn,
       onApplied: () => this.#noteChange(applier),
       onMade: () => undefined,
       onQuiet: () => undefined,
     })
     this.#onChange = () => this.#noteChange(applier)
+    this.#onTry = () => applier.wake()
     try {
       // An earlier try may have set paths aside of which the content can be had by now.
       if (this.#o.isResumed) {
@@ -151,11 +159,13 @@ export class FolderRestore {
       return this.#written()
     } finally {
       this.#stopped = true
+      this.#shortage.stop()
       await Promise.all([applier.stop(), scanner.stop()])
     }
   }
 
   #onChange: () => void = () => undefined
+  #onTry: () => void = () => undefined
 
   #isLeftOut(path: RelPath, isDirectory: boolean): boolean {
     return this.#lost.has(path) || this.#leftOut(path, isDirectory)
@@ -321,7 +331,12 @@ export class FolderRestore {
       watch: async () => undefined,
       hear: async () => true,
       rootIdentity: () => this.#root.identity,
-      checkRoot: async () => this.#root.fault(),
+      checkRoot: () =>
+        this.#root.fault({
+          isStopped: () => this.#stopped,
+          onShort: (code) => this.#shortage.note(code),
+        }),
+      noteShortage: (code) => this.#shortage.note(code),
       halt: (reason) => {
         this.#halted ??= reason
       },

@@ -69,6 +69,8 @@ export interface ShareContext {
   rootIdentity(): RootIdentity | undefined
   /** Why the tree must not be trusted now (A5), or undefined. */
   checkRoot(): Promise<string | undefined>
+  /** Something failed for want of what the system has none left of (core/shortage.ts). */
+  noteShortage(code: string): void
   halt(reason: string): void
   haltReason(): string | undefined
   /** A reader's change of a path was put back, or replaced. Called inside the transaction that notes it. */

@@ -23,6 +23,7 @@ import { readAs } from './padding.js'
 import type { Publication } from './publisher.js'
 import { QUIET_MS, type Readiness } from './readiness.js'
 import { withOldNames } from './renames.js'
+import type { Retries } from './retries.js'
 import type { ScanCount } from './scan-count.js'
 import { directoryFact, observationOf, seenOf } from './seen.js'
 import { Twins } from './twins.js'
@@ -58,6 +59,7 @@ export interface LookParts {
   readonly missing: Missing
   readonly readiness: Readiness
   readonly count: ScanCount
+  readonly retries: Retries
   /** These are to be looked at again. */
   markDirty(directories: Iterable<Directory>, delayMs?: number): void
   /** Whether this directory has to be looked through as if it were new; asked once. */
@@ -141,10 +143,13 @@ export class Look {
       return []
     }
     if (listing.status === 'failed') {
-      problems.set('scan', listing.path, listing.code ?? 'IO', 'cannot list this directory')
+      const code = listing.code ?? 'IO'
+      problems.set('scan', listing.path, code, 'cannot list this directory')
+      this.#parts.retries.unlisted(listing.path, code)
       return []
     }
     problems.clear('scan', listing.path)
+    this.#parts.retries.listed(listing)
     problems.replaceChildren('scan', listing.path, listing.faults)
     const rows = new Map(index.diskChildren(listing.path).map(({ path, row }) => [path, row]))
     const faulty = new Set(listing.faults.map(({ name }) => name))
@@ -340,6 +345,7 @@ export class Look {
       case 'symlink': {
         const seen = seenOf(index, path, result)
         if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
+        this.#parts.retries.read(path)
         const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces)
         if (publication !== undefined) this.#find(publication)
         const fault = result.status === 'symlink' ? undefined : result.attributesFault
@@ -353,6 +359,7 @@ export class Look {
       case 'gone':
         return this.#later(candidate, 0)
       case 'failed':
+        this.#parts.retries.unread(path, parentOf(path), result.code)
         return problems.set('scan', path, result.code, result.detail)
     }
   }

@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks'
 import { ABSENT, sameFact } from '../../core/fact.js'
 import type { Applied } from '../../core/local.js'
-import { depthOf, IGNORE_FILE, type RelPath } from '../../core/path.js'
+import { depthOf, IGNORE_FILE, parentOf, type RelPath } from '../../core/path.js'
 import type { DiskStat } from '../../core/stat.js'
 import { withAncestors } from '../../core/tree.js'
 import type { DiskRow } from '../../store/rows.js'
@@ -36,6 +36,7 @@ interface Absence {
 export class Missing {
   readonly #context: ShareContext
   readonly #judge: Judge
+  readonly #relook: (directory: RelPath | '') => void
   readonly #paths = new Map<RelPath, Absence>()
   /** Files that were seen and not read yet, by inode, and until when that counts. */
   readonly #unread = new Map<number, { readonly stat: DiskStat; readonly untilMs: number }>()
@@ -45,9 +46,11 @@ export class Missing {
   #filesBefore = 0
   #foundAgain = 0
 
-  constructor(context: ShareContext, judge: Judge) {
+  /** `relook`: these directories are to be listed again, in a while. */
+  constructor(context: ShareContext, judge: Judge, relook: (directory: RelPath | '') => void) {
     this.#context = context
     this.#judge = judge
+    this.#relook = relook
   }
 
   get size(): number {
@@ -138,6 +141,10 @@ export class Missing {
       }
       const halt = await this.#context.checkRoot()
       if (halt !== undefined) return this.#context.halt(halt)
+      // It is there again, or the system could not tell: only a listing knows.
+      due.forEach((path, i) => {
+        if (missing[i] !== true) this.#relook(parentOf(path))
+      })
       const gone = this.#withoutHalves(
         due.filter((path, i) => missing[i] && !guard.isDisturbed(path, moment)),
       )

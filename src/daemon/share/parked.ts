@@ -9,10 +9,13 @@ const RELEASED = -1
 export class Parked {
   readonly #paths = new Map<RelPath, { readonly untilMs: number; readonly tries: number }>()
 
-  /** Parks a path for some 250 ms times `weight`, doubled with each try before. Returns how often it was parked. */
-  park(path: RelPath, weight: number, nowMs: number): number {
+  /**
+   * Parks a path for some 250 ms times `weight`, doubled with each try before, `mostMs` at most. Returns how often it was
+   * parked.
+   */
+  park(path: RelPath, weight: number, nowMs: number, mostMs: number = RETRY_MAX_MS): number {
     const tries = (this.#paths.get(path)?.tries ?? 0) + 1
-    const delayMs = Math.min(RETRY_MAX_MS, weight * RETRY_MS * 2 ** Math.min(tries - 1, 10))
+    const delayMs = Math.min(mostMs, weight * RETRY_MS * 2 ** Math.min(tries - 1, 10))
     this.#paths.set(path, { untilMs: nowMs + delayMs, tries })
     return tries
   }

@@ -17,6 +17,7 @@ export type ProblemSource =
   | 'feed'
   | 'watch'
   | 'share'
+  | 'shortage'
   | 'archive'
   | 'hook'
   | 'release'

@@ -2,11 +2,13 @@
 // earlier run left in its staging area.
 import fs from 'node:fs'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { ShoalError } from '../../core/error.js'
 import type { ShareId } from '../../core/ids.js'
 import { OWN_DIR } from '../../core/path.js'
 import {
   cleanStaging,
+  type MarkerState,
   prepareOwnDir,
   type RootIdentity,
   readMarker,
@@ -15,11 +17,22 @@ import {
 } from '../../folder/marker.js'
 import type { ShareMeta } from './meta.js'
 
+/** How often it is tried again while the system has no means to look: a look costs nothing, and a stop waits for one. */
+const SHORTAGE_WAIT_MS = 500
+
+/** What is heard of a wait for the system; onShort again and again. */
+export interface ShortageEvents {
+  readonly isStopped: () => boolean
+  readonly onShort: (code: string) => void
+}
+
 export class ShareRoot {
   readonly #dir: string
   readonly #shareId: ShareId
   readonly #meta: ShareMeta
   readonly #nowMs: () => number
+  /** While the system has no means to look. */
+  #waiting: Promise<void> | undefined
 
   constructor(dir: string, shareId: ShareId, meta: ShareMeta, nowMs: () => number) {
     this.#dir = dir
@@ -32,7 +45,7 @@ export class ShareRoot {
     return this.#meta.root
   }
 
-  /** Makes a new share's directory ours, recognises a known one. Returns why to halt, if so. SHARE_UNUSABLE. */
+  /** Makes a new share's directory ours, recognises a known one. Returns why to halt, if so. SHARE_UNUSABLE, IO. */
   prepare(): string | undefined {
     const known = this.#meta.root
     if (known === undefined) {
@@ -54,6 +67,8 @@ export class ShareRoot {
         prepareOwnDir(this.#dir)
         this.#meta.root = marker.identity
         return undefined
+      case 'short':
+        throw shortage(this.#dir, marker.detail, marker.code)
       default:
         return marker.detail
     }
@@ -66,15 +81,33 @@ export class ShareRoot {
 
   /**
    * Why the directory must not be trusted now, or undefined. While the daemon runs it must be the very one that it began
-   * with: a copy has the same marker, but other contents than the index says, and nothing that is watched is in it.
+   * with: a copy has the same marker, but other contents than the index says, and nothing that is watched is in it. While
+   * the system has no means to look, it waits: that is no reason to halt, and there is nothing that could be done meanwhile.
    */
-  fault(): string | undefined {
+  async fault(events: ShortageEvents): Promise<string | undefined> {
     const known = this.#meta.root
-    const marker = readMarker(this.#dir, this.#shareId, known)
+    let marker = readMarker(this.#dir, this.#shareId, known)
+    while (marker.state === 'short') {
+      if (events.isStopped()) return marker.detail
+      // One wait for all who ask.
+      this.#waiting ??= this.#wait(marker, events).finally(() => {
+        this.#waiting = undefined
+      })
+      await this.#waiting
+      marker = readMarker(this.#dir, this.#shareId, known)
+    }
     if (marker.state !== 'ours') return marker.state === 'fresh' ? undefined : marker.detail
     const { dev, ino } = marker.identity
     if (known === undefined || (known.dev === dev && known.ino === ino)) return undefined
     return 'another directory has taken the place of this one while the daemon was running'
+  }
+
+  async #wait(first: MarkerState, events: ShortageEvents): Promise<void> {
+    for (let marker = first; marker.state === 'short' && !events.isStopped(); ) {
+      events.onShort(marker.code)
+      await setTimeout(SHORTAGE_WAIT_MS)
+      marker = readMarker(this.#dir, this.#shareId, this.#meta.root)
+    }
   }
 
   /** A person says that the directory is right as it is. SHARE_HALTED if it cannot be. */
@@ -88,6 +121,7 @@ export class ShareRoot {
       })
     }
     const marker = readMarker(this.#dir, this.#shareId, undefined)
+    if (marker.state === 'short') throw shortage(this.#dir, marker.detail, marker.code)
     if (marker.state !== 'ours' && marker.state !== 'fresh') {
       throw new ShoalError('SHARE_HALTED', `cannot go on with ${this.#dir}: ${marker.detail}`)
     }
@@ -106,4 +140,8 @@ export class ShareRoot {
     cleanStaging({ root: this.#dir, keepTokens: tokens })
     return tokens
   }
+}
+
+function shortage(dir: string, detail: string, code: string): ShoalError {
+  return new ShoalError('IO', `cannot look into ${dir}: ${detail}`, { details: { code } })
 }

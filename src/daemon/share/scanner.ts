@@ -9,6 +9,7 @@ import { LinkKeeper } from './link-keeper.js'
 import { type Directory, Look } from './look.js'
 import { Missing } from './missing.js'
 import { Readiness } from './readiness.js'
+import { type Again, Retries } from './retries.js'
 import { ScanCount, type ScanProgress } from './scan-count.js'
 
 /** A directory that we made is watched after this long at the latest: watched while it is filled, all of it is news. */
@@ -22,6 +23,7 @@ export class Scanner {
   readonly #links: LinkKeeper
   readonly #readiness = new Readiness()
   readonly #count = new ScanCount()
+  readonly #retries: Retries
   /** Directories that were made by applying and are not watched yet. */
   readonly #made = new Set<RelPath>()
   /** Directories whose watches ended, and those of all below them. */
@@ -38,7 +40,11 @@ export class Scanner {
   constructor(context: ShareContext) {
     this.#context = context
     this.#judge = new Judge(context, this.#readiness)
-    this.#missing = new Missing(context, this.#judge)
+    this.#retries = new Retries(
+      (what) => this.#lookAgain(what),
+      (code) => context.noteShortage(code),
+    )
+    this.#missing = new Missing(context, this.#judge, (directory) => this.#retries.untold(directory))
     this.#links = new LinkKeeper({
       context,
       mayPublish: () => this.hasScanned && !this.isScanningAll && context.haltReason() === undefined,
@@ -147,8 +153,16 @@ export class Scanner {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
+    this.#retries.stop()
     await Promise.all([this.#running, this.#links.stop()])
     this.#release()
+  }
+
+  #lookAgain({ directories, unlisted }: Again): void {
+    this.markDirty(directories)
+    this.noteUnwatched(unlisted)
+    if (unlisted.includes('')) this.#fullScanDue = true
+    this.#wake()
   }
 
   #isIdle(): boolean {
@@ -203,6 +217,7 @@ export class Scanner {
       this.#isLookingAtAll = true
       this.#count.clear()
       this.#missing.startFullScan()
+      this.#retries.clear()
       directories.push('')
       this.#dirty.clear()
       this.#made.clear()
@@ -234,6 +249,7 @@ export class Scanner {
       missing: this.#missing,
       readiness: this.#readiness,
       count: this.#count,
+      retries: this.#retries,
       markDirty: (directories: Iterable<Directory>, delayMs?: number) => this.markDirty(directories, delayMs),
       takeUnwatched: (directory: RelPath) => this.#unwatched.delete(directory),
     }

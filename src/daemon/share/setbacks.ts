@@ -4,6 +4,7 @@
 import { performance } from 'node:perf_hooks'
 import { parentOf, type RelPath } from '../../core/path.js'
 import type { Step } from '../../core/plan.js'
+import { isShortage } from '../../core/shortage.js'
 import type { ApplierOptions } from './applier-options.js'
 import { type ApplyTask, isSameContent } from './apply-task.js'
 import { Parked } from './parked.js'
@@ -13,6 +14,10 @@ import type { Shortcuts } from './shortcuts.js'
 const TELL_AFTER_TRIES = 4
 /** What failed is left in peace so many times as long as what was only in the way. */
 const FAILED_WEIGHT = 4
+/** The disk failed, or may have. */
+const MEDIUM_FAULTS: ReadonlySet<string> = new Set(['EIO', 'ENOSPC', 'EDQUOT', 'ESTALE'])
+/** What failed because the system had nothing left to work with is tried again as soon as anything is. */
+const SHORTAGE_MS = 1000
 
 export interface SetbackOptions
   extends Pick<ApplierOptions, 'context' | 'leftovers' | 'rescan' | 'onFailed'> {
@@ -111,7 +116,9 @@ export class Setbacks {
   /** Its commit failed. */
   notCommitted(task: ApplyTask, code: string, detail: string): void {
     if (this.#fallsBack(task)) return
-    this.#keep(task)
+    // After a failed fsync the system takes what it has in memory for written, and says so the next time: what was staged
+    // looks right and may not be on the disk. Only writing it anew makes it durable.
+    if (!MEDIUM_FAULTS.has(code)) this.#keep(task)
     this.failed(task, code, detail)
     // It may have been done all the same (NOT_DURABLE).
     this.#o.rescan([parentOf(task.path)])
@@ -120,6 +127,14 @@ export class Setbacks {
   /** It failed; what it has staged is not kept. */
   failed(task: ApplyTask, code: string, detail: string): void {
     const { context, onFailed, drop, wake } = this.#o
+    if (isShortage(code)) {
+      // It is none of the path's. When the system has enough again is for the brake to find out.
+      context.noteShortage(code)
+      context.problems.set('apply', task.path, code, detail)
+      drop(task)
+      this.#parked.park(task.path, 1, performance.now(), SHORTAGE_MS)
+      return wake()
+    }
     context.log.warn({ path: task.path, code, detail }, 'cannot apply')
     context.problems.set('apply', task.path, code, detail)
     onFailed?.(task.path, code, detail)

@@ -18,6 +18,7 @@ import type { ShareFeeds } from './share-feeds.js'
 import type { ShareObserver } from './share-observer.js'
 import type { ShareOptions, ShareSettings } from './share-options.js'
 import type { ShareWatcher } from './share-watcher.js'
+import type { ShortageBrake } from './shortage-brake.js'
 
 /** The index, the problems and the log are there already, the others when they are needed. */
 export interface ContextParts {
@@ -37,6 +38,7 @@ export interface ContextParts {
   readonly keeper: ArchiveKeeper
   readonly drift: LocalDrift
   readonly scrub: Scrub
+  readonly shortage: ShortageBrake
   readonly isBehindDisk: boolean
   /** Why nothing is done (A5). */
   readonly halted: string | undefined
@@ -82,7 +84,12 @@ export function makeContext(
     watch: (directories) => parts.watcher.add(directories),
     hear: () => parts.watcher.hear(),
     rootIdentity: () => parts.root.identity,
-    checkRoot: async () => parts.root.fault(),
+    checkRoot: () =>
+      parts.root.fault({
+        isStopped: () => parts.stopped,
+        onShort: (code) => parts.shortage.note(code),
+      }),
+    noteShortage: (code) => parts.shortage.note(code),
     halt: (reason) => parts.halt(reason),
     haltReason: () => parts.halted ?? (parts.stopped ? 'stopping' : undefined),
     onDriftEnded: (ended) => {

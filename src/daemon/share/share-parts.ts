@@ -51,6 +51,7 @@ import { makeReleases } from './share-releases.js'
 import { makeReports } from './share-reports.js'
 import { makeScrub } from './share-scrub.js'
 import { ShareWatcher } from './share-watcher.js'
+import { ShortageBrake } from './shortage-brake.js'
 
 /** Pieces asked for and not complete: a gigabit link's round trip of 100 ms; more only lies in memory. */
 const IN_FLIGHT_BYTES = 16 << 20
@@ -67,6 +68,7 @@ export type ShareFacts = Parameters<typeof observed>[0] & {
 export class ShareParts {
   readonly index: ShareIndex
   readonly problems: ProblemBook
+  readonly shortage: ShortageBrake
   readonly exchange: Exchange
   readonly members: Members
   readonly blindMembers: BlindMembers
@@ -139,6 +141,11 @@ export class ShareParts {
       metadataProblems(this.index, () => this.carried.metadata),
       (problem, isThere) => this.observer.problem(problem, isThere),
     )
+    this.shortage = new ShortageBrake({
+      ...{ problems: this.problems, log: this.log },
+      isStopped: () => this.stopped,
+      onTry: () => this.applier.wake(),
+    })
     this.ignore = new IgnoreFile(dir, this.index, this.meta, this.problems, this.log, {
       followsReleases: options.followsReleases,
       hasReleases: () => this.releases.areUsed,
@@ -235,7 +242,7 @@ export class ShareParts {
       nowMs,
       leftovers: this.halted === undefined ? this.root.leftovers() : [],
       rescan,
-      isDiskKnown: () => this.scanner.hasScanned,
+      isDiskKnown: () => this.scanner.hasScanned && !this.shortage.isOn,
       onApplied: (path) => {
         if (path === IGNORE_FILE) this.loadIgnoreRules()
         this.news.tellSoon()
@@ -337,7 +344,7 @@ export class ShareParts {
   }
 
   halt(reason: string): void {
-    if (this.halted !== undefined) return
+    if (this.halted !== undefined || this.stopped) return
     this.halted = reason
     this.problems.set('share', '', 'HALTED', reason)
     this.log.error({ reason }, 'share halted')

@@ -1,4 +1,5 @@
 // The watcher of a share, and who hears what of it.
+import { isShortage, shortageOf } from '../../core/shortage.js'
 import { Watcher } from '../../folder/watch.js'
 import type { Log } from '../../ports/log.js'
 import type { Applier } from './applier.js'
@@ -7,6 +8,9 @@ import type { Scanner } from './scanner.js'
 
 /** How long a change of this disk may wait to be noticed while a backlog is applied. */
 const BULK_LOOK_MS = 1000
+/** Watches that the system had no descriptors for are asked for again after this long, doubled each time: it costs a scan. */
+const RETRY_MS = 15_000
+const LONGEST_RETRY_MS = 600_000
 
 export interface ShareWatcherParts {
   readonly scanner: () => Scanner
@@ -20,6 +24,8 @@ export class ShareWatcher {
   readonly #parts: ShareWatcherParts
   /** Some directories may have no watch: no event tells what changes there. */
   #isLimited = false
+  #timer: NodeJS.Timeout | undefined
+  #retryMs = RETRY_MS
 
   constructor(dir: string, log: Log, parts: ShareWatcherParts) {
     this.#watcher = new Watcher(dir, { log })
@@ -44,6 +50,8 @@ export class ShareWatcher {
     this.#watcher.on('limited', ({ code, detail }) => {
       this.#isLimited = true
       problems.set('watch', '', code, detail)
+      // Or what is behind it: the canary's file cannot be made either.
+      if (isShortage(code) || shortageOf(new Error(detail)) !== undefined) this.#tryAgain()
     })
   }
 
@@ -62,7 +70,20 @@ export class ShareWatcher {
     return isCertain && !this.#isLimited
   }
 
+  /** A scan of everything asks for all watches again; what is still amiss is told anew. */
+  #tryAgain(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#parts.problems.clear('watch', '')
+      this.#isLimited = false
+      this.#parts.rescanAll()
+    }, this.#retryMs).unref()
+    this.#retryMs = Math.min(LONGEST_RETRY_MS, 2 * this.#retryMs)
+  }
+
   close(): Promise<void> {
+    clearTimeout(this.#timer)
     return this.#watcher.close()
   }
 }

@@ -257,6 +257,7 @@ export class Share {
     this.#parts.stopped = true
     this.#parts.rescanTimer.stop()
     this.observer.stop()
+    this.#parts.shortage.stop()
     this.drift.stop()
     this.#parts.settler.stop()
     this.releases.stop()

@@ -1,5 +1,6 @@
 // The machine, whoever uses it: Node, the clock, limits of the kernel. Pure: facts in, findings out.
 import { shellWord } from '../../core/shell-word.js'
+import { MORE_DESCRIPTORS } from '../../core/shortage.js'
 import { type Finding, fail, ok, warn } from '../finding.js'
 import { bytesText, countText } from '../sizes.js'
 
@@ -80,7 +81,6 @@ export interface DescriptorFacts {
 const FEW_DESCRIPTORS = 256
 const SOME_DESCRIPTORS = 1024
 const NEARLY_ALL = 0.8
-const MORE_DESCRIPTORS = 'raise it: ulimit -n 65536, or LimitNOFILE=65536 in the unit'
 
 export function checkDescriptors({ limit, used, systemUsed, systemLimit }: DescriptorFacts): Finding[] {
   const findings: Finding[] = []

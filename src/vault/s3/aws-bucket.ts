@@ -25,12 +25,19 @@ const CONNECT_TIMEOUT_MS = 10_000
 const MAX_SMALL_BYTES: number = 64 << 20
 /** Without a byte either way. */
 const SOCKET_TIMEOUT_MS = 60_000
+/**
+ * Until a server begins to answer what sends no content, with all the SDK's tries: a server that takes connections and says
+ * nothing would otherwise be waited for three times as long as a socket. What it then answers may take as long as it likes.
+ */
+const ANSWER_TIMEOUT_MS = 45_000
 
 export interface AwsBucketOptions {
   /** Default: process.env. Credentials in it are read by the SDK itself. */
   readonly environment?: Readonly<Record<string, string | undefined>>
   /** Bytes of an object that is read whole, at most. */
   readonly maxSmallBytes?: number
+  /** Milliseconds until a server begins to answer; default 45 s. */
+  readonly answerTimeoutMs?: number
   /** Objects a page; default the server's most. */
   readonly pageSize?: number
 }
@@ -42,6 +49,7 @@ export class AwsBucket implements Bucket {
   readonly #prefix: string
   readonly #pageSize: number | undefined
   readonly #maxSmallBytes: number
+  readonly #answerTimeoutMs: number
   /** Set once a server has been seen whose tags are no checksums: it is then trusted to have checked Content-MD5. */
   #hasOddTags = false
 
@@ -51,6 +59,7 @@ export class AwsBucket implements Bucket {
     this.#prefix = place.prefix === '' ? '' : `${place.prefix}/`
     this.#pageSize = options.pageSize
     this.#maxSmallBytes = options.maxSmallBytes ?? MAX_SMALL_BYTES
+    this.#answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS
     const environment = options.environment ?? process.env
     const endpoint = environment.AWS_ENDPOINT_URL_S3 || environment.AWS_ENDPOINT_URL
     const region =
@@ -76,13 +85,16 @@ export class AwsBucket implements Bucket {
     const found: BucketObject[] = []
     for (let marker: string | undefined, more = true; more; ) {
       const page = await this.#ask('list', () =>
-        this.#client.send(
-          new ListObjectsCommand({
-            Bucket: this.#bucket,
-            Prefix: this.#prefix + start,
-            ...(marker === undefined ? {} : { Marker: marker }),
-            ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
-          }),
+        this.#answer('list', (abortSignal) =>
+          this.#client.send(
+            new ListObjectsCommand({
+              Bucket: this.#bucket,
+              Prefix: this.#prefix + start,
+              ...(marker === undefined ? {} : { Marker: marker }),
+              ...(this.#pageSize === undefined ? {} : { MaxKeys: this.#pageSize }),
+            }),
+            { abortSignal },
+          ),
         ),
       )
       // Both stand in every listing of a bucket. What has neither came from somebody else on the way, and no pack is gone.
@@ -103,8 +115,8 @@ export class AwsBucket implements Bucket {
     if (length === 0) return Buffer.alloc(0)
     const bytes = await this.#ask(`read ${key} in`, async () => {
       const Range = `bytes=${offset}-${offset + length - 1}`
-      const { Body, ContentLength, ContentRange } = await this.#client.send(
-        new GetObjectCommand({ ...this.#at(key), Range }),
+      const { Body, ContentLength, ContentRange } = await this.#answer(`read ${key} in`, (abortSignal) =>
+        this.#client.send(new GetObjectCommand({ ...this.#at(key), Range }), { abortSignal }),
       )
       const ofBytes = Number(/\/([0-9]+)$/.exec(ContentRange ?? '')?.[1] ?? Number.NaN)
       const isShort = ofBytes < offset + length
@@ -124,7 +136,9 @@ export class AwsBucket implements Bucket {
   async get(key: string): Promise<Buffer | undefined> {
     try {
       return await this.#ask(`read ${key} in`, async () => {
-        const { Body, ContentLength } = await this.#client.send(new GetObjectCommand(this.#at(key)))
+        const { Body, ContentLength } = await this.#answer(`read ${key} in`, (abortSignal) =>
+          this.#client.send(new GetObjectCommand(this.#at(key)), { abortSignal }),
+        )
         // It is read as a whole: whoever has the bucket must not fill the memory with it (F7).
         if (ContentLength === undefined || ContentLength > this.#maxSmallBytes) {
           if (Body instanceof Readable) Body.destroy()
@@ -145,7 +159,11 @@ export class AwsBucket implements Bucket {
     const { key, bytes, md5, signal } = upload
     return this.#ask(`store ${key} in`, async () => {
       await this.#send(upload)
-      const head = await this.#client.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal })
+      const head = await this.#answer(`store ${key} in`, (late) =>
+        this.#client.send(new HeadObjectCommand(this.#at(key)), {
+          abortSignal: AbortSignal.any([signal, late]),
+        }),
+      )
       const object = { key, bytes: head.ContentLength ?? -1, tag: bare(head.ETag) }
       if (object.bytes !== bytes)
         throw new ShoalError(
@@ -168,7 +186,12 @@ export class AwsBucket implements Bucket {
 
   async remove(key: string): Promise<void> {
     try {
-      await this.#ask(`remove ${key} from`, () => this.#client.send(new DeleteObjectCommand(this.#at(key))))
+      const what = `remove ${key} from`
+      await this.#ask(what, () =>
+        this.#answer(what, (abortSignal) =>
+          this.#client.send(new DeleteObjectCommand(this.#at(key)), { abortSignal }),
+        ),
+      )
     } catch (thrown) {
       // Some servers say so of what is not there, most do not.
       if (!(thrown instanceof ShoalError) || thrown.code !== 'NOT_FOUND') throw thrown
@@ -207,7 +230,11 @@ export class AwsBucket implements Bucket {
 
   /** The tag is not the MD5: either the server counts otherwise (encryption, parts), or what it holds differs. */
   async #readBack({ key, md5, signal }: Upload): Promise<void> {
-    const { Body } = await this.#client.send(new GetObjectCommand(this.#at(key)), { abortSignal: signal })
+    const { Body } = await this.#answer(`store ${key} in`, (late) =>
+      this.#client.send(new GetObjectCommand(this.#at(key)), {
+        abortSignal: AbortSignal.any([signal, late]),
+      }),
+    )
     const hash = createHash('md5')
     for await (const chunk of Body as Readable) hash.update(chunk as Buffer)
     if (!hash.digest().equals(md5))
@@ -225,6 +252,21 @@ export class AwsBucket implements Bucket {
   #strange(what: string): ShoalError {
     const why = 'what answers there does not answer as a bucket does; check AWS_ENDPOINT_URL'
     return new ShoalError('BUCKET_UNREACHABLE', `cannot ${what} ${this.place}: ${why}`)
+  }
+
+  /** What a call gives once the server has begun to answer; its signal ends it if that takes too long. */
+  async #answer<T>(what: string, call: (late: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const timer = setTimeout(() => controller.abort(), this.#answerTimeoutMs)
+    try {
+      return await call(controller.signal)
+    } catch (thrown) {
+      if (!controller.signal.aborted) throw thrown
+      const why = `the server has not answered for ${Math.round(this.#answerTimeoutMs / 1000)} s`
+      throw new ShoalError('BUCKET_UNREACHABLE', `cannot ${what} ${this.place}: ${why}`, { cause: thrown })
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   async #ask<T>(what: string, call: () => Promise<T>): Promise<T> {

@@ -109,7 +109,7 @@ test('A4: what a task had staged is kept for its next try, unless the gathering 
   const [parked, notCommitted, failed, notBegun] = tasks as [ApplyTask, ApplyTask, ApplyTask, ApplyTask]
   setbacks.park(parked)
   setbacks.park(notBegun)
-  setbacks.notCommitted(notCommitted, 'EIO', 'no')
+  setbacks.notCommitted(notCommitted, 'EACCES', 'no')
   setbacks.failed(failed, 'EIO', 'no')
   assert.deepEqual(
     tasks.map(({ token }) => setbacks.hasLeft(token)),
@@ -124,3 +124,25 @@ test('A4: what a task had staged is kept for its next try, unless the gathering 
   await say('failed', [2])
   assert.ok(!setbacks.keepsFor(failed, index.step(failed.path)), 'another content')
 })
+
+test('want of descriptors is none of the path: nobody is told of it, and it is tried again soon', async (t) => {
+  const { setbacks, taskFor, told, clock, shortages, context } = newSetbackBench(t)
+  const task = await taskFor('a')
+  for (let tries = 0; tries < 6; tries++) {
+    setbacks.failed(task, 'EMFILE', 'too many open files')
+    assert.ok(setbacks.isWaiting(at('a')))
+    await clock.advance(1000)
+    assert.ok(!setbacks.isWaiting(at('a')), 'never longer')
+  }
+  assert.deepEqual([told, new Set(shortages)], [[], new Set(['EMFILE'])])
+  assert.equal(context.problems.size, 1)
+})
+
+for (const code of ['EIO', 'ENOSPC', 'ESTALE'])
+  test(`A4: what could not be made durable (${code}) is written anew, since the next fsync would call it written`, async (t) => {
+    const { setbacks, taskFor } = newSetbackBench(t)
+    const task = await taskFor('a', { begun: true })
+    setbacks.notCommitted(task, code, 'fsync')
+    assert.ok(!setbacks.hasLeft(task.token))
+    assert.ok(setbacks.isWaiting(at('a')))
+  })

@@ -210,6 +210,8 @@ export interface Bench {
   halted: string | undefined
   /** What checkRoot answers. */
   rootFault: string | undefined
+  /** What the context was told that the system has none left of. */
+  readonly shortages: string[]
   postponed: RelPath[]
   /** Called when a whole look has ended, whatever was put off to a later one. */
   onFullScan: () => void
@@ -274,6 +276,7 @@ export function newBench(
     hear: async () => true,
     rootIdentity: () => undefined,
     checkRoot: async () => bench.rootFault,
+    noteShortage: (code) => bench.shortages.push(code),
     halt: (reason) => {
       bench.halted = reason
     },
@@ -294,6 +297,7 @@ export function newBench(
     notices: 0,
     halted: undefined,
     rootFault: undefined,
+    shortages: [],
     postponed: [],
     onFullScan: () => undefined,
     tell: async (path, fact, base) => {
