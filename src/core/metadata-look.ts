@@ -30,8 +30,10 @@ export interface Looked {
 export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
   const { seen, now, held, was, applied, share, intents, isWriter, isOurs } = look
   const isOther = !sameFactContent(seen, held)
-  // Who made the content knows how it is meant to look; others may have been given anything by their own system.
-  const stating: Stating = !isWriter ? 'stated' : isOurs || isOther ? 'all' : 'changed'
+  // Who made the content knows how it is meant to look; others may have been given anything by their own system. What an
+  // apply that was cut off has left need not be anybody's doing: nothing is filled in on its account (A4).
+  const fillsIn = isOther || (isOurs && intents.length === 0)
+  const stating: Stating = !isWriter ? 'stated' : fillsIn ? 'all' : 'changed'
   const known = [...intents.map(({ fact }) => fact), share.fact, applied]
   const isNew = isOther || was.stat === undefined
   const observed = metadata.merged(seen, now, held, was, stating, known)

@@ -385,24 +385,35 @@ class Job {
     disk.archive.set(this.archived, held)
   }
 
+  /** Through a descriptor of the inode: whatever becomes of its name, nothing is left half set. */
   *#setMetadata(fact: LiveFact): Work {
     const { disk } = this.#node
     const { path } = this.#task
     const inode = disk.tree.get(path)
     if (inode === undefined) return
     const { wardrobe } = this.#node.options
-    this.#set = wardrobe.metadata.dress(fact, false, inode.stat.mode)
+    const { stat: before, attributes: had, hasUsersMode } = inode
+    let isOurs = true
+    this.#set = wardrobe.metadata.dress(fact, false, before.mode)
     for (const _ of dressing(disk, inode, this.#set, wardrobe)) {
       const { stat } = inode
       if (wardrobe !== BARE && this.#random.chance(0.2)) yield
-      if (disk.tree.get(path) !== inode || inode.stat !== stat) return
+      isOurs &&= inode.stat === stat
     }
     const { stat } = inode
     if (this.#random.chance(0.3)) yield
+    isOurs &&= inode.stat === stat
     // Setting the time over a write that came in between would hide it.
-    if (disk.tree.get(path) !== inode || inode.stat !== stat) return
-    disk.set(path, { mtimeUs: fact.mtimeUs })
-    noted(inode)
-    this.result = inode.stat
+    const isWritten = inode.stat.size !== before.size || inode.stat.mtimeMs !== before.mtimeMs
+    if (inode.type === 'file' && isWritten) {
+      const { mode, uid, gid } = before
+      disk.change(inode, { mode, uid, gid })
+      inode.attributes = had
+      inode.hasUsersMode = hasUsersMode
+      return
+    }
+    disk.change(inode, { mtimeMs: fact.mtimeUs / 1000 })
+    if (isOurs && disk.tree.get(path) === inode) noted(inode)
+    this.result = isOurs && disk.tree.get(path) === inode ? inode.stat : 'touched'
   }
 }
