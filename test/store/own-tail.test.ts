@@ -42,7 +42,13 @@ describe('what the own tail says of a directory in the place of something else',
     const base: Version = [[OTHER, 1]]
     const link = said(LINK, [], 3)
     const theirs = entryOf(
-      { path: path('a'), base: [], fact: { ...DEFAULT_DIRECTORY, mtimeUs: 5 }, origin: undefined, was: undefined },
+      {
+        path: path('a'),
+        base: [],
+        fact: { ...DEFAULT_DIRECTORY, mtimeUs: 5 },
+        origin: undefined,
+        was: undefined,
+      },
       { author: OTHER, version: base, pieces: [], nowUs: 9 },
     )
     const context = { headsAt: () => [], labelOf: () => 'box' }
@@ -52,6 +58,10 @@ describe('what the own tail says of a directory in the place of something else',
     const entry = entryOf(settled, { author: OWN, version, pieces: [], nowUs: 9 })
     const applied = { version: settled.base, fact: MADE }
     assert.equal(wasOnDisk(entry, applied), false)
-    assert.equal(wasOnDisk(said({ ...MADE, mtimeUs: 10 }, settled.base, 4), applied), true, 'as a look says it')
+    assert.equal(
+      wasOnDisk(said({ ...MADE, mtimeUs: 10 }, settled.base, 4), applied),
+      true,
+      'as a look says it',
+    )
   })
 })
