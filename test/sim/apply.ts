@@ -385,7 +385,10 @@ class Job {
     disk.archive.set(this.archived, held)
   }
 
-  /** Through a descriptor of the inode: whatever becomes of its name, nothing is left half set. */
+  /**
+   * Through a descriptor of the inode: nothing is left half set at its path. Under another name that a user gives it
+   * meanwhile it is announced as it is; in a daemon it would have all of it by then, here nothing more is set.
+   */
   *#setMetadata(fact: LiveFact): Work {
     const { disk } = this.#node
     const { path } = this.#task
@@ -393,27 +396,35 @@ class Job {
     if (inode === undefined) return
     const { wardrobe } = this.#node.options
     const { stat: before, attributes: had, hasUsersMode } = inode
+    this.result = 'touched'
     let isOurs = true
     this.#set = wardrobe.metadata.dress(fact, false, before.mode)
     for (const _ of dressing(disk, inode, this.#set, wardrobe)) {
       const { stat } = inode
       if (wardrobe !== BARE && this.#random.chance(0.2)) yield
+      if (disk.tree.get(path) !== inode) return
       isOurs &&= inode.stat === stat
     }
     const { stat } = inode
     if (this.#random.chance(0.3)) yield
+    if (disk.tree.get(path) !== inode) return
     isOurs &&= inode.stat === stat
     // Setting the time over a write that came in between would hide it.
-    const isWritten = inode.stat.size !== before.size || inode.stat.mtimeMs !== before.mtimeMs
-    if (inode.type === 'file' && isWritten) {
+    if (inode.type === 'file' && isWritten(inode.stat, before)) {
       const { mode, uid, gid } = before
       disk.change(inode, { mode, uid, gid })
       inode.attributes = had
       inode.hasUsersMode = hasUsersMode
+      this.result = undefined
       return
     }
-    disk.change(inode, { mtimeMs: fact.mtimeUs / 1000 })
-    if (isOurs && disk.tree.get(path) === inode) noted(inode)
-    this.result = isOurs && disk.tree.get(path) === inode ? inode.stat : 'touched'
+    disk.set(path, { mtimeUs: fact.mtimeUs })
+    if (!isOurs) return
+    noted(inode)
+    this.result = inode.stat
   }
+}
+
+function isWritten(now: DiskStat, before: DiskStat): boolean {
+  return now.size !== before.size || now.mtimeMs !== before.mtimeMs
 }

@@ -78,7 +78,9 @@ export function* dressing(
     const all = packRaw([...left, ...wanted].sort(([a], [b]) => (a < b ? -1 : 1)))
     if (!all.equals(inode.attributes)) {
       inode.attributes = all
-      disk.change(inode, {})
+      // Setting an access ACL sets the permissions that it says, which are the mode's (acl(5)).
+      const isAccess = wanted.some(([name]) => name === ACL_ACCESS)
+      disk.change(inode, isAccess ? { mode: (inode.stat.mode & ~0o777) | (mode & 0o777) } : {})
       yield
     }
   }
