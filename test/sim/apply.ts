@@ -3,19 +3,20 @@
 // one transaction. A crash or a user may come between any two steps.
 
 import { ABSENT, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
-import type { LocalDress, Observation } from '../../src/core/metadata.js'
+import type { Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf } from '../../src/core/plan.js'
 import { isAsShown } from '../../src/core/shown.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import { type Content, contentOfPieces } from './contents.js'
-import { bytesOf, type Inode, noted } from './disk.js'
+import { bytesOf, type Inode } from './disk.js'
 import { type Move, moveOf, pathsOf, type Task, withMoves } from './moves.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
 import { currentFact } from './scan.js'
+import { setMetadata } from './set-metadata.js'
 import { directoriesTouched } from './touched.js'
-import { attributesSeen, BARE, dressing } from './wardrobe.js'
+import { attributesSeen, dressing } from './wardrobe.js'
 
 interface Done {
   readonly task: Task
@@ -241,7 +242,6 @@ function isUntouched(now: DiskStat, expected: DiskStat): boolean {
 class Job {
   result: DiskStat | 'gone' | 'touched' | undefined
   archived: string | undefined
-  #set: { readonly mode: number; readonly dress?: LocalDress } | undefined
   readonly #node: SimNode
   readonly #task: Task
   readonly #expected: DiskStat | undefined
@@ -274,7 +274,10 @@ class Job {
         : there !== undefined && isUntouched(there.stat, this.#expected)
     if (rules.checksDisk && !isExpected) return
     if (this.#task.move !== undefined) return yield* this.#move(this.#task.move)
-    if (step.type === 'metadata') return isWorn ? yield* this.#setMetadata(step.fact) : undefined
+    if (step.type === 'metadata') {
+      this.result = isWorn ? yield* setMetadata(this.#node, path, step.fact) : undefined
+      return
+    }
     if (step.type === 'remove') return yield* this.#remove(there)
     if (there?.type === 'directory') {
       if (disk.children(path).length > 0) return
@@ -282,9 +285,9 @@ class Job {
       if (this.#random.chance(0.3)) yield
     }
     const inode = this.#newInode(step.fact)
-    this.#set = wardrobe.metadata.dress(step.fact, true)
+    const set = wardrobe.metadata.dress(step.fact, true)
     // In the staging area, where nothing can come between that anybody would see.
-    for (const _ of dressing(disk, inode, this.#set, wardrobe));
+    for (const _ of dressing(disk, inode, set, wardrobe));
     const old = disk.tree.get(path)
     // What is new is linked, never renamed over something that a user made meanwhile.
     if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
@@ -384,47 +387,4 @@ class Job {
     this.archived = `${path}~${disk.archive.size}`
     disk.archive.set(this.archived, held)
   }
-
-  /**
-   * Through a descriptor of the inode: nothing is left half set at its path. Under another name that a user gives it
-   * meanwhile it is announced as it is; in a daemon it would have all of it by then, here nothing more is set.
-   */
-  *#setMetadata(fact: LiveFact): Work {
-    const { disk } = this.#node
-    const { path } = this.#task
-    const inode = disk.tree.get(path)
-    if (inode === undefined) return
-    const { wardrobe } = this.#node.options
-    const { stat: before, attributes: had, hasUsersMode } = inode
-    this.result = 'touched'
-    let isOurs = true
-    this.#set = wardrobe.metadata.dress(fact, false, before.mode)
-    for (const _ of dressing(disk, inode, this.#set, wardrobe)) {
-      const { stat } = inode
-      if (wardrobe !== BARE && this.#random.chance(0.2)) yield
-      if (disk.tree.get(path) !== inode) return
-      isOurs &&= inode.stat === stat
-    }
-    const { stat } = inode
-    if (this.#random.chance(0.3)) yield
-    if (disk.tree.get(path) !== inode) return
-    isOurs &&= inode.stat === stat
-    // Setting the time over a write that came in between would hide it.
-    if (inode.type === 'file' && isWritten(inode.stat, before)) {
-      const { mode, uid, gid } = before
-      disk.change(inode, { mode, uid, gid })
-      inode.attributes = had
-      inode.hasUsersMode = hasUsersMode
-      this.result = undefined
-      return
-    }
-    disk.set(path, { mtimeUs: fact.mtimeUs })
-    if (!isOurs) return
-    noted(inode)
-    this.result = inode.stat
-  }
-}
-
-function isWritten(now: DiskStat, before: DiskStat): boolean {
-  return now.size !== before.size || now.mtimeMs !== before.mtimeMs
 }
