@@ -24,7 +24,8 @@ export interface MetadataLook {
 
 export interface Looked {
   readonly observed: LiveFact
-  readonly seenAs: (fact: LiveFact) => LiveFact
+  /** `isPut`: it may have been put there since the last look. */
+  readonly seenAs: (fact: LiveFact, isPut: boolean) => LiveFact
 }
 
 export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
@@ -41,8 +42,8 @@ export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
   const fresh = observed.extra.filter(([tag]) => !isNew && !isStated(held, tag))
   return {
     observed,
-    seenAs: (fact) => {
-      const as = metadata.as(seen, now, fact, isNew)
+    seenAs: (fact, isPut) => {
+      const as = metadata.as(seen, now, fact, isNew, isNew || isPut)
       let { extra } = as
       for (const [tag, value] of fresh)
         if (tagOf(extra, tag) === undefined) extra = withTag(extra, tag, value)
