@@ -149,11 +149,10 @@ function* commit(node: SimNode, tasks: Task[]): Work {
     done.push({ task, stat, archived, attributes: seen })
   }
   if (node.world.random.chance(0.3)) yield
-  const undone = new Set(done.flatMap(({ task, stat }) => (stat === undefined ? [task.path] : [])))
   const times: [RelPath, DiskStat, Buffer | undefined][] = []
   for (const [path, { mtimeUs }] of directories) {
     const inode = disk.tree.get(path)
-    if (inode?.type !== 'directory' || undone.has(path)) continue
+    if (inode?.type !== 'directory') continue
     disk.set(path, { mtimeUs })
     // Its other metadata may be a user's.
     if (inode.touched.size === 0) inode.isTouched = false

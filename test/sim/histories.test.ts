@@ -30,6 +30,7 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [62542, 'A4: bits that a metadata apply had left out were announced as taken away after a crash'],
   [49264, 'a file was announced in the place of a directory whose content was back by then'],
   [53208, 'an owner that an apply which was cut off had set was taken for made up'],
+  [126067, 'the time of a directory whose metadata could not be set was not put back'],
   [54460, 'an ACL was set and the mode that it says was not'],
 ]
 
