@@ -26,7 +26,7 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [21838, 'A4: the moment between a directory and the file in its place was announced as a deletion'],
   [12677, 'P3: a move and the file in the place of the directory that it needed waited for each other'],
   [4553, 'A4: an owner that nobody had stated was announced because an apply was cut off'],
-  [35483, "A4: a settlement in another's name was taken for what the disk had held"],
+  [18805, "A4: a settlement in another's name was taken for what the disk had held"],
   [62542, 'A4: bits that a metadata apply had left out were announced as taken away after a crash'],
   [49264, 'a file was announced in the place of a directory whose content was back by then'],
   [53208, 'an owner that an apply which was cut off had set was taken for made up'],
