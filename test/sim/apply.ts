@@ -149,11 +149,16 @@ function* commit(node: SimNode, tasks: Task[]): Work {
     done.push({ task, stat, archived, attributes: seen })
   }
   if (node.world.random.chance(0.3)) yield
+  const undone = new Set(done.flatMap(({ task, stat }) => (stat === undefined ? [task.path] : [])))
   const times: [RelPath, DiskStat, Buffer | undefined][] = []
   for (const [path, { mtimeUs }] of directories) {
     const inode = disk.tree.get(path)
     if (inode?.type !== 'directory') continue
-    disk.set(path, { mtimeUs })
+    const row = index.disk(path)
+    // What it could not be given has not become its time, either (overtakenTimes).
+    const kept = undone.has(path) ? row?.applied.fact : undefined
+    if (undone.has(path) && (kept?.type !== 'directory' || row?.drift !== undefined)) continue
+    disk.set(path, { mtimeUs: kept?.type === 'directory' ? kept.mtimeUs : mtimeUs })
     // Its other metadata may be a user's.
     if (inode.touched.size === 0) inode.isTouched = false
     times.push([path, inode.stat, attributesSeen(node.options.wardrobe, inode)])

@@ -31,6 +31,7 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [49264, 'a file was announced in the place of a directory whose content was back by then'],
   [53208, 'an owner that an apply which was cut off had set was taken for made up'],
   [126067, 'the time of a directory whose metadata could not be set was not put back'],
+  [35483, 'the same: it was given the time of those metadata'],
   [54460, 'an ACL was set and the mode that it says was not'],
 ]
 
