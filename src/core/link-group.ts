@@ -68,8 +68,8 @@ export function leastGroup(groups: Iterable<Buffer>): Buffer | undefined {
 export interface LinkLook {
   readonly path: RelPath
   readonly observed: FileFact
-  /** The same in the words of a fact that it may be (metadata.ts); by default as it is. */
-  readonly seenAs?: (fact: FileFact) => Fact
+  /** The same in the words of a fact that it may be (local.ts); by default as it is. */
+  readonly seenAs?: (fact: FileFact, isPut: boolean) => Fact
   readonly ino: number
   readonly nlink: number
   /** What this disk held at the path before, and whether that was this inode. */
@@ -90,16 +90,16 @@ export interface LinkLook {
 /** What a look says of a file's group; undefined: nothing, neither now nor before. */
 export function observedGroup(look: LinkLook): Buffer | undefined {
   const { observed, held, isSameInode, intents, share, nlink, siblings, states, path, ino } = look
-  const isThis = (fact: Fact): fact is FileFact => {
+  const isThis = (fact: Fact, isPut: boolean): fact is FileFact => {
     if (fact.type !== 'file') return false
-    const seen = look.seenAs?.(fact) ?? observed
+    const seen = look.seenAs?.(fact, isPut) ?? observed
     return seen.type === 'file' && sameButGroup(fact, seen)
   }
   const before = held.type === 'file' ? statedGroup(held.extra) : undefined
   if (isSameInode && before !== undefined && (before.length > 0 || siblings.length === 0)) return before
-  const intended = intents.find(isThis)
+  const intended = intents.find((fact) => isThis(fact, true))
   if (intended !== undefined) return statedGroup(intended.extra)
-  const shared = isThis(share) ? statedGroup(share.extra) : undefined
+  const shared = isThis(share, false) ? statedGroup(share.extra) : undefined
   if (!states) return shared ?? before
   if (nlink === 1) {
     if (isSameInode || held.type !== 'file') return shared ?? before

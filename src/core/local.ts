@@ -28,8 +28,11 @@ export interface Intent {
 export interface LocalLook {
   readonly path: RelPath
   readonly observed: Fact
-  /** The same in the words of a fact that it may be (core/metadata.ts); by default as it is. */
-  readonly seenAs?: (fact: LiveFact) => Fact
+  /**
+   * The same in the words of a fact that it may be (core/metadata.ts); by default as it is. `isPut`: the fact may have been
+   * put there since the last look, with what this disk cannot hold, or must not, left out.
+   */
+  readonly seenAs?: (fact: LiveFact, isPut: boolean) => Fact
   readonly applied: Applied
   readonly share: Effective
   readonly intents: readonly Intent[]
@@ -83,13 +86,16 @@ function readerOutcome(observed: Fact, { version, fact }: Applied, share: Fact):
 /** What this is, if the share or an interrupted apply says so. */
 function adoptable(look: LocalLook): Applied | undefined {
   const { observed, applied, share, intents, writer } = look
-  const seenAs = (fact: Fact): Fact => (fact.type === 'absent' ? observed : (look.seenAs?.(fact) ?? observed))
+  const seenAs = (fact: Fact, isPut: boolean): Fact =>
+    fact.type === 'absent' ? observed : (look.seenAs?.(fact, isPut) ?? observed)
   // Versions are not compared: what is applied may have been taken for a newer one without a look at the disk, when it
   // seemed to hold that already (plan.ts, 'adopt').
   for (const { version, fact } of intents) {
-    const seen = seenAs(fact)
+    const seen = seenAs(fact, true)
     if (sameFact(seen, fact)) return { version, fact: seen }
-    if (isBetween(observed, applied.fact, fact))
+    // The time comes last.
+    const timed = 'mtimeUs' in fact && 'mtimeUs' in observed ? { ...fact, mtimeUs: observed.mtimeUs } : fact
+    if (isBetween(withModeOf(observed, seenAs(timed, true)), applied.fact, fact))
       return { version, fact: sameFactContent(observed, applied.fact) ? observed : seen }
   }
   // A directory that only its children hold up in the share says nothing about one that the user made instead of what
@@ -97,7 +103,7 @@ function adoptable(look: LocalLook): Applied | undefined {
   const isImplied = share.fact.type === 'directory' && share.entry === undefined
   if (isImplied && writer && applied.fact.type !== 'absent' && applied.fact.type !== 'directory')
     return undefined
-  const seen = seenAs(share.fact)
+  const seen = seenAs(share.fact, false)
   const known = { version: share.version, fact: seen }
   if (sameFact(seen, share.fact)) return known
   // Metadata changed by the user on a version that is already applied here is a change, not an adoption.
@@ -105,6 +111,10 @@ function adoptable(look: LocalLook): Applied | undefined {
   return contentIsNew && observed.type !== 'absent' && sameFactContent(observed, share.fact)
     ? known
     : undefined
+}
+
+function withModeOf(observed: Fact, seen: Fact): Fact {
+  return 'mode' in observed && 'mode' in seen ? { ...observed, mode: seen.mode } : observed
 }
 
 /**

@@ -24,14 +24,17 @@ export interface MetadataLook {
 
 export interface Looked {
   readonly observed: LiveFact
-  readonly seenAs: (fact: LiveFact) => LiveFact
+  /** `isPut`: it may have been put there since the last look. */
+  readonly seenAs: (fact: LiveFact, isPut: boolean) => LiveFact
 }
 
 export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
   const { seen, now, held, was, applied, share, intents, isWriter, isOurs } = look
   const isOther = !sameFactContent(seen, held)
-  // Who made the content knows how it is meant to look; others may have been given anything by their own system.
-  const stating: Stating = !isWriter ? 'stated' : isOurs || isOther ? 'all' : 'changed'
+  // Who made the content knows how it is meant to look; others may have been given anything by their own system. What an
+  // apply that was cut off has left need not be anybody's doing: nothing is filled in on its account (A4).
+  const fillsIn = isOther || (isOurs && intents.length === 0)
+  const stating: Stating = !isWriter ? 'stated' : fillsIn ? 'all' : 'changed'
   const known = [...intents.map(({ fact }) => fact), share.fact, applied]
   const isNew = isOther || was.stat === undefined
   const observed = metadata.merged(seen, now, held, was, stating, known)
@@ -39,8 +42,8 @@ export function lookedAt(metadata: Metadata, look: MetadataLook): Looked {
   const fresh = observed.extra.filter(([tag]) => !isNew && !isStated(held, tag))
   return {
     observed,
-    seenAs: (fact) => {
-      const as = metadata.as(seen, now, fact, isNew)
+    seenAs: (fact, isPut) => {
+      const as = metadata.as(seen, now, fact, isNew, isNew || isPut)
       let { extra } = as
       for (const [tag, value] of fresh)
         if (tagOf(extra, tag) === undefined) extra = withTag(extra, tag, value)

@@ -133,9 +133,10 @@ export class Metadata {
   /**
    * What a path holds in the words of a fact that it may be: what this disk shows just as if that had been put there is
    * as that says. What the fact does not state is not asked for. `isNew`: nobody has looked at this content here before, so
-   * that what it lacks may never have been set; later, its lack is somebody's change.
+   * that what it lacks may never have been set; later, its lack is somebody's change. `isPut`: nobody has looked at its
+   * mode since it may have been set.
    */
-  as(seen: LiveFact, now: Observation, fact: LiveFact, isNew: boolean): LiveFact {
+  as(seen: LiveFact, now: Observation, fact: LiveFact, isNew: boolean, isPut: boolean = isNew): LiveFact {
     if (seen.type !== fact.type) return withExtra(seen, this.#allOf(seen, now))
     const disk = this.#diskOf(now)
     let extra = fact.extra
@@ -154,10 +155,10 @@ export class Metadata {
         extra = withTag(extra, tag, this.#attributes.mergedXattrs(disk.raw, value, undefined) ?? value)
     }
     if (seen.type === 'symlink' || fact.type === 'symlink') return withExtra(seen, extra)
-    const isPut =
+    const isMode =
       seen.mode === fact.mode ||
-      (isNew && seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, now, fact))
-    return { ...seen, mode: isPut ? fact.mode : seen.mode, extra }
+      (isPut && seen.mtimeUs === fact.mtimeUs && this.#isPutMode(seen.mode, now, fact))
+    return { ...seen, mode: isMode ? fact.mode : seen.mode, extra }
   }
 
   /** How a path is dressed for a fact. `isNew`: it gets an inode of its own; else `heldMode` is what it has. */

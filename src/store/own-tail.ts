@@ -8,9 +8,10 @@ import { compareVersions, type Version } from '../core/version.js'
 
 /**
  * Whether an own entry is one that a look at the disk made, not one that settled something: it starts from what the row
- * says was applied. A new conflict copy or a directory may have been made to settle.
+ * says was applied, and says nothing for another device. A new conflict copy or a directory may have been made to settle.
  */
 export function wasOnDisk(entry: Entry, { version, fact }: Applied): boolean {
+  if (entry.origin !== entry.author) return false
   const others = (of: Version): Version => of.filter(([writer]) => writer !== entry.author)
   if (compareVersions(others(entry.version), others(version)) !== 'equal') return false
   if (entry.type === 'directory' && fact.type !== 'directory') return wasMadeHere(entry, { version, fact })

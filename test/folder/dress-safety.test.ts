@@ -59,6 +59,40 @@ dressed('A3: a write while it is dressed is not hidden, and everything is put ba
   assert.notEqual(share.stat('f').mtimeMs, TIME_US / 1000)
 })
 
+dressed('A3: a directory that a user works in while it is dressed is never left half dressed', (share) => {
+  const meddlers: Readonly<Record<string, () => string>> = {
+    'makes a file in it': () => {
+      share.write('d/new', 'precious')
+      return 'd'
+    },
+    'gives it another name': () => {
+      fs.renameSync(share.at('d'), share.at('e'))
+      return 'e'
+    },
+  }
+  for (const [what, meddle] of Object.entries(meddlers)) {
+    fs.mkdirSync(share.at('d'))
+    let name = 'd'
+    const step = (now: string): void => {
+      if (now === 'dressing') name = meddle()
+    }
+    const job: CommitJob = {
+      type: 'metadata',
+      path: path('d'),
+      mode: 0o750,
+      mtimeUs: TIME_US,
+      expect: share.expect('d'),
+      dress: { uid: ALICE, gid: STAFF, attributes: packed({ 'user.a': 'one' }) },
+    }
+    const { stat } = done(share.commitOne(job, { step }))
+    // Else who set that could not be told any more, and it would be announced as the user's doing.
+    assert.deepEqual([owner(share, name), share.stat(name).mode], [[ALICE, STAFF], 0o750], what)
+    assert.deepEqual(attributesAt(share.at(name)), { 'user.a': 'one' }, what)
+    assert.equal(stat === undefined, name !== 'd', what)
+    fs.rmSync(share.at(name), { recursive: true })
+  }
+})
+
 dressed('A3: a change of owner or ACL by the user is never reported as ours', (share) => {
   const meddlers: Record<string, (name: string) => void> = {
     chown: (name) => fs.chownSync(share.at(name), 55, 66),

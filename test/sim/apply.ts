@@ -3,19 +3,20 @@
 // one transaction. A crash or a user may come between any two steps.
 
 import { ABSENT, type Fact, type LiveFact, sameFact } from '../../src/core/fact.js'
-import type { LocalDress, Observation } from '../../src/core/metadata.js'
+import type { Observation } from '../../src/core/metadata.js'
 import { depthOf, parentOf, type RelPath } from '../../src/core/path.js'
 import { phaseOf } from '../../src/core/plan.js'
 import { isAsShown } from '../../src/core/shown.js'
 import { type DiskStat, mtimeUsOf, sameStat } from '../../src/core/stat.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import { type Content, contentOfPieces } from './contents.js'
-import { bytesOf, type Inode, noted } from './disk.js'
+import { bytesOf, type Inode } from './disk.js'
 import { type Move, moveOf, pathsOf, type Task, withMoves } from './moves.js'
 import { type SimNode, tokenOf, type Work } from './node.js'
 import { currentFact } from './scan.js'
+import { setMetadata } from './set-metadata.js'
 import { directoriesTouched } from './touched.js'
-import { attributesSeen, BARE, dressing } from './wardrobe.js'
+import { attributesSeen, dressing } from './wardrobe.js'
 
 interface Done {
   readonly task: Task
@@ -152,8 +153,12 @@ function* commit(node: SimNode, tasks: Task[]): Work {
   const times: [RelPath, DiskStat, Buffer | undefined][] = []
   for (const [path, { mtimeUs }] of directories) {
     const inode = disk.tree.get(path)
-    if (inode?.type !== 'directory' || undone.has(path)) continue
-    disk.set(path, { mtimeUs })
+    if (inode?.type !== 'directory') continue
+    const row = index.disk(path)
+    // What it could not be given has not become its time, either (overtakenTimes).
+    const kept = undone.has(path) ? row?.applied.fact : undefined
+    if (undone.has(path) && (kept?.type !== 'directory' || row?.drift !== undefined)) continue
+    disk.set(path, { mtimeUs: kept?.type === 'directory' ? kept.mtimeUs : mtimeUs })
     // Its other metadata may be a user's.
     if (inode.touched.size === 0) inode.isTouched = false
     times.push([path, inode.stat, attributesSeen(node.options.wardrobe, inode)])
@@ -241,7 +246,6 @@ function isUntouched(now: DiskStat, expected: DiskStat): boolean {
 class Job {
   result: DiskStat | 'gone' | 'touched' | undefined
   archived: string | undefined
-  #set: { readonly mode: number; readonly dress?: LocalDress } | undefined
   readonly #node: SimNode
   readonly #task: Task
   readonly #expected: DiskStat | undefined
@@ -274,7 +278,10 @@ class Job {
         : there !== undefined && isUntouched(there.stat, this.#expected)
     if (rules.checksDisk && !isExpected) return
     if (this.#task.move !== undefined) return yield* this.#move(this.#task.move)
-    if (step.type === 'metadata') return isWorn ? yield* this.#setMetadata(step.fact) : undefined
+    if (step.type === 'metadata') {
+      this.result = isWorn ? yield* setMetadata(this.#node, path, step.fact) : undefined
+      return
+    }
     if (step.type === 'remove') return yield* this.#remove(there)
     if (there?.type === 'directory') {
       if (disk.children(path).length > 0) return
@@ -282,9 +289,9 @@ class Job {
       if (this.#random.chance(0.3)) yield
     }
     const inode = this.#newInode(step.fact)
-    this.#set = wardrobe.metadata.dress(step.fact, true)
+    const set = wardrobe.metadata.dress(step.fact, true)
     // In the staging area, where nothing can come between that anybody would see.
-    for (const _ of dressing(disk, inode, this.#set, wardrobe));
+    for (const _ of dressing(disk, inode, set, wardrobe));
     const old = disk.tree.get(path)
     // What is new is linked, never renamed over something that a user made meanwhile.
     if (old !== undefined && (there === undefined || there.type === 'directory') && rules.checksDisk) return
@@ -383,26 +390,5 @@ class Job {
     if (!this.#keeps || bytesOf(held) === undefined) return
     this.archived = `${path}~${disk.archive.size}`
     disk.archive.set(this.archived, held)
-  }
-
-  *#setMetadata(fact: LiveFact): Work {
-    const { disk } = this.#node
-    const { path } = this.#task
-    const inode = disk.tree.get(path)
-    if (inode === undefined) return
-    const { wardrobe } = this.#node.options
-    this.#set = wardrobe.metadata.dress(fact, false, inode.stat.mode)
-    for (const _ of dressing(disk, inode, this.#set, wardrobe)) {
-      const { stat } = inode
-      if (wardrobe !== BARE && this.#random.chance(0.2)) yield
-      if (disk.tree.get(path) !== inode || inode.stat !== stat) return
-    }
-    const { stat } = inode
-    if (this.#random.chance(0.3)) yield
-    // Setting the time over a write that came in between would hide it.
-    if (disk.tree.get(path) !== inode || inode.stat !== stat) return
-    disk.set(path, { mtimeUs: fact.mtimeUs })
-    noted(inode)
-    this.result = inode.stat
   }
 }

@@ -24,10 +24,20 @@ const FINDINGS: readonly (readonly [seed: number, what: string])[] = [
   [501130, 'a mode that a user set where no ACLs are carried was taken for a wrong one of ours'],
   [5000921, 'the same of a file that a user renamed to where one with an ACL was'],
   [21838, 'A4: the moment between a directory and the file in its place was announced as a deletion'],
+  [12677, 'P3: a move and the file in the place of the directory that it needed waited for each other'],
+  [4553, 'A4: an owner that nobody had stated was announced because an apply was cut off'],
+  [18805, "A4: a settlement in another's name was taken for what the disk had held"],
+  [62542, 'A4: bits that a metadata apply had left out were announced as taken away after a crash'],
+  [49264, 'a file was announced in the place of a directory whose content was back by then'],
+  [53208, 'an owner that an apply which was cut off had set was taken for made up'],
+  [126067, 'the time of a directory whose metadata could not be set was not put back'],
+  [35483, 'the same: it was given the time of those metadata'],
+  [54460, 'an ACL was set and the mode that it says was not'],
 ]
 
 /** The same, of histories with checkpoints. */
 const POINTED_FINDINGS: typeof FINDINGS = [
+  [503, "an owner of ours that a simulated apply had left half set was taken for a user's"],
   [3987, 'a write into a file on its way to another name was owed under the old one'],
   [2777, 'a mode that a user set where ACLs cannot be was taken for a wrong one of ours'],
   [

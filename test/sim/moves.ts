@@ -5,6 +5,7 @@ import { parentOf, type RelPath } from '../../src/core/path.js'
 import type { Step } from '../../src/core/plan.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import type { Version } from '../../src/core/version.js'
+import { isBelowWantedFile } from '../../src/daemon/share/wait-rules.js'
 import type { DiskRow } from '../../src/store/rows.js'
 import type { Content } from './contents.js'
 import { type SimNode, tokenOf } from './node.js'
@@ -58,7 +59,8 @@ export function moveOf(node: SimNode, { path, step, content }: Task): Move | und
     const { stat, shown, lacks = 0 } = need.row
     return [{ from, stat, version: need.share.version, dress: { shown, lacks } }]
   })
-  return index.isContentWanted(step.fact.content, leaving.length) ? undefined : leaving[0]
+  if (leaving.length === 0 || index.isContentWanted(step.fact.content, leaving.length)) return undefined
+  return isBelowWantedFile(index, path) ? undefined : leaving[0]
 }
 
 /** All names that a task is about. */

@@ -1,7 +1,7 @@
 // A simulated writer's way into its own feed: versions and piece numbers are given, the records are appended, become
 // durable, and only then are taken over, in one transaction with what the disk is known to hold (F5).
 import type { PieceRun } from '../../src/core/entry.js'
-import { sameFactContent } from '../../src/core/fact.js'
+import { type Fact, sameFactContent } from '../../src/core/fact.js'
 import type { WriterId } from '../../src/core/ids.js'
 import { depthOf } from '../../src/core/path.js'
 import type { PieceInfo } from '../../src/core/piece.js'
@@ -29,6 +29,8 @@ export interface Publication {
         readonly inode: Inode | undefined
         readonly isNews: boolean
         readonly touched: ReadonlySet<string>
+        /** What applies that were cut off may have put there. */
+        readonly meant: readonly Fact[]
       })
     | undefined
 }
@@ -196,8 +198,9 @@ function noteAnnounced(node: SimNode, list: readonly Publication[]): void {
     }
     if (!node.isAmnesiac && found.inode !== undefined) {
       const before = node.index.applied(draft.path).fact
+      const said = [node.index.effective(draft.path).fact, ...found.meant]
       if (sameFactContent(before, draft.fact))
-        for (const what of unmeant(before, draft.fact, node.index.effective(draft.path).fact, found.touched))
+        for (const what of unmeant(before, draft.fact, said, found.touched))
           node.world.violation(node, `${what} of ${draft.path}`)
     }
     const now = node.disk.tree.get(draft.path)

@@ -168,12 +168,27 @@ class Look {
     const { disk, index } = this.#node
     index.transaction(() => {
       for (const path of this.#missing) {
+        if (disk.tree.has(path)) this.#dropAbove(path)
         if (disk.tree.has(path) || this.#isDisturbed(path)) continue
         const isNews = disk.removedByUser.has(path)
         const gone = { stat: undefined, inode: undefined, content: undefined, attributes: undefined }
         this.#judge({ path, fact: ABSENT, isNews, ...gone, touched: new Set() })
       }
     })
+  }
+
+  /**
+   * What had taken the place of a directory is none of it any more, since what lay in that is there again. In the daemon it
+   * is not even read before all of that is announced as gone.
+   */
+  #dropAbove(path: RelPath): void {
+    const isAbove = ({ draft }: Publication): boolean =>
+      path.startsWith(`${draft.path}/`) && (draft.fact.type === 'file' || draft.fact.type === 'symlink')
+    for (const one of this.#found.filter(isAbove)) {
+      this.#found.splice(this.#found.indexOf(one), 1)
+      this.#node.inFlight.delete(one.draft.path)
+      this.#again()
+    }
   }
 
   #judge({ path, fact, stat, inode, isNews, content, attributes, touched }: Sight): void {
@@ -213,7 +228,10 @@ class Look {
       this.#found.push({
         draft,
         pieces: content?.pieces ?? [],
-        found: { ...dressed(outcome.draft.fact), stat, inode, isNews, touched },
+        found: {
+          ...{ ...dressed(outcome.draft.fact), stat, inode, isNews, touched },
+          meant: intents.map((intent) => intent.fact),
+        },
       })
       return
     }

@@ -78,7 +78,9 @@ export function* dressing(
     const all = packRaw([...left, ...wanted].sort(([a], [b]) => (a < b ? -1 : 1)))
     if (!all.equals(inode.attributes)) {
       inode.attributes = all
-      disk.change(inode, {})
+      // Setting an access ACL sets the permissions that it says, which are the mode's (acl(5)).
+      const isAccess = wanted.some(([name]) => name === ACL_ACCESS)
+      disk.change(inode, isAccess ? { mode: (inode.stat.mode & ~0o777) | (mode & 0o777) } : {})
       yield
     }
   }
@@ -142,11 +144,14 @@ export function userDresses(
 
 const TAGS = { 1: 'owner', 2: 'acl', 3: 'xattrs' } as const
 
-/** What a publication of a path that was there before strips, or states although no user touched it; in words. */
+/**
+ * What a publication of a path that was there before strips, or states although no user touched it; in words. `said`: what
+ * an apply that was cut off may have put there before a user changed something else.
+ */
 export function* unmeant(
   before: Fact,
   now: Fact,
-  share: Fact,
+  said: readonly Fact[],
   touched: ReadonlySet<string>,
 ): Generator<string> {
   if (before.type === 'absent' || before.type !== now.type) return
@@ -155,9 +160,9 @@ export function* unmeant(
     const is = tagOf((now as LiveFact).extra, tag)
     const name = TAGS[tag as 1 | 2 | 3] ?? `tag ${tag}`
     if (is === undefined) yield `strips the ${name}`
-    // An apply that was cut off may have put there what the share says, before a user changed something else.
-    const said = share.type === 'absent' ? undefined : tagOf(share.extra, tag)
-    if (is !== undefined && !is.equals(value) && !touched.has(name) && !(said?.equals(is) ?? false))
+    const isSaid = (fact: Fact): boolean =>
+      fact.type !== 'absent' && is !== undefined && (tagOf(fact.extra, tag)?.equals(is) ?? false)
+    if (is !== undefined && !is.equals(value) && !touched.has(name) && !said.some(isSaid))
       yield `changes the ${name} that no user touched`
   }
   const isOwner = (extra: Extra): boolean => tagOf(extra, OWNER_TAG) !== undefined

@@ -37,4 +37,31 @@ describe('what the own tail says of a directory in the place of something else',
     ].sort() as unknown as Version
     assert.equal(wasOnDisk(said(MADE, joined, 4), { version: joined, fact: LINK }), false)
   })
+
+  it('A4 a directory that another device said last was settled, whatever the disk had of it by then', () => {
+    const base: Version = [[OTHER, 1]]
+    const link = said(LINK, [], 3)
+    const theirs = entryOf(
+      {
+        path: path('a'),
+        base: [],
+        fact: { ...DEFAULT_DIRECTORY, mtimeUs: 5 },
+        origin: undefined,
+        was: undefined,
+      },
+      { author: OTHER, version: base, pieces: [], nowUs: 9 },
+    )
+    const context = { headsAt: () => [], labelOf: () => 'box' }
+    const settled = settle(path('a'), [theirs, link], false, context).at(-1)!
+    assert.deepEqual([settled.path, settled.fact.type, settled.origin], ['a', 'directory', OTHER])
+    const version = advance(settled.base, OWN, 4)
+    const entry = entryOf(settled, { author: OWN, version, pieces: [], nowUs: 9 })
+    const applied = { version: settled.base, fact: MADE }
+    assert.equal(wasOnDisk(entry, applied), false)
+    assert.equal(
+      wasOnDisk(said({ ...MADE, mtimeUs: 10 }, settled.base, 4), applied),
+      true,
+      'as a look says it',
+    )
+  })
 })

@@ -53,7 +53,7 @@ export function withGroups(
   }
   const group = observedGroup(look)
   const grouped = (fact: LiveFact): LiveFact => (fact.type === 'file' ? inGroup(fact, group) : fact)
-  return { observed: grouped(observed), seenAs: (fact) => grouped(seenAs(fact)) }
+  return { observed: grouped(observed), seenAs: (fact, isPut) => grouped(seenAs(fact, isPut)) }
 }
 
 function wasLinked(index: ShareIndex, path: RelPath, held: Fact, row: DiskRow | undefined): boolean {

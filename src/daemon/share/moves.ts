@@ -17,6 +17,7 @@ import type { ShareContext } from './context.js'
 import { currentFact } from './current-fact.js'
 import { closestName } from './names-alike.js'
 import { slipNameOf } from './slip-name.js'
+import { isBelowWantedFile } from './wait-rules.js'
 
 /** Files of one content looked at; where there are more, they are copied and removed. */
 const MAX_SOURCES = 8
@@ -54,6 +55,8 @@ export class Moves {
     )
     // Where more names come than go, some of them have to copy.
     if (leaving.length === 0 || index.isContentWanted(fact.content, leaving.length)) return undefined
+    // A copy lies ready before the directory is there, a move has to wait for it.
+    if (isBelowWantedFile(index, path)) return undefined
     return { type: 'move', from: closestName(path, leaving) }
   }
 

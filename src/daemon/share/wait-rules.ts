@@ -1,6 +1,6 @@
 // What a task has to wait for before it may be committed: for what lies in a directory to go, for another path to copy
 // content that it would destroy (P3), or for a conflict copy to be made of that (V5).
-import type { RelPath } from '../../core/path.js'
+import { parentOf, type RelPath } from '../../core/path.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ActiveStep, ApplyTask } from './apply-task.js'
@@ -38,4 +38,17 @@ export function waitsFor(
   const fact = currentFact(row)
   if (fact.type !== 'file' || !index.isContentWanted(fact.content, safe(fact.content))) return undefined
   return { type: 'content', content: fact.content }
+}
+
+/**
+ * Whether a directory above a path is yet to take the place of a file whose content some path still wants: it waits until
+ * that is safe. What waits for the directory in turn must not be what makes it safe, or neither ever comes.
+ */
+export function isBelowWantedFile(index: ShareIndex, path: RelPath): boolean {
+  for (let above = parentOf(path); above !== ''; above = parentOf(above)) {
+    const fact = currentFact(index.disk(above))
+    if (fact.type === 'directory') return false
+    if (fact.type === 'file' && index.isContentWanted(fact.content, 0)) return true
+  }
+  return false
 }

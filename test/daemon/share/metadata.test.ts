@@ -115,6 +115,66 @@ describe('a look at the disk of a node that carries owners', () => {
     )
   })
 
+  it('A4: what an apply that was cut off has left is no occasion to fill in what nobody has stated', async () => {
+    const cases: Readonly<Record<string, { over: Partial<DiskStat>; owner?: string }>> = {
+      'its time was put back': { over: {} },
+      'its time was not put back': { over: { mtimeMs: 3 } },
+      'a user gave it away meanwhile': { over: { uid: 1006 }, owner: 'bob' },
+    }
+    for (const [what, { over, owner: told }] of Object.entries(cases)) {
+      const bench = newBench({ metadata: carrying })
+      const { index, disk } = bench
+      const made: LiveFact = { type: 'directory', mode: 0o755, mtimeUs: 1000, extra: [] }
+      await bench.tell('d', made)
+      disk.directory('d', { ino: 7, mtimeMs: 1 })
+      const { version } = index.effective(at('d'))
+      const row = { applied: { version, fact: made }, stat: disk.stat('d'), drift: undefined }
+      index.transaction(() => index.setDisk(at('d'), row, undefined))
+      // A user changes something in it, so that its newest version is of here.
+      disk.directory('d', { ino: 7, mtimeMs: 2 })
+      await look(bench)
+      assert.deepEqual(published(bench), [['d', { ...made, mtimeUs: 2000 }]])
+      index.transaction(() => index.recovery.begin([{ path: at('d'), ...index.applied(at('d')) }]))
+      disk.directory('d', { ino: 7, mtimeMs: 2, ...over })
+      await look(bench)
+      const news = published(bench).slice(1)
+      assert.deepEqual(
+        news.map(([, fact]) => userOf(fact)),
+        told === undefined ? [] : [told],
+        what,
+      )
+    }
+  })
+
+  it('A4: bits that an apply which was cut off had to leave out are not announced as taken away', async () => {
+    const cases: Readonly<Record<string, { over: Partial<DiskStat>; told: readonly number[] }>> = {
+      'all of it was set': { over: { mode: 0o711, mtimeMs: 2 }, told: [] },
+      'its time was not set yet': { over: { mode: 0o711 }, told: [] },
+      'a user has changed the mode since': { over: { mode: 0o600, mtimeMs: 2 }, told: [0o600] },
+    }
+    for (const [what, { over, told }] of Object.entries(cases)) {
+      const bench = newBench({ metadata: metadataOf({ withholdsSetid: true }, HERE) })
+      const { index, disk } = bench
+      const before: LiveFact = { ...fileFact([1]), mode: 0o755, mtimeUs: 1000 }
+      await have(bench, 'f', before, { mode: 0o755, mtimeMs: 1 })
+      const { ino } = disk.stat('f')
+      const fact: LiveFact = { ...before, mode: 0o4711, mtimeUs: 2000 }
+      await bench.tell('f', fact)
+      const { version } = index.effective(at('f'))
+      index.transaction(() => index.recovery.begin([{ path: at('f'), version, fact }]))
+      disk.file('f', [1], { ino, mtimeMs: 1, ...over })
+      await look(bench)
+      assert.deepEqual(
+        published(bench).map(([, now]) => 'mode' in now && now.mode),
+        told,
+        what,
+      )
+      // What is left to do is what was left undone.
+      const step = over.mtimeMs === undefined ? 'metadata' : 'none'
+      if (told.length === 0) assert.equal(index.step(at('f')).type, step, what)
+    }
+  })
+
   it('an owner that nobody has stated is, once a user changes it', async () => {
     const bench = newBench({ metadata: carrying })
     await have(bench, 'f', fileFact([1]), { uid: 0, gid: 0 })

@@ -226,3 +226,55 @@ test('a write into the file while it was moved is looked at under the new name, 
   assert.deepEqual([row?.applied.version, row?.stat], [version, undefined])
   assert.equal(bench.index.applied(at('old')).fact.type, 'absent')
 })
+
+test('P3: no move into a directory that takes the place of a file whose content is still wanted: each would wait for the other', async (t) => {
+  const cases: Readonly<Record<string, (bench: ApplierBench) => Promise<void>>> = {
+    'the content is that of the file in the way': async (bench) => {
+      await bench.have('d', [1])
+      await bench.have('old', [1])
+      await bench.say('d', 'directory')
+      await bench.say('d/new', [1])
+      await bench.say('old', 'gone')
+    },
+    'deeper down': async (bench) => {
+      await bench.have('d', [1])
+      await bench.have('old', [1])
+      await bench.say('d', 'directory')
+      await bench.say('d/e', 'directory')
+      await bench.say('d/e/new', [1])
+      await bench.say('old', 'gone')
+    },
+    'two such files, each wanted where the other one is': async (bench) => {
+      await bench.have('d', [1])
+      await bench.have('e', [2])
+      await bench.have('old1', [1])
+      await bench.have('old2', [2])
+      await bench.say('d', 'directory')
+      await bench.say('e', 'directory')
+      await bench.say('d/new', [2])
+      await bench.say('e/new', [1])
+      await bench.say('old1', 'gone')
+      await bench.say('old2', 'gone')
+    },
+  }
+  for (const [what, happens] of Object.entries(cases))
+    await t.test(what, async (t) => {
+      const bench = newApplierBench(t)
+      await happens(bench)
+      await bench.run(2000)
+      assertInStep(bench, ...['d', 'd/e', 'd/new', 'd/e/new', 'e', 'e/new', 'old', 'old1', 'old2'])
+      assert.deepEqual(bench.exchange.asked, [], 'it lies on this disk')
+    })
+})
+
+test('a directory takes the place of a file that nobody wants: what goes into it is moved', async (t) => {
+  const bench = newApplierBench(t)
+  await bench.have('d', [1])
+  await bench.have('old', [2])
+  await bench.say('d', 'directory')
+  await bench.say('d/new', [2])
+  await bench.say('old', 'gone')
+  await bench.run(2000)
+  assert.deepEqual(jobsOf(bench), ['mkdir d', 'move d/new < old'])
+  assertInStep(bench, 'd', 'd/new', 'old')
+})
