@@ -76,6 +76,7 @@ export class Applier {
       ...options,
       shortcuts: this.#shortcuts,
       drop: (task) => this.#drop(task),
+      discard: (task) => this.#sourcing.discard(task),
       again: (path) => this.#fresh.add(path),
       wake: () => this.wake(),
     })

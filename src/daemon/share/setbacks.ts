@@ -24,6 +24,8 @@ export interface SetbackOptions
   readonly shortcuts: Shortcuts
   /** Ends a task; what it has staged stays. */
   readonly drop: (task: ApplyTask) => void
+  /** Throws away what a dropped task has staged. */
+  readonly discard: (task: ApplyTask) => void
   /** Puts a path first among those to be looked at; takes effect at the next wake(). */
   readonly again: (path: RelPath) => void
   readonly wake: () => void
@@ -117,9 +119,11 @@ export class Setbacks {
   notCommitted(task: ApplyTask, code: string, detail: string): void {
     if (this.#fallsBack(task)) return
     // After a failed fsync the system takes what it has in memory for written, and says so the next time: what was staged
-    // looks right and may not be on the disk. Only writing it anew makes it durable.
-    if (!MEDIUM_FAULTS.has(code)) this.#keep(task)
+    // looks right and may not be on the disk. Only writing it anew makes it durable; on a full disk it is in the way.
+    const isDoubtful = MEDIUM_FAULTS.has(code)
+    if (!isDoubtful) this.#keep(task)
     this.failed(task, code, detail)
+    if (isDoubtful) this.#o.discard(task)
     // It may have been done all the same (NOT_DURABLE).
     this.#o.rescan([parentOf(task.path)])
   }

@@ -12,6 +12,7 @@ interface SetbackBench extends ReturnType<typeof newApplyBench> {
   readonly setbacks: Setbacks
   readonly clock: Clock
   readonly dropped: string[]
+  readonly discarded: string[]
   readonly again: string[]
   readonly told: string[]
   /** A task for a file that the share has just come to hold. */
@@ -20,7 +21,12 @@ interface SetbackBench extends ReturnType<typeof newApplyBench> {
 
 function newSetbackBench(t: TestContext): SetbackBench {
   const base = newApplyBench()
-  const lists = { dropped: [] as string[], again: [] as string[], told: [] as string[] }
+  const lists = {
+    dropped: [] as string[],
+    discarded: [] as string[],
+    again: [] as string[],
+    told: [] as string[],
+  }
   const setbacks = new Setbacks({
     context: base.context,
     leftovers: ['of an earlier run'],
@@ -28,6 +34,7 @@ function newSetbackBench(t: TestContext): SetbackBench {
     onFailed: (path, code) => lists.told.push(`${path} ${code}`),
     shortcuts: new Shortcuts(base.context),
     drop: ({ path }) => lists.dropped.push(path),
+    discard: ({ path }) => lists.discarded.push(path),
     again: (path) => lists.again.push(path),
     wake: () => undefined,
   })
@@ -140,9 +147,10 @@ test('want of descriptors is none of the path: nobody is told of it, and it is t
 
 for (const code of ['EIO', 'ENOSPC', 'ESTALE'])
   test(`A4: what could not be made durable (${code}) is written anew, since the next fsync would call it written`, async (t) => {
-    const { setbacks, taskFor } = newSetbackBench(t)
+    const { setbacks, taskFor, discarded } = newSetbackBench(t)
     const task = await taskFor('a', { begun: true })
     setbacks.notCommitted(task, code, 'fsync')
     assert.ok(!setbacks.hasLeft(task.token))
+    assert.deepEqual(discarded, ['a'], 'and its room comes back')
     assert.ok(setbacks.isWaiting(at('a')))
   })
