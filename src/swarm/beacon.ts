@@ -19,6 +19,7 @@ import {
   lanInterfaces,
   linkInterfaces,
 } from './interfaces.js'
+import { Timers } from './timers.js'
 
 /** UDP; ours alone, and not one that IANA gave to anybody. */
 export const BEACON_PORT = 37_104
@@ -60,7 +61,7 @@ export class LanBeacon {
   readonly #options: BeaconOptions
   readonly #subjects = new Map<string, BeaconSubject>()
   readonly #ownNonces = new Set<string>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #timers = new Timers()
   #look: NodeJS.Timeout | undefined
   readonly #sockets: Readonly<Record<4 | 6, BeaconSockets>>
   #lan: readonly LanInterface[] = []
@@ -97,8 +98,7 @@ export class LanBeacon {
   close(): void {
     this.#isClosed = true
     clearInterval(this.#look)
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
+    this.#timers.clearAll()
     for (const sockets of Object.values(this.#sockets)) sockets.close()
   }
 
@@ -127,12 +127,12 @@ export class LanBeacon {
   }
 
   #announceEagerly(subjects: readonly BeaconSubject[], address?: string): void {
-    for (const afterMs of EAGER_AFTER_MS) this.#later(afterMs, () => this.#announce(subjects, address))
+    for (const afterMs of EAGER_AFTER_MS) this.#timers.after(afterMs, () => this.#announce(subjects, address))
   }
 
   #repeat(pace: BeaconPace, everyMs: number): void {
     // Jitter, so that machines that were switched on together do not speak together for ever.
-    this.#later(everyMs * (0.8 + Math.random() * 0.4), () => {
+    this.#timers.after(everyMs * (0.8 + Math.random() * 0.4), () => {
       this.#announce([...this.#subjects.values()].filter((subject) => subject.pace === pace))
       this.#repeat(pace, everyMs)
     })
@@ -176,14 +176,5 @@ export class LanBeacon {
   #rememberNonce(nonce: Buffer): void {
     this.#ownNonces.add(nonce.toString('hex'))
     if (this.#ownNonces.size > OWN_NONCES) this.#ownNonces.delete(this.#ownNonces.values().next().value!)
-  }
-
-  #later(afterMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      action()
-    }, afterMs)
-    timer.unref()
-    this.#timers.add(timer)
   }
 }

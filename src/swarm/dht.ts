@@ -11,6 +11,7 @@ import { closeDht } from './dht-node.js'
 import type { Endpoint } from './endpoint.js'
 import type { Bootstrap } from './public-dht.js'
 import { SilenceWatch } from './silence.js'
+import { Timers } from './timers.js'
 
 export interface DhtFinderOptions {
   readonly device: DeviceKeys
@@ -55,7 +56,7 @@ export class DhtFinder {
   readonly #log: Log
   readonly #sessions = new Map<string, Joined>()
   readonly #hushed = new Set<DeviceId>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #timers = new Timers()
   readonly #lonely: NodeJS.Timeout
   readonly #silence = new SilenceWatch({
     dial: (device) => this.#dialOnce(device),
@@ -94,7 +95,7 @@ export class DhtFinder {
     if (this.#sessions.has(key)) return
     this.#sessions.set(key, { session: this.#swarm.join(topic, modeOf(part)), part })
     for (const afterMs of EAGER_AFTER_MS)
-      this.#later(afterMs * (0.75 + Math.random() / 2), () => {
+      this.#timers.after(afterMs * (0.75 + Math.random() / 2), () => {
         const joined = this.#sessions.get(key)
         if (joined !== undefined) this.#refresh(joined)
       })
@@ -130,7 +131,7 @@ export class DhtFinder {
   /** Takes some 2 s at most, whatever the network does. */
   async close(): Promise<void> {
     clearInterval(this.#lonely)
-    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clearAll()
     this.#silence.close()
     this.#sessions.clear()
     await closeDht(this.#dht, () => this.#swarm.destroy(), this.#log)
@@ -147,7 +148,7 @@ export class DhtFinder {
   #refreshSoon(): void {
     if (this.#isRefreshDue) return
     this.#isRefreshDue = true
-    this.#later(REFRESH_WAIT_MS, () => {
+    this.#timers.after(REFRESH_WAIT_MS, () => {
       this.#isRefreshDue = false
       this.#refreshAll()
     })
@@ -161,15 +162,6 @@ export class DhtFinder {
     session
       .refresh(modeOf(part))
       .catch((err: unknown) => this.#log.debug({ err }, 'cannot ask the DHT again'))
-  }
-
-  #later(afterMs: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      action()
-    }, afterMs)
-    timer.unref()
-    this.#timers.add(timer)
   }
 }
 

@@ -3,6 +3,7 @@
 // a header at once, so that a live one is heard from within one round trip.
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceId } from '../core/ids.js'
+import { Timers } from './timers.js'
 
 /**
  * The first time for the other end to be heard: four round trips of 600 ms, or one after a packet that was lost and sent again.
@@ -39,7 +40,7 @@ export class SilenceWatch {
   readonly #options: SilenceOptions
   /** Silent connections in a row. */
   readonly #silences = new Map<DeviceId, number>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #timers = new Timers()
 
   constructor(options: SilenceOptions) {
     this.#options = options
@@ -54,20 +55,19 @@ export class SilenceWatch {
     const look = (): void => {
       const silences = this.#silences.get(device) ?? 0
       const leftMs = startedMs + silencePatienceMs(silences, stream.rawStream.rtt ?? 0) - now()
-      if (leftMs > 0) timer = this.#after(leftMs, look)
+      if (leftMs > 0) timer = this.#timers.after(leftMs, look)
       else this.#giveUp(device, stream)
     }
-    timer = this.#after(silencePatienceMs(this.#silences.get(device) ?? 0, 0), look)
-    stream.once('close', () => this.#clear(timer))
+    timer = this.#timers.after(silencePatienceMs(this.#silences.get(device) ?? 0, 0), look)
+    stream.once('close', () => this.#timers.clear(timer))
     stream.rawStream.once('data', () => {
-      this.#clear(timer)
+      this.#timers.clear(timer)
       this.#silences.delete(device)
     })
   }
 
   close(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
+    this.#timers.clearAll()
   }
 
   #giveUp(device: DeviceId, stream: NoiseSecretStream): void {
@@ -83,21 +83,6 @@ export class SilenceWatch {
     const isPreferred = remotePublicKey === null || Buffer.compare(publicKey, remotePublicKey) > 0
     const { random } = this.#options
     const afterMs = (isPreferred ? PREFERRED_AFTER_MS : OTHER_AFTER_MS) + JITTER_MS * random()
-    this.#after(afterMs, () => this.#options.dial(device))
-  }
-
-  #after(afterMs: number, action: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      action()
-    }, afterMs)
-    timer.unref()
-    this.#timers.add(timer)
-    return timer
-  }
-
-  #clear(timer: NodeJS.Timeout): void {
-    clearTimeout(timer)
-    this.#timers.delete(timer)
+    this.#timers.after(afterMs, () => this.#options.dial(device))
   }
 }
