@@ -146,9 +146,7 @@ export function formatRestored(report: RestoreReport): string {
   for (const { name, newest } of newestFirst)
     if (newest !== null) lines.push(`  ${printable(name)} wrote last at ${shortTime(newest)}`)
   for (const { path, code, detail } of lacking.slice(0, LISTED))
-    lines.push(
-      `  lacking: ${printable(path === '' ? 'all of a writer' : path)} (${code}: ${printable(detail)})`,
-    )
+    lines.push(`  lacking: ${printable(path === '' ? 'of a writer' : path)} (${code}: ${printable(detail)})`)
   if (lackingCount > LISTED) lines.push(`  and ${lackingCount - LISTED} more; all with --json`)
   if (!complete) lines.push('  the same command tries again what is lacking')
   for (const note of notes) lines.push(`  note: ${printable(note)}`)

@@ -216,6 +216,7 @@ export class Past {
       })
       if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.notes.push(clockWentBack(feed.name, ended.atMs))
+      this.faults.push(...feed.faultsAfter(to))
       if (to <= span.from) continue
       isAnything = true
       const newest = await feed.header(to - 1)

@@ -17,7 +17,8 @@ export interface RestorableVault extends ReadableVault {
   readonly unreadable?: readonly string[]
   certificates(): readonly Buffer[]
   heads(): readonly PortableHead[]
-  blocks(writer: WriterId): AsyncIterable<PortableBlock>
+  /** Ascending, from `from` (0) on. */
+  blocks(writer: WriterId, from?: number): AsyncIterable<PortableBlock>
 }
 
 /** Makes something that can be read of a feed that was carried; FEED_CORRUPT if it does not hold. */
@@ -30,6 +31,9 @@ export function takeInto(store: FeedStore): TakeFeed {
     return store.openRemote({ feedKey: adoption.feedKey, blockKey })
   }
 }
+
+/** Which of the two, a vault that was opened just now does not know. */
+const GONE = 'is damaged or not there'
 
 /** What takeInMemory() throws for feeds that are too large for it. */
 export class FeedsTooLarge extends Error {}
@@ -46,8 +50,8 @@ export function takeInMemory(maxBytes: number): TakeFeed {
 }
 
 /**
- * The feeds that a vault holds. One that is damaged is told to `onDamaged` and left out: what the other writers said is there
- * all the same.
+ * The feeds that a vault holds. One that is damaged, or that something is missing of which says whose it is or proves it, is
+ * told to `onDamaged` and left out: what the other writers said is there all the same.
  */
 export async function feedsOfVault(
   vault: RestorableVault,
@@ -74,10 +78,20 @@ export async function feedsOfVault(
       continue
     }
     const head = heads.get(row.writer)
-    if (head === undefined) continue
+    heads.delete(row.writer)
+    const hasMore = await hasBlocks(vault, row.writer, head?.length ?? 0)
+    if (head === undefined) {
+      // Of a writer that has not written yet nothing is missing.
+      if (hasMore) onDamaged(row.deviceName, `its newest proof ${GONE}, so none of it counts`)
+      continue
+    }
     try {
       const blocks = vault.blocks(row.writer)
-      feeds.push(new PastFeed(row, await take({ feedKey: row.key, head, blocks }, keys.feedBlockKey), 0))
+      const feed = await take({ feedKey: row.key, head, blocks }, keys.feedBlockKey)
+      const more = hasMore
+        ? `there is more after record ${feed.length}, and its newest proof ${GONE}`
+        : undefined
+      feeds.push(new PastFeed(row, feed, 0, more))
     } catch (thrown) {
       if (thrown instanceof FeedsTooLarge) throw thrown
       const { code, message } = toShoalError(thrown)
@@ -85,5 +99,11 @@ export async function feedsOfVault(
       onDamaged(row.deviceName, message)
     }
   }
+  for (const writer of heads.keys()) onDamaged(`writer ${writer}`, `its certificate ${GONE}`)
   return feeds
+}
+
+async function hasBlocks(vault: RestorableVault, writer: WriterId, from: number): Promise<boolean> {
+  for await (const { index } of vault.blocks(writer, from)) if (index >= from) return true
+  return false
 }

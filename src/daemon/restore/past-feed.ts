@@ -12,11 +12,19 @@ export class PastFeed implements TimedFeed {
   readonly feed: Pick<Feed, 'length' | 'has' | 'read'>
   /** Milliseconds that a record is waited for; 0: nobody is asked. */
   readonly #patienceMs: number
+  /** Why what is there beyond its length does not count; undefined: nothing is. */
+  readonly #beyond: string | undefined
   readonly #headers = new Map<number, RecordHeader | undefined>()
 
-  constructor(row: IndexFeed, feed: Pick<Feed, 'length' | 'has' | 'read'>, patienceMs: number) {
+  constructor(
+    row: IndexFeed,
+    feed: Pick<Feed, 'length' | 'has' | 'read'>,
+    patienceMs: number,
+    beyond?: string,
+  ) {
     this.row = row
     this.feed = feed
+    this.#beyond = beyond
     this.#patienceMs = patienceMs
   }
 
@@ -26,6 +34,11 @@ export class PastFeed implements TimedFeed {
 
   get length(): number {
     return this.feed.length
+  }
+
+  /** What is to be said by who has read it up to here: that there is more, and why it does not count. */
+  faultsAfter(to: number): readonly string[] {
+    return this.#beyond === undefined || to < this.length ? [] : [`what ${this.name} wrote: ${this.#beyond}`]
   }
 
   has(from: number, to: number): Promise<boolean> {

@@ -337,6 +337,7 @@ class Restore {
       if (ended?.by === 'bad-record')
         this.#lack('', 'FEED_CORRUPT', `what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.#notes.push(clockWentBack(feed.name, ended.atMs))
+      for (const detail of feed.faultsAfter(to)) this.#lack('', 'FEED_CORRUPT', detail)
       if (to <= span.from) continue
       const newest = await feed.header(to - 1)
       if (newest !== undefined) beyond.note(feed.name, newest)

@@ -235,6 +235,78 @@ describe('restore', () => {
     assert.equal(fs.statSync(path.join(to, 'big')).size, 700_000)
   })
 
+  describe('what is there of a writer and cannot be proved is lacking, not passed over', () => {
+    const second = (): string => world.writers[1]!.feed.writer
+
+    async function lackingFrom(held: RestorableVault): Promise<string> {
+      const report = await run({ from: { type: 'vault', vault: held } })
+      assert.equal(report.complete, false)
+      assert.equal(fs.existsSync(path.join(to, 'a/deep/er/one')), true, 'what the other wrote is there')
+      const { signal } = new AbortController()
+      const faults = await browse({ secret: world.secret, vault: held, signal }, async (past) => {
+        await past.list('')
+        return past.faults
+      })
+      assert.equal(faults.length, report.lackingCount)
+      return report.lacking.map(({ detail }) => detail).join('\n')
+    }
+
+    it('without the proof of its feed', async () => {
+      const held = await world.vault()
+      const heads = held.heads().filter(({ writer }) => writer !== second())
+      assert.match(await lackingFrom({ ...held, heads: () => heads }), /server-1.*proof/)
+    })
+
+    it('without its certificate', async () => {
+      const held = await world.vault()
+      const [first] = world.writers
+      assert.match(
+        await lackingFrom({ ...held, certificates: () => [first!.certificate] }),
+        new RegExp(`${second()}.*certificate`),
+      )
+    })
+
+    it('with an older proof than its blocks, unless the moment lies before those', async () => {
+      const base = fs.mkdtempSync(path.join(home, 'older-'))
+      const older = await PastWorld.make(10, base, 1)
+      try {
+        fs.writeFileSync(path.join(older.dir, 'first'), 'first\n')
+        await older.publish(0)
+        const early = await older.vault()
+        older.nowMs += 3_600_000
+        fs.writeFileSync(path.join(older.dir, 'then'), 'then\n')
+        await older.publish(0)
+        const vault = { ...(await older.vault()), heads: early.heads }
+        const { secret } = older
+        const report = await run({ secret, from: { type: 'vault', vault } })
+        assert.equal(report.complete, false)
+        assert.match(report.lacking[0]!.detail, /server-0.*proof/)
+        assert.deepEqual(
+          fs.readdirSync(to).filter((name) => name !== '.shoal'),
+          ['first'],
+        )
+        const earlier = path.join(base, 'earlier')
+        const atMs = older.nowMs - 3_600_001
+        await assert.rejects(
+          run({ secret, from: { type: 'vault', vault }, to: earlier, atMs }),
+          /had written/,
+        )
+        older.nowMs += 3_600_000
+        fs.writeFileSync(path.join(older.dir, 'last'), 'last\n')
+        const two = await older.vault()
+        await older.publish(0)
+        const later = { ...(await older.vault()), heads: two.heads }
+        const between = await run({
+          ...{ secret, from: { type: 'vault' as const, vault: later } },
+          ...{ to: earlier, atMs: older.nowMs - 3_600_001 },
+        })
+        assert.deepEqual(between.lacking, [])
+      } finally {
+        await older.close()
+      }
+    })
+  })
+
   describe('a writer that lies', () => {
     let lying: PastWorld
     let base: string
