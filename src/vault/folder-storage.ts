@@ -131,10 +131,12 @@ export class FolderStorage implements PackStorage {
   async append(name: string, bytes: readonly Buffer[]): Promise<void> {
     this.#mayChange(`cannot write pack ${name}`)
     try {
-      const tail = await this.#writing(name)
+      const tail = await this.#writing(name, O_CREAT)
+      const end = tail.bytes + bytes.reduce((sum, part) => sum + part.length, 0)
       await writeAll(tail.handle, bytes, tail.bytes)
       await tail.handle.datasync()
-      tail.bytes += bytes.reduce((sum, part) => sum + part.length, 0)
+      await this.#checkName(name, end)
+      tail.bytes = end
     } catch (thrown) {
       throw storageFailed(`cannot write pack ${name} in ${this.#folder}`, thrown)
     }
@@ -143,7 +145,8 @@ export class FolderStorage implements PackStorage {
   async truncate(name: string, bytes: number): Promise<void> {
     this.#mayChange(`cannot cut pack ${name}`)
     try {
-      const tail = await this.#writing(name)
+      const tail = await this.#writing(name, 0)
+      if (tail.bytes < bytes) throw lessThere(`cannot cut pack ${name} in ${this.#folder}`)
       await tail.handle.truncate(bytes)
       await tail.handle.datasync()
       tail.bytes = bytes
@@ -225,10 +228,19 @@ export class FolderStorage implements PackStorage {
     if (this.isReadOnly) throw readOnly(what)
   }
 
-  async #writing(name: string): Promise<{ handle: FileHandle; bytes: number }> {
+  /** What is written to a file that nothing leads to any more, since somebody moved or removed it, is lost with the process. */
+  async #checkName(name: string, bytes: number): Promise<void> {
+    const size = await this.#sizeOf(name)
+    if (size !== undefined && size >= bytes) return
+    // Looked for anew the next time.
+    await this.#closeTail()
+    throw lessThere(`cannot write pack ${name} in ${this.#folder}, which was moved or removed`)
+  }
+
+  async #writing(name: string, make: number): Promise<{ handle: FileHandle; bytes: number }> {
     if (this.#tail?.name === name) return this.#tail
     await this.#closeTail()
-    const handle = await open(join(this.#folder, PACKS, name), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+    const handle = await open(join(this.#folder, PACKS, name), O_RDWR | make | O_NOFOLLOW, 0o600)
     this.#tail = { name, handle, bytes: (await handle.stat()).size }
     await syncFolder(join(this.#folder, PACKS))
     return this.#tail

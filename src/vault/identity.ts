@@ -43,6 +43,12 @@ export async function vaultIdOf(storage: PackStorage, shareId: ShareId, log: Log
   return id
 }
 
+/** Whether a small file of a vault, as it was read, is that of another one than `id`; one that is damaged is of none. */
+export function isOfAnother(bytes: Buffer, id: string): boolean {
+  const identity = parsed(bytes)
+  return identity !== undefined && identity.id !== id
+}
+
 function unusable(message: string): ShoalError {
   return new ShoalError('SHARE_UNUSABLE', message)
 }

@@ -95,7 +95,10 @@ async function contentsOf(
 }
 
 /** Rows of packs that are gone, or shorter than they were; the keys of those rows. */
-async function forgetMissing(loading: Loading, bytesOf: ReadonlyMap<number, number>): Promise<Buffer[]> {
+export async function forgetMissing(
+  loading: Loading,
+  bytesOf: ReadonlyMap<number, number>,
+): Promise<Buffer[]> {
   const { catalog, log } = loading
   const lost: Buffer[] = []
   for (const [number, { covered }] of [...catalog.packs()]) {

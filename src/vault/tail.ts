@@ -84,6 +84,14 @@ export class Tail {
     await this.#settle()
   }
 
+  /** What was written of the pack is not there any more, and counts no longer: another one is begun. */
+  abandon(): void {
+    this.#number++
+    this.#bytes = 0
+    this.#frames = []
+    this.#state = 'open'
+  }
+
   /** Sees to it that the newest pack is not this one (T3). */
   async beginAfter(number: number): Promise<void> {
     await this.#settle()

@@ -14,9 +14,10 @@ import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
 import { blockOf, damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfBlock, keyOfPiece } from './frame.js'
 import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
-import { VAULT_FILE, vaultIdOf } from './identity.js'
+import { vaultIdOf } from './identity.js'
 import { JournalRows } from './journal-rows.js'
 import { loadPacks } from './loading.js'
+import { checkIsThere, forgetGone } from './look.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
 import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
@@ -79,6 +80,7 @@ export class Vault {
   readonly unreadable: readonly string[]
   readonly #options: VaultOptions
   readonly #storage: PackStorage
+  readonly #id: string
   readonly #catalog: Catalog
   readonly #reader: FrameReader
   readonly #small: SmallFrames
@@ -95,8 +97,15 @@ export class Vault {
   #shortening: Promise<void> | undefined
   #isClosed = false
 
-  private constructor(options: VaultOptions, catalog: Catalog, tail: Tail, unreadable: readonly string[]) {
+  private constructor(
+    options: VaultOptions,
+    id: string,
+    catalog: Catalog,
+    tail: Tail,
+    unreadable: readonly string[],
+  ) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
+    this.#id = id
     this.unreadable = unreadable
     this.#options = options
     this.#storage = storage
@@ -131,7 +140,7 @@ export class Vault {
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
-    const vault = new Vault(options, catalog, tail, loaded.unreadable)
+    const vault = new Vault(options, vaultId, catalog, tail, loaded.unreadable)
     await vault.#forget(await vault.#small.load())
     signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))
@@ -255,6 +264,20 @@ export class Vault {
     return stats
   }
 
+  /** IO if it is not where it was: its folder is empty, gone or another's. Of a bucket, whoever reads it is told. */
+  async mustBeThere(): Promise<void> {
+    if (this.#storage.fileOf === undefined) return
+    await checkIsThere(this.#storage, this.#id)
+  }
+
+  /** The same, and forgets what stood in packs that went, or are shorter than they were; it is told to onDamaged. */
+  async look(): Promise<void> {
+    await this.mustBeThere()
+    if (this.#storage.fileOf === undefined) return
+    const { log } = this.#options
+    this.#tell(await this.#exclusive(() => forgetGone({ ...this.#compacting, log })))
+  }
+
   /** Reads and hashes every frame; what is damaged is forgotten and reported. `onProgress` is waited for: it sets the pace. */
   async verify(
     options: {
@@ -310,6 +333,7 @@ export class Vault {
 
   async #write(batches: readonly VaultBatch[], reserveBytes: number): Promise<void> {
     await this.#exclusive(async () => {
+      await this.mustBeThere()
       const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#readKeys(keys))
       if (frames.length === 0) return
       const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
@@ -328,7 +352,7 @@ export class Vault {
     const still = (): KeyedPlace[] =>
       rows.filter(({ key, place }) => samePlace(this.#catalog.get(key), place))
     if (still().length === 0) return []
-    await this.#checkStorage()
+    await checkIsThere(this.#storage, this.#id)
     // The database may be closed as well by now; who opens the vault again finds the same.
     if (this.#isClosed) return []
     const gone = this.#catalog.transaction(() => {
@@ -336,18 +360,16 @@ export class Vault {
       for (const { key } of found) this.#catalog.remove(key)
       return found.map(({ key }) => damagedOf(key))
     })
+    this.#tell(gone)
+    return gone
+  }
+
+  #tell(gone: readonly Damaged[]): void {
     for (const damaged of gone) {
       this.#small.forget(damaged)
       this.#options.onDamaged?.(damaged)
     }
     if (gone.length > 0) this.#options.log.warn({ frames: gone.length }, 'parts of a vault are damaged')
-    return gone
-  }
-
-  /** A disk that was taken away has damaged nothing. */
-  async #checkStorage(): Promise<void> {
-    if (this.#storage.isReadOnly || (await this.#storage.getMeta(VAULT_FILE)) !== undefined) return
-    throw new ShoalError('IO', 'the vault is not there any more: its folder is empty or not mounted')
   }
 
   /** Beside whatever else goes on: the index has got long. */

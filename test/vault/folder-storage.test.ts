@@ -215,3 +215,70 @@ it('what is called like a pack and cannot be read costs what is in it and no mor
     await place.remove()
   }
 })
+
+it('what is written where nothing leads to any more is not acknowledged, and can be once it is back', async () => {
+  const place = await makeFolder()
+  const away = `${place.folder}-away`
+  try {
+    const vault = await openVault(place)
+    await vault.add({ pieces: numbers(0, 3).map(pieceOf) })
+    await rename(place.folder, away)
+    await assert.rejects(vault.add({ pieces: [pieceOf(3)] }), { code: /^(IO|NOT_FOUND)$/ })
+    await mkdir(join(place.folder, 'packs'), { recursive: true })
+    await assert.rejects(vault.add({ pieces: [pieceOf(3)] }), { code: /^(IO|NOT_FOUND)$/ })
+    assert.equal(vault.has(pieceOf(3).id), false)
+    assert.deepEqual(await readdir(join(place.folder, 'packs')), [], 'nothing was made in its place')
+    await assert.rejects(vault.look(), { code: 'IO', message: /not there any more/ })
+    assert.equal(vault.has(pieceOf(0).id), true, 'a disk that was taken away has damaged nothing')
+    await rm(place.folder, { recursive: true })
+    await rename(away, place.folder)
+    await vault.look()
+    await vault.add({ pieces: [pieceOf(3)] })
+    await vault.close()
+    const read = await openToRead(place)
+    assert.deepEqual(
+      await read.read([0, 3].map((i) => pieceOf(i).id)),
+      [0, 3].map((i) => pieceOf(i).bytes),
+    )
+    await read.close()
+  } finally {
+    await place.remove()
+  }
+})
+
+it('packs that went, or are shorter than they were, are known by a look, and the vault goes on', async () => {
+  const place = await makeFolder()
+  try {
+    const told = new Set<string>()
+    const vault = await Vault.open({
+      ...{ storage: await place.open(), shareId: SHARE, database: new MemoryDatabase(), log: silentLog },
+      packBytes: 16 * 1024,
+      onDamaged: (damaged) => {
+        if (damaged.type === 'piece') told.add(damaged.id.toString('hex'))
+      },
+    })
+    const pieces = numbers(0, 120).map(pieceOf)
+    await vault.add({ pieces })
+    const packs = (await readdir(join(place.folder, 'packs'))).sort()
+    assert.ok(packs.length >= 4)
+    await rm(join(place.folder, 'packs', packs[0]!))
+    await truncate(join(place.folder, 'packs', packs[1]!), 100)
+    await rm(join(place.folder, 'packs', packs.at(-1)!))
+    await vault.look()
+    const gone = pieces.filter(({ id }) => !vault.has(id))
+    assert.deepEqual(new Set(gone.map(({ id }) => id.toString('hex'))), told)
+    assert.ok(gone.length > 0 && gone.length < pieces.length)
+    await vault.add({ pieces: gone })
+    await vault.look()
+    assert.deepEqual(
+      await vault.read(pieces.map(({ id }) => id)),
+      pieces.map(({ bytes }) => bytes),
+    )
+    await vault.close()
+    const again = await openVault(place)
+    assert.equal(again.stats().pieces, pieces.length)
+    await again.close()
+  } finally {
+    await place.remove()
+  }
+})

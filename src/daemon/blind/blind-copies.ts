@@ -49,8 +49,7 @@ export class BlindCopies {
     this.talk = new HoldingsTalk({
       ...{ authKey, exchange, standing, isOffsite, log },
       view: () => share.keeping?.feeds.view ?? [],
-      // Nobody but this daemon changes a vault: there is nothing to look for.
-      settle: async () => {},
+      settle: async () => share.keeping?.watch.look(),
       onPeers: () => {},
     })
     const settle = async (): Promise<void> => {

@@ -140,7 +140,10 @@ export class BlindShare {
       publishState: () => this.blindMembers.publishNow(),
       isMember: (other) => this.hasMember(other),
       onHeard: (other) => this.#seen(other),
-      settle: async () => this.#mustRun(),
+      settle: async () => {
+        this.#mustRun()
+        await this.keeping?.watch.look()
+      },
       standing: () => this.standing,
     })
     this.copies = new BlindCopies(
@@ -303,6 +306,7 @@ export class BlindShare {
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#opening.settled()
+    await this.keeping?.watch.look()
     this.keeping?.keeper.renew()
     await this.settle()
   }

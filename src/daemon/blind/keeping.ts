@@ -19,6 +19,7 @@ import { BlindFeeds } from './blind-feeds.js'
 import { BlindFetcher } from './blind-fetcher.js'
 import { BlindKeeper } from './blind-keeper.js'
 import { VaultGate } from './vault-gate.js'
+import { VaultWatch } from './vault-watch.js'
 
 export interface KeepingOptions {
   readonly keys: ShareKeys
@@ -46,6 +47,7 @@ export class Keeping {
   readonly feeds: BlindFeeds
   readonly book: BlindBook
   readonly keeper: BlindKeeper
+  readonly watch: VaultWatch
   readonly #o: KeepingOptions
   readonly #gate: VaultGate
   readonly #fetcher: BlindFetcher
@@ -88,6 +90,7 @@ export class Keeping {
     this.#o = options
     this.vault = vault
     const { keys, store, index, exchange, problems, log, policy, nowMs, peers, onChange, fail } = options
+    this.watch = new VaultWatch({ vault, problems, onChange })
     this.book = new BlindBook({ index, vault, policy, nowMs })
     this.#gate = new VaultGate({
       ...{ vault, problems, log },
@@ -144,7 +147,8 @@ export class Keeping {
   /** Whether nothing is left to read, count, fetch or write, as far as anybody who is connected has it. */
   get isAtRest(): boolean {
     const { missing } = this.book.counts
-    return !this.feeds.isBehind && this.keeper.isAtRest && this.#gate.isIdle && missing.pieces === 0
+    const isWorking = this.feeds.isBehind || !this.keeper.isAtRest || !this.#gate.isIdle || this.watch.isAway
+    return !isWorking && missing.pieces === 0
   }
 
   /** Whether nothing can be written to the vault now. */
@@ -161,7 +165,7 @@ export class Keeping {
 
   async stop(): Promise<void> {
     this.#gate.stop()
-    await Promise.all([this.keeper.stop(), this.#fetcher.stop(), this.feeds.stop()])
+    await Promise.all([this.watch.stop(), this.keeper.stop(), this.#fetcher.stop(), this.feeds.stop()])
     await this.feeds.close()
     await this.vault.close()
   }
