@@ -33,7 +33,9 @@ it('does not say that it holds what went from under it, and goes on when it is b
 
     writer.write('after', 'after')
     await eventually('it cannot be stored', async () =>
-      (await blind.share()).problems.some(({ detail }) => /not there any more.*; it is tried again/.test(detail)),
+      (await blind.share()).problems.some(({ detail }) =>
+        /not there any more.*; it is tried again/.test(detail),
+      ),
     )
     assert.notEqual((await blind.share()).state, 'idle')
 
