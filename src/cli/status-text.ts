@@ -94,6 +94,8 @@ function formatOwn(share: ShareReport): [string, string][] {
 
 /** What a blind node's vault holds. */
 function formatBlind(blind: BlindReport): [string, string][] {
+  // Zeros would read as if nothing were missing.
+  if (!blind.isOpen) return [['content', 'not known until the vault is open']]
   const held = pieces(blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes)
   const isWhole = blind.missingPieces === 0
   const gone = pieces(blind.missingPastPieces, blind.missingPastBytes)

@@ -95,6 +95,8 @@ export interface ShareReport {
 
 /** What a blind node keeps, in sealed pieces and their bytes. */
 export interface BlindReport {
+  /** Whether the vault is open; while it is not, all numbers are 0 and say nothing. */
+  readonly isOpen: boolean
   /** What the share is made of now, here or not, and what of it is not here. */
   readonly pieces: number
   readonly bytes: number
@@ -263,6 +265,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
 })
 
 const blind: z.ZodType<BlindReport> = z.looseObject({
+  isOpen: z.boolean().default(true),
   pieces: count,
   bytes: count,
   missingPieces: count,

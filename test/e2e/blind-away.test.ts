@@ -66,3 +66,34 @@ it('fetches again what was in a pack that somebody removed, once it is asked', a
     await eventually('a reader has it from there', async () => (await reader.share()).files === 1)
   })
 })
+
+it('says of damage how much was found and how much is back, and has no problem any more then', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', { knows: ['blind'] })
+    const blind = await world.node('blind', { grade: 'blind', knows: ['writer'] })
+    writer.write('large', Buffer.alloc(900_000, 'large'))
+    await Promise.all([writer.start(), blind.start()])
+    await keepsAll(blind, writer)
+    await writer.stop()
+    const packs = path.join(blind.dir, 'packs')
+    const pack = path.join(packs, fs.readdirSync(packs)[0]!)
+    const bytes = fs.readFileSync(pack)
+    bytes[bytes.length >> 1]! ^= 1
+    fs.writeFileSync(pack, bytes)
+
+    const found = await world.run(['verify', blind.configFile])
+    assert.equal(found.exit, 1)
+    assert.match(found.out, /1 damaged\n.*in all: 1, put right: 0/)
+    const during = await blind.share()
+    assert.deepEqual([during.scrub?.damaged, during.scrub?.found, during.scrub?.repaired], [1, 1, 0])
+    assert.match(during.problems.map(({ code }) => code).join(), /VAULT_DAMAGED/)
+
+    await writer.start()
+    const after = await keepsAll(blind, writer)
+    assert.deepEqual([after.scrub?.damaged, after.scrub?.found, after.scrub?.repaired], [0, 1, 1])
+    assert.deepEqual(after.problems, [])
+    const again = await world.run(['verify', blind.configFile])
+    assert.equal(again.exit, 0, again.out)
+    assert.match(again.out, /in all: 1, put right: 1/)
+  })
+})

@@ -130,6 +130,9 @@ it('halts over a vault that is gone or another share’s, and tells nothing of i
       return share.state === 'halted' ? share : undefined
     })
     assert.match(halted.haltReason!, /is the disk mounted\?/)
+    const told = await world.run(['status', blind.configFile])
+    assert.match(told.out, /^ {2}content +not known until the vault is open$/m)
+    assert.doesNotMatch(told.out, /missing/)
     assert.deepEqual(packsOf(blind), [])
     await blind.stop()
     fs.rmSync(blind.dir, { recursive: true })

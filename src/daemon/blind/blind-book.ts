@@ -107,6 +107,12 @@ export class BlindBook {
     return numbers
   }
 
+  /** Whether a piece is wanted and not in the vault. */
+  isMissing(id: Buffer): boolean {
+    const [primary] = this.#o.index.refsOf(id)
+    return primary !== undefined && this.#o.index.isMissing(primary)
+  }
+
   /** Pieces that are not in the vault any more: those that should be are wanted again. */
   lost(ids: readonly Buffer[]): ReadonlyMap<WriterId, readonly number[]> {
     const { index } = this.#o

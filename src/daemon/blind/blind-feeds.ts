@@ -120,6 +120,13 @@ export class BlindFeeds {
     this.#open.get(writer)?.follower.wake()
   }
 
+  /** Whether a block is to be brought into the vault again. */
+  lacks(writer: WriterId, block: number): boolean {
+    const { index } = this.#o
+    const row = index.feeds.byWriter(writer)
+    return row !== undefined && index.storedBlocks(row.number) <= block
+  }
+
   /** Shows a new peer all certificates and replicates all feeds with it. */
   greet(peer: SharePeer): void {
     peer.sendCertificates(this.#o.index.feeds.all().map(({ certificate }) => certificate))

@@ -361,6 +361,7 @@ export class BlindShare {
       policy: () => this.#o.history,
       peers: () => this.#peers.connected,
       onChange: () => this.#changed(),
+      countDamage: (found, repaired) => this.scrub.count(found, repaired),
       fail: (thrown) => this.#fail(thrown),
       signal: this.#opening.signal,
     })

@@ -1,6 +1,7 @@
 // A blind share at work on its open vault: feeds come in and are followed, what is missing is fetched, what may go goes, and
 // all of it is told to peers once it is durable (B1).
 import { Bitfield } from '../../core/bitfield.js'
+import { blake3 } from '../../core/hash.js'
 import type { WriterId } from '../../core/ids.js'
 import type { Retention } from '../../core/retention.js'
 import type { ShareKeys } from '../../core/secret.js'
@@ -18,6 +19,7 @@ import { BlindBook } from './blind-book.js'
 import { BlindFeeds } from './blind-feeds.js'
 import { BlindFetcher } from './blind-fetcher.js'
 import { BlindKeeper } from './blind-keeper.js'
+import { Mending } from './mending.js'
 import { VaultGate } from './vault-gate.js'
 import { VaultWatch } from './vault-watch.js'
 
@@ -37,6 +39,8 @@ export interface KeepingOptions {
   readonly peers: () => Iterable<SharePeer>
   /** What is held or known is another. */
   readonly onChange: () => void
+  /** So many frames more were found damaged, so many are back. */
+  readonly countDamage: (found: number, repaired: number) => void
   readonly fail: (thrown: unknown) => void
   /** Ends opening, which rejects with its reason then. */
   readonly signal: AbortSignal
@@ -48,9 +52,11 @@ export class Keeping {
   readonly book: BlindBook
   readonly keeper: BlindKeeper
   readonly watch: VaultWatch
+  readonly mending: Mending
   readonly #o: KeepingOptions
   readonly #gate: VaultGate
   readonly #fetcher: BlindFetcher
+  readonly #noted: Damaged[] = []
 
   /**
    * Opens a vault, takes over what it knows and the database does not (B3), and looks through all of it. SHARE_UNUSABLE if
@@ -62,7 +68,7 @@ export class Keeping {
     const early: Damaged[] = []
     const onDamaged = (damaged: Damaged): void => {
       if (keeping === undefined) early.push(damaged)
-      else keeping.#damaged(damaged)
+      else keeping.#note(damaged)
     }
     const vault = await Vault.open({
       ...{ storage, shareId: keys.shareId, database, prefix: vaultPrefix, log, onDamaged, signal },
@@ -75,7 +81,7 @@ export class Keeping {
     try {
       keeping = new Keeping(options, vault)
       await keeping.#start()
-      for (const damaged of early) keeping.#damaged(damaged)
+      keeping.#damaged(early)
       keeping.#tellUnreadable()
       return keeping
     } catch (thrown) {
@@ -91,6 +97,11 @@ export class Keeping {
     this.vault = vault
     const { keys, store, index, exchange, problems, log, policy, nowMs, peers, onChange, fail } = options
     this.watch = new VaultWatch({ vault, problems, onChange })
+    this.mending = new Mending({
+      problems,
+      isAwaited: (damaged) => this.#isAwaited(damaged),
+      count: options.countDamage,
+    })
     this.book = new BlindBook({ index, vault, policy, nowMs })
     this.#gate = new VaultGate({
       ...{ vault, problems, log },
@@ -107,11 +118,16 @@ export class Keeping {
       store: (pieces) => this.#gate.add({ pieces }),
       onStored: (pieces) => {
         for (const [writer, numbers] of this.book.stored(pieces)) exchange.have(writer, numbers)
+        this.mending.stored(pieces.map(({ id }) => id))
         onChange()
       },
     })
     this.keeper = new BlindKeeper({
-      ...{ book: this.book, vault, log, onChange, fail },
+      ...{ book: this.book, vault, log, fail },
+      onChange: () => {
+        this.mending.look()
+        onChange()
+      },
       isCaughtUp: () => !this.feeds.isBehind,
       isShort: () => this.#gate.isStuck,
       onHeldBack: (isHeldBack) => {
@@ -139,6 +155,7 @@ export class Keeping {
       keep: (batch) => this.#gate.add(batch),
       onProgress: () => {
         this.keeper.look()
+        if (!this.feeds.isBehind) this.mending.look()
         onChange()
       },
     })
@@ -191,27 +208,44 @@ export class Keeping {
     log.info({ pieces, bytes, packs }, 'the vault is open')
   }
 
-  #damaged(damaged: Damaged): void {
-    const { log, problems } = this.#o
-    log.warn({ type: damaged.type }, 'a part of the vault is damaged')
-    problems.set(
-      'vault',
-      'damaged',
-      'VAULT_DAMAGED',
-      'parts of the vault were damaged; they are fetched again',
+  /** Those that are told one after the other are dealt with together. */
+  #note(damaged: Damaged): void {
+    if (this.#noted.push(damaged) > 1) return
+    void Promise.resolve()
+      .then(() => this.#damaged(this.#noted.splice(0)))
+      .catch((thrown: unknown) => this.#o.fail(thrown))
+  }
+
+  #damaged(list: readonly Damaged[]): void {
+    if (list.length === 0) return
+    this.#o.log.warn({ frames: list.length }, 'parts of the vault are damaged or gone')
+    this.lost(list.flatMap((damaged) => (damaged.type === 'piece' ? [damaged.id] : [])))
+    for (const damaged of list)
+      if (damaged.type === 'block') this.feeds.lost(damaged.writer, damaged.index)
+      else if (damaged.type === 'head') this.feeds.lost(damaged.writer, 0)
+    if (list.some(({ type }) => type === 'certificate')) this.#keepCertificates()
+    this.mending.found(list)
+  }
+
+  /** Those that are there still are passed over. */
+  #keepCertificates(): void {
+    const certificates = this.#o.index.feeds.all().map(({ certificate }) => certificate)
+    void this.#gate.add({ certificates }).then(
+      () => this.mending.look(),
+      (err: unknown) => this.#o.log.debug({ err }, 'stopped'),
     )
+  }
+
+  #isAwaited(damaged: Damaged): boolean {
     switch (damaged.type) {
       case 'piece':
-        return this.lost([damaged.id])
+        return this.book.isMissing(damaged.id)
       case 'block':
-        return this.feeds.lost(damaged.writer, damaged.index)
+        return this.feeds.lacks(damaged.writer, damaged.index)
       case 'head':
-        return this.feeds.lost(damaged.writer, 0)
-      case 'certificate': {
-        const certificates = this.#o.index.feeds.all().map(({ certificate }) => certificate)
-        // Those that are there still are passed over.
-        void this.#gate.add({ certificates }).catch((err: unknown) => log.debug({ err }, 'stopped'))
-      }
+        return !this.vault.heads().some(({ writer }) => writer === damaged.writer)
+      case 'certificate':
+        return !this.vault.certificates().some((bytes) => blake3(bytes).equals(damaged.digest))
     }
   }
 

@@ -28,6 +28,7 @@ export function blindReport(share: BlindShare): BlindReport {
   const { live, missing, past, missingPast } = share.counts
   const vault = share.vaultStats
   return {
+    isOpen: vault !== undefined,
     pieces: live.pieces,
     bytes: live.bytes,
     missingPieces: missing.pieces,
@@ -51,6 +52,7 @@ export function blindShareReport(
   const { live, missing } = share.counts
   const { downloadedBytes, uploadedBytes } = share.exchange.stats()
   const { pausedMs } = share.pausing
+  const { last, found, repaired } = share.scrub.summary
   return {
     dir: share.dir,
     grade: 'blind',
@@ -64,6 +66,11 @@ export function blindShareReport(
     needBytes: missing.bytes,
     conflicts: 0,
     drift: 0,
+    scrub: {
+      last: last === undefined ? null : isoTime(last.endedMs),
+      damaged: share.keeping?.mending.open ?? 0,
+      ...{ found, repaired },
+    },
     driftDetail: NO_DETAIL,
     problems,
     digest: '',

@@ -44,14 +44,17 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_drift_restored_total: counter('How often local changes were put back', 'share'),
   shoal_share_damaged: gauge(
-    'Files that were damaged on this disk and are not put right yet; counted as problems and drift as well',
+    'Files that were damaged on this disk and are not put right yet; counted as problems and drift as well. Of a blind node, parts of its vault',
     'share',
   ),
   shoal_scrub_last_timestamp_seconds: gauge(
     'When all that this disk holds was verified last, seconds since 1970',
     'share',
   ),
-  shoal_damaged_found_total: counter('Damaged files found on this disk', 'share'),
+  shoal_damaged_found_total: counter(
+    'Damaged files found on this disk; of a blind node, damaged parts of its vault',
+    'share',
+  ),
   shoal_damaged_repaired_total: counter('Damaged files that were put right', 'share'),
   shoal_share_problems: gauge('Problems with single paths, or with the share as a whole', 'share', 'code'),
   shoal_vault_pieces: gauge(

@@ -125,7 +125,7 @@ function scrubSamples({ dir, scrub }: ShareReport): Sample[] {
 
 /** Of a blind share alone. */
 function vaultSamples({ dir, blind }: ShareReport): Sample[] {
-  if (blind === null) return []
+  if (blind?.isOpen !== true) return []
   const kinds = [
     ['live', blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes],
     ['missing', blind.missingPieces, blind.missingBytes],

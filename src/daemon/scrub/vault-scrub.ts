@@ -79,6 +79,12 @@ export class VaultScrub {
     return { pass: this.#pass, last, everyMs: this.#everyMs, dueMs, open: [], ...totals }
   }
 
+  /** Damaged frames were found, by a pass or by whoever read them, and some are back. */
+  count(found: number, repaired: number): void {
+    const { totals } = this.#state
+    this.#state.totals = { found: totals.found + found, repaired: totals.repaired + repaired }
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#stopping.abort()
@@ -117,8 +123,6 @@ export class VaultScrub {
       if (!report.isComplete) return undefined
       const { frames: files, bytes, damaged } = report
       const last = { ...NO_COUNTS, startedMs, endedMs: nowMs(), files, bytes, damaged: damaged.length }
-      const { found, repaired } = this.#state.totals
-      this.#state.totals = { found: found + damaged.length, repaired }
       this.#state.last = last
       log.info({ frames: files, bytes, damaged: damaged.length }, 'verified')
       note({ type: 'verified', files, bytes, damaged: damaged.length })

@@ -54,6 +54,7 @@ async function withVault(body: (place: Place) => Promise<void>): Promise<void> {
         ...{ keys: KEYS, storage: await FolderStorage.open(folder), database, vaultPrefix: 'v:', store },
         ...{ index: new BlindIndex(database, 'x:'), exchange, problems, log: silentLog, signal },
         ...{ policy: () => KEEP_ALL, nowMs: () => 7, peers: () => [], onChange: () => {} },
+        countDamage: () => undefined,
         fail: (thrown) => failures.push(thrown),
       })
     await body({ folder, world, database, failures, problems, open })

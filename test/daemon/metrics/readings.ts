@@ -45,6 +45,7 @@ export function fullReadings(): Readings {
           hooks: [hook],
           scrub,
           blind: {
+            isOpen: true,
             ...{ pieces: 9, bytes: 900, missingPieces: 1, missingBytes: 100, pastPieces: 2, pastBytes: 200 },
             ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
           },

@@ -198,3 +198,12 @@ test('a device may be called what others are put together as: no series is there
   ])
   assert.ok(origins.includes(OTHERS))
 })
+
+test('a vault that is not open says nothing of what it holds', () => {
+  const whole = fullReadings()
+  const [first] = whole.status.shares
+  const closed = { ...first!, blind: { ...first!.blind!, isOpen: false } }
+  const samples = samplesOf({ ...whole, status: { ...whole.status, shares: [closed] } })
+  assert.deepEqual(valuesOf(samples, 'shoal_vault_pieces'), {})
+  assert.notDeepEqual(valuesOf(samplesOf(whole), 'shoal_vault_pieces'), {})
+})
