@@ -66,6 +66,20 @@ export class PastFeed implements TimedFeed {
     return undefined
   }
 
+  /** Whether a record from this one on bears a time up to a moment. Where not all are here, the newest alone is looked at. */
+  async goesBackTo(atMs: number, from: number, signal: AbortSignal): Promise<boolean> {
+    if (from >= this.length) return false
+    if (!(await this.feed.has(from, this.length))) {
+      const newest = await this.header(this.length - 1)
+      return newest !== undefined && newest.timeMs <= atMs
+    }
+    for await (const { block } of this.feed.read(from, this.length, { signal })) {
+      const decoded = decodePublicPart(block)
+      if (decoded.type === 'ok' && decoded.value.header.timeMs <= atMs) return true
+    }
+    return false
+  }
+
   /**
    * All blocks of a span, in order. NOT_FOUND if one of them is not here and nobody gives it in time.
    */

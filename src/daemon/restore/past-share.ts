@@ -76,7 +76,7 @@ export async function takeOver(
   const { keys, atMs = Number.POSITIVE_INFINITY, signal, onRefused, onRecord } = options
   const { writer } = feed.row
   const from = Math.max(span.from, index.feeds.byWriter(writer)!.next)
-  if (from >= span.to) return { to: span.to, ended: undefined }
+  if (from >= span.to) return { to: span.to, ended: await leftOut(feed, span, atMs, signal) }
   for await (const { index: at, block } of feed.blocks(from, span.to, signal)) {
     const place = { entryKey: keys.read.entryKey, feedKey: feed.row.key, index: at, author: writer }
     const decoded = decodeRecord(block, place)
@@ -89,7 +89,19 @@ export async function takeOver(
     for (const { path, detail } of refusals) onRefused(path, detail)
     onRecord?.(row, decoded.value, at)
   }
-  return { to: span.to, ended: undefined }
+  return { to: span.to, ended: await leftOut(feed, span, atMs, signal) }
+}
+
+/** Told wherever the halving ended (moment.ts): before the first of a later time, there may be others of an earlier one after it. */
+async function leftOut(
+  feed: PastFeed,
+  { to }: Span,
+  atMs: number,
+  signal: AbortSignal,
+): Promise<Taken['ended']> {
+  const next = atMs === Number.POSITIVE_INFINITY || to >= feed.length ? undefined : await feed.header(to)
+  if (next === undefined || !(await feed.goesBackTo(atMs, to + 1, signal))) return undefined
+  return { by: 'later-time', atMs: next.timeMs }
 }
 
 /** Gives what lost a conflict that was not settled by then a name of its own. */

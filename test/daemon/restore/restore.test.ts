@@ -307,6 +307,44 @@ describe('restore', () => {
     })
   })
 
+  it('a clock that was ahead for a while: what was left out for it is noted, wherever the moment lies', async () => {
+    const ahead = await PastWorld.make(11, fs.mkdtempSync(path.join(home, 'ahead-')), 1)
+    try {
+      const year = 365 * 86_400_000
+      const first = ahead.nowMs
+      const times = [0, 1, 2, undefined, 3, 4].map((hours) =>
+        hours === undefined ? first + year : first + hours * 3_600_000,
+      )
+      for (const [i, ms] of times.entries()) {
+        ahead.nowMs = ms
+        fs.writeFileSync(path.join(ahead.dir, `f${i}`), `${i}\n`)
+        await ahead.publish(0)
+      }
+      const vault = await ahead.vault()
+      for (const [at, left] of [
+        [2, 0],
+        [3, 1],
+        [4, 1],
+        [5, 1],
+      ] as const) {
+        const atMs = first + at * 3_600_000 + 1
+        const into = path.join(to, String(at))
+        const report = await run({ secret: ahead.secret, from: { type: 'vault', vault }, to: into, atMs })
+        assert.deepEqual(fs.readdirSync(into).sort(), ['f0', 'f1', 'f2'])
+        const notes = report.notes.filter((note) => /clock of server-0 went back/.test(note))
+        assert.equal(notes.length, left, `${at} hours after the first`)
+        const { signal } = new AbortController()
+        const told = await browse({ secret: ahead.secret, vault, atMs, signal }, async (past) => {
+          await past.list('')
+          return past.notes
+        })
+        assert.equal(told.length, left)
+      }
+    } finally {
+      await ahead.close()
+    }
+  })
+
   describe('a writer that lies', () => {
     let lying: PastWorld
     let base: string
