@@ -55,7 +55,8 @@ export function formatMembers(reports: readonly MembersReport[]): string {
         member.device.slice(0, 8),
         member.grade,
         stateOf(member),
-        recordsOf(member.head),
+        // What a member who reads has read, a blind device cannot tell.
+        grade === 'blind' && member.grade !== 'blind' ? '-' : recordsOf(member.head),
         member.unreachableSince === null ? 'now' : shortTime(member.lastSeen),
       ])
       const headings = ['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'HEAD', 'LAST SEEN']

@@ -68,7 +68,10 @@ export function lockDirectory(directory: string): StorageLock | undefined {
   }
   if (!isOurs) {
     const holder = holderIn(fd)
-    throw new ShoalError('SHARE_UNUSABLE', `${directory} is in use by another daemon (pid ${holder})`)
+    throw new ShoalError(
+      'SHARE_UNUSABLE',
+      `${directory} is in use by another process of shoal (pid ${holder})`,
+    )
   }
   return held(fd)
 }

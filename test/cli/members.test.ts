@@ -29,6 +29,14 @@ test('members are a table below their folder and its head, this device first', (
   )
 })
 
+test('how much a member who reads has read is not said of a blind device, which cannot tell', () => {
+  const reader = standing({ name: 'reader', head: '3f2a9c01:' })
+  const vault = standing({ name: 'vault', grade: 'blind' })
+  const text = formatMembers([{ share: 0, ...report, grade: 'blind', members: [reader, vault] }])
+  assert.match(text, /^ {2}reader .* - {2,}now$/m)
+  assert.match(text, /^ {2}vault .* 17 records {2}now$/m)
+})
+
 const cases: [Partial<MemberStanding>, string][] = [
   [{}, 'in sync'],
   [{ unreachableSince: SINCE, confirmed: true }, 'unreachable since 2026-11-20T18:02:03Z'],
