@@ -24,11 +24,21 @@ export interface RestorableVault extends ReadableVault {
 /** Makes something that can be read of a feed that was carried; FEED_CORRUPT if it does not hold. */
 export type TakeFeed = (adoption: Adoption, blockKey: Buffer) => Promise<PastFeed['feed']>
 
-/** By way of a feed store, of any size. */
-export function takeInto(store: FeedStore): TakeFeed {
+/**
+ * By way of a feed store, of any size. `another`: an empty one, for feeds of which an earlier try, from elsewhere, has left
+ * less there.
+ */
+export function takeInto(store: FeedStore, another?: () => Promise<FeedStore>): TakeFeed {
+  let second: Promise<FeedStore> | undefined
   return async (adoption, blockKey) => {
-    await store.adopt(adoption)
-    return store.openRemote({ feedKey: adoption.feedKey, blockKey })
+    const { feedKey, head } = adoption
+    const isAdopted = await store.adopt(adoption)
+    const feed = await store.openRemote({ feedKey, blockKey })
+    if (isAdopted || feed.length >= head.length || another === undefined) return feed
+    second ??= another()
+    const fresh = await second
+    await fresh.adopt(adoption)
+    return fresh.openRemote({ feedKey, blockKey })
   }
 }
 

@@ -5,10 +5,13 @@
 //   .shoal/restore/        the index and the feeds
 import fs from 'node:fs'
 import path from 'node:path'
+import { isWithin } from '../../config/checks.js'
+import { isBucketPlace } from '../../core/bucket-place.js'
 import { ShoalError } from '../../core/error.js'
 import type { ShareId } from '../../core/ids.js'
 import { OWN_DIR, type RelPath } from '../../core/path.js'
 import { ARCHIVE_DIR, prepareOwnDir } from '../../folder/marker.js'
+import { realPlace } from '../free-folder.js'
 import { lockDirectory, type StorageLock } from '../lock.js'
 
 /** What is being restored: a folder is gone on with for the same alone. */
@@ -36,6 +39,17 @@ const FORMAT = 1
 /** What the index of a small share takes; of larger ones the disk has to hold far more in any case. */
 const INDEX_BYTES = 16 << 20
 const MAX_TASK_BYTES = 16 << 20
+
+/** What is restored is readable, and a vault's folder is to hold nothing that is. SHARE_UNUSABLE. */
+export function checkApart(from: string, to: string): void {
+  if (isBucketPlace(from)) return
+  const [vault, target] = [from, to].map((each) => realPlace(path.resolve(each))) as [string, string]
+  if (isWithin(target, vault))
+    throw new ShoalError(
+      'SHARE_UNUSABLE',
+      `cannot restore into ${to}: it lies in the vault; name a folder apart from it`,
+    )
+}
 
 /**
  * Makes the folder ready. EXISTS for one that holds anything but an unfinished restore of the same; SHARE_UNUSABLE for one

@@ -7,8 +7,6 @@
 // R3. The folder was empty before, or it is refused; what is lacking in the end is listed, and the exit code says so.
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { isWithin } from '../../config/checks.js'
-import { isBucketPlace } from '../../core/bucket-place.js'
 import { ShoalError } from '../../core/error.js'
 import type { RelPath } from '../../core/path.js'
 import { keysOf, type Secret } from '../../core/secret.js'
@@ -19,7 +17,6 @@ import { AccountCache } from '../../instance/account-cache.js'
 import { type Log, silentLog } from '../../ports/log.js'
 import { PassingDatabase } from '../../store/passing.js'
 import type { Database } from '../../store/tables.js'
-import { realPlace } from '../free-folder.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 import { metadataFor } from '../share-metadata.js'
 import { KnownBeyond } from './beyond.js'
@@ -41,6 +38,7 @@ import { addConflictCopies, type RestoreKeys, spansAt, takeOver } from './past-s
 import { type PastIndex, PastTree } from './past-tree.js'
 import {
   abandonPlace,
+  checkApart,
   checkRoom,
   isNoRoom,
   leavePlace,
@@ -84,13 +82,16 @@ export interface RestoreOptions {
 /** A vault has all it has at once; what does not move for so long does not move. */
 const VAULT_STALL_MS = 10_000
 const ALL_XATTRS = ['user.*']
+/** Feeds of which an earlier try has left less. */
+const LONGER = 'cores-longer'
 /** Feeds of so many bytes are read in memory: of some 100,000 paths, which take 100 MB there. */
 const HELD_FEED_BYTES = 8 << 20
 
 /** Throws SECRET_GRADE, EXISTS, SHARE_UNUSABLE, NOT_FOUND, FEED_CORRUPT, DAEMON_UNREACHABLE, IO, and the signal's reason. */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const keys = restoreKeys(options.secret)
-  checkApart(options)
+  if (options.from.type === 'vault' && typeof options.from.vault === 'string')
+    checkApart(options.from.vault, options.to)
   const { to, atMs, paths = [] } = options
   const place = takePlace(to, { shareId: keys.shareId, atMs, paths })
   const run = new Restore(options, keys, place)
@@ -109,17 +110,6 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   if (!report.complete || !leavePlace(place)) return report
   const aside = `what stood in the way is kept in ${path.join(place.dir, '.shoal', 'archive')}`
   return { ...report, notes: [...report.notes, aside] }
-}
-
-/** What is restored is readable, and a vault's folder is to hold nothing that is. SHARE_UNUSABLE. */
-function checkApart({ from, to }: RestoreOptions): void {
-  if (from.type !== 'vault' || typeof from.vault !== 'string' || isBucketPlace(from.vault)) return
-  const [vault, target] = [from.vault, to].map((each) => realPlace(path.resolve(each))) as [string, string]
-  if (isWithin(target, vault))
-    throw new ShoalError(
-      'SHARE_UNUSABLE',
-      `cannot restore into ${to}: it lies in the vault; name a folder apart from it`,
-    )
 }
 
 /** The keys of a secret that can read. SECRET_GRADE. */
@@ -202,11 +192,18 @@ class Restore {
     return vault
   }
 
-  async #store(closing: (() => unknown)[]): Promise<FeedStore> {
+  async #store(closing: (() => unknown)[], name = 'cores'): Promise<FeedStore> {
     const { FeedStore } = await import('../../feed/store.js')
-    const { store } = await FeedStore.open(path.join(this.#place.scratch, 'cores'), { log: this.#log })
+    const { store } = await FeedStore.open(path.join(this.#place.scratch, name), { log: this.#log })
     closing.push(() => store.close())
     return store
+  }
+
+  async #take(closing: (() => unknown)[]): Promise<TakeFeed> {
+    return takeInto(await this.#store(closing), () => {
+      rmSync(path.join(this.#place.scratch, LONGER), { recursive: true, force: true })
+      return this.#store(closing, LONGER)
+    })
   }
 
   async #fromVault(vault: RestorableVault): Promise<RestoreReport> {
@@ -235,8 +232,7 @@ class Restore {
       const database = openLmdb(place, { isPassing: true })
       closing.push(() => database.close())
       // The ordinary way opens its own.
-      const store = await this.#store(closing)
-      return await this.#fill(vault, database, takeInto(store))
+      return await this.#fill(vault, database, await this.#take(closing))
     } finally {
       for (const close of closing.reverse()) await close()
     }
@@ -276,8 +272,7 @@ class Restore {
     this.#startOver()
     const folder = await this.#folder(this.#place.isResumed || this.hasWritten)
     const { index } = folder
-    const store = await this.#store(this.#closing)
-    const writers = await this.#read(index, await this.#feeds(vault, index, takeInto(store)))
+    const writers = await this.#read(index, await this.#feeds(vault, index, await this.#take(this.#closing)))
     let failure: unknown
     const lost = new Set<string>()
     const pieces = new VaultPieces(

@@ -202,6 +202,33 @@ describe('restore', () => {
     )
   })
 
+  it('gone on with from a vault that has more, it takes that as well', async () => {
+    const grown = await PastWorld.make(12, fs.mkdtempSync(path.join(home, 'grown-')), 1)
+    try {
+      const { secret } = grown
+      fs.writeFileSync(path.join(grown.dir, 'kept'), 'kept\n')
+      fs.writeFileSync(path.join(grown.dir, 'changed'), 'before\n')
+      await grown.publish(0)
+      const older = await grown.vault()
+      const [lost] = await browse(
+        { secret, vault: older, signal: new AbortController().signal },
+        async (past) => (await past.piecesOf(at('changed')))!,
+      )
+      const lacking = { ...older, has: (id: Buffer) => !id.equals(lost!) && older.has(id) }
+      assert.equal((await run({ secret, from: { type: 'vault', vault: lacking } })).complete, false)
+      grown.nowMs += 3_600_000
+      fs.writeFileSync(path.join(grown.dir, 'changed'), 'after, which is longer\n')
+      fs.writeFileSync(path.join(grown.dir, 'new'), 'new\n')
+      await grown.publish(0)
+      const report = await run({ secret, from: { type: 'vault', vault: await grown.vault() } })
+      assert.equal(report.complete, true)
+      assert.equal(report.writers[0]!.newest, new Date(grown.nowMs).toISOString())
+      assert.deepEqual(differencesOf(snapshot(grown.dir), snapshot(to)), [])
+    } finally {
+      await grown.close()
+    }
+  })
+
   it('a piece that turns out damaged when it is read is lacking, too', async () => {
     const held = await world.vault()
     const damaged = new Set<string>()
