@@ -6,7 +6,6 @@
 //     at everything that is there.
 //     But for a disk that is full: the ordinary way would need more of it.
 // L2. Nothing is acknowledged before the one sync in the end, and that every file is as it was made is looked at before it.
-import fs from 'node:fs'
 import { ShoalError } from '../../core/error.js'
 import { type FileFact, factOf, type LiveFact } from '../../core/fact.js'
 import { Interned } from '../../core/interned.js'
@@ -29,6 +28,7 @@ import type { RestoreKeys } from './past-share.js'
 import type { PastTree } from './past-tree.js'
 import { noRoomIn } from './place.js'
 import type { RestoreProgress } from './report.js'
+import { SyncAhead } from './sync-ahead.js'
 
 /** A vault that tells where its pieces stand. */
 export interface PlacedVault extends PackBytes {
@@ -62,6 +62,7 @@ const STEP_NAMES = 1000
 
 export class FolderFill {
   readonly #o: FillOptions
+  readonly #ahead: SyncAhead
   readonly #root: RootIdentity
   #metadata: Metadata
   /** What is said of most files is said of many. */
@@ -77,13 +78,13 @@ export class FolderFill {
   constructor(options: FillOptions) {
     this.#o = options
     this.#metadata = options.metadata
-    const { dev, ino } = fs.statSync(options.dir)
-    this.#root = { dev, ino }
+    this.#ahead = new SyncAhead(options.dir)
+    this.#root = this.#ahead.root
   }
 
   /** Undefined: not all of it is there, and the ordinary way is to go on. Throws the signal's reason; IO for a full disk and for a sync that failed. */
   async run(): Promise<Written | undefined> {
-    const written = await this.#run()
+    const written = await this.#run().finally(() => this.#ahead.close())
     if (written === undefined) this.#o.log.debug({ why: this.#obstacle }, 'the ordinary way goes on')
     return written
   }
@@ -111,6 +112,7 @@ export class FolderFill {
     const { files, directories } = plan
     await makeDurable({
       ...{ dir, root: this.#root, keys: this.#o.keys.read, pool },
+      ahead: this.#ahead,
       files: () => files.map(({ path }) => path),
       directories: () => ['' as RelPath, ...directories],
     })
@@ -172,6 +174,7 @@ export class FolderFill {
     const { vault, sparse } = this.#o
     if (!(await this.#step(await batch.step(vault, sparse)))) return
     this.#doneBytes += batch.contentBytes
+    this.#ahead.wrote(batch.contentBytes)
     for (const { large } of batch.files) if (large === undefined || large.final) this.#doneFiles++
     this.#tell()
   }
