@@ -34,10 +34,32 @@ test('docs/design.md names every label that is signed, sealed or proven with', (
   for (const label of labels) assert.ok(page.includes(label), label)
 })
 
-test('docs/decisions/0001-dependencies.md has a line for every dependency', () => {
-  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
+interface Manifest {
+  readonly dependencies: Record<string, string>
+  readonly devDependencies: Record<string, string>
+  readonly overrides: Record<string, string>
+}
+
+test('docs/decisions/0001-dependencies.md has a line for every dependency, and names the others', () => {
+  const { dependencies, devDependencies, overrides } = JSON.parse(read('package.json')) as Manifest
   const page = read('docs/decisions/0001-dependencies.md')
-  for (const name of Object.keys(dependencies)) assert.ok(page.includes(`\`${name}\``), name)
+  for (const name of Object.keys(dependencies))
+    assert.match(page, new RegExp(`^\\| [^|]*\`${name}\`[^|]* \\|`, 'm'))
+  for (const name of Object.keys({ ...devDependencies, ...overrides }))
+    assert.ok(page.includes(`\`${name}\``), name)
+})
+
+test('every dependency is used by the source, but for those of which the page says that nothing of ours uses them', () => {
+  const { dependencies } = JSON.parse(read('package.json')) as Manifest
+  const page = read('docs/decisions/0001-dependencies.md')
+  const source = below('src/', '.ts')
+    .concat(below('src/', '.tsx'))
+    .map((file) => read(file).replace(/^\s*\/\/.*$/gm, ''))
+    .join('\n')
+  for (const name of Object.keys(dependencies)) {
+    const isUsed = source.includes(`'${name}'`) || source.includes(`'${name}/`)
+    assert.notEqual(isUsed, page.includes(`| \`${name}\` | nothing of ours:`), name)
+  }
 })
 
 test('links between pages lead to files', () => {
