@@ -149,9 +149,7 @@ function addRun(program: Command, io: CliIo, setExit: (code: number) => void): v
 }
 
 function addSecret(program: Command, io: CliIo): void {
-  const secret = program
-    .command('secret')
-    .description('make secrets, and see what they grant')
+  const secret = program.command('secret').description('make secrets, and see what they grant')
   secret
     .command('new')
     .description('make a share: print its secrets, from write to blind')

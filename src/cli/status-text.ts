@@ -54,10 +54,11 @@ export function memberState({
   digestEqual,
   unreadable,
   expired,
-}: MemberReport): 'in sync' | 'behind' | 'unreachable' | 'expired' | 'cannot tell' {
+}: MemberReport): 'in sync' | 'differs' | 'unreachable' | 'expired' | 'cannot tell' {
   if (!connected) return expired ? 'expired' : 'unreachable'
   if (unreadable) return 'cannot tell'
-  return digestEqual ? 'in sync' : 'behind'
+  // Not "behind": it may be this device that lacks something, or a reader's drift that makes the difference.
+  return digestEqual ? 'in sync' : 'differs'
 }
 
 function formatShare(share: ShareReport, limits?: string): string {
