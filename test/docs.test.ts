@@ -2,7 +2,10 @@
 // signed or proven label is there, and links lead somewhere.
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { allCommands, commandTree } from '../src/cli/completion/command-tree.js'
+import { makeProgram } from '../src/cli/program.js'
 import { ROUTES } from '../src/control/calls.js'
 import { LABELS } from '../src/core/keys.js'
 import { repository } from './support/repository.js'
@@ -62,13 +65,49 @@ test('every dependency is used by the source, but for those of which the page sa
   }
 })
 
-test('links between pages lead to files', () => {
-  for (const file of ['README.md', ...below('docs/', '.md')])
-    for (const [, target] of read(file).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
-      if (/^https?:/.test(target!)) continue
-      const url = new URL(target!, new URL(file, repository))
-      assert.ok(existsSync(url), `${file} links to ${target}`)
+/** What the headings of a page can be linked by. */
+function anchorsOf(page: string): Set<string> {
+  const headings = page.replace(/```.*?```/gs, '').matchAll(/^#+ (.*)$/gm)
+  return new Set(
+    [...headings].map(([, words]) =>
+      words!
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(/\s/g, '-'),
+    ),
+  )
+}
+
+test('links between pages lead to files, and to headings that are there', () => {
+  for (const file of ['README.md', 'CHANGELOG.md', ...below('docs/', '.md'), ...below('examples/', '.md')])
+    for (const [, path, anchor] of read(file).matchAll(/\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g)) {
+      if (/^https?:/.test(path!)) continue
+      const url = path === '' ? new URL(file, repository) : new URL(path!, new URL(file, repository))
+      assert.ok(existsSync(url), `${file} links to ${path}`)
+      if (anchor !== undefined)
+        assert.ok(anchorsOf(readFileSync(url, 'utf8')).has(anchor), `${file} links to ${path}#${anchor}`)
     }
+})
+
+test('docs/cli.md has a row for every command, with all its options and no others', () => {
+  const io = { out: () => {}, err: () => {}, stdin: Readable.from([]), env: {} }
+  const commands = allCommands(commandTree(makeProgram(io, () => {})))
+  const usages = [...read('docs/cli.md').matchAll(/^\| (`shoal .*?) \| /gm)].flatMap(([, cell]) =>
+    [...cell!.replaceAll('\\|', '|').matchAll(/`(shoal [^`]*)`/g)].map(([, usage]) => usage!),
+  )
+  const commandOf = (usage: string): string | undefined =>
+    commands
+      .map(({ path }) => path)
+      .filter((path) => `${usage} `.startsWith(`${path} `))
+      .sort((a, b) => b.length - a.length)[0]
+  const isOfAll = (option: string | undefined): boolean => /^--(help|version|quiet)$/.test(option ?? '')
+  for (const { path, options, commands: parts } of commands) {
+    const own = usages.filter((usage) => commandOf(usage) === path)
+    if (parts.length === 0 || options.some(({ long }) => !isOfAll(long))) assert.notEqual(own.length, 0, path)
+    const shown = new Set(own.flatMap((usage) => usage.match(/--[a-z][a-z-]*/g) ?? []))
+    const known = options.flatMap(({ long }) => (long === undefined || isOfAll(long) ? [] : [long]))
+    assert.deepEqual([...shown].filter((option) => !isOfAll(option)).sort(), known.sort(), path)
+  }
 })
 
 test('docs/cli.md lists every call of the control API', () => {
