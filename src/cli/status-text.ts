@@ -120,7 +120,7 @@ function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
   ]
   const next = nextRestore === null ? '' : `, the next at ${shortTime(nextRestore)}`
   const waits = waiting === 0 ? '' : `; ${formatCount(waiting, 'path')} held back${next}`
-  if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
+  if (restored + waiting > 0) lines.push(['put back', `${formatCount(restored, 'time')}${waits}`])
   if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
   return lines
 }
