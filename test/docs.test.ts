@@ -1,7 +1,7 @@
 // The pages that state formats and reasons keep up with the source: every key derivation, every dependency and every
 // signed or proven label is there, and links lead somewhere.
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { allCommands, commandTree } from '../src/cli/completion/command-tree.js'
@@ -108,6 +108,33 @@ test('docs/cli.md has a row for every command, with all its options and no other
     const known = options.flatMap(({ long }) => (long === undefined || isOfAll(long) ? [] : [long]))
     assert.deepEqual([...shown].filter((option) => !isOfAll(option)).sort(), known.sort(), path)
   }
+})
+
+test('every option that pages, examples and messages give a command is one of it', () => {
+  const io = { out: () => {}, err: () => {}, stdin: Readable.from([]), env: {} }
+  const program = makeProgram(io, () => {})
+  const commands = new Map(allCommands(commandTree(program)).map((command) => [command.path, command]))
+  // doctor's own, and not for people.
+  const hidden = ['--without-machine']
+  const texts = ['README.md', ...below('docs/', '.md'), ...below('examples/', ''), ...below('src/', '.ts')]
+  let seen = 0
+  for (const file of texts) {
+    if (!statSync(new URL(file, repository)).isFile()) continue
+    for (const [, name, rest] of read(file).matchAll(/\bshoal ([a-z][a-z-]+)((?: +[^`'"|;)\n]*)?)/g)) {
+      const command = commands.get(`shoal ${name}`)
+      if (command === undefined) continue
+      const part = commands.get(`${command.path} ${rest!.trim().split(/\s/)[0]}`)
+      const known = new Set((part ?? command).options.map(({ long }) => long))
+      for (const [option] of rest!.matchAll(/--[a-z][a-z-]*/g)) {
+        seen++
+        assert.ok(
+          known.has(option) || option === '--quiet' || hidden.includes(option),
+          `${file}: shoal ${name}${rest} has no ${option}`,
+        )
+      }
+    }
+  }
+  assert.ok(seen > 50, `only ${seen} options were found`)
 })
 
 test('docs/cli.md lists every call of the control API', () => {
