@@ -42,7 +42,8 @@ umask 077
 shoal secret new --grade write >/etc/shoal/photos.secret
 configuration a /etc/shared 4001 4002 >/etc/shoal/a.conf
 configuration b /home/b 4002 4001 >/etc/shoal/b.conf
-configuration idle /tmp/idle 4003 4001 >/etc/shoal/idle.conf
+# One that carries no owners, and so has no owner whom set-id bits could be meant for.
+configuration idle /tmp/idle 4003 4001 | sed 's/"dir"/"owners": "ignore", &/' >/etc/shoal/idle.conf
 # As another user, for whom root makes the storage path.
 configuration web /srv/web 4004 4001 >/etc/shoal/web.www-data.conf
 install -d -o www-data -g www-data /srv/web
@@ -60,7 +61,10 @@ check 'and another' until_is shoal@b.service ActiveState active
 check 'one that cannot work has failed' until_is shoal@broken.service ActiveState failed
 check 'and is not tried again' equal "$(property shoal@broken.service NRestarts) $(property shoal@broken.service ExecMainStatus)" '0 78'
 check 'they come in sync' settled a
-check 'as root without the bits that change who runs a file' equal "$(stat -c %a /home/b/one)" 755
+check 'as root with owners, and the bits that change who runs a file' equal "$(stat -c '%a %U' /home/b/one)" '4755 root'
+check 'a third' settled idle
+check 'as root without owners and without these bits' equal "$(stat -c %a /tmp/idle/one)" 755
+check 'of which it tells' sh -c 'shoal status /etc/shoal/idle.conf --json | grep -q SETID_WITHHELD'
 check 'a daemon of another user is ready' until_is shoal@web.www-data.service ActiveState active
 check 'and is that user' equal "$(ps_user shoal@web.www-data.service)" www-data
 check 'and is in sync' settled web.www-data

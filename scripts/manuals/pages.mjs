@@ -66,7 +66,7 @@ function commandSection(command) {
 
 /** Prose is filled; what was set out in columns stays so. */
 function notes(text) {
-  return /^\s/m.test(text) ? example(text) : `.PP\n${plain(text)}`
+  return /^\s|\S {2,}\S/m.test(text) ? example(text) : `.PP\n${plain(text)}`
 }
 
 function synopsis({ path, usage }) {

@@ -4,12 +4,14 @@ import type { Command } from 'commander'
 import type { BackupOptions } from './backup.js'
 import { hostOption } from './folder-commands.js'
 import type { CliIo } from './io.js'
+import { mustNamePart } from './part-help.js'
 
 /** Adds the commands of this file. */
 export function addBackupCommands(program: Command, io: CliIo, setExit: (code: number) => void): void {
-  program
+  const backup = program
     .command('backup')
     .description('keep shares of other machines on this one, readable or blind')
+  backup
     .command('add')
     .description(
       'keep one more share: in the daemon of the configuration if it runs, else in a new configuration',
@@ -45,4 +47,5 @@ A secret on the command line is seen by other users while it runs, and the shell
     .action(async (secret: string | undefined, options: BackupOptions, command: Command) =>
       setExit(await (await import('./backup.js')).backupAddCommand(io, secret, command.args, options)),
     )
+  mustNamePart(backup)
 }

@@ -2,10 +2,10 @@
 // output, problems included: they are what was asked for. Exit code 1: something would not run.
 // What they do is imported only when it is done.
 import type { Command } from 'commander'
-import { ShoalError } from '../core/error.js'
 import { redactPieces } from '../core/secret-redact.js'
 import { EXIT } from './exit.js'
 import type { CliIo } from './io.js'
+import { mustNamePart } from './part-help.js'
 import { showProgress } from './progress/show.js'
 import { formatJson } from './text.js'
 
@@ -56,10 +56,5 @@ export function addConfigCommands(program: Command, io: CliIo, setExit: (code: n
       io.out(redactPieces(options.json === true ? formatJson(report) : formatImport(report)))
       setExit(report.ok ? EXIT.done : EXIT.no)
     })
-  config.allowExcessArguments().action((_options: unknown, { args: [first] }: Command) => {
-    throw new ShoalError(
-      'USAGE',
-      first === undefined ? 'no command is given' : `there is no command "${first}"`,
-    )
-  })
+  mustNamePart(config)
 }

@@ -61,7 +61,7 @@ function noteOf({ total, asOf, isListed, items }: MemberDriftReport, name: strin
 
 function whatOf({ kinds, restores }: MemberDriftItem): string {
   const what = kinds.join(', ')
-  return restores === 0 ? what : `${what} (restored ${formatCount(restores, 'time')})`
+  return restores === 0 ? what : `${what} (put back ${formatCount(restores, 'time')})`
 }
 
 function whyOf({ acknowledgement: word }: MemberDriftItem): string {

@@ -122,7 +122,7 @@ function formatFolder(dir: string, unsorted: readonly DriftReport[]): string {
     ...[whatOf(item), timeOf(item), item.path],
     ...(isRestored ? [restoreOf(item)] : []),
   ])
-  const headings = ['WHAT', 'SINCE', 'PATH', ...(isRestored ? ['RESTORE'] : [])]
+  const headings = ['WHAT', 'SINCE', 'PATH', ...(isRestored ? ['PUT BACK'] : [])]
   const said = drift.flatMap((item) => {
     const { acknowledgement: word } = item
     return word === null ? [] : [[whatOf(item), timeOf(item), shortTime(word.until), item.path, word.reason]]
@@ -147,7 +147,7 @@ function timeOf({ since }: DriftReport): string {
 
 function restoreOf({ policy, restores, nextRestore }: DriftReport): string {
   if (policy === 'report') return '-'
-  const before = restores === 0 ? '' : `restored ${formatCount(restores, 'time')}, `
+  const before = restores === 0 ? '' : `${formatCount(restores, 'time')}, `
   return nextRestore === null ? `${before}under way` : `${before}next at ${shortTime(nextRestore)}`
 }
 

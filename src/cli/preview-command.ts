@@ -97,13 +97,13 @@ function formatPicture({ members, complete }: SharePreview): string[] {
   const reached = members.filter((member) => member.reached)
   const agree = reached.filter(({ digestEqual }) => digestEqual).length
   const lines = [
-    `  ${reached.length} of ${formatCount(members.length, 'member')} reached, ${agree} of them hold exactly what is compared with here`,
+    `  ${reached.length} of ${formatCount(members.length, 'member')} reached, ${agree} of them ${agree === 1 ? 'holds' : 'hold'} exactly what is compared with here`,
   ]
   for (const { name, reached: isReached, digestEqual } of members)
     if (!isReached || !digestEqual)
       lines.push(`    ${printable(name)}: ${isReached ? 'is behind, or ahead' : 'not reached'}`)
   if (!complete)
-    lines.push('  THE PICTURE IS NOT COMPLETE: not all that members have told of could be read in time')
+    lines.push('  THE PICTURE IS NOT COMPLETE: not all that members have to tell was told and read in time')
   return lines
 }
 

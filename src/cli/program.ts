@@ -19,7 +19,7 @@ import type { InviteOptions } from './invite-commands.js'
 import type { CliIo } from './io.js'
 import { addMemberCommands } from './member-commands.js'
 import { type HostPort, parseHostPort, parseLife } from './option-values.js'
-import { helpOfPart } from './part-help.js'
+import { helpOfPart, mustNamePart } from './part-help.js'
 import { addQuiet, withCommon } from './quiet.js'
 import { addRelayCommand } from './relay-commands.js'
 import { addReleaseCommands } from './release-commands.js'
@@ -129,7 +129,6 @@ export function makeProgram(io: CliIo, setExit: (code: number) => void): Command
   return program.allowExcessArguments()
 }
 
-/** What a command that only holds others does. */
 function unknownCommand(_options: unknown, { args }: Command): never {
   throw new ShoalError(
     'USAGE',
@@ -150,10 +149,7 @@ function addRun(program: Command, io: CliIo, setExit: (code: number) => void): v
 }
 
 function addSecret(program: Command, io: CliIo): void {
-  const secret = program
-    .command('secret')
-    .description('make secrets, and see what they grant')
-    .action(unknownCommand)
+  const secret = program.command('secret').description('make secrets, and see what they grant')
   secret
     .command('new')
     .description('make a share: print its secrets, from write to blind')
@@ -185,7 +181,7 @@ serve the encrypted data). Write secrets of BitTorrent Sync (A..., D...) are und
     .action(async (file: string | undefined, options: JsonOption) =>
       (await import('./secret-commands.js')).secretRelayPass(io, file, options),
     )
-  secret.allowExcessArguments()
+  mustNamePart(secret)
 }
 
 function addQueries(program: Command, io: CliIo, setExit: (code: number) => void): void {

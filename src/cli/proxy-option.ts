@@ -1,7 +1,7 @@
 // What --proxy and what belongs to it mean: a proxy as of proxy_* in a configuration.
 // Promises: a password is never an argument, and no message holds what was given as --proxy, as it may have one in it.
 import { isHidden, type ProxyConfig, type ProxyKeys, proxyOfKeys } from '../config/proxy.js'
-import { readSecretText } from '../config/secrets.js'
+import { readSecretText } from '../config/secret-file.js'
 import { ShoalError } from '../core/error.js'
 import { parseHostPort } from './option-values.js'
 import type { WayOptions } from './way-options.js'

@@ -1,7 +1,7 @@
 // `shoal release ...` as far as the command line goes. What the commands do is in release.ts, imported only when it is done.
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { ShoalError } from '../core/error.js'
 import type { CliIo } from './io.js'
+import { mustNamePart } from './part-help.js'
 import type { CreateOptions, ReleaseOptions, SwitchOptions } from './release.js'
 
 const MAX_KEEP = 256
@@ -14,14 +14,6 @@ export function addReleaseCommands(program: Command, io: CliIo, setExit: (code: 
   const release = program
     .command('release')
     .description('make a tree one unit, and have nodes switch to it at once')
-    .action((_options: unknown, { args }: Command) => {
-      throw new ShoalError(
-        'USAGE',
-        args[0] === undefined
-          ? 'say which: create, switch, rollback, list or remove'
-          : `there is no command "release ${args[0]}"`,
-      )
-    })
   const command = (name: string, description: string): Command =>
     release
       .command(name)
@@ -69,7 +61,7 @@ export function addReleaseCommands(program: Command, io: CliIo, setExit: (code: 
   ).action(async (config: string, name: string, options: ReleaseOptions) =>
     setExit(await (await run()).removeCommand(io, config, name, options)),
   )
-  release.allowExcessArguments()
+  mustNamePart(release)
 }
 
 const WHO = `

@@ -1,7 +1,7 @@
 // `shoal secret`: makes secrets and shows what a secret grants. Secrets are only ever read from a file or standard input:
 // arguments are visible to every user of the machine.
 import { randomBytes } from 'node:crypto'
-import { readSecretText } from '../config/secrets.js'
+import { readSecretText } from '../config/secret-file.js'
 import { ShoalError } from '../core/error.js'
 import { KEY_BYTES } from '../core/keys.js'
 import { formatRelayPass } from '../core/relay-pass.js'

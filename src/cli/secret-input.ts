@@ -1,6 +1,6 @@
 // How a secret comes in: typed without echo, from a file, or on standard input; never as an argument, which other users
 // can see and shells keep. What is typed may also be an invite, which is redeemed for the secret (redeem.ts).
-import { readSecretText } from '../config/secrets.js'
+import { readSecretText } from '../config/secret-file.js'
 import { ShoalError } from '../core/error.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { askHidden } from './ask-hidden.js'

@@ -54,10 +54,11 @@ export function memberState({
   digestEqual,
   unreadable,
   expired,
-}: MemberReport): 'in sync' | 'behind' | 'unreachable' | 'expired' | 'cannot tell' {
+}: MemberReport): 'in sync' | 'differs' | 'unreachable' | 'expired' | 'cannot tell' {
   if (!connected) return expired ? 'expired' : 'unreachable'
   if (unreadable) return 'cannot tell'
-  return digestEqual ? 'in sync' : 'behind'
+  // Not "behind": it may be this device that lacks something, or a reader's drift that makes the difference.
+  return digestEqual ? 'in sync' : 'differs'
 }
 
 function formatShare(share: ShareReport, limits?: string): string {
@@ -121,7 +122,7 @@ function formatDrift({ drift, driftDetail }: ShareReport): [string, string][] {
   ]
   const next = nextRestore === null ? '' : `, the next at ${shortTime(nextRestore)}`
   const waits = waiting === 0 ? '' : `; ${formatCount(waiting, 'path')} held back${next}`
-  if (restored + waiting > 0) lines.push(['restored', `${formatCount(restored, 'time')}${waits}`])
+  if (restored + waiting > 0) lines.push(['put back', `${formatCount(restored, 'time')}${waits}`])
   if (replaced > 0) lines.push(['replaced', `${formatCount(replaced, 'local change')}, by newer versions`])
   return lines
 }

@@ -115,6 +115,11 @@ const NOT_COMPARED: ReadonlySet<string> = new Set([
   'folderDefaults',
 ])
 
+/** Keys that take effect without a restart, as the file has them. */
+export const LIVE_KEYS: ReadonlySet<string> = new Set(
+  [...Object.values(ROOT), ...Object.values(SHARE)].filter(({ live }) => live).map(({ key }) => key),
+)
+
 /** What differs between the settings in force and those of a file read anew. */
 export function planReload(before: Loaded, after: Loaded): ReloadPlan {
   const changes: (ConfigChange & { readonly live: boolean })[] = [...changesOf(before, after, ROOT, '')]

@@ -1,7 +1,6 @@
 // Reads configurations and the secrets that stand in files of their own. Promises: a secret's file that others on this
 // machine have rights to is refused; a wrong secret names the place, never the text. Whether the configuration file
 // itself is safe depends on as whom it runs and is for who runs it to ask (src/instance).
-import { ShoalError } from '../core/error.js'
 import type { Secret } from '../core/secret.js'
 import {
   blindHooks,
@@ -19,14 +18,12 @@ import { folderOverlaps } from './folders.js'
 import type { Problem } from './json.js'
 import { exposure, type OpenedText, openText, reason } from './open.js'
 import { configError } from './problems.js'
+import { MAX_SECRET_FILE_BYTES } from './secret-file.js'
 import { type OpenedConfig, openConfig } from './source.js'
 import { loadWeb, webFiles } from './webui.js'
 
 /** A configuration whose secrets are all read. */
 export type LoadedConfig = Config<Secret>
-
-/** A secret has at most 117 characters; the rest is room for line ends. */
-const MAX_SECRET_FILE_BYTES = 4096
 
 /**
  * Reads and parses a configuration file, or the parts of NAME.conf.d. Throws as parseConfig, or CONFIG_UNREADABLE. Secret
@@ -76,16 +73,6 @@ export async function loadSecrets(config: Config): Promise<{ config: LoadedConfi
 /** The files that loadSecrets reads. */
 export function secretFiles({ shares, webui }: Config): string[] {
   return [...shares.flatMap(({ secret }) => ('file' in secret ? [secret.file] : [])), ...webFiles(webui)]
-}
-
-/** The text of a file that holds a secret, without the space around it. Throws CONFIG_UNREADABLE. */
-export async function readSecretText(file: string): Promise<string> {
-  const { text } = await openText(file, MAX_SECRET_FILE_BYTES).catch((cause: unknown) => {
-    throw new ShoalError('CONFIG_UNREADABLE', `cannot read the secret in ${file}: ${reason(cause)}`, {
-      cause,
-    })
-  })
-  return text.trim()
 }
 
 type ReadSecret =

@@ -145,6 +145,8 @@ export interface MemberReport {
   readonly unreadable: boolean
   /** Paths on its disk that differ from the share and are not acknowledged, by its newest signed state. */
   readonly drift: number
+  /** Those that differ and are acknowledged, by its own report; undefined: it tells nothing of that. */
+  readonly acknowledged?: number | undefined
   /** By its own report; undefined: it tells nothing of that. */
   readonly scrub?: ScrubReport | undefined
   /** ISO 8601; null: never since enrolment was learnt. */
@@ -259,6 +261,7 @@ const member: z.ZodType<MemberReport> = z.looseObject({
   // A daemon of an earlier version says nothing of these.
   unreadable: z.boolean().default(false),
   drift: count.default(0),
+  acknowledged: count.optional(),
   scrub: scrubReport.optional(),
   expired: z.boolean().default(false),
   clockAheadMs: z.number().nullable().default(null),

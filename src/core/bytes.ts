@@ -69,6 +69,20 @@ export class ByteReader {
     return bytes
   }
 
+  /** Whether these bytes come next; then they are read. */
+  skip(expected: Buffer): boolean {
+    const end = this.#at + expected.length
+    if (end > this.#bytes.length || this.#bytes.compare(expected, 0, expected.length, this.#at, end) !== 0)
+      return false
+    this.#at = end
+    return true
+  }
+
+  /** What was read since so many bytes were left, a view of the input. */
+  readSince(left: number): Buffer {
+    return this.#bytes.subarray(this.#bytes.length - left, this.#at)
+  }
+
   /** A length-prefixed byte string of at most `max` bytes, a view of the input. */
   bytes(max: number, what: string): Buffer {
     return this.take(this.uintUpTo(max, `length of ${what}`))

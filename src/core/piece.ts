@@ -109,7 +109,7 @@ export function openPieceInto(
   const plaintext = plain === undefined ? room : room.subarray(0, plain)
   if (
     sodium.sodium_memcmp(sivOf(keys, plaintext, plain !== undefined), siv) &&
-    sodium.sodium_is_zero(room.subarray(plaintext.length))
+    (plain === undefined || sodium.sodium_is_zero(room.subarray(plain)))
   )
     return plaintext
   sodium.sodium_memzero(room)

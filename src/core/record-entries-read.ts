@@ -54,6 +54,9 @@ class EntryReader {
   #counter = 0
   #number = 0
   #items = 0
+  // Most entries say the same of owner and group as the one before: they share one value, and what is kept of them does too.
+  #extra: Extra = NO_EXTRA
+  #extraBytes: Buffer = Buffer.alloc(0)
 
   constructor(bytes: ByteReader, author: WriterId, announced: AnnouncedPieces) {
     this.#in = bytes
@@ -221,6 +224,11 @@ class EntryReader {
 
   #readExtra(flags: number): Extra {
     if ((flags & EXTRA) === 0) return NO_EXTRA
+    if (this.#extra.length > 0 && this.#in.skip(this.#extraBytes)) {
+      this.#spend(this.#extra.length)
+      return this.#extra
+    }
+    const { left: begin } = this.#in
     const count = this.#in.count(2, 'extras')
     if (count === 0) throw new Malformed('not-canonical', 'extra of nothing')
     this.#spend(count)
@@ -237,6 +245,8 @@ class EntryReader {
       left -= value.length
       extra.push([tag, value])
     }
+    this.#extra = extra
+    this.#extraBytes = this.#in.readSince(begin)
     return extra
   }
 

@@ -62,10 +62,10 @@ export class Dresser {
    * Sets owner, attributes and mode; times are left to the caller. Undefined if all of it took. Throws what chmod(2) says;
    * then what was done may be half of it.
    */
-  dress(wearer: Wearer, { mode, dress = {} }: Attire): Shown | undefined {
+  dress(wearer: Wearer, { mode: wanted, dress = {} }: Attire): Shown | undefined {
     const before = fs.fstatSync(wearer.fd)
     const oldMode = before.mode & PERMISSIONS
-    const finalMode = mode ?? oldMode
+    const finalMode = wanted ?? oldMode
     if (before.isSymbolicLink()) {
       const undressed = setOwner(wearer, before, dress)
       return undressed.length === 0 ? undefined : { undressed, attributes: undefined }
@@ -76,7 +76,8 @@ export class Dresser {
       dress.attributes === undefined ? undefined : this.#open(wearer, dress.attributes, this.#meantBy(dress))
     try {
       const isWorn = attributes?.isWorn ?? true
-      if (wearer.isSeen && !(isWorn && isOwner(before, dress))) {
+      const isAsBefore = isWorn && isOwner(before, dress)
+      if (wearer.isSeen && !isAsBefore) {
         const both = oldMode & finalMode & 0o777
         if (both !== oldMode) chmod(wearer, both | lent)
       }
@@ -88,7 +89,9 @@ export class Dresser {
       const hasAcl = undressed.every(({ what }) => what !== 'acl')
       const meant = hasAcl ? finalMode : (dress.modeWithoutAcl ?? finalMode)
       const given = hasOwner || !before.isFile() ? meant : meant & ~SETID_BITS
-      if ((fs.fstatSync(wearer.fd).mode & PERMISSIONS) !== given) chmod(wearer, given)
+      // An owner or an ACL that was set may have changed it.
+      const mode = isAsBefore && lent === 0 ? oldMode : fs.fstatSync(wearer.fd).mode & PERMISSIONS
+      if (mode !== given) chmod(wearer, given)
       return this.#shown(wearer, before.dev, undressed, isWorn ? {} : dress)
     } finally {
       attributes?.close()
@@ -164,8 +167,9 @@ export function statOfWearer(wearer: Wearer): DiskStat {
 
 /** What an owner without root's rights needs of the mode to read and change attributes of its file. */
 function lentTo({ mode, uid }: { readonly mode: number; readonly uid: number }): number {
+  if ((mode & 0o600) === 0o600) return 0
   const me = process.geteuid?.()
-  return me === 0 || me !== uid || (mode & 0o600) === 0o600 ? 0 : 0o600
+  return me === 0 || me !== uid ? 0 : 0o600
 }
 
 function setOwner(

@@ -1,14 +1,15 @@
 // Making a batch's work survive a power cut (A4): content before the names that show it, names before the report.
-// A few files are made durable one by one with fsync. More of them by one syncfs(2) of the whole file system, which node
-// does not have but coreutils' `sync -f` does: one journal commit instead of hundreds. Where the command is missing it
-// is fsync for each. fsync, not fdatasync, because a file's mode and time must not be older than its name either.
+// A few files are made durable one by one with fsync. More of them by one syncfs(2) of the whole file system: one journal
+// commit instead of hundreds. Where libc cannot be called it is coreutils' `sync -f`, and where that is missing fsync for
+// each. fsync, not fdatasync, because a file's mode and time must not be older than its name either.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { codeOf, type Fault, faultOf, isGone, type SafeRoot } from './safefs.js'
+import { syncfs } from './syncfs.js'
 
 /**
- * Up to this many files or directories are synced one by one. An fsync costs about a millisecond here, `sync -f` two to
- * four, and it writes back what others have dirty, too: on a busy disk it pays later than the plain figures say.
+ * Up to this many files or directories are synced one by one. An fsync costs about a millisecond here, syncfs
+ * somewhat more, and it writes back what others have dirty, too: on a busy disk it pays later than the plain figures say.
  */
 export const FEW: number = 32
 
@@ -25,6 +26,8 @@ let commandMissing = false
 export const systemSyncCalls: SyncCalls = {
   fsync: fs.fsyncSync,
   syncFileSystem(directoryFd: number): boolean {
+    const isSynced = syncfsOf(directoryFd)
+    if (isSynced !== undefined) return isSynced
     if (commandMissing) return false
     // The descriptor goes as standard input: a path could be swapped, and ours are not valid in another process.
     const { status, error } = spawnSync('sync', ['-f', '/proc/self/fd/0'], {
@@ -33,6 +36,22 @@ export const systemSyncCalls: SyncCalls = {
     if (error !== undefined && codeOf(error) === 'ENOENT') commandMissing = true
     return status === 0
   },
+}
+
+/** syncfs() by way of a descriptor of the same directory that is not an O_PATH one. Undefined if that cannot be. */
+function syncfsOf(directoryFd: number): boolean | undefined {
+  let fd: number
+  try {
+    fd = fs.openSync(`/proc/self/fd/${directoryFd}`, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+  } catch {
+    // No descriptor left, say: if the other ways fail as well, they tell why.
+    return undefined
+  }
+  try {
+    return syncfs(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
 }
 
 /** What one batch needs to be durable. */

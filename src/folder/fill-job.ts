@@ -31,6 +31,54 @@ export interface FillFile extends Attired {
   readonly at: number
 }
 
+/** Files of a step without an object for each, which is what passing them to another thread costs most of. */
+export interface PackedFiles {
+  /** Paths, NUL between them. */
+  readonly paths: string
+  /** FILE_NUMBERS for each. */
+  readonly numbers: Float64Array<ArrayBuffer>
+  /** Of all files, each once. */
+  readonly dresses: readonly Dress[]
+  /** By the file's number. */
+  readonly large: ReadonlyMap<number, Pick<FillFile, 'large' | 'at'>>
+}
+
+/** Size, time, mode, parts, number of its dress or -1. */
+const FILE_NUMBERS = 5
+
+/** Files that have the same dress had better share the object. */
+export function packFiles(files: readonly FillFile[]): PackedFiles {
+  const numbers = new Float64Array(files.length * FILE_NUMBERS)
+  const dresses = new Map<Dress, number>()
+  const large = new Map<number, Pick<FillFile, 'large' | 'at'>>()
+  for (const [i, file] of files.entries()) {
+    const { size, mtimeUs, mode, parts, dress } = file
+    if (dress !== undefined && !dresses.has(dress)) dresses.set(dress, dresses.size)
+    const row = [size, mtimeUs, mode, parts, dress === undefined ? -1 : dresses.get(dress)!]
+    numbers.set(row, i * FILE_NUMBERS)
+    if (file.large !== undefined) large.set(i, { large: file.large, at: file.at })
+  }
+  return { paths: files.map(({ path }) => path).join('\0'), numbers, dresses: [...dresses.keys()], large }
+}
+
+/** What packFiles() was given. */
+export function unpackFiles({ paths, numbers, dresses, large }: PackedFiles): FillFile[] {
+  if (numbers.length === 0) return []
+  return paths.split('\0').map((path, i) => {
+    const row = i * FILE_NUMBERS
+    const dress = dresses[numbers[row + 4]!]
+    return {
+      path: path as RelPath,
+      size: numbers[row]!,
+      mtimeUs: numbers[row + 1]!,
+      mode: numbers[row + 2]!,
+      parts: numbers[row + 3]!,
+      ...(dress === undefined ? {} : { dress }),
+      ...(large.get(i) ?? { at: 0 }),
+    }
+  })
+}
+
 /** Bytes of a pack that are read at once. */
 export interface FillSpan {
   /** A pack that is a file of this machine; otherwise `bytes` are the span; with neither it cannot be read. */
@@ -48,7 +96,7 @@ export type FillStep =
   | { readonly type: 'directories'; readonly paths: readonly RelPath[] }
   | {
       readonly type: 'files'
-      readonly files: readonly FillFile[]
+      readonly files: PackedFiles
       readonly spans: readonly FillSpan[]
       readonly parts: Float64Array<ArrayBuffer>
       /** 32 bytes for each part. */
@@ -59,10 +107,7 @@ export type FillStep =
   /** Further names of files that are there by now. */
   | { readonly type: 'links'; readonly links: readonly { readonly path: RelPath; readonly from: RelPath }[] }
   /** Whether these files are there as they were made: size and time. */
-  | {
-      readonly type: 'look'
-      readonly files: readonly { readonly path: RelPath; readonly size: number; readonly mtimeUs: number }[]
-    }
+  | { readonly type: 'look'; readonly files: PackedFiles }
   /** What directories are to be in the end; each before the one it lies in. */
   | { readonly type: 'end'; readonly directories: readonly (Attired & { readonly mode: number })[] }
   /** All of it becomes durable. With paths: these, one by one, where the file system cannot be asked as a whole. */

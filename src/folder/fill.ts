@@ -14,11 +14,13 @@ import { Durability, type SyncCalls, systemSyncCalls } from './durable.js'
 import { fillFile, type Placing } from './fill-file.js'
 import {
   type FillFault,
+  type FillFile,
   type FillPayload,
   type FillResult,
   type FillSpan,
   type FillStep,
   PART_NUMBERS,
+  unpackFiles,
 } from './fill-job.js'
 import { STAGING_DIR } from './marker.js'
 import { codeOf, faultOf, PathFault, SafeRoot, setTimes } from './safefs.js'
@@ -66,7 +68,7 @@ function perform(root: SafeRoot, payload: FillPayload, calls: SyncCalls): FillFa
     case 'links':
       return each(step.links, ({ path, from }) => root.link(checked(from), checked(path)))
     case 'look':
-      return each(step.files, (file) => look(root, file))
+      return each(unpackFiles(step.files), (file) => look(root, file))
     case 'end':
       return each(step.directories, (directory) => end(root, directory, dresser))
     case 'sync':
@@ -109,7 +111,7 @@ function files(
   const spans = readSpans(step.spans)
   const placing: Placing = { root, dresser, isSparse: step.sparse }
   let part = 0
-  return each(step.files, (file) => {
+  return each(unpackFiles(step.files), (file) => {
     const first = part
     part += file.parts
     checked(file.path)
@@ -214,7 +216,7 @@ function symlink(root: SafeRoot, link: StepOf<'symlinks'>['links'][number], dres
 }
 
 /** Throws if somebody has changed it since. */
-function look(root: SafeRoot, { path, size, mtimeUs }: StepOf<'look'>['files'][number]): void {
+function look(root: SafeRoot, { path, size, mtimeUs }: FillFile): void {
   const found = root.lstat(path)
   const isAsMade = found?.type === 'file' && found.size === size && mtimeUsOf(found) === mtimeUs
   if (!isAsMade) throw Object.assign(new Error('it is not as it was made'), { code: 'CHANGED' })

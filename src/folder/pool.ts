@@ -52,6 +52,7 @@ export interface PiecesRead {
 }
 
 export class FolderPool {
+  readonly #most: number
   readonly #threads: Threads
   /** For what can wait; the same ones if nothing has to. */
   readonly #patient: Threads
@@ -59,6 +60,7 @@ export class FolderPool {
 
   constructor(options: FolderPoolOptions = {}) {
     const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
+    this.#most = threads
     const { idleMs } = options
     const onRest = (): void => this.#rooms.clear()
     this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest })
@@ -69,6 +71,11 @@ export class FolderPool {
   /** Whether threads are there, idle or at work. */
   get hasThreads(): boolean {
     return this.#threads.areThere || this.#patient.areThere
+  }
+
+  /** Starts the threads while there is other work to do. What is wrong with them is told to whoever needs them. */
+  warm(): void {
+    for (let i = 0; i < this.#most; i++) this.run('warm', undefined).catch(() => undefined)
   }
 
   /** An array buffer of at least so many bytes to pack pieces into for stage(). */

@@ -87,7 +87,9 @@ function endOfRun(bytes: Buffer, from: number, offset: number, zeros: boolean): 
   let at = from
   while (at < bytes.length) {
     const end = Math.min(at + BLOCK_BYTES - ((offset + at) % BLOCK_BYTES), bytes.length)
-    if ((bytes.compare(ZEROS, 0, end - at, at, end) === 0) !== zeros) return at
+    // Most blocks are told by their first byte.
+    const isZero = bytes[at] === 0 && bytes.compare(ZEROS, 0, end - at, at, end) === 0
+    if (isZero !== zeros) return at
     at = end
   }
   return at

@@ -47,6 +47,8 @@ export interface AttributeSupportPayload {
 
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {
+  /** Nothing: for a thread to be there. */
+  warm(payload: undefined): undefined
   stage(payload: StagePayload): Transferring<{ results: StageResult[]; bytes: ArrayBuffer }>
   commit(payload: CommitPayload): CommitResult[]
   fill(payload: FillPayload): FillResult
@@ -101,6 +103,7 @@ export function transferring<Value>(value: Value, buffers: readonly ArrayBuffer[
 }
 
 const jobs: Jobs = {
+  warm: () => undefined,
   stage: (payload) => {
     const { bytes } = payload
     const value = { results: stageBatch(payload), bytes }

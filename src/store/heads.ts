@@ -34,7 +34,20 @@ export interface Merged extends HeadsChange {
   readonly after: Heads
 }
 
+/** Between heads and their rows. */
+interface HeadsCodec {
+  pack(heads: Heads): unknown[][]
+  unpack(path: RelPath, row: unknown[][]): Heads
+}
+
+const PACKED: HeadsCodec = { pack: packHeads, unpack: unpackHeads }
+const AS_THEY_ARE: HeadsCodec = {
+  pack: (heads) => heads as unknown as unknown[][],
+  unpack: (_path, row) => row as unknown as Heads,
+}
+
 export class HeadsTable {
+  readonly #codec: HeadsCodec
   readonly #heads: Table<unknown[][]>
   readonly #children: Table<number>
   readonly #unsettled = new Set<RelPath>()
@@ -43,21 +56,23 @@ export class HeadsTable {
   #pending = new Map<RelPath, number>()
 
   constructor(database: Database, prefix: string) {
+    this.#codec = database.holdsValues === true ? AS_THEY_ARE : PACKED
     this.#heads = database.table(`${prefix}heads`)
     this.#children = database.table(`${prefix}children`)
     for (const { key, value } of walk(this.#heads)) {
       const path = pathOfKey(key)
       const hasLiveChild = this.hasLiveChild(path)
-      if (value.length > 1 || hasLiveChild) this.#noteUnsettled(path, unpackHeads(path, value), hasLiveChild)
+      if (value.length > 1 || hasLiveChild)
+        this.#noteUnsettled(path, this.#codec.unpack(path, value), hasLiveChild)
       if (isConflictCopy(path)) {
-        this.#noteCopy(path, effective(unpackHeads(path, value), hasLiveChild).fact.type !== 'absent')
+        this.#noteCopy(path, effective(this.#codec.unpack(path, value), hasLiveChild).fact.type !== 'absent')
       }
     }
   }
 
   get(path: RelPath): Heads {
     const row = this.#heads.get(pathKey(path))
-    return row === undefined ? NO_HEADS : unpackHeads(path, row)
+    return row === undefined ? NO_HEADS : this.#codec.unpack(path, row)
   }
 
   /** What the share says a path holds (V4, V6). */
@@ -81,7 +96,13 @@ export class HeadsTable {
 
   /** So many rows are read at a time. */
   *all(chunk?: number): Generator<Heads> {
-    for (const { key, value } of walk(this.#heads, chunk)) yield unpackHeads(pathOfKey(key), value)
+    for (const { key, value } of walk(this.#heads, chunk)) yield this.#codec.unpack(pathOfKey(key), value)
+  }
+
+  /** Of paths with more than one. */
+  *contested(): Generator<Heads> {
+    for (const { key, value } of walk(this.#heads))
+      if (value.length > 1) yield this.#codec.unpack(pathOfKey(key), value)
   }
 
   /** What the share says of every path that has heads. */
@@ -89,7 +110,7 @@ export class HeadsTable {
     for (const { key, value } of walk(this.#heads)) {
       const path = pathOfKey(key)
       const hasLiveChild = (this.#children.get(key) ?? 0) > 0
-      yield { path, share: effective(unpackHeads(path, value), hasLiveChild) }
+      yield { path, share: effective(this.#codec.unpack(path, value), hasLiveChild) }
     }
   }
 
@@ -127,10 +148,10 @@ export class HeadsTable {
     const { path } = entry
     const key = pathKey(path)
     const stored = this.#heads.get(key)
-    const before = stored === undefined ? NO_HEADS : unpackHeads(path, stored)
+    const before = stored === undefined ? NO_HEADS : this.#codec.unpack(path, stored)
     const after = mergeEntry(before, entry)
     if (after === before) return undefined
-    this.#heads.put(key, packHeads(after))
+    this.#heads.put(key, this.#codec.pack(after))
     const hasLiveChild = (this.#children.get(key) ?? 0) > 0
     const share = effective(after, hasLiveChild)
     const isLive = share.fact.type !== 'absent'

@@ -5,6 +5,7 @@ import { firstFrom } from '../core/first-from.js'
 import type { Database, Row, Table } from './tables.js'
 
 export class PassingDatabase implements Database {
+  readonly holdsValues = true
   readonly #tables = new Map<string, PassingTable<unknown>>()
 
   table<V>(name: string): Table<V> {

@@ -125,6 +125,11 @@ export class ShareIndex {
     return this.#heads.all(chunk)
   }
 
+  /** Of paths with more than one. */
+  contested(): Generator<Heads> {
+    return this.#heads.contested()
+  }
+
   /** What the share says a path holds (V4, V6). */
   effective(path: RelPath): Effective {
     return this.#heads.effective(path)

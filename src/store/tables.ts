@@ -19,6 +19,8 @@ export interface Row<V> {
 
 /** Opens tables by name; `transaction` spans all of them. */
 export interface Database {
+  /** True: values are kept as they are, in memory, so that a row need not be packed. Whoever puts or gets one never changes it. */
+  readonly holdsValues?: boolean
   table<V>(name: string): Table<V>
   transaction<T>(body: () => T): T
   /** Empties all tables whose names begin with this, one after the other; not inside a transaction. */

@@ -273,7 +273,7 @@ describe('shoal config', () => {
     assert.deepEqual(await shoal(['config', 'export']), {
       exit: 64,
       out: '',
-      err: 'there is no command "export"\nhint: run shoal --help to see the commands\n',
+      err: 'there is no command "config export"\nhint: run shoal --help to see the commands\n',
     })
   })
 })

@@ -37,7 +37,7 @@ test('every member with its paths; what is old says from when, and what is not l
     text,
     `/data/photos
   NODE                              PATH       WHAT                              SINCE                 ACKNOWLEDGED
-  web1                              a\\u{1b}    content, mode (restored 3 times)  2026-11-20T18:02:03Z  -
+  web1                              a\\u{1b}    content, mode (put back 3 times)  2026-11-20T18:02:03Z  -
   web1                              etc/hosts  content, mode                     2026-11-20T18:02:03Z  known (until 2026-12-01T00:00:00Z)
   web2, as of 2026-11-19T08:00:00Z  etc/hosts  content, mode                     2026-11-20T18:02:03Z  -
   twin (7477696e)                   etc/hosts  content, mode                     2026-11-20T18:02:03Z  -

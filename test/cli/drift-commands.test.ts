@@ -53,7 +53,7 @@ describe('shoal drift', () => {
     assert.deepEqual(await shoal(['drift', one, '--json']), { exit: 0, out: '[]\n', err: '' })
   })
 
-  it('lists what is open, what is restored, and apart from them what is acknowledged', async () => {
+  it('lists what is open, what is put back, and apart from them what is acknowledged', async () => {
     backend.driftList = [
       inA({
         path: 'etc/motd',
@@ -71,8 +71,8 @@ describe('shoal drift', () => {
     assert.equal(
       out.replaceAll(folder, ''),
       `/a
-  WHAT           SINCE                 PATH      RESTORE
-  content, mode  2026-11-20T18:02:03Z  etc/motd  restored 12 times, next at 2026-11-20T18:30:00Z
+  WHAT           SINCE                 PATH      PUT BACK
+  content, mode  2026-11-20T18:02:03Z  etc/motd  12 times, next at 2026-11-20T18:30:00Z
   extra          2026-11-20T18:02:03Z  new       -
 
   ACKNOWLEDGED  SINCE                 UNTIL                 PATH   REASON
@@ -213,7 +213,7 @@ describe('shoal status of a reader', () => {
     backend.statuses = [status(share({ grade: 'read', drift: 3, driftDetail, members: [] }))]
     const { out } = await shoal(['status', one])
     assert.match(out, /^ {2}drift {6}3, and 2 acknowledged$/m)
-    assert.match(out, /^ {2}restored {3}12 times; 1 path held back, the next at 2026-11-20T18:30:00Z$/m)
+    assert.match(out, /^ {2}put back {3}12 times; 1 path held back, the next at 2026-11-20T18:30:00Z$/m)
     assert.match(out, /^ {2}replaced {3}1 local change, by newer versions$/m)
     const waited = await shoal(['status', one, '--wait', '--timeout', '0'])
     assert.equal(waited.exit, 2)

@@ -82,8 +82,11 @@ describe('the command line', () => {
   const wrong: [string[], string][] = [
     [[], 'no command is given'],
     [['sync'], 'there is no command "sync"'],
-    [['secret'], 'no command is given'],
-    [['secret', 'old'], 'there is no command "old"'],
+    [['secret'], 'say which: new, show or relay-pass'],
+    [['secret', 'old'], 'there is no command "secret old"'],
+    [['config'], 'say which: sample or import'],
+    [['backup'], 'say which: add'],
+    [['backup', 'remove'], 'there is no command "backup remove"'],
     [['status'], "missing required argument 'config'"],
     [['status', 'c', 'd'], "too many arguments for 'status'. Expected 1 argument but got 2."],
     [['run', 'c', '--log-level', 'loud'], "option '--log-level <level>' argument 'loud' is invalid."],

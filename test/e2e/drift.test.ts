@@ -103,7 +103,7 @@ test('restore: what is changed on a reader is undone, and the change is in the a
     assertEqualTrees([writer.dir, reader.dir])
     assert.ok(hasArchived(reader, 'made instead of a file') && hasArchived(reader, 'made here'))
     const { driftDetail } = await reader.share()
-    assert.ok(driftDetail.restored >= 8, `${driftDetail.restored} restores`)
+    assert.ok(driftDetail.restored >= 8, `${driftDetail.restored} times`)
     assert.equal(driftDetail.waiting, 0)
     await reader.logged(/"kinds":\["content"\],"archived":"[\d-]+\/d\/sed".*"a local change was undone"/)
   })
@@ -173,10 +173,10 @@ test('restore: a path that is changed again and again waits ever longer, also ov
       [3, 1, held.nextRestore],
     )
     const { out } = await world.run(['drift', reader.configFile])
-    assert.match(out, /content +\S+ +f +restored 9 times, next at /)
+    assert.match(out, /content +\S+ +f +9 times, next at /)
     assert.match(
       (await world.run(['status', reader.configFile])).out,
-      /restored +3 times; 1 path held back, the next at/,
+      /put back +3 times; 1 path held back, the next at/,
     )
 
     await reader.kill()

@@ -40,6 +40,32 @@ async function liveWhen(node: TestNode, condition: (share: ShareLive) => boolean
   }
 }
 
+test('a peer that differs in one file is shown with all the others that it holds, also those it need not tell of', async () => {
+  await withWorld({}, async (world) => {
+    const options = (name: string): { grade: 'read' | 'write' } => ({
+      grade: name === 'ben' ? 'read' : 'write',
+    })
+    const [anna, ben] = (await world.start(['anna', 'ben'], options)) as [TestNode, TestNode]
+    anna.write('note', 'hello')
+    await converged([anna, ben])
+    const film = randomBytes(3 << 20)
+    ben.write('own', 'of ben alone')
+    ben.write('film', film)
+    await ben.client.settle()
+    await liveWhen(anna, ({ peers }) => peers[0]?.inSync === false)
+    // Ben has it already, and is told of nothing to fetch.
+    anna.write('film', film)
+    await anna.client.settle()
+    const { peers, totalPieces } = await liveWhen(
+      anna,
+      ({ peers: [peer], totalPieces: total, state }) =>
+        state === 'idle' && total > 2 && peer?.heldPieces === total,
+    )
+    assert.deepEqual([peers[0]!.inSync, peers[0]!.totalPieces], [false, totalPieces])
+    assert.equal((await ben.share()).drift, 1)
+  })
+})
+
 test('live, availability and events of two daemons', async () => {
   await withWorld({}, async (world) => {
     const nodes = (await world.start(['anna', 'ben'])) as [TestNode, TestNode]

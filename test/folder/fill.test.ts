@@ -13,6 +13,7 @@ import {
   type FillStep,
   fillPayload,
   PART_NUMBERS,
+  packFiles,
 } from '../../src/folder/fill-job.js'
 import { prepareOwnDir } from '../../src/folder/marker.js'
 import { removeTorn } from '../../src/folder/torn.js'
@@ -63,11 +64,13 @@ describe('filling a new folder', () => {
     fs.writeFileSync(pack, all)
     return {
       type: 'files',
-      files: wishes.map(({ path: name, pieces, change }) => ({
-        ...{ path: at(name), mode: 0o640, mtimeUs: MTIME_US, parts: pieces.length, at: 0 },
-        size: pieces.reduce((sum, piece) => sum + piece.length, 0),
-        ...change,
-      })),
+      files: packFiles(
+        wishes.map(({ path: name, pieces, change }) => ({
+          ...{ path: at(name), mode: 0o640, mtimeUs: MTIME_US, parts: pieces.length, at: 0 },
+          size: pieces.reduce((sum, piece) => sum + piece.length, 0),
+          ...change,
+        })),
+      ),
       spans: [{ file: pack, offset: 0, length: offset }],
       ...{ parts, ids, sparse: true },
     }
@@ -90,7 +93,7 @@ describe('filling a new folder', () => {
     const directories = [at('a/b'), at('a')].map((each) => ({ path: each, mode: 0o750, mtimeUs: MTIME_US }))
     assert.deepEqual(run({ type: 'end', directories }), [])
     assert.equal(fs.statSync(path.join(root, 'a')).mode & 0o7777, 0o750)
-    const made = [{ path: at('two'), size: 12, mtimeUs: MTIME_US }]
+    const made = packFiles([{ path: at('two'), size: 12, mtimeUs: MTIME_US, mode: 0o640, parts: 2, at: 0 }])
     assert.deepEqual(run({ type: 'look', files: made }), [])
     fs.appendFileSync(path.join(root, 'two'), '!')
     assert.deepEqual(

@@ -52,6 +52,11 @@ describe('man pages', () => {
     assert.match(page, /CONFIG_INVALID/)
   })
 
+  it('shoal(1): what --help sets out in columns is not filled', () => {
+    const page = shoalPage().replaceAll('\\-', '-')
+    assert.match(page, /^\.EX\nbash: .*\nzsh: .*\nfish: .*$/m)
+  })
+
   it('shoal.conf(5) has every key of docs/configuration.md as a paragraph of its own', () => {
     const page = configPage()
     const keys = [...read('docs/configuration.md').matchAll(/^\| `(\w+)` \|/gm)].map(([, key]) => key)

@@ -19,6 +19,7 @@ import { type ApplyTask, fileFactOf } from '../share/apply-task.js'
 import { type PeerFacts, peerFacts, tenths } from './peer-facts.js'
 import { viewOf } from './standing-row.js'
 import { anyShareAt, type DaemonView, isoTime, sharesOf } from './view.js'
+import { WatchedHoldings } from './watched-holdings.js'
 
 const PIECES_EVERY_MS = 1000
 const DEFAULT_WIDTH = 60
@@ -29,6 +30,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
   const delay = new LoopDelay()
   const counts = new OncePerSecond<HoldingCounts>()
   const availabilities = new OncePerSecond<Availability>()
+  const watched = new WatchedHoldings()
   return {
     async live(): Promise<LiveReport> {
       const shares = await sharesOf(view)
@@ -36,7 +38,7 @@ export function liveCalls(view: DaemonView): LiveCalls {
       return {
         at: isoTime(Date.now()),
         eventLoopDelayMs: delayMs === undefined ? null : tenths(delayMs),
-        shares: shares.map((share) => shareLive(share, counts)),
+        shares: shares.map((share) => shareLive(share, counts, watched)),
       }
     },
 
@@ -67,13 +69,19 @@ class OncePerSecond<T> {
   }
 }
 
-function shareLive(share: AnyShare, counts: OncePerSecond<HoldingCounts>): ShareLive {
+function shareLive(
+  share: AnyShare,
+  counts: OncePerSecond<HoldingCounts>,
+  watched: WatchedHoldings,
+): ShareLive {
   const { needFiles, needBytes } = needsOf(share)
   const { downloadedBytes, uploadedBytes, wrongPieces } = share.exchange.stats()
   const facts = peerFacts(share)
-  const pieces = counts.of(share, facts.length, () =>
-    countHoldings(share.exchange.holdings(holdersOf(share)), keepersOf(share)),
-  )
+  const pieces = counts.of(share, facts.length, () => {
+    const counted = countHoldings(share.exchange.holdings(holdersOf(share)), keepersOf(share))
+    watched.ask(share, (device) => counted.peers.get(device) === counted.pieces)
+    return counted
+  })
   const { tasks, count: transferCount } = isBlind(share) ? NO_TRANSFERS : share.transfers(MAX_TRANSFERS)
   const names = new Map<string, string>(
     (isBlind(share) ? [] : share.members.all()).map(({ state }) => [state.device, state.name]),

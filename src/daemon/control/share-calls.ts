@@ -11,6 +11,7 @@ import type {
 import type { HookReport } from '../../control/schema-hooks.js'
 import type { OneOrAll, ShareProblemReport } from '../../control/schema-shares.js'
 import type { ScrubReport } from '../../control/schema-trust.js'
+import type { DriftSection } from '../../core/drift-section.js'
 import type { ScrubSection } from '../../core/scrub-section.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
@@ -182,13 +183,21 @@ function runReport({ atMs, count, ...run }: HookView['last'] & object): HookRepo
 function memberReports(share: Share, now: Now): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
   const { holding } = share
-  return share.members.all().map(({ state, lastSeenMs }) => ({
-    ...connectionRow(share, state.device, lastSeenMs, now),
-    name: state.name,
-    grade: share.isWriter(state.device) ? 'write' : 'read',
-    digestEqual: holdsSame(state, holding) && isOfThisRun(peers.get(state.device), state),
-    unreadable: false,
-    drift: state.drift,
-    scrub: scrubReport(share.reports.of(state.device)?.report.scrub),
-  }))
+  return share.members.all().map(({ state, lastSeenMs }) => {
+    const report = share.reports.of(state.device)?.report
+    return {
+      ...connectionRow(share, state.device, lastSeenMs, now),
+      name: state.name,
+      grade: share.isWriter(state.device) ? 'write' : 'read',
+      digestEqual: holdsSame(state, holding) && isOfThisRun(peers.get(state.device), state),
+      unreadable: false,
+      drift: state.drift,
+      acknowledged: acknowledgedOf(report?.drift),
+      scrub: scrubReport(report?.scrub),
+    }
+  })
+}
+
+function acknowledgedOf(drift: DriftSection | undefined): number | undefined {
+  return drift === undefined ? undefined : drift.total - drift.open
 }

@@ -30,7 +30,10 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   shoal_share_state: gauge('1 for the state that the share is in, 0 for the others', 'share', 'state'),
   shoal_share_files: gauge('Files of the share that this disk holds, in whatever version', 'share'),
   shoal_share_bytes: gauge('Their bytes', 'share'),
-  shoal_share_missing_files: gauge('Paths with something still to do here: fetch, replace, remove', 'share'),
+  shoal_share_missing_files: gauge(
+    'Paths with something still to do here: fetch, replace, remove; of a blind node, pieces to fetch',
+    'share',
+  ),
   shoal_share_missing_bytes: gauge('Bytes of their new content', 'share'),
   shoal_share_transfers: gauge('Files that are being fetched', 'share'),
   shoal_share_pieces: gauge('Pieces that this device or somebody connected holds', 'share'),
@@ -123,6 +126,11 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
   ),
   shoal_member_drift: gauge(
     'Unacknowledged drift on the disk of the member, by its own word',
+    'share',
+    'peer',
+  ),
+  shoal_member_drift_acknowledged: gauge(
+    'Acknowledged drift on the disk of the member, by its own word',
     'share',
     'peer',
   ),

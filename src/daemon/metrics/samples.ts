@@ -1,6 +1,6 @@
 // From what the daemon reports of itself to the values of its metrics (families.ts): pure, and never O(files). What a family
 // has no value for is left out, as Prometheus wants it, and not told as 0.
-import type { ShareReport, ShareState, StatusReport } from '../../control/schema.js'
+import type { MemberReport, ShareReport, ShareState, StatusReport } from '../../control/schema.js'
 import type { LiveReport, ShareLive } from '../../control/schema-live.js'
 import { type Durations, type Instruments, OTHER_ORIGINS } from '../instruments.js'
 import type { ProcessFacts } from './process-facts.js'
@@ -186,18 +186,22 @@ function memberSamples({ dir, members }: ShareReport, live: ShareLive | undefine
     .slice(0, MAX_LISTED_MEMBERS)
   return [
     sample('shoal_members', members.length, { share: dir }),
-    sample('shoal_members_in_sync', members.filter(({ device }) => inSync.has(device)).length, {
-      share: dir,
-    }),
+    // A blind node cannot tell of those who read: a number without them would say that they are not.
+    ...optional('shoal_members_in_sync', countInSync(members, inSync), { share: dir }),
     ...listed.flatMap((member) => {
       const labels = { share: dir, peer: peerLabel(member.device) }
       const { name, grade, connected, lastSeen, clockAheadMs } = member
       return [
         sample('shoal_member_info', 1, { ...labels, name, grade }),
         sample('shoal_member_connected', connected ? 1 : 0, labels),
-        sample('shoal_member_in_sync', inSync.has(member.device) ? 1 : 0, labels),
         sample('shoal_member_expired', member.expired ? 1 : 0, labels),
-        sample('shoal_member_drift', member.drift, labels),
+        ...(member.unreadable
+          ? []
+          : [
+              sample('shoal_member_in_sync', inSync.has(member.device) ? 1 : 0, labels),
+              sample('shoal_member_drift', member.drift, labels),
+            ]),
+        ...optional('shoal_member_drift_acknowledged', member.acknowledged, labels),
         ...optional(
           'shoal_member_last_seen_timestamp_seconds',
           lastSeen === null ? undefined : Date.parse(lastSeen) / 1000,
@@ -209,6 +213,12 @@ function memberSamples({ dir, members }: ShareReport, live: ShareLive | undefine
       ]
     }),
   ]
+}
+
+/** Undefined: of one of them it cannot be told. */
+function countInSync(members: readonly MemberReport[], inSync: ReadonlySet<string>): number | undefined {
+  if (members.some(({ unreadable }) => unreadable)) return undefined
+  return members.filter(({ device }) => inSync.has(device)).length
 }
 
 function liveSamples(share: ShareLive): Sample[] {

@@ -231,6 +231,10 @@ class Preview {
       notes.push(
         `the share has ignore rules (${IGNORE_FILE}) that are not here yet: what they leave out is counted all the same`,
       )
+    for (const name of reading.looking)
+      notes.push(
+        `${name} has not looked through its folder since it started: there may be more in the share than it says`,
+      )
     for (const { detail } of reading.problems.list().slice(0, 10))
       notes.push(`not all could be read: ${detail}`)
     return notes

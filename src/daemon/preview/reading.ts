@@ -5,7 +5,7 @@ import { openCertificate } from '../../core/certificate.js'
 import { toShoalError } from '../../core/error.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import type { ReadKeys, ShareKeys } from '../../core/secret.js'
-import { type DeviceState, openState } from '../../core/state.js'
+import { type DeviceState, openState, UNKNOWN_DIGEST } from '../../core/state.js'
 import type { RemoteFeed } from '../../feed/remote.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { Log } from '../../ports/log.js'
@@ -71,14 +71,26 @@ export class ShareReading {
     return this.#reached.size
   }
 
-  /** Whether all members that were reached have told, and all that they have told is read. */
+  /** Whether all members that were reached have told, have no more to tell, and all that they have told is read. */
   get isWhole(): boolean {
-    if (!this.isReached) return false
+    if (!this.isReached || this.looking.length > 0) return false
     for (const [device, hasTold] of this.#reached) {
       if (!hasTold) return false
       if (!this.#hasRead(this.#states.get(device)!)) return false
     }
     return true
+  }
+
+  /**
+   * Names of members that were reached, may write, and have not looked through their disks since they started: what they
+   * find there they will publish. A share whose first member has just started says nothing of what is in its folder.
+   */
+  get looking(): string[] {
+    return this.members()
+      .filter(
+        ({ state, reached }) => reached && state.grade === 'write' && state.digest.equals(UNKNOWN_DIGEST),
+      )
+      .map(({ state }) => state.name)
   }
 
   /** Everybody who was met or told of, and the newest signed state of each. */

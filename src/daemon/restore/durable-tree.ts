@@ -6,12 +6,15 @@ import type { PieceKeys } from '../../core/piece.js'
 import type { FillStep } from '../../folder/fill-job.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { RootIdentity } from '../../folder/scan.js'
+import type { SyncAhead } from './sync-ahead.js'
 
 export interface DurableTree {
   readonly dir: string
   readonly root: RootIdentity
   readonly keys: PieceKeys
   readonly pool: FolderPool
+  /** What has begun with it, if anything has. */
+  readonly ahead?: SyncAhead
   /** Asked for only where they are needed. */
   readonly files: () => Iterable<RelPath>
   readonly directories: () => Iterable<RelPath>
@@ -27,7 +30,9 @@ export async function makeDurable(tree: DurableTree): Promise<void> {
     const { faults } = await pool.fill(dir, root, keys, step)
     return faults[0]?.detail
   }
-  if ((await sync({ type: 'sync' })) === undefined) return
+  const isDurable = await tree.ahead?.finish()
+  if (isDurable === true) return
+  if (isDurable === undefined && (await sync({ type: 'sync' })) === undefined) return
   const fail = (detail: string | undefined): void => {
     if (detail !== undefined)
       throw new ShoalError('IO', `what was restored to ${dir} is not durable: ${detail}`)

@@ -1,6 +1,12 @@
 // Puts files together to jobs of some MiB: which bytes of which packs are read, and what becomes of them.
 import { MAX_PIECE_BYTES, type PieceInfo, plainBytesOf } from '../../core/piece.js'
-import { type FillFile, type FillSpan, type FillStep, PART_NUMBERS } from '../../folder/fill-job.js'
+import {
+  type FillFile,
+  type FillSpan,
+  type FillStep,
+  PART_NUMBERS,
+  packFiles,
+} from '../../folder/fill-job.js'
 import { isBadMedium, isNotThere } from '../../vault/storage-error.js'
 import type { PiecePlace } from '../../vault/vault.js'
 
@@ -71,7 +77,14 @@ export class FillBatch {
       ids.set(piece.id, i * ID_BYTES)
     }
     const read = spans.map(({ pack, start, end }) => spanOf(packs, pack, start, end - start))
-    return { type: 'files', files: this.#files, spans: await Promise.all(read), parts, ids, sparse }
+    return {
+      type: 'files',
+      files: packFiles(this.#files),
+      spans: await Promise.all(read),
+      parts,
+      ids,
+      sparse,
+    }
   }
 
   #place(i: number): PiecePlace {

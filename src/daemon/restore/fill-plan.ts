@@ -29,6 +29,13 @@ export interface PlannedFile {
   readonly at: number
   readonly size: number
   readonly mtimeUs: number
+  /** Where it takes no room of its own (PastTree.holdsEntries). */
+  readonly entry?: LiveEntry
+}
+
+/** The place that a planned file's `at` stands for. */
+export function startOf({ at }: PlannedFile): { readonly pack: number; readonly offset: number } {
+  return { pack: Math.floor(at / PACK_SPAN), offset: at % PACK_SPAN }
 }
 
 /** One above the greatest offset in a pack. */
@@ -73,7 +80,10 @@ export function planFill(
     if (places === undefined || places.includes(undefined)) isPlain = false
     const place = places?.[0]
     const { size, mtimeUs } = fact
-    files.push({ path, size, mtimeUs, at: place === undefined ? 0 : place.pack * PACK_SPAN + place.offset })
+    const at = place === undefined ? 0 : place.pack * PACK_SPAN + place.offset
+    // Several heads may have made its extra.
+    const isKept = tree.holdsEntries && entry?.extra === fact.extra
+    files.push({ path, size, mtimeUs, at, ...(isKept ? { entry: entry! } : {}) })
   }
   for (const { path, share } of tree.allEffective()) {
     const { fact, entry } = share

@@ -6,13 +6,13 @@
 //     at everything that is there.
 //     But for a disk that is full: the ordinary way would need more of it.
 // L2. Nothing is acknowledged before the one sync in the end, and that every file is as it was made is looked at before it.
-import fs from 'node:fs'
 import { ShoalError } from '../../core/error.js'
-import type { FileFact, LiveFact } from '../../core/fact.js'
+import { type FileFact, factOf, type LiveFact } from '../../core/fact.js'
+import { Interned } from '../../core/interned.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
 import { plainBytesOf } from '../../core/piece.js'
-import type { FillFile, FillStep } from '../../folder/fill-job.js'
+import { type FillFile, type FillStep, packFiles } from '../../folder/fill-job.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { RootIdentity } from '../../folder/scan.js'
 import type { Log } from '../../ports/log.js'
@@ -22,12 +22,13 @@ import { keyedToken } from '../share/token.js'
 import { leftOutOf } from './chosen.js'
 import { makeDurable } from './durable-tree.js'
 import { BATCH_BYTES, chunksOf, FillBatch, type PackBytes, type PlacedPiece } from './fill-batch.js'
-import { type FillPlan, planFill } from './fill-plan.js'
+import { type FillPlan, type PlannedFile, planFill, startOf } from './fill-plan.js'
 import type { Written } from './folder.js'
 import type { RestoreKeys } from './past-share.js'
 import type { PastTree } from './past-tree.js'
 import { noRoomIn } from './place.js'
 import type { RestoreProgress } from './report.js'
+import { SyncAhead } from './sync-ahead.js'
 
 /** A vault that tells where its pieces stand. */
 export interface PlacedVault extends PackBytes {
@@ -61,8 +62,11 @@ const STEP_NAMES = 1000
 
 export class FolderFill {
   readonly #o: FillOptions
+  readonly #ahead: SyncAhead
   readonly #root: RootIdentity
   #metadata: Metadata
+  /** What is said of most files is said of many. */
+  readonly #dresses = new Interned<ReturnType<Metadata['dress']>>()
   #plan: FillPlan | undefined
   #doneFiles = 0
   #doneBytes = 0
@@ -74,13 +78,13 @@ export class FolderFill {
   constructor(options: FillOptions) {
     this.#o = options
     this.#metadata = options.metadata
-    const { dev, ino } = fs.statSync(options.dir)
-    this.#root = { dev, ino }
+    this.#ahead = new SyncAhead(options.dir)
+    this.#root = this.#ahead.root
   }
 
   /** Undefined: not all of it is there, and the ordinary way is to go on. Throws the signal's reason; IO for a full disk and for a sync that failed. */
   async run(): Promise<Written | undefined> {
-    const written = await this.#run()
+    const written = await this.#run().finally(() => this.#ahead.close())
     if (written === undefined) this.#o.log.debug({ why: this.#obstacle }, 'the ordinary way goes on')
     return written
   }
@@ -108,6 +112,7 @@ export class FolderFill {
     const { files, directories } = plan
     await makeDurable({
       ...{ dir, root: this.#root, keys: this.#o.keys.read, pool },
+      ahead: this.#ahead,
       files: () => files.map(({ path }) => path),
       directories: () => ['' as RelPath, ...directories],
     })
@@ -144,8 +149,9 @@ export class FolderFill {
 
   *#files({ files }: FillPlan): Generator<() => Promise<void>> {
     let batch = new FillBatch()
-    for (const { path } of files) {
-      const found = this.#placed(path)
+    for (const file of files) {
+      const { path } = file
+      const found = this.#placed(file)
       if (found === undefined) {
         this.#isWhole = false
         continue
@@ -168,6 +174,7 @@ export class FolderFill {
     const { vault, sparse } = this.#o
     if (!(await this.#step(await batch.step(vault, sparse)))) return
     this.#doneBytes += batch.contentBytes
+    this.#ahead.wrote(batch.contentBytes)
     for (const { large } of batch.files) if (large === undefined || large.final) this.#doneFiles++
     this.#tell()
   }
@@ -189,7 +196,12 @@ export class FolderFill {
 
   #fileOf(path: RelPath, fact: FileFact, parts: number): FillFile {
     const { size, mtimeUs } = fact
-    return { path, size, mtimeUs, parts, at: 0, ...this.#metadata.dress(fact, true) }
+    return { path, size, mtimeUs, parts, at: 0, ...this.#dressed(fact) }
+  }
+
+  #dressed(fact: FileFact): ReturnType<Metadata['dress']> {
+    const extra = fact.extra.map(([tag, value]) => `${tag}:${value.length}:${value.toString('latin1')}`)
+    return this.#dresses.of(`${fact.mode}:${extra.join()}`, () => this.#metadata.dress(fact, true))
   }
 
   *#symlinks({ symlinks }: FillPlan): Generator<() => Promise<void>> {
@@ -211,8 +223,8 @@ export class FolderFill {
 
   *#looks({ files }: FillPlan): Generator<() => Promise<void>> {
     for (const some of slices(files)) {
-      const made = some.map(({ path, size, mtimeUs }) => ({ path, size, mtimeUs }))
-      yield () => this.#done({ type: 'look', files: made })
+      const made = some.map(({ path, size, mtimeUs }) => ({ path, size, mtimeUs, mode: 0, parts: 0, at: 0 }))
+      yield () => this.#done({ type: 'look', files: packFiles(made) })
     }
   }
 
@@ -232,15 +244,18 @@ export class FolderFill {
     return fact
   }
 
-  #placed(path: RelPath): { readonly fact: FileFact; readonly pieces: PlacedPiece[] } | undefined {
+  #placed(file: PlannedFile): { readonly fact: FileFact; readonly pieces: PlacedPiece[] } | undefined {
     const { tree, vault } = this.#o
-    const { fact, entry } = tree.effective(path)
+    const { fact, entry } =
+      file.entry === undefined ? tree.effective(file.path) : { fact: factOf(file.entry), entry: file.entry }
     const infos = entry === undefined ? undefined : tree.piecesOf(entry)
     if (fact.type !== 'file' || infos === undefined) return undefined
     const pieces: PlacedPiece[] = []
     for (const piece of infos) {
-      const place = vault.placeOf(piece.id)
-      if (place === undefined || place.length !== piece.length) return undefined
+      // The first was looked up for the plan.
+      const { length } = piece
+      const place = pieces.length === 0 ? { ...startOf(file), length } : vault.placeOf(piece.id)
+      if (place === undefined || place.length !== length) return undefined
       pieces.push({ piece, place })
     }
     return { fact, pieces }

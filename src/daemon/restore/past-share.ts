@@ -107,7 +107,7 @@ async function leftOut(
 /** Gives what lost a conflict that was not settled by then a name of its own. */
 export function addConflictCopies(index: PastIndex, log: Log): void {
   const losers: { readonly path: RelPath; readonly loser: LiveEntry }[] = []
-  for (const heads of index.allHeads()) {
+  for (const heads of index.contested()) {
     const [winner, ...others] = heads
     for (const loser of others)
       if (isLive(loser) && loser.type !== 'directory' && !sameContent(winner!, loser))

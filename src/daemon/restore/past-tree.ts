@@ -17,7 +17,7 @@ import { PastPieces } from './past-pieces.js'
 /** What feeds are read into: a share's index, or a tree without a disk. */
 export type PastIndex = Pick<
   ShareIndex,
-  'feeds' | 'heads' | 'allHeads' | 'effective' | 'ingest' | 'piecesOf' | 'transaction'
+  'feeds' | 'heads' | 'contested' | 'effective' | 'ingest' | 'piecesOf' | 'transaction'
 >
 
 const PREFIX = 'past:'
@@ -28,9 +28,13 @@ export class PastTree implements PastIndex {
   readonly #heads: HeadsTable
   readonly #pieces = new PastPieces()
 
+  /** Whether its entries are in memory anyway, so that keeping one takes no room. */
+  readonly holdsEntries: boolean
+
   /** The database must be empty: pieces are in memory alone. */
   constructor(database: Database) {
     this.#database = database
+    this.holdsEntries = database.holdsValues === true
     this.feeds = new FeedTable(database, PREFIX)
     this.#heads = new HeadsTable(database, PREFIX)
   }
@@ -43,8 +47,8 @@ export class PastTree implements PastIndex {
     return this.#heads.get(path)
   }
 
-  allHeads(chunk?: number): Generator<Heads> {
-    return this.#heads.all(chunk)
+  contested(): Generator<Heads> {
+    return this.#heads.contested()
   }
 
   /** Of every path that somebody ever said anything of. */

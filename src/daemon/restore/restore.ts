@@ -245,6 +245,7 @@ class Restore {
   ): Promise<RestoreReport | undefined> {
     const tree = new PastTree(database)
     this.#startOver()
+    this.#pool!.warm()
     const writers = await this.#read(tree, await this.#feeds(vault, tree, take))
     const { signal, onProgress = () => undefined } = this.#o
     const fill = new FolderFill({ ...this.#common, tree, vault, signal, onProgress })

@@ -76,8 +76,8 @@ export const DRIFT: Screen<DriftItem> = {
     ),
     action(
       'r',
-      'restore',
-      'put back what the share says; what is here goes to the archive',
+      'put back',
+      'make it what the share says; what is here goes to the archive',
       ({ drift, ...at }) =>
         drift.kind === 'added'
           ? { type: 'refuse', why: 'the share does not have it: x moves it to the archive' }

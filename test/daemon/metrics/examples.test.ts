@@ -140,7 +140,6 @@ test('every metric is on the dashboard or in a rule, unless it is for other uses
     'shoal_peer_sent_bytes_total',
     'shoal_peer_stalled',
     'shoal_share_bytes',
-    'shoal_share_drift_acknowledged',
     'shoal_share_held_pieces',
     'shoal_share_info',
     'shoal_share_pieces',

@@ -50,7 +50,10 @@ export function fullReadings(): Readings {
             ...{ missingPastPieces: 0, missingPastBytes: 0, packs: 1, vaultBytes: 1200, deadBytes: 100 },
           },
           problems: [{ path: 'a', code: 'EACCES', detail: 'no', sinceMs: 1 }],
-          members: [member('nas', { grade: 'read', clockAheadMs: -250, scrub }), member('phone')],
+          members: [
+            member('nas', { grade: 'read', clockAheadMs: -250, scrub, acknowledged: 2 }),
+            member('phone'),
+          ],
         }),
       ),
       relays: [{ address: 'relay.example.org:25100', connected: true, problem: null }],

@@ -82,6 +82,22 @@ test('in sync is said of connected members alone', () => {
   )
 })
 
+test('of a member that this device cannot look into it is not said that it is behind, nor that it has no drift', () => {
+  const members = [
+    member('reader', { unreadable: true }),
+    member('blind', { grade: 'blind' }),
+    member('other', { acknowledged: 3 }),
+  ]
+  const peers = [peerLive('reader', { inSync: false }), peerLive('blind'), peerLive('other')]
+  const samples = of({ status: status(share({ members })), live: live(shareLive({ peers })) })
+  const label = (name: string): string => `peer=${member(name).device.slice(0, 16)}`
+  assert.deepEqual(valuesOf(samples, 'shoal_members'), { '': 3 })
+  assert.deepEqual(valuesOf(samples, 'shoal_members_in_sync'), {})
+  assert.deepEqual(valuesOf(samples, 'shoal_member_in_sync'), { [label('blind')]: 1, [label('other')]: 1 })
+  assert.deepEqual(valuesOf(samples, 'shoal_member_drift'), { [label('blind')]: 0, [label('other')]: 0 })
+  assert.deepEqual(valuesOf(samples, 'shoal_member_drift_acknowledged'), { [label('other')]: 3 })
+})
+
 test('peers by transport, with 0 for the others', () => {
   const peers = [peerLive('a'), peerLive('b', { transport: 'udx' }), peerLive('c', { transport: 'udx' })]
   const samples = of({ live: live(shareLive({ peers })) })

@@ -183,6 +183,36 @@ test('nobody reached: exit code 3, in the time that was given', async () => {
   })
 })
 
+test('a member that has not looked through its folder may have more to tell: that is waited for, and said', async () => {
+  await withWorld({}, async (world) => {
+    const [a] = (await world.start(['a'])) as [TestNode]
+    a.write('told', 'content')
+    await converged([a])
+    await a.stop()
+    // It halts instead of looking.
+    fs.renameSync(a.at('.shoal'), path.join(world.root, 'marker'))
+    await a.start()
+    await eventually('a halts', async () => (await a.share()).state === 'halted')
+    const b = await world.node('b')
+    const { exit, report } = await preview(world, b, '--timeout', '3')
+    const [{ complete, comparison, notes }] = report.shares as [PreviewReport['shares'][number]]
+    assert.deepEqual([exit, complete, comparison?.onlyThere.files], [0, false, 1])
+    assert.deepEqual(notes, [
+      'a has not looked through its folder since it started: there may be more in the share than it says',
+    ])
+
+    fs.renameSync(path.join(world.root, 'marker'), a.at('.shoal'))
+    a.write('more', 'content')
+    const looking = preview(world, b)
+    await a.client.approve()
+    const { report: whole } = await looking
+    assert.deepEqual(
+      [whole.shares[0]?.complete, whole.shares[0]?.comparison?.onlyThere.files, whole.shares[0]?.notes],
+      [true, 2, []],
+    )
+  })
+})
+
 test('a folder that is not there counts as empty, and is not made; ignored paths count nowhere', async () => {
   await withWorld({}, async (world) => {
     const [a] = (await world.start(['a'])) as [TestNode]
