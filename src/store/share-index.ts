@@ -281,7 +281,7 @@ export class ShareIndex {
     const refusals: Refusal[] = []
     const { announced, pieceCount } = announcePieces(this.pieces, feed, record, next - 1, refusals)
     let counter = feed.counter
-    const dead = new Map<WriterId, number>()
+    const dead = new Map<WriterId, { entries: number; bytes: number }>()
     for (const entry of record.entries) {
       const own = counterOf(entry.version, feed.writer)
       const fault = own === 0 ? NOT_COUNTED : contentFault(this.pieces, feed, entry, announced)
@@ -298,16 +298,21 @@ export class ShareIndex {
       if (change === undefined) continue
       for (const head of change.before) {
         if (change.after.includes(head)) continue
-        dead.set(head.author, (dead.get(head.author) ?? 0) + deadBytes(head, change.after))
+        const so = dead.get(head.author) ?? { entries: 0, bytes: 0 }
+        dead.set(head.author, {
+          entries: so.entries + 1,
+          bytes: so.bytes + deadBytes(head, change.after),
+        })
       }
     }
     for (const { path, share } of this.#heads.settleParents()) this.#refreshWith(path, share, this.disk(path))
     const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
     const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
     this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
-    for (const [writer, bytes] of dead) {
+    for (const [writer, { entries, bytes }] of dead) {
       const row = this.feeds.byWriter(writer)
-      if (row !== undefined && bytes > 0) this.feeds.put({ ...row, deadBytes: row.deadBytes + bytes })
+      if (row === undefined) continue
+      this.feeds.put({ ...row, deadEntries: row.deadEntries + entries, deadBytes: row.deadBytes + bytes })
     }
     return refusals
   }

@@ -18,7 +18,7 @@ import type { IndexFeed } from '../../store/feeds.js'
 import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
 import type { HeldRow, ShareIndex } from '../../store/share-index.js'
-import { CheckpointClock, checkpointRecords, surveyOf } from './checkpoint.js'
+import { CheckpointClock, checkpointRecords, deadEntriesOf, surveyOf } from './checkpoint.js'
 import { PieceNumbers } from './piece-numbers.js'
 
 /** One change to publish. */
@@ -145,13 +145,15 @@ export class Publisher {
     if (!this.#clock.isTimeToLook(index.feeds.byWriter(writer)!)) return
     const survey = await surveyOf(index, writer)
     const feed = index.feeds.byWriter(writer)!
-    index.transaction(() => index.feeds.put({ ...feed, deadBytes: survey.deadBytes }))
+    const deadEntries = Math.min(feed.deadEntries, deadEntriesOf(feed, survey))
+    index.transaction(() => index.feeds.put({ ...feed, deadEntries, deadBytes: survey.deadBytes }))
     if (!this.#clock.isDue(feed, survey)) return
     const { entries: checkpointEntries } = survey
     const noteWhole = (): void => {
       const now = index.feeds.byWriter(writer)!
       if (now.checkpoint !== feed.next) return
-      index.feeds.put({ ...now, checkpointEntries, checkpointCounter: now.counter, deadBytes: 0 })
+      const whole = { checkpointEntries, checkpointCounter: now.counter, deadEntries: 0, deadBytes: 0 }
+      index.feeds.put({ ...now, ...whole })
     }
     let records: FeedRecord[] = []
     for (const record of checkpointRecords(index, writer, nowMs)) {
