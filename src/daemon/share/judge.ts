@@ -153,7 +153,11 @@ export class Judge {
   ): Looked {
     const { metadata, isWriter } = this.#context
     return lookedAt(metadata, {
-      ...{ seen, now, share, intents, isWriter },
+      seen,
+      now,
+      share,
+      intents,
+      isWriter,
       held: currentFact(row),
       was: { stat: row?.stat, shown: row?.shown },
       applied: row?.applied.fact ?? ABSENT,
