@@ -312,7 +312,7 @@ export class Look {
       const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
       const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
       const as = readAs(this.#context, path, stat.size, this.#parts.judge.meantAt(path))
-      return isKnown ? { path, openCheck, known: stat, ...as } : { path, openCheck, ...as }
+      return { path, openCheck, seen: stat, isKnown: isKnown === true, ...as }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     for (const { stat } of batch) this.#parts.count.read(stat.size)
