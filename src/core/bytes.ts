@@ -164,6 +164,17 @@ export class ByteWriter {
     return this
   }
 
+  /** The bytes written so far, a view that holds until something else is written. */
+  written(): Buffer {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  /** Begins anew in the same room. */
+  clear(): this {
+    this.#at = 0
+    return this
+  }
+
   /** The bytes written so far, a copy that the caller owns. */
   finish(): Buffer {
     return Buffer.from(this.#bytes.subarray(0, this.#at))

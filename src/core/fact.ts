@@ -71,12 +71,15 @@ export function sameFact(a: Fact, b: Fact): boolean {
 const KIND_BYTE = { file: 1, directory: 2, symlink: 3 } as const
 const BEFORE_1970 = 8
 
+/** Nothing of one fingerprint is left for the next. */
+const scratch = new ByteWriter(4096)
+
 /**
  * 32 bytes that stand for "this path holds this", for the tree digest (section 10). Versions are left out on purpose:
  * two nodes are in sync when they hold the same tree, whichever way each came to it.
  */
 export function fingerprint(path: RelPath, fact: LiveFact): Buffer {
-  const writer = new ByteWriter(128 + path.length)
+  const writer = scratch.clear()
   writer
     .text(path)
     .u8(KIND_BYTE[fact.type] | (fact.mtimeUs < 0 ? BEFORE_1970 : 0))
@@ -86,5 +89,5 @@ export function fingerprint(path: RelPath, fact: LiveFact): Buffer {
   else writer.text(fact.target)
   writer.uint(fact.extra.length)
   for (const [tag, value] of fact.extra) writer.uint(tag).bytes(value)
-  return blake3(writer.finish())
+  return blake3(writer.written())
 }

@@ -35,7 +35,8 @@ export function withGroup(extra: Extra, group: Buffer | undefined): Extra {
 
 /** A file's fact that says this of the group. */
 export function inGroup(fact: FileFact, group: Buffer | undefined): FileFact {
-  return { ...fact, extra: withGroup(fact.extra, group) }
+  const extra = withGroup(fact.extra, group)
+  return extra === fact.extra ? fact : { ...fact, extra }
 }
 
 /** Same content and metadata; the groups may differ. */

@@ -32,7 +32,7 @@ export interface LocalLook {
    * The same in the words of a fact that it may be (core/metadata.ts); by default as it is. `isPut`: the fact may have been
    * put there since the last look, with what this disk cannot hold, or must not, left out.
    */
-  readonly seenAs?: (fact: LiveFact, isPut: boolean) => Fact
+  readonly seenAs?: ((fact: LiveFact, isPut: boolean) => Fact) | undefined
   readonly applied: Applied
   readonly share: Effective
   readonly intents: readonly Intent[]

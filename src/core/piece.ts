@@ -60,6 +60,13 @@ export function unpackedLength(packed: number): Pick<PieceInfo, 'length' | 'plai
   return { length: sealedBytesOf(plain, true), plain }
 }
 
+/** A piece of an id and a packed length. */
+export function pieceOf(id: Buffer, packed: number): PieceInfo {
+  if (packed < PADDED_BIT) return { id, length: packed }
+  const { length, plain } = unpackedLength(packed)
+  return { id, length, plain: plain! }
+}
+
 /** Seals a chunk; a new buffer of sealedBytesOf it. */
 export function sealPiece(keys: PieceKeys, plaintext: Buffer, isPadded = false): Buffer {
   const sealed = Buffer.allocUnsafe(sealedBytesOf(plaintext.length, isPadded))

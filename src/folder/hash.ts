@@ -3,14 +3,16 @@
 // changes while it is read is 'changed', to be asked for again when it is quiet. No symlink is followed (A1). A file is
 // never in memory as a whole, unless it is one piece.
 //
-// The proof of one state: the stat of the path before opening, that of the descriptor after reading and that of the
-// path after that are the same, and the last change lay at least one tick of the file clock before reading (settle.ts).
+// The proof of one state: the stat of the path before opening (a moment ago, or when it was listed), that of the descriptor
+// before and after reading and that of the path after that are the same, and the last change lay at least one tick of the
+// file clock before reading (settle.ts).
 import fs from 'node:fs'
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
 import { type DiskStat, sameStat, statOf } from '../core/stat.js'
 import { AttributeReader, isWide } from './attributes.js'
 import { readContent } from './hash-content.js'
+import type { HashJob } from './hash-job.js'
 import { type HashResult, hadAttributes, type PackedHashes, packHashes } from './hash-result.js'
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
@@ -18,22 +20,8 @@ import { openToRead } from './read.js'
 import { codeOf, faultOf, isGone, SafeRoot } from './safefs.js'
 import { MAX_PAUSE_MS, pause, unsettledMs } from './settle.js'
 
+export type { HashJob } from './hash-job.js'
 export type { HashResult } from './hash-result.js'
-
-export interface HashJob {
-  readonly path: string
-  /** Answer 'busy' if a process is seen to have the file open for writing. */
-  readonly openCheck: boolean
-  /** If the file is exactly this, its content is known and not read: the answer is 'same'. */
-  readonly known?: DiskStat
-  /** Whether the content is cut and sealed as padded content (core/piece.ts); it is not unless told. */
-  readonly isPadded?: boolean
-  /**
-   * Contents, 32 bytes each, that the file may turn out to have if it is read the other way. If it has none of them as told,
-   * it is read that way too, and answered as whichever of them it is.
-   */
-  readonly contents?: Uint8Array
-}
 
 export interface HashPayload {
   readonly root: string
@@ -63,18 +51,19 @@ export function hashBatch(payload: HashPayload): PackedHashes {
     const attributes = isWide(scope) ? new AttributeReader(scope) : undefined
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
     const results: HashResult[] = new Array(jobs.length)
-    const found = jobs.map((job) => look(root, job.path))
+    const startMs = Date.now()
+    const found = jobs.map((job) => settledAsSeen(job, startMs) ?? look(root, job.path))
     const busy = busyOf(jobs, found)
     // Fresh files come last, so that the batch pauses once for all of them, and mostly not at all.
     const fresh: number[] = []
     let settledAtMs = 0
-    const startMs = Date.now()
     for (const [index, stat] of found.entries()) {
       if ('status' in stat) results[index] = stat
       else if (busy.has(index)) results[index] = { status: 'busy' }
       else {
         const waitMs = stat.type === 'file' ? unsettledMs(stat, startMs) : 0
-        if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!, stat)
+        if (stat === jobs[index]!.seen) results[index] = hashSeen(root, keys, attributes, jobs[index]!, stat)
+        else if (waitMs <= 0) results[index] = hashOne(root, keys, attributes, jobs[index]!, stat)
         else if (waitMs > MAX_PAUSE_MS) results[index] = CHANGED
         else {
           fresh.push(index)
@@ -88,6 +77,12 @@ export function hashBatch(payload: HashPayload): PackedHashes {
   } finally {
     root.close()
   }
+}
+
+/** The stat of a file that a listing has shown, if there is nothing to wait for: opening it tells whether it still is that. */
+function settledAsSeen({ seen, openCheck }: HashJob, nowMs: number): DiskStat | undefined {
+  const isToLook = seen === undefined || seen.type !== 'file' || openCheck || unsettledMs(seen, nowMs) > 0
+  return isToLook ? undefined : seen
 }
 
 /** The stat of what is to be hashed, or why there is nothing to hash. */
@@ -109,6 +104,18 @@ function busyOf(jobs: readonly HashJob[], found: readonly (DiskStat | HashResult
   const busy = new Set<number>()
   if (open.size > 0) for (const file of asked) if (open.has(`${file.dev}:${file.ino}`)) busy.add(file.index)
   return busy
+}
+
+/** What is another file by now, or cannot be opened, is looked at after all. */
+function hashSeen(
+  root: SafeRoot,
+  keys: PieceKeys,
+  attributes: AttributeReader | undefined,
+  job: HashJob,
+  seen: DiskStat,
+): HashResult {
+  const result = hashOne(root, keys, attributes, job, seen)
+  return result.status === 'ok' || result.status === 'same' ? result : hashFresh(root, keys, attributes, job)
 }
 
 /** A file that had just changed: it has paused, so if it still looks fresh it is being written. */
@@ -152,14 +159,14 @@ function hashFile(
   root: SafeRoot,
   keys: PieceKeys,
   reader: AttributeReader | undefined,
-  { path, known, isPadded = false, contents }: HashJob,
+  { path, seen, isKnown, isPadded = false, contents }: HashJob,
   before: DiskStat,
 ): HashResult {
   const fd = openToRead(root, path)
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
     if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
-    if (known !== undefined && sameStat(before, known)) {
+    if (isKnown === true && seen !== undefined && sameStat(before, seen)) {
       const had = hadAttributes(reader?.of(fd, before.dev))
       return sameStat(before, statOf(fs.fstatSync(fd))) ? { status: 'same', stat: before, ...had } : CHANGED
     }

@@ -10,7 +10,7 @@ import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CheckJob, CheckResult } from './check-content.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
 import { type FillResult, type FillStep, fillPayload } from './fill-job.js'
-import type { HashJob } from './hash.js'
+import { type HashJob, packHashJobs } from './hash-job.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
 import type { ReleaseStep, ReleaseStepResult } from './release-job.js'
@@ -206,9 +206,8 @@ export class FolderPool {
   ): Promise<HashResult[]> {
     const sivKey = Uint8Array.from(keys.sivKey)
     const pieceKey = Uint8Array.from(keys.pieceKey)
-    return unpackHashes(
-      await this.run('hash', { root, sivKey, pieceKey, jobs, ...(scope === undefined ? {} : { scope }) }),
-    )
+    const batch = { root, sivKey, pieceKey, jobs: packHashJobs(jobs) }
+    return unpackHashes(await this.run('hash', scope === undefined ? batch : { ...batch, scope }))
   }
 
   /** Reads files again to see whether they hold what is indexed (see check-content.ts). One result a job, in order. */

@@ -22,6 +22,7 @@ import type { CommitPayload, CommitResult } from './commit-job.js'
 import { fill } from './fill.js'
 import type { FillPayload, FillResult } from './fill-job.js'
 import { type HashPayload, hashBatch } from './hash.js'
+import { type PackedHashJobs, unpackHashJobs } from './hash-job.js'
 import { buffersOfHashes, type PackedHashes } from './hash-result.js'
 import { cleanStaging, type StagingCleaned, type StagingCleaning } from './marker.js'
 import { lowerPriority } from './priority.js'
@@ -45,6 +46,8 @@ export interface AttributeSupportPayload {
   readonly scope: AttributeScope
 }
 
+export type PackedHashPayload = Omit<HashPayload, 'jobs'> & { readonly jobs: PackedHashJobs }
+
 /** Every job by name. To add one: declare it here, name its function in `jobs`, give FolderPool a method for it. */
 export interface Jobs {
   /** Nothing: for a thread to be there. */
@@ -57,7 +60,7 @@ export interface Jobs {
   scan(payload: ScanPayload): Transferring<ScanBatch>
   confirmMissing(payload: ConfirmPayload): boolean[]
   attributeSupport(payload: AttributeSupportPayload): AttributeScope
-  hash(payload: HashPayload): Transferring<PackedHashes>
+  hash(payload: PackedHashPayload): Transferring<PackedHashes>
   checkContent(payload: CheckPayload): CheckResult[]
   readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
@@ -120,7 +123,7 @@ const jobs: Jobs = {
   confirmMissing: confirmMissingBatch,
   attributeSupport: ({ root, scope }) => supportedScope(root, scope),
   hash: (payload) => {
-    const packed = hashBatch(payload)
+    const packed = hashBatch({ ...payload, jobs: unpackHashJobs(payload.jobs) })
     return transferring(packed, buffersOfHashes(packed))
   },
   checkContent: checkBatch,

@@ -31,13 +31,16 @@ export class Conflicts {
     return settle(path, this.#heads.get(path), this.#heads.hasLiveChild(path), this.#settleContext(labelOf))
   }
 
-  /** What must be published before a change of this disk, lest it bury versions the user never saw (core/tree.ts). */
+  /**
+   * What must be published before a change of this disk, lest it bury versions the user never saw (core/tree.ts). `replaced`:
+   * what is applied at its path.
+   */
   rescued(
     draft: Draft,
+    replaced: Fact,
     author: WriterId,
     labelOf: (writer: WriterId) => string,
   ): readonly Draft[] | undefined {
-    const replaced = this.#disk.get(draft.path)?.applied.fact ?? ABSENT
     return rescue(draft, author, replaced, this.#heads.get(draft.path), this.#settleContext(labelOf))
   }
 

@@ -36,6 +36,8 @@ export interface IndexFeed {
   /** Entries that this checkpoint holds, and the writer's counter when it was made. For own feeds only. */
   readonly checkpointEntries: number
   readonly checkpointCounter: number
+  /** At most how many of its entries are no heads any more, since its checkpoint. */
+  readonly deadEntries: number
   /** About how many bytes of its pieces no head uses any more, since its checkpoint or since they were counted last. */
   readonly deadBytes: number
   /** Of an own feed: what it had said before this index began to know the disk. */
@@ -59,9 +61,11 @@ export class FeedTable {
 
   constructor(database: Database, prefix: string) {
     this.#table = database.table(`${prefix}feeds`)
-    // Rows from before dead bytes were counted lack them.
-    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY))
-      this.#keep({ ...value, deadBytes: value.deadBytes ?? 0 })
+    // Rows from before dead bytes and entries were counted lack them; of the entries it may have been all.
+    for (const { value } of this.#table.range(FIRST_KEY, AFTER_LAST_KEY)) {
+      const { deadBytes = 0, deadEntries = value.counter } = value
+      this.#keep({ ...value, deadBytes, deadEntries })
+    }
   }
 
   all(): IndexFeed[] {
@@ -100,6 +104,7 @@ export class FeedTable {
       checkpoint: 0,
       checkpointEntries: 0,
       checkpointCounter: 0,
+      deadEntries: 0,
       deadBytes: 0,
       before: { length: ownLength, counter: 0, pieceCount: 0 },
     }

@@ -49,13 +49,18 @@ export function openLmdb(
   return new LmdbDatabase(root)
 }
 
-/** What a transaction has written, in order, so that it can be written again. */
-type Journal = (() => void)[]
+/** Something that a transaction has written. No value: the row was removed; no key either: the table was emptied. */
+interface Write {
+  readonly table: LmdbTable<unknown, Buffer>
+  readonly key: Buffer | undefined
+  readonly value: unknown
+}
 
 /** Exported for tests. */
 export class LmdbDatabase implements Database {
   readonly #root: RootDatabase
-  #journal: Journal | undefined
+  /** What the transaction under way has written, in order, so that it can be written again. */
+  #journal: Write[] | undefined
 
   constructor(root: RootDatabase) {
     this.#root = root
@@ -68,7 +73,7 @@ export class LmdbDatabase implements Database {
   transaction<T>(body: () => T): T {
     // One inside another is part of it.
     if (this.#journal !== undefined) return body()
-    const journal: Journal = []
+    const journal: Write[] = []
     this.#journal = journal
     let outcome: { readonly result: T } | undefined
     try {
@@ -88,8 +93,7 @@ export class LmdbDatabase implements Database {
     // The names of tables are the keys of the table without a name.
     const names = [...this.#root.getKeys({ snapshot: true })].map((key) => (key as Buffer).toString())
     for (const name of names.filter((each) => each.startsWith(prefix))) {
-      const table = this.#opened(name)
-      this.#write(() => table.clearSync())
+      this.#write({ table: this.#opened(name), key: undefined, value: undefined })
     }
   }
 
@@ -111,18 +115,18 @@ export class LmdbDatabase implements Database {
   }
 
   /** A write on its own is a transaction, too. */
-  #write(write: () => void): void {
+  #write(write: Write): void {
     if (this.#journal === undefined) return this.transaction(() => this.#write(write))
-    write()
+    perform(write)
     this.#journal.push(write)
   }
 
   /** Writes the same once more: the body has run, and what it noted in memory stands. */
-  #commitAgain(journal: Journal): void {
+  #commitAgain(journal: readonly Write[]): void {
     for (let tries = 1; ; tries++) {
       try {
         this.#root.transactionSync(() => {
-          for (const write of journal) write()
+          for (const write of journal) perform(write)
         })
         return
       } catch (thrown) {
@@ -130,6 +134,12 @@ export class LmdbDatabase implements Database {
       }
     }
   }
+}
+
+function perform({ table, key, value }: Write): void {
+  if (key === undefined) table.clearSync()
+  else if (value === undefined) table.removeSync(key)
+  else table.putSync(key, value)
 }
 
 /**
@@ -152,9 +162,9 @@ function systemFailure(thrown: unknown): unknown {
 
 class LmdbTableView<V> implements Table<V> {
   readonly #table: LmdbTable<V, Buffer>
-  readonly #write: (write: () => void) => void
+  readonly #write: (write: Write) => void
 
-  constructor(table: LmdbTable<V, Buffer>, write: (write: () => void) => void) {
+  constructor(table: LmdbTable<V, Buffer>, write: (write: Write) => void) {
     this.#table = table
     this.#write = write
   }
@@ -164,11 +174,11 @@ class LmdbTableView<V> implements Table<V> {
   }
 
   put(key: Buffer, value: V): void {
-    this.#write(() => this.#table.putSync(key, value))
+    this.#write({ table: this.#table, key, value })
   }
 
   remove(key: Buffer): void {
-    this.#write(() => this.#table.removeSync(key))
+    this.#write({ table: this.#table, key, value: undefined })
   }
 
   range(start: Buffer, end: Buffer, limit?: number): Row<V>[] {

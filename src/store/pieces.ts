@@ -3,7 +3,7 @@
 // told about (have, donthave).
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
-import { type PieceInfo, packedLengthOf, plainBytesOf, unpackedLength } from '../core/piece.js'
+import { type PieceInfo, packedLengthOf, pieceOf, plainBytesOf, unpackedLength } from '../core/piece.js'
 import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
 /** A piece's number in one feed. */
@@ -47,7 +47,7 @@ export function unpackLayout(layout: Layout): PieceInfo[] {
   const pieces: PieceInfo[] = []
   for (let at = 0; at < layout.length; at += LAYOUT_BYTES) {
     const packed = layout.readUInt32LE(at + ID_BYTES)
-    pieces.push({ id: layout.subarray(at, at + ID_BYTES), ...unpackedLength(packed) })
+    pieces.push(pieceOf(layout.subarray(at, at + ID_BYTES), packed))
   }
   return pieces
 }
@@ -86,9 +86,7 @@ export class PieceTables {
   /** The piece that a feed announced under a number. */
   at(feed: number, index: number): PieceInfo | undefined {
     const row = this.#refs.get(refKey(feed, index))
-    return row === undefined
-      ? undefined
-      : { id: row.subarray(0, ID_BYTES), ...unpackedLength(row.readUInt32LE(ID_BYTES)) }
+    return row === undefined ? undefined : pieceOf(row.subarray(0, ID_BYTES), row.readUInt32LE(ID_BYTES))
   }
 
   /** What a feed announced from a number on, ascending, up to `limit`. */

@@ -47,6 +47,12 @@ export interface IndexChanges {
   readonly held: ReadonlyMap<number, ReadonlyMap<number, boolean>>
 }
 
+/** What this disk holds at a path, with the layout of a file's pieces. */
+export interface HeldRow {
+  readonly row: DiskRow
+  readonly layout: Layout | undefined
+}
+
 export interface IndexCounts {
   readonly files: number
   readonly bytes: number
@@ -267,12 +273,20 @@ export class ShareIndex {
     return this.#archived.forget(isDayThere, after, limit)
   }
 
-  /** Takes over one record of a feed (F1, F2); `next` is the block after it. */
-  ingest(feed: IndexFeed, record: FeedRecord, next: number): Refusal[] {
+  /**
+   * Takes over one record of a feed (F1, F2); `next` is the block after it. `onDisk`: what this disk is known to hold from now
+   * on at a path that the record has an entry of, as with setDisk(), if that is another; asked once for each entry.
+   */
+  ingest(
+    feed: IndexFeed,
+    record: FeedRecord,
+    next: number,
+    onDisk?: (path: RelPath) => HeldRow | undefined,
+  ): Refusal[] {
     const refusals: Refusal[] = []
     const { announced, pieceCount } = announcePieces(this.pieces, feed, record, next - 1, refusals)
     let counter = feed.counter
-    const dead = new Map<WriterId, number>()
+    const dead = new Map<WriterId, { entries: number; bytes: number }>()
     for (const entry of record.entries) {
       const own = counterOf(entry.version, feed.writer)
       const fault = own === 0 ? NOT_COUNTED : contentFault(this.pieces, feed, entry, announced)
@@ -281,21 +295,29 @@ export class ShareIndex {
         continue
       }
       counter = Math.max(counter, own)
+      const { path } = entry
       const change = this.#heads.merge(entry)
+      const held = onDisk?.(path)
+      if (held !== undefined) this.#setDisk(path, held.row, held.layout, change?.share)
+      else if (change !== undefined) this.#refreshWith(path, change.share, this.disk(path))
       if (change === undefined) continue
-      this.#refreshWith(change.path, change.share, this.disk(change.path))
       for (const head of change.before) {
         if (change.after.includes(head)) continue
-        dead.set(head.author, (dead.get(head.author) ?? 0) + deadBytes(head, change.after))
+        const so = dead.get(head.author) ?? { entries: 0, bytes: 0 }
+        dead.set(head.author, {
+          entries: so.entries + 1,
+          bytes: so.bytes + deadBytes(head, change.after),
+        })
       }
     }
     for (const { path, share } of this.#heads.settleParents()) this.#refreshWith(path, share, this.disk(path))
     const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
     const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
     this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
-    for (const [writer, bytes] of dead) {
+    for (const [writer, { entries, bytes }] of dead) {
       const row = this.feeds.byWriter(writer)
-      if (row !== undefined && bytes > 0) this.feeds.put({ ...row, deadBytes: row.deadBytes + bytes })
+      if (row === undefined) continue
+      this.feeds.put({ ...row, deadEntries: row.deadEntries + entries, deadBytes: row.deadBytes + bytes })
     }
     return refusals
   }
@@ -305,9 +327,14 @@ export class ShareIndex {
    * while it was on its way.
    */
   setDisk(path: RelPath, row: DiskRow, layout: Layout | undefined): void {
+    this.#setDisk(path, row, layout)
+  }
+
+  /** `share`: what the share says of the path, if that is known already. */
+  #setDisk(path: RelPath, row: DiskRow, layout: Layout | undefined, share?: Effective): void {
     if (this.#options.isIgnored(path, row.applied.fact.type === 'directory')) return this.forgetDisk(path)
     this.#disk.set(path, row, layout)
-    this.#refreshWith(path, this.effective(path), row)
+    this.#refreshWith(path, share ?? this.effective(path), row)
     // What waits for a directory to be empty hears of it, whoever removed what was in it.
     const parent = parentOf(path)
     if (row.applied.fact.type === 'absent' && parent !== '') this.#wanted.remind(parent)

@@ -28,13 +28,18 @@ export interface Database {
   close(): Promise<void>
 }
 
+const SLASH = 0x2f
+
 /**
  * The key of a path: directory, NUL, name. The children of a directory are one range, and every path comes after all
  * directories above it, because NUL sorts before "/".
  */
 export function pathKey(path: RelPath): Buffer {
-  const slash = path.lastIndexOf('/')
-  return Buffer.from(slash < 0 ? `\0${path}` : `${path.slice(0, slash)}\0${path.slice(slash + 1)}`)
+  if (!path.includes('/')) return Buffer.from(`\0${path}`)
+  const key = Buffer.from(path)
+  // In UTF-8 that byte is never a part of anything else.
+  key[key.lastIndexOf(SLASH)] = 0
+  return key
 }
 
 /** The path of a key made by pathKey. */

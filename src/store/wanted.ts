@@ -85,6 +85,8 @@ export class WantedTable {
   }
 
   #remove(path: RelPath): void {
+    // Most of the time nothing is wanted at all.
+    if (this.#files === 0) return
     const key = pathKey(path)
     const was = this.#table.get(key)
     this.#changes.delete(path)

@@ -12,6 +12,7 @@ import { chunkPlanFor, nextCut } from '../../src/core/chunker.js'
 import { contentIdOf, type PieceKeys, pieceIdOf, SIV_BYTES, sealPiece } from '../../src/core/piece.js'
 import { type DiskStat, sameStat, statOf } from '../../src/core/stat.js'
 import { hashBatch } from '../../src/folder/hash.js'
+import { type HashJob, packHashJobs, unpackHashJobs } from '../../src/folder/hash-job.js'
 import { type HashResult, unpackHashes } from '../../src/folder/hash-result.js'
 import { FolderPool } from '../../src/folder/pool.js'
 import { pause, unsettledMs } from '../../src/folder/settle.js'
@@ -54,6 +55,11 @@ function reference(content: Buffer): { content: Buffer; pieces: Buffer; lengths:
     at += length
   }
   return { content: contentIdOf(ids), pieces: Buffer.concat(ids), lengths }
+}
+
+/** Waits until a change of a file would show in its stat. */
+function untilSettled(stat: DiskStat): void {
+  while (unsettledMs(stat, Date.now()) > 0) pause(1)
 }
 
 function assertHashed(result: HashResult | undefined, content: Buffer, stat?: DiskStat): void {
@@ -267,6 +273,43 @@ async function holding(place: string): Promise<ChildProcess> {
   await once(child.stdout!, 'data')
   return child
 }
+
+test('A8: a file that a listing has shown is what it was then, or is looked at anew', () =>
+  withRoot(async (root) => {
+    const content = bytesOf('seen', 1000)
+    const jobOf = (name: string): HashJob => {
+      fs.writeFileSync(path.join(root, name), content)
+      return { path: name, openCheck: false, seen: statOf(fs.lstatSync(path.join(root, name))) }
+    }
+    const jobs = ['same', 'known', 'written', 'knownWritten', 'linked', 'fifo', 'gone'].map(jobOf)
+    for (const i of [1, 3]) jobs[i] = { ...jobs[i]!, isKnown: true }
+    for (const { seen } of jobs) untilSettled(seen!)
+    const now = bytesOf('written', 2000)
+    for (const name of ['written', 'knownWritten']) fs.writeFileSync(path.join(root, name), now)
+    for (const name of ['linked', 'fifo', 'gone']) fs.rmSync(path.join(root, name))
+    fs.symlinkSync('same', path.join(root, 'linked'))
+    assert.equal(spawnSync('mkfifo', [path.join(root, 'fifo')]).status, 0)
+    for (const name of ['written', 'knownWritten']) untilSettled(statOf(fs.lstatSync(path.join(root, name))))
+    const results = unpackHashes(hashBatch({ root, ...keys, jobs: unpackHashJobs(packHashJobs(jobs)) }))
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['ok', 'same', 'ok', 'ok', 'symlink', 'failed', 'gone'],
+    )
+    assertHashed(results[0], content, jobs[0]!.seen)
+    for (const i of [2, 3])
+      assertHashed(results[i], now, statOf(fs.lstatSync(path.join(root, jobs[i]!.path))))
+    assert.equal(results[5]!.status === 'failed' && results[5]!.code, 'NOT_CARRIED')
+  }))
+
+test('jobs are the same after their way to a thread', () => {
+  const stat = statOf(fs.lstatSync('/'))
+  const jobs: HashJob[] = [
+    { path: 'a', openCheck: true, isKnown: false, isPadded: false },
+    { path: 'b/ä \ud83d\ude00', openCheck: false, isKnown: true, isPadded: true, seen: stat },
+    { path: 'c', openCheck: false, isKnown: false, isPadded: true, contents: new Uint8Array(64).fill(7) },
+  ]
+  assert.deepEqual(unpackHashJobs(structuredClone(packHashJobs(jobs))), jobs)
+})
 
 test('A8: a file that a process has open for writing is busy, if that is asked', () =>
   withRoot(async (root) => {

@@ -9,7 +9,7 @@ import type { Intent } from '../../src/core/local.js'
 import type { RelPath } from '../../src/core/path.js'
 import { decodeRecord, encodeRecord, type FeedRecord } from '../../src/core/record.js'
 import { MemoryDatabase } from '../../src/store/memory.js'
-import { ShareIndex } from '../../src/store/share-index.js'
+import { type HeldRow, ShareIndex } from '../../src/store/share-index.js'
 import { applyOnce } from './apply.js'
 import type { Content } from './contents.js'
 import { type Ledger, SimDisk } from './disk.js'
@@ -23,6 +23,9 @@ import type { Wardrobe } from './wardrobe.js'
 /** A piece of work that stops wherever something may come between. */
 export type Work = Generator<void, void, void>
 export type WorkName = 'scan' | 'settle' | 'apply' | 'checkpoint'
+
+/** What a disk is known to hold at a path of an entry that is taken over. */
+export type OnDisk = (path: RelPath) => HeldRow | undefined
 
 /** A writer's feed: what is durable is what the others can get; the rest is gone after a crash (F5). */
 export interface SimFeed {
@@ -199,15 +202,16 @@ export class SimNode {
   }
 
   /** Takes over a record of any feed in a transaction of its own. */
-  ingest(feed: SimFeed, record: FeedRecord, next: number): void {
-    this.index.transaction(() => this.#ingest(feed, record, next))
+  ingest(feed: SimFeed, record: FeedRecord, next: number, onDisk?: OnDisk): void {
+    this.index.transaction(() => this.#ingest(feed, record, next, onDisk))
   }
 
-  #ingest(feed: SimFeed, record: FeedRecord, next: number): void {
+  #ingest(feed: SimFeed, record: FeedRecord, next: number, onDisk?: OnDisk): void {
     const entries = record.entries.flatMap(
       (entry) => this.rules.ingested(entry, this.index.heads(entry.path)) ?? [],
     )
-    const refusals = this.index.ingest(this.index.feeds.byWriter(feed.writer)!, { ...record, entries }, next)
+    const row = this.index.feeds.byWriter(feed.writer)!
+    const refusals = this.index.ingest(row, { ...record, entries }, next, onDisk)
     for (const { path, detail } of refusals) this.world.violation(this, `refused ${path}: ${detail}`)
   }
 

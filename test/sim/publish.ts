@@ -119,9 +119,10 @@ function inOrder(found: readonly Publication[]): Publication[] {
 
 function withRescued(node: SimNode, one: Publication): Publication[] {
   const copies: Publication[] = []
-  for (const copy of node.index.conflicts.rescued(one.draft, node.feed!.writer, node.labelOf) ?? [
-    undefined,
-  ]) {
+  const { conflicts } = node.index
+  const replaced = node.index.applied(one.draft.path).fact
+  const rescued = conflicts.rescued(one.draft, replaced, node.feed!.writer, node.labelOf)
+  for (const copy of rescued ?? [undefined]) {
     const pieces =
       copy?.fact.type === 'file' ? node.index.piecesOfContent(one.draft.path, copy.fact.content) : []
     if (copy === undefined || pieces === undefined) return []
@@ -174,13 +175,14 @@ function* append(node: SimNode, list: readonly Publication[]): Work {
   )
   yield
   node.index.transaction(() => {
-    node.ingest(feed, node.decoded(feed, at), at + 1)
-    list.forEach(({ draft, pieces, found }, i) => {
-      if (found === undefined) return
+    node.ingest(feed, node.decoded(feed, at), at + 1, (path) => {
+      const i = list.findIndex(({ draft }) => draft.path === path)
+      const { draft, pieces, found } = list[i]!
+      if (found === undefined) return undefined
       const layout = draft.fact.type === 'file' ? packLayout(pieces) : undefined
       const applied = { version: versions[i]!, fact: draft.fact }
       const { stat, shown, lacks = 0 } = found
-      node.index.setDisk(draft.path, { applied, stat, shown, lacks, drift: undefined }, layout)
+      return { row: { applied, stat, shown, lacks, drift: undefined }, layout }
     })
   })
   node.progress++

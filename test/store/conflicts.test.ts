@@ -48,7 +48,8 @@ describe('conflicts as the index knows them', () => {
     assert.equal(index.conflicts.holdsLoser(path('f')), true)
     const drafts = index.conflicts.settlement(path('f'), () => 'box')
     assert.equal(drafts.length, 2)
-    const rescued = index.conflicts.rescued({ ...drafts[1]!, fact: ABSENT }, writer(1), () => 'box')
+    const held = index.applied(path('f')).fact
+    const rescued = index.conflicts.rescued({ ...drafts[1]!, fact: ABSENT }, held, writer(1), () => 'box')
     assert.equal(
       rescued?.length,
       1,

@@ -1,7 +1,7 @@
 // An index with random feeds and a random disk around it, and a model of what must follow: for the tests of the index.
 import assert from 'node:assert/strict'
-import type { Entry } from '../../src/core/entry.js'
-import { ABSENT, type Fact, sameFact } from '../../src/core/fact.js'
+import { type Entry, isLive } from '../../src/core/entry.js'
+import { ABSENT, type Fact, factOf, sameFact } from '../../src/core/fact.js'
 import type { DeviceId, WriterId } from '../../src/core/ids.js'
 import { type Heads, mergeEntry, NO_HEADS, viewOf } from '../../src/core/merge.js'
 import type { RelPath } from '../../src/core/path.js'
@@ -9,7 +9,7 @@ import type { PieceInfo } from '../../src/core/piece.js'
 import type { FeedRecord } from '../../src/core/record.js'
 import type { DiskStat } from '../../src/core/stat.js'
 import { advance, joinVersions, NO_VERSION, type Version } from '../../src/core/version.js'
-import { ShareIndex } from '../../src/store/share-index.js'
+import { type HeldRow, ShareIndex } from '../../src/store/share-index.js'
 import type { Database } from '../../src/store/tables.js'
 import { type Content, contentOf } from '../sim/contents.js'
 import { Random } from '../sim/random.js'
@@ -141,10 +141,22 @@ export class Scene {
   #take(by: WriterId, record: FeedRecord): void {
     const next = (this.#next.get(by) ?? 0) + 1
     this.#next.set(by, next)
+    const isHeld = this.random.chance(0.3)
+    const onDisk = (at: RelPath): HeldRow | undefined =>
+      isHeld ? this.#heldAs(record.entries.find((entry) => entry.path === at)!) : undefined
     const refusals = this.index.transaction(() =>
-      this.index.ingest(this.index.feeds.byWriter(by)!, record, next),
+      this.index.ingest(this.index.feeds.byWriter(by)!, record, next, onDisk),
     )
     assert.deepEqual(refusals, [])
+  }
+
+  /** The disk holds just what an entry says. */
+  #heldAs(entry: Entry): HeldRow {
+    const { version } = entry
+    const fact = isLive(entry) ? factOf(entry) : ABSENT
+    const layout = entry.type === 'file' ? contentLayout(this.index.piecesOf(entry)!) : undefined
+    const stat = fact.type === 'absent' ? undefined : this.#stat(fact)
+    return { row: { applied: { version, fact }, stat, drift: undefined }, layout }
   }
 
   #entry(by: WriterId, firstFresh: number, fresh: PieceInfo[]): Entry {

@@ -15,6 +15,8 @@ import type { ShareIndex } from '../../store/share-index.js'
 
 /** Below this many entries since the last one, entries alone never make a checkpoint worth its walk. */
 export const LEAST_ENTRIES = 10_000
+/** Fewer than half of those are never more than what is live. */
+const LEAST_DEAD = LEAST_ENTRIES / 2
 /** Below this many bytes of dead pieces, nor do they. Doubling it doubles what a blind node holds of a small share in vain. */
 export const LEAST_BYTES: number = 64 * 1024 * 1024
 /** So many bytes of dead pieces for each byte of a checkpoint: what feeds grow by for it is an eighth at most. */
@@ -47,8 +49,10 @@ export class CheckpointClock {
     this.#nextCounter = feed.checkpointCounter + LEAST_ENTRIES
   }
 
+  /** Where hardly an entry is dead, as while a tree is told of for the first time, their number says nothing new. */
   isTimeToLook(feed: IndexFeed): boolean {
-    return feed.counter >= this.#nextCounter || feed.deadBytes >= this.#nextDeadBytes
+    const isByEntries = feed.counter >= this.#nextCounter && feed.deadEntries >= LEAST_DEAD
+    return isByEntries || feed.deadBytes >= this.#nextDeadBytes
   }
 
   /**
@@ -64,11 +68,15 @@ export class CheckpointClock {
 
   #isDueByEntries(feed: IndexFeed, live: number): boolean {
     if (feed.counter < this.#nextCounter) return false
-    const since = feed.counter - feed.checkpointCounter + feed.checkpointEntries
-    const dead = since - live
+    const dead = deadEntriesOf(feed, { entries: live })
     this.#nextCounter = feed.counter + Math.max(LEAST_ENTRIES, live - dead)
     return dead > live
   }
+}
+
+/** How many entries of a feed are no heads any more, those of its newest checkpoint and all since. */
+export function deadEntriesOf(feed: IndexFeed, { entries }: Pick<Survey, 'entries'>): number {
+  return feed.counter - feed.checkpointCounter + feed.checkpointEntries - entries
 }
 
 function isDueByBytes({ liveBytes, deadBytes, checkpointBytes }: Survey): boolean {

@@ -56,10 +56,11 @@ export class IndexNews {
       exchange.grow(writer, pieceCount)
       const held = changes.held.get(number)
       if (held === undefined) continue
-      const indices = (isHeld: boolean): number[] =>
-        [...held].filter(([, is]) => is === isHeld).map(([i]) => i)
-      exchange.have(writer, indices(true))
-      exchange.lost(writer, indices(false))
+      const gained: number[] = []
+      const lost: number[] = []
+      for (const [piece, isHeld] of held) (isHeld ? gained : lost).push(piece)
+      exchange.have(writer, gained)
+      exchange.lost(writer, lost)
     }
     onChanges(changes)
     onRound()

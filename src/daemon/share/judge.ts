@@ -62,18 +62,21 @@ export class Judge {
     return intents.flatMap(({ fact }) => (fact.type === 'file' ? [fact.content] : []))
   }
 
-  /** Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. */
+  /**
+   * Judges what a path holds and remembers it; returns what has to be published. Call inside a transaction. `row`: what the
+   * index says of the path, in this transaction.
+   */
   judge(
     path: RelPath,
     seen: Fact,
     now: Observation | undefined,
     pieces: readonly PieceInfo[] | Layout | undefined,
+    row: DiskRow | undefined = this.#context.index.disk(path),
   ): Publication | undefined {
     const { index, problems } = this.#context
     this.#readiness.noteQuiet(path)
     problems.clear('scan', path)
     problems.clear('attributes', path)
-    const row = index.disk(path)
     const applied = row?.applied ?? NOTHING_APPLIED
     const share = index.effective(path)
     const intents = this.#takeIntents(path, row?.stat)
@@ -100,7 +103,7 @@ export class Judge {
     const outcome = judge({
       path,
       observed,
-      ...(looked === undefined ? {} : { seenAs: looked.seenAs }),
+      seenAs: looked?.seenAs,
       applied,
       share,
       intents,
@@ -150,7 +153,11 @@ export class Judge {
   ): Looked {
     const { metadata, isWriter } = this.#context
     return lookedAt(metadata, {
-      ...{ seen, now, share, intents, isWriter },
+      seen,
+      now,
+      share,
+      intents,
+      isWriter,
       held: currentFact(row),
       was: { stat: row?.stat, shown: row?.shown },
       applied: row?.applied.fact ?? ABSENT,

@@ -312,7 +312,7 @@ export class Look {
       const isChecked = this.#context.isWriter || stat.size > OPEN_CHECK_BYTES
       const openCheck = isChecked && 'openCheck' in ready && ready.openCheck
       const as = readAs(this.#context, path, stat.size, this.#parts.judge.meantAt(path))
-      return isKnown ? { path, openCheck, known: stat, ...as } : { path, openCheck, ...as }
+      return { path, openCheck, seen: stat, isKnown: isKnown === true, ...as }
     })
     const results = await pool.hash(root, pieceKeys, jobs, this.#scope)
     for (const { stat } of batch) this.#parts.count.read(stat.size)
@@ -334,8 +334,9 @@ export class Look {
   #judgeHashed(candidate: Candidate, result: HashResult): void {
     const { index, problems } = this.#context
     const { path, seen } = candidate
-    const row = index.disk(path)?.stat
-    const rowIsNew = seen === undefined ? row !== undefined : row === undefined || !sameStat(row, seen)
+    const row = index.disk(path)
+    const now = row?.stat
+    const rowIsNew = seen === undefined ? now !== undefined : now === undefined || !sameStat(now, seen)
     if (rowIsNew || this.#context.guard.isDisturbed(path, this.#moment)) {
       return this.#parts.markDirty([parentOf(path)], QUIET_MS)
     }
@@ -346,7 +347,7 @@ export class Look {
         const seen = seenOf(index, path, result)
         if (seen === undefined) return this.#parts.markDirty([parentOf(path)], QUIET_MS)
         this.#parts.retries.read(path)
-        const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces)
+        const publication = this.#parts.judge.judge(path, seen.fact, observationOf(result), seen.pieces, row)
         if (publication !== undefined) this.#find(publication)
         const fault = result.status === 'symlink' ? undefined : result.attributesFault
         if (fault !== undefined) problems.set('attributes', path, fault.code, fault.detail)

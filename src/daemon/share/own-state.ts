@@ -48,7 +48,7 @@ export class OwnState<F> {
     const waitMs = Math.max(0, this.#sentMs + this.#o.pauseMs - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.publishNow()
+      this.#publishToPeers()
     }, waitMs)
   }
 
@@ -73,6 +73,12 @@ export class OwnState<F> {
     clearTimeout(this.#timer)
     clearInterval(this.#refresh)
     this.#timer = undefined
+  }
+
+  /** With nobody to tell, nothing is signed and kept, several times a second while a tree is scanned: who comes is greeted. */
+  #publishToPeers(): void {
+    if (this.#o.peers().length > 0) this.publishNow()
+    else this.#sentMs = performance.now()
   }
 
   #again(): void {

@@ -71,6 +71,8 @@ export class ProblemBook {
   }
 
   clear(source: ProblemSource, path: string): void {
+    // Asked for every file of a scan.
+    if (this.#problems.size === 0) return
     this.#remove(`${source}\0${path}`)
   }
 

@@ -6,19 +6,19 @@ import type { PieceRun } from '../../core/entry.js'
 import { invariant } from '../../core/error.js'
 import { sameFact } from '../../core/fact.js'
 import type { WriterId } from '../../core/ids.js'
-import type { Applied } from '../../core/local.js'
+import { type Applied, NOTHING_APPLIED } from '../../core/local.js'
 import type { RelPath } from '../../core/path.js'
 import type { PieceInfo } from '../../core/piece.js'
 import { encodeRecord, type FeedRecord } from '../../core/record.js'
 import { type Publication as PackItem, packEntries } from '../../core/record-pack.js'
-import type { DiskStat } from '../../core/stat.js'
+import { type DiskStat, sameStat } from '../../core/stat.js'
 import { type Draft, entryOf } from '../../core/tree.js'
 import { advance, compareVersions, includes, type Version } from '../../core/version.js'
 import type { IndexFeed } from '../../store/feeds.js'
-import { type Layout, packLayout } from '../../store/pieces.js'
+import { packLayout } from '../../store/pieces.js'
 import type { DiskRow } from '../../store/rows.js'
-import type { ShareIndex } from '../../store/share-index.js'
-import { CheckpointClock, checkpointRecords, surveyOf } from './checkpoint.js'
+import type { HeldRow, ShareIndex } from '../../store/share-index.js'
+import { CheckpointClock, checkpointRecords, deadEntriesOf, surveyOf } from './checkpoint.js'
 import { PieceNumbers } from './piece-numbers.js'
 
 /** One change to publish. */
@@ -103,17 +103,19 @@ export class Publisher {
     const batch = this.#takeBatch()
     if (batch.length === 0) return
     this.#feed = index.feeds.byWriter(this.#feed.writer)!
-    this.#rows = new Map(batch.map(({ draft: { path } }) => [path, statKey(index.disk(path)?.stat)]))
+    const found = new Map(batch.map((publication) => [publication.draft.path, publication]))
     const records = this.#records(batch)
-    await this.#appendRecords(records, () => {
-      for (const publication of batch) this.#setDisk(publication)
-    })
+    await this.#appendRecords(records, (path) => this.#nowHeld(found.get(path)!))
     this.#options.onPublished(batch.length)
     await this.#checkpoint()
   }
 
-  /** Durable first, then in the index, with what `also` says in the same transaction. */
-  async #appendRecords(records: readonly FeedRecord[], also: () => void): Promise<void> {
+  /** Durable first, then in the index, with what the disk holds of them and what `also` says in the same transaction. */
+  async #appendRecords(
+    records: readonly FeedRecord[],
+    onDisk: (path: RelPath) => HeldRow | undefined,
+    also: () => void = () => undefined,
+  ): Promise<void> {
     const { index, feed, entryKey, nonce } = this.#options
     const { writer } = this.#feed
     const first = index.feeds.byWriter(writer)!.next
@@ -129,7 +131,7 @@ export class Publisher {
     }
     index.transaction(() => {
       records.forEach((record, i) => {
-        const refusals = index.ingest(index.feeds.byWriter(writer)!, record, first + i + 1)
+        const refusals = index.ingest(index.feeds.byWriter(writer)!, record, first + i + 1, onDisk)
         invariant(refusals.length === 0, `own records are sound (${refusals[0]?.detail})`)
       })
       also()
@@ -143,26 +145,29 @@ export class Publisher {
     if (!this.#clock.isTimeToLook(index.feeds.byWriter(writer)!)) return
     const survey = await surveyOf(index, writer)
     const feed = index.feeds.byWriter(writer)!
-    index.transaction(() => index.feeds.put({ ...feed, deadBytes: survey.deadBytes }))
+    const deadEntries = Math.min(feed.deadEntries, deadEntriesOf(feed, survey))
+    index.transaction(() => index.feeds.put({ ...feed, deadEntries, deadBytes: survey.deadBytes }))
     if (!this.#clock.isDue(feed, survey)) return
     const { entries: checkpointEntries } = survey
     const noteWhole = (): void => {
       const now = index.feeds.byWriter(writer)!
       if (now.checkpoint !== feed.next) return
-      index.feeds.put({ ...now, checkpointEntries, checkpointCounter: now.counter, deadBytes: 0 })
+      const whole = { checkpointEntries, checkpointCounter: now.counter, deadEntries: 0, deadBytes: 0 }
+      index.feeds.put({ ...now, ...whole })
     }
     let records: FeedRecord[] = []
     for (const record of checkpointRecords(index, writer, nowMs)) {
       records.push(record)
       if (records.length < CHECKPOINT_RECORDS) continue
-      await this.#appendRecords(records, noteWhole)
+      await this.#appendRecords(records, nothingNew, noteWhole)
       records = []
     }
-    if (records.length > 0) await this.#appendRecords(records, noteWhole)
+    if (records.length > 0) await this.#appendRecords(records, nothingNew, noteWhole)
   }
 
   /** What goes into the next append: no path twice, since the later one would bury the earlier one unseen. */
   #takeBatch(): Publication[] {
+    this.#looks.clear()
     const taken = new Set<RelPath>()
     const batch: Publication[] = []
     const later: Publication[] = []
@@ -206,12 +211,16 @@ export class Publisher {
     const { draft } = publication
     if (publication.disk === undefined) return [publication]
     // Since it was judged, the path was committed or published anew: this change no longer starts from what is there (V1).
-    if (!isStillBased(publication, index.applied(draft.path))) {
+    const row = index.disk(draft.path)
+    const applied = row?.applied ?? NOTHING_APPLIED
+    if (!isStillBased(publication, applied)) {
       this.#options.onPostponed(draft.path)
       return []
     }
+    this.#looks.set(draft.path, row?.stat)
     const copies: Publication[] = []
-    for (const copy of index.conflicts.rescued(draft, this.#feed.writer, labelOf) ?? [undefined]) {
+    const rescued = index.conflicts.rescued(draft, applied.fact, this.#feed.writer, labelOf)
+    for (const copy of rescued ?? [undefined]) {
       const pieces = copy?.fact.type === 'file' ? index.piecesOfContent(draft.path, copy.fact.content) : []
       if (copy === undefined || pieces === undefined) {
         this.#options.onPostponed(draft.path)
@@ -231,20 +240,24 @@ export class Publisher {
     return [...copies, publication]
   }
 
-  #setDisk({ draft, pieces, disk }: Publication): void {
-    if (disk === undefined) return
-    const { index } = this.#options
-    this.#options.onOwnChange?.(draft.path, draft.fact.type === 'directory')
+  /** What the disk holds now that a publication of the batch under way is durable; undefined: nothing is to be noted. */
+  #nowHeld({ draft, pieces, disk }: Publication): HeldRow | undefined {
+    if (disk === undefined) return undefined
+    const { path, fact } = draft
+    this.#options.onOwnChange?.(path, fact.type === 'directory')
     // What we put there while it was being appended must not be forgotten (A3, A9): it is looked at again.
-    if (this.#rows.get(draft.path) !== statKey(index.disk(draft.path)?.stat))
-      return this.#options.onPostponed(draft.path)
-    const version = this.#versions.get(draft)!
-    const layout: Layout | undefined = draft.fact.type === 'file' ? packLayout(pieces) : undefined
-    index.setDisk(draft.path, { applied: { version, fact: draft.fact }, ...disk, drift: undefined }, layout)
+    if (!isSameLook(this.#looks.get(path), this.#options.index.disk(path)?.stat)) {
+      this.#options.onPostponed(path)
+      return undefined
+    }
+    const { stat, shown, lacks = 0 } = disk
+    const applied = { version: this.#versions.get(draft)!, fact }
+    const row = { applied, stat, drift: undefined, shown, lacks }
+    return { row, layout: fact.type === 'file' ? packLayout(pieces) : undefined }
   }
 
-  /** What the rows of the batch under way said of the disk when it was taken. */
-  #rows = new Map<RelPath, string>()
+  /** What the index said of the disk when the batch under way was taken, at the paths of what was found there. */
+  readonly #looks = new Map<RelPath, DiskStat | undefined>()
 
   /** The versions given to the drafts of the batch under way. */
   #versions = new Map<Draft, Version>()
@@ -285,12 +298,12 @@ function isStillBased({ draft, noted }: Publication, applied: Applied): boolean 
   return includes(applied.version, noted.version) && sameFact(applied.fact, noted.fact)
 }
 
-/** Equal exactly for what sameStat (core/stat.ts) calls the same. */
-function statKey(stat: DiskStat | undefined): string {
-  if (stat === undefined) return ''
-  const { type, mode, size, mtimeMs, ctimeMs, ino, uid, gid } = stat
-  return [type, mode, size, mtimeMs, ctimeMs, ino, uid, gid].join(' ')
+function isSameLook(a: DiskStat | undefined, b: DiskStat | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameStat(a, b)
 }
+
+/** For records that say only what was said before. */
+function nothingNew(): undefined {}
 
 function addToRuns(runs: { first: number; count: number }[], at: number): void {
   const last: (PieceRun & { count: number }) | undefined = runs.at(-1)

@@ -213,10 +213,12 @@ test('F1: who lost the index of its own feed reads all of it again: no number is
 })
 
 test('F3: a feed that is all live gets none, and is looked at less and less often', () => {
-  const feed = { ...newIndex().feeds.byWriter(WRITER)!, counter: LEAST_ENTRIES }
+  const deadEntries = LEAST_ENTRIES / 2
+  const feed = { ...newIndex().feeds.byWriter(WRITER)!, counter: LEAST_ENTRIES, deadEntries }
   const clock = new CheckpointClock(newIndex().feeds.byWriter(WRITER)!)
   const live = { entries: 100_000, liveBytes: 0, deadBytes: 0, checkpointBytes: 0 }
   assert.equal(clock.isTimeToLook({ ...feed, counter: LEAST_ENTRIES - 1 }), false)
+  assert.equal(clock.isTimeToLook({ ...feed, deadEntries: deadEntries - 1 }), false)
   assert.equal(clock.isTimeToLook(feed), true)
   assert.equal(clock.isDue({ ...feed, counter: 100_000 }, live), false)
   assert.equal(clock.isTimeToLook({ ...feed, counter: 199_999 }), false)
@@ -390,8 +392,9 @@ test('F3: what an edit leaves in use is not dead, and is not looked for again wi
     pieces[edit] = 10_000 + edit
     await publisher.publish([fileOf(index, 'image', pieces, MIB)])
   }
-  const { deadBytes, checkpoint } = index.feeds.byWriter(WRITER)!
+  const { deadEntries, deadBytes, checkpoint } = index.feeds.byWriter(WRITER)!
   assert.equal(checkpoint, 0)
+  assert.equal(deadEntries, 49)
   assert.equal(deadBytes, 49 * MIB)
   const survey = await surveyOf(index, WRITER)
   assert.deepEqual(

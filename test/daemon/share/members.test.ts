@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { afterEach, test } from 'node:test'
+import { afterEach, mock, test } from 'node:test'
 import { type DeviceKeys, deviceKeysOf } from '../../../src/core/device.js'
 import type { ShareId } from '../../../src/core/ids.js'
 import { type DeviceState, EMPTY_DIGEST, openState, sealState } from '../../../src/core/state.js'
@@ -164,9 +164,31 @@ test('section 10: members and the own sequence survive a restart; the next state
   assert.ok(sequenceOf(second) > sequenceOf(first))
 })
 
+test('section 10: with nobody to tell nothing is signed, and who comes hears what is so by then', () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    let described = 0
+    const peers: Peer[] = []
+    const members = membersOf(device(), peers, new MemoryDatabase(), () => ++described)
+    members.changed()
+    mock.timers.tick(1000)
+    assert.equal(described, 0)
+    const peer = new Peer(device().device)
+    peers.push(peer)
+    members.greet(peer)
+    assert.equal(peer.got.flat().length, 1)
+    members.changed()
+    mock.timers.tick(1000)
+    assert.equal(peer.got.flat().length, 2)
+  } finally {
+    mock.timers.reset()
+  }
+})
+
 test('section 10: after stop nothing is signed any more', async () => {
   let described = 0
-  const members = membersOf(device(), [], new MemoryDatabase(), () => ++described)
+  const peers = [new Peer(device().device)]
+  const members = membersOf(device(), peers, new MemoryDatabase(), () => ++described)
   members.stop()
   members.changed()
   await new Promise((resolve) => setImmediate(() => setTimeout(resolve, 5)))
