@@ -292,9 +292,16 @@ export class Fetch {
       picker.release(piece, source.number)
       return this.#nextTransfer(source, nowMs)
     }
+    const limit = this.#turns.gateOf(source)?.bytesPerSecond
+    const blockBytes = blockBytesFor(limit, source.pace.rateBytesPerSecond)
     const transfer: Transfer = {
-      ...{ piece, wire, index: ref.index, askedBytes: 0, arrivedBytes: 0, bytes: undefined },
-      blockBytes: blockBytesFor(this.#turns.gateOf(source)?.bytesPerSecond, source.pace.rateBytesPerSecond),
+      piece,
+      wire,
+      index: ref.index,
+      blockBytes,
+      askedBytes: 0,
+      arrivedBytes: 0,
+      bytes: undefined,
     }
     source.begin(transfer)
     this.#inFlightBytes += piece.length

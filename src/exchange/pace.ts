@@ -77,8 +77,11 @@ export class Pace {
     if (last?.atMs === nowMs && last.delivered === this.#delivered && last.isStarved === isStarved)
       return last
     this.#lastAsked = {
-      ...{ atMs: nowMs, firstAtMs: this.#firstAskedAtMs, isStarved },
-      ...{ delivered: this.#delivered, deliveredAtMs: this.#deliveredAtMs },
+      atMs: nowMs,
+      firstAtMs: this.#firstAskedAtMs,
+      isStarved,
+      delivered: this.#delivered,
+      deliveredAtMs: this.#deliveredAtMs,
     }
     return this.#lastAsked
   }

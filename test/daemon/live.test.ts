@@ -39,6 +39,7 @@ function shareWith(
   const share = {
     dir: '/srv',
     blindMembers: { all: () => [] },
+    copies: { talk: { ask: async () => new Map() } },
     state: 'syncing',
     index: { counts: { needFiles, needBytes: 40 }, feeds: { all: () => [] } },
     holding: HOLDING,

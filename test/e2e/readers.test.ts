@@ -96,7 +96,9 @@ test("a reader's own file keeps a folder that the share deleted, as drift, until
     a.write('last', 'said after it')
     await eventually('the reader has nothing left to do', async () => {
       const { state, needFiles } = await reader.share()
-      return reader.exists('last') && !reader.exists('gone/deep/f') && needFiles === 0 && state === 'idle'
+      // What the writer deleted at once it may tell in several records.
+      const isGone = !reader.exists('gone/deep/f') && !reader.exists('gone/f')
+      return reader.exists('last') && isGone && needFiles === 0 && state === 'idle'
     })
     const paths = async (): Promise<string[]> => (await reader.client.drift()).map(({ path }) => path).sort()
     assert.deepEqual(await paths(), ['file/own', 'gone/deep/own'])

@@ -33,9 +33,9 @@ export interface PlannedFile {
   readonly entry?: LiveEntry
 }
 
-/** The place that a planned file's `at` stands for. */
-export function startOf({ at }: PlannedFile): { readonly pack: number; readonly offset: number } {
-  return { pack: Math.floor(at / PACK_SPAN), offset: at % PACK_SPAN }
+/** The place that a planned file's `at` stands for, of a piece of so many bytes. */
+export function startOf({ at }: PlannedFile, length: number): PiecePlace {
+  return { pack: Math.floor(at / PACK_SPAN), offset: at % PACK_SPAN, length }
 }
 
 /** One above the greatest offset in a pack. */

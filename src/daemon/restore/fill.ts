@@ -254,7 +254,7 @@ export class FolderFill {
     for (const piece of infos) {
       // The first was looked up for the plan.
       const { length } = piece
-      const place = pieces.length === 0 ? { ...startOf(file), length } : vault.placeOf(piece.id)
+      const place = pieces.length === 0 ? startOf(file, length) : vault.placeOf(piece.id)
       if (place === undefined || place.length !== length) return undefined
       pieces.push({ piece, place })
     }
