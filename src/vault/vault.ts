@@ -22,7 +22,7 @@ import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
 import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
-import { noRoom, readOnly } from './storage-error.js'
+import { isVaultFull, noRoom, readOnly } from './storage-error.js'
 import type {
   CompactionOptions,
   CompactionReport,
@@ -342,9 +342,26 @@ export class Vault {
         throw noRoom(
           `cannot add ${mebibytes(bytes)} to the vault: ${mebibytes(free)} are free, of which ${mebibytes(reserveBytes)} are kept for compaction`,
         )
-      await this.#compacting.tail.write(frames)
+      try {
+        await this.#compacting.tail.write(frames)
+      } catch (thrown) {
+        await this.#lookAfter(thrown)
+        throw thrown
+      }
       for (const frame of frames) this.#small.note(frame)
     })
+  }
+
+  /** A write has failed: if it was because a pack went, the next one begins another, and need not wait until somebody looks. */
+  async #lookAfter(thrown: unknown): Promise<void> {
+    if (this.#storage.fileOf === undefined || isVaultFull(thrown)) return
+    const { log } = this.#options
+    try {
+      await this.mustBeThere()
+      this.#tell(await forgetGone({ ...this.#compacting, log }))
+    } catch (err) {
+      log.debug({ err }, 'the vault cannot be looked at, either')
+    }
   }
 
   /** Forgets frames that do not hold, where they still stand; tells of each. */

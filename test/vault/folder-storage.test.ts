@@ -282,3 +282,25 @@ it('packs that went, or are shorter than they were, are known by a look, and the
     await place.remove()
   }
 })
+
+it('the newest pack is gone: one write is refused, and the next goes on without anybody having looked', async () => {
+  const place = await makeFolder()
+  try {
+    const vault = await openVault(place)
+    await vault.add({ pieces: [pieceOf(0)] })
+    const packs = await readdir(join(place.folder, 'packs'))
+    for (const name of packs) await rm(join(place.folder, 'packs', name))
+    await assert.rejects(vault.add({ pieces: [pieceOf(1)] }), { code: /^(IO|NOT_FOUND)$/ })
+    assert.equal(vault.has(pieceOf(0).id), false, 'what went with it is known')
+    await vault.add({ pieces: [pieceOf(0), pieceOf(1)] })
+    await vault.close()
+    const read = await openToRead(place)
+    assert.deepEqual(
+      await read.read([0, 1].map((i) => pieceOf(i).id)),
+      [0, 1].map((i) => pieceOf(i).bytes),
+    )
+    await read.close()
+  } finally {
+    await place.remove()
+  }
+})

@@ -32,10 +32,12 @@ export class SyncAhead {
     this.#bytes += bytes
     if (this.#bytes < STEP_BYTES || this.#running !== undefined || this.#hasFailed) return
     this.#bytes = 0
-    this.#running = this.#sync(this.#fd).then((isSynced) => {
+    const end = (isSynced: boolean | undefined): void => {
       if (isSynced === false) this.#hasFailed = true
       this.#running = undefined
-    })
+    }
+    // What could not even be asked for is not known to be written.
+    this.#running = this.#sync(this.#fd).then(end, () => end(false))
   }
 
   /**

@@ -55,6 +55,13 @@ it('A4: one that failed is not made good by a later one', async () => {
   ahead.close()
 })
 
+it('A4: one that could not even be asked for is not known to be written', async () => {
+  const ahead = new SyncAhead(dir, () => Promise.reject(new Error('no thread')))
+  ahead.wrote(MUCH)
+  assert.equal(await ahead.finish(), false)
+  ahead.close()
+})
+
 it('says so where there is no such call, and tells which directory it was given', async () => {
   const { sync, next, count } = calls([undefined])
   const ahead = new SyncAhead(dir, sync)
