@@ -38,6 +38,16 @@ export interface Adoption {
   readonly blocks: AsyncIterable<PortableBlock> | Iterable<PortableBlock>
 }
 
+/** What is added to a feed that is here. */
+export interface Extension {
+  readonly feedKey: Buffer
+  readonly head: PortableHead
+  /** In order, from a block on; those beyond the head's length are passed over. */
+  readonly blocks: (from: number) => AsyncIterable<PortableBlock> | Iterable<PortableBlock>
+  /** What is missing before this block is not looked for. */
+  readonly needed: number
+}
+
 export interface FeedProof {
   readonly publicKey: Buffer
   readonly signature: Buffer
@@ -103,22 +113,18 @@ export class FeedTree {
   readonly #onNode: (node: TreeNode, bytes: number) => void
   readonly #builder = new TreeBuilder()
   #nextNode = 0
-  #firstMissing: number | undefined
 
-  /** `onNode`: a node of it is known, and about how many bytes that is. */
+  /** `onNode`: a node of it is known, and about how many bytes that is. `start`: what it begins with, from the left. */
   constructor(
     head: PortableHead,
     nodes: readonly TreeNode[],
     onNode: (node: TreeNode, bytes: number) => void = () => undefined,
+    start: readonly TreeNode[] = [],
   ) {
     this.#head = head
     this.#nodes = nodes
     this.#onNode = onNode
-  }
-
-  /** The first block that is not there; undefined: none is missing so far. */
-  get firstMissing(): number | undefined {
-    return this.#firstMissing
+    for (const node of start) this.#builder.add(node)
   }
 
   /** FEED_CORRUPT for a block that is too large, or after one that is neither here nor accounted for. */
@@ -136,6 +142,10 @@ export class FeedTree {
 
   notSigned(): ShoalError {
     return this.#refusal('its writer has not signed these blocks')
+  }
+
+  forked(): ShoalError {
+    return this.#refusal('it is another than what is here of it')
   }
 
   #reach(index: number): void {
@@ -156,7 +166,6 @@ export class FeedTree {
       }
       if (from > this.#builder.length || from + count > index) return
       this.#nextNode++
-      this.#firstMissing ??= from
       this.#put(node)
     }
   }
