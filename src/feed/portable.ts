@@ -18,6 +18,7 @@ import {
   type Adoption,
   type Extension,
   encodeProof,
+  isIncomplete,
   MAX_PROOF_BYTES,
   type PortableBlock,
   type PortableHead,
@@ -77,8 +78,8 @@ export async function adoptInto(core: Core, adoption: Adoption): Promise<boolean
 
 /**
  * Adds to a feed in a core that nobody else uses what is missing of it from block `needed` on, and what is beyond it.
- * From where on it is whole then, as far as the head's gaps go; undefined: there is nothing that it lacks. FEED_CORRUPT unless that
- * follows what is here as the feed's writer signed it: then it stays as it was.
+ * From where on it is whole then, as far as the head's gaps go; undefined: there is nothing that it lacks, or it cannot be proved for
+ * blocks that are nowhere. FEED_CORRUPT unless that follows what is here as the feed's writer signed it: then it stays as it was.
  */
 export async function extendCore(core: Core, extension: Extension): Promise<number | undefined> {
   const { feedKey, head, needed } = extension
@@ -97,6 +98,8 @@ export async function extendCore(core: Core, extension: Extension): Promise<numb
     return (await filling.fill(extension.blocks(from), proof)) ? from : undefined
   } catch (thrown) {
     await filling.undo()
+    // A head may be known whose blocks are on their way still, with holes that its proof says nothing of.
+    if (isIncomplete(thrown)) return undefined
     throw thrown
   }
 }

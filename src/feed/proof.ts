@@ -150,7 +150,8 @@ export class FeedTree {
 
   #reach(index: number): void {
     this.#bridge(index)
-    if (this.#builder.length !== index) throw this.#refusal(`block ${this.#builder.length} is missing`)
+    if (this.#builder.length === index) return
+    throw this.#refusal(`block ${this.#builder.length} is missing`, { isIncomplete: true })
   }
 
   /** Puts the nodes that stand over what is missing before `index`. */
@@ -174,11 +175,16 @@ export class FeedTree {
     for (const made of this.#builder.add(node)) this.#onNode(made, NODE_HASH_BYTES)
   }
 
-  #refusal(why: string): ShoalError {
-    return refusal(this.#head.writer, why)
+  #refusal(why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
+    return refusal(this.#head.writer, why, details)
   }
 }
 
-function refusal(writer: WriterId, why: string): ShoalError {
-  return new ShoalError('FEED_CORRUPT', `cannot take over feed ${writer}: ${why}`)
+/** Whether a feed was refused because blocks of it were not there, and not because of what was. */
+export function isIncomplete(thrown: unknown): boolean {
+  return thrown instanceof ShoalError && thrown.details.isIncomplete === true
+}
+
+function refusal(writer: WriterId, why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
+  return new ShoalError('FEED_CORRUPT', `cannot take over feed ${writer}: ${why}`, { details })
 }

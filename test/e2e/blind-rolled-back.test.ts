@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { it } from 'node:test'
-import { eventually, withWorld } from '../support/daemons.js'
+import { converged, eventually, withWorld } from '../support/daemons.js'
 import { snapshot } from '../support/trees.js'
 import { keepsAll } from './blind-kit.js'
 
@@ -20,6 +20,11 @@ it('serves all of its vault after its storage was put back from an older copy', 
 
     await blind.start()
     writer.write('second', Buffer.alloc(300_000, 'second'))
+    const late = await world.node('late', { knows: ['writer'] })
+    late.write('of a late writer', 'late')
+    await late.start()
+    await converged([writer, late])
+    await late.stop()
     const { head } = await keepsAll(blind, writer)
     const expected = snapshot(writer.dir)
     await blind.stop()
@@ -32,7 +37,7 @@ it('serves all of its vault after its storage was put back from an older copy', 
     assert.deepEqual((await blind.share()).problems, [])
     const reader = await world.node('reader', { grade: 'read', knows: ['blind'] })
     await reader.start()
-    await eventually('a reader has all of it', async () => (await reader.share()).files === 2)
+    await eventually('a reader has all of it', async () => (await reader.share()).files === 3)
     await reader.client.settle()
     assert.deepEqual(snapshot(reader.dir), expected)
 
