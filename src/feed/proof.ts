@@ -38,6 +38,16 @@ export interface Adoption {
   readonly blocks: AsyncIterable<PortableBlock> | Iterable<PortableBlock>
 }
 
+/** What is added to a feed that is here. */
+export interface Extension {
+  readonly feedKey: Buffer
+  readonly head: PortableHead
+  /** In order, from a block on; those beyond the head's length are passed over. */
+  readonly blocks: (from: number) => AsyncIterable<PortableBlock> | Iterable<PortableBlock>
+  /** What is missing before this block is not looked for. */
+  readonly needed: number
+}
+
 export interface FeedProof {
   readonly publicKey: Buffer
   readonly signature: Buffer
@@ -103,22 +113,18 @@ export class FeedTree {
   readonly #onNode: (node: TreeNode, bytes: number) => void
   readonly #builder = new TreeBuilder()
   #nextNode = 0
-  #firstMissing: number | undefined
 
-  /** `onNode`: a node of it is known, and about how many bytes that is. */
+  /** `onNode`: a node of it is known, and about how many bytes that is. `start`: what it begins with, from the left. */
   constructor(
     head: PortableHead,
     nodes: readonly TreeNode[],
     onNode: (node: TreeNode, bytes: number) => void = () => undefined,
+    start: readonly TreeNode[] = [],
   ) {
     this.#head = head
     this.#nodes = nodes
     this.#onNode = onNode
-  }
-
-  /** The first block that is not there; undefined: none is missing so far. */
-  get firstMissing(): number | undefined {
-    return this.#firstMissing
+    for (const node of start) this.#builder.add(node)
   }
 
   /** FEED_CORRUPT for a block that is too large, or after one that is neither here nor accounted for. */
@@ -138,9 +144,14 @@ export class FeedTree {
     return this.#refusal('its writer has not signed these blocks')
   }
 
+  forked(): ShoalError {
+    return this.#refusal('it is another than what is here of it')
+  }
+
   #reach(index: number): void {
     this.#bridge(index)
-    if (this.#builder.length !== index) throw this.#refusal(`block ${this.#builder.length} is missing`)
+    if (this.#builder.length === index) return
+    throw this.#refusal(`block ${this.#builder.length} is missing`, { isIncomplete: true })
   }
 
   /** Puts the nodes that stand over what is missing before `index`. */
@@ -156,7 +167,6 @@ export class FeedTree {
       }
       if (from > this.#builder.length || from + count > index) return
       this.#nextNode++
-      this.#firstMissing ??= from
       this.#put(node)
     }
   }
@@ -165,11 +175,16 @@ export class FeedTree {
     for (const made of this.#builder.add(node)) this.#onNode(made, NODE_HASH_BYTES)
   }
 
-  #refusal(why: string): ShoalError {
-    return refusal(this.#head.writer, why)
+  #refusal(why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
+    return refusal(this.#head.writer, why, details)
   }
 }
 
-function refusal(writer: WriterId, why: string): ShoalError {
-  return new ShoalError('FEED_CORRUPT', `cannot take over feed ${writer}: ${why}`)
+/** Whether a feed was refused because blocks of it were not there, and not because of what was. */
+export function isIncomplete(thrown: unknown): boolean {
+  return thrown instanceof ShoalError && thrown.details.isIncomplete === true
+}
+
+function refusal(writer: WriterId, why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
+  return new ShoalError('FEED_CORRUPT', `cannot take over feed ${writer}: ${why}`, { details })
 }

@@ -1,5 +1,5 @@
 // The feeds of a share as a blind node keeps them: those its writers' certificates vouch for (K5), whole, in the feed store
-// to be served and in the vault to last. A feed that the feed store has lost comes back out of the vault with no peer.
+// to be served and in the vault to last. What the feed store has lost of a feed comes back out of the vault with no peer.
 
 import { Bitfield } from '../../core/bitfield.js'
 import { openCertificate } from '../../core/certificate.js'
@@ -54,7 +54,7 @@ export class BlindFeeds {
     this.#o = options
   }
 
-  /** Knows the feeds that the vault knows, and takes those out of it that the feed store has lost. Opens none. Rejects with the signal's reason, between two feeds. */
+  /** Knows the feeds that the vault knows, and takes out of it what the feed store has lost of them. Opens none. Rejects with the signal's reason, between two feeds. */
   async readopt(signal?: AbortSignal): Promise<void> {
     const { keys, index, vault, store, problems, log } = this.#o
     for (const bytes of vault.certificates()) {
@@ -69,7 +69,8 @@ export class BlindFeeds {
       this.#know(bytes, opened.value)
     }
     const heads = new Map(vault.heads().map((head) => [head.writer, head]))
-    for (const { writer, number, key, deviceName } of index.feeds.all()) {
+    for (const row of index.feeds.all()) {
+      const { writer, number, key, deviceName, closed } = row
       signal?.throwIfAborted()
       const head = heads.get(writer)
       // An older copy of the vault was put back: what it lacks is exported again.
@@ -77,9 +78,13 @@ export class BlindFeeds {
       if (head === undefined) continue
       try {
         const isAdopted = await store.adopt({ feedKey: key, head, blocks: vault.blocks(writer) })
-        if (!isAdopted) continue
-        index.setStoredBlocks(number, head.length)
-        log.info({ writer, device: deviceName, blocks: head.length }, 'a feed was taken over from the vault')
+        if (isAdopted) {
+          index.setStoredBlocks(number, head.length)
+          log.info(
+            { writer, device: deviceName, blocks: head.length },
+            'a feed was taken over from the vault',
+          )
+        } else if (!closed) await this.#extend(row, head)
       } catch (thrown) {
         if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
         log.error({ err: thrown, writer }, 'a feed in the vault is damaged')
@@ -151,6 +156,20 @@ export class BlindFeeds {
   /** Gives the feeds back. After stop(), as the last of all. */
   async close(): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ feed }) => feed.close()))
+  }
+
+  /** Where an older copy of this device's storage was put back, the vault has more of a feed than is here. */
+  async #extend({ writer, number, key, deviceName, next }: IndexFeed, head: StoredHead): Promise<void> {
+    const { index, vault, store, log } = this.#o
+    const blocks = (from: number): AsyncIterable<StoredBlock> => vault.blocks(writer, from)
+    const from = await store.extend({ feedKey: key, head, blocks, needed: next })
+    if (from === undefined) return
+    // What was not known to be in the vault before that is exported again, to be sure.
+    if (index.storedBlocks(number) >= from) index.setStoredBlocks(number, head.length)
+    log.info(
+      { writer, device: deviceName, from, blocks: head.length },
+      'the rest of a feed was taken over from the vault',
+    )
   }
 
   async #receive(peer: SharePeer, certificates: readonly Buffer[]): Promise<void> {
