@@ -3,6 +3,7 @@
 // receives, and sets off most of its collections (docs/decisions/0069).
 // Promises: the bytes on the wire are the library's; a room is given back when the socket has handed all to the system, or when
 // whoever received a frame says that nobody looks at it. What is not given back is garbage, as it would be without this.
+import { Socket } from 'node:net'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
 import { trafficRooms } from '../ports/rooms.js'
 
@@ -94,9 +95,9 @@ export class RoomyNoise extends NoiseSecretStream {
 
   #giveSent(): void {
     if (this.#sent.length === 0) return
-    const { writableLength } = this.rawStream as { readonly writableLength?: number }
-    // Of a socket, which counts what it has not handed to the system. Others do not say as much.
-    if (writableLength !== 0) return
+    // A socket counts what it has not handed to the system; another stream may hand on what it was given, and look at it later.
+    const { rawStream } = this
+    if (!(rawStream instanceof Socket) || rawStream.writableLength > 0) return
     for (const room of this.#sent) trafficRooms.give(room)
     this.#sent = []
   }
