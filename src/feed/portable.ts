@@ -5,12 +5,12 @@
 //     signature over its roots must hold. Nothing of a feed that fails is kept.
 // M2. A feed is adopted whole or, after a crash, not at all: its head is written last, in one step with what it says.
 // M3. Blocks that are not there (cleared by their writer after a checkpoint) stay so: the nodes of the tree over them
-//     travel with the head.
+//     travel with the head. So do blocks that were lost since, where their hashes are kept (leaves.ts).
 import type { Core, CoreStorageOfOne, Manifest, TreeNode } from 'hypercore'
 import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
 import { manifestOf } from './key.js'
-import { nodesOver } from './merkle.js'
+import { type LeafHash, nodesOver } from './merkle.js'
 import {
   type Adoption,
   encodeProof,
@@ -68,7 +68,7 @@ export async function adoptInto(core: Core, adoption: Adoption): Promise<boolean
   const proof = readProof(head, feedKey)
   // Of an adoption that a crash has ended.
   await emptyOut(core)
-  const filling = new Filling(core, head, proof.nodes)
+  const filling = new Filling(core, adoption, proof.nodes)
   try {
     for await (const { index, bytes } of adoption.blocks) {
       if (index >= head.length) break
@@ -85,6 +85,20 @@ export async function adoptInto(core: Core, adoption: Adoption): Promise<boolean
 /** The manifest a head tells, once it is known to be that of `feedKey`; FEED_CORRUPT if it is another's. */
 export function manifestOfHead(head: PortableHead, feedKey: Buffer): Manifest {
   return manifestOf(readProof(head, feedKey).publicKey)
+}
+
+/** What stands in the tree for the blocks `from` to `to` (exclusive); undefined: of one of them it is not known here. */
+export async function leavesOf(core: Core, from: number, to: number): Promise<LeafHash[] | undefined> {
+  const reading = core.state.storage.read()
+  const asked: Promise<TreeNode | null>[] = []
+  for (let block = from; block < to; block++) asked.push(reading.getTreeNode(2 * block))
+  reading.tryFlush()
+  const leaves: LeafHash[] = []
+  for (const leaf of await Promise.all(asked)) {
+    if (leaf === null) return undefined
+    leaves.push({ size: leaf.size, hash: leaf.hash })
+  }
+  return leaves
 }
 
 /** Takes the blocks and nodes out of a core that has no head. */
@@ -153,9 +167,9 @@ class Filling {
   #tx: ReturnType<CoreStorageOfOne['write']> | undefined
   #waitingBytes = 0
 
-  constructor(core: Core, head: PortableHead, nodes: readonly TreeNode[]) {
+  constructor(core: Core, { head, leaves }: Adoption, nodes: readonly TreeNode[]) {
     this.#core = core
-    this.#tree = new FeedTree(head, nodes, (node, bytes) => {
+    this.#tree = new FeedTree(head, nodes, leaves, (node, bytes) => {
       this.#writing().putTreeNode(node)
       this.#waitingBytes += bytes
     })

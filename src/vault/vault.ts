@@ -11,7 +11,16 @@ import { Adds } from './adds.js'
 import { Catalog, samePlace } from './catalog.js'
 import { checkPacks } from './check.js'
 import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
-import { blockOf, damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfBlock, keyOfPiece } from './frame.js'
+import {
+  blockOf,
+  damagedOf,
+  FRAME,
+  type FrameType,
+  FRAME_HEADER_BYTES,
+  keyOfBlock,
+  keyOfLeaves,
+  keyOfPiece,
+} from './frame.js'
 import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import { vaultIdOf } from './identity.js'
@@ -30,6 +39,7 @@ import type {
   PiecePlace,
   StoredBlock,
   StoredHead,
+  StoredLeaves,
   VaultBatch,
   VaultStats,
   VerifyProgress,
@@ -45,6 +55,7 @@ export type {
   PiecePlace,
   StoredBlock,
   StoredHead,
+  StoredLeaves,
   StoredPiece,
   VaultBatch,
   VaultStats,
@@ -72,6 +83,7 @@ export interface VaultOptions {
 
 /** Blocks read at once. */
 const BLOCKS_AT_ONCE = 64
+const LAST = Number.MAX_SAFE_INTEGER
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
 const READ_TRIES = 8
 
@@ -239,16 +251,30 @@ export class Vault {
 
   /** Ascending by index, from `from` (0) on; the newest of each. Damaged ones are left out. */
   async *blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
-    const end = keyOfBlock({ writer, index: Number.MAX_SAFE_INTEGER })
-    for (const rows of this.#catalog.chunks(
+    yield* this.#numbered(
       FRAME.block,
       keyOfBlock({ writer, index: from }),
-      BLOCKS_AT_ONCE,
-    )) {
-      const keys = rows.map(({ key }) => key).filter((key) => Buffer.compare(key, end) <= 0)
-      for (const payload of await this.#readKeys(keys)) if (payload !== undefined) yield blockOf(payload)
-      if (keys.length < rows.length) return
-    }
+      keyOfBlock({ writer, index: LAST }),
+    )
+  }
+
+  /** As blocks(), of what is kept beside them. */
+  async *leaves(writer: WriterId): AsyncGenerator<StoredLeaves> {
+    yield* this.#numbered(
+      FRAME.leaves,
+      keyOfLeaves({ writer, index: 0 }),
+      keyOfLeaves({ writer, index: LAST }),
+    )
+  }
+
+  /** The pack in which leaves stand; undefined: they are not here. */
+  packOfLeaves(writer: WriterId, index: number): number | undefined {
+    return this.#catalog.get(keyOfLeaves({ writer, index }))?.pack
+  }
+
+  /** The pack that is written to now. */
+  get tailPack(): number {
+    return this.#compacting.tail.number
   }
 
   stats(): VaultStats {
@@ -298,6 +324,15 @@ export class Vault {
     this.#closing.abort(new Error('the vault is closed'))
     await Promise.all([this.#writing, this.#shortening])
     await this.#storage.close()
+  }
+
+  /** Of one writer. */
+  async *#numbered(type: FrameType, from: Buffer, end: Buffer): AsyncGenerator<StoredBlock> {
+    for (const rows of this.#catalog.chunks(type, from, BLOCKS_AT_ONCE)) {
+      const keys = rows.map(({ key }) => key).filter((key) => Buffer.compare(key, end) <= 0)
+      for (const payload of await this.#readKeys(keys)) if (payload !== undefined) yield blockOf(payload)
+      if (keys.length < rows.length) return
+    }
   }
 
   /** Payloads in the order asked; undefined: not here, or damaged. */

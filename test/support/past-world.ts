@@ -16,6 +16,7 @@ import { keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { mtimeUsOf, statOf } from '../../src/core/stat.js'
 import type { Version } from '../../src/core/version.js'
 import type { RestorableVault } from '../../src/daemon/restore/from-vault.js'
+import { LeafKeeper } from '../../src/daemon/blind/leaf-keeper.js'
 import { type Publication, Publisher } from '../../src/daemon/share/publisher.js'
 import type { OwnFeed } from '../../src/feed/own.js'
 import type { PortableBlock, PortableHead } from '../../src/feed/portable.js'
@@ -136,6 +137,13 @@ export class PastWorld {
       blocks,
       heads: held.heads(),
     })
+    for (const head of held.heads()) {
+      const { writer, ...parts } = this.writers
+        .map(({ feed, certificate }) => ({ writer: feed.writer, feed, certificate }))
+        .find((each) => each.writer === head.writer)!
+      const keeper = new LeafKeeper({ writer, ...parts, vault })
+      for await (const leaves of keeper.due(head, true)) await vault.add({ leaves })
+    }
     await vault.close()
   }
 

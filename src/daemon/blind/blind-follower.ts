@@ -9,6 +9,7 @@ import type { IndexFeed } from '../../store/feeds.js'
 import type { StoredBlock, VaultBatch } from '../../vault/stored.js'
 import type { ProblemBook } from '../share/problems.js'
 import { inGroups } from './groups.js'
+import type { LeafKeeper } from './leaf-keeper.js'
 
 /** The part of a feed (src/feed) that this needs. */
 export type FollowedFeed = Pick<Feed, 'length' | 'read' | 'export' | 'on'>
@@ -26,6 +27,8 @@ export interface BlindFollowerOptions {
   readonly takeOver: (feed: IndexFeed, at: number, part: PublicPart) => void
   /** Resolves when it is durable in the vault. */
   readonly store: (batch: VaultBatch) => Promise<void>
+  /** What is kept beside the blocks. None: nothing. */
+  readonly leaves?: Pick<LeafKeeper, 'due' | 'lost'>
   /** Something was taken over, or is durable now. */
   readonly onProgress: () => void
   /** The index could not be written: what is known of it in memory is ahead of it, so that only a new start helps. */
@@ -82,6 +85,12 @@ export class BlindFollower {
       this.#running = undefined
       if (this.isBehind) this.wake()
     })
+  }
+
+  /** What is kept beside the blocks was lost: it is brought into the vault again. */
+  lostLeaves(): void {
+    this.#o.leaves?.lost()
+    this.wake()
   }
 
   async stop(): Promise<void> {
@@ -149,9 +158,9 @@ export class BlindFollower {
     return !this.#isStuck
   }
 
-  /** Brings what was taken over into the vault: blocks first, then the head that proves them. */
+  /** Brings what was taken over into the vault: blocks first, then the head that proves them, and what proves the rest without them. */
   async #store(): Promise<void> {
-    const { index, feed, store, onProgress } = this.#o
+    const { index, feed, store, leaves, onProgress } = this.#o
     const from = index.storedBlocks(this.#number)
     const exported = await feed.export(from)
     if (exported === undefined) return
@@ -168,10 +177,14 @@ export class BlindFollower {
       blocks = []
       bytes = 0
     }
-    await store({ blocks, heads: [exported.head] })
+    const { head } = exported
+    const due = leaves?.due(head, end > from)
+    const first = await due?.next()
+    await store({ blocks, heads: [head], ...(first?.done === false && { leaves: first.value }) })
     this.#isIndexUnsure = true
     index.setStoredBlocks(this.#number, end)
     this.#isIndexUnsure = false
+    for await (const runs of due ?? []) await store({ leaves: runs })
     onProgress()
   }
 }

@@ -209,17 +209,17 @@ export class Past {
     const beyond = new KnownBeyond()
     let isAnything = false
     for (const [feed, span] of spans) {
-      const { to, ended } = await takeOver(index, feed, span, {
+      const { to, ended, lost } = await takeOver(index, feed, span, {
         ...{ keys, atMs, signal },
         onRefused: (at, detail) => this.faults.push(`${at}: ${detail}`),
         ...(onRecord === undefined ? {} : { onRecord }),
       })
       if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.notes.push(clockWentBack(feed.name, ended.atMs))
-      this.faults.push(...feed.faultsAfter(to))
+      this.faults.push(...feed.faultsAfter(to, lost))
       if (to <= span.from) continue
       isAnything = true
-      const newest = await feed.header(to - 1)
+      const newest = await feed.newest(span.from, to)
       if (newest !== undefined) beyond.note(feed.name, newest)
     }
     if (!isAnything && atMs !== undefined) throw await nothingBy(feeds, atMs)

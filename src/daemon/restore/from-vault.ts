@@ -1,9 +1,13 @@
 // A vault as what is restored from: its feeds are taken over into a feed store, each verified as its writer signed it, and
 // its pieces are read as they are needed. Nothing is written to it.
+import { openCertificate } from '../../core/certificate.js'
 import { toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
+import { hasBlocks, takeBest } from '../../feed/best.js'
 import { HeldFeed } from '../../feed/held.js'
-import type { Adoption, PortableBlock, PortableHead } from '../../feed/proof.js'
+import { type KeptRun, KnownLeaves } from '../../feed/leaves.js'
+import { spanOf } from '../../feed/merkle.js'
+import { type Adoption, type PortableBlock, type PortableHead, readProof } from '../../feed/proof.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import { PastFeed } from './past-feed.js'
@@ -19,6 +23,8 @@ export interface RestorableVault extends ReadableVault {
   heads(): readonly PortableHead[]
   /** Ascending, from `from` (0) on. */
   blocks(writer: WriterId, from?: number): AsyncIterable<PortableBlock>
+  /** What is kept beside the blocks, ascending by number. */
+  leaves?(writer: WriterId): AsyncIterable<KeptRun>
 }
 
 /** Makes something that can be read of a feed that was carried; FEED_CORRUPT if it does not hold. */
@@ -34,10 +40,17 @@ export function takeInto(store: FeedStore, another?: () => Promise<FeedStore>): 
     const { feedKey, head } = adoption
     const isAdopted = await store.adopt(adoption)
     const feed = await store.openRemote({ feedKey, blockKey })
-    if (isAdopted || feed.length >= head.length || another === undefined) return feed
+    if (isAdopted || another === undefined) return feed
+    if (feed.length >= head.length && (await feed.has(0, feed.length))) return feed
     second ??= another()
     const fresh = await second
-    await fresh.adopt(adoption)
+    try {
+      await fresh.adopt(adoption)
+    } catch (thrown) {
+      // What the earlier try had is more than nothing; where it is shorter, that is told.
+      if (feed.length < head.length || toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
+      return feed
+    }
     return fresh.openRemote({ feedKey, blockKey })
   }
 }
@@ -76,7 +89,7 @@ export async function feedsOfVault(
   for (const detail of vault.unreadable ?? []) onDamaged('somebody', detail)
   const heads = new Map(vault.heads().map((head) => [head.writer, head]))
   const feeds: PastFeed[] = []
-  for (const certificate of vault.certificates()) {
+  for (const certificate of [...vault.certificates(), ...(await otherCertificates(vault, heads, keys))]) {
     let row: IndexFeed
     try {
       row = addWriter(index, keys, certificate)
@@ -87,21 +100,29 @@ export async function feedsOfVault(
       onDamaged('somebody', message)
       continue
     }
-    const head = heads.get(row.writer)
-    heads.delete(row.writer)
-    const hasMore = await hasBlocks(vault, row.writer, head?.length ?? 0)
-    if (head === undefined) {
-      // Of a writer that has not written yet nothing is missing.
-      if (hasMore) onDamaged(row.deviceName, `its newest proof ${GONE}, so none of it counts`)
-      continue
+    const { writer, key } = row
+    const head = heads.get(writer)
+    heads.delete(writer)
+    const kept = {
+      ...{ feedKey: key, head },
+      blocks: (from?: number) => vault.blocks(writer, from),
+      leaves: () => leavesIn(vault, writer),
     }
     try {
-      const blocks = vault.blocks(row.writer)
-      const feed = await take({ feedKey: row.key, head, blocks }, keys.feedBlockKey)
-      const more = hasMore
-        ? `there is more after record ${feed.length}, and its newest proof ${GONE}`
-        : undefined
-      feeds.push(new PastFeed(row, feed, 0, more))
+      const best = await takeBest(kept, (adoption) => take(adoption, keys.feedBlockKey))
+      const length = best === undefined ? 0 : Math.max(best.head.length, best.taken.length)
+      const hasMore = await hasBlocks(kept, length)
+      if (best === undefined) {
+        // Of a writer that has not written yet nothing is missing.
+        if (hasMore) onDamaged(row.deviceName, `its newest proof ${GONE}, so none of it counts`)
+        continue
+      }
+      const beyond =
+        hasMore || best.isOlder
+          ? `there is more after record ${best.taken.length}, and its newest proof, or what it proves, ${GONE}`
+          : undefined
+      const cleared = clearedOf(best.head, key)
+      feeds.push(new PastFeed(row, best.taken, { patienceMs: 0, beyond, cleared }))
     } catch (thrown) {
       if (thrown instanceof FeedsTooLarge) throw thrown
       const { code, message } = toShoalError(thrown)
@@ -113,7 +134,36 @@ export async function feedsOfVault(
   return feeds
 }
 
-async function hasBlocks(vault: RestorableVault, writer: WriterId, from: number): Promise<boolean> {
-  for await (const { index } of vault.blocks(writer, from)) if (index >= from) return true
-  return false
+/** Of writers whose own frame of it is not there: it stands once more beside their blocks. */
+async function otherCertificates(
+  vault: RestorableVault,
+  heads: ReadonlyMap<WriterId, PortableHead>,
+  { shareId, publicKey }: RestoreKeys,
+): Promise<Buffer[]> {
+  const known = new Set<WriterId>()
+  for (const bytes of vault.certificates()) {
+    const opened = openCertificate(bytes, shareId, publicKey)
+    if (opened.type === 'ok') known.add(opened.value.writer)
+  }
+  const others: Buffer[] = []
+  for (const writer of heads.keys()) {
+    if (known.has(writer)) continue
+    const { certificate } = await KnownLeaves.read(writer, leavesIn(vault, writer))
+    if (certificate !== undefined) others.push(certificate)
+  }
+  return others
+}
+
+async function* leavesIn(vault: RestorableVault, writer: WriterId): AsyncGenerator<KeptRun> {
+  yield* vault.leaves?.(writer) ?? []
+}
+
+/** Up to where the nodes of a proof stand for blocks that were cleared, from the first one on. */
+function clearedOf(head: PortableHead, feedKey: Buffer): number {
+  let end = 0
+  for (const { index } of readProof(head, feedKey).nodes) {
+    const { from, count } = spanOf(index)
+    if (from === end) end += count
+  }
+  return end
 }

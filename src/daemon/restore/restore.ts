@@ -324,7 +324,7 @@ class Restore {
     for (const { from, to } of spans.values()) total += to - from
     const writers: RestoreReport['writers'][number][] = []
     for (const [feed, span] of spans) {
-      const { to, ended } = await takeOver(index, feed, span, {
+      const { to, ended, lost } = await takeOver(index, feed, span, {
         keys: this.#keys,
         ...{ atMs, signal },
         onRefused: (at, detail) => this.#lack(at, 'BAD_ENTRY', detail),
@@ -333,13 +333,13 @@ class Restore {
       if (ended?.by === 'bad-record')
         this.#lack('', 'FEED_CORRUPT', `what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.#notes.push(clockWentBack(feed.name, ended.atMs))
-      for (const detail of feed.faultsAfter(to)) this.#lack('', 'FEED_CORRUPT', detail)
+      for (const detail of feed.faultsAfter(to, lost)) this.#lack('', 'FEED_CORRUPT', detail)
       if (to <= span.from) continue
-      const newest = await feed.header(to - 1)
+      const newest = await feed.newest(span.from, to)
       if (newest !== undefined) beyond.note(feed.name, newest)
       writers.push({
         name: feed.name,
-        records: to - span.from,
+        records: lost.reduce((count, [first, end]) => count - (end - first), to - span.from),
         newest: newest === undefined ? null : new Date(newest.timeMs).toISOString(),
       })
     }
