@@ -47,9 +47,11 @@ export function takeInto(store: FeedStore, another?: () => Promise<FeedStore>): 
     try {
       await fresh.adopt(adoption)
     } catch (thrown) {
-      // What the earlier try had is more than nothing; where it is shorter, that is told.
-      if (feed.length < head.length || toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
-      return feed
+      // What the earlier try had is more than nothing, once what is kept beside the blocks does not help, either.
+      const isLast = adoption.leaves !== undefined && feed.length >= head.length
+      if (isLast && toShoalError(thrown).code === 'FEED_CORRUPT') return feed
+      await feed.close()
+      throw thrown
     }
     return fresh.openRemote({ feedKey, blockKey })
   }

@@ -74,7 +74,7 @@ export interface RestoreOptions {
   /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
   readonly stallMs?: number
   /** Feeds of more bytes than this are read by way of a database in the target. Default 8 MiB. */
-  readonly heldFeedBytes?: number
+  readonly heldFeedBytes?: number | undefined
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
