@@ -267,6 +267,17 @@ export class Vault {
     )
   }
 
+  /** Of whom there is any block, ascending. */
+  *writers(): Generator<WriterId> {
+    for (let from: Buffer = Buffer.alloc(0); ; ) {
+      const { value: rows } = this.#catalog.chunks(FRAME.block, from, 1).next()
+      const damaged = rows?.[0] === undefined ? undefined : damagedOf(rows[0].key)
+      if (damaged?.type !== 'block') return
+      yield damaged.writer
+      from = Buffer.concat([keyOfBlock({ writer: damaged.writer, index: LAST }), Buffer.of(0)])
+    }
+  }
+
   /** The pack in which leaves stand; undefined: they are not here. */
   packOfLeaves(writer: WriterId, index: number): number | undefined {
     return this.#catalog.get(keyOfLeaves({ writer, index }))?.pack

@@ -26,6 +26,8 @@ import { type HoldsLeaves, LeafKeeper } from './leaf-keeper.js'
 export interface KeepsFeeds extends HoldsLeaves {
   certificates(): readonly Buffer[]
   heads(): readonly StoredHead[]
+  /** Of whom there is any block. */
+  writers(): Iterable<WriterId>
   blocks(writer: WriterId, from?: number): AsyncIterable<StoredBlock>
   leaves(writer: WriterId): AsyncIterable<StoredLeaves>
 }
@@ -65,7 +67,7 @@ export class BlindFeeds {
     const { index, vault, store, log } = this.#o
     for (const bytes of vault.certificates()) this.#certified(bytes)
     const heads = new Map(vault.heads().map((head) => [head.writer, head]))
-    for (const writer of heads.keys()) {
+    for (const writer of vault.writers()) {
       if (index.feeds.byWriter(writer) !== undefined) continue
       // Its own frame is damaged: it stands once more beside what proves the blocks.
       const { certificate } = await KnownLeaves.read(writer, vault.leaves(writer))

@@ -21,6 +21,8 @@ export interface RestorableVault extends ReadableVault {
   readonly unreadable?: readonly string[]
   certificates(): readonly Buffer[]
   heads(): readonly PortableHead[]
+  /** Of whom there is any block; default: of whom there is a head. */
+  writers?(): Iterable<WriterId>
   /** Ascending, from `from` (0) on. */
   blocks(writer: WriterId, from?: number): AsyncIterable<PortableBlock>
   /** What is kept beside the blocks, ascending by number. */
@@ -90,8 +92,9 @@ export async function feedsOfVault(
   const { index, take, keys, onDamaged } = parts
   for (const detail of vault.unreadable ?? []) onDamaged('somebody', detail)
   const heads = new Map(vault.heads().map((head) => [head.writer, head]))
+  const unknown = new Set([...heads.keys(), ...(vault.writers?.() ?? [])])
   const feeds: PastFeed[] = []
-  for (const certificate of [...vault.certificates(), ...(await otherCertificates(vault, heads, keys))]) {
+  for (const certificate of [...vault.certificates(), ...(await otherCertificates(vault, unknown, keys))]) {
     let row: IndexFeed
     try {
       row = addWriter(index, keys, certificate)
@@ -104,7 +107,7 @@ export async function feedsOfVault(
     }
     const { writer, key } = row
     const head = heads.get(writer)
-    heads.delete(writer)
+    unknown.delete(writer)
     const kept = {
       ...{ feedKey: key, head },
       blocks: (from?: number) => vault.blocks(writer, from),
@@ -132,14 +135,14 @@ export async function feedsOfVault(
       onDamaged(row.deviceName, message)
     }
   }
-  for (const writer of heads.keys()) onDamaged(`writer ${writer}`, `its certificate ${GONE}`)
+  for (const writer of unknown) onDamaged(`writer ${writer}`, `its certificate ${GONE}`)
   return feeds
 }
 
 /** Of writers whose own frame of it is not there: it stands once more beside their blocks. */
 async function otherCertificates(
   vault: RestorableVault,
-  heads: ReadonlyMap<WriterId, PortableHead>,
+  writers: Iterable<WriterId>,
   { shareId, publicKey }: RestoreKeys,
 ): Promise<Buffer[]> {
   const known = new Set<WriterId>()
@@ -148,7 +151,7 @@ async function otherCertificates(
     if (opened.type === 'ok') known.add(opened.value.writer)
   }
   const others: Buffer[] = []
-  for (const writer of heads.keys()) {
+  for (const writer of writers) {
     if (known.has(writer)) continue
     const { certificate } = await KnownLeaves.read(writer, leavesIn(vault, writer))
     if (certificate !== undefined) others.push(certificate)
