@@ -128,7 +128,7 @@ export class BlindFeeds {
     const row = index.feeds.byWriter(writer)
     if (row === undefined || index.storedBlocks(row.number) <= from) return
     index.setStoredBlocks(row.number, from)
-    this.#open.get(writer)?.follower.wake()
+    this.#open.get(writer)?.follower.lost()
   }
 
   /** What is kept beside blocks is to be brought into the vault again. */
