@@ -11,16 +11,7 @@ import { Adds } from './adds.js'
 import { Catalog, samePlace } from './catalog.js'
 import { checkPacks } from './check.js'
 import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
-import {
-  blockOf,
-  damagedOf,
-  FRAME,
-  FRAME_HEADER_BYTES,
-  type FrameType,
-  keyOfBlock,
-  keyOfLeaves,
-  keyOfPiece,
-} from './frame.js'
+import { damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfLeaves, keyOfPiece } from './frame.js'
 import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import { vaultIdOf } from './identity.js'
@@ -29,6 +20,7 @@ import { loadPacks } from './loading.js'
 import { checkIsThere, forgetGone } from './look.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
+import { NumberedFrames } from './numbered-frames.js'
 import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { isVaultFull, noRoom, readOnly } from './storage-error.js'
@@ -81,9 +73,6 @@ export interface VaultOptions {
   readonly signal?: AbortSignal
 }
 
-/** Blocks read at once. */
-const BLOCKS_AT_ONCE = 64
-const LAST = Number.MAX_SAFE_INTEGER
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
 const READ_TRIES = 8
 
@@ -96,6 +85,7 @@ export class Vault {
   readonly #catalog: Catalog
   readonly #reader: FrameReader
   readonly #small: SmallFrames
+  readonly #numbered: NumberedFrames
   readonly #reserveBytes: number
   readonly #adds = new Adds((batches) => this.#write(batches, this.#reserveBytes))
   /** What has no pieces may use half of what is kept for compaction: only who has read all feeds knows what may go. */
@@ -124,6 +114,7 @@ export class Vault {
     this.#catalog = catalog
     this.#reader = new FrameReader(storage, shareId)
     this.#small = new SmallFrames(catalog, this.#reader)
+    this.#numbered = new NumberedFrames(catalog, (keys) => this.#readKeys(keys))
     this.#reserveBytes = reserveBytes
     this.#compacting = {
       storage,
@@ -250,32 +241,18 @@ export class Vault {
   }
 
   /** Ascending by index, from `from` (0) on; the newest of each. Damaged ones are left out. */
-  async *blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
-    yield* this.#numbered(
-      FRAME.block,
-      keyOfBlock({ writer, index: from }),
-      keyOfBlock({ writer, index: LAST }),
-    )
+  blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
+    return this.#numbered.read(FRAME.block, writer, from)
   }
 
   /** As blocks(), of what is kept beside them. */
-  async *leaves(writer: WriterId): AsyncGenerator<StoredLeaves> {
-    yield* this.#numbered(
-      FRAME.leaves,
-      keyOfLeaves({ writer, index: 0 }),
-      keyOfLeaves({ writer, index: LAST }),
-    )
+  leaves(writer: WriterId): AsyncGenerator<StoredLeaves> {
+    return this.#numbered.read(FRAME.leaves, writer, 0)
   }
 
   /** Of whom there is any block, ascending. */
-  *writers(): Generator<WriterId> {
-    for (let from: Buffer = Buffer.alloc(0); ; ) {
-      const { value: rows } = this.#catalog.chunks(FRAME.block, from, 1).next()
-      const damaged = rows?.[0] === undefined ? undefined : damagedOf(rows[0].key)
-      if (damaged?.type !== 'block') return
-      yield damaged.writer
-      from = Buffer.concat([keyOfBlock({ writer: damaged.writer, index: LAST }), Buffer.of(0)])
-    }
+  writers(): Generator<WriterId> {
+    return this.#numbered.writers()
   }
 
   /** The pack in which leaves stand; undefined: they are not here. */
@@ -335,15 +312,6 @@ export class Vault {
     this.#closing.abort(new Error('the vault is closed'))
     await Promise.all([this.#writing, this.#shortening])
     await this.#storage.close()
-  }
-
-  /** Of one writer. */
-  async *#numbered(type: FrameType, from: Buffer, end: Buffer): AsyncGenerator<StoredBlock> {
-    for (const rows of this.#catalog.chunks(type, from, BLOCKS_AT_ONCE)) {
-      const keys = rows.map(({ key }) => key).filter((key) => Buffer.compare(key, end) <= 0)
-      for (const payload of await this.#readKeys(keys)) if (payload !== undefined) yield blockOf(payload)
-      if (keys.length < rows.length) return
-    }
   }
 
   /** Payloads in the order asked; undefined: not here, or damaged. */

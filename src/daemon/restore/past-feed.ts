@@ -60,10 +60,9 @@ export class PastFeed implements TimedFeed {
     return faults
   }
 
-  /** Blocks that are not here and will not come, in order. */
-  async lost(from: number, to: number): Promise<Range[]> {
+  /** Blocks that are not here, in order. */
+  async #lost(from: number, to: number): Promise<Range[]> {
     const lost: [number, number][] = []
-    if (!this.asksNobody) return lost
     const look = async (first: number, end: number): Promise<void> => {
       if (first >= end || (await this.feed.has(first, end))) return
       if (end - first > 1) {
@@ -129,22 +128,32 @@ export class PastFeed implements TimedFeed {
   }
 
   /**
-   * All blocks of a span, in order; where nobody is asked, those that are here. NOT_FOUND if one of them is not here and nobody
-   * gives it in time.
+   * All blocks of a span, in order; where nobody is asked, those that are here, else those that somebody gives in time. NOT_FOUND if
+   * from one on nobody gives any.
    */
   async *blocks(
     from: number,
     to: number,
     signal: AbortSignal,
   ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
-    if (!this.asksNobody) return yield* this.#awaited(from, to, signal)
     let next = from
-    for (const [first, end] of [...(await this.lost(from, to)), [to, to] as const]) {
+    if (!this.asksNobody) {
+      for (;;) {
+        for await (const each of this.#awaited(next, to, signal)) {
+          yield each
+          next = each.index + 1
+        }
+        if (next >= to) return
+        next = await this.#nextHere(next, to)
+      }
+    }
+    for (const [first, end] of [...(await this.#lost(from, to)), [to, to] as const]) {
       if (next < first) yield* this.feed.read(next, first, { signal })
       next = end
     }
   }
 
+  /** Ends before one that nobody gives in time. */
   async *#awaited(
     from: number,
     to: number,
@@ -164,13 +173,18 @@ export class PastFeed implements TimedFeed {
     } catch (thrown) {
       signal.throwIfAborted()
       if (!stalled.signal.aborted) throw thrown
-      throw new ShoalError(
-        'NOT_FOUND',
-        `nobody gives what ${this.name} had written by then: it may not be kept any more`,
-      )
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Who gives what comes after it would have given it: then it is lost everywhere. */
+  async #nextHere(from: number, to: number): Promise<number> {
+    for (let index = from + 1; index < to; index++) if (await this.feed.has(index, index + 1)) return index
+    throw new ShoalError(
+      'NOT_FOUND',
+      `nobody gives what ${this.name} had written by then: it may not be kept any more`,
+    )
   }
 }
 

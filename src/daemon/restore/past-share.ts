@@ -81,32 +81,31 @@ export async function takeOver(
   const { writer } = feed.row
   const from = Math.max(span.from, index.feeds.byWriter(writer)!.next)
   if (from >= span.to) return { to: span.to, ended: await leftOut(feed, span, atMs, signal), lost: [] }
-  const lost = await feed.lost(from, span.to)
-  const gap = lost[0]?.[0] ?? Number.POSITIVE_INFINITY
-  const lostBefore = (at: number): Range[] => lost.filter(([first]) => first < at)
-  const refusals = new Refusals(gap, onRefused)
+  const lost: Range[] = []
+  let awaited = from
+  const refusals = new Refusals(onRefused)
   for await (const { index: at, block } of feed.blocks(from, span.to, signal)) {
+    if (at > awaited) lost.push([awaited, at])
+    awaited = at + 1
     const place = { entryKey: keys.read.entryKey, feedKey: feed.row.key, index: at, author: writer }
     const decoded = decodeRecord(block, place)
     if (decoded.type === 'violation') {
       const detail = `record ${at} cannot be read: ${decoded.detail}`
       refusals.tell()
-      return { to: at, ended: { by: 'bad-record', detail }, lost: lostBefore(at) }
+      return { to: at, ended: { by: 'bad-record', detail }, lost }
     }
     const { timeMs } = decoded.value.header
     if (timeMs > atMs) {
       refusals.tell()
-      return { to: at, ended: { by: 'later-time', atMs: timeMs }, lost: lostBefore(at) }
+      return { to: at, ended: { by: 'later-time', atMs: timeMs }, lost }
     }
     const row = index.feeds.byWriter(writer)!
-    const next = Math.min(at + 1, gap)
-    refusals.take(
-      at,
-      decoded.value,
-      index.transaction(() => index.ingest(row, decoded.value, next)),
-    )
+    const next = lost[0]?.[0] ?? awaited
+    const refused = index.transaction(() => index.ingest(row, decoded.value, next))
+    refusals.take(at, decoded.value, refused, lost.length > 0)
     onRecord?.(row, decoded.value, at)
   }
+  if (awaited < span.to) lost.push([awaited, span.to])
   refusals.tell()
   return { to: span.to, ended: await leftOut(feed, span, atMs, signal), lost }
 }
@@ -116,17 +115,16 @@ export async function takeOver(
  * the path again, in a checkpoint or because it changed.
  */
 class Refusals {
-  readonly #gap: number
   readonly #onRefused: (path: RelPath, detail: string) => void
   readonly #held = new Map<RelPath, { readonly at: number; readonly detail: string }>()
 
-  constructor(gap: number, onRefused: (path: RelPath, detail: string) => void) {
-    this.#gap = gap
+  constructor(onRefused: (path: RelPath, detail: string) => void) {
     this.#onRefused = onRefused
   }
 
-  take(at: number, { header, entries }: FeedRecord, refused: readonly Refusal[]): void {
-    if (at < this.#gap) {
+  /** `isAfterLost`: whether a record before it is. */
+  take(at: number, { header, entries }: FeedRecord, refused: readonly Refusal[], isAfterLost: boolean): void {
+    if (!isAfterLost) {
       for (const { path, detail } of refused) this.#onRefused(path, detail)
       return
     }

@@ -1,15 +1,21 @@
 // Taking a feed over of which records are lost: what is read of it, what is told, and where the next try goes on.
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { test } from 'node:test'
 import { type Entry, NO_EXTRA } from '../../../src/core/entry.js'
 import type { RelPath } from '../../../src/core/path.js'
 import { contentIdOf, type PieceInfo, SIV_BYTES } from '../../../src/core/piece.js'
 import type { FeedRecord } from '../../../src/core/record.js'
+import { keysOf } from '../../../src/core/secret.js'
 import { spanAt } from '../../../src/daemon/restore/moment.js'
 import { PastFeed } from '../../../src/daemon/restore/past-feed.js'
-import { type RestoreKeys, takeOver } from '../../../src/daemon/restore/past-share.js'
+import { addWriter, type RestoreKeys, takeOver } from '../../../src/daemon/restore/past-share.js'
 import { PastTree } from '../../../src/daemon/restore/past-tree.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
+import { join2, reaches, World } from '../../feed/helpers.js'
+import { PastWorld } from '../../support/past-world.js'
 import { Blocks, ENTRY_KEY, KEYS, ME, newIndex } from '../share/support.js'
 
 const keys = { read: { entryKey: ENTRY_KEY } } as unknown as RestoreKeys
@@ -111,6 +117,62 @@ test('the next try goes on at the lost record, and takes over what has it', asyn
   assert.deepEqual(names(), ['a', 'b', 'c'])
   assert.equal(tree.feeds.byWriter(ME)!.next, 3)
   assert.deepEqual((await take(feedOf(records, []))).lost, [])
+})
+
+test('from members: a record that nobody gives, while they give what comes after it, is lost; the others count', async () => {
+  // The timer of its patience keeps no process alive.
+  const alive = setInterval(() => undefined, 1000)
+  const home = fs.mkdtempSync(path.join(tmpdir(), 'shoal-past-'))
+  const world = new World()
+  const past = await PastWorld.make(43, home, 1)
+  try {
+    for (let i = 0; i < 30; i++) {
+      fs.writeFileSync(path.join(past.dir, `f${i}`), `${i}`)
+      await past.publish(0)
+    }
+    const { feed: own, certificate } = past.writers[0]!
+    const carried = (await own.export())!
+    const blocks = []
+    for await (const block of carried.blocks) if (![5, 16, 17].includes(block.index)) blocks.push(block)
+    const known = (await own.leaves(0, 30))!
+    const node = await world.store()
+    await node.adopt({
+      feedKey: own.key,
+      head: carried.head,
+      blocks,
+      leaves: { get: (index) => known[index] },
+    })
+    const blockKey = keysOf(past.secret).feedBlockKey
+    const held = await node.openRemote({ feedKey: own.key, blockKey })
+    const feed = await (await world.store()).openRemote({ feedKey: own.key, blockKey })
+    await join2(world, held, feed)
+    await reaches(feed, 30)
+    const tree = new PastTree(new MemoryDatabase())
+    const restoreKeys = keysOf(past.secret) as RestoreKeys
+    const row = addWriter(tree, restoreKeys, certificate)
+    const asked = new PastFeed(row, feed, { patienceMs: 300 })
+    const options = { keys: restoreKeys, atMs: undefined, signal, onRefused: (): void => undefined }
+    const { lost } = await takeOver(tree, asked, await spanAt(asked, undefined), options)
+    assert.deepEqual(lost, [
+      [5, 6],
+      [16, 18],
+    ])
+    assert.equal([...tree.allEffective()].length, 27)
+    assert.equal(tree.feeds.byWriter(own.writer)!.next, 5)
+    // Nobody there at all: nothing is taken for lost.
+    await held.close()
+    await assert.rejects(
+      (async () => {
+        for await (const _ of asked.blocks(5, 6, signal));
+      })(),
+      { code: 'NOT_FOUND' },
+    )
+  } finally {
+    clearInterval(alive)
+    await world.close()
+    await past.close()
+    fs.rmSync(home, { recursive: true, force: true })
+  }
 })
 
 test('a moment: what is lost counts from the record before it on', async () => {
