@@ -3,6 +3,7 @@
 // is, the longest of the heads that still prove something.
 import { toShoalError } from '../core/error.js'
 import { writerIdOf } from '../core/ids.js'
+import { MAX_FEED_BLOCKS } from './guard.js'
 import { type KeptRun, KnownLeaves } from './leaves.js'
 import { spanOf } from './merkle.js'
 import { type Adoption, missingBlockOf, type PortableBlock, type PortableHead, readProof } from './proof.js'
@@ -72,6 +73,8 @@ export async function takeBest<T>(
 
 /** Whether there are blocks from this one on. */
 export async function hasBlocks(kept: Pick<KeptFeed, 'blocks'>, from: number): Promise<boolean> {
+  // What a head claims is not proved yet.
+  if (from > MAX_FEED_BLOCKS) return false
   for await (const { index } of kept.blocks(from)) if (index >= from) return true
   return false
 }

@@ -137,11 +137,10 @@ export class PastWorld {
       blocks,
       heads: held.heads(),
     })
-    for (const head of held.heads()) {
-      const { writer, ...parts } = this.writers
-        .map(({ feed, certificate }) => ({ writer: feed.writer, feed, certificate }))
-        .find((each) => each.writer === head.writer)!
-      const keeper = new LeafKeeper({ writer, ...parts, vault })
+    for (const { feed, certificate } of this.writers) {
+      const head = held.heads().find(({ writer }) => writer === feed.writer)
+      if (head === undefined) continue
+      const keeper = new LeafKeeper({ writer: feed.writer, certificate, feed, vault })
       for await (const leaves of keeper.due(head, true)) await vault.add({ leaves })
     }
     await vault.close()

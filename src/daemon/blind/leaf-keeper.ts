@@ -22,8 +22,8 @@ export interface LeafKeeperOptions {
   readonly vault: HoldsLeaves
 }
 
-/** Written at once: some 50 KiB. */
-const RUNS_AT_ONCE = 64
+/** Written at once: some 200 KiB. */
+const RUNS_AT_ONCE = 256
 /** Looked up in one slice. */
 const RUNS_A_TURN = 1024
 

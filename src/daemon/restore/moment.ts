@@ -81,8 +81,8 @@ async function endAt(feed: TimedFeed, atMs: number | undefined): Promise<number>
     else high = middle
   }
   if (feed.asksNobody !== true) return low
-  // What is lost right after those may have been of that time: who reads so far says that it is lost.
-  while (low < feed.length && !(await feed.has(low, low + 1))) low++
+  // What is lost right after those, or cannot be read, may have been of that time: who reads so far says that it is lacking.
+  while (low < feed.length && (await feed.header(low)) === undefined) low++
   return low
 }
 
