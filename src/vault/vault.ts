@@ -16,7 +16,7 @@ import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import { vaultIdOf } from './identity.js'
 import { JournalRows } from './journal-rows.js'
-import { loadPacks } from './loading.js'
+import { type Loaded, loadPacks } from './loading.js'
 import { checkIsThere, forgetGone } from './look.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
@@ -79,6 +79,8 @@ const READ_TRIES = 8
 export class Vault {
   /** Packs that were there and could not be read when it was opened, a line for each. The rest of the vault is as it should be. */
   readonly unreadable: readonly string[]
+  /** Bytes that did not hold then, in packs that were read as a whole: damage, or the torn end of a write. */
+  readonly damagedBytes: number
   readonly #options: VaultOptions
   readonly #storage: PackStorage
   readonly #id: string
@@ -104,11 +106,12 @@ export class Vault {
     id: string,
     catalog: Catalog,
     tail: Tail,
-    unreadable: readonly string[],
+    { unreadable, damagedBytes }: Pick<Loaded, 'unreadable' | 'damagedBytes'>,
   ) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
     this.#id = id
     this.unreadable = unreadable
+    this.damagedBytes = damagedBytes
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog
@@ -143,7 +146,7 @@ export class Vault {
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
-    const vault = new Vault(options, vaultId, catalog, tail, loaded.unreadable)
+    const vault = new Vault(options, vaultId, catalog, tail, loaded)
     await vault.#forget(await vault.#small.load())
     signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))

@@ -14,7 +14,7 @@ import { type Log, silentLog } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { openIndex } from '../open-index.js'
 import { KnownBeyond } from './beyond.js'
-import { feedsOfVault, type RestorableVault, takeInto } from './from-vault.js'
+import { feedsOfVault, notesOfVault, type RestorableVault, takeInto } from './from-vault.js'
 import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import { addConflictCopies, type OnRecord, type RestoreKeys, spansAt, takeOver } from './past-share.js'
@@ -201,6 +201,7 @@ export class Past {
   async #readAll(onRecord: OnRecord | undefined): Promise<void> {
     const { index, store, keys, log } = this.#parts
     const { atMs, signal } = this.#o
+    this.notes.push(...notesOfVault(this.#vault))
     const feeds = await feedsOfVault(this.#vault, {
       ...{ index, keys, take: takeInto(store) },
       onDamaged: (name, detail) => this.faults.push(`what ${name} wrote: ${detail}`),

@@ -19,6 +19,8 @@ import type { ReadableVault } from './vault-pieces.js'
 export interface RestorableVault extends ReadableVault {
   /** Packs that are there and cannot be read, a line for each. */
   readonly unreadable?: readonly string[]
+  /** Bytes that did not hold when it was opened. */
+  readonly damagedBytes?: number
   certificates(): readonly Buffer[]
   heads(): readonly PortableHead[]
   /** Of whom there is any block; default: of whom there is a head. */
@@ -137,6 +139,14 @@ export async function feedsOfVault(
   }
   for (const writer of unknown) onDamaged(`writer ${writer}`, `its certificate ${GONE}`)
   return feeds
+}
+
+/** What is to be noted of a vault whatever its feeds say. */
+export function notesOfVault({ damagedBytes = 0 }: RestorableVault): string[] {
+  if (damagedBytes === 0) return []
+  return [
+    `${damagedBytes} bytes of the vault do not hold: damage, or a write that was cut off; of a record there that nothing else tells of there is no trace`,
+  ]
 }
 
 /** Of writers whose own frame of it is not there: it stands once more beside their blocks. */

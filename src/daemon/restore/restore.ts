@@ -26,6 +26,7 @@ import type { SwarmWays } from './from-swarm.js'
 import {
   FeedsTooLarge,
   feedsOfVault,
+  notesOfVault,
   type RestorableVault,
   type TakeFeed,
   takeInMemory,
@@ -255,6 +256,7 @@ class Restore {
   }
 
   #feeds(vault: RestorableVault, index: PastIndex, take: TakeFeed): Promise<PastFeed[]> {
+    this.#notes.push(...notesOfVault(vault))
     return feedsOfVault(vault, {
       ...{ index, take },
       keys: this.#keys,
