@@ -94,6 +94,7 @@ declare module 'hypercore' {
       readonly length: number
       readonly fork: number
       readonly signature: Buffer | null
+      readonly roots: readonly TreeNode[]
       createTreeBatch(): TreeBatch
       readonly storage: CoreStorageOfOne
     }

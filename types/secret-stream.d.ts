@@ -60,5 +60,24 @@ declare module '@hyperswarm/secret-stream' {
     setTimeout(timeoutMs: number): void
     /** Sends an empty frame when nothing was written for so long. 0: never. */
     setKeepAlive(intervalMs: number): void
+
+    // Its own, seen in the source of 6.9.1: what a class that extends it works with.
+    /** 0: the length prefix is read, 1: the frame. */
+    protected _state: number
+    protected _len: number
+    /** Of the prefix the weight of the next byte, of the frame how many bytes are there. */
+    protected _tmp: number
+    protected _message: Buffer | null
+    protected _timeoutTimer: { refresh(): void } | null
+    /** What alloc() gave last: to be filled, and with what stands around it. */
+    protected _outgoingPlain: Buffer | null
+    protected _outgoingWrapped: Buffer | null
+    /** The transport has given something. */
+    protected _onrawdata(data: Buffer): void
+    /** The transport has sent all. */
+    protected _onrawdrain(): void
+    /** A frame is whole. */
+    protected _incoming(): void
+    protected _write(data: Buffer, done: (error?: Error | null) => void): void
   }
 }

@@ -57,13 +57,17 @@ export function formatMembers(reports: readonly MembersReport[]): string {
         stateOf(member),
         // What a member who reads has read, a blind device cannot tell.
         grade === 'blind' && member.grade !== 'blind' ? '-' : recordsOf(member.head),
-        member.unreachableSince === null ? 'now' : shortTime(member.lastSeen),
+        member.unreachableSince === null ? 'now' : seenText(member.lastSeen),
       ])
       const headings = ['MEMBER', 'DEVICE', 'GRADE', 'STATE', 'HEAD', 'LAST SEEN']
       const table = formatTable([headings, own, ...rows], '  ')
       return `${printable(dir)}\n  head  ${head}\n${table}`
     })
     .join('\n')
+}
+
+function seenText(lastSeen: string | null): string {
+  return lastSeen === null ? 'never' : shortTime(lastSeen)
 }
 
 function ownState({ haltReason, standing, needFiles, drift }: MembersReport): string {
@@ -78,7 +82,9 @@ function ownState({ haltReason, standing, needFiles, drift }: MembersReport): st
 export function stateOf(member: MemberStanding): string {
   const { confirmed, answered, unreachableSince, expired, drift, needFiles, needBytes, behind, ahead } =
     member
-  const { grade, unreadable } = member
+  const { grade, unreadable, lastSeen } = member
+  if (unreachableSince !== null && lastSeen === null && !expired)
+    return `only heard of, last ${shortTime(unreachableSince)}`
   if (unreachableSince !== null)
     return `${expired ? 'expired' : 'unreachable'} since ${shortTime(unreachableSince)}`
   if (confirmed) return 'in sync'
@@ -120,7 +126,7 @@ function formatRemoved({ name, device, shares }: RemovedMemberReport): string {
     const wrote =
       grade === 'write' ? `; of what it wrote, ${formatCount(records, 'record')} here, which stay` : ''
     const held = digestEqual ? 'it held the same as this device' : 'it may hold changes that nobody else has'
-    return `  ${printable(dir)}: last seen ${shortTime(lastSeen)}, then ${held}${wrote}\n`
+    return `  ${printable(dir)}: ${lastSeen === null ? 'never seen, but others told that' : `last seen ${shortTime(lastSeen)}, then`} ${held}${wrote}\n`
   })
   return (
     `removed ${printable(name)} (${device.slice(0, 16)})\n${lines.join('')}` +

@@ -47,7 +47,8 @@ are checked by shoal log --verify.`,
       'after',
       `
 The member hashes each piece under a number that it could not know before, and this device compares
-that with its own copy. The exit code is 1 if a piece was not proved.`,
+that with its own copy. The exit code is 1 if a piece was not proved, and 3 if the member is connected
+and answered nothing: then nothing is known to be missing either.`,
     )
     .action(async (config: string, dir: string | undefined, options: AuditOptions) =>
       setExit(await (await run()).auditCommand(io, config, dir, options)),

@@ -50,7 +50,7 @@ export async function verifyCommand(
   return reports.some(isDamaged) ? EXIT.no : EXIT.done
 }
 
-/** Has a member audited. The exit code: 1 if a piece was not proved. */
+/** Has a member audited. The exit code: that of the report. */
 export async function auditCommand(
   io: CliIo,
   configFile: string,
@@ -70,7 +70,13 @@ export async function auditCommand(
     () => client.audit(ask),
   )
   io.out(json === true ? formatJson(report) : formatAudit(report))
-  return report.proved === report.sampled ? EXIT.done : EXIT.no
+  return auditExit(report)
+}
+
+/** 1: a piece was not proved; 3: the member answered nothing. */
+export function auditExit({ proved, sampled, silent }: AuditReport): number {
+  if (proved === sampled) return EXIT.done
+  return silent === sampled ? EXIT.unreachable : EXIT.no
 }
 
 /** How far something is that the daemon does for this command; undefined: that cannot be told now. */
@@ -187,9 +193,10 @@ export function formatAudit(report: AuditReport): string {
       `  ${unchecked} more could not be compared: this device cannot read its own copy (shoal verify)`,
     )
   const { seconds, slowestSeconds, bytes, fetchedBytes, paths } = report
-  lines.push(
-    `  ${formatBytes(bytes)} read and hashed there in ${seconds.toFixed(1)} s, the slowest answer after ${slowestSeconds.toFixed(1)} s`,
-  )
+  if (proved + missing + wrong > 0)
+    lines.push(
+      `  ${formatBytes(bytes)} read and hashed there in ${seconds.toFixed(1)} s, the slowest answer after ${slowestSeconds.toFixed(1)} s`,
+    )
   if (fetchedBytes > 0)
     lines.push(
       `  meanwhile it fetched ${formatBytes(fetchedBytes)} of content from this device: it may have answered with that`,
@@ -200,17 +207,27 @@ export function formatAudit(report: AuditReport): string {
 
 /** What the sample proves, and how that was worked out. */
 function claimLines(report: AuditReport): string[] {
-  const { population, sampled, proved, confidence, mostMissing, leastMissing } = report
+  const { population, sampled, proved, silent, confidence, mostMissing, leastMissing } = report
   if (sampled === 0) return ['  nothing was asked for, and nothing is proved']
-  const failed = sampled - proved
-  if (sampled === population)
-    return [`  that is all of them: ${failed === 0 ? 'none is missing' : `${failed} are missing`}`]
+  if (silent === sampled)
+    return [
+      '  NO ANSWER: nothing is proved, and nothing is known to be missing; it is connected, and may be stuck',
+    ]
+  const failed = sampled - proved - silent
+  if (sampled === population) {
+    const known = silent > 0 ? 'none is known to be missing' : 'none is missing'
+    const unanswered = silent > 0 ? `, ${silent} were not answered for` : ''
+    return [`  that is all of them: ${failed === 0 ? known : `${failed} are missing`}${unanswered}`]
+  }
   const sure = percent(confidence)
+  const most = `${mostMissing} of them are missing (${percent(mostMissing / population)})`
+  const unanswered = silent > 0 ? ', those counted that were not answered for' : ''
   if (failed > 0)
     return [
-      `  ${sure} confidence that at least ${leastMissing} of them are missing (${percent(leastMissing / population)}), and ${sure} that at most ${mostMissing} are (${percent(mostMissing / population)})`,
+      `  ${sure} confidence that at least ${leastMissing} of them are missing (${percent(leastMissing / population)}), and ${sure} that at most ${mostMissing} are (${percent(mostMissing / population)})${unanswered}`,
       '  computed from the hypergeometric distribution: with fewer, so many misses would come about less often than that; with more, so few',
     ]
+  if (silent > 0) return [`  ${sure} confidence that at most ${most}${unanswered}`]
   const bound = (mostMissing + 1) / population
   return [
     `  ${sure} confidence that less than ${percent(bound)} is missing: at most ${mostMissing} of ${population} pieces`,

@@ -63,9 +63,12 @@ export interface MemberStanding {
   readonly problems: number
   /** When it signed its newest state, by its clock, ISO 8601. */
   readonly stateAt: string
-  /** When it was last connected, or heard of through others; now, if it is connected. */
-  readonly lastSeen: string
-  /** Since when it can be reached neither directly nor through others, as far as was asked; null: it can. */
+  /** When it was last connected, or heard of through others; now, if it is connected. Null: never, others have told of it. */
+  readonly lastSeen: string | null
+  /**
+   * Since when it can be reached neither directly nor through others, as far as was asked; null: it can. Of one that was never
+   * met, when others told of it last.
+   */
   readonly unreachableSince: string | null
   /** Unreachable for `peer_expiration_days`: not waited for, until it is heard of again. */
   readonly expired: boolean
@@ -97,7 +100,8 @@ export interface RemovedMemberReport {
   readonly shares: readonly {
     readonly dir: string
     readonly grade: Grade
-    readonly lastSeen: string
+    /** Null: never. */
+    readonly lastSeen: string | null
     /** Records of its own feeds that are here: they stay, with all that they brought. */
     readonly records: number
     /** Whether its newest signed state showed our digest. */
@@ -129,7 +133,7 @@ const memberStanding: z.ZodType<MemberStanding> = z.looseObject({
   conflicts: count,
   problems: count,
   stateAt: z.string(),
-  lastSeen: z.string(),
+  lastSeen: z.string().nullable(),
   unreachableSince: z.string().nullable(),
   expired: z.boolean(),
 })
@@ -171,7 +175,7 @@ export const removedMemberReport: z.ZodType<RemovedMemberReport> = z.looseObject
     z.looseObject({
       dir: z.string(),
       grade,
-      lastSeen: z.string(),
+      lastSeen: z.string().nullable(),
       records: count,
       digestEqual: z.boolean(),
     }),

@@ -117,7 +117,7 @@ export interface AuditReport {
   readonly missing: number
   /** It claims to have them, and gave hashes that are not theirs. */
   readonly wrong: number
-  /** It did not answer in time. */
+  /** It did not answer in time: whether it has them is not known. All that were asked for: it answered nothing. */
   readonly silent: number
   /** This device could not read its own copy; not part of `sampled`. */
   readonly unchecked: number
@@ -125,14 +125,14 @@ export interface AuditReport {
   readonly bytes: number
   readonly confidence: number
   readonly part: number
-  /** With this confidence no more pieces of the population are missing, and no fewer; each by itself. */
+  /** With this confidence no more pieces of the population are missing, and no fewer; each by itself. Silence counts as missing for the first alone. */
   readonly mostMissing: number
   readonly leastMissing: number
   readonly seconds: number
   readonly slowestSeconds: number
   /** What the member fetched from this device meanwhile. */
   readonly fetchedBytes: number
-  /** Some files with pieces that were not proved. */
+  /** Some files with pieces that are missing or wrong. */
   readonly paths: readonly string[]
 }
 

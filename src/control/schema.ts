@@ -149,7 +149,7 @@ export interface MemberReport {
   readonly acknowledged?: number | undefined
   /** By its own report; undefined: it tells nothing of that. */
   readonly scrub?: ScrubReport | undefined
-  /** ISO 8601; null: never since enrolment was learnt. */
+  /** ISO 8601; null: never, others have told of it. */
   readonly lastSeen: string | null
   /** Not connected and not heard of for `peer_expiration_days`: not waited for, until it is heard of again. */
   readonly expired: boolean

@@ -38,8 +38,10 @@ export interface Sample {
   readonly population: number
   /** Pieces that were asked for and could be checked, at most `population`. */
   readonly sampled: number
-  /** Those of them that the node did not prove to hold. */
+  /** Those of them that the node does not hold, as far as it is known. */
   readonly failed: number
+  /** Those that it did not answer for: it may hold them or not. Default: none. */
+  readonly silent?: number
 }
 
 export interface Claim {
@@ -55,7 +57,7 @@ export interface Claim {
 export function claimOf(sample: Sample, confidence: number): Claim {
   return {
     confidence,
-    mostMissing: mostMissing(sample, confidence),
+    mostMissing: mostMissing({ ...sample, failed: sample.failed + (sample.silent ?? 0) }, confidence),
     leastMissing: leastMissing(sample, confidence),
   }
 }

@@ -42,6 +42,8 @@ export class Piece {
   /** Fetchers that are not stalled. 0: nobody waits for it. */
   active = 0
   askedAtMs = 0
+  /** In the line of those that wait (picker-line.ts): since so many bytes were picked. */
+  waitsSince: number | undefined
 
   constructor(wanted: WantedPiece, key: string, order: number, group: HolderGroup) {
     this.key = key

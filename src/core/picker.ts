@@ -1,7 +1,8 @@
 // Which piece to ask whom for next (X3). Pure: events in, decisions out; time and the tie-break's seed are arguments.
 //   I1. A pick is wanted, and held by that peer under one of the piece's references.
 //   I2. No piece is fetched from two peers at once, but in the endgame or after the first of them stalled.
-//   I3. Among what nobody fetches, a fresh small piece goes before bulk, and then what fewest peers hold goes first.
+//   I3. Among what nobody fetches, a fresh small piece goes before bulk, and then what fewest peers hold goes first; but
+//       bulk that OVERTAKEN_BYTES have overtaken goes before other bulk, so that no file rests for as long as rarer ones come.
 //   I4. Endgame begins when nothing that anybody holds is unfetched; then what has been waited for long enough may be
 //       asked of up to MAX_FETCHERS peers at once.
 //   I5. Every wanted piece that somebody holds is picked sooner or later, if its fetches end in done() or release().
@@ -9,6 +10,7 @@
 // (picker-queue.ts), which are few.
 import type { Bitfield } from './bitfield.js'
 import type { WriterId } from './ids.js'
+import { WaitingLine } from './picker-line.js'
 import {
   clampPriority,
   HolderGroup,
@@ -20,6 +22,7 @@ import {
   type WantedPiece,
 } from './picker-queue.js'
 
+export { OVERTAKEN_BYTES } from './picker-line.js'
 export type { PeerNumber, Piece, PieceRef, WantedPiece } from './picker-queue.js'
 
 /** Peers that one piece may be asked of at once. Higher costs bytes that arrive twice; lower trusts a slow peer more. */
@@ -55,6 +58,7 @@ export class Picker {
   readonly #fetched = new Set<Piece>()
   /** Unfetched pieces that somebody holds. */
   #pickable = 0
+  readonly #line = new WaitingLine()
 
   /** Seeds differ between devices, so that they fetch different pieces first and can exchange them. */
   constructor(seed: number) {
@@ -165,6 +169,12 @@ export class Picker {
     const view = this.#view(peer)
     if (view.stalled) return undefined
     for (let priority = 0; priority < PRIORITIES; priority++) {
+      const overdue = priority === 0 ? undefined : this.#line.overdue(peer, priority)
+      if (overdue !== undefined) {
+        if (overdue.length > maxLength) return 'no-room'
+        this.#fetch(overdue, peer, nowMs)
+        return overdue
+      }
       for (const groups of view.groups[priority]!) {
         if (groups === undefined) continue
         for (const group of groups) {
@@ -246,6 +256,7 @@ export class Picker {
 
   #fetch(piece: Piece, peer: PeerNumber, nowMs: number): void {
     if (piece.active === 0) piece.askedAtMs = nowMs
+    this.#line.picked(piece.length)
     piece.fetchers.push(peer)
     this.#view(peer).fetching.add(piece)
     this.#activate(piece)
@@ -278,6 +289,7 @@ export class Picker {
     const { group, priority } = piece
     if (group.peers.length === 0) return
     this.#pickable++
+    this.#line.add(piece, this.#pickable)
     if (group.open[priority]!++ === 0)
       for (const peer of group.peers) {
         const byRarity = this.#view(peer).groups[priority]!

@@ -2,6 +2,7 @@
 // work has left: V8 would collect its garbage when there is more work, and malloc keeps what was freed for the next one,
 // either of which may be a day away (docs/decisions/0063).
 import { createRequire } from 'node:module'
+import { trafficRooms } from '../ports/rooms.js'
 
 /** How often it looks: memory is given back so long after the end of work, twice that at the latest. */
 export const LOOK_MS = 15_000
@@ -60,8 +61,9 @@ type MallocTrim = (keepBytes: number) => number
 
 let mallocTrim: MallocTrim | 'unavailable' | undefined
 
-/** Collects garbage, where bin/shoal has given the flag for it, and has malloc give back what is free, where it can. */
+/** Lets idle rooms go, collects garbage, where bin/shoal has given the flag for it, and has malloc give back what is free, where it can. */
 export function giveBackMemory(): void {
+  trafficRooms.clear()
   globalThis.gc?.()
   mallocTrim ??= bindLibc()
   if (mallocTrim !== 'unavailable') mallocTrim(0)

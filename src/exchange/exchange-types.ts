@@ -7,8 +7,8 @@ import type { Gate } from './pacer.js'
 import type { PieceSource } from './serve.js'
 
 export type { WantedPiece } from '../core/picker.js'
-export type { FetchedPiece } from './fetch.js'
 export type { PeerLink } from './link.js'
+export type { FetchedPiece, PieceRoom } from './piece-rooms.js'
 export type { PieceRequest, PieceSource } from './serve.js'
 
 export interface ExchangeOptions {

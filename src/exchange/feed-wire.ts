@@ -16,6 +16,7 @@ export interface FeedWireEvents {
   availability(wire: FeedWire): void
   gained(wire: FeedWire, index: number): void
   lost(wire: FeedWire, index: number): void
+  /** The bytes are another frame's when it returns. */
   block(wire: FeedWire, index: number, offset: number, block: Buffer): void
   rejected(wire: FeedWire, index: number, offset: number, length: number): void
   /** `respond` answers with a block, or rejects when called with nothing; after a cancel it does nothing. */
@@ -119,11 +120,15 @@ export class FeedWire {
     this.#wire.handshake(this.#infoHash, this.#ownPeerId, { fast: true })
   }
 
-  /** Bytes of the channel, in order, cut anywhere. */
-  receive(bytes: Buffer): void {
-    if (this.#stopped) return
+  /**
+   * Bytes of the channel, in order, cut anywhere. True: nobody looks at them any more, as they were blocks, of which `block` takes
+   * what it needs, and messages of numbers.
+   */
+  receive(bytes: Buffer): boolean {
+    if (this.#stopped) return false
     const violation = this.#guard.receive(bytes)
     if (violation !== undefined) this.#violate(violation.code, violation.detail)
+    return violation === undefined && !this.#guard.mayBeKept
   }
 
   /** Nothing is reported or sent any more. */

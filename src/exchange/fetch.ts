@@ -13,18 +13,13 @@
 //   G7. The picker counts a piece as fetched exactly while a peer that is not stalled has a transfer of it.
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
+import { trafficRooms } from '../ports/rooms.js'
 import type { FeedWire } from './feed-wire.js'
 import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
 import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
 import type { Gate } from './pacer.js'
-
-/** A piece as it arrived: `bytes` may be a view of a larger network buffer, and nobody has looked at them yet. */
-export interface FetchedPiece {
-  readonly id: Buffer
-  readonly bytes: Buffer
-  readonly from: DeviceId
-}
+import { type FetchedPiece, PieceRooms } from './piece-rooms.js'
 
 /** A peer may hold a piece again that it could not serve before (its file was being written), without having said so. */
 const REFUSED_FOR_MS = 15_000
@@ -53,6 +48,7 @@ export class Fetch {
   readonly #sources = new Map<Link, Source>()
   readonly #byNumber = new Map<PeerNumber, Source>()
   #fetched: FetchedPiece[] = []
+  readonly #rooms = new PieceRooms(trafficRooms)
   /** Keys of the pieces that came wrong. */
   readonly #distrusted = new Map<DeviceId, Set<string>>()
   readonly #turns: FetchTurns
@@ -356,7 +352,13 @@ export class Fetch {
     }
     if (transfer.arrivedBytes < piece.length) return
     this.#downloadedPieces++
-    this.#fetched.push({ id: piece.id, bytes: transfer.bytes ?? bytes, from: source.link.device })
+    const from = source.link.device
+    const { bytes: together } = transfer
+    this.#fetched.push(
+      together === undefined
+        ? this.#rooms.keep(piece.id, bytes, from)
+        : { id: piece.id, bytes: together, from, room: undefined },
+    )
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)
     this.#o.completed(piece)

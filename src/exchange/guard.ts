@@ -66,6 +66,7 @@ export class FrameGuard {
   #greeted = false
   #availabilityTold = false
   #broken: Violation | undefined
+  #mayBeKept = false
   /** The start of a frame whose end has not arrived; its true length is known once 5 bytes are there. */
   #partial: Buffer = Buffer.alloc(0)
   #partialBytes = 0
@@ -77,8 +78,14 @@ export class FrameGuard {
     this.#deliver = deliver
   }
 
+  /** Whether something of what was received last may be kept by the library: a handshake, or what it holds a view of. */
+  get mayBeKept(): boolean {
+    return this.#mayBeKept
+  }
+
   /** Takes any slice of the stream; the first violation ends it for good. */
   receive(bytes: Buffer): Violation | undefined {
+    this.#mayBeKept = false
     if (this.#broken !== undefined) return this.#broken
     let rest = bytes
     while (rest.length > 0 && this.#broken === undefined) {
@@ -158,6 +165,7 @@ export class FrameGuard {
       this.#break('bad-handshake', 'peer id of another device')
     else {
       this.#greeted = true
+      this.#mayBeKept = true
       this.#deliver(handshake)
     }
   }
@@ -190,8 +198,12 @@ export class FrameGuard {
       case MESSAGE.cancel:
       case MESSAGE.reject:
         return this.#checkIndex(bytes, at) && this.#checkRange(bytes, at, bytes.readUInt32BE(at + 13))
+      case MESSAGE.extended:
+        this.#mayBeKept = true
+        return true
       case MESSAGE.bitfield:
       case MESSAGE.haveNone:
+        this.#mayBeKept = true
         if (this.#availabilityTold) this.#break('bad-message', 'availability told twice')
         this.#availabilityTold = true
         return this.#broken === undefined

@@ -14,7 +14,8 @@ export interface PeerLink {
   readonly address?: string
   /** 'tcp', 'udx' or 'relayed', as far as it is known. */
   readonly transport?: string
-  readonly mux: Protomux
+  /** `spend`: nobody looks any more at so many bytes of the frame that is being handled. */
+  readonly mux: Protomux & { spend?(bytes: number): void }
   on(event: 'close', listener: (reason: string) => void): unknown
   close(reason: string): void
   ban(reason: string, forMs: number): void
@@ -192,7 +193,10 @@ export class Link {
     if (channel === null) return
     const message = channel.addMessage({
       encoding: chunks,
-      onmessage: (received: readonly Uint8Array[] | Buffer) => wire.receive(received as Buffer),
+      onmessage: (received: readonly Uint8Array[] | Buffer) => {
+        const bytes = received as Buffer
+        if (wire.receive(bytes)) this.peer.mux.spend?.(bytes.length)
+      },
     })
     this.#channels.set(wire, message as unknown as Message<readonly Uint8Array[]>)
     this.#open.add(channel as Channel)

@@ -6,23 +6,26 @@
 // M2. A feed is adopted whole or, after a crash, not at all: its head is written last, in one step with what it says.
 // M3. Blocks that are not there (cleared by their writer after a checkpoint) stay so: the nodes of the tree over them
 //     travel with the head. So do blocks that were lost since, where their hashes are kept (leaves.ts).
-import type { Core, CoreStorageOfOne, Manifest, TreeNode } from 'hypercore'
+// M4. A feed that is here is only ever extended, by what its writer signed over what is here: what is here of it counts
+//     as the start of the tree, so that another beginning cannot come out signed.
+import type { Core, Manifest, TreeNode } from 'hypercore'
 import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
+import { Filling } from './filling.js'
 import { manifestOf } from './key.js'
 import { type LeafHash, nodesOver } from './merkle.js'
 import {
   type Adoption,
+  type Extension,
   encodeProof,
-  type FeedProof,
-  FeedTree,
   MAX_PROOF_BYTES,
+  missingBlockOf,
   type PortableBlock,
   type PortableHead,
   readProof,
 } from './proof.js'
 
-export type { Adoption, PortableBlock, PortableHead } from './proof.js'
+export type { Adoption, Extension, PortableBlock, PortableHead } from './proof.js'
 export { MAX_PROOF_BYTES } from './proof.js'
 
 export interface PortableFeed {
@@ -32,11 +35,6 @@ export interface PortableFeed {
    */
   readonly blocks: AsyncIterable<PortableBlock>
 }
-
-/** Written to the database at once while adopting. In bytes. */
-const WRITE_BYTES = 4 * 1024 * 1024
-/** hypercore/lib/bitfield.js */
-const BITS_PER_PAGE = 32_768
 
 /**
  * What is here of a feed, as it stands now. `from`: blocks below it are left out; the head takes for granted that whoever
@@ -70,16 +68,40 @@ export async function adoptInto(core: Core, adoption: Adoption): Promise<boolean
   await emptyOut(core)
   const filling = new Filling(core, adoption, proof.nodes)
   try {
-    for await (const { index, bytes } of adoption.blocks) {
-      if (index >= head.length) break
-      await filling.add(index, bytes)
-    }
-    await filling.finish(proof, head)
+    await filling.fill(adoption.blocks, proof)
   } catch (thrown) {
     await emptyOut(core)
     throw thrown
   }
   return true
+}
+
+/**
+ * Adds to a feed in a core that nobody else uses what is missing of it from block `needed` on, and what is beyond it.
+ * From where on it is whole then, as far as the head's gaps go; undefined: there is nothing that it lacks, or it cannot be proved for
+ * blocks that are nowhere. FEED_CORRUPT unless that follows what is here as the feed's writer signed it: then it stays as it was.
+ */
+export async function extendCore(core: Core, extension: Extension): Promise<number | undefined> {
+  const { feedKey, head, needed } = extension
+  const { length, fork } = core.state
+  // Never backwards, and never over to what another head says of the same blocks.
+  if (length === 0 || fork !== head.fork || head.length < length) return undefined
+  const proof = readProof(head, feedKey)
+  const present = rangesOf(core, length)
+  const from = wholeUntil(present, Math.min(needed, length))
+  if (from >= head.length) return undefined
+  const writer = writerIdOf(core.key)
+  const start: TreeNode[] = []
+  for (const index of nodesOver(0, from)) start.push(await nodeOf(core, index, writer))
+  const filling = new Filling(core, { head }, proof.nodes, { nodes: start, roots: core.state.roots, present })
+  try {
+    return (await filling.fill(extension.blocks(from), proof)) ? from : undefined
+  } catch (thrown) {
+    await filling.undo()
+    // A head may be known whose blocks are on their way still, with holes that its proof says nothing of.
+    if (missingBlockOf(thrown) !== undefined) return undefined
+    throw thrown
+  }
 }
 
 /** The manifest a head tells, once it is known to be that of `feedKey`; FEED_CORRUPT if it is another's. */
@@ -120,6 +142,12 @@ function rangesOf(core: Core, length: number): [number, number][] {
   return ranges
 }
 
+/** The first block from `from` on that is not here. */
+function wholeUntil(present: readonly [number, number][], from: number): number {
+  const range = present.find(([first, end]) => first <= from && from < end)
+  return range === undefined ? from : range[1]
+}
+
 function missingNodes(present: readonly [number, number][], length: number): number[] {
   const nodes: number[] = []
   let at = 0
@@ -156,69 +184,5 @@ async function* blocksOf(
     }
     if (next < end)
       throw new ShoalError('IO', `cannot export feed ${writer}: block ${next} was cleared meanwhile`)
-  }
-}
-
-/** A feed that comes in from the left; what it is made of is written as it comes, its head at the end (M2). */
-class Filling {
-  readonly #core: Core
-  readonly #tree: FeedTree
-  readonly #pages = new Map<number, Buffer>()
-  #tx: ReturnType<CoreStorageOfOne['write']> | undefined
-  #waitingBytes = 0
-
-  constructor(core: Core, { head, leaves }: Adoption, nodes: readonly TreeNode[]) {
-    this.#core = core
-    this.#tree = new FeedTree(head, nodes, leaves, (node, bytes) => {
-      this.#writing().putTreeNode(node)
-      this.#waitingBytes += bytes
-    })
-  }
-
-  async add(index: number, bytes: Buffer): Promise<void> {
-    this.#tree.add(index, bytes)
-    this.#writing().putBlock(index, bytes)
-    this.#waitingBytes += bytes.length
-    this.#mark(index)
-    if (this.#waitingBytes >= WRITE_BYTES) await this.#flush()
-  }
-
-  async finish({ signature }: FeedProof, { fork, length }: PortableHead): Promise<void> {
-    const roots = this.#tree.roots()
-    const { state, verifier } = this.#core
-    const batch = state.createTreeBatch()
-    batch.roots = roots
-    batch.length = length
-    batch.byteLength = batch.roots.reduce((sum, root) => sum + root.size, 0)
-    batch.fork = fork
-    if (verifier === null || !verifier.verify(batch, signature)) throw this.#tree.notSigned()
-    const tx = this.#writing()
-    for (const [page, bits] of this.#pages) tx.putBitfieldPage(page, bits)
-    tx.setHead({ fork, length, rootHash: batch.hash(), signature, timestamp: 0 })
-    tx.setHints({ contiguousLength: this.#tree.firstMissing ?? length, remoteContiguousLength: 0 })
-    await this.#flush()
-  }
-
-  #mark(index: number): void {
-    const page = Math.floor(index / BITS_PER_PAGE)
-    let bits = this.#pages.get(page)
-    if (bits === undefined) {
-      bits = Buffer.alloc(BITS_PER_PAGE / 8)
-      this.#pages.set(page, bits)
-    }
-    const bit = index % BITS_PER_PAGE
-    bits[bit >> 3]! |= 1 << (bit & 7)
-  }
-
-  #writing(): ReturnType<CoreStorageOfOne['write']> {
-    this.#tx ??= this.#core.state.storage.write()
-    return this.#tx
-  }
-
-  async #flush(): Promise<void> {
-    const tx = this.#tx
-    this.#tx = undefined
-    this.#waitingBytes = 0
-    await tx?.flush()
   }
 }

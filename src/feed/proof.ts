@@ -40,6 +40,16 @@ export interface Adoption {
   readonly leaves?: { get(block: number): LeafHash | undefined }
 }
 
+/** What is added to a feed that is here. */
+export interface Extension {
+  readonly feedKey: Buffer
+  readonly head: PortableHead
+  /** In order, from a block on; those beyond the head's length are passed over. */
+  readonly blocks: (from: number) => AsyncIterable<PortableBlock> | Iterable<PortableBlock>
+  /** What is missing before this block is not looked for. */
+  readonly needed: number
+}
+
 export interface FeedProof {
   readonly publicKey: Buffer
   readonly signature: Buffer
@@ -109,24 +119,20 @@ export class FeedTree {
   readonly #onNode: (node: TreeNode, bytes: number) => void
   readonly #builder = new TreeBuilder()
   #nextNode = 0
-  #firstMissing: number | undefined
 
-  /** `onNode`: a node of it is known, and about how many bytes that is. */
+  /** `onNode`: a node of it is known, and about how many bytes that is. `start`: what it begins with, from the left. */
   constructor(
     head: PortableHead,
     nodes: readonly TreeNode[],
     leaves?: Adoption['leaves'],
     onNode: (node: TreeNode, bytes: number) => void = () => undefined,
+    start: readonly TreeNode[] = [],
   ) {
     this.#head = head
     this.#nodes = nodes
     this.#leaves = leaves
     this.#onNode = onNode
-  }
-
-  /** The first block that is not there; undefined: none is missing so far. */
-  get firstMissing(): number | undefined {
-    return this.#firstMissing
+    for (const node of start) this.#builder.add(node)
   }
 
   /** FEED_CORRUPT for a block that is too large, or after one that is neither here nor accounted for. */
@@ -146,12 +152,15 @@ export class FeedTree {
     return this.#refusal('its writer has not signed these blocks')
   }
 
+  forked(): ShoalError {
+    return this.#refusal('it is another than what is here of it')
+  }
+
   #reach(index: number): void {
     for (this.#bridge(index); this.#builder.length < index; this.#bridge(index)) {
       const block = this.#builder.length
       const leaf = this.#leaves?.get(block)
       if (leaf === undefined) throw this.#refusal(`block ${block} is missing`, block)
-      this.#firstMissing ??= block
       this.#put({ index: 2 * block, size: leaf.size, hash: leaf.hash })
     }
     if (this.#builder.length !== index) throw this.#refusal(`block ${index} comes twice, or too late`)
@@ -170,7 +179,6 @@ export class FeedTree {
       }
       if (from > this.#builder.length || from + count > index) return
       this.#nextNode++
-      this.#firstMissing ??= from
       this.#put(node)
     }
   }
@@ -184,7 +192,7 @@ export class FeedTree {
   }
 }
 
-/** The block for want of which a feed was refused. */
+/** The block for want of which a feed was refused; undefined: it was because of what was there. */
 export function missingBlockOf(thrown: unknown): number | undefined {
   const missing = thrown instanceof ShoalError ? thrown.details.missingBlock : undefined
   return typeof missing === 'number' ? missing : undefined

@@ -11,7 +11,7 @@
 // S3. Own secret keys are never stored; they come with openOwn.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import Hypercore, { type KeyPair, type Manifest } from 'hypercore'
+import Hypercore, { type Core, type KeyPair, type Manifest } from 'hypercore'
 import CoreStorage from 'hypercore-storage'
 import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
@@ -31,7 +31,14 @@ import {
 } from './files.js'
 import { feedKeyOf, manifestOf } from './key.js'
 import { OwnFeed } from './own.js'
-import { type Adoption, adoptInto, manifestOfHead } from './portable.js'
+import {
+  type Adoption,
+  adoptInto,
+  type Extension,
+  extendCore,
+  manifestOfHead,
+  type PortableHead,
+} from './portable.js'
 import { holdBackConflictLine } from './quiet.js'
 import { RemoteFeed } from './remote.js'
 import { WriteAheadLog } from './wal.js'
@@ -143,21 +150,19 @@ export class FeedStore {
    * FEED_CORRUPT unless blocks and head are what the writer of `feedKey` signed.
    */
   async adopt(adoption: Adoption): Promise<boolean> {
-    const { feedKey, head } = adoption
-    const id = feedKey.toString('hex')
-    if (this.#closing !== undefined)
-      throw new ShoalError('IO', 'cannot take over a feed: the feed store is closed')
-    if (this.#opening.has(id) || this.#open.has(id))
-      throw new ShoalError('INTERNAL', `broken invariant: feed ${writerIdOf(feedKey)} is opened once`)
-    // Checked first: Hypercore keeps whatever manifest it is given.
-    const manifest = manifestOfHead(head, feedKey)
-    const adopting = this.#adopt(adoption, manifest)
-    this.#opening.set(id, adopting)
-    try {
-      return await adopting
-    } finally {
-      this.#opening.delete(id)
-    }
+    const taken = await this.#take(adoption, async (core) =>
+      (await adoptInto(core, adoption)) ? adoption.head : undefined,
+    )
+    return taken !== undefined
+  }
+
+  /**
+   * Takes over what somebody has exported of a feed beyond what is here of it, its writer's signature over both verified,
+   * with no peer; durable when it resolves. From which block on it is whole then; undefined: nothing is missing. Throws
+   * FEED_CORRUPT unless its writer signed it as the continuation of what is here, which then stays as it is.
+   */
+  extend(extension: Extension): Promise<number | undefined> {
+    return this.#take(extension, (core) => extendCore(core, extension))
   }
 
   /** Closes all feeds and the database. */
@@ -187,8 +192,32 @@ export class FeedStore {
     }
   }
 
-  async #adopt(adoption: Adoption, manifest: Manifest): Promise<boolean> {
-    const { feedKey } = adoption
+  /** Undefined: `body` has changed nothing. */
+  async #take<T>(
+    { feedKey, head }: { readonly feedKey: Buffer; readonly head: PortableHead },
+    body: (core: Core) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const id = feedKey.toString('hex')
+    if (this.#closing !== undefined)
+      throw new ShoalError('IO', 'cannot take over a feed: the feed store is closed')
+    if (this.#opening.has(id) || this.#open.has(id))
+      throw new ShoalError('INTERNAL', `broken invariant: feed ${writerIdOf(feedKey)} is opened once`)
+    // Checked first: Hypercore keeps whatever manifest it is given.
+    const manifest = manifestOfHead(head, feedKey)
+    const taking = this.#takeInto(feedKey, manifest, body)
+    this.#opening.set(id, taking)
+    try {
+      return await taking
+    } finally {
+      this.#opening.delete(id)
+    }
+  }
+
+  async #takeInto<T>(
+    feedKey: Buffer,
+    manifest: Manifest,
+    body: (core: Core) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
     const core = Hypercore.createCore(this.#parts.storage, {
       key: feedKey,
       discoveryKey: discoveryKeyOf(feedKey),
@@ -198,9 +227,9 @@ export class FeedStore {
     })
     try {
       await core.ready()
-      const isNew = await adoptInto(core, adoption)
-      if (isNew) await this.#wal.sync()
-      return isNew
+      const taken = await body(core)
+      if (taken !== undefined) await this.#wal.sync()
+      return taken
     } finally {
       await core.close()
     }

@@ -6,6 +6,7 @@ import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
+import { Rooms } from '../ports/rooms.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CheckJob, CheckResult } from './check-content.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
@@ -14,7 +15,6 @@ import { type HashJob, packHashJobs } from './hash-job.js'
 import { type HashResult, unpackHashes } from './hash-result.js'
 import type { StagingCleaned } from './marker.js'
 import type { ReleaseStep, ReleaseStepResult } from './release-job.js'
-import { Rooms } from './rooms.js'
 import type { RootIdentity, ScannedDirectory } from './scan.js'
 import { withAttributes } from './scan-attributes.js'
 import { packReadJobs, type ReadPieceJob, sealedBytes, unpackPieces } from './serve.js'
@@ -23,6 +23,8 @@ import { NoThread, Threads } from './threads.js'
 import type { TornPayload } from './torn.js'
 import type { JobName, JobPayload, JobResult, Task } from './worker.js'
 
+/** A batch is cut at 2 MiB; the piece that overfills it is seldom longer than a quarter of that. */
+const ROOMS = { roomBytes: 2560 * 1024, maxKept: 6 } as const
 /** More threads than this mostly fight over one disk; the daemon's own threads want the rest. */
 const MOST_THREADS = 4
 
@@ -56,7 +58,7 @@ export class FolderPool {
   readonly #threads: Threads
   /** For what can wait; the same ones if nothing has to. */
   readonly #patient: Threads
-  readonly #rooms = new Rooms()
+  readonly #rooms = new Rooms(ROOMS)
 
   constructor(options: FolderPoolOptions = {}) {
     const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())

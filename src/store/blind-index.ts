@@ -5,7 +5,7 @@
 //   announced    feed u32, number / 64 u32 -> 64 slots of 44 bytes: id 32, sealed length u32 (0: not announced), block that
 //                announced it first u32, block that did so last u32. All little-endian but in keys
 //   refs         id -> feed u32, number u32 of each announcement
-//   missing      feed u32, number u32 of a piece's first ref -> sealed length: wanted, and not in the vault
+//   missing      by pieces' first refs, which are wanted and not in the vault (missing.ts)
 //   lives        feed u32 -> its generations (core/piece-life.ts), and how many of its blocks are in the vault
 import type { WriterId } from '../core/ids.js'
 import type { PieceInfo } from '../core/piece.js'
@@ -20,8 +20,9 @@ import {
 import type { PublicPart } from '../core/record.js'
 import type { Retention } from '../core/retention.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
+import { MissingPieces } from './missing.js'
 import type { PieceRef } from './pieces.js'
-import { AFTER_LAST_KEY, type Database, FIRST_KEY, keyAfter, type Table } from './tables.js'
+import { type Database, keyAfter, pairKey, type Table } from './tables.js'
 
 /** A piece as one feed announced it. */
 export interface AnnouncedPiece extends PieceInfo, Announced {
@@ -65,7 +66,7 @@ export class BlindIndex {
   readonly #database: Database
   readonly #announced: Table<Buffer>
   readonly #refs: Table<Buffer>
-  readonly #missing: Table<number>
+  readonly #missing: MissingPieces
   readonly #lives: Table<LifeRow>
   readonly #rows = new Map<number, LifeRow>()
   /** Rows of `announced` as they stand there, by feed and chunk; nobody changes their bytes. */
@@ -78,13 +79,14 @@ export class BlindIndex {
     this.feeds = new FeedTable(database, prefix)
     this.#announced = database.table(`${prefix}announced`)
     this.#refs = database.table(`${prefix}refs`)
-    this.#missing = database.table(`${prefix}missing`)
+    this.#missing = new MissingPieces(database.table(`${prefix}missing`))
     this.#lives = database.table(`${prefix}lives`)
+    if (this.#missing.isOld) this.transaction(() => this.#missing.forgetAll())
   }
 
   transaction<T>(body: () => T): T {
     try {
-      return this.#database.transaction(body)
+      return this.#database.transaction(() => this.#missing.gathered(body))
     } catch (thrown) {
       // What was read in it may never have come to be.
       this.#chunks.clear()
@@ -209,21 +211,18 @@ export class BlindIndex {
     }
   }
 
-  /** Notes that a piece is wanted and not here, by its first ref; to be called where that is not noted. */
-  setMissing({ feed, index }: PieceRef, length: number): void {
-    this.#missing.put(pairKey(feed, index), length)
+  /** Notes that a piece is wanted and not here, by its first ref; inside a transaction. */
+  setMissing(ref: PieceRef): void {
+    this.#missing.set(ref)
   }
 
-  /** Whether it was noted. */
-  clearMissing({ feed, index }: PieceRef): boolean {
-    const key = pairKey(feed, index)
-    const isThere = this.#missing.get(key) !== undefined
-    if (isThere) this.#missing.remove(key)
-    return isThere
+  /** Whether it was noted; inside a transaction. */
+  clearMissing(ref: PieceRef): boolean {
+    return this.#missing.clear(ref)
   }
 
-  isMissing({ feed, index }: PieceRef): boolean {
-    return this.#missing.get(pairKey(feed, index)) !== undefined
+  isMissing(ref: PieceRef): boolean {
+    return this.#missing.has(ref)
   }
 
   /** Those missing after a place, in the order in which they were announced. `isEnd`: there are no more. */
@@ -231,10 +230,7 @@ export class BlindIndex {
     place: PieceRef | undefined,
     limit: number,
   ): { readonly refs: readonly PieceRef[]; readonly isEnd: boolean } {
-    const from = place === undefined ? FIRST_KEY : keyAfter(pairKey(place.feed, place.index))
-    const rows = this.#missing.range(from, AFTER_LAST_KEY, limit)
-    const refs = rows.map(({ key }) => ({ feed: key.readUInt32BE(0), index: key.readUInt32BE(4) }))
-    return { refs, isEnd: rows.length < limit }
+    return this.#missing.after(place, limit)
   }
 
   #chunkOf(feed: number, number: number): Buffer | undefined {
@@ -377,12 +373,4 @@ function readRefs(bytes: Buffer | undefined): PieceRef[] {
   for (let at = 0; at < (bytes?.length ?? 0); at += 8)
     refs.push({ feed: bytes!.readUInt32LE(at), index: bytes!.readUInt32LE(at + 4) })
   return refs
-}
-
-/** Sorts by the first and then the second number. */
-function pairKey(a: number, b: number): Buffer {
-  const key = Buffer.allocUnsafe(8)
-  key.writeUInt32BE(a, 0)
-  key.writeUInt32BE(b, 4)
-  return key
 }

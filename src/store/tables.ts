@@ -77,6 +77,14 @@ export function keyAfter(key: Buffer): Buffer {
   return Buffer.concat([key, Buffer.of(0)])
 }
 
+/** Sorts by the first and then the second number. */
+export function pairKey(a: number, b: number): Buffer {
+  const key = Buffer.allocUnsafe(8)
+  key.writeUInt32BE(a, 0)
+  key.writeUInt32BE(b, 4)
+  return key
+}
+
 /** All rows of a table, a chunk at a time, so that a walk over half a million rows does not hold them all. */
 export function* walk<V>(table: Table<V>, chunk = 4096): Generator<Row<V>> {
   let from = FIRST_KEY

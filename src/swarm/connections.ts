@@ -1,9 +1,10 @@
 // Every connection of this node from its first byte on: puts Noise and the link on a socket, keeps strangers in the
 // lobby until their proof holds, and knows all there are, so that stopping closes all.
 import type { Socket } from 'node:net'
-import NoiseSecretStream from '@hyperswarm/secret-stream'
+import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import type { DeviceKeys } from '../core/device.js'
 import { Link, type LinkOptions } from './link.js'
+import { RoomyNoise } from './roomy-noise.js'
 import { Lobby } from './tcp.js'
 
 export interface ConnectionsOptions {
@@ -31,7 +32,7 @@ export class Connections {
   /** Noise over a socket. */
   noise(isInitiator: boolean, socket: Socket): NoiseSecretStream {
     const { publicKey, secretKey } = this.#options.device
-    return new NoiseSecretStream(isInitiator, socket, { keyPair: { publicKey, secretKey } })
+    return new RoomyNoise(isInitiator, socket, { keyPair: { publicKey, secretKey } })
   }
 
   open({ onSettled, ...options }: OpenOptions): void {

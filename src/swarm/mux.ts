@@ -4,17 +4,22 @@
 import type NoiseSecretStream from '@hyperswarm/secret-stream'
 import Protomux, { type Encoding, type EncodingState } from 'protomux'
 import { Malformed } from '../core/violation.js'
+import { RoomyNoise } from './roomy-noise.js'
 import { MAX_UNSENT_BYTES, unsentBytes } from './unsent.js'
 
 /** Feeds of a share take two channels each, so this allows for thousands of writers over one connection. */
 const MAX_CHANNELS = 16_384
 /** An open message is a channel name, an id and a small handshake. */
 const MAX_OPEN_BYTES = 64 * 1024
+/** Of a frame with one message: what stands around it at most. */
+const AROUND_BYTES = 16
 
 export class GuardedMux extends Protomux {
   /** Protomux's own constructor sets it first, when this class has no fields yet. */
   declare private _isDrained: boolean
   #inBatch = false
+  /** Bytes of the frame that is being handled which nobody looks at any more. */
+  #spent = 0
 
   constructor(stream: NoiseSecretStream) {
     super(stream)
@@ -31,14 +36,26 @@ export class GuardedMux extends Protomux {
       this.destroy(new Error('more waits to be sent than may be kept'))
   }
 
+  /**
+   * To be called while a message is handled, by whoever keeps none of its bytes: a frame of which all messages say so gives its
+   * memory to another one. What nobody says so of is kept for as long as it is looked at, as ever.
+   */
+  spend(bytes: number): void {
+    this.#spent += bytes
+  }
+
   protected override _ondata(frame: Buffer): void {
     if (frame.length === 0) return
+    this.#spent = 0
     try {
       const state: EncodingState = { buffer: frame, start: 0, end: frame.length }
       this._decode(readUint(state), state)
     } catch (thrown) {
       this._safeDestroy(thrown instanceof Error ? thrown : new Error(String(thrown)))
+      return
     }
+    const isSpent = this.#spent > 0 && this.#spent >= frame.length - AROUND_BYTES
+    if (isSpent && this.stream instanceof RoomyNoise) this.stream.giveBack(frame)
   }
 
   protected override _onbatch(state: EncodingState): void {

@@ -15,6 +15,11 @@ export interface PackStorage {
    * be read for another reason (details.code is EIO where the medium says so).
    */
   read(name: string, offset: number, length: number): Promise<Buffer>
+  /**
+   * Looks whether what lies elsewhere is still as it was; `list` leaves out what is not. A storage that looks whenever it is
+   * asked has no such method. IO if nothing is where it was, or all is another's; otherwise rejects as far as nobody can tell now.
+   */
+  look?(): Promise<void>
   /** A pack as a file of this machine, for reading; a storage without files has no such method. */
   fileOf?(name: string): string
   /**

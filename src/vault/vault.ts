@@ -281,16 +281,16 @@ export class Vault {
     return stats
   }
 
-  /** IO if it is not where it was: its folder is empty, gone or another's. Of a bucket, whoever reads it is told. */
+  /** IO if it is not where it was: its folder is empty, gone or another's. A bucket is asked by look() alone. */
   async mustBeThere(): Promise<void> {
     if (this.#storage.fileOf === undefined) return
     await checkIsThere(this.#storage, this.#id)
   }
 
-  /** The same, and forgets what stood in packs that went, or are shorter than they were; it is told to onDamaged. */
+  /** The same, and forgets what stood in packs that went, or are shorter than they were; it is told to onDamaged. Rejects as PackStorage.look. */
   async look(): Promise<void> {
     await this.mustBeThere()
-    if (this.#storage.fileOf === undefined) return
+    await this.#storage.look?.()
     const { log } = this.#options
     this.#tell(await this.#exclusive(() => forgetGone({ ...this.#compacting, log })))
   }

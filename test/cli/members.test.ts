@@ -41,6 +41,8 @@ const cases: [Partial<MemberStanding>, string][] = [
   [{}, 'in sync'],
   [{ unreachableSince: SINCE, confirmed: true }, 'unreachable since 2026-11-20T18:02:03Z'],
   [{ unreachableSince: SINCE, expired: true }, 'expired since 2026-11-20T18:02:03Z'],
+  [{ unreachableSince: SINCE, lastSeen: null }, 'only heard of, last 2026-11-20T18:02:03Z'],
+  [{ unreachableSince: SINCE, lastSeen: null, expired: true }, 'expired since 2026-11-20T18:02:03Z'],
   [{ confirmed: false, answered: null, digestEqual: true }, 'has not answered'],
   [{ confirmed: false, answered: 'working' }, 'looks at its disk'],
   [{ confirmed: false, answered: 'working', behind: 3 }, '3 records behind'],

@@ -1,7 +1,7 @@
 // What shoal audit says that a sample proves.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatAudit, formatVerify } from '../../src/cli/trust.js'
+import { auditExit, formatAudit, formatVerify } from '../../src/cli/trust.js'
 import { claimOf, samplesNeeded } from '../../src/core/audit.js'
 import { FakeBackend } from '../control/fake-backend.js'
 
@@ -22,6 +22,26 @@ test('misses give both bounds, all pieces a fact, and what was fetched meanwhile
   const all = { ...auditAnswer, population: 10, sampled: 10, proved: 10, mostMissing: 0, fetchedBytes: 5000 }
   assert.match(formatAudit(all), /that is all of them: none is missing/)
   assert.match(formatAudit(all), /it may have answered with that/)
+})
+
+test('what was not answered is not known to be missing; where nothing was, that is another answer', () => {
+  const nobody = { ...auditAnswer, population: 20, sampled: 20, proved: 0, silent: 20, mostMissing: 20 }
+  const text = formatAudit(nobody)
+  assert.match(text, /^ {2}NO ANSWER: nothing is proved, and nothing is known to be missing/m)
+  assert.doesNotMatch(text, /are missing|confidence/)
+  assert.equal(auditExit(nobody), 3)
+  const some = { ...nobody, proved: 15, silent: 3, missing: 1, wrong: 1, mostMissing: 5, leastMissing: 2 }
+  assert.match(formatAudit(some), /that is all of them: 2 are missing, 3 were not answered for/)
+  assert.equal(auditExit(some), 1)
+  const slow = { ...nobody, proved: 17, silent: 3, mostMissing: 3 }
+  assert.match(formatAudit(slow), /that is all of them: none is known to be missing, 3 were not answered for/)
+  assert.equal(auditExit(slow), 1)
+  const part = { ...auditAnswer, proved: 5800, silent: 16, mostMissing: 100 }
+  assert.match(
+    formatAudit(part),
+    /99.9 % confidence that at most 100 of them are missing \(0.5 %\), those counted that were not answered for/,
+  )
+  assert.equal(auditExit({ ...auditAnswer, sampled: 0, proved: 0 }), 0)
 })
 
 test('what blind members say of their vaults stands beside what was verified, as what they lack', () => {

@@ -8,6 +8,7 @@ import {
   ENDGAME_AFTER_MS,
   ENDGAME_PIECES,
   MAX_FETCHERS,
+  OVERTAKEN_BYTES,
   type PeerNumber,
   Picker,
   type Piece,
@@ -71,6 +72,54 @@ test('picker: I3, rarity follows gains, losses and peers that leave', () => {
   assert.deepEqual(picked.slice(0, 2).sort(), [0, 1])
   assert.equal(picked[2], 2)
   assert.equal(picked.length, 3)
+})
+
+test('picker: I3, what everybody holds is overtaken by rarer pieces, but not for ever', () => {
+  const MIB = 1 << 20
+  const picker = new Picker(1)
+  const [one, two] = [picker.addPeer(), picker.addPeer()]
+  const [atOne, atTwo] = [Bitfield.of([0]), Bitfield.of([0])]
+  picker.setHeld(one, feedA, atOne)
+  picker.setHeld(two, feedA, atTwo)
+  const large = (index: number): WantedPiece => wanted(`l${index}`, [{ writer: feedA, index }], 1, MIB)
+  const common = picker.want(large(0))
+  let overtaking = 0
+  // A rarer one comes whenever one is taken, as from a writer that goes on writing.
+  for (let index = 1; index < 100; index++) {
+    atOne.set(index)
+    picker.want(large(index))
+    const piece = picker.pick(one, 0, Number.POSITIVE_INFINITY)
+    if (piece === common) break
+    assert.ok(piece !== undefined && piece !== 'no-room' && indexOf(piece) === index)
+    picker.done(piece)
+    overtaking += piece.length
+  }
+  assert.equal(overtaking, OVERTAKEN_BYTES + MIB)
+  // Given up by one, it has not waited less; but what is fresh goes first at any time.
+  picker.release(common, one)
+  assert.equal(picker.pick(two, 0, 1000), 'no-room')
+  atTwo.set(200)
+  const fresh = picker.want(inA(200, 0))
+  assert.equal(picker.pick(two, 0, Number.POSITIVE_INFINITY), fresh)
+  assert.equal(picker.pick(two, 0, Number.POSITIVE_INFINITY), common)
+})
+
+test('picker: I3, a line of pieces that only silent peers hold keeps nothing from the others', () => {
+  const picker = new Picker(1)
+  const silent = peerWith(picker, ...Array.from({ length: 500 }, (_, i) => i))
+  const other = picker.addPeer()
+  const field = Bitfield.of([])
+  picker.setHeld(other, feedA, field)
+  for (let index = 0; index < 500; index++) picker.want(inA(index))
+  picker.stall(silent)
+  for (let index = 500; index < 700; index++) {
+    field.set(index)
+    const piece = picker.want({ ...inA(index), length: 1 << 20 })
+    assert.equal(picker.pick(other, 0, Number.POSITIVE_INFINITY), piece)
+    picker.done(piece)
+  }
+  picker.revive(silent)
+  assert.equal(pickAll(picker, silent).length, 500)
 })
 
 test('picker: the tie-break is the same for the same seed and keeps runs together', () => {

@@ -39,6 +39,7 @@ function share(clockAheadMs: number | undefined): Share {
   const member = (device: DeviceId, name: string, daysAgo: number): unknown => ({
     state: { device, name, ...HOLDING, instance: 'i' },
     lastSeenMs: Date.now() - daysAgo * DAY,
+    isMet: true,
   })
   const peer = {
     ...{ device: near, name: 'near', transport: 'tcp', address: '127.0.0.1:1', instance: 'i' },

@@ -175,6 +175,26 @@ describe('peers, transfers and the map', () => {
     assert.match(lines.join('\n'), /from +nas +█+[▉-▏]?·* 60\.0 MiB\n +phone +█+[▉-▏]?·* 30\.0 MiB/)
   })
 
+  it('say of a file that rests whether others are fetched before it', () => {
+    const chosen = { screens: { transfers: { place: 2, filter: 'big' } } }
+    const busy = busyWorld()
+    assert.match(
+      shown(busy, 'transfers', 80, 24, chosen).join('\n'),
+      /0 B of 4\.0 GiB, waits its turn: what fewest hold comes first/,
+    )
+    const still = {
+      ...busy,
+      daemons: busy.daemons.map((each) => ({
+        ...each,
+        live: each.live && {
+          ...each.live,
+          shares: each.live.shares.map((share) => ({ ...share, downRate: 0 })),
+        },
+      })),
+    }
+    assert.match(shown(still, 'transfers', 80, 24, chosen).join('\n'), /0 B of 4\.0 GiB, nothing moves/)
+  })
+
   it('draw the copies of each stretch of pieces', () => {
     const text = shown(busyWorld(), 'map', 80, 23).join('\n')
     assert.match(text, /here +█{40}·{20}\n copies +(1234){15}/)

@@ -59,3 +59,46 @@ it('keeps a share in a bucket, also while that is away, and gives all of it back
     await server.end()
   }
 })
+
+it('does not say that it holds what somebody deleted in its bucket, and holds it again after a new start', async () => {
+  const server = await startS3Server()
+  try {
+    await withWorld({}, async (world) => {
+      const writer = await world.node('writer', { knows: ['blind'] })
+      const blind = await world.node('blind', {
+        grade: 'blind',
+        knows: ['writer'],
+        share: { vault: `s3://${BUCKET}/projects` },
+        environment: server.environment,
+      })
+      const mayStop = async (): Promise<boolean> => {
+        const [report] = await writer.client.safeToStop({ timeoutMs: 4000 })
+        return report!.safe
+      }
+      writer.write('kept', 'content')
+      await Promise.all([writer.start(), blind.start()])
+      await keepsAll(blind, writer)
+      assert.equal(await mayStop(), true)
+
+      fs.rmSync(path.dirname(server.fileOf('projects/owner')), { recursive: true })
+      // A look counts for ten seconds.
+      const said = await eventually('it says what is wrong', async () => {
+        await writer.client.askMembers()
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        const [problem] = (await blind.share()).problems
+        return problem === undefined ? undefined : `${problem.code} ${problem.detail}`
+      })
+      assert.match(said, /^IO the vault is not in s3:\/\/off-site\/projects any more/)
+      assert.equal(await mayStop(), false)
+      const { exit } = await world.run(['status', writer.configFile, '--wait', '--timeout', '3'])
+      assert.notEqual(exit, 0)
+
+      await blind.restart()
+      await keepsAll(blind, writer)
+      assert.equal(await mayStop(), true)
+      assert.deepEqual((await blind.share()).problems, [])
+    })
+  } finally {
+    await server.end()
+  }
+})

@@ -12,7 +12,7 @@ import { tablePrefix } from '../../src/daemon/share/share-options.js'
 import type { VerifyReport } from '../../src/daemon/verify/report.js'
 import { openLmdb } from '../../src/store/lmdb.js'
 import { AFTER_LAST_KEY, FIRST_KEY, type Table } from '../../src/store/tables.js'
-import { type TestNode, World } from '../support/daemons.js'
+import { converged, eventually, type TestNode, World, withWorld } from '../support/daemons.js'
 import { assertEqualTrees } from '../support/trees.js'
 
 const PATIENT = ['--timeout', '60']
@@ -94,7 +94,7 @@ describe('a chain of members', () => {
     assert.equal(gone.exit, 3)
     assert.match(JSON.parse(gone.out).because.join(), /^c \([0-9a-f]{8}\)$/)
     const said = (await membersOf(a)).members.find(({ name }) => name === 'c')!
-    assert.ok(said.unreachableSince !== null && said.unreachableSince >= lastSeen)
+    assert.ok(said.unreachableSince !== null && said.unreachableSince >= lastSeen!)
     assert.equal(said.confirmed, false)
     const { out } = await world.run(['members', a.configFile])
     assert.match(out, / c +[0-9a-f]{8} {2}write {2}unreachable since \d{4}-\S+Z /)
@@ -217,5 +217,28 @@ describe('a chain of members', () => {
     }
     const damaged = await verify()
     assert.notEqual(damaged.exit, 0, damaged.out)
+  })
+})
+
+it('of a member that was never met, but told of, it is not said that it was seen', async () => {
+  await withWorld({}, async (world) => {
+    const b = await world.node('b')
+    const c = await world.node('c')
+    b.write('file', 'content')
+    await Promise.all([b.start(), c.start()])
+    await converged([b, c])
+    await c.stop()
+    const a = await world.node('a', { knows: ['b'] })
+    await a.start()
+    await eventually('a has heard of c', async () => (await a.share()).members.length === 2)
+    const lastSeen = async (node: TestNode): Promise<string | null> =>
+      (await node.share()).members.find(({ name }) => name === 'c')!.lastSeen
+    assert.equal(await lastSeen(a), null)
+    assert.notEqual(await lastSeen(b), null)
+    const { out } = await world.run(['members', a.configFile])
+    assert.match(out, / c +[0-9a-f]{8} {2}write {2}only heard of, last \S+ +\d+ records? +never\n/)
+    assert.match((await world.run(['status', a.configFile])).out, /c .*never/)
+    const removed = await world.run(['members', 'remove', a.configFile, 'c'])
+    assert.match(removed.out, /: never seen, but others told that /)
   })
 })

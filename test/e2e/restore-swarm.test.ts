@@ -6,7 +6,7 @@ import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { formatSecret } from '../../src/core/secret.js'
 import type { RestoreReport } from '../../src/daemon/restore/report.js'
-import { converged, type TestNode, World } from '../support/daemons.js'
+import { converged, eventually, type TestNode, World, withWorld } from '../support/daemons.js'
 import { looks, NEEDS_TOOLS, tool } from '../support/metadata-tools.js'
 import { differencesOf, snapshot, type Tree } from '../support/trees.js'
 
@@ -86,5 +86,50 @@ describe('restore from the swarm', () => {
     const other = await run(path.join(world.root, 'none'), '--node', 'nobody', '--timeout', '2')
     assert.equal(other.exit, 69)
     assert.match(other.err, /nobody who holds this share was met under the name nobody/)
+  })
+})
+
+it('a member that has not looked through its folder may have more: that is waited for, and said', async () => {
+  await withWorld({}, async (world) => {
+    const [writer, other] = (await world.start(['writer', 'other'])) as [TestNode, TestNode]
+    writer.write('told', 'content')
+    await converged([writer, other])
+    const toldMs = Date.now()
+    await writer.stop()
+    // It halts instead of looking.
+    const marker = path.join(world.root, 'marker')
+    fs.renameSync(writer.at('.shoal'), marker)
+    await writer.start()
+    await eventually('it halts', async () => (await writer.share()).state === 'halted')
+    fs.renameSync(marker, writer.at('.shoal'))
+    writer.write('more', 'content')
+    const secretFile = path.join(world.root, 'secret')
+    fs.writeFileSync(secretFile, formatSecret(world.secret), { mode: 0o600 })
+    const run = async (to: string, ...options: string[]): Promise<[number | null, RestoreReport]> => {
+      const { exit, out } = await world.run([
+        ...['restore', '--secret-file', secretFile, '--from', 'swarm', '--no-search-lan', '--json'],
+        ...['--host', `127.0.0.1:${writer.port}`, '--host', `127.0.0.1:${other.port}`],
+        ...['--to', path.join(world.root, to), ...options],
+      ])
+      return [exit, JSON.parse(out) as RestoreReport]
+    }
+
+    const [then, past] = await run('then', '--at', new Date(toldMs).toISOString())
+    assert.deepEqual([then, past.complete, past.files], [0, true, 1], 'of the past nothing is said any more')
+    const [exit, report] = await run('newest', '--timeout', '3')
+    assert.deepEqual([exit, report.complete, report.files], [1, false, 1])
+    assert.deepEqual(report.lacking, [
+      {
+        path: '',
+        code: 'NOT_LOOKED',
+        detail: 'writer has not looked through its folder since it started: there may be more than it says',
+      },
+    ])
+
+    const again = run('newest')
+    await writer.client.approve()
+    const [gone, whole] = await again
+    assert.deepEqual([gone, whole.complete, whole.files], [0, true, 2])
+    assert.equal(fs.readFileSync(path.join(world.root, 'newest', 'more'), 'utf8'), 'content')
   })
 })

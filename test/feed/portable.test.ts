@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { Feed } from '../../src/feed/feed.js'
 import { leafOf, nodeOver, nodesOver, parentOf, spanOf, TreeBuilder } from '../../src/feed/merkle.js'
+import type { OwnFeed } from '../../src/feed/own.js'
 import type { PortableBlock, PortableHead } from '../../src/feed/portable.js'
 import type { FeedStore } from '../../src/feed/store.js'
 import { FeedChecker } from '../../src/feed/verify.js'
@@ -164,6 +165,179 @@ describe('portable feeds', () => {
     await store.adopt({ feedKey: writer.key, ...(await carry(writer)) })
     const adopted = await remote(store, writer)
     assert.equal(await adopted.has(0, 33_000), true)
+  })
+
+  describe('what is beyond a feed that is here', () => {
+    let writer: OwnFeed
+    let store: FeedStore
+    let directory: string
+    beforeEach(async () => {
+      writer = await own(await world.store())
+      await writer.append(content(11))
+      directory = await world.directory()
+      store = await world.store({ directory })
+      await store.adopt({ feedKey: writer.key, ...(await carry(writer)) })
+    })
+
+    async function extend({ head, blocks: list }: Carried, needed = 0): Promise<number | undefined> {
+      const from = (at: number): PortableBlock[] => list.filter(({ index }) => index >= at)
+      return store.extend({ feedKey: writer.key, head, blocks: from, needed })
+    }
+
+    async function isSound(length: number): Promise<void> {
+      await store.close()
+      const checker = await FeedChecker.open(directory)
+      const checked = await checker.check({ feedKey: writer.key, blockKey: BLOCK_KEY }, () => undefined)
+      await checker.close()
+      assert.deepEqual(checked, { length, blocks: length, faults: [] })
+    }
+
+    test('is added as its writer signed it, and served to who asks for it', async () => {
+      await writer.append(blocks(...Array.from({ length: 30 }, (_, i) => `more ${i}`)))
+      const carried = await carry(writer)
+      assert.equal(await extend(carried), 11)
+      assert.equal(await extend(carried), undefined, 'it is here')
+      const extended = await remote(store, writer)
+      assert.equal(extended.length, 41)
+      const reader = await remote(await world.store(), writer)
+      await join2(world, extended, reader)
+      await reaches(reader, 41)
+      assert.deepEqual(await texts(reader, 10, 12), ['block 10', 'more 0'])
+      assert.equal((await texts(reader, 0, 41)).length, 41)
+      // And it goes on.
+      await writer.append(blocks('last'))
+      await join2(world, writer, extended)
+      await reaches(extended, 42)
+      assert.deepEqual(await texts(extended, 40, 42), ['more 29', 'last'])
+      await isSound(42)
+    })
+
+    test('is added where the writer has cleared what is between', async () => {
+      const newer = await world.store()
+      await newer.adopt({ feedKey: writer.key, ...(await carry(writer)) })
+      await writer.append(content(40))
+      await writer.clear(0, 33)
+      const source = await remote(newer, writer)
+      await join2(world, writer, source)
+      await reaches(source, 51)
+      await texts(source, 33, 51)
+      assert.equal(await extend(await carry(source)), 11)
+      const extended = await remote(store, writer)
+      assert.deepEqual(
+        await present(extended),
+        Array.from({ length: 51 }, (_, i) => i).filter((i) => i < 11 || i >= 33),
+      )
+    })
+
+    test('waits for what is nowhere, and nothing of the rest is kept meanwhile', async () => {
+      await writer.append(content(20))
+      const carried = await carry(writer)
+      const [missing] = carried.blocks.splice(25, 1)
+      assert.equal(await extend(carried), undefined)
+      const here = await remote(store, writer)
+      assert.equal(here.length, 11)
+      await here.close()
+      carried.blocks.splice(25, 0, missing!)
+      assert.equal(await extend(carried), 11)
+      await isSound(31)
+    })
+
+    test('is not taken for damaged while its blocks are on their way, with holes between', async () => {
+      await writer.append(content(89))
+      const source = await remote(await world.store(), writer)
+      await join2(world, writer, source)
+      await reaches(source, 100)
+      await texts(source, 0, 64)
+      const { head, blocks: first } = await carry(source)
+      await texts(source, 70, 76)
+      const then = await carry(source)
+      const vault = { head, blocks: [...first, ...then.blocks.filter(({ index }) => index >= 64)] }
+      directory = await world.directory()
+      store = await world.store({ directory })
+      await store.adopt({ feedKey: writer.key, ...then })
+      assert.equal(await extend(vault, 64), undefined)
+      assert.equal((await present(await remote(store, writer))).length, 70)
+    })
+
+    test('never takes away: an older head changes nothing', async () => {
+      const older = await carry(writer)
+      await writer.append(content(3))
+      await extend(await carry(writer))
+      assert.equal(await extend(older), undefined)
+      assert.equal((await remote(store, writer)).length, 14)
+    })
+
+    test('what was not fetched before is filled in, from where it is needed on', async () => {
+      const reader = await remote(await world.store(), writer)
+      await join2(world, writer, reader)
+      await reaches(reader, 11)
+      await texts(reader, 0, 2)
+      await texts(reader, 5, 7)
+      const half = await carry(reader)
+      directory = await world.directory()
+      store = await world.store({ directory })
+      await store.adopt({ feedKey: writer.key, ...half })
+      const whole = await carry(writer)
+      assert.equal(await extend(whole, 5), 7)
+      const some = await remote(store, writer)
+      assert.deepEqual(await present(some), [0, 1, 5, 6, 7, 8, 9, 10])
+      await some.close()
+      assert.equal(await extend(whole), 2)
+      await isSound(11)
+    })
+
+    describe('is refused, and what is here stays', () => {
+      async function isRefused(carried: Carried, why: RegExp): Promise<void> {
+        await assert.rejects(extend(carried), (thrown: Error & { code?: string }) => {
+          assert.equal(thrown.code, 'FEED_CORRUPT')
+          assert.match(thrown.message, why)
+          return true
+        })
+        const here = await remote(store, writer)
+        assert.equal(here.length, 11)
+        assert.deepEqual(await texts(here, 0, 11), content(11).map(String))
+        await here.close()
+        assert.equal(await extend(await carry(writer)), 11, 'what is right is added after it')
+        await isSound(writer.length)
+      }
+
+      test('with another bit', async () => {
+        await writer.append(content(20))
+        const carried = await carry(writer)
+        carried.blocks[25]!.bytes[3]! ^= 1
+        await isRefused(carried, /not signed/)
+      })
+
+      test('with a length that was never signed', async () => {
+        await writer.append(content(20))
+        const carried = await carry(writer)
+        await isRefused({ ...carried, head: { ...carried.head, length: 30 } }, /not signed/)
+      })
+
+      test('as the continuation of another beginning', async () => {
+        // The same key in another place: what a writer whose storage was put back would sign.
+        const twin = await own(await world.store())
+        await twin.append(blocks(...Array.from({ length: 31 }, (_, i) => `other ${i}`)))
+        await writer.append(content(20))
+        await isRefused(await carry(twin), /not signed/)
+      })
+
+      test('as another course of what is half here', async () => {
+        const reader = await remote(await world.store(), writer)
+        await join2(world, writer, reader)
+        await reaches(reader, 11)
+        await texts(reader, 0, 8)
+        await texts(reader, 9, 11)
+        directory = await world.directory()
+        store = await world.store({ directory })
+        await store.adopt({ feedKey: writer.key, ...(await carry(reader)) })
+        const twin = await own(await world.store())
+        await twin.append(content(8))
+        await twin.append(blocks('other', 'course', 'that', 'is', 'longer'))
+        await assert.rejects(extend(await carry(twin)), /another than what is here/)
+        assert.deepEqual(await present(await remote(store, writer)), [0, 1, 2, 3, 4, 5, 6, 7, 9, 10])
+      })
+    })
   })
 
   describe('is refused, and nothing of it is kept', () => {

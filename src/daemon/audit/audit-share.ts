@@ -45,8 +45,8 @@ async function auditPeer(
   { confidence = CONFIDENCE, part = PART, sample }: AuditRequest,
   progress: RunningAudit,
 ): Promise<AuditReport> {
-  const population = await countPieces(share.index)
-  const size = Math.min(sample ?? samplesNeeded(population, part, confidence), population)
+  const counted = await countPieces(share.index)
+  const size = Math.min(sample ?? samplesNeeded(counted, part, confidence), counted)
   const drawn = await drawPieces(share.index, size)
   progress.sample = drawn.pieces.length
   const sentTo = (): number =>
@@ -59,9 +59,11 @@ async function auditPeer(
       progress.checked = checked
     },
   }).audit(drawn.pieces)
-  const failed = outcome.missing + outcome.wrong + outcome.silent
-  const sampled = drawn.pieces.length - outcome.unchecked
-  const { mostMissing, leastMissing } = claimOf({ population: drawn.population, sampled, failed }, confidence)
+  const { population } = drawn
+  const { proved, missing, wrong, silent } = outcome
+  const failed = missing + wrong
+  const sampled = proved + failed + silent
+  const { mostMissing, leastMissing } = claimOf({ population, sampled, failed, silent }, confidence)
   const { slowestMs, paths, bytes, ...counts } = outcome
   return {
     dir: share.dir,
@@ -69,7 +71,7 @@ async function auditPeer(
     name: peer.name,
     // What it has proved may be less than what it showed by writing.
     grade: share.isWriter(peer.device) ? 'write' : peer.grade,
-    population: drawn.population,
+    population,
     sampled,
     ...counts,
     bytes,

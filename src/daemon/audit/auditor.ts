@@ -36,7 +36,7 @@ export interface AuditorOptions {
   readonly answerMsPerMib?: number
 }
 
-/** What became of a sample; the counts add up to its size. */
+/** What became of a sample; the counts add up to its size, or to less where the member stopped answering. */
 export interface AuditOutcome {
   readonly proved: number
   /** It says that it does not have them. */
@@ -51,7 +51,7 @@ export interface AuditOutcome {
   readonly bytes: number
   /** The slowest answer. */
   readonly slowestMs: number
-  /** Some files with pieces that were not proved. */
+  /** Some files with pieces that are missing or wrong. */
   readonly paths: readonly string[]
 }
 
@@ -61,6 +61,8 @@ const ANSWER_MS = 20_000
 const ANSWER_MS_PER_MIB = 2000
 /** Other numbers of a piece that are tried if the member does not know the first: it may never have heard of that. */
 const MAX_TRIES = 4
+/** A member that answers none of so many challenges one after the other is asked no more: each takes as long as its time limit. */
+const UNANSWERED = 2
 /** Tried again if it is busy with others. */
 const BUSY_TRIES = 30
 const BUSY_WAIT_MS = 1000
@@ -79,6 +81,8 @@ interface Ref {
 
 export class Auditor {
   readonly #o: AuditorOptions
+  /** Challenges since the last answer. */
+  #unanswered = 0
   readonly #outcome: Outcome = {
     ...{ proved: 0, missing: 0, wrong: 0, silent: 0, unchecked: 0, bytes: 0, slowestMs: 0 },
     paths: [],
@@ -91,7 +95,7 @@ export class Auditor {
   /** Asks for all of a sample. MEMBER_UNREACHABLE if the member leaves, and the signal's reason. */
   async audit(sample: readonly DrawnPiece[]): Promise<AuditOutcome> {
     let at = 0
-    while (at < sample.length) {
+    while (at < sample.length && this.#unanswered < UNANSWERED) {
       this.#o.signal?.throwIfAborted()
       const batch: DrawnPiece[] = []
       for (
@@ -134,6 +138,7 @@ export class Auditor {
     if (verdict === 'proved') this.#outcome.bytes += length
     else if (
       verdict !== 'unchecked' &&
+      verdict !== 'silent' &&
       this.#outcome.paths.length < MAX_PATHS &&
       !this.#outcome.paths.includes(path)
     )
@@ -147,7 +152,11 @@ export class Auditor {
       const nonce = randomBytes(AUDIT_NONCE_BYTES)
       const startedMs = performance.now()
       const answer = await this.#challenge({ nonce, pieces }, bytes)
-      if (answer === undefined) return pieces.map(() => 'silent')
+      if (answer === undefined) {
+        this.#unanswered++
+        return pieces.map(() => 'silent')
+      }
+      this.#unanswered = 0
       if (busy < BUSY_TRIES && answer.includes('not-now')) {
         await this.#pause()
         continue

@@ -75,7 +75,7 @@ export class BlindBook {
         const isNoted = isHeld || index.isMissing(primary)
         if (isNoted && !isFresh) continue
         if (!isNoted) {
-          index.setMissing(primary, length)
+          index.setMissing(primary)
           wants = true
         }
         this.#counts.change(primary, ({ counts }) => {
@@ -127,7 +127,7 @@ export class BlindBook {
         const until = this.#counts.account.needed(refs)
         // It was to go anyway.
         if (until === undefined || until <= this.#horizonMs) continue
-        index.setMissing(primary, piece.length)
+        index.setMissing(primary)
         this.#counts.change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return add(counts.missing, piece.length)
           take(counts.past, piece.length)

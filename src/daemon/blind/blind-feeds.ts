@@ -1,5 +1,5 @@
 // The feeds of a share as a blind node keeps them: those its writers' certificates vouch for (K5), whole, in the feed store
-// to be served and in the vault to last. A feed that the feed store has lost comes back out of the vault with no peer.
+// to be served and in the vault to last. What the feed store has lost of a feed comes back out of the vault with no peer.
 
 import { Bitfield } from '../../core/bitfield.js'
 import { openCertificate } from '../../core/certificate.js'
@@ -62,7 +62,7 @@ export class BlindFeeds {
     this.#o = options
   }
 
-  /** Knows the feeds that the vault knows, and takes those out of it that the feed store has lost. Opens none. Rejects with the signal's reason, between two feeds. */
+  /** Knows the feeds that the vault knows, and takes out of it what the feed store has lost of them. Opens none. Rejects with the signal's reason, between two feeds. */
   async readopt(signal?: AbortSignal): Promise<void> {
     const { index, vault, store, log } = this.#o
     for (const bytes of vault.certificates()) this.#certified(bytes)
@@ -73,7 +73,8 @@ export class BlindFeeds {
       const { certificate } = await KnownLeaves.read(writer, vault.leaves(writer))
       if (certificate !== undefined) this.#certified(certificate)
     }
-    for (const { writer, number, key, deviceName } of index.feeds.all()) {
+    for (const row of index.feeds.all()) {
+      const { writer, number, key, deviceName, closed } = row
       signal?.throwIfAborted()
       const head = heads.get(writer)
       // An older copy of the vault was put back: what it lacks is exported again.
@@ -85,7 +86,11 @@ export class BlindFeeds {
       }
       try {
         const best = await takeBest(kept, (adoption) => store.adopt(adoption))
-        if (best?.taken !== true) continue
+        if (best === undefined) continue
+        if (!best.taken) {
+          if (!closed) await this.#extend(row, head ?? best.head)
+          continue
+        }
         const { length } = best.head
         const [lost] = best.lost
         index.setStoredBlocks(number, lost?.[0] ?? length)
@@ -172,6 +177,20 @@ export class BlindFeeds {
   /** Gives the feeds back. After stop(), as the last of all. */
   async close(): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ feed }) => feed.close()))
+  }
+
+  /** Where an older copy of this device's storage was put back, the vault has more of a feed than is here. */
+  async #extend({ writer, number, key, deviceName, next }: IndexFeed, head: StoredHead): Promise<void> {
+    const { index, vault, store, log } = this.#o
+    const blocks = (from: number): AsyncIterable<StoredBlock> => vault.blocks(writer, from)
+    const from = await store.extend({ feedKey: key, head, blocks, needed: next })
+    if (from === undefined) return
+    // What was not known to be in the vault before that is exported again, to be sure.
+    if (index.storedBlocks(number) >= from) index.setStoredBlocks(number, head.length)
+    log.info(
+      { writer, device: deviceName, from, blocks: head.length },
+      'the rest of a feed was taken over from the vault',
+    )
   }
 
   async #receive(peer: SharePeer, certificates: readonly Buffer[]): Promise<void> {

@@ -1,11 +1,11 @@
 // Fetches what is missing from the vault, in the order in which it was announced, within a budget of bytes on their way or
 // in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
 // once it is durable, and not before.
-import type { DeviceId, WriterId } from '../../core/ids.js'
+import type { WriterId } from '../../core/ids.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
-import type { PieceExchange } from '../share/piece-exchange.js'
+import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
 
 export interface BlindFetcherOptions {
   readonly index: BlindIndex
@@ -51,6 +51,8 @@ export class BlindFetcher {
   readonly #fetches = new Map<string, Fetch>()
   #bytes = 0
   #arrived: VerifiedPiece[] = []
+  /** Where they lie, with others. */
+  #rooms: SharedRoom[] = []
   #arrivedBytes = 0
   /** Asked for and not here. */
   #awaited = 0
@@ -73,7 +75,7 @@ export class BlindFetcher {
   constructor(options: BlindFetcherOptions) {
     this.#o = options
     options.exchange.on('pieces', (batch) => {
-      for (const { id, bytes, from } of batch) this.#receive(id, bytes, from)
+      for (const piece of batch) if (!this.#receive(piece)) piece.room?.leave()
       this.#writeSoon()
     })
     options.exchange.on('availability', () => this.look())
@@ -168,20 +170,22 @@ export class BlindFetcher {
     return { id: piece.id, length: piece.length, refs, hasArrived: false }
   }
 
-  /** P1: nothing is taken that is not what its id says. */
-  #receive(id: Buffer, bytes: Buffer, from: DeviceId): void {
+  /** P1: nothing is taken that is not what its id says. False: nobody looks at it any more. */
+  #receive({ id, bytes, from, room }: ArrivedPiece): boolean {
     const fetch = this.#fetches.get(keyOf(id))
-    if (fetch === undefined || fetch.hasArrived || this.#stopped) return
+    if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
       if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
-      return
+      return false
     }
     fetch.hasArrived = true
     this.#awaited--
     this.#arrived.push(piece)
+    if (room !== undefined) this.#rooms.push(room)
     this.#arrivedBytes += bytes.length
+    return true
   }
 
   #writeSoon(): void {
@@ -200,7 +204,9 @@ export class BlindFetcher {
     this.#gathering = undefined
     this.#isDue = false
     const pieces = this.#arrived
+    const rooms = this.#rooms
     this.#arrived = []
+    this.#rooms = []
     this.#arrivedBytes = 0
     this.#writing = this.#o
       .store(pieces)
@@ -210,6 +216,8 @@ export class BlindFetcher {
           if (fetch !== undefined) this.#drop(fetch)
         }
         this.#o.onStored(pieces.map(({ id, bytes }) => ({ id, length: bytes.length })))
+        // Not after a failure: whether a write is still under way, nobody knows.
+        for (const room of rooms) room.leave()
       })
       .catch((thrown: unknown) => {
         if (!this.#stopped) this.#o.fail(thrown)

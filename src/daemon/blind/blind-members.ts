@@ -6,11 +6,10 @@ import type { DeviceId, ShareId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import { OwnState } from '../share/own-state.js'
-import { StateBook, type StatePeer } from '../share/state-book.js'
+import { type Sighting, StateBook, type StatePeer } from '../share/state-book.js'
 
-export interface BlindMember {
+export interface BlindMember extends Sighting {
   readonly state: BlindState
-  readonly lastSeenMs: number
 }
 
 /** What a state says beside who made it and when. */

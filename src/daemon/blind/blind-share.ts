@@ -142,7 +142,7 @@ export class BlindShare {
       onHeard: (other) => this.#seen(other),
       settle: async () => {
         this.#mustRun()
-        await this.keeping?.watch.look()
+        await this.keeping?.watch.lookIfReachable()
       },
       standing: () => this.standing,
     })
@@ -306,7 +306,7 @@ export class BlindShare {
   async scan(): Promise<void> {
     this.#mustRun()
     await this.#opening.settled()
-    await this.keeping?.watch.look()
+    await this.keeping?.watch.lookIfReachable()
     this.keeping?.keeper.renew()
     await this.settle()
   }

@@ -81,7 +81,7 @@ export class Surveyor {
       } else if (isKept) add(isHeld ? counts.past : counts.missingPast, length)
       else if (isHeld) dead.push({ id, refs })
       const isMissing = !isHeld && isKept
-      if (isMissing && !isNoted) write(() => index.setMissing(primary, length))
+      if (isMissing && !isNoted) write(() => index.setMissing(primary))
       if (!isMissing && isNoted) write(() => index.clearMissing(primary))
     }
     const isWhole = await this.#walk(feeds, visit, (feed, next) => this.#counts.passed(feed, next))

@@ -5,7 +5,7 @@ import type { DeviceId, ShareId } from '../../core/ids.js'
 import { stateHeader } from '../../core/state.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
-import { StateBook, type StatePeer } from '../share/state-book.js'
+import { type Sighting, StateBook, type StatePeer } from '../share/state-book.js'
 
 export interface PassedStatesOptions {
   readonly database: Database
@@ -36,8 +36,8 @@ export class PassedStates {
     return this.#book.has(device)
   }
 
-  all(): { readonly device: DeviceId; readonly lastSeenMs: number }[] {
-    return this.#book.all().map(({ state: { device }, lastSeenMs }) => ({ device, lastSeenMs }))
+  all(): ({ readonly device: DeviceId } & Sighting)[] {
+    return this.#book.all().map(({ state: { device }, lastSeenMs, isMet }) => ({ device, lastSeenMs, isMet }))
   }
 
   greet(peer: StatePeer): void {

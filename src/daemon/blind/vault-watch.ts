@@ -1,6 +1,7 @@
 // Whether a blind share's vault is still where it was. Nobody but the daemon changes a vault, but its disk may come loose, and
-// somebody may move or clean up its folder. Looked at now and then, and by whoever is about to say what is held; while it is
-// away that is a problem, and nothing is said to be safe. Nothing is forgotten for it: it may come back.
+// somebody may move or clean up its folder, or its bucket. Looked at now and then, and by whoever is about to say what is held;
+// while it is away that is a problem, and nothing is said to be safe. Nothing is forgotten for it: it may come back.
+// A bucket that cannot be reached is not away: the node goes on with its spool, and its health is told elsewhere.
 import { toShoalError } from '../../core/error.js'
 import type { ProblemBook } from '../share/problems.js'
 
@@ -52,6 +53,15 @@ export class VaultWatch {
     return this.#next
   }
 
+  /** The same; a bucket that cannot be reached counts as it was when it could. */
+  async lookIfReachable(): Promise<void> {
+    try {
+      await this.look()
+    } catch (thrown) {
+      if (!isUnreachable(thrown) || this.#isAway) throw thrown
+    }
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true
     clearInterval(this.#timer)
@@ -75,6 +85,7 @@ export class VaultWatch {
     } catch (thrown) {
       // A vault that is closed is not away.
       if (this.#isStopped) return
+      if (isUnreachable(thrown)) throw thrown
       this.#isAway = true
       const { code, message } = toShoalError(thrown)
       problems.set('vault', 'away', code, `${message}; it goes on by itself once it is back`)
@@ -83,4 +94,8 @@ export class VaultWatch {
       if (this.#isAway !== wasAway) onChange()
     }
   }
+}
+
+function isUnreachable(thrown: unknown): boolean {
+  return toShoalError(thrown).code === 'BUCKET_UNREACHABLE'
 }

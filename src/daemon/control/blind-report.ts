@@ -91,10 +91,10 @@ export function blindMemberReports(
   isHeld: (member: BlindMember) => boolean = () => false,
 ): MemberReport[] {
   return share.blindMembers.all().map((member) => {
-    const { state, lastSeenMs } = member
+    const { state } = member
     const peer = share.peers.find(({ device }) => device === state.device)
     return {
-      ...connectionRow(share, state.device, lastSeenMs, now),
+      ...connectionRow(share, state.device, member, now),
       name: state.name,
       grade: 'blind',
       digestEqual: (holdsAll(share, member) || isHeld(member)) && isOfThisRun(peer, state),
@@ -106,8 +106,8 @@ export function blindMemberReports(
 
 /** Members who read, in the status of a blind share: what they hold, it cannot tell. */
 export function passedMemberReports(share: BlindShare, now: Now): MemberReport[] {
-  return share.passedStates.all().map(({ device, lastSeenMs }) => ({
-    ...connectionRow(share, device, lastSeenMs, now),
+  return share.passedStates.all().map(({ device, ...sighting }) => ({
+    ...connectionRow(share, device, sighting, now),
     name: nameOf(share, device),
     grade: share.isWriter(device) ? 'write' : 'read',
     digestEqual: false,
@@ -134,7 +134,7 @@ export function blindStanding(
   now: Now,
   isHeld: (answer: HeardAnswer, member: BlindMember) => boolean = () => false,
 ): MemberStanding {
-  const { state, lastSeenMs } = member
+  const { state } = member
   const peer = share.peers.find(({ device }) => device === state.device)
   const isOfNow = isOfThisRun(peer, state)
   const lacksNothing = holdsAll(share, member) && isOfNow
@@ -144,7 +144,7 @@ export function blindStanding(
   const isThere = answer?.standing === 'working' || answer?.standing === 'at-rest'
   const isLive = mayHold && isThere && isHeld(answer, member)
   return {
-    ...reachRow(share, state.device, lastSeenMs, answer, now),
+    ...reachRow(share, state.device, member, answer, now),
     ...progressRow(share, state.feeds),
     ...NO_PATHS,
     name: state.name,
@@ -175,10 +175,10 @@ export function blindMembersReport(
     drift: 0,
     acknowledged: 0,
     members: [
-      ...share.passedStates.all().map(({ device, lastSeenMs }): MemberStanding => {
+      ...share.passedStates.all().map(({ device, ...sighting }): MemberStanding => {
         const answer = answers?.get(device)
         return {
-          ...reachRow(share, device, lastSeenMs, answer, now),
+          ...reachRow(share, device, sighting, answer, now),
           ...NO_PATHS,
           name: nameOf(share, device),
           grade: share.isWriter(device) ? 'write' : 'read',
@@ -192,7 +192,7 @@ export function blindMembersReport(
           needFiles: 0,
           needBytes: 0,
           problems: 0,
-          stateAt: isoTime(lastSeenMs),
+          stateAt: isoTime(sighting.lastSeenMs),
         }
       }),
       ...share.blindMembers

@@ -58,18 +58,14 @@ export function membersReport(
   }
 }
 
-function standingOf(
-  share: Share,
-  { state, lastSeenMs }: Member,
-  answer: HeardAnswer | undefined,
-  now: Now,
-): MemberStanding {
+function standingOf(share: Share, member: Member, answer: HeardAnswer | undefined, now: Now): MemberStanding {
+  const { state } = member
   const { device } = state
   const peer = share.peers.find((each) => each.device === device)
   const digestEqual = holdsSame(state, share.holding) && isOfThisRun(peer, state)
   const hasReadAll = sameViews(viewOf(share), state.feeds, closedOf(share))
   return {
-    ...reachRow(share, device, lastSeenMs, answer, now),
+    ...reachRow(share, device, member, answer, now),
     ...progressRow(share, state.feeds),
     name: state.name,
     grade: share.isWriter(device) ? 'write' : state.grade,
@@ -92,11 +88,12 @@ export function removalReport(share: AnyShare, device: DeviceId): RemovedMemberR
   const member = members.find(({ state }) => state.device === device)
   const blind = share.blindMembers.all().find(({ state }) => state.device === device)
   const passed = isBlind(share) ? share.passedStates.all().find((each) => each.device === device) : undefined
+  const seen = member ?? blind ?? passed
   const feeds = share.index.feeds.all().filter((feed) => feed.device === device)
   return {
     dir: share.dir,
     grade: feeds.length > 0 ? 'write' : (member?.state.grade ?? (blind === undefined ? 'read' : 'blind')),
-    lastSeen: isoTime(member?.lastSeenMs ?? blind?.lastSeenMs ?? passed?.lastSeenMs ?? 0),
+    lastSeen: seen?.isMet === true ? isoTime(seen.lastSeenMs) : null,
     records: feeds.reduce((sum, { next }) => sum + next, 0),
     digestEqual: member !== undefined && !isBlind(share) && holdsSame(member.state, share.holding),
   }

@@ -183,10 +183,11 @@ function runReport({ atMs, count, ...run }: HookView['last'] & object): HookRepo
 function memberReports(share: Share, now: Now): MemberReport[] {
   const peers = new Map(share.peers.map((peer) => [peer.device, peer]))
   const { holding } = share
-  return share.members.all().map(({ state, lastSeenMs }) => {
+  return share.members.all().map((member) => {
+    const { state } = member
     const report = share.reports.of(state.device)?.report
     return {
-      ...connectionRow(share, state.device, lastSeenMs, now),
+      ...connectionRow(share, state.device, member, now),
       name: state.name,
       grade: share.isWriter(state.device) ? 'write' : 'read',
       digestEqual: holdsSame(state, holding) && isOfThisRun(peers.get(state.device), state),

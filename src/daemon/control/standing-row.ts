@@ -10,6 +10,7 @@ import type { AnyShare } from '../any-share.js'
 import type { BlindMember } from '../blind/blind-members.js'
 import { isExpired } from '../member-limits.js'
 import type { HeardAnswer } from '../share/inquiries.js'
+import type { Sighting } from '../share/state-book.js'
 import { isoTime } from './view.js'
 
 export interface Now {
@@ -70,7 +71,7 @@ export function progressRow(
 export function reachRow(
   share: AnyShare,
   device: DeviceId,
-  lastSeenMs: number,
+  { lastSeenMs, isMet }: Sighting,
   answer: HeardAnswer | undefined,
   { nowMs, peerExpirationDays }: Now,
 ): Pick<MemberStanding, 'device' | 'connected' | 'answered' | 'lastSeen' | 'unreachableSince' | 'expired'> {
@@ -80,7 +81,7 @@ export function reachRow(
     device,
     connected: isConnected,
     answered: answer?.standing ?? null,
-    lastSeen: isoTime(isConnected ? nowMs : lastSeenMs),
+    lastSeen: isConnected ? isoTime(nowMs) : isMet ? isoTime(lastSeenMs) : null,
     unreachableSince: isReached ? null : isoTime(lastSeenMs),
     expired: !isReached && isExpired(lastSeenMs, nowMs, peerExpirationDays),
   }
@@ -90,7 +91,7 @@ export function reachRow(
 export function connectionRow(
   share: AnyShare,
   device: DeviceId,
-  lastSeenMs: number,
+  { lastSeenMs, isMet }: Sighting,
   { nowMs, peerExpirationDays }: Now,
 ): Pick<
   MemberReport,
@@ -102,7 +103,7 @@ export function connectionRow(
     connected: peer !== undefined,
     transport: peer?.transport ?? null,
     address: peer?.address ?? null,
-    lastSeen: isoTime(peer === undefined ? lastSeenMs : nowMs),
+    lastSeen: peer !== undefined ? isoTime(nowMs) : isMet ? isoTime(lastSeenMs) : null,
     expired: peer === undefined && isExpired(lastSeenMs, nowMs, peerExpirationDays),
     clockAheadMs: peer?.clockAheadMs ?? null,
   }

@@ -28,8 +28,11 @@ export const FAMILIES: Readonly<Record<string, Family>> = {
 
   shoal_share_info: gauge('1; what the secret here allows', 'share', 'grade'),
   shoal_share_state: gauge('1 for the state that the share is in, 0 for the others', 'share', 'state'),
-  shoal_share_files: gauge('Files of the share that this disk holds, in whatever version', 'share'),
-  shoal_share_bytes: gauge('Their bytes', 'share'),
+  shoal_share_files: gauge(
+    'Files of the share that this disk holds, in whatever version; a blind node knows none, and has no such series',
+    'share',
+  ),
+  shoal_share_bytes: gauge('Their bytes; of a blind node, of the live pieces that it holds', 'share'),
   shoal_share_missing_files: gauge(
     'Paths with something still to do here: fetch, replace, remove; of a blind node, pieces to fetch',
     'share',

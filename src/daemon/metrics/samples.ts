@@ -80,22 +80,14 @@ function processSamples(facts: ProcessFacts): Sample[] {
 }
 
 function shareSamples(share: ShareReport): Sample[] {
-  const { dir, driftDetail } = share
-  const labels = { share: dir }
+  const labels = { share: share.dir }
   return [
     sample('shoal_share_info', 1, { ...labels, grade: share.grade }),
     ...STATES.map((state) =>
       sample('shoal_share_state', share.state === state ? 1 : 0, { ...labels, state }),
     ),
-    sample('shoal_share_files', share.files, labels),
-    sample('shoal_share_bytes', share.bytes, labels),
-    sample('shoal_share_missing_files', share.needFiles, labels),
-    sample('shoal_share_missing_bytes', share.needBytes, labels),
-    sample('shoal_share_conflicts', share.conflicts, labels),
-    sample('shoal_share_drift', share.drift, labels),
-    sample('shoal_share_drift_acknowledged', driftDetail.acknowledged, labels),
-    sample('shoal_share_drift_waiting', driftDetail.waiting, labels),
-    sample('shoal_drift_restored_total', driftDetail.restored, labels),
+    ...holdingSamples(share),
+    ...pathSamples(share),
     ...scrubSamples(share),
     ...problemSamples(share),
     ...vaultSamples(share),
@@ -108,6 +100,31 @@ function shareSamples(share: ShareReport): Sample[] {
         sample('shoal_hook_pending_paths', hook.pending, ofHook),
       ]
     }),
+  ]
+}
+
+/** What is here and what is not; of a vault that is not open nobody knows. */
+function holdingSamples({ dir, grade, blind, bytes, needFiles, needBytes }: ShareReport): Sample[] {
+  if (grade === 'blind' && blind?.isOpen !== true) return []
+  const labels = { share: dir }
+  return [
+    sample('shoal_share_bytes', bytes, labels),
+    sample('shoal_share_missing_files', needFiles, labels),
+    sample('shoal_share_missing_bytes', needBytes, labels),
+  ]
+}
+
+/** A blind node knows no paths: a 0 would say that there are none. */
+function pathSamples({ dir, grade, files, conflicts, drift, driftDetail }: ShareReport): Sample[] {
+  if (grade === 'blind') return []
+  const labels = { share: dir }
+  return [
+    sample('shoal_share_files', files, labels),
+    sample('shoal_share_conflicts', conflicts, labels),
+    sample('shoal_share_drift', drift, labels),
+    sample('shoal_share_drift_acknowledged', driftDetail.acknowledged, labels),
+    sample('shoal_share_drift_waiting', driftDetail.waiting, labels),
+    sample('shoal_drift_restored_total', driftDetail.restored, labels),
   ]
 }
 

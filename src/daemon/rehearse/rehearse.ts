@@ -88,6 +88,7 @@ async function restoreInto(options: RehearseOptions, to: string): Promise<Restor
     return await restore({
       secret: share.secret,
       to,
+      mayBeOlder: true,
       paths: paths?.map((text) => parsePath(text)),
       signal,
       onProgress,

@@ -8,7 +8,7 @@ import { deviceKeysOf } from '../../core/device.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import { KEY_BYTES } from '../../core/keys.js'
-import { type DeviceState, openState } from '../../core/state.js'
+import { type DeviceState, openState, UNKNOWN_DIGEST } from '../../core/state.js'
 import { Exchange } from '../../exchange/exchange.js'
 import type { RemoteFeed } from '../../feed/remote.js'
 import type { FeedStore } from '../../feed/store.js'
@@ -110,9 +110,13 @@ export class SwarmSource {
     return this.#met.size
   }
 
-  /** Meets members, and waits until no more is told. DAEMON_UNREACHABLE if nobody was met in time. */
+  /**
+   * Meets members, and waits until no more is told; for the newest also until those who write have looked through their
+   * folders. DAEMON_UNREACHABLE if nobody was met in time.
+   */
   async gather(
     signal: AbortSignal,
+    isNewest: boolean,
     onMeeting: (members: number, givesUpInMs: number) => void,
   ): Promise<PastFeed[]> {
     const { ways, keys, index } = this.#o
@@ -127,7 +131,7 @@ export class SwarmSource {
       if (this.#failure !== undefined) throw this.#failure
       const quietMs = performance.now() - this.#newsAtMs
       if (quietMs >= timeoutMs) break
-      if (quietMs >= QUIET_MS && this.#isWhole) break
+      if (quietMs >= QUIET_MS && this.#isWhole && !(isNewest && this.looking.length > 0)) break
       onMeeting(this.#met.size, timeoutMs - quietMs)
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))
     }
@@ -157,6 +161,16 @@ export class SwarmSource {
         ? [`${name} knows of more than could be read`]
         : [],
     )
+  }
+
+  /** Names of members that were met, may write, and have not looked through their folders since they started: what they find there they will say. */
+  get looking(): string[] {
+    return [...this.#states.values()]
+      .filter(
+        ({ device, grade, digest }) =>
+          this.#met.has(device) && grade === 'write' && digest.equals(UNKNOWN_DIGEST),
+      )
+      .map(({ name }) => name)
   }
 
   /** Offers what was read to be asked for. */

@@ -62,6 +62,8 @@ export interface RestoreOptions {
   readonly to: string
   /** Milliseconds since 1970; undefined: the newest there is. */
   readonly atMs?: number | undefined
+  /** What members may yet find in their folders is not waited for: the caller compares. Default: it is. */
+  readonly mayBeOlder?: boolean
   /** Only these and what is below; all if absent or empty. */
   readonly paths?: readonly RelPath[] | undefined
   readonly signal: AbortSignal
@@ -301,10 +303,17 @@ class Restore {
     const { SwarmSource } = await import('./from-swarm.js')
     const source = new SwarmSource({ ways, keys: this.#keys, index, store, log: this.#log })
     this.#closing.push(() => source.stop())
-    const feeds = await source.gather(signal, (members, givesUpInMs) =>
+    const isNewest = this.#o.atMs === undefined && this.#o.mayBeOlder !== true
+    const feeds = await source.gather(signal, isNewest, (members, givesUpInMs) =>
       onProgress?.({ stage: 'meeting', done: members, total: undefined, files: 0, ofFiles: 0, givesUpInMs }),
     )
     this.#notes.push(...source.missing())
+    for (const name of isNewest ? source.looking : [])
+      this.#lack(
+        '',
+        'NOT_LOOKED',
+        `${name} has not looked through its folder since it started: there may be more than it says`,
+      )
     const writers = await this.#read(index, feeds)
     source.grow()
     const written = await this.#write(folder, source.exchange, {

@@ -8,6 +8,7 @@ import { RateMeter } from '../../core/rate-meter.js'
 import type { Version } from '../../core/version.js'
 import type { StagedAs } from '../../folder/stage-job.js'
 import type { PathIntent } from '../../store/intents.js'
+import type { SharedRoom } from './piece-exchange.js'
 import { keyedToken } from './token.js'
 
 export type ActiveStep = Exclude<Step, { readonly type: 'none' | 'adopt' }>
@@ -73,6 +74,8 @@ export type PendingPart = { readonly part: TaskPart } & (
       readonly type: 'bytes'
       /** A view of what came off the network; let go of as soon as it is copied into a batch. */
       bytes: Buffer | undefined
+      /** Left then. */
+      readonly room: SharedRoom | undefined
       readonly from: DeviceId
     }
   | { readonly type: 'place'; readonly path: string; readonly inArchive: boolean; readonly offset: number }

@@ -5,7 +5,7 @@ import type { PieceInfo } from '../../core/piece.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ApplyTask, TaskPart } from './apply-task.js'
-import type { PieceExchange } from './piece-exchange.js'
+import type { ArrivedPiece, PieceExchange } from './piece-exchange.js'
 
 /** Bytes asked for and not yet staged: the bandwidth-delay product of 1 Gbit/s over 100 ms, and a third. */
 const BUDGET_BYTES = 16 << 20
@@ -25,7 +25,7 @@ interface Fetch {
 export class Fetcher {
   readonly #index: ShareIndex
   readonly #exchange: PieceExchange
-  readonly #deliver: (task: ApplyTask, part: TaskPart, bytes: Buffer, from: DeviceId) => void
+  readonly #deliver: (task: ApplyTask, part: TaskPart, piece: ArrivedPiece) => void
   readonly #fetches = new Map<string, Fetch>()
   readonly #fresh: Fetch[] = []
   readonly #bulk: Fetch[] = []
@@ -34,13 +34,13 @@ export class Fetcher {
   constructor(
     index: ShareIndex,
     exchange: PieceExchange,
-    deliver: (task: ApplyTask, part: TaskPart, bytes: Buffer, from: DeviceId) => void,
+    deliver: (task: ApplyTask, part: TaskPart, piece: ArrivedPiece) => void,
   ) {
     this.#index = index
     this.#exchange = exchange
     this.#deliver = deliver
     exchange.on('pieces', (batch) => {
-      for (const { id, bytes, from } of batch) this.#arrived(id, bytes, from)
+      for (const piece of batch) this.#arrived(piece)
     })
   }
 
@@ -143,15 +143,18 @@ export class Fetcher {
     })
   }
 
-  #arrived(id: Buffer, bytes: Buffer, from: DeviceId): void {
+  #arrived(arrived: ArrivedPiece): void {
+    const { id, bytes, room } = arrived
     const key = id.toString('latin1')
     const fetch = this.#fetches.get(key)
-    if (fetch === undefined) return
+    if (fetch === undefined) return room?.leave()
     this.#fetches.delete(key)
     const waiters = fetch.waiters.filter(({ task }) => !task.dropped)
     // Each waiter's copy is released on its own, so each counts.
     this.#outstanding += (waiters.length - 1) * bytes.length
-    for (const { task, part } of waiters) this.#deliver(task, part, bytes, from)
+    room?.enter(waiters.length)
+    for (const { task, part } of waiters) this.#deliver(task, part, arrived)
+    room?.leave()
     if (waiters.length === 0) this.pump()
   }
 }

@@ -6,11 +6,10 @@ import { type DeviceState, openState, sealState } from '../../core/state.js'
 import type { Log } from '../../ports/log.js'
 import type { Database } from '../../store/tables.js'
 import { OwnState } from './own-state.js'
-import { StateBook, type StatePeer } from './state-book.js'
+import { type Sighting, StateBook, type StatePeer } from './state-book.js'
 
-export interface Member {
+export interface Member extends Sighting {
   readonly state: DeviceState
-  readonly lastSeenMs: number
 }
 
 /** What a state says beside who made it and when. */

@@ -27,9 +27,9 @@ export class Sourcing {
   constructor(context: ShareContext, exchange: PieceExchange, events: SourcingEvents) {
     this.#index = context.index
     this.#events = events
-    this.#fetcher = new Fetcher(this.#index, exchange, (task, part, bytes, from) => {
+    this.#fetcher = new Fetcher(this.#index, exchange, (task, part, { bytes, room, from }) => {
       noteTraffic(task, from, bytes.length)
-      this.#stager.add(task, { part, type: 'bytes', bytes, from })
+      this.#stager.add(task, { part, type: 'bytes', bytes, room, from })
     })
     this.#stager = new Stager(context, {
       onStaged: (task) => this.#events.onStaged(task),

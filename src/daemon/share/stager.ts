@@ -164,8 +164,7 @@ export class Stager {
         if (pending.type === 'place') return { ...common, source: this.#placeSource(pending) }
         const source = { type: 'bytes' as const, at, length: pending.bytes!.length }
         at += pending.bytes!.copy(packed, at)
-        // Each is a view that keeps alive a whole network buffer, with many others in it.
-        pending.bytes = undefined
+        letGo(pending)
         return { ...common, source }
       })
       return {
@@ -244,6 +243,7 @@ export class Stager {
   }
 
   #releaseAll(list: readonly PendingPart[]): void {
+    for (const pending of list) if (pending.type === 'bytes') letGo(pending)
     const bytes = list.reduce((sum, pending) => sum + byteLengthOf(pending), 0)
     if (bytes > 0) this.#events.onReleased(bytes)
   }
@@ -252,6 +252,13 @@ export class Stager {
 function stagePartOf({ piece, offset }: TaskPart): StagePart {
   const { id, length: sealedLength, plain } = piece
   return plain === undefined ? { id, sealedLength, offset } : { id, sealedLength, plain, offset }
+}
+
+/** What came is copied, or not needed: others lie in the same memory, which is used again when all are let go. */
+function letGo(pending: PendingPart & { readonly type: 'bytes' }): void {
+  if (pending.bytes === undefined) return
+  pending.bytes = undefined
+  pending.room?.leave()
 }
 
 function byteLengthOf(pending: PendingPart): number {

@@ -19,6 +19,16 @@ interface StateRow {
   readonly state: Buffer
   /** When the device was last heard of, milliseconds since 1970. */
   readonly seenMs: number
+  /** Whether it was ever met; undefined: written by an earlier version, which did not tell. */
+  readonly isMet?: boolean
+}
+
+/** Whether and when a device was heard of. */
+export interface Sighting {
+  /** Milliseconds since 1970, by this device's clock: connected, answering, or told of by others. */
+  readonly lastSeenMs: number
+  /** Whether it was ever connected, or has answered through others: what others tell of one may be years old. */
+  readonly isMet: boolean
 }
 
 export interface StateBookOptions<S extends EnvelopeHeader> {
@@ -44,6 +54,7 @@ interface Kept<S> {
   readonly state: S
   readonly bytes: Buffer
   readonly seenMs: number
+  readonly isMet: boolean
 }
 
 export class StateBook<S extends EnvelopeHeader> {
@@ -66,7 +77,10 @@ export class StateBook<S extends EnvelopeHeader> {
       if (opened.type === 'violation') continue
       const state = opened.value
       if (state.device === device) ownSequence = state.sequence
-      else this.#kept.set(state.device, { state, bytes: value.state, seenMs: value.seenMs })
+      else {
+        const { state: bytes, seenMs, isMet = true } = value
+        this.#kept.set(state.device, { state, bytes, seenMs, isMet })
+      }
     }
     this.ownSequence = ownSequence
   }
@@ -81,9 +95,9 @@ export class StateBook<S extends EnvelopeHeader> {
     return this.#kept.get(device)?.state
   }
 
-  /** Of every device but this one. `lastSeenMs`: when it was last heard of, milliseconds since 1970. */
-  all(): { readonly state: S; readonly lastSeenMs: number }[] {
-    return [...this.#kept.values()].map(({ state, seenMs }) => ({ state, lastSeenMs: seenMs }))
+  /** Of every device but this one. */
+  all(): ({ readonly state: S } & Sighting)[] {
+    return [...this.#kept.values()].map(({ state, seenMs, isMet }) => ({ state, lastSeenMs: seenMs, isMet }))
   }
 
   /** The same as they travel. */
@@ -110,7 +124,8 @@ export class StateBook<S extends EnvelopeHeader> {
       if (known === undefined && this.#kept.size >= maxDevices) continue
       if (known !== undefined && known.state.sequence >= state.sequence) continue
       if (known === undefined && !this.#enrols(state)) continue
-      const kept = { state, bytes: Buffer.from(bytes), seenMs: nowMs() }
+      const isMet = known?.isMet === true || from.device === state.device
+      const kept = { state, bytes: Buffer.from(bytes), seenMs: nowMs(), isMet }
       this.#keep(state.device, kept)
       news.push(kept.bytes)
       if (known === undefined) onEnrolled?.(state.device, from)
@@ -123,7 +138,7 @@ export class StateBook<S extends EnvelopeHeader> {
   /** A device was connected until now, or has said something through others just now. */
   seen(device: DeviceId): void {
     const kept = this.#kept.get(device)
-    if (kept !== undefined) this.#keep(device, { ...kept, seenMs: this.#o.nowMs() })
+    if (kept !== undefined) this.#keep(device, { ...kept, seenMs: this.#o.nowMs(), isMet: true })
   }
 
   /**
@@ -148,7 +163,8 @@ export class StateBook<S extends EnvelopeHeader> {
 
   #keep(device: DeviceId, kept: Kept<S>): void {
     this.#kept.set(device, kept)
-    this.#table.put(keyOf(device), { state: kept.bytes, seenMs: kept.seenMs })
+    const { bytes, seenMs, isMet } = kept
+    this.#table.put(keyOf(device), { state: bytes, seenMs, isMet })
   }
 
   /** Whether a state makes its device known: unless it was forgotten, and this is no newer than what was known then. */

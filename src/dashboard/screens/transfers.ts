@@ -70,8 +70,13 @@ function partOf({ doneBytes, bytes }: TransferItem['transfer']): number {
   return bytes === 0 ? 1 : doneBytes / bytes
 }
 
+/** A file may rest while others of its share are fetched (design.md, X3). */
+function whyStill(shareRate: number): string {
+  return shareRate < 1 ? 'nothing moves' : 'waits its turn: what fewest hold comes first'
+}
+
 function transferDetail(
-  { transfer, shareName }: TransferItem,
+  { transfer, shareName, daemon, place }: TransferItem,
   width: number,
   lines: number,
   _world: World,
@@ -87,7 +92,7 @@ function transferDetail(
       joined(
         [
           `${formatBytes(doneBytes)} of ${formatBytes(bytes)}`,
-          rate < 1 ? 'nothing moves' : perSecond(rate),
+          rate < 1 ? whyStill(daemon.live?.shares[place]?.downRate ?? 0) : perSecond(rate),
           etaMs === null ? '' : `${duration(etaMs)} left`,
         ],
         ', ',

@@ -116,6 +116,32 @@ export class Courier {
     this.#barriers.delete(name)
   }
 
+  /**
+   * Asks the bucket something. BUCKET_UNREACHABLE before it was met; what it says of itself is its health, and it is met
+   * again then.
+   */
+  async asking<T>(body: () => Promise<T>): Promise<T> {
+    if (!this.#hasMet && this.health.type === 'failing') throw this.health.error
+    try {
+      return await body()
+    } catch (thrown) {
+      const error = toShoalError(thrown)
+      const isOfBucket = error.code === 'BUCKET_UNREACHABLE' || error.code === 'BUCKET_REFUSED'
+      if (isOfBucket && this.health.type === 'well' && !this.#stop.signal.aborted) {
+        this.#hasMet = false
+        this.#fail(error)
+      }
+      throw thrown
+    }
+  }
+
+  /** The bucket has lost a pack: what is here of it is sent again. */
+  async lost(name: string): Promise<void> {
+    this.#o.log.warn({ pack: name }, 'a pack is not in the bucket any more')
+    await this.#note(name, undefined)
+    if (this.#o.spool.packs.has(name)) this.grew(name)
+  }
+
   /** To be told before the spool is. */
   noteRemoval(name: string): void {
     const barrier = this.#lengths()

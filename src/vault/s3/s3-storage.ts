@@ -7,9 +7,11 @@
 //      what is alive first, and the copy must be off-site before the original goes.
 //  S3  One node writes to one place: the object "owner" says which. Another one refuses to start there.
 //  S4  What the bucket cannot answer now is an error that says so, never a piece that is not there.
+//  S5  What the bucket has lost counts no longer once it was looked at: by a listing, and by asking for each pack that is
+//      not in it, since a listing may be behind. Where the owner's object is gone, too, nothing is forgotten.
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import { ShoalError } from '../../core/error.js'
+import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 import { type PackFile, type PackStorage, packNumber } from '../pack-storage.js'
 import { readOnly } from '../storage-error.js'
@@ -21,6 +23,8 @@ import { type Held, Spool } from './spool.js'
 /** Default of maxSpoolBytes: hours of a household's uplink, and a size nobody misses on a disk that holds backups. */
 export const MAX_SPOOL_BYTES: number = 4 * 1024 ** 3
 const ADOPT_CHUNK = 8 * 1024 * 1024
+/** Asked again sooner, the same is said: a listing is a request for each 1,000 packs, and members may ask often. */
+const LOOK_LASTS_MS = 10_000
 
 export interface S3StorageOptions {
   readonly bucket: Bucket
@@ -59,13 +63,17 @@ export class S3Storage implements PackStorage {
   readonly #courier: Courier | undefined
   /** Of a storage that is read only: what was there when it was opened. */
   readonly #seen: ReadonlyMap<string, Held>
+  readonly #nowMs: () => number
+  #lookedMs = Number.NEGATIVE_INFINITY
 
   private constructor(
     bucket: Bucket,
     spool: Spool | undefined,
     courier: Courier | undefined,
     seen: ReadonlyMap<string, Held>,
+    nowMs: () => number = () => performance.now(),
   ) {
+    this.#nowMs = nowMs
     this.#bucket = bucket
     this.#spool = spool
     this.#courier = courier
@@ -107,7 +115,7 @@ export class S3Storage implements PackStorage {
       await spool.close()
       throw thrown
     }
-    return new S3Storage(bucket, spool, courier, new Map())
+    return new S3Storage(bucket, spool, courier, new Map(), options.nowMs)
   }
 
   get health(): BucketHealth {
@@ -123,6 +131,26 @@ export class S3Storage implements PackStorage {
     for (const [name, { bytes }] of this.#spool?.packs ?? []) sizes.set(name, bytes)
     for (const name of this.#spool?.removed ?? []) sizes.delete(name)
     return [...sizes].map(([name, bytes]) => ({ name, bytes }))
+  }
+
+  /** S5. BUCKET_UNREACHABLE, BUCKET_REFUSED; IO if the bucket holds no vault any more. */
+  async look(): Promise<void> {
+    const [spool, courier, bucket] = [this.#spool, this.#courier, this.#bucket]
+    if (spool === undefined || courier === undefined) return
+    const nowMs = this.#nowMs()
+    if (nowMs - this.#lookedMs < LOOK_LASTS_MS) return
+    await courier.asking(async () => {
+      const before = spool.catalogue ?? new Map<string, Held>()
+      await mustBeOurs(bucket, spool)
+      const found = await packsIn(bucket)
+      for (const [name, held] of before) {
+        const isKnown = (): boolean =>
+          held.isStale !== true && spool.catalogue?.get(name) === held && !spool.removed.has(name)
+        if (!isKnown() || (found.get(name)?.bytes ?? 0) >= held.bytes) continue
+        if (!(await isThere(bucket, name, held.bytes)) && isKnown()) await courier.lost(name)
+      }
+    })
+    this.#lookedMs = nowMs
   }
 
   async read(name: string, offset: number, length: number): Promise<Buffer> {
@@ -216,14 +244,38 @@ export class S3Storage implements PackStorage {
 async function meet(bucket: Bucket, spool: Spool): Promise<Map<string, Held>> {
   const found = await packsIn(bucket)
   const owner = (await bucket.get(OWNER))?.toString('utf8').trim()
-  if (owner !== undefined && owner !== spool.owner)
-    throw new ShoalError(
-      'BUCKET_REFUSED',
-      `cannot use ${bucket.place}: another node keeps its vault there; give this one a prefix of its own, or, if that node is gone for ever, delete the object "${OWNER}" there`,
-    )
+  if (owner !== undefined && owner !== spool.owner) throw ofAnother(bucket)
   if (owner === undefined) await bucket.putSmall(OWNER, Buffer.from(`${spool.owner}\n`))
   for (const [name, object] of found) await takeLonger(bucket, spool, name, object)
   return found
+}
+
+/** Rejects where the bucket holds another's vault, or none. */
+async function mustBeOurs(bucket: Bucket, { owner }: Spool): Promise<void> {
+  const found = (await bucket.get(OWNER))?.toString('utf8').trim()
+  if (found === owner) return
+  if (found !== undefined) throw ofAnother(bucket)
+  throw new ShoalError(
+    'IO',
+    `the vault is not in ${bucket.place} any more: the object "${OWNER}" is gone; what is lost there is sent and fetched anew when the daemon is started again`,
+  )
+}
+
+async function isThere(bucket: Bucket, name: string, bytes: number): Promise<boolean> {
+  try {
+    await bucket.read(PACKS + name, bytes - 1, 1)
+    return true
+  } catch (thrown) {
+    if (toShoalError(thrown).code !== 'NOT_FOUND') throw thrown
+    return false
+  }
+}
+
+function ofAnother({ place }: Bucket): ShoalError {
+  return new ShoalError(
+    'BUCKET_REFUSED',
+    `cannot use ${place}: another node keeps its vault there; give this one a prefix of its own, or, if that node is gone for ever, delete the object "${OWNER}" there`,
+  )
 }
 
 /**

@@ -237,6 +237,18 @@ describe('an audit', () => {
       assert.equal((await audit(answer, { answerMs: 5 }, 10)).silent, 10)
   })
 
+  it('gives up who leaves two challenges in a row unanswered, and says nothing of what it did not ask for', async () => {
+    let asked = 0
+    const silent = (side: Side): void => {
+      side.on('challenge', ({ pieces }: ChallengeMessage) => {
+        asked += pieces.length
+      })
+    }
+    const outcome = await audit(silent, { answerMs: 1, answerMsPerMib: 0 }, 3000)
+    assert.deepEqual([outcome.silent, outcome.proved, outcome.paths], [asked, 0, []])
+    assert.ok(asked > 0 && asked < 3000, `${asked}`)
+  })
+
   it('ends when the member leaves', async () => {
     const leaves = (side: Side): void => {
       side.on('challenge', () => side.other!.emit('close'))

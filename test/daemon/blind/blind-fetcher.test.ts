@@ -59,7 +59,9 @@ function make() {
   })
   const header = { kind: 'delta' as const, timeMs: 1, view: [], checkpoint: undefined }
   index.takeOver(feed, 0, { header, announcements: [{ first: 0, pieces }] })
-  for (const [number, { length }] of pieces.entries()) index.setMissing({ feed: 1, index: number }, length)
+  index.transaction(() => {
+    for (const number of pieces.keys()) index.setMissing({ feed: 1, index: number })
+  })
   const exchange = new FakeExchange()
   const stored: StoredPiece[][] = []
   const fetcher = new BlindFetcher({
@@ -67,7 +69,7 @@ function make() {
     exchange: exchange as never,
     store: async (batch) => void stored.push([...batch]),
     onStored: (batch) => {
-      for (const { id } of batch) index.clearMissing(index.refsOf(id)[0]!)
+      for (const { id } of batch) index.transaction(() => index.clearMissing(index.refsOf(id)[0]!))
     },
     fail: (thrown) => assert.fail(String(thrown)),
   })

@@ -133,7 +133,7 @@ it('states that cannot be read here are kept and passed on as they came, the new
   const [five, six] = [stateOf(5), stateOf(6)]
   assert.ok(before.receive(bringer, [five, six, stateOf(4)]))
   assert.deepEqual(other.got, [five, six])
-  assert.deepEqual(before.all(), [{ device: far.device, lastSeenMs: 1000 }])
+  assert.deepEqual(before.all(), [{ device: far.device, lastSeenMs: 1000, isMet: false }])
   const after = passing()
   after.greet(bringer)
   assert.deepEqual(bringer.got, [six])

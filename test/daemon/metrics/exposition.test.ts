@@ -25,7 +25,7 @@ test("the text is Prometheus' format 0.0.4, each family with its help and type b
 test('gauges and counters with their labels, quoted as they must be', async () => {
   const labels = { share: 'a "b"\\c\nd' }
   assert.deepEqual(await linesOf({ family: 'shoal_share_files', labels, value: 3 }), [
-    '# HELP shoal_share_files Files of the share that this disk holds, in whatever version',
+    '# HELP shoal_share_files Files of the share that this disk holds, in whatever version; a blind node knows none, and has no such series',
     '# TYPE shoal_share_files gauge',
     'shoal_share_files{share="a \\"b\\"\\\\c\\nd"} 3',
   ])

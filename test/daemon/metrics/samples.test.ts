@@ -98,6 +98,27 @@ test('of a member that this device cannot look into it is not said that it is be
   assert.deepEqual(valuesOf(samples, 'shoal_member_drift_acknowledged'), { [label('other')]: 3 })
 })
 
+test('a blind node tells nothing of paths, which it knows none of, and of what it holds only while its vault is open', () => {
+  const blind = fullReadings().status.shares[0]!.blind!
+  const families = (isOpen: boolean): string[] => {
+    const report = share({ grade: 'blind', bytes: 800, needFiles: 1, blind: { ...blind, isOpen } })
+    const told = of({ status: status(report), live: live() }).filter(({ labels }) => labels.share === DIR)
+    return [...new Set(told.map(({ family }) => family))].filter((family) =>
+      /^shoal_(share|vault|drift)_/.test(family),
+    )
+  }
+  const always = ['shoal_share_info', 'shoal_share_state', 'shoal_share_problems']
+  assert.deepEqual(families(false).sort(), always.sort())
+  assert.deepEqual(
+    families(true).sort(),
+    [
+      ...always,
+      ...['shoal_share_bytes', 'shoal_share_missing_files', 'shoal_share_missing_bytes'],
+      ...['pieces', 'piece_bytes', 'bytes', 'dead_bytes', 'packs'].map((name) => `shoal_vault_${name}`),
+    ].sort(),
+  )
+})
+
 test('peers by transport, with 0 for the others', () => {
   const peers = [peerLive('a'), peerLive('b', { transport: 'udx' }), peerLive('c', { transport: 'udx' })]
   const samples = of({ live: live(shareLive({ peers })) })

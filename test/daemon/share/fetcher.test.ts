@@ -25,9 +25,9 @@ interface Scene {
 function newScene(): Scene {
   const exchange = new FakeExchange()
   const got: { task: ApplyTask; part: TaskPart; from: DeviceId }[] = []
-  const fetcher = new Fetcher(newIndex(), exchange, (task, part, _bytes, from) =>
-    got.push({ task, part, from }),
-  )
+  const fetcher = new Fetcher(newIndex(), exchange, (task, part, { from }) => {
+    got.push({ task, part, from })
+  })
   return {
     fetcher,
     exchange,

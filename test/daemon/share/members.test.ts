@@ -114,6 +114,25 @@ test('section 10: a newer state is kept and told to all but its bringer, an olde
   assert.equal(members.all()[0]!.state.sequence, 6)
 })
 
+test('section 10: a member that others alone have told of was never met, until it is there or says something through them', () => {
+  const [own, far, near] = [device(), device(), device()]
+  const [other, itself] = [new Peer(device().device), new Peer(near.device)]
+  const database = new MemoryDatabase()
+  const before = membersOf(own, [other, itself], database)
+  const met = (members: Members): Record<string, boolean> =>
+    Object.fromEntries(
+      members.all().map(({ state, isMet }) => [state.device === far.device ? 'far' : 'near', isMet]),
+    )
+  before.receive(other, [stateOf(far, 5)])
+  before.receive(itself, [stateOf(near, 5), stateOf(far, 6)])
+  assert.deepEqual(met(before), { far: false, near: true })
+  before.receive(other, [stateOf(near, 6)])
+  const after = membersOf(own, [other], database)
+  assert.deepEqual(met(after), { far: false, near: true })
+  after.seen(far.device)
+  assert.deepEqual(met(after), { far: true, near: true })
+})
+
 test('section 10: forged, foreign and damaged states are refused, and do not keep good ones out', () => {
   const [own, far, evil] = [device(), device(), device()]
   const bringer = new Peer(evil.device)

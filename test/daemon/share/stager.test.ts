@@ -41,7 +41,13 @@ function newScene(): Scene {
     give: (task, index, bytes) => {
       const part = task.parts[index]!
       const chunk = [1, 2, 3].find((n) => contentOf([n]).pieces[0]!.id.equals(part.piece.id))!
-      stager.add(task, { part, type: 'bytes', bytes: bytes ?? pieceBytes(chunk), from: PEER })
+      stager.add(task, {
+        part,
+        type: 'bytes',
+        bytes: bytes ?? pieceBytes(chunk),
+        room: undefined,
+        from: PEER,
+      })
     },
     fileJobs: () => bench.pool.stageJobs.filter((job) => job.type === 'file'),
   }

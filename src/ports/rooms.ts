@@ -1,0 +1,53 @@
+// Memory for the bytes of many pieces, kept and used again. New memory for each batch or frame would be garbage of half a
+// megabyte and more, which a collection frees much later, and V8 begins one for each 64 MB of it however little else there
+// is to collect (docs/decisions/0069); and the system has to zero it.
+// Promises: whoever takes a room owns it until giving it back; a bounded number lies idle.
+import { invariant } from '../core/error.js'
+
+export interface RoomsOptions {
+  /** What rooms have; larger ones are made, and not kept. */
+  readonly roomBytes: number
+  /** Idle ones. */
+  readonly maxKept: number
+}
+
+export class Rooms {
+  readonly roomBytes: number
+  readonly #maxKept: number
+  readonly #idle: ArrayBuffer[] = []
+
+  constructor({ roomBytes, maxKept }: RoomsOptions) {
+    this.roomBytes = roomBytes
+    this.#maxKept = maxKept
+  }
+
+  /** At least so many bytes, with anything in them. */
+  take(bytes: number): ArrayBuffer {
+    if (bytes <= this.roomBytes) return this.#idle.pop() ?? newRoom(this.roomBytes)
+    return newRoom(bytes)
+  }
+
+  /** Nobody may look at it any more. One that was transferred away, or is of another size, is let go. */
+  give(room: ArrayBuffer): void {
+    if (room.byteLength !== this.roomBytes || this.#idle.length >= this.#maxKept) return
+    invariant(!this.#idle.includes(room), 'a room is given back once')
+    this.#idle.push(room)
+  }
+
+  /** Lets all that lie idle go. */
+  clear(): void {
+    this.#idle.length = 0
+  }
+}
+
+/**
+ * For what comes and goes over the network: frames, and pieces that have arrived. One for the process: connections and shares are
+ * seldom busy at the same time. A room fits the longest message of pieces (exchange/link.ts) and what is around it; the idle
+ * ones come to no more than what V8 would leave as garbage.
+ */
+export const trafficRooms: Rooms = new Rooms({ roomBytes: 513 * 1024, maxKept: 48 })
+
+/** Not zeroed: what is read of it was written before. */
+function newRoom(bytes: number): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer
+}
