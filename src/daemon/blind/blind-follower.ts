@@ -64,6 +64,8 @@ export class BlindFollower {
   #mending: Promise<void> | undefined
   /** Meanwhile all others up to here are in the vault. */
   #storedTo = 0
+  /** Since what is kept beside the blocks was looked at last. */
+  #hasLostLeaves = false
 
   constructor({ writer, number }: IndexFeed, options: BlindFollowerOptions) {
     this.#writer = writer
@@ -89,7 +91,7 @@ export class BlindFollower {
     this.#running ??= this.#follow().finally(() => {
       this.#running = undefined
       const isWaiting = this.#mending !== undefined && this.#row.next >= this.#o.feed.length
-      if (this.isBehind && !isWaiting) this.wake()
+      if ((this.isBehind && !isWaiting) || this.#hasLostLeaves) this.wake()
     })
   }
 
@@ -101,6 +103,7 @@ export class BlindFollower {
 
   /** What is kept beside the blocks was lost: it is brought into the vault again. */
   lostLeaves(): void {
+    this.#hasLostLeaves = true
     this.#o.leaves?.lost()
     this.wake()
   }
@@ -173,6 +176,7 @@ export class BlindFollower {
   /** Brings what was taken over into the vault: blocks first, then the head that proves them, and what proves the rest without them. */
   async #store(): Promise<void> {
     const { index, feed, store, leaves, onProgress } = this.#o
+    this.#hasLostLeaves = false
     const stored = index.storedBlocks(this.#number)
     const from = Math.max(stored, this.#storedTo)
     const exported = await feed.export(from)

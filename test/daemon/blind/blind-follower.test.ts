@@ -175,3 +175,54 @@ it('blocks that are lost here are waited for, once, while what comes is stored; 
     fs.rmSync(home, { recursive: true, force: true })
   }
 })
+
+it('what is lost beside the blocks while something is stored is looked for once that is done', async () => {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const key = KEYS[1]!
+  const device = deviceIdFromKey(Buffer.alloc(32, 10))
+  const row = index.feeds.add({
+    ...{ writer: writerIdOf(key), key, device, deviceName: 'box', epoch: 0, certificate: Buffer.alloc(0) },
+  })
+  const blocks = new Blocks(key)
+  const header = { kind: 'delta', timeMs: 1, view: [], checkpoint: undefined } as const
+  blocks.add({ header, announcements: [], entries: [] })
+  const exported = async (from: number): Promise<unknown> => ({
+    head: { length: 1 },
+    blocks: (async function* () {
+      for await (const { index: at, block } of blocks.read(from, 1))
+        yield { writer: row.writer, index: at, bytes: block }
+    })(),
+  })
+  let looks = 0
+  let told: () => void = () => undefined
+  const twice = new Promise<void>((resolve) => {
+    told = resolve
+  })
+  let isLost = false
+  const follower: BlindFollower = new BlindFollower(row, {
+    ...{ index, problems: new ProblemBook(() => 7), log: silentLog },
+    feed: Object.assign(blocks, { export: exported }) as unknown as FollowedFeed,
+    takeOver: (of, at, part) => index.takeOver(of, at, part),
+    fail: (thrown) => assert.fail(String(thrown)),
+    leaves: {
+      lost: () => undefined,
+      due: async function* () {
+        if (++looks === 2) told()
+        yield []
+      },
+    },
+    store: async () => {
+      if (isLost) return
+      isLost = true
+      follower.lostLeaves()
+    },
+    onProgress: () => undefined,
+  })
+  follower.start()
+  const alive = setInterval(() => undefined, 1000)
+  const late = new Promise((_, reject) => {
+    setTimeout(() => reject(new Error('it was not looked for')), 5000).unref()
+  })
+  await Promise.race([twice, late]).finally(() => clearInterval(alive))
+  await follower.stop()
+})
