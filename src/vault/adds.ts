@@ -4,6 +4,7 @@ import type { VaultBatch } from './stored.js'
 interface Waiting {
   readonly batch: VaultBatch
   readonly bytes: number
+  readonly within: (() => void) | undefined
   readonly resolve: () => void
   readonly reject: (thrown: unknown) => void
 }
@@ -12,18 +13,21 @@ interface Waiting {
 const GROUP_BYTES = 16 * 2 ** 20
 
 export class Adds {
-  readonly #write: (batches: readonly VaultBatch[]) => Promise<void>
+  readonly #write: (batches: readonly VaultBatch[], within: () => void) => Promise<void>
   #waiting: Waiting[] = []
   #isWriting = false
 
-  /** `write` makes batches durable, all or with an error that goes to each of them. */
-  constructor(write: (batches: readonly VaultBatch[]) => Promise<void>) {
+  /**
+   * `write` makes batches durable, all or with an error that goes to each of them, and calls `within` in the transaction that
+   * makes the last of them known.
+   */
+  constructor(write: (batches: readonly VaultBatch[], within: () => void) => Promise<void>) {
     this.#write = write
   }
 
-  add(batch: VaultBatch): Promise<void> {
+  add(batch: VaultBatch, within?: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, bytes: bytesOf(batch), resolve, reject })
+      this.#waiting.push({ batch, bytes: bytesOf(batch), within, resolve, reject })
       if (!this.#isWriting) void this.#run()
     })
   }
@@ -33,7 +37,13 @@ export class Adds {
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup()
       try {
-        await this.#write(group.map(({ batch }) => batch))
+        const within = (): void => {
+          for (const each of group) each.within?.()
+        }
+        await this.#write(
+          group.map(({ batch }) => batch),
+          within,
+        )
         for (const { resolve } of group) resolve()
       } catch (thrown) {
         for (const { reject } of group) reject(thrown)

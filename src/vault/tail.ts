@@ -59,16 +59,23 @@ export class Tail {
     return this.#state === 'sealing' || this.#state === 'sealed'
   }
 
-  /** Makes frames durable, then their places known; in as few writes as packs they take. Rejects as PackStorage.append. */
+  /**
+   * Makes frames durable, then their places known; in as few writes as packs they take. `within` is called in the transaction
+   * that makes the last of them known. Rejects as PackStorage.append.
+   */
   async write(
     frames: readonly NewFrame[],
     commit: Commit = (frame, place) => this.#catalog.put(frame.key, place),
+    within?: () => void,
   ): Promise<void> {
     for (let at = 0; at < frames.length; ) {
       await this.#settle()
       const count = this.#fitting(frames, at)
       if (count === 0) await this.seal()
-      else await this.#append(frames.slice(at, at + count), commit)
+      else {
+        const isLast = at + count === frames.length
+        await this.#append(frames.slice(at, at + count), commit, isLast ? within : undefined)
+      }
       at += count
     }
   }
@@ -129,7 +136,7 @@ export class Tail {
     return count
   }
 
-  async #append(frames: readonly NewFrame[], commit: Commit): Promise<void> {
+  async #append(frames: readonly NewFrame[], commit: Commit, within?: () => void): Promise<void> {
     const identity = this.#identity()
     const header = this.#bytes === 0 ? [packHeader(identity)] : []
     const parts = [...header]
@@ -147,6 +154,7 @@ export class Tail {
     this.#catalog.transaction(() => {
       for (const [i, frame] of frames.entries()) commit(frame, places[i]!)
       this.#catalog.cover(this.#number, this.#bytes)
+      within?.()
     })
   }
 

@@ -89,9 +89,9 @@ export class Vault {
   readonly #small: SmallFrames
   readonly #numbered: NumberedFrames
   readonly #reserveBytes: number
-  readonly #adds = new Adds((batches) => this.#write(batches, this.#reserveBytes))
+  readonly #adds = new Adds((batches, within) => this.#write(batches, this.#reserveBytes, within))
   /** What has no pieces may use half of what is kept for compaction: only who has read all feeds knows what may go. */
-  readonly #recordAdds = new Adds((batches) => this.#write(batches, this.#reserveBytes / 2))
+  readonly #recordAdds = new Adds((batches, within) => this.#write(batches, this.#reserveBytes / 2, within))
   readonly #compacting: Compacting
   #compaction: Promise<unknown> = Promise.resolve()
   /** Ends when nothing writes. */
@@ -156,13 +156,14 @@ export class Vault {
   /**
    * Verifies pieces against their ids (P1) where that is not done yet (VerifiedPiece), and resolves when all of the batch is durable; nothing of it is acknowledged
    * before. Several at once share a write. Nobody changes the bytes meanwhile. IO if it could not be written (isVaultFull:
-   * for lack of room): what is here stays, and it can be tried again.
+   * for lack of room): what is here stays, and it can be tried again. `within` is called in the transaction that makes known
+   * where the last of it stands, so that what is noted of it elsewhere needs no commit of its own; once for each try.
    */
-  async add(batch: VaultBatch): Promise<void> {
+  async add(batch: VaultBatch, within?: () => void): Promise<void> {
     this.#mayWrite()
     checkBatch(batch)
     const { pieces = [] } = batch
-    await (pieces.length > 0 ? this.#adds : this.#recordAdds).add(batch)
+    await (pieces.length > 0 ? this.#adds : this.#recordAdds).add(batch, within)
   }
 
   has(id: Buffer): boolean {
@@ -348,11 +349,11 @@ export class Vault {
     await loadPacks({ storage: this.#storage, catalog: this.#catalog, shareId, log })
   }
 
-  async #write(batches: readonly VaultBatch[], reserveBytes: number): Promise<void> {
+  async #write(batches: readonly VaultBatch[], reserveBytes: number, within: () => void): Promise<void> {
     await this.#exclusive(async () => {
       await this.mustBeThere()
       const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#readKeys(keys))
-      if (frames.length === 0) return
+      if (frames.length === 0) return within()
       const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
       const free = await this.#storage.freeBytes()
       if (free !== undefined && free < bytes + reserveBytes)
@@ -360,7 +361,7 @@ export class Vault {
           `cannot add ${mebibytes(bytes)} to the vault: ${mebibytes(free)} are free, of which ${mebibytes(reserveBytes)} are kept for compaction`,
         )
       try {
-        await this.#compacting.tail.write(frames)
+        await this.#compacting.tail.write(frames, undefined, within)
       } catch (thrown) {
         await this.#lookAfter(thrown)
         throw thrown

@@ -114,6 +114,53 @@ export function vaultSuite(name: string, makePlace: () => Promise<StoragePlace>)
         await vault.close()
       }))
 
+    it('lets others note in its own transaction what it knows, once for each batch, and only then', () =>
+      using(async (place) => {
+        const database = new MemoryDatabase()
+        const vault = await openVault(place, database)
+        const noted = database.table<number>('noted')
+        const note = (number: number, some: readonly number[]): void => {
+          assert.ok(
+            ids(some).every((id) => vault.has(id)),
+            'all of the batch is known by then',
+          )
+          noted.put(Buffer.of(number), (noted.get(Buffer.of(number)) ?? 0) + 1)
+        }
+        const first = numbers(0, 60)
+        await vault.add({ pieces: first.map(pieceOf) }, () => note(1, first))
+        assert.ok(vault.stats().packs > 1, 'several packs')
+        await Promise.all(
+          [2, 3, 4].map((number) => {
+            const some = numbers(50 + 10 * number, 60 + 10 * number)
+            return vault.add({ pieces: some.map(pieceOf) }, () => note(number, some))
+          }),
+        )
+        // All of it is here already.
+        await vault.add({ pieces: first.map(pieceOf) }, () => note(5, first))
+        assert.deepEqual(
+          [1, 2, 3, 4, 5].map((number) => noted.get(Buffer.of(number))),
+          [1, 1, 1, 1, 1],
+        )
+        // What stands in the last pack is not known to be here if it cannot be noted, and can be added again.
+        const last = numbers(200, 210)
+        const failing = vault.add({ pieces: last.map(pieceOf) }, () => {
+          noted.put(Buffer.of(6), 1)
+          throw new Error('cannot note')
+        })
+        await assert.rejects(failing, /cannot note/)
+        assert.equal(noted.get(Buffer.of(6)), undefined)
+        assert.ok(ids(last).some((id) => !vault.has(id)))
+        await vault.add({ pieces: last.map(pieceOf) }, () => note(6, last))
+        assert.equal(noted.get(Buffer.of(6)), 1)
+        await vault.close()
+        const again = await openVault(place, database)
+        assert.deepEqual(
+          (await again.read(ids([...first, ...last]))).map((bytes) => bytes !== null),
+          [...first, ...last].map(() => true),
+        )
+        await again.close()
+      }))
+
     it('keeps of feeds the newest head, and every block in order', () =>
       using(async (place) => {
         const database = new MemoryDatabase()

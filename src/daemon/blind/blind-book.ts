@@ -55,6 +55,11 @@ export class BlindBook {
     return this.#isStale
   }
 
+  /** What was counted may not have come to be: the next survey counts anew. */
+  doubt(): void {
+    this.#isStale = true
+  }
+
   /** Takes over a record's public part. What is not in the vault is wanted from now on. */
   takeOver(feed: IndexFeed, at: number, part: PublicPart): Taken {
     const { index, vault } = this.#o

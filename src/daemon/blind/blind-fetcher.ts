@@ -7,13 +7,19 @@ import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
 
+/** By feed, the numbers under which peers know pieces that were stored. */
+export type StoredNumbers = ReadonlyMap<WriterId, readonly number[]>
+
 export interface BlindFetcherOptions {
   readonly index: BlindIndex
   readonly exchange: PieceExchange & { readonly hasSources: boolean }
-  /** Resolves when they are durable. */
-  readonly store: (pieces: readonly VerifiedPiece[]) => Promise<void>
+  /** Resolves when they are durable, and noted as such. */
+  readonly store: (pieces: readonly VerifiedPiece[]) => Promise<StoredNumbers>
   /** They are durable now. */
-  readonly onStored: (pieces: readonly { readonly id: Buffer; readonly length: number }[]) => void
+  readonly onStored: (
+    pieces: readonly { readonly id: Buffer; readonly length: number }[],
+    numbers: StoredNumbers,
+  ) => void
   readonly fail: (thrown: unknown) => void
 }
 
@@ -210,12 +216,15 @@ export class BlindFetcher {
     this.#arrivedBytes = 0
     this.#writing = this.#o
       .store(pieces)
-      .then(() => {
+      .then((numbers) => {
         for (const { id } of pieces) {
           const fetch = this.#fetches.get(keyOf(id))
           if (fetch !== undefined) this.#drop(fetch)
         }
-        this.#o.onStored(pieces.map(({ id, bytes }) => ({ id, length: bytes.length })))
+        this.#o.onStored(
+          pieces.map(({ id, bytes }) => ({ id, length: bytes.length })),
+          numbers,
+        )
         // Not after a failure: whether a write is still under way, nobody knows.
         for (const room of rooms) room.leave()
       })

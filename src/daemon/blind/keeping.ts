@@ -14,10 +14,11 @@ import type { SharePeer } from '../../swarm/share-channel.js'
 import type { PackStorage } from '../../vault/pack-storage.js'
 import { isVaultFull } from '../../vault/storage-error.js'
 import { type Damaged, Vault } from '../../vault/vault.js'
+import type { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ProblemBook } from '../share/problems.js'
 import { BlindBook } from './blind-book.js'
 import { BlindFeeds } from './blind-feeds.js'
-import { BlindFetcher } from './blind-fetcher.js'
+import { BlindFetcher, type StoredNumbers } from './blind-fetcher.js'
 import { BlindKeeper } from './blind-keeper.js'
 import { Mending } from './mending.js'
 import { VaultGate } from './vault-gate.js'
@@ -115,9 +116,9 @@ export class Keeping {
     })
     this.#fetcher = new BlindFetcher({
       ...{ index, exchange, fail },
-      store: (pieces) => this.#gate.add({ pieces }),
-      onStored: (pieces) => {
-        for (const [writer, numbers] of this.book.stored(pieces)) exchange.have(writer, numbers)
+      store: (pieces) => this.#store(pieces),
+      onStored: (pieces, stored) => {
+        for (const [writer, numbers] of stored) exchange.have(writer, numbers)
         this.mending.stored(pieces.map(({ id }) => id))
         onChange()
       },
@@ -235,6 +236,18 @@ export class Keeping {
       () => this.mending.look(),
       (err: unknown) => this.#o.log.debug({ err }, 'stopped'),
     )
+  }
+
+  /** Makes pieces durable, and notes in the same transaction that they are. By feed, the numbers under which peers know them. */
+  async #store(pieces: readonly VerifiedPiece[]): Promise<StoredNumbers> {
+    const known = pieces.map(({ id, bytes }) => ({ id, length: bytes.length }))
+    let stored: StoredNumbers | undefined
+    await this.#gate.add({ pieces }, () => {
+      // Not the first try: what the one before has counted was not kept.
+      if (stored !== undefined) this.book.doubt()
+      stored = this.book.stored(known)
+    })
+    return stored ?? this.book.stored(known)
   }
 
   #isAwaited(damaged: Damaged): boolean {

@@ -9,7 +9,7 @@ import type { ProblemBook } from '../share/problems.js'
 
 /** The part of a vault (src/vault) that this needs. */
 export interface TakesBatches {
-  add(batch: VaultBatch): Promise<void>
+  add(batch: VaultBatch, within?: () => void): Promise<void>
 }
 
 export interface VaultGateOptions {
@@ -47,15 +47,15 @@ export class VaultGate {
     return this.#waiting === 0
   }
 
-  /** Resolves when all of it is durable; rejects once stopped. */
-  async add(batch: VaultBatch): Promise<void> {
+  /** Resolves when all of it is durable; rejects once stopped. `within` as Vault.add's. */
+  async add(batch: VaultBatch, within?: () => void): Promise<void> {
     this.#waiting++
     const kind = (batch.pieces?.length ?? 0) > 0 ? 'pieces' : 'records'
     try {
       for (;;) {
         this.#abort.signal.throwIfAborted()
         try {
-          await this.#o.vault.add(batch)
+          await this.#o.vault.add(batch, within)
           if (kind === 'pieces' || this.#stuckBy === kind) this.#setStuck(undefined, undefined)
           return
         } catch (thrown) {

@@ -67,7 +67,10 @@ function make() {
   const fetcher = new BlindFetcher({
     index,
     exchange: exchange as never,
-    store: async (batch) => void stored.push([...batch]),
+    store: async (batch) => {
+      stored.push([...batch])
+      return new Map()
+    },
     onStored: (batch) => {
       for (const { id } of batch) index.transaction(() => index.clearMissing(index.refsOf(id)[0]!))
     },
