@@ -11,7 +11,8 @@ import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
 import { guardBlocks, guardPeer } from './guard.js'
-import { exportCore, type PortableFeed } from './portable.js'
+import type { LeafHash } from './merkle.js'
+import { exportCore, leavesOf, type PortableFeed } from './portable.js'
 
 /**
  * Why a feed counts as forked. 'longer': a peer holds blocks of our own feed that we do not know (only for own feeds);
@@ -177,6 +178,12 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
   async export(from = 0): Promise<PortableFeed | undefined> {
     this.#assertOpen()
     return exportCore(this.core, from)
+  }
+
+  /** What stands in the tree for the blocks `from` to `to` (exclusive); undefined: of one of them it is not known here. */
+  async leaves(from: number, to: number): Promise<LeafHash[] | undefined> {
+    this.#assertOpen()
+    return leavesOf(this.core, from, to)
   }
 
   /** Frees the blocks `from` to `to` (exclusive) here; they can be fetched again from peers that keep them. */

@@ -2,7 +2,7 @@
 // come, which nobody sees before the bits and the head that say that they are there: those are written last, in one step,
 // once the writer's signature holds (M1, M2 in portable.ts).
 import type { Core, CoreStorageOfOne, TreeNode } from 'hypercore'
-import { type FeedProof, FeedTree, type PortableBlock, type PortableHead } from './proof.js'
+import { type Adoption, type FeedProof, FeedTree, type PortableBlock, type PortableHead } from './proof.js'
 
 /** Written to the database at once. In bytes. */
 const WRITE_BYTES = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ export class Filling {
   /** `nodes`: over blocks that are missing, from the left. */
   constructor(
     core: Core,
-    head: PortableHead,
+    { head, leaves }: Pick<Adoption, 'head' | 'leaves'>,
     nodes: readonly TreeNode[],
     { nodes: start, roots, present }: Beginning = NOTHING,
   ) {
@@ -49,7 +49,7 @@ export class Filling {
     const begun = new Set(start.map(({ index }) => index))
     this.#fixed = new Map(roots.filter(({ index }) => !begun.has(index)).map((root) => [root.index, root]))
     for (const [first, end] of present) for (let i = first; i < end; i++) this.#bits.set(i)
-    this.#tree = new FeedTree(head, nodes, (node, bytes) => this.#takeNode(node, bytes), start)
+    this.#tree = new FeedTree(head, nodes, leaves, (node, bytes) => this.#takeNode(node, bytes), start)
   }
 
   /** All of it. False: something is here, and none of these blocks was missing. FEED_CORRUPT: undo() takes back what was written. */

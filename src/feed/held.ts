@@ -24,10 +24,10 @@ export class HeldFeed {
    * what the writer of `feedKey` signed. `blockKey`: what opens them.
    */
   static async take(adoption: Adoption, blockKey: Buffer, maxBytes: number): Promise<HeldFeed | undefined> {
-    const { feedKey, head } = adoption
+    const { feedKey, head, leaves } = adoption
     const { length, fork } = head
     const { publicKey, signature, nodes } = readProof(head, feedKey)
-    const tree = new FeedTree(head, nodes)
+    const tree = new FeedTree(head, nodes, leaves)
     const blocks = new Map<number, Buffer>()
     let left = maxBytes
     for await (const { index, bytes } of adoption.blocks) {

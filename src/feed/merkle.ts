@@ -10,6 +10,13 @@ import sodium from 'sodium-native'
 
 export const NODE_HASH_BYTES = 32
 
+/** What stands for a block in the tree. */
+export interface LeafHash {
+  /** Of the block as it is stored. */
+  readonly size: number
+  readonly hash: Buffer
+}
+
 const LEAF = Buffer.of(0)
 const PARENT = Buffer.of(1)
 const ROOTS = Buffer.of(2)

@@ -5,7 +5,7 @@
 //     signature over its roots must hold. Nothing of a feed that fails is kept.
 // M2. A feed is adopted whole or, after a crash, not at all: its head is written last, in one step with what it says.
 // M3. Blocks that are not there (cleared by their writer after a checkpoint) stay so: the nodes of the tree over them
-//     travel with the head.
+//     travel with the head. So do blocks that were lost since, where their hashes are kept (leaves.ts).
 // M4. A feed that is here is only ever extended, by what its writer signed over what is here: what is here of it counts
 //     as the start of the tree, so that another beginning cannot come out signed.
 import type { Core, Manifest, TreeNode } from 'hypercore'
@@ -13,13 +13,13 @@ import { ShoalError } from '../core/error.js'
 import { type WriterId, writerIdOf } from '../core/ids.js'
 import { Filling } from './filling.js'
 import { manifestOf } from './key.js'
-import { nodesOver } from './merkle.js'
+import { type LeafHash, nodesOver } from './merkle.js'
 import {
   type Adoption,
   type Extension,
   encodeProof,
-  isIncomplete,
   MAX_PROOF_BYTES,
+  missingBlockOf,
   type PortableBlock,
   type PortableHead,
   readProof,
@@ -66,7 +66,7 @@ export async function adoptInto(core: Core, adoption: Adoption): Promise<boolean
   const proof = readProof(head, feedKey)
   // Of an adoption that a crash has ended.
   await emptyOut(core)
-  const filling = new Filling(core, head, proof.nodes)
+  const filling = new Filling(core, adoption, proof.nodes)
   try {
     await filling.fill(adoption.blocks, proof)
   } catch (thrown) {
@@ -93,13 +93,13 @@ export async function extendCore(core: Core, extension: Extension): Promise<numb
   const writer = writerIdOf(core.key)
   const start: TreeNode[] = []
   for (const index of nodesOver(0, from)) start.push(await nodeOf(core, index, writer))
-  const filling = new Filling(core, head, proof.nodes, { nodes: start, roots: core.state.roots, present })
+  const filling = new Filling(core, { head }, proof.nodes, { nodes: start, roots: core.state.roots, present })
   try {
     return (await filling.fill(extension.blocks(from), proof)) ? from : undefined
   } catch (thrown) {
     await filling.undo()
     // A head may be known whose blocks are on their way still, with holes that its proof says nothing of.
-    if (isIncomplete(thrown)) return undefined
+    if (missingBlockOf(thrown) !== undefined) return undefined
     throw thrown
   }
 }
@@ -107,6 +107,20 @@ export async function extendCore(core: Core, extension: Extension): Promise<numb
 /** The manifest a head tells, once it is known to be that of `feedKey`; FEED_CORRUPT if it is another's. */
 export function manifestOfHead(head: PortableHead, feedKey: Buffer): Manifest {
   return manifestOf(readProof(head, feedKey).publicKey)
+}
+
+/** What stands in the tree for the blocks `from` to `to` (exclusive); undefined: of one of them it is not known here. */
+export async function leavesOf(core: Core, from: number, to: number): Promise<LeafHash[] | undefined> {
+  const reading = core.state.storage.read()
+  const asked: Promise<TreeNode | null>[] = []
+  for (let block = from; block < to; block++) asked.push(reading.getTreeNode(2 * block))
+  reading.tryFlush()
+  const leaves: LeafHash[] = []
+  for (const leaf of await Promise.all(asked)) {
+    if (leaf === null) return undefined
+    leaves.push({ size: leaf.size, hash: leaf.hash })
+  }
+  return leaves
 }
 
 /** Takes the blocks and nodes out of a core that has no head. */

@@ -12,7 +12,7 @@ import { type WriterId, writerIdOf } from '../core/ids.js'
 import { Malformed } from '../core/violation.js'
 import { MAX_BLOCK_BYTES, MAX_FEED_BLOCKS } from './guard.js'
 import { feedKeyOf } from './key.js'
-import { leafOf, NODE_HASH_BYTES, spanOf, TreeBuilder } from './merkle.js'
+import { type LeafHash, leafOf, NODE_HASH_BYTES, spanOf, TreeBuilder } from './merkle.js'
 
 /** A block as Hypercore stores it: ciphertext. */
 export interface PortableBlock {
@@ -36,6 +36,8 @@ export interface Adoption {
   readonly head: PortableHead
   /** In order; those beyond the head's length are passed over. */
   readonly blocks: AsyncIterable<PortableBlock> | Iterable<PortableBlock>
+  /** What stands in the tree for blocks that are lost (leaves.ts). None: then all must be there that the proof does not cover. */
+  readonly leaves?: { get(block: number): LeafHash | undefined }
 }
 
 /** What is added to a feed that is here. */
@@ -106,10 +108,14 @@ function decodeProof(bytes: Buffer): FeedProof {
   return { publicKey, signature, nodes }
 }
 
-/** The tree over a feed that comes in from the left, worked out from its blocks and the nodes over those that are missing. */
+/**
+ * The tree over a feed that comes in from the left, worked out from its blocks, the nodes over those that are missing, and the
+ * hashes of those that are lost.
+ */
 export class FeedTree {
   readonly #head: PortableHead
   readonly #nodes: readonly TreeNode[]
+  readonly #leaves: Adoption['leaves']
   readonly #onNode: (node: TreeNode, bytes: number) => void
   readonly #builder = new TreeBuilder()
   #nextNode = 0
@@ -118,11 +124,13 @@ export class FeedTree {
   constructor(
     head: PortableHead,
     nodes: readonly TreeNode[],
+    leaves?: Adoption['leaves'],
     onNode: (node: TreeNode, bytes: number) => void = () => undefined,
     start: readonly TreeNode[] = [],
   ) {
     this.#head = head
     this.#nodes = nodes
+    this.#leaves = leaves
     this.#onNode = onNode
     for (const node of start) this.#builder.add(node)
   }
@@ -149,9 +157,13 @@ export class FeedTree {
   }
 
   #reach(index: number): void {
-    this.#bridge(index)
-    if (this.#builder.length === index) return
-    throw this.#refusal(`block ${this.#builder.length} is missing`, { isIncomplete: true })
+    for (this.#bridge(index); this.#builder.length < index; this.#bridge(index)) {
+      const block = this.#builder.length
+      const leaf = this.#leaves?.get(block)
+      if (leaf === undefined) throw this.#refusal(`block ${block} is missing`, block)
+      this.#put({ index: 2 * block, size: leaf.size, hash: leaf.hash })
+    }
+    if (this.#builder.length !== index) throw this.#refusal(`block ${index} comes twice, or too late`)
   }
 
   /** Puts the nodes that stand over what is missing before `index`. */
@@ -175,16 +187,18 @@ export class FeedTree {
     for (const made of this.#builder.add(node)) this.#onNode(made, NODE_HASH_BYTES)
   }
 
-  #refusal(why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
-    return refusal(this.#head.writer, why, details)
+  #refusal(why: string, missingBlock?: number): ShoalError {
+    return refusal(this.#head.writer, why, missingBlock)
   }
 }
 
-/** Whether a feed was refused because blocks of it were not there, and not because of what was. */
-export function isIncomplete(thrown: unknown): boolean {
-  return thrown instanceof ShoalError && thrown.details.isIncomplete === true
+/** The block for want of which a feed was refused; undefined: it was because of what was there. */
+export function missingBlockOf(thrown: unknown): number | undefined {
+  const missing = thrown instanceof ShoalError ? thrown.details.missingBlock : undefined
+  return typeof missing === 'number' ? missing : undefined
 }
 
-function refusal(writer: WriterId, why: string, details: { readonly isIncomplete?: true } = {}): ShoalError {
+function refusal(writer: WriterId, why: string, missingBlock?: number): ShoalError {
+  const details = missingBlock === undefined ? {} : { missingBlock }
   return new ShoalError('FEED_CORRUPT', `cannot take over feed ${writer}: ${why}`, { details })
 }

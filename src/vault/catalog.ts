@@ -119,7 +119,7 @@ export class Catalog {
   /** Frames in a pack; reads all rows, with a turn of the event loop after each chunk. */
   async inPack(number: number, signal?: AbortSignal): Promise<KeyedPlace[]> {
     const found: KeyedPlace[] = []
-    for (const type of [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head])
+    for (const type of [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head, FRAME.leaves])
       for (const rows of this.chunks(type)) {
         found.push(...rows.filter(({ place }) => place.pack === number))
         await turn(signal)

@@ -39,6 +39,7 @@ const KEY_BYTES: Readonly<Record<number, number>> = {
   [FRAME.certificate]: 33,
   [FRAME.block]: 17,
   [FRAME.head]: 9,
+  [FRAME.leaves]: 17,
 }
 
 /** Bytes that the contents of so many frames take in a pack. */

@@ -12,15 +12,16 @@
 //   3 block        writer (8), index u64, the block as Hypercore stores it
 //   4 head         writer (8), length u64, fork u64, signature
 //   5 contents     the last of a sealed pack (contents.ts)
+//   6 leaves       writer (8), index u64, what the feed's side keeps under that number (src/feed/leaves.ts)
 //
 // The check binds a frame to its place, so that bytes in a piece that look like a frame are none, nor is a frame that a
 // disk wrote elsewhere.
 import { blake3 } from '../core/hash.js'
 import { type ShareId, WRITER_ID_BYTES, type WriterId, writerIdFromBytes } from '../core/ids.js'
 import { MAX_PIECE_BYTES } from '../core/piece.js'
-import type { Damaged, StoredBlock, StoredHead } from './stored.js'
+import type { Damaged, StoredBlock, StoredHead, StoredLeaves } from './stored.js'
 
-export const FRAME = { piece: 1, certificate: 2, block: 3, head: 4, contents: 5 } as const
+export const FRAME = { piece: 1, certificate: 2, block: 3, head: 4, contents: 5, leaves: 6 } as const
 export type FrameType = (typeof FRAME)[keyof typeof FRAME]
 
 export const PACK_HEADER_BYTES = 64
@@ -110,7 +111,7 @@ export function nextMagic(bytes: Buffer, from: number): number {
 }
 
 export function isFrameType(type: number): type is FrameType {
-  return type >= FRAME.piece && type <= FRAME.contents
+  return type >= FRAME.piece && type <= FRAME.leaves
 }
 
 /** What the index knows a frame by: its type and what it is about. Undefined for contents, and for what is no such payload. */
@@ -120,9 +121,10 @@ export function frameKey({ type, digest }: FrameHeader, payload: Buffer): Buffer
     case FRAME.certificate:
       return Buffer.concat([Buffer.of(type), digest])
     case FRAME.block:
+    case FRAME.leaves:
       return payload.length < BLOCK_START_BYTES || payload.readBigUInt64LE(WRITER_ID_BYTES) > MAX_INDEX
         ? undefined
-        : keyOfBlock(blockOf(payload))
+        : numberedKey(type, blockOf(payload))
     case FRAME.head:
       return payload.length < HEAD_START_BYTES ? undefined : keyOfHead(headOf(payload).writer)
     case FRAME.contents:
@@ -138,9 +140,18 @@ export function keyOfPiece(id: Buffer): Buffer {
 }
 
 /** In the order of their indexes. */
-export function keyOfBlock({ writer, index }: { writer: WriterId; index: number }): Buffer {
+export function keyOfBlock(block: { writer: WriterId; index: number }): Buffer {
+  return numberedKey(FRAME.block, block)
+}
+
+/** In the order of their indexes. */
+export function keyOfLeaves(leaves: { writer: WriterId; index: number }): Buffer {
+  return numberedKey(FRAME.leaves, leaves)
+}
+
+function numberedKey(type: FrameType, { writer, index }: { writer: WriterId; index: number }): Buffer {
   const key = Buffer.alloc(1 + BLOCK_START_BYTES)
-  key[0] = FRAME.block
+  key[0] = type
   key.write(writer, 1, 'hex')
   key.writeBigUInt64BE(BigInt(index), 1 + WRITER_ID_BYTES)
   return key
@@ -159,8 +170,9 @@ export function damagedOf(key: Buffer): Damaged {
     case FRAME.certificate:
       return { type: 'certificate', digest: Buffer.from(about) }
     case FRAME.block:
+    case FRAME.leaves:
       return {
-        type: 'block',
+        type: key[0] === FRAME.block ? 'block' : 'leaves',
         writer: writerIdFromBytes(about.subarray(0, WRITER_ID_BYTES)),
         index: Number(about.readBigUInt64BE(WRITER_ID_BYTES)),
       }
@@ -180,11 +192,19 @@ export function certificateFrame(bytes: Buffer): NewFrame {
 }
 
 export function blockFrame(block: StoredBlock): NewFrame {
+  return numberedFrame(FRAME.block, block)
+}
+
+export function leavesFrame(leaves: StoredLeaves): NewFrame {
+  return numberedFrame(FRAME.leaves, leaves)
+}
+
+function numberedFrame(type: FrameType, block: StoredBlock | StoredLeaves): NewFrame {
   const payload = Buffer.alloc(BLOCK_START_BYTES + block.bytes.length)
   payload.write(block.writer, 0, 'hex')
   payload.writeBigUInt64LE(BigInt(block.index), WRITER_ID_BYTES)
   block.bytes.copy(payload, BLOCK_START_BYTES)
-  return { type: FRAME.block, key: keyOfBlock(block), digest: blake3(payload), payload }
+  return { type, key: numberedKey(type, block), digest: blake3(payload), payload }
 }
 
 export function headFrame(head: StoredHead): NewFrame {
@@ -196,7 +216,7 @@ export function headFrame(head: StoredHead): NewFrame {
   return { type: FRAME.head, key: keyOfHead(head.writer), digest: blake3(payload), payload }
 }
 
-/** The block in a payload that frameKey has a key for. */
+/** The block, or the leaves, in a payload that frameKey has a key for. */
 export function blockOf(payload: Buffer): StoredBlock {
   return {
     writer: writerIdFromBytes(payload.subarray(0, WRITER_ID_BYTES)),

@@ -29,7 +29,7 @@ const TIMES_IN_USE = 4
 const ROWS_AT_ONCE = 16
 /** A row of the journal costs as much as so many entries, be it as short as it may. */
 const ROW_COST = 64
-const TYPES: readonly FrameType[] = [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head]
+const TYPES: readonly FrameType[] = [FRAME.piece, FRAME.certificate, FRAME.block, FRAME.head, FRAME.leaves]
 
 interface Generation {
   readonly number: number

@@ -29,6 +29,8 @@ export interface Loaded {
   readonly damaged: readonly Buffer[]
   /** Packs that are there and cannot be read, a line for each: what is in them is as if it was not here. */
   readonly unreadable: readonly string[]
+  /** Bytes that do not hold, in the packs that were read as a whole. */
+  readonly damagedBytes: number
 }
 
 /** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 3 MB each. */
@@ -48,6 +50,7 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
   const unknown = packs.filter((pack) => pack === last || catalog.pack(pack.number)?.covered !== pack.bytes)
   let tail: TailState | undefined
   const unreadable: string[] = []
+  let damagedBytes = 0
   for (let at = 0; at < unknown.length; at += AT_ONCE) {
     const some = unknown.slice(at, at + AT_ONCE)
     const contents = await Promise.all(some.map(({ number, bytes }) => contentsOf(loading, number, bytes)))
@@ -62,6 +65,7 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
       try {
         const found = await loadByScan(loading, pack.number, pack.bytes, pack === last)
         damaged.push(...found.damaged)
+        damagedBytes += found.damagedBytes
         if (pack === last) tail = found.tail
       } catch (thrown) {
         if (!isUnreadable(thrown)) throw thrown
@@ -74,7 +78,8 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
     }
   }
   tail ??= { number: 1, bytes: 0, isSealed: false, frames: [] }
-  return { tail, unreadable, damaged: damaged.filter((key) => catalog.get(key) === undefined) }
+  const gone = damaged.filter((key) => catalog.get(key) === undefined)
+  return { tail, unreadable, damaged: gone, damagedBytes }
 }
 
 async function contentsOf(
@@ -172,7 +177,7 @@ async function loadByScan(
   number: number,
   bytes: number,
   isLast: boolean,
-): Promise<{ tail: TailState; damaged: Buffer[] }> {
+): Promise<{ tail: TailState; damaged: Buffer[]; damagedBytes: number }> {
   const { storage, catalog, shareId, log, signal } = loading
   const identity = packIdentity(shareId, number)
   const name = packName(number)
@@ -206,7 +211,8 @@ async function loadByScan(
     if (end === 0) await storage.remove(name)
     else await storage.truncate(name, end)
   }
-  return { tail: { number, bytes: length, isSealed: false, frames }, damaged }
+  const damagedBytes = gaps.reduce((sum, gap) => sum + gap.end - gap.offset, 0)
+  return { tail: { number, bytes: length, isSealed: false, frames }, damaged, damagedBytes }
 }
 
 /** Whether the pack's header holds. SHARE_UNUSABLE if it is that of another share. */

@@ -8,6 +8,7 @@ import {
   certificateFrame,
   headFrame,
   keyOfBlock,
+  leavesFrame,
   MAX_PAYLOAD_BYTES,
   type NewFrame,
   pieceFrame,
@@ -17,11 +18,13 @@ import type { StoredBlock, StoredHead, VaultBatch } from './stored.js'
 import { VerifiedPiece } from './verified-piece.js'
 
 const MAX_SMALL_BYTES = 4096
+const MAX_LEAVES_BYTES = 16 * 1024
 /** Before the bytes of a block in its frame. */
 const BLOCK_START_BYTES = 16
 
 /** Throws INTERNAL for what must not come here: whoever adds has verified it. */
-export function checkBatch({ pieces = [], certificates = [], blocks = [], heads = [] }: VaultBatch): void {
+export function checkBatch(batch: VaultBatch): void {
+  const { pieces = [], certificates = [], blocks = [], leaves = [], heads = [] } = batch
   for (const piece of pieces) {
     const { id, bytes } = piece
     invariant(id.length === HASH_BYTES && bytes.length <= MAX_PIECE_BYTES, 'a piece has an id and a size')
@@ -31,6 +34,7 @@ export function checkBatch({ pieces = [], certificates = [], blocks = [], heads 
   for (const bytes of certificates) invariant(bytes.length <= MAX_SMALL_BYTES, 'a certificate is small')
   for (const { bytes } of blocks)
     invariant(bytes.length <= MAX_PAYLOAD_BYTES - BLOCK_START_BYTES, 'a block has the size of one')
+  for (const { bytes } of leaves) invariant(bytes.length <= MAX_LEAVES_BYTES, 'leaves have the size of a run')
   for (const { signature } of heads) invariant(signature.length <= MAX_SMALL_BYTES, 'a signature is small')
 }
 
@@ -59,6 +63,7 @@ export async function newFrames(
       read,
     )),
   )
+  fresh.push(...batches.flatMap(({ leaves = [] }) => leaves).map(leavesFrame))
   fresh.push(
     ...newHeads(
       batches.flatMap(({ heads = [] }) => heads),

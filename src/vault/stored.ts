@@ -26,12 +26,22 @@ export interface StoredHead {
   readonly signature: Buffer
 }
 
+/** What lets the rest of a feed be proved where blocks of it are lost, by numbers that the feed's side gives (src/feed/leaves.ts). */
+export interface StoredLeaves {
+  readonly writer: WriterId
+  readonly index: number
+  /** At most 16 KiB. */
+  readonly bytes: Buffer
+}
+
 /** What is made durable together; parts that are here already are passed over. */
 export interface VaultBatch {
   readonly pieces?: readonly StoredPiece[]
   /** Certificates (K5) in their bytes. */
   readonly certificates?: readonly Buffer[]
   readonly blocks?: readonly StoredBlock[]
+  /** Written whatever is here under their numbers. */
+  readonly leaves?: readonly StoredLeaves[]
   readonly heads?: readonly StoredHead[]
 }
 
@@ -41,6 +51,7 @@ export type Damaged =
   | { readonly type: 'certificate'; readonly digest: Buffer }
   | { readonly type: 'block'; readonly writer: WriterId; readonly index: number }
   | { readonly type: 'head'; readonly writer: WriterId }
+  | { readonly type: 'leaves'; readonly writer: WriterId; readonly index: number }
 
 export interface VaultStats {
   readonly pieces: number

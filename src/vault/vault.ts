@@ -11,15 +11,16 @@ import { Adds } from './adds.js'
 import { Catalog, samePlace } from './catalog.js'
 import { checkPacks } from './check.js'
 import { type Compacting, compactPacks, deadBytesOf } from './compaction.js'
-import { blockOf, damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfBlock, keyOfPiece } from './frame.js'
+import { damagedOf, FRAME, FRAME_HEADER_BYTES, keyOfLeaves, keyOfPiece } from './frame.js'
 import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import { vaultIdOf } from './identity.js'
 import { JournalRows } from './journal-rows.js'
-import { loadPacks } from './loading.js'
+import { type Loaded, loadPacks } from './loading.js'
 import { checkIsThere, forgetGone } from './look.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
+import { NumberedFrames } from './numbered-frames.js'
 import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { isVaultFull, noRoom, readOnly } from './storage-error.js'
@@ -30,6 +31,7 @@ import type {
   PiecePlace,
   StoredBlock,
   StoredHead,
+  StoredLeaves,
   VaultBatch,
   VaultStats,
   VerifyProgress,
@@ -45,6 +47,7 @@ export type {
   PiecePlace,
   StoredBlock,
   StoredHead,
+  StoredLeaves,
   StoredPiece,
   VaultBatch,
   VaultStats,
@@ -70,20 +73,21 @@ export interface VaultOptions {
   readonly signal?: AbortSignal
 }
 
-/** Blocks read at once. */
-const BLOCKS_AT_ONCE = 64
 /** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
 const READ_TRIES = 8
 
 export class Vault {
   /** Packs that were there and could not be read when it was opened, a line for each. The rest of the vault is as it should be. */
   readonly unreadable: readonly string[]
+  /** Bytes that did not hold then, in packs that were read as a whole: damage, or the torn end of a write. */
+  readonly damagedBytes: number
   readonly #options: VaultOptions
   readonly #storage: PackStorage
   readonly #id: string
   readonly #catalog: Catalog
   readonly #reader: FrameReader
   readonly #small: SmallFrames
+  readonly #numbered: NumberedFrames
   readonly #reserveBytes: number
   readonly #adds = new Adds((batches, within) => this.#write(batches, this.#reserveBytes, within))
   /** What has no pieces may use half of what is kept for compaction: only who has read all feeds knows what may go. */
@@ -102,16 +106,18 @@ export class Vault {
     id: string,
     catalog: Catalog,
     tail: Tail,
-    unreadable: readonly string[],
+    { unreadable, damagedBytes }: Pick<Loaded, 'unreadable' | 'damagedBytes'>,
   ) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
     this.#id = id
     this.unreadable = unreadable
+    this.damagedBytes = damagedBytes
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog
     this.#reader = new FrameReader(storage, shareId)
     this.#small = new SmallFrames(catalog, this.#reader)
+    this.#numbered = new NumberedFrames(catalog, (keys) => this.#readKeys(keys))
     this.#reserveBytes = reserveBytes
     this.#compacting = {
       storage,
@@ -140,7 +146,7 @@ export class Vault {
     catalog.belongTo(vaultId)
     const loaded = await loadPacks({ storage, catalog, shareId, log, signal })
     const tail = new Tail(storage, catalog, shareId, packBytes, loaded.tail)
-    const vault = new Vault(options, vaultId, catalog, tail, loaded.unreadable)
+    const vault = new Vault(options, vaultId, catalog, tail, loaded)
     await vault.#forget(await vault.#small.load())
     signal?.throwIfAborted()
     for (const key of loaded.damaged) options.onDamaged?.(damagedOf(key))
@@ -239,17 +245,28 @@ export class Vault {
   }
 
   /** Ascending by index, from `from` (0) on; the newest of each. Damaged ones are left out. */
-  async *blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
-    const end = keyOfBlock({ writer, index: Number.MAX_SAFE_INTEGER })
-    for (const rows of this.#catalog.chunks(
-      FRAME.block,
-      keyOfBlock({ writer, index: from }),
-      BLOCKS_AT_ONCE,
-    )) {
-      const keys = rows.map(({ key }) => key).filter((key) => Buffer.compare(key, end) <= 0)
-      for (const payload of await this.#readKeys(keys)) if (payload !== undefined) yield blockOf(payload)
-      if (keys.length < rows.length) return
-    }
+  blocks(writer: WriterId, from = 0): AsyncGenerator<StoredBlock> {
+    return this.#numbered.read(FRAME.block, writer, from)
+  }
+
+  /** As blocks(), of what is kept beside them. */
+  leaves(writer: WriterId): AsyncGenerator<StoredLeaves> {
+    return this.#numbered.read(FRAME.leaves, writer, 0)
+  }
+
+  /** Of whom there is any block, ascending. */
+  writers(): Generator<WriterId> {
+    return this.#numbered.writers()
+  }
+
+  /** The pack in which leaves stand; undefined: they are not here. */
+  packOfLeaves(writer: WriterId, index: number): number | undefined {
+    return this.#catalog.get(keyOfLeaves({ writer, index }))?.pack
+  }
+
+  /** The pack that is written to now. */
+  get tailPack(): number {
+    return this.#compacting.tail.number
   }
 
   stats(): VaultStats {

@@ -15,6 +15,7 @@ import { contentIdOf, type PieceInfo, pieceIdOf, sealPiece } from '../../src/cor
 import { keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { mtimeUsOf, statOf } from '../../src/core/stat.js'
 import type { Version } from '../../src/core/version.js'
+import { LeafKeeper } from '../../src/daemon/blind/leaf-keeper.js'
 import type { RestorableVault } from '../../src/daemon/restore/from-vault.js'
 import { type Publication, Publisher } from '../../src/daemon/share/publisher.js'
 import type { OwnFeed } from '../../src/feed/own.js'
@@ -136,6 +137,12 @@ export class PastWorld {
       blocks,
       heads: held.heads(),
     })
+    for (const { feed, certificate } of this.writers) {
+      const head = held.heads().find(({ writer }) => writer === feed.writer)
+      if (head === undefined) continue
+      const keeper = new LeafKeeper({ writer: feed.writer, certificate, feed, vault })
+      for await (const leaves of keeper.due(head, true)) await vault.add({ leaves })
+    }
     await vault.close()
   }
 

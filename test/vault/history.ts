@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { blake3 } from '../../src/core/hash.js'
 import { type ShareId, shareIdFromBytes, type WriterId, writerIdFromBytes } from '../../src/core/ids.js'
-import type { StoredBlock, StoredHead, StoredPiece } from '../../src/vault/stored.js'
+import type { StoredBlock, StoredHead, StoredLeaves, StoredPiece } from '../../src/vault/stored.js'
 import type { Vault } from '../../src/vault/vault.js'
 import { Random } from '../sim/random.js'
 
@@ -44,6 +44,15 @@ export function storedBlockOf(writer: number, index: number): StoredBlock {
 
 export function headOf(writer: number, length: number): StoredHead {
   return { writer: WRITERS[writer]!, length, fork: 0, signature: bytesOf(`head ${writer} ${length}`, 64) }
+}
+
+/** Number 0 is written anew with each head, the others once. */
+export function leavesOf(writer: number, index: number, length: number): StoredLeaves {
+  return {
+    writer: WRITERS[writer]!,
+    index,
+    bytes: bytesOf(`leaves ${writer} ${length}`, 1 + ((length * 61) % 700)),
+  }
 }
 
 function bytesOf(text: string, length: number): Buffer {
@@ -123,6 +132,10 @@ export async function apply(vault: Vault, operation: Operation): Promise<void> {
         blocks: operation.lengths.flatMap(([writer, from, length]) =>
           Array.from({ length: length - from }, (_, i) => storedBlockOf(writer, from + i)),
         ),
+        leaves: operation.lengths.flatMap(([writer, , length]) => [
+          leavesOf(writer, 0, length),
+          leavesOf(writer, length, length),
+        ]),
         heads: operation.lengths.map(([writer, , length]) => headOf(writer, length)),
       })
       return
@@ -161,5 +174,14 @@ export async function check(vault: Vault, expected: Expected): Promise<void> {
       assert.deepEqual(block, storedBlockOf(writer, index++))
     }
     assert.ok(index >= length, `block ${writer} ${index} is lost`)
+    const leaves = new Map<number, StoredLeaves>()
+    for await (const each of vault.leaves(WRITERS[writer]!)) leaves.set(each.index, each)
+    assert.deepEqual(leaves.get(length), leavesOf(writer, length, length))
+    const newest = leaves.get(0)
+    assert.ok(newest !== undefined, `leaves of ${writer} are lost`)
+    // A write that was not acknowledged may be there, or a part of it.
+    const lengths = [0, 1, 2, 3].map((more) => length + more)
+    const isThat = lengths.some((at) => leavesOf(writer, 0, at).bytes.equals(newest.bytes))
+    assert.ok(isThat, `leaves of ${writer} are older`)
   }
 }

@@ -9,21 +9,27 @@ import type { PublicPart } from '../../core/record.js'
 import type { FeedView } from '../../core/record-public.js'
 import type { ShareKeys } from '../../core/secret.js'
 import type { Exchange } from '../../exchange/exchange.js'
+import { takeBest } from '../../feed/best.js'
+import { KnownLeaves } from '../../feed/leaves.js'
 import type { RemoteFeed } from '../../feed/remote.js'
 import type { FeedStore } from '../../feed/store.js'
 import type { Log } from '../../ports/log.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
-import type { StoredBlock, StoredHead, VaultBatch } from '../../vault/stored.js'
+import type { StoredBlock, StoredHead, StoredLeaves, VaultBatch } from '../../vault/stored.js'
 import type { ProblemBook } from '../share/problems.js'
 import { BlindFollower } from './blind-follower.js'
+import { type HoldsLeaves, LeafKeeper } from './leaf-keeper.js'
 
 /** The part of a vault (src/vault) that this needs. */
-export interface KeepsFeeds {
+export interface KeepsFeeds extends HoldsLeaves {
   certificates(): readonly Buffer[]
   heads(): readonly StoredHead[]
+  /** Of whom there is any block. */
+  writers(): Iterable<WriterId>
   blocks(writer: WriterId, from?: number): AsyncIterable<StoredBlock>
+  leaves(writer: WriterId): AsyncIterable<StoredLeaves>
 }
 
 export interface BlindFeedsOptions {
@@ -47,6 +53,8 @@ const BAN_MS = 60_000
 export class BlindFeeds {
   readonly #o: BlindFeedsOptions
   readonly #open = new Map<WriterId, { readonly feed: RemoteFeed; readonly follower: BlindFollower }>()
+  /** Feeds of which the vault has lost something, and how long they were. */
+  readonly #damaged = new Map<WriterId, number>()
   #receiving: Promise<void> = Promise.resolve()
   #stopped = false
 
@@ -56,40 +64,43 @@ export class BlindFeeds {
 
   /** Knows the feeds that the vault knows, and takes out of it what the feed store has lost of them. Opens none. Rejects with the signal's reason, between two feeds. */
   async readopt(signal?: AbortSignal): Promise<void> {
-    const { keys, index, vault, store, problems, log } = this.#o
-    for (const bytes of vault.certificates()) {
-      const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
-      if (opened.type === 'violation') {
-        log.warn(
-          { code: opened.code, detail: opened.detail },
-          'the vault holds a certificate that is not valid',
-        )
-        continue
-      }
-      this.#know(bytes, opened.value)
-    }
+    const { index, vault, store, log } = this.#o
+    for (const bytes of vault.certificates()) this.#certified(bytes)
     const heads = new Map(vault.heads().map((head) => [head.writer, head]))
+    for (const writer of vault.writers()) {
+      if (index.feeds.byWriter(writer) !== undefined) continue
+      // Its own frame is damaged: it stands once more beside what proves the blocks.
+      const { certificate } = await KnownLeaves.read(writer, vault.leaves(writer))
+      if (certificate !== undefined) this.#certified(certificate)
+    }
     for (const row of index.feeds.all()) {
       const { writer, number, key, deviceName, closed } = row
       signal?.throwIfAborted()
       const head = heads.get(writer)
       // An older copy of the vault was put back: what it lacks is exported again.
       if (index.storedBlocks(number) > (head?.length ?? 0)) index.setStoredBlocks(number, head?.length ?? 0)
-      if (head === undefined) continue
+      const kept = {
+        ...{ feedKey: key, head },
+        blocks: (from?: number) => vault.blocks(writer, from),
+        leaves: () => vault.leaves(writer),
+      }
       try {
-        const isAdopted = await store.adopt({ feedKey: key, head, blocks: vault.blocks(writer) })
-        if (isAdopted) {
-          index.setStoredBlocks(number, head.length)
-          log.info(
-            { writer, device: deviceName, blocks: head.length },
-            'a feed was taken over from the vault',
-          )
-        } else if (!closed) await this.#extend(row, head)
+        const best = await takeBest(kept, (adoption) => store.adopt(adoption))
+        if (best === undefined) continue
+        if (!best.taken) {
+          if (!closed) await this.#extend(row, head ?? best.head)
+          continue
+        }
+        const { length } = best.head
+        const [lost] = best.lost
+        index.setStoredBlocks(number, lost?.[0] ?? length)
+        log.info({ writer, device: deviceName, blocks: length }, 'a feed was taken over from the vault')
+        if (lost !== undefined || best.isOlder) this.#noteDamaged(writer, deviceName, head?.length ?? length)
       } catch (thrown) {
         if (toShoalError(thrown).code !== 'FEED_CORRUPT') throw thrown
         log.error({ err: thrown, writer }, 'a feed in the vault is damaged')
         index.setStoredBlocks(number, 0)
-        problems.set('feed', writer, 'FEED_CORRUPT', `what ${deviceName} said is damaged in the vault`)
+        this.#noteDamaged(writer, deviceName, head?.length ?? 1)
       }
     }
   }
@@ -122,7 +133,17 @@ export class BlindFeeds {
     const row = index.feeds.byWriter(writer)
     if (row === undefined || index.storedBlocks(row.number) <= from) return
     index.setStoredBlocks(row.number, from)
-    this.#open.get(writer)?.follower.wake()
+    this.#open.get(writer)?.follower.lost()
+  }
+
+  /** What is kept beside blocks is to be brought into the vault again. */
+  lostLeaves(writer: WriterId): void {
+    this.#open.get(writer)?.follower.lostLeaves()
+  }
+
+  /** Whether leaves are to be brought into the vault again. */
+  lacksLeaves(writer: WriterId, index: number): boolean {
+    return this.#open.has(writer) && this.#o.vault.packOfLeaves(writer, index) === undefined
   }
 
   /** Whether a block is to be brought into the vault again. */
@@ -190,6 +211,29 @@ export class BlindFeeds {
     }
   }
 
+  /** A certificate as the vault keeps it. */
+  #certified(bytes: Buffer): void {
+    const { keys, log } = this.#o
+    const opened = openCertificate(bytes, keys.shareId, keys.publicKey)
+    if (opened.type === 'ok') return void this.#know(bytes, opened.value)
+    const { code, detail } = opened
+    log.warn({ code, detail }, 'the vault holds a certificate that is not valid')
+  }
+
+  /** Members have what is lost, perhaps: until all of it is back, it is a problem. */
+  #noteDamaged(writer: WriterId, deviceName: string, length: number): void {
+    this.#damaged.set(writer, length)
+    const detail = `some of what ${deviceName} said is damaged in the vault: it is fetched again from whoever has it`
+    this.#o.problems.set('feed', writer, 'FEED_CORRUPT', detail)
+  }
+
+  #noteProgress({ writer, number }: IndexFeed): void {
+    const length = this.#damaged.get(writer)
+    if (length === undefined || this.#o.index.storedBlocks(number) < length) return
+    this.#damaged.delete(writer)
+    this.#o.problems.clear('feed', writer)
+  }
+
   #know(bytes: Buffer, { writer, feedKey, device, deviceName, epoch }: Certified): IndexFeed {
     const certificate = Buffer.from(bytes)
     return this.#o.index.feeds.add({
@@ -221,10 +265,15 @@ export class BlindFeeds {
       // A truncation is refused, and the feed goes on as it was.
       if (reason === 'conflict') close()
     })
-    const { takeOver, keep, onProgress } = this.#o
+    const { takeOver, keep, onProgress, vault } = this.#o
     const follower = new BlindFollower(row, {
-      ...{ index, feed, problems, log, takeOver, onProgress },
+      ...{ index, feed, problems, log, takeOver },
       store: keep,
+      leaves: new LeafKeeper({ writer, certificate: row.certificate, feed, vault }),
+      onProgress: () => {
+        this.#noteProgress(row)
+        onProgress()
+      },
       fail: (thrown) => this.#o.fail(thrown),
     })
     this.#open.set(writer, { feed, follower })

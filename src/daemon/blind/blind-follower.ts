@@ -1,6 +1,7 @@
 // Follows one feed without the key to its entries: fetches every block, takes over its public part, and brings the block, as
 // it is stored (ciphertext), with its writer's signature into the vault. A record whose public part cannot be read stops
 // this feed with a problem; the others go on (A6).
+import { setTimeout as delay } from 'node:timers/promises'
 import { decodePublicPart, type PublicPart } from '../../core/record.js'
 import type { Feed } from '../../feed/feed.js'
 import type { Log } from '../../ports/log.js'
@@ -9,6 +10,7 @@ import type { IndexFeed } from '../../store/feeds.js'
 import type { StoredBlock, VaultBatch } from '../../vault/stored.js'
 import type { ProblemBook } from '../share/problems.js'
 import { inGroups } from './groups.js'
+import type { LeafKeeper } from './leaf-keeper.js'
 
 /** The part of a feed (src/feed) that this needs. */
 export type FollowedFeed = Pick<Feed, 'length' | 'read' | 'export' | 'on'>
@@ -26,6 +28,8 @@ export interface BlindFollowerOptions {
   readonly takeOver: (feed: IndexFeed, at: number, part: PublicPart) => void
   /** Resolves when it is durable in the vault. */
   readonly store: (batch: VaultBatch) => Promise<void>
+  /** What is kept beside the blocks. None: nothing. */
+  readonly leaves?: Pick<LeafKeeper, 'due' | 'lost'>
   /** Something was taken over, or is durable now. */
   readonly onProgress: () => void
   /** The index could not be written: what is known of it in memory is ahead of it, so that only a new start helps. */
@@ -56,6 +60,12 @@ export class BlindFollower {
   #retry: NodeJS.Timeout | undefined
   #hasFailed = false
   #isIndexUnsure = false
+  /** Blocks that were taken over once and are lost here are waited for: somebody may have them. */
+  #mending: Promise<void> | undefined
+  /** Meanwhile all others up to here are in the vault. */
+  #storedTo = 0
+  /** Since what is kept beside the blocks was looked at last. */
+  #hasLostLeaves = false
 
   constructor({ writer, number }: IndexFeed, options: BlindFollowerOptions) {
     this.#writer = writer
@@ -80,14 +90,28 @@ export class BlindFollower {
     if (this.#abort.signal.aborted || this.#isStuck || this.#row.closed) return
     this.#running ??= this.#follow().finally(() => {
       this.#running = undefined
-      if (this.isBehind) this.wake()
+      const isWaiting = this.#mending !== undefined && this.#row.next >= this.#o.feed.length
+      if ((this.isBehind && !isWaiting) || this.#hasLostLeaves) this.wake()
     })
+  }
+
+  /** Blocks were lost from the vault: they are brought there again. */
+  lost(): void {
+    this.#storedTo = 0
+    this.wake()
+  }
+
+  /** What is kept beside the blocks was lost: it is brought into the vault again. */
+  lostLeaves(): void {
+    this.#hasLostLeaves = true
+    this.#o.leaves?.lost()
+    this.wake()
   }
 
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the share stops'))
     clearTimeout(this.#retry)
-    await this.#running
+    await Promise.all([this.#running, this.#mending])
   }
 
   get #row(): IndexFeed {
@@ -149,18 +173,22 @@ export class BlindFollower {
     return !this.#isStuck
   }
 
-  /** Brings what was taken over into the vault: blocks first, then the head that proves them. */
+  /** Brings what was taken over into the vault: blocks first, then the head that proves them, and what proves the rest without them. */
   async #store(): Promise<void> {
-    const { index, feed, store, onProgress } = this.#o
-    const from = index.storedBlocks(this.#number)
+    const { index, feed, store, leaves, onProgress } = this.#o
+    this.#hasLostLeaves = false
+    const stored = index.storedBlocks(this.#number)
+    const from = Math.max(stored, this.#storedTo)
     const exported = await feed.export(from)
     if (exported === undefined) return
     let blocks: StoredBlock[] = []
     let bytes = 0
-    let end = from
+    let end = stored
+    let count = 0
     for await (const block of exported.blocks) {
       // Only what follows without a gap counts as stored; the rest is exported again.
       if (block.index === end) end++
+      count++
       blocks.push(block)
       bytes += block.bytes.length
       if (bytes < BATCH_BYTES) continue
@@ -168,10 +196,32 @@ export class BlindFollower {
       blocks = []
       bytes = 0
     }
-    await store({ blocks, heads: [exported.head] })
+    const { head } = exported
+    const due = leaves?.due(head, count > 0)
+    const first = await due?.next()
+    await store({ blocks, heads: [head], ...(first?.done === false && { leaves: first.value }) })
     this.#isIndexUnsure = true
     index.setStoredBlocks(this.#number, end)
     this.#isIndexUnsure = false
+    const { next } = this.#row
+    this.#storedTo = end < next ? next : 0
+    if (end < next) this.#mending ??= this.#mend(end, next)
+    for await (const runs of due ?? []) await store({ leaves: runs })
     onProgress()
+  }
+  /** Waits for blocks that are lost here, beside whatever comes, and has them stored with what follows them. */
+  async #mend(from: number, to: number): Promise<void> {
+    const { feed, log, retryMs = RETRY_MS } = this.#o
+    const { signal } = this.#abort
+    log.warn({ writer: this.#writer, block: from }, 'blocks of a feed are lost here, and fetched again')
+    try {
+      for await (const _ of feed.read(from, to, { signal }));
+    } catch (thrown) {
+      if (signal.aborted || this.#row.closed) return
+      log.warn({ err: thrown, writer: this.#writer }, 'cannot fetch lost blocks of a feed now')
+      await delay(retryMs, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+    this.#mending = undefined
+    this.lost()
   }
 }

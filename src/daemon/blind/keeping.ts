@@ -224,6 +224,7 @@ export class Keeping {
     for (const damaged of list)
       if (damaged.type === 'block') this.feeds.lost(damaged.writer, damaged.index)
       else if (damaged.type === 'head') this.feeds.lost(damaged.writer, 0)
+      else if (damaged.type === 'leaves') this.feeds.lostLeaves(damaged.writer)
     if (list.some(({ type }) => type === 'certificate')) this.#keepCertificates()
     this.mending.found(list)
   }
@@ -255,6 +256,8 @@ export class Keeping {
         return this.book.isMissing(damaged.id)
       case 'block':
         return this.feeds.lacks(damaged.writer, damaged.index)
+      case 'leaves':
+        return this.feeds.lacksLeaves(damaged.writer, damaged.index)
       case 'head':
         return !this.vault.heads().some(({ writer }) => writer === damaged.writer)
       case 'certificate':

@@ -66,6 +66,8 @@ function nameOf(damaged: Damaged): string {
       return `piece ${damaged.id.toString('hex')}`
     case 'block':
       return `block ${damaged.writer} ${damaged.index}`
+    case 'leaves':
+      return `leaves ${damaged.writer} ${damaged.index}`
     case 'head':
       return `head ${damaged.writer}`
     case 'certificate':

@@ -14,7 +14,7 @@ import { type Log, silentLog } from '../../ports/log.js'
 import { ShareIndex } from '../../store/share-index.js'
 import { openIndex } from '../open-index.js'
 import { KnownBeyond } from './beyond.js'
-import { feedsOfVault, type RestorableVault, takeInto } from './from-vault.js'
+import { feedsOfVault, notesOfVault, type RestorableVault, takeInto } from './from-vault.js'
 import { clockWentBack, nothingBy } from './moment.js'
 import { openVault } from './open-vault.js'
 import { addConflictCopies, type OnRecord, type RestoreKeys, spansAt, takeOver } from './past-share.js'
@@ -201,6 +201,7 @@ export class Past {
   async #readAll(onRecord: OnRecord | undefined): Promise<void> {
     const { index, store, keys, log } = this.#parts
     const { atMs, signal } = this.#o
+    this.notes.push(...notesOfVault(this.#vault))
     const feeds = await feedsOfVault(this.#vault, {
       ...{ index, keys, take: takeInto(store) },
       onDamaged: (name, detail) => this.faults.push(`what ${name} wrote: ${detail}`),
@@ -209,17 +210,17 @@ export class Past {
     const beyond = new KnownBeyond()
     let isAnything = false
     for (const [feed, span] of spans) {
-      const { to, ended } = await takeOver(index, feed, span, {
+      const { to, ended, lost } = await takeOver(index, feed, span, {
         ...{ keys, atMs, signal },
         onRefused: (at, detail) => this.faults.push(`${at}: ${detail}`),
         ...(onRecord === undefined ? {} : { onRecord }),
       })
       if (ended?.by === 'bad-record') this.faults.push(`what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.notes.push(clockWentBack(feed.name, ended.atMs))
-      this.faults.push(...feed.faultsAfter(to))
+      this.faults.push(...feed.faultsAfter(to, lost))
       if (to <= span.from) continue
       isAnything = true
-      const newest = await feed.header(to - 1)
+      const newest = await feed.newest(span.from, to)
       if (newest !== undefined) beyond.note(feed.name, newest)
     }
     if (!isAnything && atMs !== undefined) throw await nothingBy(feeds, atMs)

@@ -102,11 +102,15 @@ export class FolderRestore {
       isStopped: () => this.#stopped,
       onTry: () => this.#onTry(),
     })
-    this.index = new ShareIndex(database, RESTORE_PREFIX, {
+    let index: ShareIndex | undefined
+    index = new ShareIndex(database, RESTORE_PREFIX, {
       // What the share had at a path is put there, whatever somebody did to it meanwhile; what it had not stays.
-      overwriteDrift: (path) => this.index.effective(path).fact.type !== 'absent',
+      overwriteDrift: (path) => index !== undefined && index.effective(path).fact.type !== 'absent',
       isIgnored: (path, isDirectory) => this.#isLeftOut(path, isDirectory),
     })
+    // What an earlier try found was looked at before that could be told.
+    index.transaction(() => index.refreshDrift())
+    this.index = index
     this.#carried = new Carried({
       dir,
       metadata: options.metadata,

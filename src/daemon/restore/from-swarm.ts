@@ -142,7 +142,7 @@ export class SwarmSource {
         `nobody who holds this share was met${ways.only === undefined ? '' : ` under the name ${ways.only}`}: is a member running? name one with --host${this.#relayTroubles()}`,
       )
     return [...this.#feeds].map(
-      ([writer, feed]) => new PastFeed(index.feeds.byWriter(writer)!, feed, PATIENCE_MS),
+      ([writer, feed]) => new PastFeed(index.feeds.byWriter(writer)!, feed, { patienceMs: PATIENCE_MS }),
     )
   }
 

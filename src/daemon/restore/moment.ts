@@ -14,6 +14,10 @@ export interface TimedFeed {
   header(index: number): Promise<RecordHeader | undefined>
   /** Whether all of these records are here without asking anybody. */
   has(from: number, to: number): Promise<boolean>
+  /** Whether what is not here now will not come: then it is lost, wherever it stood. */
+  readonly asksNobody?: boolean
+  /** Records before this one were cleared by the writer (F3). */
+  readonly cleared?: number
 }
 
 /** Blocks `from` (inclusive) to `to` (exclusive). */
@@ -25,15 +29,18 @@ export interface Span {
 /**
  * The records that tell all that counted at `atMs` (milliseconds since 1970; undefined: all there are): the whole feed if
  * it is here, else from its newest checkpoint of that time on (F3). Empty if it said nothing by then. NOT_FOUND if those
- * records are not kept any more.
+ * records are not kept any more. Where nobody is asked, some in between may be lost: what is read besides them tells the most.
  */
 export async function spanAt(feed: TimedFeed, atMs: number | undefined): Promise<Span> {
   const to = await endAt(feed, atMs)
   if (to === 0) return { from: 0, to }
   if (await feed.has(0, to)) return { from: 0, to }
-  const newest = await feed.header(to - 1)
+  const { asksNobody = false, cleared = 0 } = feed
+  if (asksNobody && cleared === 0) return { from: 0, to }
+  const newest = await newestBefore(feed, to)
   if (newest === undefined) throw await tooOld(feed, to, atMs)
-  return { from: newest.checkpoint ?? 0, to }
+  const from = newest.checkpoint ?? 0
+  return { from: asksNobody && from < cleared ? 0 : from, to }
 }
 
 /** Nobody had written anything by a moment: since when there is something. */
@@ -65,11 +72,26 @@ async function endAt(feed: TimedFeed, atMs: number | undefined): Promise<number>
   let high = feed.length
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
-    const header = await feed.header(middle)
-    if (header === undefined || header.timeMs <= atMs) low = middle + 1
+    let told = middle
+    let header = await feed.header(told)
+    // The next one that is here speaks for what is lost.
+    while (feed.asksNobody === true && header === undefined && told + 1 < high)
+      header = await feed.header(++told)
+    if (header === undefined ? feed.asksNobody !== true : header.timeMs <= atMs) low = told + 1
     else high = middle
   }
+  if (feed.asksNobody !== true) return low
+  // What is lost right after those, or cannot be read, may have been of that time: who reads so far says that it is lacking.
+  while (low < feed.length && (await feed.header(low)) === undefined) low++
   return low
+}
+
+async function newestBefore(feed: TimedFeed, to: number): Promise<RecordHeader | undefined> {
+  let index = to - 1
+  let header = await feed.header(index)
+  while (feed.asksNobody === true && header === undefined && index > (feed.cleared ?? 0))
+    header = await feed.header(--index)
+  return header
 }
 
 async function tooOld(feed: TimedFeed, gone: number, atMs: number | undefined): Promise<ShoalError> {

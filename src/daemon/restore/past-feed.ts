@@ -7,25 +7,41 @@ import type { Feed } from '../../feed/feed.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { TimedFeed } from './moment.js'
 
+/** Blocks [first, end). */
+export type Range = readonly [first: number, end: number]
+
+export interface PastFeedOptions {
+  /** Milliseconds that a record is waited for; 0: nobody is asked. */
+  readonly patienceMs: number
+  /** Why what is there beyond its length does not count; undefined: nothing is. */
+  readonly beyond?: string | undefined
+  /** Blocks before this one were cleared by the writer, who restated by then what counted (F3). Default 0. */
+  readonly cleared?: number
+}
+
 export class PastFeed implements TimedFeed {
   readonly row: IndexFeed
   readonly feed: Pick<Feed, 'length' | 'has' | 'read'>
-  /** Milliseconds that a record is waited for; 0: nobody is asked. */
+  readonly cleared: number
   readonly #patienceMs: number
-  /** Why what is there beyond its length does not count; undefined: nothing is. */
   readonly #beyond: string | undefined
   readonly #headers = new Map<number, RecordHeader | undefined>()
 
   constructor(
     row: IndexFeed,
     feed: Pick<Feed, 'length' | 'has' | 'read'>,
-    patienceMs: number,
-    beyond?: string,
+    { patienceMs, beyond, cleared = 0 }: PastFeedOptions,
   ) {
     this.row = row
     this.feed = feed
+    this.cleared = cleared
     this.#beyond = beyond
     this.#patienceMs = patienceMs
+  }
+
+  /** Whether what is not here now will not come. */
+  get asksNobody(): boolean {
+    return this.#patienceMs === 0
   }
 
   get name(): string {
@@ -36,9 +52,40 @@ export class PastFeed implements TimedFeed {
     return this.feed.length
   }
 
-  /** What is to be said by who has read it up to here: that there is more, and why it does not count. */
-  faultsAfter(to: number): readonly string[] {
-    return this.#beyond === undefined || to < this.length ? [] : [`what ${this.name} wrote: ${this.#beyond}`]
+  /** What is to be said by who has read it up to here: which records are lost, and that there is more and why it does not count. */
+  faultsAfter(to: number, lost: readonly Range[]): readonly string[] {
+    const faults = lost.length === 0 ? [] : [`what ${this.name} wrote: ${wordsOfLost(lost, this.length)}`]
+    if (this.#beyond !== undefined && to >= this.length)
+      faults.push(`what ${this.name} wrote: ${this.#beyond}`)
+    return faults
+  }
+
+  /** Blocks that are not here, in order. */
+  async #lost(from: number, to: number): Promise<Range[]> {
+    const lost: [number, number][] = []
+    const look = async (first: number, end: number): Promise<void> => {
+      if (first >= end || (await this.feed.has(first, end))) return
+      if (end - first > 1) {
+        const middle = Math.floor((first + end) / 2)
+        await look(first, middle)
+        return look(middle, end)
+      }
+      const last = lost.at(-1)
+      if (last?.[1] === first) last[1] = end
+      else lost.push([first, end])
+    }
+    await look(from, to)
+    return lost
+  }
+
+  /** The newest record before `to` that is here. */
+  async newest(from: number, to: number): Promise<RecordHeader | undefined> {
+    if (!this.asksNobody) return this.header(to - 1)
+    for (let index = to - 1; index >= from; index--) {
+      const header = await this.header(index)
+      if (header !== undefined) return header
+    }
+    return undefined
   }
 
   has(from: number, to: number): Promise<boolean> {
@@ -69,11 +116,11 @@ export class PastFeed implements TimedFeed {
   /** Whether a record from this one on bears a time up to a moment. Where not all are here, the newest alone is looked at. */
   async goesBackTo(atMs: number, from: number, signal: AbortSignal): Promise<boolean> {
     if (from >= this.length) return false
-    if (!(await this.feed.has(from, this.length))) {
+    if (!this.asksNobody && !(await this.feed.has(from, this.length))) {
       const newest = await this.header(this.length - 1)
       return newest !== undefined && newest.timeMs <= atMs
     }
-    for await (const { block } of this.feed.read(from, this.length, { signal })) {
+    for await (const { block } of this.blocks(from, this.length, signal)) {
       const decoded = decodePublicPart(block)
       if (decoded.type === 'ok' && decoded.value.header.timeMs <= atMs) return true
     }
@@ -81,21 +128,39 @@ export class PastFeed implements TimedFeed {
   }
 
   /**
-   * All blocks of a span, in order. NOT_FOUND if one of them is not here and nobody gives it in time.
+   * All blocks of a span, in order; where nobody is asked, those that are here, else those that somebody gives in time. NOT_FOUND if
+   * from one on nobody gives any.
    */
   async *blocks(
     from: number,
     to: number,
     signal: AbortSignal,
   ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
-    if (this.#patienceMs === 0 && !(await this.feed.has(from, to)))
-      throw new ShoalError(
-        'NOT_FOUND',
-        `some of what ${this.name} had written by then is not kept here any more`,
-      )
+    let next = from
+    if (!this.asksNobody) {
+      for (;;) {
+        for await (const each of this.#awaited(next, to, signal)) {
+          yield each
+          next = each.index + 1
+        }
+        if (next >= to) return
+        next = await this.#nextHere(next, to)
+      }
+    }
+    for (const [first, end] of [...(await this.#lost(from, to)), [to, to] as const]) {
+      if (next < first) yield* this.feed.read(next, first, { signal })
+      next = end
+    }
+  }
+
+  /** Ends before one that nobody gives in time. */
+  async *#awaited(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
     const stalled = new AbortController()
-    const patience = (): NodeJS.Timeout =>
-      setTimeout(() => stalled.abort(), this.#patienceMs === 0 ? 2 ** 30 : this.#patienceMs).unref()
+    const patience = (): NodeJS.Timeout => setTimeout(() => stalled.abort(), this.#patienceMs).unref()
     let timer = patience()
     try {
       for await (const each of this.feed.read(from, to, {
@@ -108,12 +173,33 @@ export class PastFeed implements TimedFeed {
     } catch (thrown) {
       signal.throwIfAborted()
       if (!stalled.signal.aborted) throw thrown
-      throw new ShoalError(
-        'NOT_FOUND',
-        `nobody gives what ${this.name} had written by then: it may not be kept any more`,
-      )
     } finally {
       clearTimeout(timer)
     }
   }
+
+  /** Who gives what comes after it would have given it: then it is lost everywhere. */
+  async #nextHere(from: number, to: number): Promise<number> {
+    for (let index = from + 1; index < to; index++) if (await this.feed.has(index, index + 1)) return index
+    throw new ShoalError(
+      'NOT_FOUND',
+      `nobody gives what ${this.name} had written by then: it may not be kept any more`,
+    )
+  }
+}
+
+/** Told of the first; the others are counted. */
+const MAX_TOLD = 8
+
+function wordsOfLost(lost: readonly Range[], length: number): string {
+  const count = lost.reduce((sum, [first, end]) => sum + end - first, 0)
+  const told = lost
+    .slice(0, MAX_TOLD)
+    .map(([first, end]) => (end - first === 1 ? `${first}` : `${first}-${end - 1}`))
+  const more = lost.length > MAX_TOLD ? ' and others' : ''
+  const which =
+    count === 1
+      ? `record ${told[0]} of ${length} is`
+      : `${count} records of ${length} (${told.join(', ')}${more}) are`
+  return `${which} damaged or not there: what was said in ${count === 1 ? 'it' : 'them'} is lacking, so that a path may come in an older version, be absent, or be there although it was deleted`
 }

@@ -10,8 +10,9 @@ import type { ReadKeys, ShareKeys } from '../../core/secret.js'
 import { compareVersions } from '../../core/version.js'
 import type { Log } from '../../ports/log.js'
 import type { IndexFeed } from '../../store/feeds.js'
+import type { Refusal } from '../../store/ingest.js'
 import { type Span, spanAt } from './moment.js'
-import type { PastFeed } from './past-feed.js'
+import type { PastFeed, Range } from './past-feed.js'
 import type { PastIndex } from './past-tree.js'
 
 export type RestoreKeys = ShareKeys & { readonly read: ReadKeys }
@@ -54,11 +55,14 @@ export interface Taken {
     | { readonly by: 'later-time'; readonly atMs: number }
     | { readonly by: 'bad-record'; readonly detail: string }
     | undefined
+  /** What was passed over, because it is lost. */
+  readonly lost: readonly Range[]
 }
 
 /**
  * Reads a feed into the index; goes on where an earlier call ended. Ends before the first record of a time after `atMs`, and
- * before one that cannot be read: nobody takes away what stands before it. What cannot be believed is told to `onRefused`.
+ * before one that cannot be read: nobody takes away what stands before it. What cannot be believed is told to `onRefused`. Of
+ * a feed of which records are lost, an earlier call ended before the first of them, whatever it read beyond: they may be here now.
  */
 export async function takeOver(
   index: PastIndex,
@@ -76,20 +80,64 @@ export async function takeOver(
   const { keys, atMs = Number.POSITIVE_INFINITY, signal, onRefused, onRecord } = options
   const { writer } = feed.row
   const from = Math.max(span.from, index.feeds.byWriter(writer)!.next)
-  if (from >= span.to) return { to: span.to, ended: await leftOut(feed, span, atMs, signal) }
+  if (from >= span.to) return { to: span.to, ended: await leftOut(feed, span, atMs, signal), lost: [] }
+  const lost: Range[] = []
+  let awaited = from
+  const refusals = new Refusals(onRefused)
   for await (const { index: at, block } of feed.blocks(from, span.to, signal)) {
+    if (at > awaited) lost.push([awaited, at])
+    awaited = at + 1
     const place = { entryKey: keys.read.entryKey, feedKey: feed.row.key, index: at, author: writer }
     const decoded = decodeRecord(block, place)
-    if (decoded.type === 'violation')
-      return { to: at, ended: { by: 'bad-record', detail: `record ${at} cannot be read: ${decoded.detail}` } }
+    if (decoded.type === 'violation') {
+      const detail = `record ${at} cannot be read: ${decoded.detail}`
+      refusals.tell()
+      return { to: at, ended: { by: 'bad-record', detail }, lost }
+    }
     const { timeMs } = decoded.value.header
-    if (timeMs > atMs) return { to: at, ended: { by: 'later-time', atMs: timeMs } }
+    if (timeMs > atMs) {
+      refusals.tell()
+      return { to: at, ended: { by: 'later-time', atMs: timeMs }, lost }
+    }
     const row = index.feeds.byWriter(writer)!
-    const refusals = index.transaction(() => index.ingest(row, decoded.value, at + 1))
-    for (const { path, detail } of refusals) onRefused(path, detail)
+    const next = lost[0]?.[0] ?? awaited
+    const refused = index.transaction(() => index.ingest(row, decoded.value, next))
+    refusals.take(at, decoded.value, refused, lost.length > 0)
     onRecord?.(row, decoded.value, at)
   }
-  return { to: span.to, ended: await leftOut(feed, span, atMs, signal) }
+  if (awaited < span.to) lost.push([awaited, span.to])
+  refusals.tell()
+  return { to: span.to, ended: await leftOut(feed, span, atMs, signal), lost }
+}
+
+/**
+ * What is refused after a lost record may have been announced in that: it is told in the end, unless its writer said something of
+ * the path again, in a checkpoint or because it changed.
+ */
+class Refusals {
+  readonly #onRefused: (path: RelPath, detail: string) => void
+  readonly #held = new Map<RelPath, { readonly at: number; readonly detail: string }>()
+
+  constructor(onRefused: (path: RelPath, detail: string) => void) {
+    this.#onRefused = onRefused
+  }
+
+  /** `isAfterLost`: whether a record before it is. */
+  take(at: number, { header, entries }: FeedRecord, refused: readonly Refusal[], isAfterLost: boolean): void {
+    if (!isAfterLost) {
+      for (const { path, detail } of refused) this.#onRefused(path, detail)
+      return
+    }
+    for (const { path } of entries) this.#held.delete(path)
+    // What a whole checkpoint left out was replaced by then (F3).
+    for (const [path, held] of this.#held) if (held.at < (header.checkpoint ?? 0)) this.#held.delete(path)
+    for (const { path, detail } of refused)
+      this.#held.set(path, { at, detail: `${detail}, which may have stood in a record that is lost` })
+  }
+
+  tell(): void {
+    for (const [path, { detail }] of this.#held) this.#onRefused(path, detail)
+  }
 }
 
 /** Told wherever the halving ended (moment.ts): before the first of a later time, there may be others of an earlier one after it. */

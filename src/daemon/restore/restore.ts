@@ -26,6 +26,7 @@ import type { SwarmWays } from './from-swarm.js'
 import {
   FeedsTooLarge,
   feedsOfVault,
+  notesOfVault,
   type RestorableVault,
   type TakeFeed,
   takeInMemory,
@@ -76,7 +77,7 @@ export interface RestoreOptions {
   /** Milliseconds without anything moving after which a vault has given all it can. Default 10 s. */
   readonly stallMs?: number
   /** Feeds of more bytes than this are read by way of a database in the target. Default 8 MiB. */
-  readonly heldFeedBytes?: number
+  readonly heldFeedBytes?: number | undefined
   /** Whose threads do the work; the caller closes it. Default: one of its own. */
   readonly pool?: FolderPool
 }
@@ -257,6 +258,7 @@ class Restore {
   }
 
   #feeds(vault: RestorableVault, index: PastIndex, take: TakeFeed): Promise<PastFeed[]> {
+    this.#notes.push(...notesOfVault(vault))
     return feedsOfVault(vault, {
       ...{ index, take },
       keys: this.#keys,
@@ -333,7 +335,7 @@ class Restore {
     for (const { from, to } of spans.values()) total += to - from
     const writers: RestoreReport['writers'][number][] = []
     for (const [feed, span] of spans) {
-      const { to, ended } = await takeOver(index, feed, span, {
+      const { to, ended, lost } = await takeOver(index, feed, span, {
         keys: this.#keys,
         ...{ atMs, signal },
         onRefused: (at, detail) => this.#lack(at, 'BAD_ENTRY', detail),
@@ -342,13 +344,13 @@ class Restore {
       if (ended?.by === 'bad-record')
         this.#lack('', 'FEED_CORRUPT', `what ${feed.name} wrote since: ${ended.detail}`)
       if (ended?.by === 'later-time') this.#notes.push(clockWentBack(feed.name, ended.atMs))
-      for (const detail of feed.faultsAfter(to)) this.#lack('', 'FEED_CORRUPT', detail)
+      for (const detail of feed.faultsAfter(to, lost)) this.#lack('', 'FEED_CORRUPT', detail)
       if (to <= span.from) continue
-      const newest = await feed.header(to - 1)
+      const newest = await feed.newest(span.from, to)
       if (newest !== undefined) beyond.note(feed.name, newest)
       writers.push({
         name: feed.name,
-        records: to - span.from,
+        records: lost.reduce((count, [first, end]) => count - (end - first), to - span.from),
         newest: newest === undefined ? null : new Date(newest.timeMs).toISOString(),
       })
     }

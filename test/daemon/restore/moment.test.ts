@@ -53,3 +53,21 @@ test('a moment of which the records are gone is refused, and it says since when 
     message: /box had written of 2026-01-03T.* not kept here any more; it begins at 2026-01-09/,
   })
 })
+
+test('a record that cannot be read is in the span, where it may be of that time: who gets there says so', async () => {
+  for (const asksNobody of [true, false])
+    for (const bad of [0, 2, 4]) {
+      const feed = feedOf([0, 10, 20, 30, 40])
+      const header = async (index: number): ReturnType<Made['header']> =>
+        index === bad ? undefined : feed.header(index)
+      for (const [atMs, count] of [
+        [bad * 10 - 1, bad],
+        [bad * 10 + 5, bad + 1],
+        [100, 5],
+      ] as const) {
+        if (count === 0) continue
+        const { to } = await spanAt({ ...feed, header, asksNobody }, atMs)
+        assert.ok(to >= count && to <= Math.max(count, bad + 1), `${bad} at ${atMs}: ${to}`)
+      }
+    }
+})
