@@ -1,18 +1,94 @@
-// What is checked of a record before its entries count: a feed must say nothing that contradicts what it said before, and
-// speak of nothing that it has not announced (F1). What fails is skipped and reported; it never stops the feed (A6). Also how
-// much of what a feed announced a record leaves without use.
+// Takes the records of feeds over into the tables of a share's index. A feed must say nothing that contradicts what it said
+// before, and speak of nothing that it has not announced (F1): what fails is skipped and reported; it never stops the feed (A6).
+// Also counts how much of what feeds announced a record leaves without use.
 import type { Entry, PieceRun } from '../core/entry.js'
+import type { WriterId } from '../core/ids.js'
 import type { RelPath } from '../core/path.js'
 import { contentIdOf, type PieceInfo, plainBytesOf } from '../core/piece.js'
 import type { FeedRecord } from '../core/record.js'
 import { piecesIn } from '../core/record-entries.js'
-import type { IndexFeed } from './feeds.js'
-import type { PieceTables } from './pieces.js'
+import type { Effective } from '../core/tree.js'
+import { counterOf } from '../core/version.js'
+import type { FeedTable, IndexFeed } from './feeds.js'
+import type { HeadsTable } from './heads.js'
+import type { Layout, PieceTables } from './pieces.js'
+import type { DiskRow } from './rows.js'
 
 /** An entry that contradicts its own feed; skipped and reported, it never stops the feed (A6). */
 export interface Refusal {
   readonly path: RelPath
   readonly detail: string
+}
+
+/** What this disk holds at a path, with the layout of a file's pieces. */
+export interface HeldRow {
+  readonly row: DiskRow
+  readonly layout: Layout | undefined
+}
+
+/** The tables of an index, and what follows for the rest of it. */
+export interface IngestInto {
+  readonly feeds: FeedTable
+  readonly pieces: PieceTables
+  readonly heads: HeadsTable
+  /** The share says this of a path from now on. */
+  changed(path: RelPath, share: Effective): void
+  /** This disk holds this at a path; `share` is what the share says of it, if that has just changed. */
+  holds(path: RelPath, held: HeldRow, share: Effective | undefined): void
+}
+
+/** Takes over one record of a feed; see ShareIndex.ingest. */
+export function takeOverRecord(
+  into: IngestInto,
+  feed: IndexFeed,
+  record: FeedRecord,
+  next: number,
+  onDisk?: (path: RelPath) => HeldRow | undefined,
+): Refusal[] {
+  const refusals: Refusal[] = []
+  const { announced, pieceCount } = announcePieces(into.pieces, feed, record, next - 1, refusals)
+  let counter = feed.counter
+  const dead: Dead = new Map()
+  for (const entry of record.entries) {
+    const own = counterOf(entry.version, feed.writer)
+    const fault = own === 0 ? NOT_COUNTED : contentFault(into.pieces, feed, entry, announced)
+    if (fault !== undefined) {
+      refusals.push({ path: entry.path, detail: fault })
+      continue
+    }
+    counter = Math.max(counter, own)
+    const { path } = entry
+    const change = into.heads.merge(entry)
+    const held = onDisk?.(path)
+    if (held !== undefined) into.holds(path, held, change?.share)
+    else if (change !== undefined) into.changed(path, change.share)
+    if (change !== undefined) countDead(dead, change.before, change.after)
+  }
+  for (const { path, share } of into.heads.settleParents()) into.changed(path, share)
+  const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
+  const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
+  into.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
+  noteDead(into.feeds, dead)
+  return refusals
+}
+
+/** By writer, how many entries are no heads any more, and about how many bytes of pieces they alone used. */
+type Dead = Map<WriterId, { readonly entries: number; readonly bytes: number }>
+
+function countDead(dead: Dead, before: readonly Entry[], after: readonly Entry[]): void {
+  for (const head of before) {
+    if (after.includes(head)) continue
+    const { entries, bytes } = dead.get(head.author) ?? { entries: 0, bytes: 0 }
+    dead.set(head.author, { entries: entries + 1, bytes: bytes + deadBytes(head, after) })
+  }
+}
+
+function noteDead(feeds: FeedTable, dead: Dead): void {
+  for (const [writer, { entries, bytes }] of dead) {
+    const row = feeds.byWriter(writer)
+    if (row === undefined) continue
+    feeds.put({ ...row, deadEntries: row.deadEntries + entries, deadBytes: row.deadBytes + bytes })
+  }
 }
 
 /** Why an entry is refused whose vector leaves its own author out. */
@@ -49,7 +125,7 @@ export function announcePieces(
  * Bytes of pieces that only a replaced entry used at its path, going by how many numbers it has in common with its author's
  * entries that are heads now. An estimate that is mostly too high: other paths may use them, and pieces differ in length.
  */
-export function deadBytes(buried: Entry, heads: readonly Entry[]): number {
+function deadBytes(buried: Entry, heads: readonly Entry[]): number {
   if (buried.type !== 'file') return 0
   const count = piecesIn(buried.pieces)
   if (count === 0) return 0

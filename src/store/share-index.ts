@@ -9,7 +9,6 @@
 //      held until the disk was looked at once since the index was opened.
 import type { Entry } from '../core/entry.js'
 import { ABSENT, sameFact } from '../core/fact.js'
-import type { WriterId } from '../core/ids.js'
 import { type Applied, NOTHING_APPLIED } from '../core/local.js'
 import type { Heads } from '../core/merge.js'
 import type { Lack } from '../core/metadata.js'
@@ -19,14 +18,13 @@ import type { Step } from '../core/plan.js'
 import type { FeedRecord } from '../core/record.js'
 import type { DiskStat } from '../core/stat.js'
 import { type Effective, withAncestors } from '../core/tree.js'
-import { counterOf } from '../core/version.js'
 import { type ArchivedPlace, ArchivedTable } from './archived.js'
 import { Conflicts } from './conflicts.js'
 import { DiskTable, type Lacking } from './disk.js'
 import { dueStep, type IndexOptions, isHeldBack, isToBeUndone } from './due.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
 import { HeadsTable } from './heads.js'
-import { announcePieces, contentFault, deadBytes, NOT_COUNTED, type Refusal } from './ingest.js'
+import { type HeldRow, type IngestInto, type Refusal, takeOverRecord } from './ingest.js'
 import { IntentTable } from './intents.js'
 import { LinkTable } from './links.js'
 import { type Layout, type PieceRef, PieceTables, type Place } from './pieces.js'
@@ -37,7 +35,7 @@ import { type Database, firstPaths, pathKey } from './tables.js'
 import { WantedTable } from './wanted.js'
 
 export type { IndexOptions } from './due.js'
-export type { Refusal } from './ingest.js'
+export type { HeldRow, Refusal } from './ingest.js'
 
 /** What changed since the last call of drain(). */
 export interface IndexChanges {
@@ -45,12 +43,6 @@ export interface IndexChanges {
   readonly wanted: ReadonlySet<RelPath>
   /** Pieces this node now holds (true) or no longer holds (false), by feed number and index. */
   readonly held: ReadonlyMap<number, ReadonlyMap<number, boolean>>
-}
-
-/** What this disk holds at a path, with the layout of a file's pieces. */
-export interface HeldRow {
-  readonly row: DiskRow
-  readonly layout: Layout | undefined
 }
 
 export interface IndexCounts {
@@ -74,6 +66,7 @@ export class ShareIndex {
   readonly #disk: DiskTable
   readonly #wanted: WantedTable
   readonly #archived: ArchivedTable
+  readonly #ingest: IngestInto
   #options: IndexOptions
   /**
    * The disk may have changed since the process last died. Until it was looked at, a row stands for the version that it
@@ -101,6 +94,11 @@ export class ShareIndex {
     this.recovery = new Recovery(this, new IntentTable(database, prefix))
     this.#wanted = new WantedTable(database, prefix, options.onWanted)
     this.#archived = new ArchivedTable(database, prefix)
+    this.#ingest = {
+      ...{ feeds: this.feeds, pieces: this.pieces, heads: this.#heads },
+      changed: (path, share) => this.#refreshWith(path, share, this.disk(path)),
+      holds: (path, { row, layout }, share) => this.#setDisk(path, row, layout, share),
+    }
   }
 
   transaction<T>(body: () => T): T {
@@ -283,43 +281,7 @@ export class ShareIndex {
     next: number,
     onDisk?: (path: RelPath) => HeldRow | undefined,
   ): Refusal[] {
-    const refusals: Refusal[] = []
-    const { announced, pieceCount } = announcePieces(this.pieces, feed, record, next - 1, refusals)
-    let counter = feed.counter
-    const dead = new Map<WriterId, { entries: number; bytes: number }>()
-    for (const entry of record.entries) {
-      const own = counterOf(entry.version, feed.writer)
-      const fault = own === 0 ? NOT_COUNTED : contentFault(this.pieces, feed, entry, announced)
-      if (fault !== undefined) {
-        refusals.push({ path: entry.path, detail: fault })
-        continue
-      }
-      counter = Math.max(counter, own)
-      const { path } = entry
-      const change = this.#heads.merge(entry)
-      const held = onDisk?.(path)
-      if (held !== undefined) this.#setDisk(path, held.row, held.layout, change?.share)
-      else if (change !== undefined) this.#refreshWith(path, change.share, this.disk(path))
-      if (change === undefined) continue
-      for (const head of change.before) {
-        if (change.after.includes(head)) continue
-        const so = dead.get(head.author) ?? { entries: 0, bytes: 0 }
-        dead.set(head.author, {
-          entries: so.entries + 1,
-          bytes: so.bytes + deadBytes(head, change.after),
-        })
-      }
-    }
-    for (const { path, share } of this.#heads.settleParents()) this.#refreshWith(path, share, this.disk(path))
-    const checkpoint = Math.max(feed.checkpoint, record.header.checkpoint ?? 0)
-    const before = next <= feed.before.length ? { ...feed.before, counter, pieceCount } : feed.before
-    this.feeds.put({ ...feed, pieceCount, counter, next, checkpoint, before })
-    for (const [writer, { entries, bytes }] of dead) {
-      const row = this.feeds.byWriter(writer)
-      if (row === undefined) continue
-      this.feeds.put({ ...row, deadEntries: row.deadEntries + entries, deadBytes: row.deadBytes + bytes })
-    }
-    return refusals
+    return takeOverRecord(this.#ingest, feed, record, next, onDisk)
   }
 
   /**

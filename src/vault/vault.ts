@@ -16,12 +16,13 @@ import { FrameReader } from './frame-reader.js'
 import type { KeyedPlace } from './frame-rows.js'
 import { vaultIdOf } from './identity.js'
 import { JournalRows } from './journal-rows.js'
+import { KeyReader } from './key-reader.js'
 import { type Loaded, loadPacks } from './loading.js'
 import { checkIsThere, forgetGone } from './look.js'
 import { MemoryRows } from './memory-rows.js'
 import { checkBatch, newFrames } from './new-frames.js'
 import { NumberedFrames } from './numbered-frames.js'
-import { PACK_BYTES, type PackStorage, packName, packNumber } from './pack-storage.js'
+import { PACK_BYTES, type PackStorage, packName } from './pack-storage.js'
 import { SmallFrames } from './small-frames.js'
 import { isVaultFull, noRoom, readOnly } from './storage-error.js'
 import type {
@@ -73,9 +74,6 @@ export interface VaultOptions {
   readonly signal?: AbortSignal
 }
 
-/** Compaction may move a piece while it is read, again and again only if it is very unlucky. */
-const READ_TRIES = 8
-
 export class Vault {
   /** Packs that were there and could not be read when it was opened, a line for each. The rest of the vault is as it should be. */
   readonly unreadable: readonly string[]
@@ -85,7 +83,7 @@ export class Vault {
   readonly #storage: PackStorage
   readonly #id: string
   readonly #catalog: Catalog
-  readonly #reader: FrameReader
+  readonly #keys: KeyReader
   readonly #small: SmallFrames
   readonly #numbered: NumberedFrames
   readonly #reserveBytes: number
@@ -115,18 +113,20 @@ export class Vault {
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog
-    this.#reader = new FrameReader(storage, shareId)
-    this.#small = new SmallFrames(catalog, this.#reader)
-    this.#numbered = new NumberedFrames(catalog, (keys) => this.#readKeys(keys))
+    const reader = new FrameReader(storage, shareId)
+    const forget = (rows: readonly KeyedPlace[]): Promise<Damaged[]> => this.#forget(rows)
+    this.#keys = new KeyReader({ storage, catalog, reader, shareId, log: options.log, forget })
+    this.#small = new SmallFrames(catalog, reader)
+    this.#numbered = new NumberedFrames(catalog, (keys) => this.#keys.read(keys))
     this.#reserveBytes = reserveBytes
     this.#compacting = {
       storage,
       catalog,
       tail,
       shareId,
-      reader: this.#reader,
+      reader,
       exclusive: (body) => this.#exclusive(body),
-      forget: (rows) => this.#forget(rows),
+      forget,
     }
   }
 
@@ -187,7 +187,7 @@ export class Vault {
    */
   async read(ids: readonly Buffer[]): Promise<(Buffer | null)[]> {
     const keys = ids.map((id) => (id.length === HASH_BYTES ? keyOfPiece(id) : undefined))
-    return (await this.#readKeys(keys)).map((payload) => payload ?? null)
+    return (await this.#keys.read(keys)).map((payload) => payload ?? null)
   }
 
   /**
@@ -318,41 +318,10 @@ export class Vault {
     await this.#storage.close()
   }
 
-  /** Payloads in the order asked; undefined: not here, or damaged. */
-  async #readKeys(keys: readonly (Buffer | undefined)[]): Promise<(Buffer | undefined)[]> {
-    const answers: (Buffer | undefined)[] = new Array(keys.length).fill(undefined)
-    let open = [...keys.keys()]
-    for (let tries = 0; open.length > 0 && tries < READ_TRIES; tries++) {
-      const wanted = open.flatMap((at) => {
-        const place = keys[at] === undefined ? undefined : this.#catalog.get(keys[at])
-        return place === undefined ? [] : [{ at, key: keys[at]!, place }]
-      })
-      const payloads = await this.#reader.read(wanted)
-      wanted.forEach(({ at }, i) => {
-        answers[at] = payloads[i]
-      })
-      const failed = wanted.filter((_, i) => payloads[i] === undefined)
-      // What compaction has moved meanwhile is read where it is now.
-      await this.#follow(failed)
-      await this.#forget(failed)
-      open = failed.map(({ at }) => at)
-    }
-    return answers
-  }
-
-  /** Of a vault that another process writes to: packs that went are forgotten, and what came is known. */
-  async #follow(failed: readonly KeyedPlace[]): Promise<void> {
-    if (!this.#storage.isReadOnly || failed.length === 0) return
-    const there = new Set((await this.#storage.list()).map(({ name }) => packNumber(name)))
-    if (failed.every(({ place }) => there.has(place.pack))) return
-    const { shareId, log } = this.#options
-    await loadPacks({ storage: this.#storage, catalog: this.#catalog, shareId, log })
-  }
-
   async #write(batches: readonly VaultBatch[], reserveBytes: number, within: () => void): Promise<void> {
     await this.#exclusive(async () => {
       await this.mustBeThere()
-      const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#readKeys(keys))
+      const frames = await newFrames(batches, this.#catalog, this.#small, (keys) => this.#keys.read(keys))
       if (frames.length === 0) return within()
       const bytes = frames.reduce((sum, { payload }) => sum + FRAME_HEADER_BYTES + payload.length, 0)
       const free = await this.#storage.freeBytes()
