@@ -131,9 +131,10 @@ export class BlindFeeds {
   lost(writer: WriterId, from: number): void {
     const { index } = this.#o
     const row = index.feeds.byWriter(writer)
-    if (row === undefined || index.storedBlocks(row.number) <= from) return
-    index.setStoredBlocks(row.number, from)
-    this.#open.get(writer)?.follower.lost()
+    if (row === undefined) return
+    if (index.storedBlocks(row.number) > from) index.setStoredBlocks(row.number, from)
+    // Also what does not count as stored yet: it may have been written just now, or stand after a gap.
+    this.#open.get(writer)?.follower.lost(from)
   }
 
   /** What is kept beside blocks is to be brought into the vault again. */
