@@ -29,6 +29,8 @@ export interface KeepsFeeds extends HoldsLeaves {
   /** Of whom there is any block. */
   writers(): Iterable<WriterId>
   blocks(writer: WriterId, from?: number): AsyncIterable<StoredBlock>
+  /** Ascending; those that are known to be there. */
+  blockNumbers(writer: WriterId): Iterable<number>
   leaves(writer: WriterId): AsyncIterable<StoredLeaves>
 }
 
@@ -255,6 +257,7 @@ export class BlindFeeds {
       const detail = `what ${deviceName} says cannot be read from the storage here`
       return problems.set('feed', writer, 'FEED_CORRUPT', detail)
     }
+    await this.#recount(row, feed)
     if (this.#stopped) return feed.close()
     const close = (): void => index.feeds.put({ ...index.feeds.byWriter(writer)!, closed: true })
     if (feed.forked === 'conflict') {
@@ -284,6 +287,28 @@ export class BlindFeeds {
       peer.sendCertificates([row.certificate])
       feed.replicate(peer.stream)
     }
+  }
+
+  /** The vault may have forgotten blocks with nobody to tell: it was not opened to the end then, or the process ended. */
+  async #recount({ writer, number }: IndexFeed, feed: RemoteFeed): Promise<void> {
+    const { index, vault, log } = this.#o
+    const stored = index.storedBlocks(number)
+    let next = 0
+    const lacks = async (to: number): Promise<boolean> => {
+      // What is not here, either, its writer has cleared, or it is fetched.
+      for (; next < to; next++) if (await feed.has(next, next + 1)) return true
+      return false
+    }
+    for (const at of vault.blockNumbers(writer)) {
+      if (at >= stored || (await lacks(at))) break
+      next = at + 1
+    }
+    if (!(await lacks(stored))) return
+    log.warn(
+      { writer, block: next },
+      'the vault lacks blocks of a feed that were stored: they are stored again',
+    )
+    index.setStoredBlocks(number, next)
   }
 }
 
