@@ -18,6 +18,7 @@ import type { BlindIndex } from '../../store/blind-index.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { StoredBlock, StoredHead, StoredLeaves, VaultBatch } from '../../vault/stored.js'
+import { turn } from '../../vault/turn.js'
 import type { ProblemBook } from '../share/problems.js'
 import { BlindFollower } from './blind-follower.js'
 import { type HoldsLeaves, LeafKeeper } from './leaf-keeper.js'
@@ -51,6 +52,8 @@ export interface BlindFeedsOptions {
 
 /** A peer that shows a certificate that is not valid is not spoken to for so long. */
 const BAN_MS = 60_000
+/** Looked up in one slice. */
+const BLOCKS_A_TURN = 1024
 
 export class BlindFeeds {
   readonly #o: BlindFeedsOptions
@@ -296,12 +299,16 @@ export class BlindFeeds {
     let next = 0
     const lacks = async (to: number): Promise<boolean> => {
       // What is not here, either, its writer has cleared, or it is fetched.
-      for (; next < to; next++) if (await feed.has(next, next + 1)) return true
+      for (; next < to; next++) {
+        if (await feed.has(next, next + 1)) return true
+        if (next % BLOCKS_A_TURN === 0) await turn()
+      }
       return false
     }
     for (const at of vault.blockNumbers(writer)) {
       if (at >= stored || (await lacks(at))) break
       next = at + 1
+      if (next % BLOCKS_A_TURN === 0) await turn()
     }
     if (!(await lacks(stored))) return
     log.warn(
