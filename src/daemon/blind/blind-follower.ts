@@ -66,6 +66,8 @@ export class BlindFollower {
   #storedTo = 0
   /** First of the blocks that the vault has lost since storing began last; infinite: it has lost none. */
   #lostFrom = Number.POSITIVE_INFINITY
+  /** So many times in a row it lost some meanwhile. */
+  #lossyRounds = 0
   /** Since what is kept beside the blocks was looked at last. */
   #hasLostLeaves = false
 
@@ -94,8 +96,16 @@ export class BlindFollower {
       this.#running = undefined
       const isWaiting = this.#mending !== undefined && this.#row.next >= this.#o.feed.length
       const hasLost = this.#hasLostLeaves || this.#lostFrom !== Number.POSITIVE_INFINITY
-      if ((this.isBehind && !isWaiting) || hasLost) this.wake()
+      if ((this.isBehind && !isWaiting) || hasLost) this.#goOn()
     })
+  }
+
+  /** At once, but for a disk that loses what it takes: that would be written to round and round. */
+  #goOn(): void {
+    if (this.#lossyRounds < 2) return this.wake()
+    if (this.#isStuck || this.#abort.signal.aborted) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.wake(), this.#o.retryMs ?? RETRY_MS).unref()
   }
 
   /** The vault has lost a block, or the head: what is from there on is brought there again. */
@@ -211,6 +221,7 @@ export class BlindFollower {
     await store({ blocks, heads: [head], ...(first?.done === false && { leaves: first.value }) })
     // What was there when this began may have gone meanwhile, perhaps found by this very write: that is stored once more.
     const lostFrom = this.#lostFrom
+    this.#lossyRounds = lostFrom === Number.POSITIVE_INFINITY ? 0 : this.#lossyRounds + 1
     this.#isIndexUnsure = true
     index.setStoredBlocks(this.#number, Math.min(end, lostFrom))
     this.#isIndexUnsure = false

@@ -253,6 +253,7 @@ it('blocks that the vault loses while something is stored are stored again', asy
       })
   }
   let loses = 0
+  let stores = 0
   const follower: BlindFollower = new BlindFollower(row, {
     ...{ index, problems: new ProblemBook(() => 7), log: silentLog },
     feed: Object.assign(blocks, { export: exported }) as unknown as FollowedFeed,
@@ -260,6 +261,7 @@ it('blocks that the vault loses while something is stored are stored again', asy
     fail: (thrown) => assert.fail(String(thrown)),
     // A pack went: what is written after that is there, and what stood in the pack is told (keeping.ts).
     store: async ({ blocks: some = [] }) => {
+      stores++
       for (const { index: at } of some) inVault.add(at)
       if (loses-- <= 0) return
       inVault.delete(1)
@@ -282,5 +284,14 @@ it('blocks that the vault loses while something is stored are stored again', asy
   await Promise.race([until(() => inVault.size === 4 && !follower.isBehind), late])
   clearTimeout(timer)
   assert.equal(index.storedBlocks(row.number), 4)
+
+  // A disk that loses all that it takes is not written to round and round.
+  const before = stores
+  loses = Number.POSITIVE_INFINITY
+  blocks.add({ header, announcements: [], entries: [] })
+  follower.wake()
+  for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(stores - before <= 3, `stored ${stores - before} times`)
+  assert.equal(follower.isBehind, true)
   await follower.stop()
 })
