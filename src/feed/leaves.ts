@@ -17,7 +17,7 @@ import type { WriterId } from '../core/ids.js'
 import { Malformed } from '../core/violation.js'
 import { MAX_FEED_BLOCKS } from './guard.js'
 import { type LeafHash, NODE_HASH_BYTES } from './merkle.js'
-import { MAX_PROOF_BYTES, type PortableHead } from './proof.js'
+import { MAX_PROOF_BYTES, MAX_STORED_BYTES, type PortableHead } from './proof.js'
 
 /**
  * Blocks of a run. Twice as many: 8 bytes less for each block that is kept, and of what is published one by one 270 more are
@@ -59,7 +59,7 @@ export function encodeRun({ first, leaves, head, certificate }: LeafRun): Buffer
   return writer.finish()
 }
 
-/** Undefined: it is none, or of a later format. Its parts are views of the bytes. */
+/** Undefined: it is none, or of a later format. Nothing of it is a view of the bytes: much else may lie in the same memory. */
 export function decodeRun(writer: WriterId, bytes: Buffer): LeafRun | undefined {
   try {
     const reader = new ByteReader(bytes)
@@ -68,7 +68,11 @@ export function decodeRun(writer: WriterId, bytes: Buffer): LeafRun | undefined 
     const count = reader.count(1 + NODE_HASH_BYTES, 'leaves')
     if (count < 1 || count > RUN_BLOCKS) return undefined
     const leaves: LeafHash[] = []
-    for (let i = 0; i < count; i++) leaves.push({ size: reader.uint(), hash: reader.take(NODE_HASH_BYTES) })
+    for (let i = 0; i < count; i++) {
+      // Of larger ones, the sum may be no number that a tree has.
+      const size = reader.uintUpTo(MAX_STORED_BYTES, 'size of a block')
+      leaves.push({ size, hash: Buffer.from(reader.take(NODE_HASH_BYTES)) })
+    }
     const length = reader.uintUpTo(MAX_FEED_BLOCKS, 'length of a feed')
     const fork = reader.uint()
     const signature = Buffer.from(reader.bytes(MAX_PROOF_BYTES, 'feed proof'))

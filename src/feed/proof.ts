@@ -58,7 +58,7 @@ export interface FeedProof {
 
 const FORMAT = 1
 /** Hypercore adds an 8-byte nonce to every encrypted block. */
-const MAX_STORED_BYTES = MAX_BLOCK_BYTES + 8
+export const MAX_STORED_BYTES: number = MAX_BLOCK_BYTES + 8
 /** Writers of Shoal have one signer: 64 bytes and Hypercore's frame around them. */
 const MAX_SIGNATURE_BYTES = 256
 /** About a hundred nodes: one hole of any size takes at most 50, and vaults take no more. */

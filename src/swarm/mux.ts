@@ -11,8 +11,11 @@ import { MAX_UNSENT_BYTES, unsentBytes } from './unsent.js'
 const MAX_CHANNELS = 16_384
 /** An open message is a channel name, an id and a small handshake. */
 const MAX_OPEN_BYTES = 64 * 1024
-/** Of a frame with one message: what stands around it at most. */
-const AROUND_BYTES = 16
+/**
+ * Of a frame with one message, what stands around it at most: the channel's number, and the message's. Of a large batch it is one
+ * more at least, so no message of it can be hidden behind the others.
+ */
+const AROUND_BYTES = 8
 
 export class GuardedMux extends Protomux {
   /** Protomux's own constructor sets it first, when this class has no fields yet. */

@@ -6,6 +6,8 @@ import type { StoredBlock } from './stored.js'
 
 /** Read at once. */
 const AT_ONCE = 64
+/** Looked up at once. */
+const ROWS_AT_ONCE = 256
 const LAST = Number.MAX_SAFE_INTEGER
 
 export class NumberedFrames {
@@ -31,6 +33,17 @@ export class NumberedFrames {
       for (const payload of await this.#read(keys)) if (payload !== undefined) yield blockOf(payload)
       if (keys.length < rows.length) return
     }
+  }
+
+  /** Numbers of blocks of one writer, ascending; nothing of them is read. */
+  *numbers(writer: WriterId): Generator<number> {
+    const end = keyOfBlock({ writer, index: LAST })
+    for (const rows of this.#catalog.chunks(FRAME.block, keyOfBlock({ writer, index: 0 }), ROWS_AT_ONCE))
+      for (const { key } of rows) {
+        const about = Buffer.compare(key, end) > 0 ? undefined : damagedOf(key)
+        if (about?.type !== 'block') return
+        yield about.index
+      }
   }
 
   /** Of whom there is any block, ascending. */

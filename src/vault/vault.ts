@@ -249,6 +249,11 @@ export class Vault {
     return this.#numbered.read(FRAME.block, writer, from)
   }
 
+  /** Numbers of the blocks that are here, ascending; nothing of them is read. */
+  blockNumbers(writer: WriterId): Generator<number> {
+    return this.#numbered.numbers(writer)
+  }
+
   /** As blocks(), of what is kept beside them. */
   leaves(writer: WriterId): AsyncGenerator<StoredLeaves> {
     return this.#numbered.read(FRAME.leaves, writer, 0)

@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { it } from 'node:test'
 import { eventually, withWorld } from '../support/daemons.js'
-import { keepsAll, keepsLive } from './blind-kit.js'
+import { keepsAll, keepsLive, restored } from './blind-kit.js'
 
 it('does not say that it holds what went from under it, and goes on when it is back', async () => {
   await withWorld({}, async (world) => {
@@ -64,6 +64,23 @@ it('fetches again what was in a pack that somebody removed, once it is asked', a
     const reader = await world.node('reader', { grade: 'read', knows: ['blind'] })
     await Promise.all([reader.start(), blind.start()])
     await eventually('a reader has it from there', async () => (await reader.share()).files === 1)
+  })
+})
+
+it('stores again what was in a pack that somebody removed, as it finds by writing more', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', { knows: ['blind'] })
+    const blind = await world.node('blind', { grade: 'blind', knows: ['writer'] })
+    writer.write('before', 'before')
+    await Promise.all([writer.start(), blind.start()])
+    await keepsAll(blind, writer)
+    const packs = path.join(blind.dir, 'packs')
+    for (const name of fs.readdirSync(packs)) fs.rmSync(path.join(packs, name))
+    writer.write('after', 'after')
+    await keepsAll(blind, writer)
+    await blind.stop()
+    const { tree } = await restored(world, 'back', '--from', blind.dir)
+    assert.deepEqual([...tree.keys()].sort(), ['after', 'before'])
   })
 })
 

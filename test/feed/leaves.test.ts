@@ -229,6 +229,32 @@ describe('hashes of blocks, kept beside them', () => {
     assert.equal((await kept.held())?.head.length, 37, 'there is another that holds')
   })
 
+  test('sizes that no block has, of however many, are as if they were not there', async () => {
+    kept.head = { ...kept.head!, length: 2 ** 12 }
+    kept.list = []
+    kept.runs.clear()
+    const leaf = { size: Number.MAX_SAFE_INTEGER, hash: Buffer.alloc(32) }
+    const leaves = Array.from({ length: RUN_BLOCKS }, () => leaf)
+    for (let first = 0; first < 2 ** 12; first += RUN_BLOCKS) {
+      const [index] = numbersOfRun(first / RUN_BLOCKS)
+      const bytes = encodeRun({ first, leaves, head: kept.head, certificate: NONE })
+      kept.runs.set(index, { index, bytes })
+    }
+    await assert.rejects(kept.held(), { code: 'FEED_CORRUPT' })
+  })
+
+  test('what is kept of runs holds nothing of the memory that they were read into', () => {
+    const read = encodeRun({
+      ...{ first: 0, head: kept.head!, certificate: NONE },
+      leaves: [{ size: 7, hash: Buffer.alloc(32, 7) }],
+    })
+    // As a vault reads them: far ones and much else may lie in the same memory.
+    const memory = Buffer.allocUnsafeSlow(1 << 20)
+    const bytes = memory.subarray(5000, 5000 + read.copy(memory, 5000))
+    const { leaves, head } = decodeRun(writer.writer, bytes)!
+    for (const { buffer } of [leaves[0]!.hash, head.signature]) assert.notEqual(buffer, memory.buffer)
+  })
+
   test('what is damaged on its way is as if it was not there, whatever the bytes', async () => {
     const run: LeafRun = {
       first: 32,

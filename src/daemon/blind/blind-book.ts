@@ -55,11 +55,6 @@ export class BlindBook {
     return this.#isStale
   }
 
-  /** What was counted may not have come to be: the next survey counts anew. */
-  doubt(): void {
-    this.#isStale = true
-  }
-
   /** Takes over a record's public part. What is not in the vault is wanted from now on. */
   takeOver(feed: IndexFeed, at: number, part: PublicPart): Taken {
     const { index, vault } = this.#o
@@ -110,6 +105,19 @@ export class BlindBook {
       }
     })
     return numbers
+  }
+
+  /**
+   * stored(), for a transaction that may fail and be tried again: what a try has counted by then was not kept, so the next survey
+   * counts anew.
+   */
+  storing(pieces: readonly PieceInfo[]): () => ReadonlyMap<WriterId, readonly number[]> {
+    let isTried = false
+    return () => {
+      if (isTried) this.#isStale = true
+      isTried = true
+      return this.stored(pieces)
+    }
   }
 
   /** Whether a piece is wanted and not in the vault. */

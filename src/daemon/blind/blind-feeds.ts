@@ -18,6 +18,7 @@ import type { BlindIndex } from '../../store/blind-index.js'
 import type { IndexFeed } from '../../store/feeds.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { StoredBlock, StoredHead, StoredLeaves, VaultBatch } from '../../vault/stored.js'
+import { turn } from '../../vault/turn.js'
 import type { ProblemBook } from '../share/problems.js'
 import { BlindFollower } from './blind-follower.js'
 import { type HoldsLeaves, LeafKeeper } from './leaf-keeper.js'
@@ -29,6 +30,8 @@ export interface KeepsFeeds extends HoldsLeaves {
   /** Of whom there is any block. */
   writers(): Iterable<WriterId>
   blocks(writer: WriterId, from?: number): AsyncIterable<StoredBlock>
+  /** Ascending; those that are known to be there. */
+  blockNumbers(writer: WriterId): Iterable<number>
   leaves(writer: WriterId): AsyncIterable<StoredLeaves>
 }
 
@@ -49,6 +52,8 @@ export interface BlindFeedsOptions {
 
 /** A peer that shows a certificate that is not valid is not spoken to for so long. */
 const BAN_MS = 60_000
+/** Looked up in one slice. */
+const BLOCKS_A_TURN = 1024
 
 export class BlindFeeds {
   readonly #o: BlindFeedsOptions
@@ -131,9 +136,10 @@ export class BlindFeeds {
   lost(writer: WriterId, from: number): void {
     const { index } = this.#o
     const row = index.feeds.byWriter(writer)
-    if (row === undefined || index.storedBlocks(row.number) <= from) return
-    index.setStoredBlocks(row.number, from)
-    this.#open.get(writer)?.follower.lost()
+    if (row === undefined) return
+    if (index.storedBlocks(row.number) > from) index.setStoredBlocks(row.number, from)
+    // Also what does not count as stored yet: it may have been written just now, or stand after a gap.
+    this.#open.get(writer)?.follower.lost(from)
   }
 
   /** What is kept beside blocks is to be brought into the vault again. */
@@ -254,6 +260,7 @@ export class BlindFeeds {
       const detail = `what ${deviceName} says cannot be read from the storage here`
       return problems.set('feed', writer, 'FEED_CORRUPT', detail)
     }
+    await this.#recount(row, feed)
     if (this.#stopped) return feed.close()
     const close = (): void => index.feeds.put({ ...index.feeds.byWriter(writer)!, closed: true })
     if (feed.forked === 'conflict') {
@@ -283,6 +290,32 @@ export class BlindFeeds {
       peer.sendCertificates([row.certificate])
       feed.replicate(peer.stream)
     }
+  }
+
+  /** The vault may have forgotten blocks with nobody to tell: it was not opened to the end then, or the process ended. */
+  async #recount({ writer, number }: IndexFeed, feed: RemoteFeed): Promise<void> {
+    const { index, vault, log } = this.#o
+    const stored = index.storedBlocks(number)
+    let next = 0
+    const lacks = async (to: number): Promise<boolean> => {
+      // What is not here, either, its writer has cleared, or it is fetched.
+      for (; next < to; next++) {
+        if (await feed.has(next, next + 1)) return true
+        if (next % BLOCKS_A_TURN === 0) await turn()
+      }
+      return false
+    }
+    for (const at of vault.blockNumbers(writer)) {
+      if (at >= stored || (await lacks(at))) break
+      next = at + 1
+      if (next % BLOCKS_A_TURN === 0) await turn()
+    }
+    if (!(await lacks(stored))) return
+    log.warn(
+      { writer, block: next },
+      'the vault lacks blocks of a feed that were stored: they are stored again',
+    )
+    index.setStoredBlocks(number, next)
   }
 }
 

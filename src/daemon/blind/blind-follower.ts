@@ -64,6 +64,10 @@ export class BlindFollower {
   #mending: Promise<void> | undefined
   /** Meanwhile all others up to here are in the vault. */
   #storedTo = 0
+  /** First of the blocks that the vault has lost since storing began last; infinite: it has lost none. */
+  #lostFrom = Number.POSITIVE_INFINITY
+  /** So many times in a row it lost some meanwhile. */
+  #lossyRounds = 0
   /** Since what is kept beside the blocks was looked at last. */
   #hasLostLeaves = false
 
@@ -91,14 +95,23 @@ export class BlindFollower {
     this.#running ??= this.#follow().finally(() => {
       this.#running = undefined
       const isWaiting = this.#mending !== undefined && this.#row.next >= this.#o.feed.length
-      if ((this.isBehind && !isWaiting) || this.#hasLostLeaves) this.wake()
+      const hasLost = this.#hasLostLeaves || this.#lostFrom !== Number.POSITIVE_INFINITY
+      if ((this.isBehind && !isWaiting) || hasLost) this.#goOn()
     })
   }
 
-  /** Blocks were lost from the vault: they are brought there again. */
-  lost(): void {
-    this.#storedTo = 0
-    this.wake()
+  /** At once, but for a disk that loses what it takes: that would be written to round and round. */
+  #goOn(): void {
+    if (this.#lossyRounds < 2) return this.wake()
+    if (this.#isStuck || this.#abort.signal.aborted) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.wake(), this.#o.retryMs ?? RETRY_MS).unref()
+  }
+
+  /** The vault has lost a block, or the head: what is from there on is brought there again. */
+  lost(from: number): void {
+    this.#lostFrom = Math.min(this.#lostFrom, from)
+    this.#storeAll()
   }
 
   /** What is kept beside the blocks was lost: it is brought into the vault again. */
@@ -112,6 +125,11 @@ export class BlindFollower {
     this.#abort.abort(new Error('the share stops'))
     clearTimeout(this.#retry)
     await Promise.all([this.#running, this.#mending])
+  }
+
+  #storeAll(): void {
+    this.#storedTo = 0
+    this.wake()
   }
 
   get #row(): IndexFeed {
@@ -177,6 +195,7 @@ export class BlindFollower {
   async #store(): Promise<void> {
     const { index, feed, store, leaves, onProgress } = this.#o
     this.#hasLostLeaves = false
+    this.#lostFrom = Number.POSITIVE_INFINITY
     const stored = index.storedBlocks(this.#number)
     const from = Math.max(stored, this.#storedTo)
     const exported = await feed.export(from)
@@ -200,11 +219,14 @@ export class BlindFollower {
     const due = leaves?.due(head, count > 0)
     const first = await due?.next()
     await store({ blocks, heads: [head], ...(first?.done === false && { leaves: first.value }) })
+    // What was there when this began may have gone meanwhile, perhaps found by this very write: that is stored once more.
+    const lostFrom = this.#lostFrom
+    this.#lossyRounds = lostFrom === Number.POSITIVE_INFINITY ? 0 : this.#lossyRounds + 1
     this.#isIndexUnsure = true
-    index.setStoredBlocks(this.#number, end)
+    index.setStoredBlocks(this.#number, Math.min(end, lostFrom))
     this.#isIndexUnsure = false
     const { next } = this.#row
-    this.#storedTo = end < next ? next : 0
+    this.#storedTo = end < next && lostFrom === Number.POSITIVE_INFINITY ? next : 0
     if (end < next) this.#mending ??= this.#mend(end, next)
     for await (const runs of due ?? []) await store({ leaves: runs })
     onProgress()
@@ -222,6 +244,6 @@ export class BlindFollower {
       await delay(retryMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
     this.#mending = undefined
-    this.lost()
+    this.#storeAll()
   }
 }

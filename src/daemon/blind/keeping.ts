@@ -203,6 +203,9 @@ export class Keeping {
     })
     signal.throwIfAborted()
     await this.feeds.start(held)
+    const certified = new Set(this.vault.certificates().map((bytes) => bytes.toString('latin1')))
+    if (index.feeds.all().some(({ certificate }) => !certified.has(certificate.toString('latin1'))))
+      this.#keepCertificates()
     this.#fetcher.look()
     this.keeper.renew()
     const { pieces, bytes, packs } = this.vault.stats()
@@ -241,13 +244,12 @@ export class Keeping {
   /** Makes pieces durable, and notes in the same transaction that they are. By feed, the numbers under which peers know them. */
   async #store(pieces: readonly VerifiedPiece[]): Promise<StoredNumbers> {
     const known = pieces.map(({ id, bytes }) => ({ id, length: bytes.length }))
+    const note = this.book.storing(known)
     let stored: StoredNumbers | undefined
     await this.#gate.add({ pieces }, () => {
-      // Not the first try: what the one before has counted was not kept.
-      if (stored !== undefined) this.book.doubt()
-      stored = this.book.stored(known)
+      stored = note()
     })
-    return stored ?? this.book.stored(known)
+    return stored ?? note()
   }
 
   #isAwaited(damaged: Damaged): boolean {

@@ -255,6 +255,39 @@ describe('what a blind node should hold', () => {
     assert.equal((await made.book.survey()).dead.length, 1)
   })
 
+  it('counts anew where what was noted was not kept, however far the try had come', async () => {
+    for (const fault of ['before its end', 'when all was noted', undefined]) {
+      const database = new MemoryDatabase()
+      const made = make(KEEP_ALL, () => NOW, database)
+      made.say(A, [
+        [0, 1],
+        [1, 2],
+      ])
+      await made.book.survey()
+      let isFailing = fault !== undefined
+      const pieces = {
+        *[Symbol.iterator]() {
+          yield piece(1)
+          if (isFailing && fault === 'before its end') throw new Error('the disk fails')
+          yield piece(2)
+        },
+      } as unknown as PieceInfo[]
+      const note = made.book.storing(pieces)
+      const tried = (): unknown =>
+        database.transaction(() => {
+          note()
+          if (isFailing) throw new Error('the disk fails')
+        })
+      if (isFailing) assert.throws(tried, /the disk fails/)
+      isFailing = false
+      tried()
+      assert.equal(made.book.isStale, fault !== undefined, fault)
+      for (const n of [1, 2]) made.held.add(piece(n).id.toString('hex'))
+      await made.book.survey()
+      assert.equal(numbersOf(made), '2 0 0 0')
+    }
+  })
+
   it('wants what is lost again', async () => {
     const made = make()
     made.say(A, [

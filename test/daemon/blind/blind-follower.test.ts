@@ -226,3 +226,72 @@ it('what is lost beside the blocks while something is stored is looked for once 
   await Promise.race([twice, late]).finally(() => clearInterval(alive))
   await follower.stop()
 })
+
+it('blocks that the vault loses while something is stored are stored again', async () => {
+  const index = new BlindIndex(new MemoryDatabase(), 'x:')
+  const key = KEYS[1]!
+  const device = deviceIdFromKey(Buffer.alloc(32, 10))
+  const row = index.feeds.add({
+    ...{ writer: writerIdOf(key), key, device, deviceName: 'box', epoch: 0, certificate: Buffer.alloc(0) },
+  })
+  const blocks = new Blocks(key)
+  const header = { kind: 'delta', timeMs: 1, view: [], checkpoint: undefined } as const
+  for (let i = 0; i < 3; i++) blocks.add({ header, announcements: [], entries: [] })
+  const exported = async (from: number): Promise<unknown> => ({
+    head: { length: blocks.length },
+    blocks: (async function* () {
+      for await (const { index: at, block } of blocks.read(from, blocks.length))
+        yield { writer: row.writer, index: at, bytes: block }
+    })(),
+  })
+  const inVault = new Set<number>()
+  let onStored: () => void = () => undefined
+  const until = async (isSo: () => boolean): Promise<void> => {
+    while (!isSo())
+      await new Promise<void>((resolve) => {
+        onStored = resolve
+      })
+  }
+  let loses = 0
+  let stores = 0
+  const follower: BlindFollower = new BlindFollower(row, {
+    ...{ index, problems: new ProblemBook(() => 7), log: silentLog },
+    feed: Object.assign(blocks, { export: exported }) as unknown as FollowedFeed,
+    takeOver: (of, at, part) => index.takeOver(of, at, part),
+    fail: (thrown) => assert.fail(String(thrown)),
+    // A pack went: what is written after that is there, and what stood in the pack is told (keeping.ts).
+    store: async ({ blocks: some = [] }) => {
+      stores++
+      for (const { index: at } of some) inVault.add(at)
+      if (loses-- <= 0) return
+      inVault.delete(1)
+      if (index.storedBlocks(row.number) > 1) index.setStoredBlocks(row.number, 1)
+      follower.lost(1)
+    },
+    onProgress: () => onStored(),
+  })
+  follower.start()
+  await until(() => !follower.isBehind)
+  assert.deepEqual([...inVault], [0, 1, 2])
+
+  loses = 1
+  blocks.add({ header, announcements: [], entries: [] })
+  follower.wake()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`in the vault: ${[...inVault]}`)), 5000)
+  })
+  await Promise.race([until(() => inVault.size === 4 && !follower.isBehind), late])
+  clearTimeout(timer)
+  assert.equal(index.storedBlocks(row.number), 4)
+
+  // A disk that loses all that it takes is not written to round and round.
+  const before = stores
+  loses = Number.POSITIVE_INFINITY
+  blocks.add({ header, announcements: [], entries: [] })
+  follower.wake()
+  for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(stores - before <= 3, `stored ${stores - before} times`)
+  assert.equal(follower.isBehind, true)
+  await follower.stop()
+})

@@ -206,9 +206,8 @@ describe('a blind node whose vault is older, or was damaged', () => {
     assert.deepEqual(failures, [])
   })
 
-  async function open(): Promise<Keeping> {
+  async function open(database = new MemoryDatabase()): Promise<Keeping> {
     const keys = keysOf(past.secret)
-    const database = new MemoryDatabase()
     keeping = await Keeping.open({
       ...{ keys, storage: await FolderStorage.open(folder), database, vaultPrefix: 'v:', store },
       ...{ index: new BlindIndex(database, 'x:'), exchange, problems, log: silentLog },
@@ -286,5 +285,46 @@ describe('a blind node whose vault is older, or was damaged', () => {
     const { certificate } = past.writers[0]!
     assert.deepEqual(at.vault.certificates(), [certificate])
     assert.equal(at.vault.heads()[0]?.length, 40)
+  })
+
+  it('stores again what the vault forgot when nobody was told, as it was not opened to the end', async () => {
+    const database = new MemoryDatabase()
+    const before = await open(database)
+    await until(() => hasAll(before))
+    await before.stop()
+    keeping = undefined
+    const packs = path.join(folder, 'packs')
+    for (const name of fs.readdirSync(packs)) fs.rmSync(path.join(packs, name))
+    // What it forgets it would tell; but then the storage fails, or the daemon ends.
+    const storage = await FolderStorage.open(folder)
+    const { shareId } = keysOf(past.secret)
+    const vault = await Vault.open({ storage, shareId, database, prefix: 'v:', log: silentLog })
+    await vault.close()
+    assert.deepEqual([...vault.blockNumbers(past.writers[0]!.feed.writer)], [])
+
+    const at = await open(database)
+    const { certificate, feed } = past.writers[0]!
+    await until(() => hasAll(at) && !at.feeds.isBehind && at.vault.certificates().length === 1)
+    assert.deepEqual([...at.vault.blockNumbers(feed.writer)].length, 40)
+    assert.deepEqual(at.vault.certificates(), [certificate])
+    assert.equal(at.vault.heads()[0]?.length, 40)
+  })
+
+  it('stores again the blocks alone that it forgot so', async () => {
+    const database = new MemoryDatabase()
+    const before = await open(database)
+    await until(() => hasAll(before))
+    await before.stop()
+    keeping = undefined
+    flip(framesIn(folder).find(({ type, index }) => type === BLOCK && index === 21)!, 70)
+    const storage = await FolderStorage.open(folder)
+    const { shareId } = keysOf(past.secret)
+    const vault = await Vault.open({ storage, shareId, database, prefix: 'v:', log: silentLog })
+    await vault.verify()
+    await vault.close()
+
+    const at = await open(database)
+    await until(() => !at.feeds.isBehind)
+    assert.equal([...at.vault.blockNumbers(past.writers[0]!.feed.writer)].length, 40)
   })
 })
