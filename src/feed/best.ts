@@ -100,11 +100,18 @@ async function* watched(
   const cleared = readProof(head, feedKey).nodes.map(({ index }) => spanOf(index))
   let next = 0
   const reach = (to: number): void => {
-    for (; next < to; next++) {
-      if (cleared.some(({ from, count }) => next >= from && next < from + count)) continue
+    // From span to span: how long the feed is, nobody has proved yet.
+    while (next < to) {
+      const over = cleared.find(({ from, count }) => next >= from && next < from + count)
+      if (over !== undefined) {
+        next = Math.min(to, over.from + over.count)
+        continue
+      }
+      const end = cleared.reduce((least, { from }) => (from > next ? Math.min(least, from) : least), to)
       const last = lost.at(-1)
-      if (last?.[1] === next) last[1]++
-      else lost.push([next, next + 1])
+      if (last?.[1] === next) last[1] = end
+      else lost.push([next, end])
+      next = end
     }
   }
   for await (const block of blocks) {

@@ -5,22 +5,29 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { it } from 'node:test'
-import { eventually, withWorld } from '../support/daemons.js'
+import { eventually, type TestNode, type World, withWorld } from '../support/daemons.js'
 import { BUCKET, startS3Server } from '../support/s3-server.js'
 import { assertEqualTrees } from '../support/trees.js'
 import { keepsAll } from './blind-kit.js'
+
+async function writerAndBlind(
+  world: World,
+  environment: Readonly<Record<string, string>>,
+): Promise<[TestNode, TestNode]> {
+  return [
+    await world.node('writer', { knows: ['blind'] }),
+    await world.node('blind', {
+      ...{ grade: 'blind', knows: ['writer'], environment },
+      share: { vault: `s3://${BUCKET}/projects` },
+    }),
+  ]
+}
 
 it('keeps a share in a bucket, also while that is away, and gives all of it back out of it', async () => {
   const server = await startS3Server()
   try {
     await withWorld({}, async (world) => {
-      const writer = await world.node('writer', { knows: ['blind'] })
-      const blind = await world.node('blind', {
-        grade: 'blind',
-        knows: ['writer'],
-        share: { vault: `s3://${BUCKET}/projects` },
-        environment: server.environment,
-      })
+      const [writer, blind] = await writerAndBlind(world, server.environment)
       for (let i = 0; i < 10; i++) writer.write(`f${i}`, `content of ${i} `.repeat(i * 10 + 1))
       writer.write('big', randomBytes(2_000_000))
       await Promise.all([writer.start(), blind.start()])
@@ -64,13 +71,7 @@ it('does not say that it holds what somebody deleted in its bucket, and holds it
   const server = await startS3Server()
   try {
     await withWorld({}, async (world) => {
-      const writer = await world.node('writer', { knows: ['blind'] })
-      const blind = await world.node('blind', {
-        grade: 'blind',
-        knows: ['writer'],
-        share: { vault: `s3://${BUCKET}/projects` },
-        environment: server.environment,
-      })
+      const [writer, blind] = await writerAndBlind(world, server.environment)
       const mayStop = async (): Promise<boolean> => {
         const [report] = await writer.client.safeToStop({ timeoutMs: 4000 })
         return report!.safe
