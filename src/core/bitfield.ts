@@ -58,6 +58,16 @@ export class Bitfield implements Iterable<number> {
     return byte !== undefined && (byte & (0x80 >> (index & 7))) !== 0
   }
 
+  /** Whether all of `count` bits from `first` on are set; of none, they are. */
+  hasAll(first: number, count: number): boolean {
+    const end = first + count
+    let index = first
+    while (index < end && (index & 7) !== 0) if (!this.get(index++)) return false
+    for (; index + 8 <= end; index += 8) if (this.#bytes[index >> 3] !== 0xff) return false
+    while (index < end) if (!this.get(index++)) return false
+    return true
+  }
+
   /** Whether the bit changed. Grows as needed; RangeError for what no feed can have. */
   set(index: number): boolean {
     if (!(index >= 0 && index < MAX_PIECES)) throw new RangeError(`no such piece number: ${index}`)

@@ -9,6 +9,7 @@ import type { PieceSource } from './serve.js'
 export type { WantedPiece } from '../core/picker.js'
 export type { PeerLink } from './link.js'
 export type { FetchedPiece, PieceRoom } from './piece-rooms.js'
+export type { FetchedRun, WantedRun } from './runs/run-fetch.js'
 export type { PieceRequest, PieceSource } from './serve.js'
 
 export interface ExchangeOptions {

@@ -16,12 +16,15 @@ import { Fetch } from './fetch.js'
 import { holdingsOf, learn, type OwnHoldings, ownHoldings } from './holdings.js'
 import { Link, type LinkedFeed, type PeerLink } from './link.js'
 import { Recent } from './recent.js'
+import type { FetchedRun, RunFetch, WantedRun } from './runs/run-fetch.js'
 import { Serve } from './serve.js'
 
 export type * from './exchange-types.js'
 
 interface ExchangeEvents {
   pieces: [batch: readonly FetchedPiece[]]
+  /** Runs that have come, and that were refused: those are to be wanted piece by piece. */
+  runs: [fetched: readonly FetchedRun[], refused: readonly WantedRun[]]
   availability: []
 }
 
@@ -63,7 +66,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     this.#o = options
     this.#log = options.log
     this.#nowMs = options.nowMs ?? (() => performance.now())
-    this.#picker = new Picker(options.seed ?? Number.parseInt(options.device.slice(0, 8), 16))
+    const seed = options.seed ?? Number.parseInt(options.device.slice(0, 8), 16)
+    this.#picker = new Picker(seed)
     const exempt = (link: Link): boolean => options.exempt?.(link.peer) ?? false
     const shared = {
       nowMs: this.#nowMs,
@@ -74,6 +78,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     this.#fetch = new Fetch({
       ...shared,
       picker: this.#picker,
+      seed,
       maxInFlightBytes: options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES,
       stallMs: options.stallMs ?? DEFAULT_STALL_MS,
       limit: options.downloadLimit,
@@ -85,7 +90,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       ...shared,
       source: options.source,
       log: options.log,
-      holds: (writer, index) => this.#feeds.get(writer)?.have.get(index) ?? false,
+      holds: (writer, index, count) => this.#feeds.get(writer)?.have.hasAll(index, count) ?? false,
       withdraw: (writer, indices) => this.lost(writer, indices),
       limit: options.uploadLimit,
     })
@@ -159,6 +164,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       request: (wire, index, offset, length, respond) =>
         this.#serve.request(link, wire, index, offset, length, respond),
       cancelled: (wire, index, offset) => this.#serve.cancelled(link, wire, index, offset),
+      run: (wire, message) => {
+        const { type } = message
+        if (type === 'ask' || type === 'cancel') this.#serve.run(link, wire, message)
+        else this.#fetch.run(link, wire, message)
+      },
       violated: (_wire, code, detail) => this.#violated(link, code, detail),
       output: () => this.#soon(),
       drained: () => this.#serve.pump(link),
@@ -222,6 +232,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     return this.#picker.hasHolders
   }
 
+  /** Small pieces in a row can be wanted as one; what else is wanted must not be in it. */
+  get runs(): Pick<RunFetch, 'want' | 'canServe' | 'longestBytes' | 'takeUnserved'> {
+    return this.#fetch.runs
+  }
+
   /** Asks for nothing more until resume(); what was asked for still arrives, at most the in-flight budget. */
   pause(): void {
     this.#fetch.paused = true
@@ -238,9 +253,9 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       uploadedBytes: this.#serve.uploadedBytes,
       downloadedPieces: this.#fetch.downloadedPieces,
       uploadedPieces: this.#serve.uploadedPieces,
-      inFlight: this.#picker.fetchedCount,
+      inFlight: this.#picker.fetchedCount + this.#fetch.runs.askedCount,
       inFlightBytes: this.#fetch.inFlightBytes,
-      wanted: this.#picker.wantedCount,
+      wanted: this.#picker.wantedCount + this.#fetch.runs.wantedCount,
       wrongPieces: this.#wrongPieces,
       violations: this.#violations,
       perPeer: [...this.#links].map((link) => ({
@@ -258,7 +273,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
    * `inSync`. New copies; costs something per piece.
    */
   holdings(inSync: ReadonlySet<DeviceId>): FeedHoldings[] {
-    return holdingsOf(this.#feeds.values(), this.#links, this.#picker, inSync)
+    const wanted = (writer: WriterId): readonly number[] => [
+      ...this.#picker.wantedIn(writer),
+      ...this.#fetch.runs.wantedIn(writer),
+    ]
+    return holdingsOf(this.#feeds.values(), this.#links, wanted, inSync)
   }
 
   /** What we hold of each feed. New copies. */
@@ -331,6 +350,10 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   #deliver(): void {
     const batch = this.#fetch.takeFetched()
     if (batch.length > 0) this.emit('pieces', batch)
+    const { runs } = this.#fetch
+    const fetched = runs.takeFetched()
+    const refused = runs.takeRefused()
+    if (fetched.length + refused.length > 0) this.emit('runs', fetched, refused)
   }
 
   #remember(piece: Piece): void {

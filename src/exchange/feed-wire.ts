@@ -8,7 +8,8 @@ import Wire, { type ExtensionClass } from 'bittorrent-protocol'
 import { Bitfield, MAX_PIECES } from '../core/bitfield.js'
 import { blake3Parts } from '../core/hash.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
-import { FrameGuard, MAX_PEER_REQUESTS } from './guard.js'
+import { FrameGuard, MAX_PEER_REQUESTS, MESSAGE } from './guard.js'
+import { answerHeader, decodeRun, encodeRun, type RunMessage, type RunRange, RUNS } from './runs/run-message.js'
 
 /** What a wire tells its owner. */
 export interface FeedWireEvents {
@@ -28,6 +29,8 @@ export interface FeedWireEvents {
     respond: (block?: Uint8Array) => void,
   ): void
   cancelled(wire: FeedWire, index: number, offset: number): void
+  /** The bytes of an answer are another frame's when it returns. */
+  run(wire: FeedWire, message: RunMessage): void
   violated(wire: FeedWire, code: string, detail: string): void
   /** There is something to send. */
   output(wire: FeedWire): void
@@ -36,6 +39,8 @@ export interface FeedWireEvents {
 const INFO_HASH_LABEL: Buffer = Buffer.from('shoal/infohash')
 const PEER_ID_LABEL: Buffer = Buffer.from('shoal/peerid')
 const DONT_HAVE = 'lt_donthave'
+/** Our numbers of extensions, which the library counts from 1 in the order of use(). */
+const OWN_NUMBERS: readonly string[] = [DONT_HAVE, RUNS]
 
 /** BEP 3's info hash for a feed, 20 bytes. */
 export function infoHashOf(discoveryKey: Buffer): Buffer {
@@ -83,7 +88,10 @@ export class FeedWire {
     this.#infoHash = infoHashOf(o.discoveryKey)
     this.#ownPeerId = peerIdOf(o.device)
     this.#wire = new QuietWire((chunk) => this.#collect(chunk))
-    this.#guard = new FrameGuard(this.#infoHash, peerIdOf(o.remoteDevice), (frames) => this.#deliver(frames))
+    this.#guard = new FrameGuard(
+      ...[this.#infoHash, peerIdOf(o.remoteDevice), (frames: Buffer) => this.#deliver(frames)] as const,
+      { id: 1 + OWN_NUMBERS.indexOf(RUNS), deliver: (message) => this.#onRun(message) },
+    )
     this.#listen(o.events)
   }
 
@@ -183,10 +191,43 @@ export class FeedWire {
     this.#wire.cancel(index, offset, length)
   }
 
+  /** Whether the peer knows runs; false until its half of BEP 10's handshake is there. */
+  get speaksOfRuns(): boolean {
+    return this.#runNumber !== undefined
+  }
+
+  /** A request for a run, or what is said of one; an answer goes with answerRun(). Only to a peer that speaks of runs. */
+  sayOfRun(message: RunMessage): void {
+    this.#sendRun([encodeRun(message)])
+  }
+
+  /** The pieces of a run that was asked for. */
+  answerRun(run: RunRange, pieces: readonly Uint8Array[]): void {
+    this.#sendRun([answerHeader(run), ...pieces])
+  }
+
+  get #runNumber(): number | undefined {
+    const number = this.#wire.peerExtendedMapping[RUNS]
+    return number !== undefined && number >= 1 && number <= 255 ? number : undefined
+  }
+
+  /** As the library would, but for copying all into one buffer first. */
+  #sendRun(parts: readonly Uint8Array[]): void {
+    const number = this.#runNumber
+    if (!this.#ready || number === undefined) return
+    const head = Buffer.allocUnsafe(6)
+    head.writeUInt32BE(2 + parts.reduce((sum, part) => sum + part.length, 0), 0)
+    head[4] = MESSAGE.extended
+    head[5] = number
+    for (const part of [head, ...parts]) this.#collect(part)
+  }
+
   #listen(events: FeedWireEvents): void {
     const wire = this.#wire
     wire.extendedHandshake = { reqq: MAX_PEER_REQUESTS }
-    wire.use(dontHaveExtension((payload) => this.#onDontHave(payload)))
+    wire.use(extension(DONT_HAVE, (payload) => this.#onDontHave(payload)))
+    // Its messages come past the library.
+    wire.use(extension(RUNS, ignore))
     wire.on('extended', () => {
       const withdrawn = this.#withdrawnEarly ?? []
       this.#withdrawnEarly = undefined
@@ -237,6 +278,13 @@ export class FeedWire {
       this.given.clear(index)
       this.#events.lost(this, index)
     }
+  }
+
+  #onRun(bytes: Buffer): void {
+    if (this.#stopped) return
+    const message = decodeRun(bytes)
+    if (message.type === 'violation') this.#violate(message.code, message.detail)
+    else if (this.#ready) this.#events.run(this, message)
   }
 
   #deliver(frames: Buffer): void {
@@ -291,15 +339,15 @@ class QuietWire extends Wire {
 
 const NO_PIECES = { get: (): boolean => false, set: ignore }
 
-function dontHaveExtension(onMessage: (payload: Uint8Array) => void): ExtensionClass {
-  class DontHave {
+function extension(name: string, onMessage: (payload: Uint8Array) => void): ExtensionClass {
+  class Extension {
     declare readonly name: string
     onMessage(payload: Uint8Array): void {
       onMessage(payload)
     }
   }
-  Object.defineProperty(DontHave.prototype, 'name', { value: DONT_HAVE })
-  return DontHave
+  Object.defineProperty(Extension.prototype, 'name', { value: name })
+  return Extension
 }
 
 function indexBytes(index: number): Buffer {

@@ -8,6 +8,7 @@ import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import { type Asked, Pace } from './pace.js'
+import type { RunAsked } from './runs/run-fetch.js'
 
 export interface Transfer {
   readonly piece: Piece
@@ -73,18 +74,27 @@ export class Source {
   unfinished: Transfer | undefined
   /** Under a limit, one that goes before it. */
   urgent: Transfer | undefined
+  /** By feed and first number, oldest first. */
+  readonly runs: Map<string, RunAsked> = new Map()
+  /** Blocks and runs that it owes. */
   blockCount = 0
+  /** Of them. */
   askedBytes = 0
   /** Of pieces being fetched. */
   pieceBytes = 0
   /** Blocks that may still arrive though they were cancelled. */
   cancelledBlocks = 0
+  /** And runs. */
+  cancelledRuns = 0
+  noRunsUntilMs: number = Number.NEGATIVE_INFINITY
   /** Rejected pieces that the peer has not withdrawn: when to believe again that it holds them. */
   readonly refused: Map<FeedWire, Map<number, number>> = new Map()
   downloadedBytes = 0
   /** For people; what to ask for goes by the pace. */
   readonly meter: RateMeter = new RateMeter()
   stalled = false
+  /** What it is asked for next, if there are both. */
+  isRunNext = false
   /** It may prove with one block that it answers again. */
   onTrial = false
   readonly #stallMs: number
@@ -131,15 +141,32 @@ export class Source {
       blocks = new Map()
       this.#blocks.set(wire, blocks)
     }
-    if (this.blockCount === 0) this.#progressAtMs = nowMs
-    const asked = this.pace.ask(this.askedBytes, nowMs)
+    const asked = this.begun(length, nowMs)
     blocks.set(keyOf(index, offset), { transfer, offset, length, asked, isPaced })
-    this.blockCount++
-    this.askedBytes += length
     transfer.askedBytes += length
     if (transfer.askedBytes === piece.length) this.#allAsked(transfer)
     wire.request(index, offset, length)
     return length
+  }
+
+  /** So much is asked for in one request. */
+  begun(bytes: number, nowMs: number): Asked {
+    if (this.blockCount === 0) this.#progressAtMs = nowMs
+    const asked = this.pace.ask(this.askedBytes, nowMs)
+    this.blockCount++
+    this.askedBytes += bytes
+    return asked
+  }
+
+  /** A request of so many bytes is answered or given up. */
+  over(bytes: number): void {
+    this.blockCount--
+    this.askedBytes -= bytes
+  }
+
+  /** It has answered what was asked for then. */
+  answeredTo({ atMs }: Asked): void {
+    if (atMs > this.#answeredAskMs) this.#answeredAskMs = atMs
   }
 
   /** The request that an answer of that length belongs to, now out of the account; undefined if it is not in it. */
@@ -153,7 +180,7 @@ export class Source {
     // Of two requests of one size nobody knows which was answered. The later one must not stand at the peer when the
     // place is asked for once more: that would be a repeated request.
     if (this.#cancelled.get(wire)?.has(key)) wire.cancel(index, offset, block.length)
-    if (block.asked.atMs > this.#answeredAskMs) this.#answeredAskMs = block.asked.atMs
+    this.answeredTo(block.asked)
     return this.#take(wire, key)
   }
 
@@ -162,8 +189,7 @@ export class Source {
     const block = blocks?.get(key)
     if (blocks === undefined || block === undefined) return undefined
     blocks.delete(key)
-    this.blockCount--
-    this.askedBytes -= block.length
+    this.over(block.length)
     return block
   }
 
@@ -233,12 +259,17 @@ export class Source {
     }
   }
 
-  /** Transfers with a block that was passed over: what was asked for a stall time later has been answered. */
+  /** Whether what was asked for a stall time after it has been answered. */
+  hasPassedOver({ atMs }: Asked): boolean {
+    return this.#answeredAskMs - atMs >= this.#stallMs
+  }
+
+  /** Transfers with a block that was passed over. */
   passedOver(): Transfer[] {
     const transfers: Transfer[] = []
     for (const blocks of this.#blocks.values())
       for (const { transfer, asked } of blocks.values()) {
-        if (this.#answeredAskMs - asked.atMs < this.#stallMs) break // oldest first
+        if (!this.hasPassedOver(asked)) break // oldest first
         if (!transfers.includes(transfer)) transfers.push(transfer)
       }
     return transfers

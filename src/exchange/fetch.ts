@@ -14,22 +14,24 @@
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import { trafficRooms } from '../ports/rooms.js'
+import { Distrust } from './distrust.js'
 import type { FeedWire } from './feed-wire.js'
 import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
 import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
 import type { Gate } from './pacer.js'
 import { type FetchedPiece, PieceRooms } from './piece-rooms.js'
+import { RunFetch } from './runs/run-fetch.js'
+import type { RunMessage } from './runs/run-message.js'
 
 /** A peer may hold a piece again that it could not serve before (its file was being written), without having said so. */
 const REFUSED_FOR_MS = 15_000
-/** Wrong pieces remembered of one device; it is banned long before. */
-const MAX_DISTRUSTED = 1024
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
 
 export interface FetchOptions {
   readonly picker: Picker
+  readonly seed: number
   readonly maxInFlightBytes: number
   readonly stallMs: number
   readonly nowMs: () => number
@@ -49,9 +51,10 @@ export class Fetch {
   readonly #byNumber = new Map<PeerNumber, Source>()
   #fetched: FetchedPiece[] = []
   readonly #rooms = new PieceRooms(trafficRooms)
-  /** Keys of the pieces that came wrong. */
-  readonly #distrusted = new Map<DeviceId, Set<string>>()
+  readonly #distrust = new Distrust()
   readonly #turns: FetchTurns
+  /** Small pieces in a row, which go beside what the picker picks. */
+  readonly runs: RunFetch
   #inFlightBytes = 0
   #downloadedBytes = 0
   #downloadedPieces = 0
@@ -64,6 +67,16 @@ export class Fetch {
       return this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0
     }
     this.#turns = new FetchTurns({ limit, exempt, picker, ask })
+    this.runs = new RunFetch({
+      ...options,
+      sources: this.#sources,
+      rooms: this.#rooms,
+      isPaced: (source) => this.#turns.gateOf(source) !== undefined,
+      violated: (source, ...what) => options.violated(source.link, ...what),
+      countInFlight: (source, bytes) => {
+        if (!source.stalled) this.#inFlightBytes += bytes
+      },
+    })
   }
 
   /** Pieces that have arrived whole, those that turned out wrong among them. */
@@ -121,6 +134,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     for (const transfer of [...source.transfers.values()]) this.#abandon(source, transfer, false)
+    this.runs.giveBack(source, undefined, false)
     this.#turns.drop(source)
     this.#sources.delete(link)
     this.#byNumber.delete(source.number)
@@ -132,6 +146,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     this.#abandonWire(source, wire, false)
+    this.runs.giveBack(source, wire, false)
     source.forget(wire)
     this.#o.picker.setHeld(source.number, wire.writer, undefined)
     this.#o.soon()
@@ -143,7 +158,10 @@ export class Fetch {
     if (source === undefined) return
     // What the peer will not serve must not count as held. It rejects all that it was asked for (BEP 6), except what it
     // receives after it has unchoked us again: that would stand at the peer unknown to us, were it not cancelled.
-    if (!wire.serving) this.#abandonWire(source, wire, true)
+    if (!wire.serving) {
+      this.#abandonWire(source, wire, true)
+      this.runs.giveBack(source, wire)
+    }
     this.#o.picker.setHeld(source.number, wire.writer, wire.serving ? wire.held : undefined)
     this.#o.soon()
   }
@@ -170,9 +188,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
-    this.#downloadedBytes += bytes.length
-    source.downloadedBytes += bytes.length
-    source.meter.add(bytes.length, nowMs)
+    this.#count(source, bytes.length, nowMs)
     const block = this.#answered(source, wire, index, offset, bytes.length)
     if (block === undefined) return
     if (block.length !== bytes.length) {
@@ -182,6 +198,23 @@ export class Fetch {
     source.pace.block(bytes.length, block.asked, nowMs)
     this.#arrived(source, block.transfer, offset, bytes)
     this.#o.soon()
+  }
+
+  /** What the peer says of a run that it was asked for. */
+  run(link: Link, wire: FeedWire, message: RunMessage): void {
+    const source = this.#sources.get(link)
+    if (source === undefined) return
+    const nowMs = this.#o.nowMs()
+    this.#progressed(source, nowMs)
+    if (message.type === 'answer') this.#count(source, message.pieces.length, nowMs)
+    this.#downloadedPieces += this.runs.answered(source, wire, message, nowMs)
+    this.#o.soon()
+  }
+
+  #count(source: Source, bytes: number, nowMs: number): void {
+    this.#downloadedBytes += bytes
+    source.downloadedBytes += bytes
+    source.meter.add(bytes, nowMs)
   }
 
   rejected(link: Link, wire: FeedWire, index: number, offset: number, length: number): void {
@@ -205,9 +238,7 @@ export class Fetch {
 
   /** That device's copy of the piece is wrong. */
   distrust(device: DeviceId, key: string): void {
-    const keys = this.#distrusted.get(device)
-    if (keys === undefined) this.#distrusted.set(device, new Set([key]))
-    else if (keys.size < MAX_DISTRUSTED) keys.add(key)
+    this.#distrust.add(device, key)
   }
 
   /** Asks for more wherever there is room. */
@@ -230,6 +261,7 @@ export class Fetch {
     for (const source of this.#sources.values()) {
       if (source.isStalling(nowMs)) this.#stall(source, nowMs)
       else if (source.isRetryDue(nowMs)) this.#retry(source, nowMs)
+      this.runs.passedOver(source)
       for (const transfer of source.passedOver()) this.#refused(source, transfer, nowMs)
       this.#forgetRefusals(source, nowMs)
     }
@@ -252,7 +284,7 @@ export class Fetch {
     if (!this.#mayAsk(source)) return
     const gate = this.#turns.gateOf(source)
     if (gate !== undefined) this.#turns.want(source, gate)
-    else while (this.#mayAsk(source) && this.#ask(source, false, nowMs) > 0);
+    else while (this.#mayAsk(source) && this.#askNext(source, nowMs));
     if (source.askedBytes < source.pace.targetBytes) source.pace.starved(source.askedBytes)
   }
 
@@ -260,6 +292,14 @@ export class Fetch {
     if (source.stalled || this.#paused) return false
     const target = source.onTrial ? 1 : source.pace.targetBytes
     return source.askedBytes < Math.min(target, this.#turns.targetOf(source))
+  }
+
+  /** Asks for a run and for a block by turns, as long as there are both. */
+  #askNext(source: Source, nowMs: number): boolean {
+    const run = (): boolean => this.runs.ask(source, this.#roomFor(source), nowMs) > 0
+    const block = (): boolean => this.#ask(source, false, nowMs) > 0
+    source.isRunNext = !source.isRunNext
+    return source.isRunNext ? block() || run() : run() || block()
   }
 
   /** Asks for one block; its length, 0: there is none to ask for. */
@@ -282,7 +322,7 @@ export class Fetch {
       picker.release(piece, source.number)
       return undefined
     }
-    if (this.#distrusted.get(source.link.device)?.has(piece.key)) {
+    if (this.#distrust.has(source.link.device, piece.key)) {
       wire.held.clear(ref.index)
       picker.lost(source.number, ref.writer, ref.index)
       picker.release(piece, source.number)
@@ -313,6 +353,11 @@ export class Fetch {
     return source.pieceBytes === 0 ? Math.max(left, maxInFlightBytes - this.#inFlightBytes) : left
   }
 
+  #progressed(source: Source, nowMs: number): void {
+    source.progressed(nowMs)
+    if (source.stalled) this.#revive(source)
+  }
+
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
   #answered(
     source: Source,
@@ -321,8 +366,7 @@ export class Fetch {
     offset: number,
     length: number,
   ): Block | undefined {
-    source.progressed(this.#o.nowMs())
-    if (source.stalled) this.#revive(source)
+    this.#progressed(source, this.#o.nowMs())
     const block = source.answered(wire, index, offset, length)
     if (block === undefined && --source.cancelledBlocks < 0)
       this.#o.violated(source.link, 'unrequested', `answer for ${offset} of piece ${index}`)
@@ -356,7 +400,7 @@ export class Fetch {
     const { bytes: together } = transfer
     this.#fetched.push(
       together === undefined
-        ? this.#rooms.keep(piece.id, bytes, from)
+        ? { id: piece.id, from, ...this.#rooms.keep(bytes) }
         : { id: piece.id, bytes: together, from, room: undefined },
     )
     this.#drop(source, transfer)
@@ -383,6 +427,7 @@ export class Fetch {
   }
 
   #stall(source: Source, nowMs: number): void {
+    this.runs.giveBack(source)
     source.stalled = true
     source.bePatient(nowMs)
     this.#inFlightBytes -= source.pieceBytes

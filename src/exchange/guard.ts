@@ -6,6 +6,7 @@
 // rule is not listened to again.
 import { MAX_PIECES } from '../core/bitfield.js'
 import type { Violation } from '../core/violation.js'
+import { MAX_RUN_MESSAGE_BYTES } from './runs/run-message.js'
 
 /** What we ask for at a time, as in DESIGN's measurements: the wire is no faster with more. */
 export const BLOCK_BYTES: number = 128 * 1024
@@ -18,6 +19,8 @@ const MAX_OFFSET: number = 1 << 28
 const MAX_EXTENDED_BYTES: number = 64 * 1024
 
 const HANDSHAKE_BYTES = 68
+/** In its frame: after the length, the id of extended messages and the extension's number. */
+const RUN_MESSAGE_AT = 6
 const PROTOCOL_BYTES: Buffer = Buffer.from('\u0013BitTorrent protocol', 'latin1')
 /** In the fifth and the seventh of the reserved bytes. */
 const RESERVED_EXTENDED = 0x10
@@ -56,13 +59,14 @@ const BODY_BYTES: ReadonlyMap<number, readonly [number, number]> = new Map([
   [MESSAGE.haveNone, [1, 1]],
   [MESSAGE.reject, [13, 13]],
   [MESSAGE.allowedFast, [5, 5]],
-  [MESSAGE.extended, [2, 2 + MAX_EXTENDED_BYTES]],
+  [MESSAGE.extended, [2, 2 + Math.max(MAX_EXTENDED_BYTES, MAX_RUN_MESSAGE_BYTES)]],
 ])
 
 export class FrameGuard {
   readonly #infoHash: Buffer
   readonly #peerId: Buffer
   readonly #deliver: (frames: Buffer) => void
+  readonly #run: { readonly id: number; readonly deliver: (message: Buffer) => void }
   #greeted = false
   #availabilityTold = false
   #broken: Violation | undefined
@@ -71,11 +75,20 @@ export class FrameGuard {
   #partial: Buffer = Buffer.alloc(0)
   #partialBytes = 0
 
-  /** `deliver` gets the handshake and then runs of whole frames, views of what arrived. */
-  constructor(infoHash: Buffer, peerId: Buffer, deliver: (frames: Buffer) => void) {
+  /**
+   * `deliver` gets the handshake and then whole frames, as many as came together, views of what arrived. `run`: messages of the
+   * extension with that number (BEP 10), 1 to 255, which the library need not see: likewise, one by one.
+   */
+  constructor(
+    infoHash: Buffer,
+    peerId: Buffer,
+    deliver: (frames: Buffer) => void,
+    run: { readonly id: number; readonly deliver: (message: Buffer) => void },
+  ) {
     this.#infoHash = infoHash
     this.#peerId = peerId
     this.#deliver = deliver
+    this.#run = run
   }
 
   /** Whether something of what was received last may be kept by the library: a handshake, or what it holds a view of. */
@@ -90,22 +103,28 @@ export class FrameGuard {
     let rest = bytes
     while (rest.length > 0 && this.#broken === undefined) {
       if (this.#partialBytes > 0 || !this.#greeted) rest = this.#continue(rest)
-      else rest = this.#run(rest)
+      else rest = this.#take(rest)
     }
     return this.#broken
   }
 
   /** Delivers all whole frames at the start; keeps an unfinished last one. */
-  #run(bytes: Buffer): Buffer {
+  #take(bytes: Buffer): Buffer {
     let at = 0
+    let delivered = 0
     while (bytes.length - at >= 5 || (bytes.length - at === 4 && bytes.readUInt32BE(at) === 0)) {
       const total = this.#frameBytes(bytes, at)
       if (total === undefined) return bytes
       if (total > bytes.length - at) break
       if (!this.#check(bytes, at)) return bytes
       at += total
+      if (!this.#isRun(bytes, at - total)) continue
+      if (delivered < at - total) this.#deliver(bytes.subarray(delivered, at - total))
+      this.#run.deliver(bytes.subarray(at - total + RUN_MESSAGE_AT, at))
+      delivered = at
     }
-    if (at > 0) this.#deliver(at === bytes.length ? bytes : bytes.subarray(0, at))
+    if (at > delivered)
+      this.#deliver(at - delivered === bytes.length ? bytes : bytes.subarray(delivered, at))
     if (at === bytes.length || this.#broken !== undefined) return bytes.subarray(bytes.length)
     return this.#begin(bytes.subarray(at))
   }
@@ -143,8 +162,19 @@ export class FrameGuard {
       this.#partial = grown
       return rest
     }
-    if (this.#check(this.#partial, 0)) this.#deliver(this.#finish())
+    if (this.#check(this.#partial, 0)) {
+      const whole = this.#finish()
+      if (this.#isRun(whole, 0)) this.#run.deliver(whole.subarray(RUN_MESSAGE_AT))
+      else this.#deliver(whole)
+    }
     return rest
+  }
+
+  /** Of a frame that was checked. */
+  #isRun(bytes: Buffer, at: number): boolean {
+    return (
+      bytes[at + 4] === MESSAGE.extended && bytes.readUInt32BE(at) > 0 && bytes[at + 5] === this.#run.id
+    )
   }
 
   #finish(): Buffer {
@@ -199,8 +229,10 @@ export class FrameGuard {
       case MESSAGE.reject:
         return this.#checkIndex(bytes, at) && this.#checkRange(bytes, at, bytes.readUInt32BE(at + 13))
       case MESSAGE.extended:
+        if (this.#isRun(bytes, at)) return true
         this.#mayBeKept = true
-        return true
+        if (body > 2 + MAX_EXTENDED_BYTES) this.#break('bad-length', `extended message of ${body} bytes`)
+        return this.#broken === undefined
       case MESSAGE.bitfield:
       case MESSAGE.haveNone:
         this.#mayBeKept = true

@@ -4,7 +4,6 @@
 import { Bitfield } from '../core/bitfield.js'
 import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
-import type { Picker } from '../core/picker.js'
 import type { Link } from './link.js'
 
 interface HeldFeed {
@@ -25,7 +24,7 @@ export interface OwnHoldings {
 export function holdingsOf(
   feeds: Iterable<HeldFeed>,
   links: Iterable<Link>,
-  picker: Picker,
+  wanted: (writer: WriterId) => readonly number[],
   inSync: ReadonlySet<DeviceId>,
 ): FeedHoldings[] {
   return [...feeds].map(({ writer, have, pieceCount }) => {
@@ -35,7 +34,7 @@ export function holdingsOf(
       const told = (wire?.held ?? new Bitfield()).union(wire?.given ?? new Bitfield())
       peers.set(device, (inSync.has(device) ? told.union(have) : told).toWire(pieceCount))
     }
-    return { writer, own: have.toWire(pieceCount), peers, wanted: picker.wantedIn(writer) }
+    return { writer, own: have.toWire(pieceCount), peers, wanted: wanted(writer) }
   })
 }
 

@@ -48,16 +48,16 @@ export class PieceRooms {
     this.#rooms = rooms
   }
 
-  /** Copies a piece that has arrived. */
-  keep(id: Buffer, bytes: Buffer, from: DeviceId): FetchedPiece {
+  /** Copies what has arrived: a piece, or several that belong together. */
+  keep(bytes: Buffer): Pick<FetchedPiece, 'bytes' | 'room'> {
     const { length } = bytes
-    if (length > this.#rooms.roomBytes) return { id, bytes: Buffer.from(bytes), from, room: undefined }
+    if (length > this.#rooms.roomBytes) return { bytes: Buffer.from(bytes), room: undefined }
     const room = this.#roomFor(length)
     const copy = Buffer.from(room.memory, room.used, length)
     bytes.copy(copy)
     room.used += length
     room.enter(1)
-    return { id, bytes: copy, from, room }
+    return { bytes: copy, room }
   }
 
   #roomFor(bytes: number): PieceRoom {

@@ -4,6 +4,8 @@ import type { FeedWire } from './feed-wire.js'
 import { Fifo } from './fifo.js'
 import type { Link } from './link.js'
 import type { PacedLane } from './pacer.js'
+import type { ServedRuns } from './runs/run-serve.js'
+import type { Lease } from './serve-lease.js'
 
 /** Pieces this small are a small file, or the end of one; under a limit they go before others. */
 const SMALL_BYTES: number = 32 * 1024
@@ -26,12 +28,6 @@ export interface Asked {
   lease: Lease | undefined
 }
 
-/** An answer of the source, and how many blocks of it are still to be sent. */
-export interface Lease {
-  readonly answers: readonly (Buffer | null)[]
-  open: number
-}
-
 export interface Served {
   readonly link: Link
   readonly open: Map<FeedWire, Map<number, Asked>>
@@ -39,6 +35,7 @@ export interface Served {
   readonly ready: Fifo<Asked>
   /** Under a limit: ready, and before the others. */
   readonly small: Fifo<Asked>
+  readonly runs: ServedRuns
   readonly lane: PacedLane
   openCount: number
   /** Of blocks being read or ready. */
@@ -56,6 +53,7 @@ export function newPeer(link: Link, go: (maxBytes: number) => number): Served {
     queued: new Fifo(),
     ready: new Fifo(),
     small,
+    runs: { open: new Map(), queued: new Fifo(), ready: new Fifo(), count: 0 },
     lane: {
       get isSmall(): boolean {
         return small.length > 0

@@ -14,7 +14,10 @@ import { MAX_PEER_REQUESTS } from './guard.js'
 import { type Link, MAX_MESSAGE_BYTES } from './link.js'
 import type { Gate } from './pacer.js'
 import { PieceCache } from './piece-cache.js'
-import { type Asked, type Lease, lineUp, newPeer, type Served } from './serve-peer.js'
+import type { RunMessage } from './runs/run-message.js'
+import { RunServe } from './runs/run-serve.js'
+import { type Lease, Leases } from './serve-lease.js'
+import { type Asked, lineUp, newPeer, type Served } from './serve-peer.js'
 
 export interface PieceRequest {
   readonly writer: WriterId
@@ -55,7 +58,8 @@ export interface ServeOptions {
   readonly source: PieceSource
   readonly log: Log
   readonly nowMs: () => number
-  readonly holds: (writer: WriterId, index: number) => boolean
+  /** Whether we hold all of `count` pieces from that one on. */
+  readonly holds: (writer: WriterId, index: number, count: number) => boolean
   /** Not served any more: clear our bit and tell everybody. */
   readonly withdraw: (writer: WriterId, indices: readonly number[]) => void
   readonly violated: (link: Link, code: string, detail: string) => void
@@ -70,8 +74,8 @@ export class Serve {
   readonly #peers = new Map<Link, Served>()
   readonly #reads = new Map<string, Read>()
   readonly #cache = new PieceCache(CACHE_BYTES)
-  /** Leases whose last block is on its way into a frame: over at the next flush. */
-  #ended: Lease[] = []
+  readonly #leases: Leases
+  readonly #runs: RunServe
   #uploadedBytes = 0
   #aheadBytes = 0
   /** Those whose end was sent. */
@@ -79,6 +83,20 @@ export class Serve {
 
   constructor(options: ServeOptions) {
     this.#o = options
+    this.#leases = new Leases(options.source)
+    this.#runs = new RunServe({
+      ...options,
+      leases: this.#leases,
+      isPaced: (link) => this.isPaced(link),
+      mayReadAhead: (peer) => this.#mayReadAhead(peer),
+      countAhead: (peer, bytes) => this.#countAhead(peer, bytes),
+      pump: (link) => this.pump(link),
+      sent: ({ peer, wire, first, count, length }) => {
+        this.#countSent(peer, length)
+        for (let index = first; index < first + count; index++) wire.given.set(index)
+        this.uploadedPieces += count
+      },
+    })
   }
 
   get uploadedBytes(): number {
@@ -104,23 +122,24 @@ export class Serve {
   removeLink(link: Link): void {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
-    for (const wire of [...peer.open.keys()]) this.removeWire(link, wire)
+    for (const wire of [...peer.open.keys(), ...peer.runs.open.keys()]) this.removeWire(link, wire)
     for (const line of [peer.ready, peer.small])
       for (let asked = line.shift(); asked !== undefined; asked = line.shift()) {
         this.#countAhead(peer, -asked.length)
         this.#endLease(asked)
       }
+    this.#runs.removePeer(peer)
     this.#o.limit?.pacer.drop(peer.lane)
     this.#peers.delete(link)
-    this.#releaseEnded()
+    this.#leases.release()
   }
 
   removeWire(link: Link, wire: FeedWire): void {
     const peer = this.#peers.get(link)
-    const open = peer?.open.get(wire)
-    if (peer === undefined || open === undefined) return
-    for (const asked of [...open.values()]) this.#forget(asked)
+    if (peer === undefined) return
+    for (const asked of [...(peer.open.get(wire)?.values() ?? [])]) this.#forget(asked)
     peer.open.delete(wire)
+    this.#runs.removeWire(peer, wire)
     this.#o.soon()
   }
 
@@ -148,7 +167,7 @@ export class Serve {
       this.#o.violated(link, 'repeated-request', `block at ${offset} of piece ${index} asked for twice`)
       return
     }
-    if (!this.#o.holds(wire.writer, index)) {
+    if (!this.#o.holds(wire.writer, index, 1)) {
       respond()
       wire.dontHave(index)
       return
@@ -183,6 +202,14 @@ export class Serve {
     if (peer.queued.length > 2 * MAX_PEER_REQUESTS) peer.queued.filter((each) => !each.gone)
   }
 
+  /** What the peer says of runs that it asks for. */
+  run(link: Link, wire: FeedWire, message: RunMessage): void {
+    const peer = this.#peers.get(link)
+    if (peer === undefined) return
+    if (message.type === 'ask') this.#runs.asked(peer, wire, message, message.bytes)
+    else if (message.type === 'cancel') this.#runs.cancelled(peer, wire, message.first)
+  }
+
   /** Starts the reads of what was asked for since the last call. */
   read(): void {
     const reads: Read[] = []
@@ -191,8 +218,9 @@ export class Serve {
         const asked = peer.queued.shift()!
         if (!asked.gone) this.#readFor(asked, reads)
       }
-      if (peer.ready.length + peer.small.length > 0) this.pump(peer.link)
+      if (this.#hasReady(peer)) this.pump(peer.link)
     }
+    this.#runs.read(this.#peers.values())
     let batch: Read[] = []
     let bytes = 0
     for (const read of reads) {
@@ -211,9 +239,12 @@ export class Serve {
     const peer = this.#peers.get(link)
     if (peer === undefined) return
     if (!this.isPaced(link)) this.#pump(link, peer)
-    else if (peer.ready.length + peer.small.length + link.outBytes > 0 && link.drained)
-      this.#o.limit!.want(peer.lane, link.connection)
-    this.#releaseEnded()
+    else {
+      this.#runs.pump(peer)
+      if (peer.ready.length + peer.small.length + link.outBytes > 0 && link.drained)
+        this.#o.limit!.want(peer.lane, link.connection)
+    }
+    this.#leases.release()
   }
 
   /** Whether answers to that peer wait for their turns. */
@@ -233,6 +264,7 @@ export class Serve {
         }
         link.flush()
       }
+    if (this.#runs.pump(peer)) moved = true
     if (moved) this.#o.soon() // there is room to read ahead again
   }
 
@@ -245,7 +277,7 @@ export class Serve {
     if (peer.small.length > 0 && outBytes < MAX_PILED_BYTES) outBytes += this.#answerNext(peer.small, true)
     while (outBytes < maxBytes && peer.small.length + peer.ready.length > 0)
       outBytes += this.#answerNext(peer.small.length > 0 ? peer.small : peer.ready, true)
-    this.#releaseEnded()
+    this.#leases.release()
     if (outBytes > before) this.#o.soon()
     return link.send(maxBytes)
   }
@@ -262,6 +294,10 @@ export class Serve {
     if (copy && asked.block !== undefined) asked.block = Buffer.from(asked.block)
     this.#answer(asked)
     return asked.length
+  }
+
+  #hasReady(peer: Served): boolean {
+    return peer.ready.length + peer.small.length + peer.runs.ready.length > 0
   }
 
   #mayReadAhead(peer: Served): boolean {
@@ -302,7 +338,7 @@ export class Serve {
     const missing = new Map<WriterId, number[]>()
     const touched = new Set<Served>()
     let freed = false
-    const lease: Lease = { answers: pieces, open: 0 }
+    const lease = this.#leases.begin(pieces)
     batch.forEach((read, at) => {
       this.#reads.delete(read.cacheKey)
       const piece = pieces[at] ?? null
@@ -322,10 +358,10 @@ export class Serve {
         else this.#found(asked, piece, lease)
       }
     })
-    if (lease.open === 0) this.#ended.push(lease)
+    this.#leases.counted(lease)
     for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
     for (const peer of touched) this.pump(peer.link)
-    this.#releaseEnded()
+    this.#leases.release()
     // Nothing was written that would bring about the next round, but there is room to read ahead again.
     if (freed) this.#o.soon()
   }
@@ -350,15 +386,7 @@ export class Serve {
     const { lease } = asked
     if (lease === undefined) return
     asked.lease = undefined
-    if (--lease.open === 0) this.#ended.push(lease)
-  }
-
-  /** To be called when all links are flushed, so that no answer waits to be copied into a frame. */
-  #releaseEnded(): void {
-    const ended = this.#ended
-    if (ended.length === 0) return
-    this.#ended = []
-    for (const { answers } of ended) this.#o.source.release?.(answers)
+    this.#leases.end(lease)
   }
 
   /** With the block if there is one, else a reject. */
@@ -368,13 +396,16 @@ export class Serve {
     this.#countAhead(peer, -asked.length)
     asked.respond(block)
     if (block === undefined) return
-    peer.uploadedBytes += block.length
-    peer.meter.add(block.length, this.#o.nowMs())
-    if (asked.isLast) {
-      asked.wire.given.set(asked.index)
-      this.uploadedPieces++
-    }
-    this.#uploadedBytes += block.length
+    this.#countSent(peer, block.length)
+    if (!asked.isLast) return
+    asked.wire.given.set(asked.index)
+    this.uploadedPieces++
+  }
+
+  #countSent(peer: Served, bytes: number): void {
+    peer.uploadedBytes += bytes
+    peer.meter.add(bytes, this.#o.nowMs())
+    this.#uploadedBytes += bytes
   }
 
   #forget(asked: Asked): void {

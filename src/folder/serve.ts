@@ -3,7 +3,7 @@
 // also is that very piece, so that a disk that rots does not make us a peer that lies. Anything else is null.
 import fs from 'node:fs'
 import { type PieceKeys, pieceIdOf, sealedBytesOf, sealPieceInto } from '../core/piece.js'
-import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { type DiskStat, packStat, STAT_FIELDS, sameStat, statOf, unpackStat } from '../core/stat.js'
 import { openToRead, readFully } from './read.js'
 import { SafeRoot } from './safefs.js'
 
@@ -25,8 +25,10 @@ export interface ReadPiecesPayload {
   readonly root: string
   readonly sivKey: Uint8Array
   readonly pieceKey: Uint8Array
-  /** One for each file. */
-  readonly files: readonly { readonly path: string; readonly stat: DiskStat }[]
+  /** Of the files, one for each, NAME_END between them: a message with an object for each costs more than to read it. */
+  readonly paths: string
+  /** Likewise, packed (core/stat.ts). */
+  readonly stats: Float64Array<ArrayBuffer>
   /** Five numbers a piece: its file, offset, length, 1 if an id is given for it, and 1 if it is padded. */
   readonly ranges: Float64Array<ArrayBuffer>
   /** 32 bytes a piece, zeros where there is none. */
@@ -43,6 +45,8 @@ export interface PackedPieces {
   readonly present: Uint8Array<ArrayBuffer>
 }
 
+/** No path has it. */
+const NAME_END = '\0'
 const RANGE_FIELDS = 5
 const ID_BYTES = 32
 
@@ -76,11 +80,14 @@ export function packReadJobs(
     ranges.set([file, offset, length, id === undefined ? 0 : 1, isPadded ? 1 : 0], index * RANGE_FIELDS)
     if (id !== undefined) ids.set(id, index * ID_BYTES)
   }
+  const stats = new Float64Array(files.length * STAT_FIELDS)
+  for (const [index, { stat }] of files.entries()) packStat(stats, index, stat)
   return {
     root,
     sivKey: Uint8Array.from(keys.sivKey),
     pieceKey: Uint8Array.from(keys.pieceKey),
-    files,
+    paths: files.map(({ path }) => path).join(NAME_END),
+    stats,
     ranges,
     ids,
     room,
@@ -100,10 +107,11 @@ export function unpackPieces(payload: ReadPiecesPayload, packed: PackedPieces): 
 
 /** Reads a batch on this thread. Never throws for what a disk does. */
 export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
-  const { ranges, files } = payload
+  const { ranges } = payload
+  const paths = payload.paths.split(NAME_END)
   const count = ranges.length / RANGE_FIELDS
   const places: number[] = []
-  const ofFile: number[][] = files.map(() => [])
+  const ofFile: number[][] = paths.map(() => [])
   let total = 0
   for (let index = 0; index < count; index++) {
     places.push(total)
@@ -122,9 +130,10 @@ export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
   }
   try {
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
-    for (const [file, { path, stat }] of files.entries()) {
+    for (const [file, path] of paths.entries()) {
       const read = (fd: number): boolean[] =>
         ofFile[file]!.map((index) => readOne(fd, keys, payload, index, slab.subarray(places[index]!)))
+      const stat = unpackStat(payload.stats, file)
       const done = readUnchanged(root, path, stat, read)
       for (const [each, index] of ofFile[file]!.entries()) if (done[each]) packed.present[index] = 1
     }

@@ -244,6 +244,7 @@ export class FetchModel {
     this.#requestLimit = options.requestLimit
     this.fetch = new Fetch({
       picker: this.picker,
+      seed: 1,
       maxInFlightBytes: options.maxInFlightBytes,
       stallMs: 10_000,
       nowMs: () => this.#time.nowMs(),

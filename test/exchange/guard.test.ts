@@ -9,6 +9,8 @@ import { discoveryKey, makePiece, Net, type Node, range, wantedPiece } from './s
 
 const infoHash = Buffer.alloc(20, 1)
 const peerId = Buffer.alloc(20, 2)
+/** Ours for messages about runs. */
+const RUN_NUMBER = 2
 
 function handshake(hash: Buffer = infoHash, peer: Buffer = peerId, reserved = '0000000000100004'): Buffer {
   return Buffer.concat([
@@ -37,7 +39,11 @@ const KEEP_ALIVE = Buffer.alloc(4)
 /** Feeds a guard with the bytes cut at the given places; what came out, or the violation's code. */
 function run(bytes: Buffer, cuts: number[] = []): Buffer | string {
   const out: Buffer[] = []
-  const guard = new FrameGuard(infoHash, peerId, (frames) => out.push(Buffer.from(frames)))
+  const guard = new FrameGuard(infoHash, peerId, (frames) => out.push(Buffer.from(frames)), {
+    id: RUN_NUMBER,
+    deliver: (message) =>
+      out.push(frame(20, Buffer.concat([Buffer.of(RUN_NUMBER), message]))),
+  })
   const places = [...cuts.map((cut) => cut % (bytes.length + 1)), 0, bytes.length].sort((a, b) => a - b)
   for (let at = 1; at < places.length; at++) {
     const violation = guard.receive(bytes.subarray(places[at - 1], places[at]))

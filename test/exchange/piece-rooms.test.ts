@@ -3,16 +3,15 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { DeviceId } from '../../src/core/ids.js'
 import { type FetchedPiece, PieceRooms } from '../../src/exchange/piece-rooms.js'
 import { Rooms } from '../../src/ports/rooms.js'
 
-const FROM = '00'.repeat(32) as DeviceId
+type Kept = Pick<FetchedPiece, 'bytes' | 'room'>
 
-function keep(rooms: PieceRooms, bytes: Buffer): FetchedPiece {
+function keep(rooms: PieceRooms, bytes: Buffer): Kept {
   // The frame it came in is another's at once.
   const frame = Buffer.from(bytes)
-  const piece = rooms.keep(Buffer.alloc(32), frame, FROM)
+  const piece = rooms.keep(frame)
   frame.fill(0xee)
   return piece
 }
@@ -26,7 +25,7 @@ test('what was not left stays as it came, however pieces come and go', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2 }))
-      const held: { readonly piece: FetchedPiece; readonly bytes: Buffer; times: number }[] = []
+      const held: { readonly piece: Kept; readonly bytes: Buffer; times: number }[] = []
       for (const each of steps) {
         if (each.type === 'come') {
           const bytes = randomBytes(each.length)

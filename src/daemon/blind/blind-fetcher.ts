@@ -1,18 +1,41 @@
 // Fetches what is missing from the vault, in the order in which it was announced, within a budget of bytes on their way or
-// in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
-// once it is durable, and not before.
+// in memory: small pieces in runs, where somebody serves them as such, everything else piece by piece. Only what some connected
+// peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here once it is durable, and not before.
 import type { WriterId } from '../../core/ids.js'
-import type { BlindIndex } from '../../store/blind-index.js'
+import type { FetchedRun, WantedRun } from '../../exchange/exchange-types.js'
+import { MAX_RUN_PIECES } from '../../exchange/runs/run-message.js'
+import type { AnnouncedPiece, BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
+import { MAX_SMALL_BYTES, type MissingRun, RunGatherer } from './missing-runs.js'
 
 /** By feed, the numbers under which peers know pieces that were stored. */
 export type StoredNumbers = ReadonlyMap<WriterId, readonly number[]>
 
+/** What fetching needs of the exchange. */
+export interface BlindExchange extends PieceExchange {
+  readonly hasSources: boolean
+  readonly runs: {
+    want(runs: readonly WantedRun[]): void
+    canServe(run: WantedRun): boolean
+    readonly longestBytes: number
+    takeUnserved(): readonly WantedRun[]
+  }
+  on(event: 'pieces', listener: (batch: readonly ArrivedPiece[]) => void): unknown
+  on(event: 'availability', listener: () => void): unknown
+  on(
+    event: 'runs',
+    listener: (
+      fetched: readonly (Omit<FetchedRun, 'room'> & { readonly room?: SharedRoom | undefined })[],
+      refused: readonly WantedRun[],
+    ) => void,
+  ): unknown
+}
+
 export interface BlindFetcherOptions {
   readonly index: BlindIndex
-  readonly exchange: PieceExchange & { readonly hasSources: boolean }
+  readonly exchange: BlindExchange
   /** Resolves when they are durable, and noted as such. */
   readonly store: (pieces: readonly VerifiedPiece[]) => Promise<StoredNumbers>
   /** They are durable now. */
@@ -23,9 +46,15 @@ export interface BlindFetcherOptions {
   readonly fail: (thrown: unknown) => void
 }
 
+/** Asked for as one: a piece, or a run of them. Over once all that is right of it is durable. */
 interface Fetch {
-  readonly id: Buffer
-  readonly length: number
+  readonly feed: number
+  /** Those of a run that came wrong are taken out. */
+  pieces: readonly AnnouncedPiece[]
+  readonly bytes: number
+  /** What the exchange knows a run by; undefined: a piece by itself. */
+  readonly run: WantedRun | undefined
+  /** Of a piece by itself. */
   readonly refs: readonly { readonly writer: WriterId; readonly index: number }[]
   hasArrived: boolean
 }
@@ -54,13 +83,20 @@ const ROUND_COST = 20
 
 export class BlindFetcher {
   readonly #o: BlindFetcherOptions
-  readonly #fetches = new Map<string, Fetch>()
+  /** Pieces by themselves, by id. */
+  readonly #pieces = new Map<string, Fetch>()
+  readonly #runs = new Map<WantedRun, Fetch>()
+  /** What is on its way or in memory, by first ref. */
+  readonly #underWay = new Set<number>()
+  /** Went wrong in a run, by first ref: asked for by themselves from then on. */
+  readonly #alone = new Set<number>()
   #bytes = 0
   #arrived: VerifiedPiece[] = []
+  #arrivedFetches: Fetch[] = []
   /** Where they lie, with others. */
   #rooms: SharedRoom[] = []
   #arrivedBytes = 0
-  /** Asked for and not here. */
+  /** Fetches asked for and not here. */
   #awaited = 0
   #gathering: NodeJS.Timeout | undefined
   /** What has arrived has waited for company long enough. */
@@ -84,13 +120,19 @@ export class BlindFetcher {
       for (const piece of batch) if (!this.#receive(piece)) piece.room?.leave()
       this.#writeSoon()
     })
+    options.exchange.on('runs', (fetched, refused) => {
+      for (const run of fetched) if (!this.#receiveRun(run)) run.room?.leave()
+      for (const run of refused) this.#part(run)
+      if (refused.length > 0) this.look()
+      this.#writeSoon()
+    })
     options.exchange.on('availability', () => this.look())
     this.#sweep = setInterval(() => this.#giveUp(), SWEEP_MS).unref()
   }
 
   /** Whether nothing that was asked for is on its way or in memory. */
   get isIdle(): boolean {
-    return this.#fetches.size === 0
+    return this.#underWay.size === 0
   }
 
   /** Something is missing that was not, or can be had that could not. */
@@ -115,7 +157,7 @@ export class BlindFetcher {
 
   #soon(): void {
     if (this.#turn !== undefined || this.#stopped || this.#paused || this.#rounds === 0) return
-    if (this.#bytes >= BUDGET_BYTES * REFILL || this.#fetches.size >= BUDGET_PIECES * REFILL) return
+    if (this.#bytes >= BUDGET_BYTES * REFILL || this.#underWay.size >= BUDGET_PIECES * REFILL) return
     // A round begun before anybody holds anything would find nothing, and put off the one that does.
     if (this.#place === undefined && !this.#o.exchange.hasSources) return
     const waitMs = this.#place === undefined ? this.#notBeforeMs - performance.now() : 0
@@ -136,23 +178,30 @@ export class BlindFetcher {
     }
     const { refs, isEnd } = index.missingAfter(this.#place, ROWS_A_TURN)
     const wanted: Fetch[] = []
+    const limits = { maxBytes: exchange.runs.longestBytes, maxPieces: MAX_RUN_PIECES }
+    const gatherer = new RunGatherer(limits, (run) => this.#begin(run, wanted))
     let isFull = false
+    let bytes = this.#bytes
+    let pieces = this.#underWay.size
     for (const ref of refs) {
-      if (this.#bytes >= BUDGET_BYTES || this.#fetches.size >= BUDGET_PIECES) {
+      if (bytes >= BUDGET_BYTES || pieces >= BUDGET_PIECES) {
         isFull = true
         break
       }
       this.#place = ref
-      const fetch = this.#fetchOf(ref)
-      if (fetch === undefined || !exchange.isAvailable(fetch.refs)) continue
-      this.#fetches.set(keyOf(fetch.id), fetch)
-      this.#awaited++
-      this.#bytes += fetch.length
-      wanted.push(fetch)
+      const key = keyOfRef(ref)
+      if (this.#underWay.has(key)) continue
+      const piece = index.at(ref.feed, ref.index)
+      if (piece === undefined) continue
+      gatherer.add(ref.feed, piece, piece.length > MAX_SMALL_BYTES || this.#alone.has(key))
+      bytes += piece.length
+      pieces++
     }
+    gatherer.end()
+    const runs = wanted.flatMap(({ run }) => run ?? [])
+    if (runs.length > 0) exchange.runs.want(runs)
+    if (runs.length < wanted.length) exchange.want(wanted.flatMap(wantedPiece))
     this.#roundAsked += wanted.length
-    if (wanted.length > 0)
-      exchange.want(wanted.map(({ id, length, refs: of }) => ({ id, length, refs: of, priority: 1 })))
     this.#roundCostMs += performance.now() - startMs
     if (!isFull && isEnd) this.#endRound()
     this.#soon()
@@ -165,20 +214,42 @@ export class BlindFetcher {
     this.#notBeforeMs = this.#roundAsked > 0 ? 0 : performance.now() + restMs
   }
 
-  #fetchOf(ref: PieceRef): Fetch | undefined {
-    const { index } = this.#o
-    const piece = index.at(ref.feed, ref.index)
-    if (piece === undefined || this.#fetches.has(keyOf(piece.id))) return undefined
-    const refs = index.refsOf(piece.id).flatMap(({ feed, index: number }) => {
-      const writer = index.feeds.byNumber(feed)?.writer
-      return writer === undefined ? [] : [{ writer, index: number }]
-    })
-    return { id: piece.id, length: piece.length, refs, hasArrived: false }
+  /** Asks for a run if somebody serves it as such, for its pieces one by one otherwise. */
+  #begin({ feed, first, pieces, bytes }: MissingRun, wanted: Fetch[]): void {
+    const { index, exchange } = this.#o
+    const writer = index.feeds.byNumber(feed)?.writer
+    const run = writer === undefined ? undefined : { writer, first, count: pieces.length, bytes }
+    if (run !== undefined && pieces.length > 1 && exchange.runs.canServe(run)) {
+      const fetch = { feed, pieces, bytes, run, refs: [], hasArrived: false }
+      this.#runs.set(run, fetch)
+      this.#note(fetch)
+      wanted.push(fetch)
+      return
+    }
+    for (const piece of pieces) {
+      const key = keyOf(piece.id)
+      if (this.#pieces.has(key)) continue
+      const refs = index.refsOf(piece.id).flatMap((ref) => {
+        const of = index.feeds.byNumber(ref.feed)?.writer
+        return of === undefined ? [] : [{ writer: of, index: ref.index }]
+      })
+      if (!exchange.isAvailable(refs)) continue
+      const fetch = { feed, pieces: [piece], bytes: piece.length, run: undefined, refs, hasArrived: false }
+      this.#pieces.set(key, fetch)
+      this.#note(fetch)
+      wanted.push(fetch)
+    }
+  }
+
+  #note({ feed, pieces, bytes }: Fetch): void {
+    for (const { number } of pieces) this.#underWay.add(keyOfRef({ feed, index: number }))
+    this.#awaited++
+    this.#bytes += bytes
   }
 
   /** P1: nothing is taken that is not what its id says. False: nobody looks at it any more. */
   #receive({ id, bytes, from, room }: ArrivedPiece): boolean {
-    const fetch = this.#fetches.get(keyOf(id))
+    const fetch = this.#pieces.get(keyOf(id))
     if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
@@ -186,12 +257,46 @@ export class BlindFetcher {
       if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
       return false
     }
+    this.#take(fetch, [piece], room)
+    return true
+  }
+
+  /** P1, likewise: what is right of it is taken, the rest asked for by itself. */
+  #receiveRun({ run, bytes, from, room }: { run: WantedRun; bytes: Buffer } & Omit<ArrivedPiece, 'id'>): boolean {
+    const fetch = this.#runs.get(run)
+    if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
+    const right: VerifiedPiece[] = []
+    const kept: AnnouncedPiece[] = []
+    let at = 0
+    for (const piece of fetch.pieces) {
+      const verified = VerifiedPiece.of(piece.id, bytes.subarray(at, at + piece.length))
+      at += piece.length
+      if (verified !== undefined) {
+        right.push(verified)
+        kept.push(piece)
+        continue
+      }
+      const key = keyOfRef({ feed: fetch.feed, index: piece.number })
+      this.#alone.add(key)
+      this.#underWay.delete(key)
+      this.#o.exchange.wrong(piece.id, from)
+    }
+    if (kept.length < fetch.pieces.length) this.look()
+    fetch.pieces = kept
+    if (right.length === 0) this.#drop(fetch)
+    else this.#take(fetch, right, room)
+    return right.length > 0
+  }
+
+  #take(fetch: Fetch, pieces: readonly VerifiedPiece[], room: SharedRoom | undefined): void {
     fetch.hasArrived = true
     this.#awaited--
-    this.#arrived.push(piece)
+    this.#arrivedFetches.push(fetch)
+    for (const piece of pieces) {
+      this.#arrived.push(piece)
+      this.#arrivedBytes += piece.bytes.length
+    }
     if (room !== undefined) this.#rooms.push(room)
-    this.#arrivedBytes += bytes.length
-    return true
   }
 
   #writeSoon(): void {
@@ -210,17 +315,16 @@ export class BlindFetcher {
     this.#gathering = undefined
     this.#isDue = false
     const pieces = this.#arrived
+    const fetches = this.#arrivedFetches
     const rooms = this.#rooms
     this.#arrived = []
+    this.#arrivedFetches = []
     this.#rooms = []
     this.#arrivedBytes = 0
     this.#writing = this.#o
       .store(pieces)
       .then((numbers) => {
-        for (const { id } of pieces) {
-          const fetch = this.#fetches.get(keyOf(id))
-          if (fetch !== undefined) this.#drop(fetch)
-        }
+        for (const fetch of fetches) this.#drop(fetch)
         this.#o.onStored(
           pieces.map(({ id, bytes }) => ({ id, length: bytes.length })),
           numbers,
@@ -240,25 +344,54 @@ export class BlindFetcher {
 
   #giveUp(): void {
     const { exchange } = this.#o
-    const gone = [...this.#fetches.values()].filter(
+    const pieces = [...this.#pieces.values()].filter(
       ({ hasArrived, refs }) => !hasArrived && !exchange.isAvailable(refs),
     )
-    if (gone.length === 0) return
-    exchange.unwant(gone.map(({ id }) => id))
-    for (const fetch of gone) this.#drop(fetch)
+    // Perhaps somebody holds a part of it: the next round tells.
+    const runs = exchange.runs.takeUnserved().flatMap((run) => this.#runs.get(run) ?? [])
+    if (pieces.length + runs.length === 0) return
+    exchange.unwant(pieces.flatMap((fetch) => fetch.pieces.map(({ id }) => id)))
+    for (const fetch of [...pieces, ...runs]) this.#drop(fetch)
     this.#writeSoon()
     this.look()
   }
 
+  /** Nobody answers it as a run. */
+  #part(run: WantedRun): void {
+    const fetch = this.#runs.get(run)
+    if (fetch === undefined) return
+    for (const { number } of fetch.pieces) this.#alone.add(keyOfRef({ feed: fetch.feed, index: number }))
+    this.#drop(fetch)
+  }
+
   #drop(fetch: Fetch): void {
-    if (!this.#fetches.delete(keyOf(fetch.id))) return
-    this.#bytes -= fetch.length
+    const { feed, pieces, run } = fetch
+    const wasThere =
+      run === undefined ? pieces.some(({ id }) => this.#pieces.delete(keyOf(id))) : this.#runs.delete(run)
+    if (!wasThere) return
+    for (const { number } of pieces) {
+      const key = keyOfRef({ feed, index: number })
+      this.#underWay.delete(key)
+      // Whatever was wrong with it: it is here now, or is looked at anew.
+      if (run === undefined) this.#alone.delete(key)
+    }
+    this.#bytes -= fetch.bytes
     if (!fetch.hasArrived) this.#awaited--
   }
 }
 
+function wantedPiece({ run, refs, pieces }: Fetch): Parameters<PieceExchange['want']>[0][number][] {
+  if (run !== undefined) return []
+  return pieces.map(({ id, length }) => ({ id, length, refs, priority: 1 }))
+}
+
 function keyOf(id: Buffer): string {
   return id.toString('latin1')
+}
+
+/** Below 2^53: feeds are numbered from 0, one for each writer. */
+function keyOfRef({ feed, index }: PieceRef): number {
+  return feed * 2 ** 24 + index
 }
 
 function clearTurn(turn: NodeJS.Immediate | NodeJS.Timeout | undefined): void {

@@ -17,6 +17,8 @@ class FakeExchange extends EventEmitter {
   readonly asked: number[] = []
   readonly wrongs: string[] = []
   available = new Set<number>()
+  /** Nobody speaks of runs. */
+  readonly runs = { want: assert.fail, canServe: () => false, longestBytes: 0, takeUnserved: () => [] }
 
   get hasSources(): boolean {
     return this.available.size > 0
