@@ -233,7 +233,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   }
 
   /** Small pieces in a row can be wanted as one; what else is wanted must not be in it. */
-  get runs(): Pick<RunFetch, 'want' | 'canServe' | 'longestBytes' | 'takeUnserved'> {
+  get runs(): Pick<RunFetch, 'want' | 'holds' | 'canServe' | 'longestBytes' | 'takeUnserved'> {
     return this.#fetch.runs
   }
 

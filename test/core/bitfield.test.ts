@@ -27,6 +27,17 @@ test('bitfield: behaves like a set of numbers', () => {
   )
 })
 
+test('bitfield: a stretch is all there if each of its bits is', () => {
+  const stretch = fc.record({ first: fc.nat(100), count: fc.nat(60) })
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(100), { maxLength: 5 }), stretch, (holes, { first, count }) => {
+      const field = Bitfield.of(Array.from({ length: 101 }, (_, i) => i).filter((i) => !holes.includes(i)))
+      const isWhole = Array.from({ length: count }, (_, i) => first + i).every((i) => field.get(i))
+      assert.equal(field.hasAll(first, count), isWhole)
+    }),
+  )
+})
+
 test('bitfield: what is written for the wire reads back the same', () => {
   fc.assert(
     fc.property(indices, fc.nat(200), (set, extra) => {

@@ -64,6 +64,7 @@ test('F7: the guard passes on what is allowed, however it is cut', () => {
     fc
       .uint8Array({ minLength: 1, maxLength: 50 })
       .map((payload) => frame(20, Buffer.from([0]), Buffer.from(payload))),
+    fc.integer({ min: 0, max: 70_000 }).map((length) => frame(20, Buffer.of(RUN_NUMBER), Buffer.alloc(length, 3))),
   )
   fc.assert(
     fc.property(
@@ -102,7 +103,12 @@ for (const [name, bytes, code] of [
   ['a bitfield too long', Buffer.concat([handshake(), Buffer.from('0020000205', 'hex')]), 'bad-length'],
   [
     'an extended message too long',
-    Buffer.concat([handshake(), Buffer.from('0002000014', 'hex')]),
+    Buffer.concat([handshake(), Buffer.from('0006000a14', 'hex')]),
+    'bad-length',
+  ],
+  [
+    'an extended message as long as only one about runs may be',
+    Buffer.concat([handshake(), frame(20, Buffer.of(1), Buffer.alloc(70_000))]),
     'bad-length',
   ],
   ['a short request', Buffer.concat([handshake(), frame(6, 1, 0)]), 'bad-length'],

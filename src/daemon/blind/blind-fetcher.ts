@@ -18,6 +18,7 @@ export interface BlindExchange extends PieceExchange {
   readonly hasSources: boolean
   readonly runs: {
     want(runs: readonly WantedRun[]): void
+    holds(writer: WriterId, index: number): boolean
     canServe(run: WantedRun): boolean
     readonly longestBytes: number
     takeUnserved(): readonly WantedRun[]
@@ -192,8 +193,11 @@ export class BlindFetcher {
       const key = keyOfRef(ref)
       if (this.#underWay.has(key)) continue
       const piece = index.at(ref.feed, ref.index)
-      if (piece === undefined) continue
-      gatherer.add(ref.feed, piece, piece.length > MAX_SMALL_BYTES || this.#alone.has(key))
+      const writer = index.feeds.byNumber(ref.feed)?.writer
+      if (piece === undefined || writer === undefined) continue
+      const isInRuns =
+        piece.length <= MAX_SMALL_BYTES && !this.#alone.has(key) && exchange.runs.holds(writer, ref.index)
+      gatherer.add(ref.feed, piece, !isInRuns)
       bytes += piece.length
       pieces++
     }

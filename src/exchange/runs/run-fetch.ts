@@ -103,6 +103,13 @@ export class RunFetch {
     return false
   }
 
+  /** Whether some peer that is asked for runs holds that piece. */
+  holds(writer: WriterId, index: number): boolean {
+    for (const source of this.#o.sources.values())
+      if (this.#mayAsk(source) && wireOf(source, writer)?.held.get(index) === true) return true
+    return false
+  }
+
   /** Fetches them. Each is told of once: as fetched, or as refused. */
   want(runs: readonly WantedRun[]): void {
     this.#waiting.push(...runs)
@@ -243,9 +250,14 @@ export class RunFetch {
 
 /** Where that peer serves it, if it does (R1). */
 function wireFor(source: Source, { writer, first, count, bytes }: WantedRun): FeedWire | undefined {
-  const wire = source.link.wires.get(writer)
-  if (wire === undefined || !wire.serving || !wire.speaksOfRuns) return undefined
-  return bytes <= longestFor(source) && wire.held.hasAll(first, count) ? wire : undefined
+  const wire = wireOf(source, writer)
+  return bytes <= longestFor(source) && wire?.held.hasAll(first, count) === true ? wire : undefined
+}
+
+/** Where that peer serves runs of a feed, if it does. */
+function wireOf({ link }: Source, writer: WriterId): FeedWire | undefined {
+  const wire = link.wires.get(writer)
+  return wire?.serving === true && wire.speaksOfRuns ? wire : undefined
 }
 
 function longestFor({ pace }: Source): number {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { blake3 } from '../../../src/core/hash.js'
 import type { DeviceId, WriterId } from '../../../src/core/ids.js'
 import { BlindFetcher } from '../../../src/daemon/blind/blind-fetcher.js'
+import type { WantedRun } from '../../../src/exchange/exchange.js'
 import { BlindIndex } from '../../../src/store/blind-index.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import type { StoredPiece } from '../../../src/vault/stored.js'
@@ -12,13 +13,29 @@ import { until } from '../../support/until.js'
 const WRITER = 'a1a1a1a1a1a1a1a1' as WriterId
 const PEER = 'ab'.repeat(32) as DeviceId
 
+function range(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i)
+}
+
 class FakeExchange extends EventEmitter {
   readonly wanted = new Map<string, Buffer>()
   readonly asked: number[] = []
   readonly wrongs: string[] = []
   available = new Set<number>()
-  /** Nobody speaks of runs. */
-  readonly runs = { want: assert.fail, canServe: () => false, longestBytes: 0, takeUnserved: () => [] }
+  /** Numbers that are served in runs. */
+  inRuns = new Set<number>()
+  runsWanted: WantedRun[] = []
+  readonly runs = {
+    want: (runs: readonly WantedRun[]) => this.runsWanted.push(...runs),
+    holds: (_writer: WriterId, index: number) => this.inRuns.has(index),
+    canServe: ({ first, count }: WantedRun) => range(first, count).every((n) => this.inRuns.has(n)),
+    longestBytes: 1000,
+    takeUnserved: () => {
+      const unserved = this.runsWanted.filter((run) => !this.runs.canServe(run))
+      this.runsWanted = this.runsWanted.filter((run) => !unserved.includes(run))
+      return unserved
+    },
+  }
 
   get hasSources(): boolean {
     return this.available.size > 0
@@ -78,11 +95,20 @@ function make() {
     },
     fail: (thrown) => assert.fail(String(thrown)),
   })
+  /** What a peer answers, its pieces but for those that are said to be others. */
+  const deliverRun = (run: WantedRun, wrong: readonly number[] = []): void => {
+    const parts = range(run.first, run.count).map((n) => bytes[wrong.includes(n) ? 0 : n]!)
+    const room = { enter: assert.fail, leave: () => left.push(run.first) }
+    exchange.runsWanted = exchange.runsWanted.filter((each) => each !== run)
+    exchange.emit('runs', [{ run, bytes: Buffer.concat(parts), from: PEER, room }], [])
+  }
+  /** First numbers of runs whose memory may be used again. */
+  const left: number[] = []
   const deliver = (...numbers: number[]): void => {
     const batch = numbers.map((n) => ({ id: pieces[n]!.id, bytes: bytes[n]!, from: PEER }))
     exchange.emit('pieces', batch)
   }
-  return { index, exchange, fetcher, stored, deliver, pieces, bytes }
+  return { index, exchange, fetcher, stored, deliver, deliverRun, left, pieces, bytes }
 }
 
 describe('what a blind node fetches', () => {
@@ -160,6 +186,80 @@ describe('what a blind node fetches', () => {
     exchange.available = new Set([3])
     exchange.emit('availability')
     await until('it is asked for', () => exchange.asked.length === 1)
+    await fetcher.stop()
+  })
+
+  it('comes in runs where somebody serves them, and piece by piece where not', async () => {
+    const { index, exchange, fetcher, stored, deliverRun, left } = make()
+    exchange.inRuns = new Set(range(100, 25))
+    exchange.available = new Set([...range(100, 25), 7])
+    fetcher.look()
+    await until('the runs are asked for', () => exchange.runsWanted.length > 0)
+    // Ten pieces of a hundred bytes at most.
+    const asked = exchange.runsWanted.map(({ first, count, bytes }) => [first, count, bytes])
+    assert.deepEqual(asked, [
+      [100, 10, 1000],
+      [110, 10, 1000],
+      [120, 5, 500],
+    ])
+    assert.deepEqual(exchange.asked, [7])
+    for (const run of exchange.runsWanted) deliverRun(run)
+    await until('they are stored', () => stored.flat().length === 25)
+    await until('they are noted', () => !index.isMissing({ feed: 1, index: 124 }))
+    assert.deepEqual(left, [100, 110, 120])
+    assert.equal(fetcher.isIdle, false, 'one is on its way')
+    await fetcher.stop()
+  })
+
+  it('goes piece by piece where a run is refused', async () => {
+    const { exchange, fetcher } = make()
+    exchange.inRuns = exchange.available = new Set(range(100, 10))
+    fetcher.look()
+    await until('the run is asked for', () => exchange.runsWanted.length === 1)
+    exchange.emit('runs', [], exchange.runsWanted.splice(0))
+    await until('its pieces are asked for', () => exchange.asked.length === 10)
+    assert.deepEqual(exchange.runsWanted, [])
+    await fetcher.stop()
+  })
+
+  it('is checked in a run, too (P1): what is wrong is asked for by itself, the rest stored', async () => {
+    const { index, exchange, fetcher, stored, deliver, deliverRun, pieces } = make()
+    exchange.inRuns = exchange.available = new Set(range(100, 10))
+    fetcher.look()
+    await until('the run is asked for', () => exchange.runsWanted.length === 1)
+    deliverRun(exchange.runsWanted[0]!, [103])
+    assert.deepEqual(exchange.wrongs, [pieces[103]!.id.toString('hex')])
+    await until('it is asked for by itself', () => exchange.asked.length > 0)
+    assert.deepEqual(exchange.asked, [103])
+    await until('the others are stored', () => stored.flat().length === 9)
+    assert.ok(index.isMissing({ feed: 1, index: 103 }))
+    deliver(103)
+    await until('it is stored', () => stored.flat().length === 10)
+    await until('nothing is under way', () => fetcher.isIdle)
+    await fetcher.stop()
+  })
+
+  it('leaves the memory of a run of which nothing is right, and asks for each piece by itself', async () => {
+    const { exchange, fetcher, stored, deliverRun, left } = make()
+    exchange.inRuns = exchange.available = new Set(range(100, 10))
+    fetcher.look()
+    await until('the run is asked for', () => exchange.runsWanted.length === 1)
+    deliverRun(exchange.runsWanted[0]!, range(100, 10))
+    assert.deepEqual(left, [100])
+    await until('its pieces are asked for', () => exchange.asked.length === 10)
+    assert.deepEqual(stored, [])
+    await fetcher.stop()
+  })
+
+  it('asks for the pieces of a run that nobody serves any more', async () => {
+    const { exchange, fetcher } = make()
+    exchange.inRuns = exchange.available = new Set(range(100, 10))
+    fetcher.look()
+    await until('the run is asked for', () => exchange.runsWanted.length === 1)
+    exchange.inRuns = new Set()
+    exchange.available = new Set(range(100, 3))
+    await until('what is there is asked for', () => exchange.asked.length === 3, 10_000)
+    assert.deepEqual(exchange.asked, [100, 101, 102])
     await fetcher.stop()
   })
 })

@@ -191,10 +191,9 @@ test('R4: leechers of one source exchange runs among themselves', async () => {
   const source = net.node({ holds: range(2000) })
   const leechers = [net.node(), net.node()]
   const takers = leechers.map((node) => new Taker(node))
-  for (const [i, node] of leechers.entries())
+  for (const node of leechers)
     node.exchange.on('runs', (fetched) => {
       for (const each of fetched) node.exchange.have(writer, range(each.run.count, each.run.first))
-      assert.ok(takers[i]!.fetched.length <= 200)
     })
   await net.connect(leechers[0]!, leechers[1]!)
   for (const node of leechers) await net.connect(source, node)
