@@ -108,7 +108,7 @@ export function unpackPieces(payload: ReadPiecesPayload, packed: PackedPieces): 
 /** Reads a batch on this thread. Never throws for what a disk does. */
 export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
   const { ranges } = payload
-  const paths = payload.paths.split(NAME_END)
+  const paths = payload.stats.length === 0 ? [] : payload.paths.split(NAME_END)
   const count = ranges.length / RANGE_FIELDS
   const places: number[] = []
   const ofFile: number[][] = paths.map(() => [])
