@@ -10,6 +10,7 @@ import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
 import type { Log } from '../ports/log.js'
+import { Announcer } from './announcer.js'
 import type { ExchangeFeed, ExchangeOptions, ExchangeStats, FetchedPiece } from './exchange-types.js'
 import type { FeedWire } from './feed-wire.js'
 import { Fetch } from './fetch.js'
@@ -55,8 +56,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   readonly #delivered = new Recent<WantedPiece>()
   #round: NodeJS.Immediate | undefined
   #tickTimer: NodeJS.Timeout | undefined
-  #availabilityTimer: NodeJS.Timeout | undefined
-  #availabilityToldMs = Number.NEGATIVE_INFINITY
+  readonly #availability: Announcer
   #wrongPieces = 0
   #violations = 0
   #closed = false
@@ -66,6 +66,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     this.#o = options
     this.#log = options.log
     this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.#availability = new Announcer(() => this.emit('availability'), AVAILABILITY_MS, this.#nowMs)
     const seed = options.seed ?? Number.parseInt(options.device.slice(0, 8), 16)
     this.#picker = new Picker(seed)
     const exempt = (link: Link): boolean => options.exempt?.(link.peer) ?? false
@@ -148,11 +149,11 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     const link: Link = new Link(this.#o.device, peer, {
       availability: (wire) => {
         this.#fetch.availability(link, wire)
-        if (wire.serving && wire.held.count > 0) this.#announceAvailability()
+        if (wire.serving && wire.held.count > 0) this.#availability.changed()
       },
       gained: (wire, index) => {
         this.#fetch.gained(link, wire, index)
-        if (wire.serving) this.#announceAvailability()
+        if (wire.serving) this.#availability.changed()
       },
       lost: (wire, index) => {
         this.#fetch.lost(link, wire, index)
@@ -304,7 +305,7 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
     for (const link of [...this.#links]) this.#detach(link)
     clearImmediate(this.#round)
     clearTimeout(this.#tickTimer)
-    clearTimeout(this.#availabilityTimer)
+    this.#availability.stop()
     this.#feeds.clear()
     this.#delivered.clear()
   }
@@ -402,16 +403,6 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       if (offences > 1) link.peer.ban(reason, BAN_MS)
       else link.peer.close(reason)
     }
-  }
-
-  #announceAvailability(): void {
-    if (this.#availabilityTimer !== undefined || this.#closed) return
-    const waitMs = Math.max(0, this.#availabilityToldMs + AVAILABILITY_MS - this.#nowMs())
-    this.#availabilityTimer = setTimeout(() => {
-      this.#availabilityTimer = undefined
-      this.#availabilityToldMs = this.#nowMs()
-      this.emit('availability')
-    }, waitMs).unref()
   }
 }
 

@@ -8,6 +8,7 @@ import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import { type Asked, Pace } from './pace.js'
+import { Refusals } from './refusals.js'
 import type { RunAsked } from './runs/run-fetch.js'
 
 export interface Transfer {
@@ -45,6 +46,16 @@ export function blockBytesFor(limit: number | undefined, measured: number): numb
     measured === 0 ? BLOCK_BYTES : Math.max(SLOW_BLOCK_BYTES, powerBelow(measured / BLOCKS_PER_SECOND))
   const limited = limit === undefined ? BLOCK_BYTES : powerBelow(limit / LIMITED_BLOCKS_PER_SECOND)
   return Math.max(MIN_BLOCK_BYTES, Math.min(BLOCK_BYTES, slow, limited))
+}
+
+/** Takes a block in; the piece, once it is whole: the block itself where it is all of it. */
+export function putTogether(transfer: Transfer, offset: number, block: Buffer): Buffer | undefined {
+  const { length } = transfer.piece
+  transfer.arrivedBytes += block.length
+  if (block.length === length) return block
+  transfer.bytes ??= Buffer.allocUnsafeSlow(length)
+  block.copy(transfer.bytes, offset)
+  return transfer.arrivedBytes === length ? transfer.bytes : undefined
 }
 
 function powerBelow(bytes: number): number {
@@ -88,7 +99,7 @@ export class Source {
   cancelledRuns = 0
   noRunsUntilMs: number = Number.NEGATIVE_INFINITY
   /** Rejected pieces that the peer has not withdrawn: when to believe again that it holds them. */
-  readonly refused: Map<FeedWire, Map<number, number>> = new Map()
+  readonly refused: Refusals = new Refusals()
   downloadedBytes = 0
   /** For people; what to ask for goes by the pace. */
   readonly meter: RateMeter = new RateMeter()
@@ -219,7 +230,7 @@ export class Source {
   forget(wire: FeedWire): void {
     this.#blocks.delete(wire)
     this.#cancelled.delete(wire)
-    this.refused.delete(wire)
+    this.refused.forget(wire)
   }
 
   /** The peer has answered something. */

@@ -16,16 +16,22 @@ import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import { trafficRooms } from '../ports/rooms.js'
 import { Distrust } from './distrust.js'
 import type { FeedWire } from './feed-wire.js'
-import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
+import {
+  type Block,
+  blockBytesFor,
+  putTogether,
+  Source,
+  type SourceStats,
+  type Transfer,
+} from './fetch-source.js'
 import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
 import type { Gate } from './pacer.js'
 import { type FetchedPiece, PieceRooms } from './piece-rooms.js'
 import { RunFetch } from './runs/run-fetch.js'
 import type { RunMessage } from './runs/run-message.js'
+import { Stalls } from './stalls.js'
 
-/** A peer may hold a piece again that it could not serve before (its file was being written), without having said so. */
-const REFUSED_FOR_MS = 15_000
 /** Share of the budget that a peer gets at least: one average piece in the worst of files. */
 const MIN_SHARE_BYTES: number = 1024 * 1024
 
@@ -55,6 +61,7 @@ export class Fetch {
   readonly #turns: FetchTurns
   /** Small pieces in a row, which go beside what the picker picks. */
   readonly runs: RunFetch
+  readonly #stalls: Stalls
   #inFlightBytes = 0
   #downloadedBytes = 0
   #downloadedPieces = 0
@@ -76,6 +83,13 @@ export class Fetch {
       countInFlight: (source, bytes) => {
         if (!source.stalled) this.#inFlightBytes += bytes
       },
+    })
+    this.#stalls = new Stalls({
+      ...{ picker, runs: this.runs },
+      countInFlight: (bytes) => {
+        this.#inFlightBytes += bytes
+      },
+      changed: ({ link, stalled }) => options.stallChanged(link, stalled),
     })
   }
 
@@ -104,7 +118,7 @@ export class Fetch {
   /** Whether time alone can change something: then tick() must be called. */
   get needsTicks(): boolean {
     for (const source of this.#sources.values())
-      if (source.blockCount > 0 || source.stalled || source.refused.size > 0) return true
+      if (source.blockCount > 0 || source.stalled || !source.refused.isEmpty) return true
     return false
   }
 
@@ -169,7 +183,7 @@ export class Fetch {
   gained(link: Link, wire: FeedWire, index: number): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
-    source.refused.get(wire)?.delete(index)
+    source.refused.forget(wire, index)
     if (!wire.serving) return
     this.#o.picker.gained(source.number, wire.writer, index)
     this.#o.soon()
@@ -179,7 +193,7 @@ export class Fetch {
   lost(link: Link, wire: FeedWire, index: number): void {
     const source = this.#sources.get(link)
     if (source === undefined) return
-    source.refused.get(wire)?.delete(index)
+    source.refused.forget(wire, index)
     this.#o.picker.lost(source.number, wire.writer, index)
     this.#o.soon()
   }
@@ -205,7 +219,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
-    this.#progressed(source, nowMs)
+    this.#stalls.progressed(source, nowMs)
     if (message.type === 'answer') this.#count(source, message.pieces.length, nowMs)
     this.#downloadedPieces += this.runs.answered(source, wire, message, nowMs)
     this.#o.soon()
@@ -259,25 +273,15 @@ export class Fetch {
   tick(): void {
     const nowMs = this.#o.nowMs()
     for (const source of this.#sources.values()) {
-      if (source.isStalling(nowMs)) this.#stall(source, nowMs)
-      else if (source.isRetryDue(nowMs)) this.#retry(source, nowMs)
+      this.#stalls.look(source, nowMs)
       this.runs.passedOver(source)
       for (const transfer of source.passedOver()) this.#refused(source, transfer, nowMs)
-      this.#forgetRefusals(source, nowMs)
-    }
-    this.fill()
-  }
-
-  #forgetRefusals(source: Source, nowMs: number): void {
-    for (const [wire, refused] of source.refused) {
-      for (const [index, untilMs] of refused) {
-        if (untilMs > nowMs) break // oldest first
-        refused.delete(index)
+      for (const [wire, index] of source.refused.takeOld(nowMs)) {
         wire.held.set(index)
         if (wire.serving) this.#o.picker.gained(source.number, wire.writer, index)
       }
-      if (refused.size === 0) source.refused.delete(wire)
     }
+    this.fill()
   }
 
   #fill(source: Source, nowMs: number): void {
@@ -353,11 +357,6 @@ export class Fetch {
     return source.pieceBytes === 0 ? Math.max(left, maxInFlightBytes - this.#inFlightBytes) : left
   }
 
-  #progressed(source: Source, nowMs: number): void {
-    source.progressed(nowMs)
-    if (source.stalled) this.#revive(source)
-  }
-
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */
   #answered(
     source: Source,
@@ -366,7 +365,7 @@ export class Fetch {
     offset: number,
     length: number,
   ): Block | undefined {
-    this.#progressed(source, this.#o.nowMs())
+    this.#stalls.progressed(source, this.#o.nowMs())
     const block = source.answered(wire, index, offset, length)
     if (block === undefined && --source.cancelledBlocks < 0)
       this.#o.violated(source.link, 'unrequested', `answer for ${offset} of piece ${index}`)
@@ -378,31 +377,17 @@ export class Fetch {
     const { wire, index } = transfer
     this.#abandon(source, transfer, true)
     if (!wire.held.clear(index)) return
-    let refused = source.refused.get(wire)
-    if (refused === undefined) {
-      refused = new Map()
-      source.refused.set(wire, refused)
-    }
-    refused.set(index, nowMs + REFUSED_FOR_MS)
+    source.refused.add(wire, index, nowMs)
     this.#o.picker.lost(source.number, wire.writer, index)
   }
 
   #arrived(source: Source, transfer: Transfer, offset: number, bytes: Buffer): void {
     const { piece } = transfer
-    transfer.arrivedBytes += bytes.length
-    if (bytes.length < piece.length) {
-      transfer.bytes ??= Buffer.allocUnsafeSlow(piece.length)
-      bytes.copy(transfer.bytes, offset)
-    }
-    if (transfer.arrivedBytes < piece.length) return
+    const whole = putTogether(transfer, offset, bytes)
+    if (whole === undefined) return
     this.#downloadedPieces++
-    const from = source.link.device
-    const { bytes: together } = transfer
-    this.#fetched.push(
-      together === undefined
-        ? { id: piece.id, from, ...this.#rooms.keep(bytes) }
-        : { id: piece.id, bytes: together, from, room: undefined },
-    )
+    const kept = whole === bytes ? this.#rooms.keep(bytes) : { bytes: whole, room: undefined }
+    this.#fetched.push({ id: piece.id, from: source.link.device, ...kept })
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)
     this.#o.completed(piece)
@@ -424,32 +409,5 @@ export class Fetch {
   #drop(source: Source, transfer: Transfer): void {
     source.end(transfer)
     if (!source.stalled) this.#inFlightBytes -= transfer.piece.length
-  }
-
-  #stall(source: Source, nowMs: number): void {
-    this.runs.giveBack(source)
-    source.stalled = true
-    source.bePatient(nowMs)
-    this.#inFlightBytes -= source.pieceBytes
-    this.#o.picker.stall(source.number)
-    this.#o.stallChanged(source.link, true)
-  }
-
-  #retry(source: Source, nowMs: number): void {
-    if (source.blockCount > 0) {
-      source.bePatient(nowMs)
-      source.askAgain(nowMs)
-      return
-    }
-    // Others have delivered meanwhile, or nobody wants it any more: no answer will come by itself.
-    source.onTrial = true
-    this.#revive(source)
-  }
-
-  #revive(source: Source): void {
-    source.stalled = false
-    this.#inFlightBytes += source.pieceBytes
-    this.#o.picker.revive(source.number)
-    this.#o.stallChanged(source.link, false)
   }
 }

@@ -13,11 +13,11 @@ import type { Fifo } from './fifo.js'
 import { MAX_PEER_REQUESTS } from './guard.js'
 import { type Link, MAX_MESSAGE_BYTES } from './link.js'
 import type { Gate } from './pacer.js'
-import { PieceCache } from './piece-cache.js'
 import type { RunMessage } from './runs/run-message.js'
 import { RunServe } from './runs/run-serve.js'
 import { type Lease, Leases } from './serve-lease.js'
 import { type Asked, lineUp, newPeer, type Served } from './serve-peer.js'
+import { PieceReads } from './serve-reads.js'
 
 export interface PieceRequest {
   readonly writer: WriterId
@@ -39,20 +39,10 @@ export interface PieceSource {
 const READ_AHEAD_BYTES: number = 4 * 1024 * 1024
 /** Of all peers: slow ones must not fill the memory each with their own. */
 const ALL_AHEAD_BYTES: number = 8 * READ_AHEAD_BYTES
-/** A batch is for one worker; smaller ones come back sooner and keep several workers busy. */
-const BATCH_PIECES = 64
-const BATCH_BYTES: number = 1024 * 1024
 /** A message is sent when it is this full; less than the maximum, so that the block that overfills it still fits. */
 const MESSAGE_BYTES: number = MAX_MESSAGE_BYTES - 128 * 1024
-const CACHE_BYTES: number = 16 * 1024 * 1024
 /** Of answers behind a block that is under way on the same wire. */
 const MAX_PILED_BYTES: number = 512 * 1024
-
-interface Read {
-  readonly request: PieceRequest
-  readonly cacheKey: string
-  readonly waiting: Asked[]
-}
 
 export interface ServeOptions {
   readonly source: PieceSource
@@ -72,9 +62,8 @@ export interface ServeOptions {
 export class Serve {
   readonly #o: ServeOptions
   readonly #peers = new Map<Link, Served>()
-  readonly #reads = new Map<string, Read>()
-  readonly #cache = new PieceCache(CACHE_BYTES)
   readonly #leases: Leases
+  readonly #reads: PieceReads
   readonly #runs: RunServe
   #uploadedBytes = 0
   #aheadBytes = 0
@@ -84,6 +73,15 @@ export class Serve {
   constructor(options: ServeOptions) {
     this.#o = options
     this.#leases = new Leases(options.source)
+    this.#reads = new PieceReads({
+      ...options,
+      leases: this.#leases,
+      found: (asked, piece, lease) => this.#found(asked, piece, lease),
+      over: (peers) => {
+        for (const { link } of peers) this.pump(link)
+        this.#leases.release()
+      },
+    })
     this.#runs = new RunServe({
       ...options,
       leases: this.#leases,
@@ -212,26 +210,17 @@ export class Serve {
 
   /** Starts the reads of what was asked for since the last call. */
   read(): void {
-    const reads: Read[] = []
     for (const peer of this.#peers.values()) {
       while (peer.queued.length > 0 && this.#mayReadAhead(peer)) {
         const asked = peer.queued.shift()!
-        if (!asked.gone) this.#readFor(asked, reads)
+        if (asked.gone) continue
+        this.#countAhead(peer, asked.length)
+        this.#reads.add(asked)
       }
       if (this.#hasReady(peer)) this.pump(peer.link)
     }
     this.#runs.read(this.#peers.values())
-    let batch: Read[] = []
-    let bytes = 0
-    for (const read of reads) {
-      batch.push(read)
-      bytes += read.waiting[0]!.offset + read.waiting[0]!.length
-      if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue
-      this.#start(batch)
-      batch = []
-      bytes = 0
-    }
-    if (batch.length > 0) this.#start(batch)
+    this.#reads.start()
   }
 
   /** Sends what is ready while the connection takes it. */
@@ -309,65 +298,15 @@ export class Serve {
     this.#aheadBytes += bytes
   }
 
-  #readFor(asked: Asked, reads: Read[]): void {
-    this.#countAhead(asked.peer, asked.length)
-    const cacheKey = `${asked.wire.writer}:${asked.index}`
-    const cached = this.#cache.get(cacheKey)
-    if (cached !== undefined) {
-      this.#found(asked, cached)
+  /** Its piece is read, if it can be served. */
+  #found(asked: Asked, piece: Buffer | undefined, lease?: Lease): void {
+    if (asked.gone) {
+      this.#countAhead(asked.peer, -asked.length)
+      // Nothing is written that would bring about the next round, but there is room to read ahead again.
+      this.#o.soon()
       return
     }
-    let read = this.#reads.get(cacheKey)
-    if (read === undefined) {
-      read = { request: { writer: asked.wire.writer, index: asked.index }, cacheKey, waiting: [] }
-      this.#reads.set(cacheKey, read)
-      reads.push(read)
-    }
-    read.waiting.push(asked)
-  }
-
-  #start(batch: readonly Read[]): void {
-    const done = (pieces: readonly (Buffer | null)[]): void => this.#finish(batch, pieces)
-    this.#o.source.read(batch.map((read) => read.request)).then(done, (thrown: unknown) => {
-      this.#o.log.warn({ err: thrown, pieces: batch.length }, 'cannot read pieces to serve')
-      done([])
-    })
-  }
-
-  #finish(batch: readonly Read[], pieces: readonly (Buffer | null)[]): void {
-    const missing = new Map<WriterId, number[]>()
-    const touched = new Set<Served>()
-    let freed = false
-    const lease = this.#leases.begin(pieces)
-    batch.forEach((read, at) => {
-      this.#reads.delete(read.cacheKey)
-      const piece = pieces[at] ?? null
-      if (piece === null) {
-        const { writer, index } = read.request
-        const indices = missing.get(writer)
-        if (indices === undefined) missing.set(writer, [index])
-        else indices.push(index)
-      } else if (read.waiting.some((asked) => asked.length < piece.length))
-        this.#cache.put(read.cacheKey, Buffer.from(piece))
-      for (const asked of read.waiting) {
-        touched.add(asked.peer)
-        if (asked.gone) {
-          this.#countAhead(asked.peer, -asked.length)
-          freed = true
-        } else if (piece === null) this.#answer(asked)
-        else this.#found(asked, piece, lease)
-      }
-    })
-    this.#leases.counted(lease)
-    for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
-    for (const peer of touched) this.pump(peer.link)
-    this.#leases.release()
-    // Nothing was written that would bring about the next round, but there is room to read ahead again.
-    if (freed) this.#o.soon()
-  }
-
-  #found(asked: Asked, piece: Buffer, lease?: Lease): void {
-    if (asked.offset + asked.length > piece.length) {
+    if (piece === undefined || asked.offset + asked.length > piece.length) {
       this.#answer(asked)
       return
     }

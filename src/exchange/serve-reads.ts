@@ -1,0 +1,108 @@
+// Reads pieces for blocks that peers ask for: whole ones, many at a time, each once however many wait for it. What is read in
+// parts is kept for a while, as its other blocks will be asked for.
+// Promises: each request is told of once, with the piece or with nothing; what the source cannot serve is withdrawn (S3).
+import type { WriterId } from '../core/ids.js'
+import type { Log } from '../ports/log.js'
+import { PieceCache } from './piece-cache.js'
+import type { PieceRequest, PieceSource } from './serve.js'
+import type { Lease, Leases } from './serve-lease.js'
+import type { Asked, Served } from './serve-peer.js'
+
+/** A batch is for one worker; smaller ones come back sooner and keep several workers busy. */
+const BATCH_PIECES = 64
+const BATCH_BYTES: number = 1024 * 1024
+const CACHE_BYTES: number = 16 * 1024 * 1024
+
+export interface PieceReadsOptions {
+  readonly source: PieceSource
+  readonly leases: Leases
+  readonly log: Log
+  readonly withdraw: (writer: WriterId, indices: readonly number[]) => void
+  /** What a request waited for, if it can be served; its memory is the lease's, if there is one. */
+  readonly found: (asked: Asked, piece: Buffer | undefined, lease?: Lease) => void
+  /** A batch is over, and these peers were told of something. */
+  readonly over: (peers: ReadonlySet<Served>) => void
+}
+
+interface Read {
+  readonly request: PieceRequest
+  readonly cacheKey: string
+  readonly waiting: Asked[]
+}
+
+export class PieceReads {
+  readonly #o: PieceReadsOptions
+  readonly #reads = new Map<string, Read>()
+  readonly #cache = new PieceCache(CACHE_BYTES)
+  /** Not begun. */
+  #waiting: Read[] = []
+
+  constructor(options: PieceReadsOptions) {
+    this.#o = options
+  }
+
+  /** Finds the piece of a request: at once if it is at hand, else after start(). */
+  add(asked: Asked): void {
+    const { writer } = asked.wire
+    const cacheKey = `${writer}:${asked.index}`
+    const cached = this.#cache.get(cacheKey)
+    if (cached !== undefined) {
+      this.#o.found(asked, cached)
+      return
+    }
+    let read = this.#reads.get(cacheKey)
+    if (read === undefined) {
+      read = { request: { writer, index: asked.index }, cacheKey, waiting: [] }
+      this.#reads.set(cacheKey, read)
+      this.#waiting.push(read)
+    }
+    read.waiting.push(asked)
+  }
+
+  /** Begins to read what is not at hand. */
+  start(): void {
+    let batch: Read[] = []
+    let bytes = 0
+    for (const read of this.#waiting) {
+      batch.push(read)
+      bytes += read.waiting[0]!.offset + read.waiting[0]!.length
+      if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue
+      this.#start(batch)
+      batch = []
+      bytes = 0
+    }
+    this.#waiting = []
+    if (batch.length > 0) this.#start(batch)
+  }
+
+  #start(batch: readonly Read[]): void {
+    const done = (pieces: readonly (Buffer | null)[]): void => this.#finish(batch, pieces)
+    this.#o.source.read(batch.map((read) => read.request)).then(done, (thrown: unknown) => {
+      this.#o.log.warn({ err: thrown, pieces: batch.length }, 'cannot read pieces to serve')
+      done([])
+    })
+  }
+
+  #finish(batch: readonly Read[], pieces: readonly (Buffer | null)[]): void {
+    const missing = new Map<WriterId, number[]>()
+    const touched = new Set<Served>()
+    const lease = this.#o.leases.begin(pieces)
+    for (const [at, { request, cacheKey, waiting }] of batch.entries()) {
+      this.#reads.delete(cacheKey)
+      const piece = pieces[at] ?? undefined
+      if (piece === undefined) {
+        const indices = missing.get(request.writer)
+        if (indices === undefined) missing.set(request.writer, [request.index])
+        else indices.push(request.index)
+      } else if (waiting.some((asked) => asked.length < piece.length))
+        this.#cache.put(cacheKey, Buffer.from(piece))
+      for (const asked of waiting) {
+        touched.add(asked.peer)
+        this.#o.found(asked, piece, lease)
+      }
+    }
+    this.#o.leases.counted(lease)
+    for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
+    this.#o.over(touched)
+  }
+}
