@@ -9,7 +9,14 @@ import { Bitfield, MAX_PIECES } from '../core/bitfield.js'
 import { blake3Parts } from '../core/hash.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
 import { FrameGuard, MAX_PEER_REQUESTS, MESSAGE } from './guard.js'
-import { answerHeader, decodeRun, encodeRun, type RunMessage, type RunRange, RUNS } from './runs/run-message.js'
+import {
+  answerHeader,
+  decodeRun,
+  encodeRun,
+  RUNS,
+  type RunMessage,
+  type RunRange,
+} from './runs/run-message.js'
 
 /** What a wire tells its owner. */
 export interface FeedWireEvents {
@@ -89,7 +96,7 @@ export class FeedWire {
     this.#ownPeerId = peerIdOf(o.device)
     this.#wire = new QuietWire((chunk) => this.#collect(chunk))
     this.#guard = new FrameGuard(
-      ...[this.#infoHash, peerIdOf(o.remoteDevice), (frames: Buffer) => this.#deliver(frames)] as const,
+      ...([this.#infoHash, peerIdOf(o.remoteDevice), (frames: Buffer) => this.#deliver(frames)] as const),
       { id: 1 + OWN_NUMBERS.indexOf(RUNS), deliver: (message) => this.#onRun(message) },
     )
     this.#listen(o.events)

@@ -123,8 +123,7 @@ export class FrameGuard {
       this.#run.deliver(bytes.subarray(at - total + RUN_MESSAGE_AT, at))
       delivered = at
     }
-    if (at > delivered)
-      this.#deliver(at - delivered === bytes.length ? bytes : bytes.subarray(delivered, at))
+    if (at > delivered) this.#deliver(at - delivered === bytes.length ? bytes : bytes.subarray(delivered, at))
     if (at === bytes.length || this.#broken !== undefined) return bytes.subarray(bytes.length)
     return this.#begin(bytes.subarray(at))
   }
@@ -172,9 +171,7 @@ export class FrameGuard {
 
   /** Of a frame that was checked. */
   #isRun(bytes: Buffer, at: number): boolean {
-    return (
-      bytes[at + 4] === MESSAGE.extended && bytes.readUInt32BE(at) > 0 && bytes[at + 5] === this.#run.id
-    )
+    return bytes[at + 4] === MESSAGE.extended && bytes.readUInt32BE(at) > 0 && bytes[at + 5] === this.#run.id
   }
 
   #finish(): Buffer {

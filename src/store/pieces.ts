@@ -131,7 +131,8 @@ export class PieceTables {
 
   /** A file on this disk that holds the piece. */
   placeOf(id: Buffer): Place | undefined {
-    return this.#known(id).first
+    const row = this.#pieces.get(id)
+    return row === undefined ? undefined : firstPlace(row)
   }
 
   /** Files on this disk that hold the piece, at most `limit`. */
@@ -283,9 +284,13 @@ function unpackKnown(row: Buffer): Known {
   const end = 8 + row.readUInt32LE(4) * 8
   for (let at = 8; at < end; at += 8)
     refs.push({ feed: row.readUInt32LE(at), index: row.readUInt32LE(at + 4) })
-  const first =
-    row.length === end ? undefined : { offset: row.readDoubleLE(end), path: pathOfKey(row.subarray(end + 8)) }
-  return { places: row.readUInt32LE(0), refs, first }
+  return { places: row.readUInt32LE(0), refs, first: firstPlace(row) }
+}
+
+function firstPlace(row: Buffer): Place | undefined {
+  const at = 8 + row.readUInt32LE(4) * 8
+  if (row.length === at) return undefined
+  return { offset: row.readDoubleLE(at), path: pathOfKey(row.subarray(at + 8)) }
 }
 
 function packRef(piece: PieceInfo, block: number): Buffer {

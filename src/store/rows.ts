@@ -228,6 +228,12 @@ function unpackDress(shown: Buffer | number, lacks: number): Pick<DiskRow, 'show
   return { shown: typeof shown !== 'number' ? shown : shown === 0 ? undefined : SHORT_MARKS[shown]!, lacks }
 }
 
+/** The stat of a packed row; undefined without one. For those who need no more. */
+export function unpackStatOf(row: unknown[]): DiskStat | undefined {
+  const stat = row[2] as number[] | 0
+  return stat === 0 ? undefined : unpackStatRow(stat)
+}
+
 /** The inode and the links of a packed row's stat; undefined without one. For walks that need no more. */
 export function statOfPacked(row: unknown[]): { readonly ino: number; readonly nlink: number } | undefined {
   const stat = row[2] as number[] | 0

@@ -376,11 +376,13 @@ export class ShareIndex {
     return head === undefined ? undefined : this.piecesOf(head)
   }
 
-  /** A file on this disk that holds a piece, with its indexed row; undefined if none. */
-  placeOf(id: Buffer): (Place & { readonly row: DiskRow }) | undefined {
+  /** A file on this disk that holds a piece, with its indexed stat; undefined if none. */
+  placeOf(id: Buffer): (Place & { readonly stat: DiskStat }) | undefined {
     const place = this.pieces.placeOf(id)
-    const row = place === undefined ? undefined : this.disk(place.path)
-    return place === undefined || row === undefined ? undefined : { ...place, row }
+    const stat = place === undefined ? undefined : this.#disk.statAt(place.path)
+    return place === undefined || stat === undefined
+      ? undefined
+      : { path: place.path, offset: place.offset, stat }
   }
 
   /** A drift that the share has come to agree with is none any more. */

@@ -41,8 +41,7 @@ function run(bytes: Buffer, cuts: number[] = []): Buffer | string {
   const out: Buffer[] = []
   const guard = new FrameGuard(infoHash, peerId, (frames) => out.push(Buffer.from(frames)), {
     id: RUN_NUMBER,
-    deliver: (message) =>
-      out.push(frame(20, Buffer.concat([Buffer.of(RUN_NUMBER), message]))),
+    deliver: (message) => out.push(frame(20, Buffer.concat([Buffer.of(RUN_NUMBER), message]))),
   })
   const places = [...cuts.map((cut) => cut % (bytes.length + 1)), 0, bytes.length].sort((a, b) => a - b)
   for (let at = 1; at < places.length; at++) {
@@ -64,7 +63,9 @@ test('F7: the guard passes on what is allowed, however it is cut', () => {
     fc
       .uint8Array({ minLength: 1, maxLength: 50 })
       .map((payload) => frame(20, Buffer.from([0]), Buffer.from(payload))),
-    fc.integer({ min: 0, max: 70_000 }).map((length) => frame(20, Buffer.of(RUN_NUMBER), Buffer.alloc(length, 3))),
+    fc
+      .integer({ min: 0, max: 70_000 })
+      .map((length) => frame(20, Buffer.of(RUN_NUMBER), Buffer.alloc(length, 3))),
   )
   fc.assert(
     fc.property(

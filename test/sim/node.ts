@@ -242,8 +242,7 @@ export class SimNode {
     const inode = this.disk.tree.get(place.path)
     return (
       inode?.type === 'file' &&
-      place.row.stat !== undefined &&
-      inode.stat.ctimeMs === place.row.stat.ctimeMs &&
+      inode.stat.ctimeMs === place.stat.ctimeMs &&
       inode.content!.pieces.some((piece) => piece.id.equals(id))
     )
   }

@@ -266,7 +266,12 @@ export class BlindFetcher {
   }
 
   /** P1, likewise: what is right of it is taken, the rest asked for by itself. */
-  #receiveRun({ run, bytes, from, room }: { run: WantedRun; bytes: Buffer } & Omit<ArrivedPiece, 'id'>): boolean {
+  #receiveRun({
+    run,
+    bytes,
+    from,
+    room,
+  }: { run: WantedRun; bytes: Buffer } & Omit<ArrivedPiece, 'id'>): boolean {
     const fetch = this.#runs.get(run)
     if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
     const right: VerifiedPiece[] = []

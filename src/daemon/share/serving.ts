@@ -3,12 +3,10 @@
 // once the piece is found somewhere after all (its file was renamed, touched, or not looked at yet), it is told again.
 import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import { type PieceInfo, plainBytesOf } from '../../core/piece.js'
+import { plainBytesOf } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
 import type { ReadPieceJob } from '../../folder/serve.js'
-import type { Place } from '../../store/pieces.js'
-import type { DiskRow } from '../../store/rows.js'
 import type { ShareContext } from './context.js'
 
 /** Withdrawn pieces are looked for again after this long, doubling up to the maximum. */
@@ -23,6 +21,8 @@ export interface FilePiecesEvents {
   /** These pieces were withdrawn, and can be served now. */
   onServable(writer: WriterId, indices: readonly number[]): void
 }
+
+type FoundJob = ReadPieceJob & { readonly path: RelPath }
 
 /** A piece that could not be served, and where it was thought to lie. */
 interface Withdrawn {
@@ -49,19 +49,16 @@ export class FilePieces implements PieceSource {
 
   async read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]> {
     const { pool, root, pieceKeys } = this.#context
-    const jobs: ReadPieceJob[] = []
+    const jobs: FoundJob[] = []
     const positions: number[] = []
     const unread: PieceRequest[] = []
     requests.forEach((request, i) => {
-      const place = this.#placeOf(request)
-      if (place?.row.stat === undefined) {
-        unread.push(request)
-        return
+      const job = this.#jobFor(request)
+      if (job === undefined) unread.push(request)
+      else {
+        jobs.push(job)
+        positions.push(i)
       }
-      const { id, path, offset, row, plain } = place
-      const isPadded = plain !== undefined
-      jobs.push({ path, stat: row.stat!, offset, length: plainBytesOf(place), isPadded, id })
-      positions.push(i)
     })
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
     const halted = this.#context.haltReason() !== undefined
@@ -75,7 +72,7 @@ export class FilePieces implements PieceSource {
     pieces.forEach((piece, i) => {
       answers[positions[i]!] = piece
       if (piece !== null) return
-      const path = jobs[i]!.path as RelPath
+      const { path } = jobs[i]!
       this.#withdraw(requests[positions[i]!]!, path, jobs[i]!.stat)
       changed.add(parentOf(path))
     })
@@ -95,15 +92,21 @@ export class FilePieces implements PieceSource {
     clearTimeout(this.#timer)
   }
 
-  #placeOf({
-    writer,
-    index: number,
-  }: PieceRequest): (Place & PieceInfo & { readonly row: DiskRow }) | undefined {
+  #jobFor({ writer, index: number }: PieceRequest): FoundJob | undefined {
     const { index } = this.#context
     const feed = index.feeds.byWriter(writer)
     const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
     const place = piece === undefined ? undefined : index.placeOf(piece.id)
-    return piece === undefined || place === undefined ? undefined : { ...piece, ...place }
+    if (piece === undefined || place === undefined) return undefined
+    const { path, offset, stat } = place
+    return {
+      path,
+      stat,
+      offset,
+      length: plainBytesOf(piece),
+      isPadded: piece.plain !== undefined,
+      id: piece.id,
+    }
   }
 
   #withdraw(request: PieceRequest, path: RelPath | undefined, stat: DiskStat | undefined): void {
@@ -128,12 +131,11 @@ export class FilePieces implements PieceSource {
     const now = performance.now()
     const servable = new Map<WriterId, number[]>()
     for (const [key, { request, path, stat, sinceMs }] of this.#withdrawn) {
-      const place = this.#placeOf(request)
+      const place = this.#jobFor(request)
       // No longer held at all: if it is again one day, the index says so.
       if (place === undefined) this.#withdrawn.delete(key)
-      const found = place?.row.stat
-      if (place === undefined || found === undefined) continue
-      const isSame = place.path === path && stat !== undefined && sameStat(stat, found)
+      if (place === undefined) continue
+      const isSame = place.path === path && stat !== undefined && sameStat(stat, place.stat)
       if (isSame && now - sinceMs < UNCHANGED_MS) continue
       this.#withdrawn.delete(key)
       const indices = servable.get(request.writer)

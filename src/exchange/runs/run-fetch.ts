@@ -6,8 +6,8 @@
 //   R3. One whose peer leaves, chokes us or stalls waits for another peer.
 //   R4. Where several peers serve, what fewest of them hold goes first, and then what the seed says, as in the picker (I3).
 import type { DeviceId, WriterId } from '../../core/ids.js'
-import type { Source } from '../fetch-source.js'
 import type { FeedWire } from '../feed-wire.js'
+import type { Source } from '../fetch-source.js'
 import type { Asked } from '../pace.js'
 import type { PieceRoom, PieceRooms } from '../piece-rooms.js'
 import { MAX_PEER_RUNS, MAX_RUN_BYTES, type RunMessage, type RunRange } from './run-message.js'

@@ -61,7 +61,10 @@ test('runs: come as they were asked for, in few reads, counted like pieces', asy
   two.exchange.runs.want(runs(100))
   assert.equal(two.exchange.stats().wanted, 1000)
   await until('all are here', () => taker.fetched.length === 100)
-  assert.deepEqual(taker.numbers, range(100).map((i) => i * 10))
+  assert.deepEqual(
+    taker.numbers,
+    range(100).map((i) => i * 10),
+  )
   const { downloadedBytes, downloadedPieces, wanted, inFlight, inFlightBytes, violations } =
     two.exchange.stats()
   assert.deepEqual([downloadedBytes, downloadedPieces], [1000 * PIECE_BYTES, 1000])
