@@ -6,7 +6,7 @@ import { ShoalError } from '../core/error.js'
 import type { RelPath } from '../core/path.js'
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
-import { Rooms } from '../ports/rooms.js'
+import { newRoom, newSharedRoom, Rooms } from '../ports/rooms.js'
 import type { Pruned, PrunePayload, PruneTarget } from './archive-prune.js'
 import type { CheckJob, CheckResult } from './check-content.js'
 import type { CommitJob, CommitOptions, CommitResult } from './commit-job.js'
@@ -50,7 +50,7 @@ const LOW_PRIORITY: ReadonlySet<JobName> = new Set<JobName>([
 export interface PiecesRead {
   /** Views of `room`. */
   readonly pieces: readonly (Buffer | null)[]
-  readonly room: ArrayBuffer
+  readonly room: SharedArrayBuffer
 }
 
 export class FolderPool {
@@ -58,13 +58,19 @@ export class FolderPool {
   readonly #threads: Threads
   /** For what can wait; the same ones if nothing has to. */
   readonly #patient: Threads
-  readonly #rooms = new Rooms(ROOMS)
+  /** For pieces that are transferred to be staged. */
+  readonly #rooms = new Rooms({ ...ROOMS, make: newRoom })
+  /** For pieces that are read. */
+  readonly #readRooms = new Rooms({ ...ROOMS, make: newSharedRoom })
 
   constructor(options: FolderPoolOptions = {}) {
     const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
     this.#most = threads
     const { idleMs } = options
-    const onRest = (): void => this.#rooms.clear()
+    const onRest = (): void => {
+      this.#rooms.clear()
+      this.#readRooms.clear()
+    }
     this.#threads = new Threads({ threads, lowPriority: false, idleMs, onRest })
     this.#patient =
       options.lowPriority === true ? new Threads({ threads, lowPriority: true, idleMs }) : this.#threads
@@ -226,24 +232,18 @@ export class FolderPool {
 
   /**
    * Reads pieces again from the files they lie in and seals them, for peers (see serve.ts); null for a piece that is not
-   * there as indexed (P2). One a job, in order. The room they lie in may be given back once nobody looks at them. Without
-   * a thread to read them none is there.
+   * there as indexed (P2). One a job, in order. The room they lie in may be given back once nobody looks at them.
    */
   async readPieces(root: string, keys: PieceKeys, jobs: readonly ReadPieceJob[]): Promise<PiecesRead> {
-    const room = this.#rooms.take(sealedBytes(jobs))
+    const room = this.#readRooms.take(sealedBytes(jobs))
     const payload = packReadJobs(root, keys, jobs, room)
-    try {
-      const packed = await this.run('readPieces', payload, [room])
-      return { pieces: unpackPieces(payload, packed), room: packed.bytes }
-    } catch (thrown) {
-      if (!(thrown instanceof NoThread)) throw thrown
-      return { pieces: jobs.map(() => null), room: new ArrayBuffer(0) }
-    }
+    // After a failure it is given back by nobody: whether a thread still writes there is not known.
+    return { pieces: unpackPieces(payload, await this.run('readPieces', payload)), room }
   }
 
   /** Takes back the room of pieces that nobody looks at any more. */
-  giveRoom(room: ArrayBuffer): void {
-    this.#rooms.give(room)
+  giveRoom(room: SharedArrayBuffer): void {
+    this.#readRooms.give(room)
   }
 
   /**

@@ -33,16 +33,8 @@ export interface ReadPiecesPayload {
   readonly ranges: Float64Array<ArrayBuffer>
   /** 32 bytes a piece, zeros where there is none. */
   readonly ids: Uint8Array<ArrayBuffer>
-  /** Where the pieces are put: sealedBytes() long at least. */
-  readonly room: ArrayBuffer
-}
-
-/** Sealed pieces one after the other, absent ones taking their room too. */
-export interface PackedPieces {
-  /** The payload's room. */
-  readonly bytes: ArrayBuffer
-  /** 1 where the piece is there. */
-  readonly present: Uint8Array<ArrayBuffer>
+  /** Where the pieces are put, one after the other, absent ones taking their room too: sealedBytes() long at least. */
+  readonly room: ArrayBuffer | SharedArrayBuffer
 }
 
 /** No path has it. */
@@ -62,7 +54,7 @@ export function packReadJobs(
   root: string,
   keys: PieceKeys,
   jobs: readonly ReadPieceJob[],
-  room: ArrayBuffer,
+  room: ArrayBuffer | SharedArrayBuffer,
 ): ReadPiecesPayload {
   const files: { path: string; stat: DiskStat }[] = []
   const known = new Map<string, number[]>()
@@ -94,19 +86,18 @@ export function packReadJobs(
   }
 }
 
-/** One buffer or null a job, in order; views of the packed bytes. */
-export function unpackPieces(payload: ReadPiecesPayload, packed: PackedPieces): (Buffer | null)[] {
-  const { bytes, present } = packed
+/** One buffer or null a job, in order; views of the room. `present`: what reading the batch came to. */
+export function unpackPieces(payload: ReadPiecesPayload, present: Uint8Array): (Buffer | null)[] {
   let at = 0
   return Array.from(present, (there, index) => {
     const length = sealedLength(payload.ranges, index)
     at += length
-    return there === 1 ? Buffer.from(bytes, at - length, length) : null
+    return there === 1 ? asBuffer(payload.room, at - length, length) : null
   })
 }
 
-/** Reads a batch on this thread. Never throws for what a disk does. */
-export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
+/** Reads a batch on this thread: 1 for each piece that is there, 0 for others. Never throws for what a disk does. */
+export function readPiecesBatch(payload: ReadPiecesPayload): Uint8Array<ArrayBuffer> {
   const { ranges } = payload
   const paths = payload.stats.length === 0 ? [] : payload.paths.split(NAME_END)
   const count = ranges.length / RANGE_FIELDS
@@ -119,14 +110,14 @@ export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
     ofFile[ranges[index * RANGE_FIELDS]!]!.push(index)
   }
   // Whatever is not marked present is never looked at.
-  const slab = Buffer.from(payload.room, 0, total)
-  const packed: PackedPieces = { bytes: payload.room, present: new Uint8Array(count) }
+  const slab = asBuffer(payload.room, 0, total)
+  const present = new Uint8Array(count)
   let root: SafeRoot
   try {
     root = new SafeRoot(payload.root)
   } catch {
     // Every piece is absent, and whoever asked finds out why by scanning.
-    return packed
+    return present
   }
   try {
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
@@ -135,9 +126,9 @@ export function readPiecesBatch(payload: ReadPiecesPayload): PackedPieces {
         ofFile[file]!.map((index) => readOne(fd, keys, payload, index, slab.subarray(places[index]!)))
       const stat = unpackStat(payload.stats, file)
       const done = readUnchanged(root, path, stat, read)
-      for (const [each, index] of ofFile[file]!.entries()) if (done[each]) packed.present[index] = 1
+      for (const [each, index] of ofFile[file]!.entries()) if (done[each]) present[index] = 1
     }
-    return packed
+    return present
   } finally {
     root.close()
   }
@@ -187,6 +178,11 @@ function readOne(
 
 function sealedLength(ranges: Float64Array, index: number): number {
   return sealedBytesOf(ranges[index * RANGE_FIELDS + 2]!, ranges[index * RANGE_FIELDS + 4] === 1)
+}
+
+/** Buffer.from has one signature for each kind of memory. */
+function asBuffer(room: ArrayBuffer | SharedArrayBuffer, offset: number, length: number): Buffer {
+  return Buffer.from(room as ArrayBuffer, offset, length)
 }
 
 /** Pieces are 1 MiB at most, except in files above 4 GiB. */

@@ -35,7 +35,7 @@ import {
   type ScanPayload,
   scanBatch,
 } from './scan.js'
-import { type PackedPieces, type ReadPiecesPayload, readPiecesBatch } from './serve.js'
+import { type ReadPiecesPayload, readPiecesBatch } from './serve.js'
 import { stageBatch } from './stage.js'
 import type { StagePayload, StageResult } from './stage-job.js'
 import type { ThreadData } from './threads.js'
@@ -62,7 +62,7 @@ export interface Jobs {
   attributeSupport(payload: AttributeSupportPayload): AttributeScope
   hash(payload: PackedHashPayload): Transferring<PackedHashes>
   checkContent(payload: CheckPayload): CheckResult[]
-  readPieces(payload: ReadPiecesPayload): Transferring<PackedPieces>
+  readPieces(payload: ReadPiecesPayload): Uint8Array<ArrayBuffer>
   listArchiveDays(target: PruneTarget): ReturnType<typeof listArchiveDays>
   pruneArchive(payload: PrunePayload): Pruned
   listArchived(payload: ArchivePayload): ReturnType<typeof listArchived>
@@ -127,10 +127,7 @@ const jobs: Jobs = {
     return transferring(packed, buffersOfHashes(packed))
   },
   checkContent: checkBatch,
-  readPieces: (payload) => {
-    const packed = readPiecesBatch(payload)
-    return transferring(packed, [packed.bytes, packed.present.buffer])
-  },
+  readPieces: readPiecesBatch,
   listArchiveDays,
   listArchived,
   pruneArchive,

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type FetchedPiece, PieceRooms } from '../../src/exchange/piece-rooms.js'
-import { Rooms } from '../../src/ports/rooms.js'
+import { newRoom, Rooms } from '../../src/ports/rooms.js'
 
 type Kept = Pick<FetchedPiece, 'bytes' | 'room'>
 
@@ -24,7 +24,7 @@ test('what was not left stays as it came, however pieces come and go', () => {
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-      const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2 }))
+      const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom }))
       const held: { readonly piece: Kept; readonly bytes: Buffer; times: number }[] = []
       for (const each of steps) {
         if (each.type === 'come') {
@@ -48,7 +48,7 @@ test('what was not left stays as it came, however pieces come and go', () => {
 })
 
 test('when all have left a room, the next pieces lie in it', () => {
-  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2 }))
+  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom }))
   const [a, b] = [keep(rooms, randomBytes(60)), keep(rooms, randomBytes(40))]
   const c = keep(rooms, randomBytes(1))
   assert.equal(a.bytes.buffer, b.bytes.buffer)
@@ -60,7 +60,7 @@ test('when all have left a room, the next pieces lie in it', () => {
 })
 
 test('a piece that is larger than a room has memory of its own', () => {
-  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2 }))
+  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom }))
   const bytes = randomBytes(101)
   const piece = keep(rooms, bytes)
   assert.equal(piece.room, undefined)
@@ -68,7 +68,7 @@ test('a piece that is larger than a room has memory of its own', () => {
 })
 
 test('nobody leaves more often than was entered', () => {
-  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2 }))
+  const rooms = new PieceRooms(new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom }))
   const { room } = keep(rooms, randomBytes(3))
   room!.leave()
   assert.throws(() => room!.leave(), /had entered it/)

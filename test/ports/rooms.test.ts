@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Rooms } from '../../src/ports/rooms.js'
+import { newRoom, Rooms } from '../../src/ports/rooms.js'
 
 test('no room is taken twice at a time, and no more than some lie idle', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -3, max: 200 }), { maxLength: 60 }), (steps) => {
-      const rooms = new Rooms({ roomBytes: 100, maxKept: 3 })
+      const rooms = new Rooms({ roomBytes: 100, maxKept: 3, make: newRoom })
       const taken: ArrayBuffer[] = []
       for (const step of steps) {
         if (step < 0) {
@@ -25,7 +25,7 @@ test('no room is taken twice at a time, and no more than some lie idle', () => {
 })
 
 test('a room that was given back is taken again, those above the number kept are not, nor after clear()', () => {
-  const rooms = new Rooms({ roomBytes: 100, maxKept: 2 })
+  const rooms = new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom })
   const three = [rooms.take(1), rooms.take(1), rooms.take(1)] as const
   for (const room of three) rooms.give(room)
   assert.deepEqual(new Set([rooms.take(100), rooms.take(100)]), new Set(three.slice(0, 2)))
@@ -35,7 +35,7 @@ test('a room that was given back is taken again, those above the number kept are
 })
 
 test('larger ones are made and not kept', () => {
-  const rooms = new Rooms({ roomBytes: 100, maxKept: 2 })
+  const rooms = new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom })
   const large = rooms.take(101)
   assert.equal(large.byteLength, 101)
   rooms.give(large)
@@ -43,7 +43,7 @@ test('larger ones are made and not kept', () => {
 })
 
 test('giving the same room back twice is a fault, as two would write to it', () => {
-  const rooms = new Rooms({ roomBytes: 100, maxKept: 2 })
+  const rooms = new Rooms({ roomBytes: 100, maxKept: 2, make: newRoom })
   const room = rooms.take(1)
   rooms.give(room)
   assert.throws(() => rooms.give(room), /a room is given back once/)

@@ -37,7 +37,7 @@ export class FilePieces implements PieceSource {
   readonly #events: FilePiecesEvents
   readonly #withdrawn = new Map<string, Withdrawn>()
   /** Where the pieces of an answer lie, until the exchange has sent them. */
-  readonly #rooms = new WeakMap<readonly (Buffer | null)[], ArrayBuffer>()
+  readonly #rooms = new WeakMap<readonly (Buffer | null)[], SharedArrayBuffer>()
   #timer: NodeJS.Timeout | undefined
   #waitMs = RECHECK_MS
   #stopped = false
