@@ -5,10 +5,13 @@
 // whoever received a frame says that nobody looks at it. What is not given back is garbage, as it would be without this.
 import { Socket } from 'node:net'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
+import { letGo } from '../ports/let-go.js'
 import { trafficRooms } from '../ports/rooms.js'
 
 /** Smaller frames are allocated; a peer that has proved nothing may send no larger ones (frame-guard.ts). */
 const LEAST_BYTES: number = 64 * 1024 + 1
+/** Less is not worth the call. */
+const LEAST_LET_GO: number = 16 * 1024
 const PREFIX_BYTES = 3
 const PREFIX_END = 2 ** (8 * PREFIX_BYTES)
 /** libsodium's secretstream: a tag before the message, a MAC after it. */
@@ -62,6 +65,7 @@ export class RoomyNoise extends NoiseSecretStream {
   protected override _onrawdata(data: Buffer): void {
     this._timeoutTimer?.refresh()
     let at = 0
+    let isLookedAt = false
     do {
       if (this._state === 0) {
         for (; this._tmp !== PREFIX_END && at < data.length; this._tmp *= 256)
@@ -74,6 +78,7 @@ export class RoomyNoise extends NoiseSecretStream {
       const end = at + this._len - this._tmp
       if (this._message === null && end <= data.length) {
         this._message = data.subarray(at, end)
+        isLookedAt = true
         at = end
         this._incoming()
         continue
@@ -84,6 +89,8 @@ export class RoomyNoise extends NoiseSecretStream {
       at += copied
       if (at === end) this._incoming()
     } while (at < data.length && !this.destroying)
+    // Nothing of it was handed on but copies; another kind of stream may have a use for it.
+    if (!isLookedAt && data.length >= LEAST_LET_GO && this.rawStream instanceof Socket) letGo(data)
   }
 
   #room(bytes: number): Buffer {
