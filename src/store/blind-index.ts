@@ -95,8 +95,6 @@ export class BlindIndex {
   /** Undefined: it is to be loaded first. */
   #firsts: FirstRefs | undefined
   #loading: Generator<void> | undefined
-  /** Whether the transaction under way has added to them. */
-  #hasAdded = false
 
   constructor(database: Database, prefix: string) {
     this.#database = database
@@ -123,10 +121,7 @@ export class BlindIndex {
     } catch (thrown) {
       // What was read in it may never have come to be.
       this.#announced.forgetRead()
-      if (this.#hasAdded) this.#firsts = undefined
       throw thrown
-    } finally {
-      this.#hasAdded = false
     }
   }
 
@@ -273,7 +268,7 @@ export class BlindIndex {
       this.#addShared(piece.id, first, ref)
       return { number, piece, first, isFresh: false }
     }
-    this.#hasAdded = true
+    // Also if the transaction fails: what is found is looked up.
     this.#loaded().add(piece.id, feed, number)
     return { number, piece, first: ref, isFresh: true }
   }

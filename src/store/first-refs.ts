@@ -21,9 +21,9 @@ const MAX_RUNS = 2 ** 32 / RUN - 1
 
 interface Shard {
   used: number
-  /** 0: the slot is free; else 1 + place. */
-  places: Uint32Array
-  hashes: Uint32Array
+  readonly count: number
+  /** Two words each: the hash, and 1 + the place; 0: the slot is free. */
+  readonly slots: Uint32Array
 }
 
 export class FirstRefs {
@@ -42,24 +42,28 @@ export class FirstRefs {
   /** An id that was not added before. */
   add(id: Buffer, feed: number, number: number): void {
     const hash = this.#hash(id)
-    const shard = this.#shards[hash >>> (32 - SHARD_BITS)]!
-    if (shard.used >= shard.places.length * MAX_FILL) grow(shard)
+    const at = hash >>> (32 - SHARD_BITS)
+    let shard = this.#shards[at]!
+    if (shard.used >= shard.count * MAX_FILL) {
+      shard = grown(shard)
+      this.#shards[at] = shard
+    }
     enter(shard, hash, this.#placeOf(feed, number) + 1)
-    shard.used++
   }
 
   /** The one of those that may be it for which `isIt` says so. */
   find(id: Buffer, isIt: (ref: PieceRef, id: Buffer) => boolean): PieceRef | undefined {
     const hash = this.#hash(id)
-    const { places, hashes } = this.#shards[hash >>> (32 - SHARD_BITS)]!
-    for (let slot = hash % places.length; places[slot] !== 0; ) {
-      if (hashes[slot] === hash) {
-        const ref = this.#refAt(places[slot]! - 1)
+    const { count, slots } = this.#shards[hash >>> (32 - SHARD_BITS)]!
+    for (let slot = hash % count; ; ) {
+      const place = slots[2 * slot + 1]!
+      if (place === 0) return undefined
+      if (slots[2 * slot] === hash) {
+        const ref = this.#refAt(place - 1)
         if (isIt(ref, id)) return ref
       }
-      slot = slot + 1 === places.length ? 0 : slot + 1
+      slot = slot + 1 === count ? 0 : slot + 1
     }
-    return undefined
   }
 
   #placeOf(feed: number, number: number): number {
@@ -111,24 +115,24 @@ export function halfSipHash(k0: number, k1: number, bytes: Buffer): number {
   return (v1 ^ v3) >>> 0
 }
 
-function shardOf(slots: number): Shard {
-  return { used: 0, places: new Uint32Array(slots), hashes: new Uint32Array(slots) }
+function shardOf(count: number): Shard {
+  return { used: 0, count, slots: new Uint32Array(2 * count) }
 }
 
 function enter(shard: Shard, hash: number, place: number): void {
-  const { places, hashes } = shard
-  let slot = hash % places.length
-  while (places[slot] !== 0) slot = slot + 1 === places.length ? 0 : slot + 1
-  places[slot] = place
-  hashes[slot] = hash
+  const { count, slots } = shard
+  let slot = hash % count
+  while (slots[2 * slot + 1] !== 0) slot = slot + 1 === count ? 0 : slot + 1
+  slots[2 * slot] = hash
+  slots[2 * slot + 1] = place
+  shard.used++
 }
 
-function grow(shard: Shard): void {
-  const { places, hashes } = shard
-  const larger = shardOf(Math.ceil(places.length * GROWTH))
-  places.forEach((place, slot) => {
-    if (place !== 0) enter(larger, hashes[slot]!, place)
-  })
-  shard.places = larger.places
-  shard.hashes = larger.hashes
+function grown({ count, slots }: Shard): Shard {
+  const larger = shardOf(Math.ceil(count * GROWTH))
+  for (let slot = 0; slot < count; slot++) {
+    const place = slots[2 * slot + 1]!
+    if (place !== 0) enter(larger, slots[2 * slot]!, place)
+  }
+  return larger
 }
