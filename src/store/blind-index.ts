@@ -133,8 +133,8 @@ export class BlindIndex {
       let { pieceCount } = this.feeds.byWriter(feed.writer)!
       let contradictions = 0
       for (const { first, pieces } of part.announcements) {
-        for (const [i, piece] of pieces.entries()) {
-          const one = this.#announce({ feed: feed.number, index: first + i }, at, piece)
+        for (let i = 0; i < pieces.length; i++) {
+          const one = this.#announce({ feed: feed.number, index: first + i }, at, pieces[i]!)
           if (one === undefined) contradictions++
           else said.push(one)
         }

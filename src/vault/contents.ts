@@ -51,7 +51,7 @@ export function contentsBytes(frames: number): number {
 
 export function contentsFrame(frames: readonly FrameAt[], offset: number): NewFrame {
   const contents = new ContentsDraft()
-  for (const frame of frames) contents.add(frame)
+  for (const frame of frames) contents.add(frame.key, frame)
   return contents.frame(offset)
 }
 
@@ -62,7 +62,7 @@ export class ContentsDraft {
   #rows: Buffer = Buffer.alloc(0)
 
   /** The next one. Its key is copied. */
-  add({ key, offset, length }: FrameAt): void {
+  add(key: Buffer, { offset, length }: Omit<FrameAt, 'key'>): void {
     const at = this.count * ROW_BYTES
     if (at === this.#rows.length) {
       const larger = Buffer.alloc(Math.max(2 * at, FIRST_ROWS * ROW_BYTES))

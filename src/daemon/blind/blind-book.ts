@@ -92,7 +92,7 @@ export class BlindBook {
       for (const { id, length } of pieces) {
         const refs = index.refsOf(id)
         this.#addNumbers(numbers, refs)
-        const [primary] = refs
+        const primary = refs[0]
         if (primary === undefined || !index.clearMissing(primary)) continue
         this.#counts.change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, length)
@@ -238,7 +238,9 @@ export class BlindBook {
   }
 
   #addNumbers(numbers: Map<WriterId, number[]>, refs: readonly PieceRef[]): void {
-    for (const { feed, index } of refs) {
+    // Not by an iterator: this is done for every piece, and most have one.
+    for (let i = 0; i < refs.length; i++) {
+      const { feed, index } = refs[i]!
       const writer = this.#o.index.feeds.byNumber(feed)?.writer
       if (writer === undefined) continue
       const list = numbers.get(writer)

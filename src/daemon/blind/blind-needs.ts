@@ -29,7 +29,7 @@ export function neededBy(index: BlindIndex, policy: Retention, nowMs: number): N
     return last.until
   }
   return (refs) => {
-    const [first] = refs
+    const first = refs[0]
     if (first !== undefined && refs.length === 1) {
       const announced = index.announcedAt(first.feed, first.index)
       return announced === undefined ? needed([]) : untilOf(first.feed, announced)
