@@ -8,6 +8,13 @@ export function blake3(bytes: Uint8Array): Buffer {
   return take(plainHasher)
 }
 
+/** The first four bytes of it, the first of them the highest. */
+export function blake3Start(bytes: Uint8Array): number {
+  plainHasher.reset()
+  plainHasher.update(bytes)
+  return Number.parseInt(plainHasher.digest('hex').slice(0, 8), 16)
+}
+
 // A hasher is 2 KiB outside the JavaScript heap that only a garbage collection frees, and making one takes longer than
 // hashing a small piece. They are kept and reset; nothing of one call is left for the next.
 const plainHasher = new Blake3Hasher()

@@ -2,11 +2,14 @@
 // nodes"). Which piece every feed announced under which number, in which blocks first and last, where its generations
 // begin (F3), and which of what should be held is not. A projection of the feeds: deleting it costs reading them again.
 //
-//   announced    feed u32, number / 64 u32 -> 64 slots of 44 bytes: id 32, sealed length u32 (0: not announced), block that
-//                announced it first u32, block that did so last u32. All little-endian but in keys
-//   refs         id -> feed u32, number u32 of each announcement
+//   announced    feed, number -> the piece, and whether others announced it, too (announced.ts)
+//   shared       id of a piece that was announced more than once -> feed u32, number u32 of each announcement, in the order
+//                in which they were taken over; little-endian
 //   missing      by pieces' first refs, which are wanted and not in the vault (missing.ts)
 //   lives        feed u32 -> its generations (core/piece-life.ts), and how many of its blocks are in the vault
+//
+// Where a piece was announced first is found in memory (first-refs.ts), which is filled from `announced` at the start. Once
+// there was a table `refs` that was like `shared` and had all pieces: what it says goes into the others then.
 import type { WriterId } from '../core/ids.js'
 import type { PieceInfo } from '../core/piece.js'
 import {
@@ -19,15 +22,28 @@ import {
 } from '../core/piece-life.js'
 import type { PublicPart } from '../core/record.js'
 import type { Retention } from '../core/retention.js'
+import {
+  type AnnouncedPiece,
+  AnnouncedPieces,
+  announceAgainIn,
+  announcedIn,
+  announceIn,
+  CHUNK_NUMBERS,
+  idIn,
+  isFirstIn,
+  isIn,
+  isSharedIn,
+  lengthIn,
+  markFirstIn,
+  pieceIn,
+} from './announced.js'
 import { FeedTable, type IndexFeed } from './feeds.js'
+import { FirstRefs } from './first-refs.js'
 import { MissingPieces } from './missing.js'
 import type { PieceRef } from './pieces.js'
-import { type Database, keyAfter, pairKey, type Table } from './tables.js'
+import { AFTER_LAST_KEY, type Database, FIRST_KEY, pairKey, type Table, walk } from './tables.js'
 
-/** A piece as one feed announced it. */
-export interface AnnouncedPiece extends PieceInfo, Announced {
-  readonly number: number
-}
+export type { AnnouncedPiece } from './announced.js'
 
 interface LifeRow {
   readonly life: FeedLife
@@ -35,62 +51,76 @@ interface LifeRow {
   readonly stored: number
 }
 
+/** An announcement that was taken over. */
+export interface Said {
+  readonly number: number
+  readonly piece: PieceInfo
+  /** Where the piece was announced first, by which it is counted. */
+  readonly first: PieceRef
+  /** That is here: no feed had announced the piece before. */
+  readonly isFresh: boolean
+}
+
 /** What taking over a record changed. */
 export interface TakenOver {
-  /** Pieces that no feed had announced before. */
-  readonly fresh: readonly PieceInfo[]
   /** Every announcement, restated ones too. */
-  readonly refs: readonly { readonly number: number; readonly piece: PieceInfo }[]
+  readonly said: readonly Said[]
   /** A checkpoint has become whole: what it does not restate is of the past now. */
   readonly isNewGeneration: boolean
   /** Announced twice and differently; the first stands. */
   readonly contradictions: number
 }
 
-const SLOTS = 64
-const SLOT_BYTES = 44
-const ID_BYTES = 32
 /**
  * So many generations a feed may have before those that nothing is kept of become one: fewer cost little, and a policy that
  * is to keep more from now on finds them apart.
  */
 const MANY_GENERATIONS = 64
-/** Pieces are looked up in the order of their numbers, mostly, of a few feeds at a time: 2.8 KB each. */
-const MAX_CHUNKS_KEPT = 16
-/** What is announced is soon looked up for fetching, and again when it is here: some 2 MB. */
-const MAX_REFS_KEPT = 8192
+/** Rows of 64 pieces that are loaded in one slice: a few milliseconds. */
+const CHUNKS_A_TURN = 64
+/** When what an older version wrote is made anew, which takes longer. */
+const OLD_CHUNKS_A_TURN = 16
 const NONE: LifeRow = { life: lifeFrom(0), stored: 0 }
 
 export class BlindIndex {
   readonly feeds: FeedTable
   readonly #database: Database
-  readonly #announced: Table<Buffer>
-  readonly #refs: Table<Buffer>
+  readonly #announced: AnnouncedPieces
+  readonly #shared: Table<Buffer>
+  /** Of an older version. */
+  readonly #old: Table<Buffer>
   readonly #missing: MissingPieces
   readonly #lives: Table<LifeRow>
   readonly #rows = new Map<number, LifeRow>()
-  /** Rows of `announced` as they stand there, by feed and chunk; nobody changes their bytes. */
-  readonly #chunks = new Map<number, Buffer | undefined>()
-  /** Rows of `refs` as they stand there, by id. */
-  readonly #recent = new Map<string, readonly PieceRef[]>()
+  /** Undefined: it is to be loaded first. */
+  #firsts: FirstRefs | undefined
+  #loading: Generator<void> | undefined
 
   constructor(database: Database, prefix: string) {
     this.#database = database
     this.feeds = new FeedTable(database, prefix)
-    this.#announced = database.table(`${prefix}announced`)
-    this.#refs = database.table(`${prefix}refs`)
+    this.#announced = new AnnouncedPieces(database.table(`${prefix}announced`))
+    this.#shared = database.table(`${prefix}shared`)
+    this.#old = database.table(`${prefix}refs`)
     this.#missing = new MissingPieces(database.table(`${prefix}missing`))
     this.#lives = database.table(`${prefix}lives`)
     if (this.#missing.isOld) this.transaction(() => this.#missing.forgetAll())
   }
 
+  /** Reads what is asked for by ids, in slices; whoever asks before waits for all of it. Rejects as `turn` does, between two. */
+  async load(turn: () => Promise<void>): Promise<void> {
+    while (this.#firsts === undefined) {
+      this.#loadMore()
+      await turn()
+    }
+  }
+
   transaction<T>(body: () => T): T {
     try {
-      return this.#database.transaction(() => this.#missing.gathered(body))
+      return this.#database.transaction(() => this.#missing.gathered(() => this.#announced.gathered(body)))
     } catch (thrown) {
       // What was read in it may never have come to be.
-      this.#chunks.clear()
-      this.#recent.clear()
+      this.#announced.forgetRead()
       throw thrown
     }
   }
@@ -99,33 +129,21 @@ export class BlindIndex {
   takeOver(feed: IndexFeed, at: number, part: PublicPart): TakenOver {
     return this.transaction(() => {
       const isNewGeneration = this.#followLife(feed.number, part)
-      const fresh: PieceInfo[] = []
-      const refs: { number: number; piece: PieceInfo }[] = []
+      const said: Said[] = []
       let { pieceCount } = this.feeds.byWriter(feed.writer)!
       let contradictions = 0
-      const chunks = new ChunkEdit(feed.number, this.#announced)
       for (const { first, pieces } of part.announcements) {
-        for (const [i, piece] of pieces.entries()) {
-          const number = first + i
-          const slot = chunks.slot(number)
-          if (slot.length !== 0 && !slot.isOf(piece.id)) {
-            contradictions++
-            continue
-          }
-          if (slot.length === 0) {
-            slot.set(piece, at)
-            if (this.#addRef(piece.id, { feed: feed.number, index: number })) fresh.push(piece)
-          } else slot.setLast(at)
-          refs.push({ number, piece })
+        for (let i = 0; i < pieces.length; i++) {
+          const one = this.#announce({ feed: feed.number, index: first + i }, at, pieces[i]!)
+          if (one === undefined) contradictions++
+          else said.push(one)
         }
         pieceCount = Math.max(pieceCount, first + pieces.length)
       }
-      chunks.finish()
-      this.#chunks.clear()
       const now = this.feeds.byWriter(feed.writer)!
       const checkpoint = Math.max(now.checkpoint, part.header.checkpoint ?? 0)
       this.feeds.put({ ...now, next: at + 1, pieceCount, checkpoint })
-      return { fresh, refs, isNewGeneration, contradictions }
+      return { said, isNewGeneration, contradictions }
     })
   }
 
@@ -170,45 +188,46 @@ export class BlindIndex {
   }
 
   at(feed: number, number: number): AnnouncedPiece | undefined {
-    const chunk = this.#chunkOf(feed, number)
-    return chunk === undefined ? undefined : pieceIn(chunk, number)
+    return this.#announced.at(feed, number)
   }
 
   /** In which blocks a number was announced; undefined: in none. */
   announcedAt(feed: number, number: number): Announced | undefined {
-    const chunk = this.#chunkOf(feed, number)
+    const chunk = this.#announced.chunkOf(feed, number)
     return chunk === undefined ? undefined : announcedIn(chunk, number)
   }
 
   /** Every feed's number for a piece; the first is the one it is counted by. */
   refsOf(id: Buffer): readonly PieceRef[] {
-    const name = id.toString('latin1')
-    const known = this.#recent.get(name)
-    if (known !== undefined) return known
-    const refs = readRefs(this.#refs.get(id))
-    this.#keepRefs(name, refs)
-    return refs
+    const first = this.#firstOf(id)
+    if (first === undefined) return []
+    const isShared = isSharedIn(this.#announced.chunkOf(first.feed, first.index)!, first.index)
+    return isShared ? readRefs(this.#shared.get(id)) : [first]
+  }
+
+  /** The same of a piece that a feed announced. */
+  refsOfPiece(feed: number, { id, number, isOnly }: AnnouncedPiece): readonly PieceRef[] {
+    return isOnly ? [{ feed, index: number }] : this.refsOf(id)
   }
 
   /**
-   * All pieces of a feed by number, a chunk of at most 64 at a time, each with the number that the next one begins at or
-   * after. What is announced below that is left out.
+   * All pieces of a feed by number, a chunk of at most 64 at a time, each read when it is asked for and with the number that the
+   * next one begins at or after. What is announced below that is left out.
    */
   *piecesOf(feed: number): Generator<{ readonly pieces: readonly AnnouncedPiece[]; readonly end: number }> {
-    let from = pairKey(feed, 0)
-    const end = pairKey(feed + 1, 0)
-    for (;;) {
-      const [row] = this.#announced.range(from, end, 1)
-      if (row === undefined) return
-      const base = row.key.readUInt32BE(4) * SLOTS
+    for (const { chunk, from } of this.#announced.chunks(feed)) {
       const pieces: AnnouncedPiece[] = []
-      for (let slot = 0; slot < SLOTS; slot++) {
-        const piece = pieceIn(row.value, base + slot)
+      for (let number = from; number < from + CHUNK_NUMBERS; number++) {
+        const piece = pieceIn(chunk, number)
         if (piece !== undefined) pieces.push(piece)
       }
-      yield { pieces, end: base + SLOTS }
-      from = keyAfter(row.key)
+      yield { pieces, end: from + CHUNK_NUMBERS }
     }
+  }
+
+  /** Runs a body that asks what is missing, and changes nothing: what it asks about near each other is read once. */
+  looking<T>(body: () => T): T {
+    return this.#missing.gathered(body)
   }
 
   /** Notes that a piece is wanted and not here, by its first ref; inside a transaction. */
@@ -233,29 +252,106 @@ export class BlindIndex {
     return this.#missing.after(place, limit)
   }
 
-  #chunkOf(feed: number, number: number): Buffer | undefined {
-    const at = Math.floor(number / SLOTS)
-    const key = feed * 2 ** 32 + at
-    if (this.#chunks.has(key)) return this.#chunks.get(key)
-    const chunk = this.#announced.get(pairKey(feed, at))
-    if (this.#chunks.size >= MAX_CHUNKS_KEPT) this.#chunks.clear()
-    this.#chunks.set(key, chunk)
-    return chunk
+  /** Undefined: the number stands for another piece. */
+  #announce(ref: PieceRef, block: number, piece: PieceInfo): Said | undefined {
+    const { feed, index: number } = ref
+    const chunk = this.#announced.edit(feed, number)
+    if (lengthIn(chunk, number) !== 0) {
+      if (!isIn(chunk, number, piece.id)) return undefined
+      announceAgainIn(chunk, number, block)
+      const first = isFirstIn(chunk, number) ? ref : (this.#firstOf(piece.id) ?? ref)
+      return { number, piece, first, isFresh: false }
+    }
+    const first = this.#firstOf(piece.id)
+    announceIn(chunk, number, piece, block, first === undefined)
+    if (first !== undefined) {
+      this.#addShared(piece.id, first, ref)
+      return { number, piece, first, isFresh: false }
+    }
+    // Also if the transaction fails: what is found is looked up.
+    this.#loaded().add(piece.id, feed, number)
+    return { number, piece, first: ref, isFresh: true }
   }
 
-  #addRef(id: Buffer, ref: PieceRef): boolean {
-    const before = this.#refs.get(id)
-    const bytes = Buffer.allocUnsafe(8)
-    bytes.writeUInt32LE(ref.feed, 0)
-    bytes.writeUInt32LE(ref.index, 4)
-    this.#refs.put(id, before === undefined ? bytes : Buffer.concat([before, bytes]))
-    this.#keepRefs(id.toString('latin1'), [...readRefs(before), ref])
-    return before === undefined
+  #addShared(id: Buffer, first: PieceRef, ref: PieceRef): void {
+    const chunk = this.#announced.edit(first.feed, first.index)
+    const before = isSharedIn(chunk, first.index) ? readRefs(this.#shared.get(id)) : [first]
+    markFirstIn(chunk, first.index, true)
+    this.#shared.put(id, writeRefs([...before, ref]))
   }
 
-  #keepRefs(name: string, refs: readonly PieceRef[]): void {
-    if (this.#recent.size >= MAX_REFS_KEPT) this.#recent.clear()
-    this.#recent.set(name, refs)
+  #firstOf(id: Buffer): PieceRef | undefined {
+    return this.#loaded().find(id, this.#isFirstOf)
+  }
+
+  readonly #isFirstOf = ({ feed, index }: PieceRef, id: Buffer): boolean => {
+    const chunk = this.#announced.chunkOf(feed, index)
+    return chunk !== undefined && isFirstIn(chunk, index) && isIn(chunk, index, id)
+  }
+
+  #loaded(): FirstRefs {
+    while (this.#firsts === undefined) this.#loadMore()
+    return this.#firsts
+  }
+
+  #loadMore(): void {
+    this.#loading ??= this.#load()
+    try {
+      if (this.#loading.next().done === true) this.#loading = undefined
+    } catch (thrown) {
+      this.#loading = undefined
+      throw thrown
+    }
+  }
+
+  *#load(): Generator<void> {
+    const [old] = this.#old.range(FIRST_KEY, AFTER_LAST_KEY, 1)
+    if (old !== undefined) yield* this.#convert()
+    const firsts = new FirstRefs()
+    let turn = 0
+    for (const { number: feed } of this.feeds.all())
+      for (const { chunk, from } of this.#announced.chunks(feed)) {
+        for (let number = from; number < from + CHUNK_NUMBERS; number++)
+          if (isFirstIn(chunk, number)) firsts.add(idIn(chunk, number), feed, number)
+        if (++turn % CHUNKS_A_TURN === 0) yield
+      }
+    this.#firsts = firsts
+  }
+
+  /** Makes of rows of the first kind those of today; one that is interrupted goes on. */
+  *#convert(): Generator<void> {
+    for (const { number: feed } of this.feeds.all()) {
+      let some: number[] = []
+      for (const { from } of this.#announced.chunks(feed)) {
+        some.push(from)
+        if (some.length < OLD_CHUNKS_A_TURN) continue
+        this.#convertChunks(feed, some)
+        some = []
+        yield
+      }
+      this.#convertChunks(feed, some)
+    }
+    // There should be none left.
+    this.transaction(() => {
+      for (const { key } of walk(this.#old)) this.#old.remove(key)
+    })
+  }
+
+  #convertChunks(feed: number, froms: readonly number[]): void {
+    this.transaction(() => {
+      for (const from of froms)
+        for (let number = from; number < from + CHUNK_NUMBERS; number++) {
+          const chunk = this.#announced.edit(feed, number)
+          if (lengthIn(chunk, number) === 0) continue
+          const id = idIn(chunk, number)
+          const row = this.#old.get(id)
+          const refs = readRefs(row)
+          if (row === undefined || refs[0]?.feed !== feed || refs[0].index !== number) continue
+          markFirstIn(chunk, number, refs.length > 1)
+          if (refs.length > 1) this.#shared.put(id, row)
+          this.#old.remove(id)
+        }
+    })
   }
 
   /** Whether another generation begins. */
@@ -281,96 +377,18 @@ export class BlindIndex {
   }
 }
 
-/** Slots of one feed under edit: announcements come in runs, so a chunk is read and written once for many. */
-class ChunkEdit {
-  readonly #feed: number
-  readonly #table: Table<Buffer>
-  #at = -1
-  #chunk: Buffer = Buffer.alloc(0)
-  #isChanged = false
-
-  constructor(feed: number, table: Table<Buffer>) {
-    this.#feed = feed
-    this.#table = table
-  }
-
-  slot(number: number): Slot {
-    const at = Math.floor(number / SLOTS)
-    if (at !== this.#at) {
-      this.finish()
-      this.#at = at
-      const found = this.#table.get(pairKey(this.#feed, at))
-      this.#chunk = found === undefined ? Buffer.alloc(SLOTS * SLOT_BYTES) : Buffer.from(found)
-    }
-    return new Slot(this.#chunk, (number % SLOTS) * SLOT_BYTES, () => {
-      this.#isChanged = true
-    })
-  }
-
-  finish(): void {
-    if (this.#isChanged) this.#table.put(pairKey(this.#feed, this.#at), this.#chunk)
-    this.#isChanged = false
-  }
-}
-
-class Slot {
-  readonly #chunk: Buffer
-  readonly #at: number
-  readonly #changed: () => void
-
-  constructor(chunk: Buffer, at: number, changed: () => void) {
-    this.#chunk = chunk
-    this.#at = at
-    this.#changed = changed
-  }
-
-  get length(): number {
-    return this.#chunk.readUInt32LE(this.#at + ID_BYTES)
-  }
-
-  isOf(id: Buffer): boolean {
-    return this.#chunk.subarray(this.#at, this.#at + ID_BYTES).equals(id)
-  }
-
-  set({ id, length }: PieceInfo, block: number): void {
-    id.copy(this.#chunk, this.#at)
-    this.#chunk.writeUInt32LE(length, this.#at + ID_BYTES)
-    this.#chunk.writeUInt32LE(block, this.#at + ID_BYTES + 4)
-    this.setLast(block)
-  }
-
-  setLast(block: number): void {
-    this.#chunk.writeUInt32LE(block, this.#at + ID_BYTES + 8)
-    this.#changed()
-  }
-}
-
-function announcedIn(chunk: Buffer, number: number): Announced | undefined {
-  const at = (number % SLOTS) * SLOT_BYTES
-  if (chunk.readUInt32LE(at + ID_BYTES) === 0) return undefined
-  return {
-    firstBlock: chunk.readUInt32LE(at + ID_BYTES + 4),
-    lastBlock: chunk.readUInt32LE(at + ID_BYTES + 8),
-  }
-}
-
-/** A copy. */
-function pieceIn(chunk: Buffer, number: number): AnnouncedPiece | undefined {
-  const at = (number % SLOTS) * SLOT_BYTES
-  const length = chunk.readUInt32LE(at + ID_BYTES)
-  if (length === 0) return undefined
-  return {
-    number,
-    id: Buffer.from(chunk.subarray(at, at + ID_BYTES)),
-    length,
-    firstBlock: chunk.readUInt32LE(at + ID_BYTES + 4),
-    lastBlock: chunk.readUInt32LE(at + ID_BYTES + 8),
-  }
-}
-
 function readRefs(bytes: Buffer | undefined): PieceRef[] {
   const refs: PieceRef[] = []
   for (let at = 0; at < (bytes?.length ?? 0); at += 8)
     refs.push({ feed: bytes!.readUInt32LE(at), index: bytes!.readUInt32LE(at + 4) })
   return refs
+}
+
+function writeRefs(refs: readonly PieceRef[]): Buffer {
+  const bytes = Buffer.allocUnsafe(8 * refs.length)
+  refs.forEach(({ feed, index }, i) => {
+    bytes.writeUInt32LE(feed, 8 * i)
+    bytes.writeUInt32LE(index, 8 * i + 4)
+  })
+  return bytes
 }

@@ -9,13 +9,16 @@ import { FRAME, FRAME_HEADER_BYTES, type FrameType } from './frame.js'
 import type { FrameRows, KeyedPlace, PackRow, Place } from './frame-rows.js'
 import { ROWS_A_TURN, turn } from './turn.js'
 
+/** Of a pack that the transaction under way has changed. */
+type OpenPackRow = { -readonly [K in keyof PackRow]: PackRow[K] }
+
 const NOTHING: PackRow = { covered: 0, live: 0, frames: 0, pieces: 0, pieceBytes: 0 }
 
 export class Catalog {
   readonly #rows: FrameRows
   readonly #packs = new Map<number, PackRow>()
-  /** Packs whose rows a transaction has changed. */
-  readonly #changed = new Set<number>()
+  /** Packs whose rows a transaction has changed: those rows are its own, in place of what was there. Undefined: removed. */
+  readonly #changed = new Map<number, OpenPackRow | undefined>()
   #isInside = false
 
   constructor(rows: FrameRows) {
@@ -37,8 +40,7 @@ export class Catalog {
     try {
       return this.#rows.transaction(() => {
         const result = body()
-        for (const number of this.#changed) {
-          const row = this.#packs.get(number)
+        for (const [number, row] of this.#changed) {
           if (row === undefined) this.#rows.removePack(number)
           else this.#rows.putPack(number, row)
         }
@@ -67,10 +69,15 @@ export class Catalog {
     return this.#rows.get(key)
   }
 
+  /** Whether a piece of this id counts. */
+  hasPiece(id: Buffer): boolean {
+    return this.#rows.hasPiece(id)
+  }
+
   /** Inside a transaction. */
   put(key: Buffer, place: Place): void {
-    this.remove(key)
-    this.#rows.put(key, place)
+    const before = this.#rows.put(key, place)
+    if (before !== undefined) this.#count(key, before, -1)
     this.#count(key, place, 1)
   }
 
@@ -93,13 +100,13 @@ export class Catalog {
 
   /** Inside a transaction: the index knows the pack up to here. */
   cover(number: number, covered: number): void {
-    this.#set(number, { ...(this.#packs.get(number) ?? NOTHING), covered })
+    this.#open(number).covered = covered
   }
 
   /** Inside a transaction; no row points to it any more. */
   removePack(number: number): void {
     this.#packs.delete(number)
-    this.#changed.add(number)
+    this.#changed.set(number, undefined)
   }
 
   /** Frames of a type in the order of their keys, a chunk at a time. */
@@ -133,20 +140,23 @@ export class Catalog {
   }
 
   #count(key: Buffer, { pack, length }: Place, sign: 1 | -1): void {
-    const row = this.#packs.get(pack) ?? NOTHING
-    const isPiece = key[0] === FRAME.piece
-    this.#set(pack, {
-      covered: row.covered,
-      live: row.live + sign * (FRAME_HEADER_BYTES + length),
-      frames: row.frames + sign,
-      pieces: row.pieces + (isPiece ? sign : 0),
-      pieceBytes: row.pieceBytes + (isPiece ? sign * length : 0),
-    })
+    const row = this.#open(pack)
+    row.live += sign * (FRAME_HEADER_BYTES + length)
+    row.frames += sign
+    if (key[0] !== FRAME.piece) return
+    row.pieces += sign
+    row.pieceBytes += sign * length
   }
 
-  #set(number: number, row: PackRow): void {
-    this.#packs.set(number, row)
-    this.#changed.add(number)
+  /** Inside a transaction, and for as long. */
+  #open(number: number): OpenPackRow {
+    let row = this.#changed.get(number)
+    if (row === undefined) {
+      row = { ...(this.#packs.get(number) ?? NOTHING) }
+      this.#changed.set(number, row)
+      this.#packs.set(number, row)
+    }
+    return row
   }
 }
 

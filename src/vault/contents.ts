@@ -30,6 +30,8 @@ export const MAX_FRAMES = 65_536
 const ROW_BYTES = 41
 const ROW_KEY_BYTES = 33
 const END_BYTES = 8
+/** Room for so many at first. */
+const FIRST_ROWS = 64
 const END_MAGIC = Buffer.from('SHVE', 'latin1')
 /** One read gets the contents of a pack of usual pieces. */
 const READ_BYTES = 256 * 1024
@@ -48,15 +50,39 @@ export function contentsBytes(frames: number): number {
 }
 
 export function contentsFrame(frames: readonly FrameAt[], offset: number): NewFrame {
-  const payload = Buffer.alloc(frames.length * ROW_BYTES + END_BYTES)
-  frames.forEach(({ key, offset: at, length }, i) => {
-    key.copy(payload, i * ROW_BYTES)
-    payload.writeUInt32LE(at, i * ROW_BYTES + ROW_KEY_BYTES)
-    payload.writeUInt32LE(length, i * ROW_BYTES + ROW_KEY_BYTES + 4)
-  })
-  payload.writeUInt32LE(offset, payload.length - END_BYTES)
-  END_MAGIC.copy(payload, payload.length - 4)
-  return { type: FRAME.contents, key: Buffer.of(FRAME.contents), digest: blake3(payload), payload }
+  const contents = new ContentsDraft()
+  for (const frame of frames) contents.add(frame.key, frame)
+  return contents.frame(offset)
+}
+
+/** The contents of a pack that is being written: as bytes, of which the frames themselves would take six times as many. */
+export class ContentsDraft {
+  /** Frames. */
+  count = 0
+  #rows: Buffer = Buffer.alloc(0)
+
+  /** The next one. Its key is copied. */
+  add(key: Buffer, { offset, length }: Omit<FrameAt, 'key'>): void {
+    const at = this.count * ROW_BYTES
+    if (at === this.#rows.length) {
+      const larger = Buffer.alloc(Math.max(2 * at, FIRST_ROWS * ROW_BYTES))
+      this.#rows.copy(larger)
+      this.#rows = larger
+    }
+    key.copy(this.#rows, at)
+    this.#rows.writeUInt32LE(offset, at + ROW_KEY_BYTES)
+    this.#rows.writeUInt32LE(length, at + ROW_KEY_BYTES + 4)
+    this.count++
+  }
+
+  /** The frame that ends the pack at this offset. */
+  frame(offset: number): NewFrame {
+    const payload = Buffer.alloc(this.count * ROW_BYTES + END_BYTES)
+    this.#rows.copy(payload, 0, 0, this.count * ROW_BYTES)
+    payload.writeUInt32LE(offset, payload.length - END_BYTES)
+    END_MAGIC.copy(payload, payload.length - 4)
+    return { type: FRAME.contents, key: Buffer.of(FRAME.contents), digest: blake3(payload), payload }
+  }
 }
 
 /** The contents of a pack of so many bytes; undefined: it has none, or they do not hold. Rejects as PackStorage.read does. */

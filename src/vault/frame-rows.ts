@@ -34,7 +34,10 @@ export interface KeyedPlace {
 export interface FrameRows {
   transaction<T>(body: () => T): T
   get(key: Buffer): Place | undefined
-  put(key: Buffer, place: Place): void
+  /** Whether there is a piece of this id. */
+  hasPiece(id: Buffer): boolean
+  /** Where it was before. */
+  put(key: Buffer, place: Place): Place | undefined
   remove(key: Buffer): void
   /** Rows of a type whose keys are at least `from`, ascending, up to `limit`. */
   range(type: FrameType, from: Buffer, limit: number): KeyedPlace[]

@@ -16,8 +16,8 @@
 //
 // The check binds a frame to its place, so that bytes in a piece that look like a frame are none, nor is a frame that a
 // disk wrote elsewhere.
-import { blake3 } from '../core/hash.js'
-import { type ShareId, WRITER_ID_BYTES, type WriterId, writerIdFromBytes } from '../core/ids.js'
+import { blake3, blake3Start } from '../core/hash.js'
+import { HASH_BYTES, type ShareId, WRITER_ID_BYTES, type WriterId, writerIdFromBytes } from '../core/ids.js'
 import { MAX_PIECE_BYTES } from '../core/piece.js'
 import type { Damaged, StoredBlock, StoredHead, StoredLeaves } from './stored.js'
 
@@ -85,20 +85,30 @@ export function readPackHeader(bytes: Buffer): PackIdentity | undefined {
 
 export function frameHeader(pack: PackIdentity, offset: number, frame: NewFrame): Buffer {
   const header = Buffer.alloc(FRAME_HEADER_BYTES)
-  FRAME_MAGIC.copy(header)
-  header[4] = frame.type
-  header.writeUInt32LE(frame.payload.length, 8)
-  frame.digest.copy(header, 12)
-  checkOf(pack, offset, header).copy(header, FRAME_CHECKED)
+  writeFrameHeader(header, 0, pack, offset, frame)
   return header
+}
+
+/** The same at a place in some bytes. */
+export function writeFrameHeader(
+  bytes: Buffer,
+  at: number,
+  pack: PackIdentity,
+  offset: number,
+  frame: NewFrame,
+): void {
+  FRAME_MAGIC.copy(bytes, at)
+  bytes.writeUInt32LE(frame.type, at + 4)
+  bytes.writeUInt32LE(frame.payload.length, at + 8)
+  frame.digest.copy(bytes, at + 12)
+  bytes.writeUInt32BE(checkOf(pack, offset, bytes, at), at + FRAME_CHECKED)
 }
 
 /** The header at the start of `bytes`; undefined if there is none that holds at this offset of this pack. */
 export function readFrameHeader(pack: PackIdentity, offset: number, bytes: Buffer): FrameHeader | undefined {
   if (bytes.length < FRAME_HEADER_BYTES || !bytes.subarray(0, 4).equals(FRAME_MAGIC)) return undefined
   if (offset > MAX_OFFSET) return undefined
-  if (!checkOf(pack, offset, bytes).equals(bytes.subarray(FRAME_CHECKED, FRAME_HEADER_BYTES)))
-    return undefined
+  if (checkOf(pack, offset, bytes, 0) !== bytes.readUInt32BE(FRAME_CHECKED)) return undefined
   const type = bytes[4]!
   const length = bytes.readUInt32LE(8)
   if (!isFrameType(type) || length > MAX_PAYLOAD_BYTES) return undefined
@@ -235,12 +245,14 @@ export function headOf(payload: Buffer): StoredHead {
   }
 }
 
-function checkOf({ shareId, number }: PackIdentity, offset: number, header: Buffer): Buffer {
+/** What a check is made of, put together here. */
+const checked = Buffer.alloc(HASH_BYTES + 8 + FRAME_CHECKED)
+
+function checkOf({ shareId, number }: PackIdentity, offset: number, header: Buffer, at: number): number {
   // One call of the hash for each frame: its parts one by one would cost three times as much.
-  const checked = Buffer.allocUnsafe(shareId.length + 8 + FRAME_CHECKED)
   shareId.copy(checked)
-  checked.writeUInt32LE(number, shareId.length)
-  checked.writeUInt32LE(offset, shareId.length + 4)
-  header.copy(checked, shareId.length + 8, 0, FRAME_CHECKED)
-  return blake3(checked).subarray(0, 4)
+  checked.writeUInt32LE(number, HASH_BYTES)
+  checked.writeUInt32LE(offset, HASH_BYTES + 4)
+  header.copy(checked, HASH_BYTES + 8, at, at + FRAME_CHECKED)
+  return blake3Start(checked)
 }

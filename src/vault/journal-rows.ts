@@ -20,6 +20,8 @@ const VAULT_KEY = Buffer.from('vault')
 const GENERATION_KEY = Buffer.from('generation')
 const ENTRIES_PER_ROW = 1024
 const PLACE_BYTES = 12
+/** Room for entries at first. */
+const FIRST_BYTES = 4096
 /** Journals with fewer entries than this beyond so many times what is live are left as they are. */
 const SLACK_ENTRIES = 10_000
 /** When the vault is opened, and while it is used: then it costs others their turns. */
@@ -54,8 +56,8 @@ export class JournalRows implements FrameRows {
   /** A shortening has failed: not again before there are so many entries. */
   #notBefore = 0
   #isInside = false
-  /** Entries of the transaction under way, and how its rows were before. */
-  #entries: Buffer[] = []
+  /** Of the transaction under way, and how its rows were before. */
+  #entries = new Entries()
   #before: (readonly [key: Buffer, place: Place | undefined])[] = []
 
   private constructor(database: Database, prefix: string) {
@@ -92,7 +94,8 @@ export class JournalRows implements FrameRows {
       throw thrown
     } finally {
       this.#isInside = false
-      this.#entries = []
+      // Never used again: what was written may be written once more before all of it stands.
+      this.#entries = new Entries()
       this.#before = []
     }
   }
@@ -101,15 +104,22 @@ export class JournalRows implements FrameRows {
     return this.#memory.get(key)
   }
 
-  put(key: Buffer, place: Place): void {
+  hasPiece(id: Buffer): boolean {
+    return this.#memory.hasPiece(id)
+  }
+
+  put(key: Buffer, place: Place): Place | undefined {
     if (!this.#isInside) return this.transaction(() => this.put(key, place))
-    this.#note(key, place)
-    this.#memory.put(key, place)
+    this.#entries.add(key, place)
+    const before = this.#memory.put(key, place)
+    this.#before.push([key, before])
+    return before
   }
 
   remove(key: Buffer): void {
     if (!this.#isInside) return this.transaction(() => this.remove(key))
-    this.#note(key, undefined)
+    this.#before.push([key, this.#memory.get(key)])
+    this.#entries.add(key, undefined)
     this.#memory.remove(key)
   }
 
@@ -170,17 +180,9 @@ export class JournalRows implements FrameRows {
     }
   }
 
-  #note(key: Buffer, place: Place | undefined): void {
-    this.#before.push([key, this.#memory.get(key)])
-    this.#entries.push(entryOf(key, place))
-  }
-
-  #append(to: Generation, entries: readonly Buffer[]): void {
-    for (let at = 0; at < entries.length; at += ENTRIES_PER_ROW) {
-      const row = Buffer.concat(entries.slice(at, at + ENTRIES_PER_ROW))
-      this.#journal.put(rowKey(to.number, to.next++), row)
-    }
-    to.entries += entries.length
+  #append(to: Generation, entries: Entries): void {
+    for (const row of entries.rows()) this.#journal.put(rowKey(to.number, to.next++), row)
+    to.entries += entries.count
   }
 
   async #writeAll(to: Generation, signal: AbortSignal | undefined): Promise<void> {
@@ -189,7 +191,8 @@ export class JournalRows implements FrameRows {
         const rows = this.#memory.range(type, from, ROWS_A_TURN)
         const last = rows.at(-1)
         if (last === undefined) break
-        const entries = rows.map(({ key, place }) => entryOf(key, place))
+        const entries = new Entries()
+        for (const { key, place } of rows) entries.add(key, place)
         this.#database.transaction(() => this.#append(to, entries))
         from = Buffer.concat([last.key, Buffer.of(0)])
         await turn(signal)
@@ -250,14 +253,40 @@ export class JournalRows implements FrameRows {
   }
 }
 
-function entryOf(key: Buffer, place: Place | undefined): Buffer {
-  const entry = Buffer.alloc(1 + key.length + PLACE_BYTES)
-  entry[0] = key.length
-  key.copy(entry, 1)
-  entry.writeUInt32LE(place?.pack ?? 0, 1 + key.length)
-  entry.writeUInt32LE(place?.offset ?? 0, 5 + key.length)
-  entry.writeUInt32LE(place?.length ?? 0, 9 + key.length)
-  return entry
+/** Entries on their way into rows. */
+class Entries {
+  count = 0
+  #bytes: Buffer = Buffer.alloc(0)
+  #end = 0
+  /** Where rows end, but for the last. */
+  #cuts: number[] = []
+
+  /** `place`: undefined if it is removed. */
+  add(key: Buffer, place: Place | undefined): void {
+    if (this.count > 0 && this.count % ENTRIES_PER_ROW === 0) this.#cuts.push(this.#end)
+    const at = this.#end + 1 + key.length
+    if (at + PLACE_BYTES > this.#bytes.length) this.#grow(at + PLACE_BYTES)
+    this.#bytes[this.#end] = key.length
+    key.copy(this.#bytes, this.#end + 1)
+    this.#bytes.writeUInt32LE(place?.pack ?? 0, at)
+    this.#bytes.writeUInt32LE(place?.offset ?? 0, at + 4)
+    this.#bytes.writeUInt32LE(place?.length ?? 0, at + 8)
+    this.#end = at + PLACE_BYTES
+    this.count++
+  }
+
+  /** Views of what was added, which stand for as long as nobody adds. */
+  rows(): Buffer[] {
+    if (this.count === 0) return []
+    const ends = [...this.#cuts, this.#end]
+    return ends.map((end, i) => this.#bytes.subarray(ends[i - 1] ?? 0, end))
+  }
+
+  #grow(least: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, least, FIRST_BYTES))
+    this.#bytes.copy(larger, 0, 0, this.#end)
+    this.#bytes = larger
+  }
 }
 
 function rowKey(generation: number, number: number): Buffer {

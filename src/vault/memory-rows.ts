@@ -22,8 +22,12 @@ export class MemoryRows implements FrameRows {
     return this.#of(key).get(key)
   }
 
-  put(key: Buffer, place: Place): void {
-    this.#of(key).put(key, place)
+  hasPiece(id: Buffer): boolean {
+    return this.#pieces[id[0]!]!.has(id)
+  }
+
+  put(key: Buffer, place: Place): Place | undefined {
+    return this.#of(key).put(key, place)
   }
 
   remove(key: Buffer): void {
@@ -95,10 +99,12 @@ class OtherPlaces {
     return this.#rows.get(key.toString('latin1'))
   }
 
-  put(key: Buffer, place: Place): void {
+  put(key: Buffer, place: Place): Place | undefined {
     const name = key.toString('latin1')
-    if (!this.#rows.has(name)) this.#sorted = undefined
+    const before = this.#rows.get(name)
+    if (before === undefined) this.#sorted = undefined
     this.#rows.set(name, place)
+    return before
   }
 
   remove(key: Buffer): void {
@@ -138,26 +144,32 @@ class PiecePlaces {
   #sorted: Uint32Array | undefined
 
   get(key: Buffer): Place | undefined {
-    const slot = this.#find(key)
+    const slot = this.#find(key, 1)
     return this.#isUsed(slot) ? this.#place(slot) : undefined
   }
 
-  put(key: Buffer, { pack, offset, length }: Place): void {
+  has(id: Buffer): boolean {
+    return this.#isUsed(this.#find(id, 0))
+  }
+
+  put(key: Buffer, { pack, offset, length }: Place): Place | undefined {
     if (this.#used >= this.#slots * MAX_FILL) this.#grow()
-    const slot = this.#find(key)
-    if (!this.#isUsed(slot)) {
+    const slot = this.#find(key, 1)
+    const before = this.#isUsed(slot) ? this.#place(slot) : undefined
+    if (before === undefined) {
       this.#used++
       this.live++
       this.#sorted = undefined
-      key.copy(this.#ids, slot * ID_BYTES, 1)
+      copyId(key, 1, this.#ids, slot)
     }
     this.#packs[slot] = pack
     this.#offsets[slot] = offset
     this.#lengths[slot] = length
+    return before
   }
 
   remove(key: Buffer): void {
-    const slot = this.#find(key)
+    const slot = this.#find(key, 1)
     if (!this.#isUsed(slot)) return
     this.#packs[slot] = GONE
     this.live--
@@ -180,15 +192,12 @@ class PiecePlaces {
     return rows
   }
 
-  /** The slot of a key, or the empty one where it would go. */
-  #find(key: Buffer): number {
+  /** The slot of the id that stands in some bytes, or the empty one where it would go. */
+  #find(bytes: Buffer, at: number): number {
     // Ids are hashes.
-    let slot = key.readUInt32LE(2) % this.#slots
+    let slot = bytes.readUInt32LE(at + 1) % this.#slots
     while (this.#packs[slot] !== EMPTY) {
-      const isIt =
-        this.#packs[slot] !== GONE &&
-        this.#ids.compare(key, 1, 1 + ID_BYTES, slot * ID_BYTES, (slot + 1) * ID_BYTES) === 0
-      if (isIt) return slot
+      if (this.#packs[slot] !== GONE && isIdAt(this.#ids, slot, bytes, at)) return slot
       slot = slot + 1 === this.#slots ? 0 : slot + 1
     }
     return slot
@@ -205,12 +214,10 @@ class PiecePlaces {
     this.#offsets = new Uint32Array(this.#slots)
     this.#lengths = new Uint32Array(this.#slots)
     this.#sorted = undefined
-    const key = Buffer.alloc(1 + ID_BYTES)
     for (let slot = 0; slot < slots; slot++) {
       if (packs[slot] === EMPTY || packs[slot] === GONE) continue
-      ids.copy(key, 1, slot * ID_BYTES, (slot + 1) * ID_BYTES)
-      const to = this.#find(key)
-      key.copy(this.#ids, to * ID_BYTES, 1)
+      const to = this.#find(ids, slot * ID_BYTES)
+      copyId(ids, slot * ID_BYTES, this.#ids, to)
       this.#packs[to] = packs[slot]!
       this.#offsets[to] = offsets[slot]!
       this.#lengths[to] = lengths[slot]!
@@ -243,4 +250,17 @@ class PiecePlaces {
   #place(slot: number): Place {
     return { pack: this.#packs[slot]!, offset: this.#offsets[slot]!, length: this.#lengths[slot]! }
   }
+}
+
+/** Word by word: to compare or copy so few bytes by a call of the library takes several times as long. */
+function isIdAt(ids: Buffer, slot: number, bytes: Buffer, at: number): boolean {
+  const start = slot * ID_BYTES
+  for (let i = 0; i < ID_BYTES; i += 4)
+    if (ids.readInt32LE(start + i) !== bytes.readInt32LE(at + i)) return false
+  return true
+}
+
+function copyId(from: Buffer, at: number, ids: Buffer, slot: number): void {
+  const start = slot * ID_BYTES
+  for (let i = 0; i < ID_BYTES; i += 4) ids.writeInt32LE(from.readInt32LE(at + i), start + i)
 }

@@ -48,13 +48,15 @@ export async function newFrames(
   const fresh: NewFrame[] = []
   const seen = new Set<string>()
   const addOnce = (frame: NewFrame): void => {
-    const name = frame.key.toString('latin1')
-    if (!seen.has(name) && catalog.get(frame.key) === undefined) fresh.push(frame)
-    seen.add(name)
+    const before = seen.size
+    if (seen.add(frame.key.toString('latin1')).size > before) fresh.push(frame)
   }
   for (const { pieces = [], certificates = [] } of batches) {
-    for (const { id, bytes } of pieces) addOnce(pieceFrame(id, bytes))
-    for (const bytes of certificates) addOnce(certificateFrame(bytes))
+    for (const { id, bytes } of pieces) if (!catalog.hasPiece(id)) addOnce(pieceFrame(id, bytes))
+    for (const bytes of certificates) {
+      const frame = certificateFrame(bytes)
+      if (catalog.get(frame.key) === undefined) addOnce(frame)
+    }
   }
   fresh.push(
     ...(await newBlocks(

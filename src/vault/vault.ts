@@ -167,7 +167,7 @@ export class Vault {
   }
 
   has(id: Buffer): boolean {
-    return this.lengthOf(id) !== undefined
+    return id.length === HASH_BYTES && this.#catalog.hasPiece(id)
   }
 
   /** Sealed bytes of a piece that is here. */

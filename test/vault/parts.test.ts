@@ -10,6 +10,7 @@ import { Catalog } from '../../src/vault/catalog.js'
 import { contentsBytes, contentsFrame, readContents } from '../../src/vault/contents.js'
 import {
   FRAME,
+  FRAME_HEADER_BYTES,
   frameHeader,
   keyOfPiece,
   packHeader,
@@ -130,8 +131,10 @@ describe('the rows of an index', () => {
         const all: FrameRows[] = [await JournalRows.open(database, PREFIX), new MemoryRows()]
         for (const rows of all)
           for (const { key: at, isPut, offset, pack } of steps) {
-            if (isPut) rows.put(at, { pack, offset, length: 7 })
+            const before = rows.get(at)
+            if (isPut) assert.deepEqual(rows.put(at, { pack, offset, length: 7 }), before)
             else rows.remove(at)
+            if (at[0] === FRAME.piece) assert.equal(rows.hasPiece(at.subarray(1)), isPut)
           }
         all.push(await JournalRows.open(database, PREFIX))
         const found = all.map((rows) =>
@@ -142,6 +145,51 @@ describe('the rows of an index', () => {
         assert.deepEqual(found[0], found[1])
         assert.deepEqual(found[2], found[1], 'read again')
         for (const { key: at } of steps) assert.deepEqual(all[0]!.get(at), all[1]!.get(at))
+      }),
+    )
+  })
+
+  it('are counted by their packs as they stand, also after a transaction that was undone', async () => {
+    const step = fc.record({ n: fc.nat(30), isPut: fc.boolean(), pack: fc.integer({ min: 1, max: 3 }) })
+    const change = fc.record({ steps: fc.array(step, { maxLength: 20 }), isUndone: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 8 }), async (changes) => {
+        const database = new MemoryDatabase()
+        const catalog = new Catalog(await JournalRows.open(database, PREFIX))
+        const make = ({ steps, isUndone }: (typeof changes)[number]): void => {
+          for (const { n, isPut, pack } of steps) {
+            const key =
+              n < 20 ? keyOfPiece(blake3(Buffer.of(n))) : Buffer.from([FRAME.block, ...Buffer.alloc(15), n])
+            if (isPut) catalog.put(key, { pack, offset: n, length: 1 + n })
+            else catalog.remove(key)
+            catalog.cover(pack, n)
+          }
+          if (isUndone) throw new Error('undone')
+        }
+        for (const each of changes) {
+          const before = new Map(catalog.packs())
+          const undone = (): void => catalog.transaction(() => make(each))
+          if (each.isUndone) assert.throws(undone, /undone/)
+          else undone()
+          if (each.isUndone) assert.deepEqual(catalog.packs(), before)
+        }
+        for (const [number, row] of catalog.packs()) {
+          const rows = ([FRAME.piece, FRAME.block] as const).flatMap((type) =>
+            [...catalog.chunks(type)].flat().filter(({ place }) => place.pack === number),
+          )
+          const pieces = rows.filter(({ key }) => key[0] === FRAME.piece)
+          const sum = (some: typeof rows): number =>
+            some.reduce((total, { place }) => total + place.length, 0)
+          assert.deepEqual(row, {
+            ...{
+              covered: row.covered,
+              live: sum(rows) + FRAME_HEADER_BYTES * rows.length,
+              frames: rows.length,
+            },
+            ...{ pieces: pieces.length, pieceBytes: sum(pieces) },
+          })
+        }
+        assert.deepEqual(new Catalog(await JournalRows.open(database, PREFIX)).packs(), catalog.packs())
       }),
     )
   })

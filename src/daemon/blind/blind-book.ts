@@ -59,26 +59,23 @@ export class BlindBook {
   takeOver(feed: IndexFeed, at: number, part: PublicPart): Taken {
     const { index, vault } = this.#o
     return index.transaction(() => {
-      const { fresh, refs: announced, isNewGeneration, contradictions } = index.takeOver(feed, at, part)
+      const { said, isNewGeneration, contradictions } = index.takeOver(feed, at, part)
       if (isNewGeneration) this.#isStale = true
-      const unknown = new Set(fresh.map(({ id }) => keyOf(id)))
       const held: number[] = []
       let wants = false
-      for (const { number, piece } of announced) {
+      for (const { number, piece, first, isFresh } of said) {
         const { id, length } = piece
         const isHeld = vault.has(id)
         if (isHeld) held.push(number)
-        const isFresh = unknown.delete(keyOf(id))
         // It was counted, as live or as of the past; which, the next survey looks up.
         if (!isFresh) this.#isStale = true
-        const primary = index.refsOf(id)[0]!
-        const isNoted = isHeld || index.isMissing(primary)
+        const isNoted = isHeld || index.isMissing(first)
         if (isNoted && !isFresh) continue
         if (!isNoted) {
-          index.setMissing(primary)
+          index.setMissing(first)
           wants = true
         }
-        this.#counts.change(primary, ({ counts }) => {
+        this.#counts.change(first, ({ counts }) => {
           add(counts.live, length)
           if (!isHeld) add(counts.missing, length)
         })
@@ -95,7 +92,7 @@ export class BlindBook {
       for (const { id, length } of pieces) {
         const refs = index.refsOf(id)
         this.#addNumbers(numbers, refs)
-        const [primary] = refs
+        const primary = refs[0]
         if (primary === undefined || !index.clearMissing(primary)) continue
         this.#counts.change(primary, ({ counts, needed }) => {
           if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, length)
@@ -224,10 +221,9 @@ export class BlindBook {
     const needed = this.#needs()
     for (const { number: feed, writer } of index.feeds.all())
       for (const { pieces } of index.piecesOf(feed))
-        yield pieces.flatMap(({ id, number, length }) => {
-          const refs = index.refsOf(id)
-          const isFirst = refs[0]?.feed === feed && refs[0].index === number
-          if (!isFirst || needed(refs) !== Number.POSITIVE_INFINITY) return []
+        yield pieces.flatMap((piece) => {
+          const { id, number, length, isFirst } = piece
+          if (!isFirst || needed(index.refsOfPiece(feed, piece)) !== Number.POSITIVE_INFINITY) return []
           return [{ id, length, writer, index: number }]
         })
   }
@@ -242,7 +238,9 @@ export class BlindBook {
   }
 
   #addNumbers(numbers: Map<WriterId, number[]>, refs: readonly PieceRef[]): void {
-    for (const { feed, index } of refs) {
+    // Not by an iterator: this is done for every piece, and most have one.
+    for (let i = 0; i < refs.length; i++) {
+      const { feed, index } = refs[i]!
       const writer = this.#o.index.feeds.byNumber(feed)?.writer
       if (writer === undefined) continue
       const list = numbers.get(writer)

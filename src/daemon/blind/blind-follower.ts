@@ -40,8 +40,8 @@ export interface BlindFollowerOptions {
 
 /** A disk that had a bad moment may be read again. */
 const RETRY_MS = 30_000
-/** Blocks taken over in one transaction: each is a sync of the index, and some 300 pieces, a few milliseconds. */
-const TOGETHER_BLOCKS = 8
+/** Blocks taken over in one transaction: each is a sync of the index, and some 300 pieces, a millisecond. */
+const TOGETHER_BLOCKS = 16
 /** A block that does not come within this time keeps those before it waiting no longer. */
 const TOGETHER_MS = 20
 /** Blocks that are taken over before they go to the vault together. */

@@ -63,12 +63,13 @@ export class Surveyor {
     const counts = this.#counts.begin(feeds, needed)
     const budget = new HistoryBudget()
     const dead: DeadPiece[] = []
-    const visit: Visit = (feed, { id, number, length }, write) => {
+    const visit: Visit = (feed, piece, write) => {
+      const { id, number, length, isFirst } = piece
       const isHeld = vault.has(id)
       if (isHeld) onHeld?.(feed, number)
-      const refs = index.refsOf(id)
-      const [primary] = refs
-      if (primary?.feed !== feed || primary.index !== number) return
+      if (!isFirst) return
+      const primary = { feed, index: number }
+      const refs = index.refsOfPiece(feed, piece)
       const until = needed(refs)
       const isKept = until !== undefined && until > horizonMs
       // What was wanted and never came takes no room, and takes none from what is here: anybody can announce what nobody
@@ -79,7 +80,7 @@ export class Surveyor {
         add(counts.live, length)
         if (!isHeld) add(counts.missing, length)
       } else if (isKept) add(isHeld ? counts.past : counts.missingPast, length)
-      else if (isHeld) dead.push({ id, refs })
+      else if (isHeld) dead.push({ id: Buffer.from(id), refs })
       const isMissing = !isHeld && isKept
       if (isMissing && !isNoted) write(() => index.setMissing(primary))
       if (!isMissing && isNoted) write(() => index.clearMissing(primary))
@@ -96,14 +97,15 @@ export class Surveyor {
     const dead: DeadPiece[] = []
     await this.#walk(
       index.feeds.all().map(({ number }) => number),
-      (feed, { id, number, length }, write) => {
-        const refs = index.refsOf(id)
-        const [primary] = refs
-        if (primary?.feed !== feed || primary.index !== number) return
+      (feed, piece, write) => {
+        const { id, number, length, isFirst } = piece
+        if (!isFirst) return
+        const primary = { feed, index: number }
+        const refs = index.refsOfPiece(feed, piece)
         const until = needed(refs)
         if (until === undefined || until <= afterMs || until > horizonMs) return
         if (vault.has(id)) {
-          dead.push({ id, refs })
+          dead.push({ id: Buffer.from(id), refs })
           take(counts.past, length)
         } else if (index.isMissing(primary)) {
           write(() => index.clearMissing(primary))
@@ -131,7 +133,9 @@ export class Surveyor {
       for (const { pieces, end } of index.piecesOf(feed)) {
         if (this.#stopped) return false
         const writes: (() => void)[] = []
-        for (const piece of pieces) visit(feed, piece, (write) => writes.push(write))
+        index.looking(() => {
+          for (const piece of pieces) visit(feed, piece, (write) => writes.push(write))
+        })
         // Mostly there is nothing to write, and a transaction is a sync of the disk all the same.
         if (writes.length > 0)
           index.transaction(() => {

@@ -13,6 +13,7 @@ import type { Database } from '../../store/tables.js'
 import type { SharePeer } from '../../swarm/share-channel.js'
 import type { PackStorage } from '../../vault/pack-storage.js'
 import { isVaultFull } from '../../vault/storage-error.js'
+import { turn } from '../../vault/turn.js'
 import { type Damaged, Vault } from '../../vault/vault.js'
 import type { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ProblemBook } from '../share/problems.js'
@@ -190,6 +191,7 @@ export class Keeping {
 
   async #start(): Promise<void> {
     const { index, log, signal } = this.#o
+    await index.load(() => turn(signal))
     await this.feeds.readopt(signal)
     signal.throwIfAborted()
     const held = new Map<number, Bitfield>()
