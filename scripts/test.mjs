@@ -10,19 +10,24 @@ import { fileURLToPath } from 'node:url'
 /** Those that take longest go first, longest before, lest the run ends with one of them on a machine that is idle else. */
 const LONGEST = [
   ...[
-    'e2e/release-crash',
-    'e2e/crash',
-    'e2e/bulk',
+    'e2e/hard-links',
     'e2e/epoch',
-    'e2e/conflicts',
+    'e2e/release-crash',
     'e2e/halt',
-    'e2e/supervisor',
-    'e2e/mesh',
+    'restore/lost-records',
+    'packaging/pack',
   ],
-  'e2e/drift',
-  ...['e2e/hook-batches', 'e2e/keys', 'preview/preview', 'e2e/attack', 'e2e/readers', 'e2e/durability'],
-  ...['packaging/pack', 'demo'],
-  ...['cli/credentials', 'e2e/joining', 'e2e/convergence', 'e2e/names', 'folder/commit-slip', 'e2e/'],
+  ...['e2e/conflicts', 'e2e/bulk', 'e2e/crash', 'e2e/supervisor', 'e2e/mesh', 'e2e/drift', 'preview/preview'],
+  ...['cli/credentials', 'e2e/hook', 'e2e/keys', 'demo', 'e2e/attack', 'restore/restore', 'e2e/readers'],
+  ...[
+    'e2e/durability',
+    'daemon/step-aside',
+    'e2e/blind-away',
+    'sim/plants',
+    'restore/histories',
+    'blind/leaf-keeper',
+  ],
+  ...['e2e/joining', 'e2e/convergence', 'e2e/names', 'sim/histories', 'folder/commit-slip', 'e2e/'],
 ]
 
 // No test asks other people's machines, whatever it has written into a configuration.

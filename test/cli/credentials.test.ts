@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import type { User } from '../../src/instance/accounts.js'
-import { account, type Ended, IS_ROOT, MAIN, NEEDS_ROOT, needsUser, runToEnd } from '../support/privileges.js'
+import { commandArgs } from '../support/command.js'
+import { account, type Ended, IS_ROOT, NEEDS_ROOT, needsUser, runToEnd } from '../support/privileges.js'
 
 const USER = 'nobody'
 const OTHER = 'www-data'
@@ -61,7 +62,7 @@ function makeFolder(at: string): void {
 }
 
 function shoalRun(runner: Runner, file: string, env: Record<string, string> = {}): Promise<Ended> {
-  return runToEnd(process.execPath, [MAIN, 'run', file], { as: runner.user, env })
+  return runToEnd(process.execPath, commandArgs(['run', file]), { as: runner.user, env })
 }
 
 function assertEnded({ exit, out, err }: Ended, code: number, message: RegExp): void {
@@ -304,7 +305,9 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
 
   it('says why it does not make a storage path, and so does check', async () => {
     const own = config(root, { name, owner: other })
-    const fresh = (await runToEnd(process.execPath, [MAIN, 'secret', 'new', '--grade', 'write'])).out.trim()
+    const fresh = (
+      await runToEnd(process.execPath, commandArgs(['secret', 'new', '--grade', 'write']))
+    ).out.trim()
     const write = (storage: string): void =>
       fs.writeFileSync(
         own,
@@ -313,7 +316,7 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
           shared_folders: [{ secret: fresh, dir: 'share', search_lan: false }],
         }),
       )
-    const check = (): Promise<Ended> => runToEnd(process.execPath, [MAIN, 'check', own])
+    const check = (): Promise<Ended> => runToEnd(process.execPath, commandArgs(['check', own]))
     write('store')
     const why =
       /store is missing, and www-data has no right to make it in .* \(root makes it only for a configuration that is root's, not one that www-data could have written\): install -d -o www-data -m 700 .*store$/m
@@ -376,7 +379,7 @@ describe('as root for another user', { skip: needsUser(OTHER) }, () => {
   it('refuses to run where the drop is not whole (D2)', async (test) => {
     const file = config(root, { name })
     // With this bit the kernel leaves root's capabilities to whoever root becomes.
-    const held = ['--securebits', '+no_setuid_fixup', process.execPath, MAIN, 'run', file]
+    const held = ['--securebits', '+no_setuid_fixup', process.execPath, ...commandArgs(['run', file])]
     const ended = await runToEnd('setpriv', held).catch(() => undefined)
     if (ended === undefined) return test.skip('needs setpriv')
     assertEnded(ended, 77, /thread \d+ could not be made to run as www-data/)

@@ -6,10 +6,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { commandArgs, MAIN } from '../support/command.js'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const W = formatSecret(writeSecretOf(Buffer.alloc(32, 7)))
 
 /** Runs a command on a terminal of its own; types when the prompt is there; tells what was shown and how it ended. */
@@ -94,13 +93,7 @@ function joinTyping(typed: readonly string[]): { session: Session; config: strin
   const file = join(place, 'it.conf')
   const argv = [
     process.execPath,
-    MAIN,
-    'join',
-    join(place, 'dir'),
-    '--config',
-    file,
-    '--storage',
-    join(place, 's'),
+    ...commandArgs(['join', join(place, 'dir'), '--config', file, '--storage', join(place, 's')]),
   ]
   const session = run(argv, typed)
   return { session, config: existsSync(file) ? readFileSync(file, 'utf8') : undefined }
@@ -166,7 +159,7 @@ test('what was pasted after the secret never reaches the shell', { skip }, () =>
 })
 
 test('the terminal is as before when the command is ended at the prompt', { skip }, () => {
-  const argv = [process.execPath, MAIN, 'join', join(folder, 'ended')]
+  const argv = [process.execPath, ...commandArgs(['join', join(folder, 'ended')])]
   const session = run(argv, [W.slice(0, 30)], constants.signals.SIGTERM)
   assertQuiet(session)
   assert.equal(session.exit, -constants.signals.SIGTERM)

@@ -6,19 +6,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { type Running, untilSignalled } from '../../src/cli/lifetime.js'
 import { formatBytes, formatTable, printable } from '../../src/cli/text.js'
 import { PACKAGE_VERSION } from '../../src/control/package-version.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { type Log, silentLog } from '../../src/ports/log.js'
+import { commandArgs } from '../support/command.js'
 import { shoal, type Transcript } from './transcript.js'
-
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 /** Runs the built command as a process of its own. */
 async function spawned(argv: string[], stdin = ''): Promise<Transcript> {
-  const child = spawn(process.execPath, [main, ...argv], { stdio: 'pipe', env: {} })
+  const child = spawn(process.execPath, commandArgs(argv), { stdio: 'pipe', env: {} })
   child.stdin.end(stdin)
   const exited = new Promise<number>((resolve) => child.on('close', (code) => resolve(code ?? -1)))
   const [out, err, exit] = await Promise.all([text(child.stdout), text(child.stderr), exited])
@@ -151,10 +149,14 @@ ${file}:3:19: storage_path: is 3, expected a path
 
 describe('shoal dht', () => {
   it('prints the address it is reached at, and ends on SIGTERM with exit 0', async () => {
-    const child = spawn(process.execPath, [main, 'dht', '--listen', '127.0.0.1:0', '--log-level', 'silent'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {},
-    })
+    const child = spawn(
+      process.execPath,
+      commandArgs(['dht', '--listen', '127.0.0.1:0', '--log-level', 'silent']),
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: {},
+      },
+    )
     const exited = new Promise<number | null>((resolve) => child.on('close', resolve))
     const line = await new Promise<string>((resolve) =>
       child.stdout.once('data', (data) => resolve(String(data))),

@@ -6,10 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { loadSecrets, readConfig } from '../../src/config/secrets.js'
 import { ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
+import { commandArgs } from '../support/command.js'
 import { mutate } from '../support/mutate.js'
 import { repository } from '../support/repository.js'
 
@@ -18,7 +18,6 @@ const W = formatSecret(writeSecretOf(Buffer.alloc(32, 7)))
 const OLD = 'AFIVB7YUZ4RSGTBI4Z2VIA2Y2RVF3AJEN'
 /** A piece this long of a secret must not be said. */
 const PIECE = 16
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
 const article = readFileSync(
   new URL('examples/btsync/configs.www-data.www-data.conf', repository),
@@ -123,7 +122,7 @@ describe('a thousand mutated configurations', () => {
     const written = seeds.map(write)
     const { stdout, stderr, status } = spawnSync(
       process.execPath,
-      [main, 'check', '--json', ...written.map(({ file }) => file)],
+      commandArgs(['check', '--json', ...written.map(({ file }) => file)]),
       { encoding: 'utf8', env: { SHOAL_DEBUG: '1' } },
     )
     assert.deepEqual([stderr, status], ['', 1])
@@ -137,7 +136,7 @@ describe('a thousand mutated configurations', () => {
       for (const error of errors) assertSaid(error, file, bytes, what)
     }
     for (const { file, what } of written.slice(0, 5)) {
-      const one = spawnSync(process.execPath, [main, 'check', file], { encoding: 'utf8', env: {} })
+      const one = spawnSync(process.execPath, commandArgs(['check', file]), { encoding: 'utf8', env: {} })
       assert.equal(one.stderr, '', what)
       assert.match(one.stdout, /^\S+: would (?:not )?run\n/, what)
       assert.equal(one.status, one.stdout.includes(': would run\n') ? 0 : 1, what)

@@ -2,15 +2,17 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { commandArgs } from '../support/command.js'
 import { converged, eventually, type TestNode, withWorld } from '../support/daemons.js'
 import { NO_TMUX, Terminal } from '../support/tmux.js'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
-
 function open(nodes: readonly TestNode[], columns: number, rows: number): Promise<Terminal> {
   const files = nodes.map(({ configFile }) => configFile)
-  return Terminal.open({ columns, rows, command: [process.execPath, MAIN, 'dashboard', ...files] })
+  return Terminal.open({
+    columns,
+    rows,
+    command: [process.execPath, ...commandArgs(['dashboard', ...files])],
+  })
 }
 
 describe('shoal dashboard', () => {

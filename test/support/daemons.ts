@@ -7,14 +7,13 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type ControlClient, controlClient } from '../../src/control/client.js'
 import type { ShareReport, StatusReport } from '../../src/control/schema.js'
 import { deriveSecret, formatSecret, keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { FeedTable } from '../../src/store/feeds.js'
 import { openLmdb } from '../../src/store/lmdb.js'
+import { commandArgs, type Life } from './command.js'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const READY_MS = 30_000
 /** Generous: the machine may be running several worlds at once. */
 const CONVERGED_MS = 45_000
@@ -26,6 +25,8 @@ export interface WorldOptions {
   readonly logLevel?: string
   /** Where the scratch folder is made; default: the system's folder for temporary files. */
   readonly base?: string
+  /** What its processes are started for; default: 'short'. */
+  readonly life?: Life
 }
 
 export interface NodeOptions {
@@ -68,10 +69,12 @@ export class World {
   readonly secret: Secret = writeSecretOf(randomSeed())
   readonly nodes: TestNode[] = []
   readonly logLevel: string
+  readonly #life: Life
   readonly #commands = new Set<ChildProcess>()
 
-  constructor({ logLevel = 'debug', base = os.tmpdir() }: WorldOptions = {}) {
+  constructor({ logLevel = 'debug', base = os.tmpdir(), life = 'short' }: WorldOptions = {}) {
     this.logLevel = logLevel
+    this.#life = life
     this.root = fs.mkdtempSync(path.join(base, 'shoal-e2e-'))
   }
 
@@ -124,7 +127,7 @@ export class World {
     environment: Readonly<Record<string, string>> = {},
     as: NodeOptions['as'] = undefined,
   ): ChildProcess {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(process.execPath, commandArgs(args, this.#life), {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Whatever a test has written into a configuration: nothing leaves this machine.
       env: { ...process.env, SHOAL_PUBLIC_DHT: 'off', ...environment },

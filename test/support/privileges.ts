@@ -2,11 +2,9 @@
 // run here skips, and says why.
 import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { systemAccounts, type User } from '../../src/instance/accounts.js'
+import { commandArgs } from './command.js'
 
-/** The built command. */
-export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 export const IS_ROOT: boolean = process.geteuid?.() === 0
 
 /** False, or the reason why a test that needs root is skipped. */
@@ -22,7 +20,7 @@ export function needsUser(name: string): string | false {
   if (!IS_ROOT) return 'needs root'
   const user = account(name)
   if (user === undefined) return `needs a user ${name}`
-  const { status } = spawnSync(process.execPath, [MAIN, '--version'], {
+  const { status } = spawnSync(process.execPath, commandArgs(['--version']), {
     uid: user.uid,
     gid: user.gid,
     env: {},
