@@ -108,7 +108,7 @@ export class BlindIndex {
         for (const [i, piece] of pieces.entries()) {
           const number = first + i
           const slot = chunks.slot(number)
-          if (slot.length !== 0 && !slot.isOf(piece.id)) {
+          if (slot.length !== 0 && !slot.isOf(piece)) {
             contradictions++
             continue
           }
@@ -328,8 +328,8 @@ class Slot {
     return this.#chunk.readUInt32LE(this.#at + ID_BYTES)
   }
 
-  isOf(id: Buffer): boolean {
-    return this.#chunk.subarray(this.#at, this.#at + ID_BYTES).equals(id)
+  isOf({ id, length }: PieceInfo): boolean {
+    return this.length === length && this.#chunk.subarray(this.#at, this.#at + ID_BYTES).equals(id)
   }
 
   set({ id, length }: PieceInfo, block: number): void {

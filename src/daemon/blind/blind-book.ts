@@ -2,7 +2,8 @@
 // records alone (store/blind-index.ts, core/piece-life.ts); fetches and writes nothing itself.
 //
 // A piece is live while some feed's newest generation may refer to it, of the past while the policy keeps a moment at which
-// one did, and may go after that. It counts once, by its first ref, however many feeds announce it.
+// one did, and may go after that. It counts once, by its first ref, however many feeds announce it, and with whatever lengths:
+// it is offered under the numbers that say its own.
 import type { WriterId } from '../../core/ids.js'
 import type { PieceInfo } from '../../core/piece.js'
 import type { PublicPart } from '../../core/record.js'
@@ -25,7 +26,7 @@ export interface LivePiece extends PieceInfo {
 }
 
 export interface Taken {
-  /** Numbers announced whose pieces are in the vault already. */
+  /** Numbers announced whose pieces are in the vault already, of that length. */
   readonly held: readonly number[]
   /** Whether something is missing now that was not before. */
   readonly wants: boolean
@@ -66,8 +67,9 @@ export class BlindBook {
       let wants = false
       for (const { number, piece } of announced) {
         const { id, length } = piece
-        const isHeld = vault.has(id)
-        if (isHeld) held.push(number)
+        const heldBytes = vault.lengthOf(id)
+        const isHeld = heldBytes !== undefined
+        if (heldBytes === length) held.push(number)
         const isFresh = unknown.delete(keyOf(id))
         // It was counted, as live or as of the past; which, the next survey looks up.
         if (!isFresh) this.#isStale = true
@@ -78,9 +80,10 @@ export class BlindBook {
           index.setMissing(primary)
           wants = true
         }
+        const counted = this.#lengthOf(primary) ?? length
         this.#counts.change(primary, ({ counts }) => {
-          add(counts.live, length)
-          if (!isHeld) add(counts.missing, length)
+          add(counts.live, counted)
+          if (!isHeld) add(counts.missing, counted)
         })
       }
       return { held, wants, contradictions }
@@ -94,13 +97,15 @@ export class BlindBook {
     index.transaction(() => {
       for (const { id, length } of pieces) {
         const refs = index.refsOf(id)
-        this.#addNumbers(numbers, refs)
+        const isSole = refs.length === 1
+        this.#addNumbers(numbers, isSole ? refs : refs.filter((ref) => this.#lengthOf(ref) === length))
         const [primary] = refs
         if (primary === undefined || !index.clearMissing(primary)) continue
+        const counted = isSole ? length : (this.#lengthOf(primary) ?? length)
         this.#counts.change(primary, ({ counts, needed }) => {
-          if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, length)
-          take(counts.missingPast, length)
-          add(counts.past, length)
+          if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, counted)
+          take(counts.missingPast, counted)
+          add(counts.past, counted)
         })
       }
     })
@@ -190,7 +195,7 @@ export class BlindBook {
   recheck(dropped: readonly DeadPiece[]): void {
     const { vault } = this.#o
     const dead = new Set(this.stillDead(dropped).map(({ id }) => keyOf(id)))
-    const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && !vault.has(id))
+    const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && vault.lengthOf(id) === undefined)
     if (back.length > 0) this.lost(back.map(({ id }) => id))
     if (back.length > 0) this.#isStale = true
   }
@@ -234,6 +239,11 @@ export class BlindBook {
 
   stop(): void {
     this.#surveyor.stop()
+  }
+
+  /** As announced under a number: what a piece counts as is what its first one says, true or not. */
+  #lengthOf({ feed, index }: PieceRef): number | undefined {
+    return this.#o.index.at(feed, index)?.length
   }
 
   #needs(): Needed {

@@ -2,6 +2,7 @@
 // in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
 // once it is durable, and not before.
 import type { WriterId } from '../../core/ids.js'
+import type { PieceName } from '../../core/picker.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
@@ -23,10 +24,19 @@ export interface BlindFetcherOptions {
   readonly fail: (thrown: unknown) => void
 }
 
+/** A piece under one of the lengths that it was announced with, and the numbers that say so. */
+interface Try extends PieceName {
+  readonly refs: { readonly writer: WriterId; readonly index: number }[]
+}
+
 interface Fetch {
   readonly id: Buffer
+  /** What it takes of the budget. */
   readonly length: number
-  readonly refs: readonly { readonly writer: WriterId; readonly index: number }[]
+  /** One, but where feeds contradict each other: then only who has the piece knows which length is true, and all are asked for. */
+  tries: readonly Try[]
+  /** Numbers looked at for that. */
+  refCount: number
   hasArrived: boolean
 }
 
@@ -43,6 +53,8 @@ const BATCH_BYTES = 8 << 20
  * two commits of the index. Longer would fill batches of links slower than 40 MB/s, and tell peers later what is here.
  */
 const GATHER_MS = 200
+/** Lengths of one piece asked for at a time, those first that somebody holds: any writer can announce any number of them. */
+const MAX_TRIES = 16
 /** Rows looked at before others get their turn. */
 const ROWS_A_TURN = 512
 /** What was asked for and has not come is looked at this often: whoever held it may be gone. */
@@ -127,7 +139,7 @@ export class BlindFetcher {
   }
 
   #ask(): void {
-    const { index, exchange } = this.#o
+    const { index } = this.#o
     if (this.#stopped || this.#paused) return
     const startMs = performance.now()
     if (this.#place === undefined) {
@@ -144,15 +156,14 @@ export class BlindFetcher {
       }
       this.#place = ref
       const fetch = this.#fetchOf(ref)
-      if (fetch === undefined || !exchange.isAvailable(fetch.refs)) continue
+      if (fetch === undefined || !this.#canBeHad(fetch)) continue
       this.#fetches.set(keyOf(fetch.id), fetch)
       this.#awaited++
       this.#bytes += fetch.length
       wanted.push(fetch)
     }
     this.#roundAsked += wanted.length
-    if (wanted.length > 0)
-      exchange.want(wanted.map(({ id, length, refs: of }) => ({ id, length, refs: of, priority: 1 })))
+    if (wanted.length > 0) this.#want(wanted)
     this.#roundCostMs += performance.now() - startMs
     if (!isFull && isEnd) this.#endRound()
     this.#soon()
@@ -168,12 +179,42 @@ export class BlindFetcher {
   #fetchOf(ref: PieceRef): Fetch | undefined {
     const { index } = this.#o
     const piece = index.at(ref.feed, ref.index)
-    if (piece === undefined || this.#fetches.has(keyOf(piece.id))) return undefined
-    const refs = index.refsOf(piece.id).flatMap(({ feed, index: number }) => {
+    if (piece === undefined) return undefined
+    const { id, length } = piece
+    const { length: refCount } = index.refsOf(id)
+    const known = this.#fetches.get(keyOf(id))
+    if (known === undefined) return { id, length, tries: this.#triesOf(piece), refCount, hasArrived: false }
+    if (known.hasArrived || known.refCount === refCount) return undefined
+    known.tries = this.#triesOf(piece)
+    known.refCount = refCount
+    this.#want([known])
+    return undefined
+  }
+
+  #triesOf({ id, length }: PieceName): readonly Try[] {
+    const { index, exchange } = this.#o
+    const refs = index.refsOf(id)
+    const tries = new Map<number, Try>()
+    for (const { feed, index: number } of refs) {
       const writer = index.feeds.byNumber(feed)?.writer
-      return writer === undefined ? [] : [{ writer, index: number }]
-    })
-    return { id: piece.id, length: piece.length, refs, hasArrived: false }
+      const said = refs.length === 1 ? length : index.at(feed, number)?.length
+      if (writer === undefined || said === undefined) continue
+      const known = tries.get(said)
+      if (known === undefined) tries.set(said, { id, length: said, refs: [{ writer, index: number }] })
+      else known.refs.push({ writer, index: number })
+    }
+    const all = [...tries.values()]
+    if (all.length <= MAX_TRIES) return all
+    const isHeld = new Set(all.filter(({ refs: of }) => exchange.isAvailable(of)))
+    return [...isHeld, ...all.filter((each) => !isHeld.has(each))].slice(0, MAX_TRIES)
+  }
+
+  #canBeHad({ tries }: Fetch): boolean {
+    return tries.some(({ refs }) => this.#o.exchange.isAvailable(refs))
+  }
+
+  #want(fetches: readonly Fetch[]): void {
+    this.#o.exchange.want(fetches.flatMap(({ tries }) => tries.map((each) => ({ ...each, priority: 1 }))))
   }
 
   /** P1: nothing is taken that is not what its id says. False: nobody looks at it any more. */
@@ -183,9 +224,13 @@ export class BlindFetcher {
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
-      if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
+      if (this.#o.exchange.wrong({ id, length: bytes.length }, from) === false) {
+        this.#o.exchange.unwant(fetch.tries)
+        this.#drop(fetch)
+      }
       return false
     }
+    if (fetch.tries.length > 1) this.#o.exchange.unwant(fetch.tries)
     fetch.hasArrived = true
     this.#awaited--
     this.#arrived.push(piece)
@@ -240,11 +285,9 @@ export class BlindFetcher {
 
   #giveUp(): void {
     const { exchange } = this.#o
-    const gone = [...this.#fetches.values()].filter(
-      ({ hasArrived, refs }) => !hasArrived && !exchange.isAvailable(refs),
-    )
+    const gone = [...this.#fetches.values()].filter((fetch) => !fetch.hasArrived && !this.#canBeHad(fetch))
     if (gone.length === 0) return
-    exchange.unwant(gone.map(({ id }) => id))
+    exchange.unwant(gone.flatMap(({ tries }) => tries))
     for (const fetch of gone) this.#drop(fetch)
     this.#writeSoon()
     this.look()

@@ -8,7 +8,8 @@ import { add, type Needed, type RunningCounts, take } from './blind-counts.js'
 
 /** The part of a vault (src/vault) that this needs. */
 export interface HoldsPieces {
-  has(id: Buffer): boolean
+  /** Sealed bytes of a piece that is here. */
+  lengthOf(id: Buffer): number | undefined
 }
 
 /** A piece in the vault that nothing kept needs any more, with every number it was announced under. */
@@ -51,7 +52,7 @@ export class Surveyor {
 
   /**
    * Looks through all pieces; history that was last needed at `horizonMs` or before is not kept. `onHeld` hears of every
-   * number whose piece is here. One at a time. Undefined: it was ended by stop(), and has changed no counts.
+   * number whose piece is here, of the length that it was announced with. One at a time. Undefined: it was ended by stop(), and has changed no counts.
    */
   async look(
     needed: Needed,
@@ -64,8 +65,9 @@ export class Surveyor {
     const budget = new HistoryBudget()
     const dead: DeadPiece[] = []
     const visit: Visit = (feed, { id, number, length }, write) => {
-      const isHeld = vault.has(id)
-      if (isHeld) onHeld?.(feed, number)
+      const held = vault.lengthOf(id)
+      const isHeld = held !== undefined
+      if (held === length) onHeld?.(feed, number)
       const refs = index.refsOf(id)
       const [primary] = refs
       if (primary?.feed !== feed || primary.index !== number) return
@@ -102,7 +104,7 @@ export class Surveyor {
         if (primary?.feed !== feed || primary.index !== number) return
         const until = needed(refs)
         if (until === undefined || until <= afterMs || until > horizonMs) return
-        if (vault.has(id)) {
+        if (vault.lengthOf(id) !== undefined) {
           dead.push({ id, refs })
           take(counts.past, length)
         } else if (index.isMissing(primary)) {
