@@ -228,9 +228,24 @@ export class BlindFeeds {
 
   /** Members have what is lost, perhaps: until all of it is back, it is a problem. */
   #noteDamaged(writer: WriterId, deviceName: string, length: number): void {
-    this.#damaged.set(writer, length)
     const detail = `some of what ${deviceName} said is damaged in the vault: it is fetched again from whoever has it`
+    this.#noteLoss(writer, length, detail)
+  }
+
+  #noteLoss(writer: WriterId, length: number, detail: string): void {
+    this.#damaged.set(writer, length)
     this.#o.problems.set('feed', writer, 'FEED_CORRUPT', detail)
+  }
+
+  /** What was read of a feed once was here: both the feed store and the newest of the vault are lost, or older copies of them put back. */
+  #compare({ writer, deviceName, next }: IndexFeed, { length }: RemoteFeed): void {
+    if (length >= next) return
+    const detail = `of ${next} records of ${deviceName} that were here, the last ${next - length} are lost: they are fetched again from whoever has them`
+    this.#o.log.warn(
+      { writer, device: deviceName, had: next, has: length },
+      'the newest of a feed is lost here',
+    )
+    this.#noteLoss(writer, next, detail)
   }
 
   #noteProgress({ writer, number }: IndexFeed): void {
@@ -261,6 +276,7 @@ export class BlindFeeds {
       return problems.set('feed', writer, 'FEED_CORRUPT', detail)
     }
     await this.#recount(row, feed)
+    this.#compare(row, feed)
     if (this.#stopped) return feed.close()
     const close = (): void => index.feeds.put({ ...index.feeds.byWriter(writer)!, closed: true })
     if (feed.forked === 'conflict') {
