@@ -313,20 +313,17 @@ export class BlindFeeds {
     const { index, vault, log } = this.#o
     const stored = index.storedBlocks(number)
     let next = 0
-    const lacks = async (to: number): Promise<boolean> => {
+    const lacks = (to: number): boolean => {
       // What is not here, either, its writer has cleared, or it is fetched.
-      for (; next < to; next++) {
-        if (await feed.has(next, next + 1)) return true
-        if (next % BLOCKS_A_TURN === 0) await turn()
-      }
-      return false
+      if (next < to) next = feed.nextHere(next, to)
+      return next < to
     }
     for (const at of vault.blockNumbers(writer)) {
-      if (at >= stored || (await lacks(at))) break
+      if (at >= stored || lacks(at)) break
       next = at + 1
       if (next % BLOCKS_A_TURN === 0) await turn()
     }
-    if (!(await lacks(stored))) return
+    if (!lacks(stored)) return
     log.warn(
       { writer, block: next },
       'the vault lacks blocks of a feed that were stored: they are stored again',
