@@ -28,7 +28,7 @@ export interface LivePiece extends PieceInfo {
 export interface Taken {
   /** Numbers announced whose pieces are in the vault already, of that length. */
   readonly held: readonly number[]
-  /** Whether something is missing now that was not before. */
+  /** Whether something is missing that was not before, or is named by one more number, by which somebody may hold it. */
   readonly wants: boolean
   /** Numbers announced twice and differently. */
   readonly contradictions: number
@@ -70,6 +70,8 @@ export class BlindBook {
         const heldBytes = vault.lengthOf(id)
         const isHeld = heldBytes !== undefined
         if (heldBytes === length) held.push(number)
+        // Who offers it by this number may have said so before it was known here.
+        if (!isHeld) wants = true
         const isFresh = unknown.delete(keyOf(id))
         // It was counted, as live or as of the past; which, the next survey looks up.
         if (!isFresh) this.#isStale = true
@@ -78,7 +80,6 @@ export class BlindBook {
         if (isNoted && !isFresh) continue
         if (!isNoted) {
           index.setMissing(primary)
-          wants = true
         }
         const counted = this.#lengthOf(primary) ?? length
         this.#counts.change(primary, ({ counts }) => {

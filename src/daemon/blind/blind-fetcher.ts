@@ -2,11 +2,11 @@
 // in memory. Only what some connected peer holds is asked for: of the past, much may be gone everywhere. A piece counts as here
 // once it is durable, and not before.
 import type { WriterId } from '../../core/ids.js'
-import type { PieceName } from '../../core/picker.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
+import { type Try, triesOf } from './tries.js'
 
 /** By feed, the numbers under which peers know pieces that were stored. */
 export type StoredNumbers = ReadonlyMap<WriterId, readonly number[]>
@@ -24,16 +24,11 @@ export interface BlindFetcherOptions {
   readonly fail: (thrown: unknown) => void
 }
 
-/** A piece under one of the lengths that it was announced with, and the numbers that say so. */
-interface Try extends PieceName {
-  readonly refs: { readonly writer: WriterId; readonly index: number }[]
-}
-
 interface Fetch {
   readonly id: Buffer
   /** What it takes of the budget. */
   readonly length: number
-  /** One, but where feeds contradict each other: then only who has the piece knows which length is true, and all are asked for. */
+  /** All are asked for. */
   tries: readonly Try[]
   /** Numbers looked at for that. */
   refCount: number
@@ -53,8 +48,6 @@ const BATCH_BYTES = 8 << 20
  * two commits of the index. Longer would fill batches of links slower than 40 MB/s, and tell peers later what is here.
  */
 const GATHER_MS = 200
-/** Lengths of one piece asked for at a time, those first that somebody holds: any writer can announce any number of them. */
-const MAX_TRIES = 16
 /** Rows looked at before others get their turn. */
 const ROWS_A_TURN = 512
 /** What was asked for and has not come is looked at this often: whoever held it may be gone. */
@@ -177,36 +170,19 @@ export class BlindFetcher {
   }
 
   #fetchOf(ref: PieceRef): Fetch | undefined {
-    const { index } = this.#o
+    const { index, exchange } = this.#o
     const piece = index.at(ref.feed, ref.index)
     if (piece === undefined) return undefined
     const { id, length } = piece
     const { length: refCount } = index.refsOf(id)
     const known = this.#fetches.get(keyOf(id))
-    if (known === undefined) return { id, length, tries: this.#triesOf(piece), refCount, hasArrived: false }
+    if (known === undefined)
+      return { id, length, tries: triesOf(piece, index, exchange), refCount, hasArrived: false }
     if (known.hasArrived || known.refCount === refCount) return undefined
-    known.tries = this.#triesOf(piece)
+    known.tries = triesOf(piece, index, exchange)
     known.refCount = refCount
     this.#want([known])
     return undefined
-  }
-
-  #triesOf({ id, length }: PieceName): readonly Try[] {
-    const { index, exchange } = this.#o
-    const refs = index.refsOf(id)
-    const tries = new Map<number, Try>()
-    for (const { feed, index: number } of refs) {
-      const writer = index.feeds.byNumber(feed)?.writer
-      const said = refs.length === 1 ? length : index.at(feed, number)?.length
-      if (writer === undefined || said === undefined) continue
-      const known = tries.get(said)
-      if (known === undefined) tries.set(said, { id, length: said, refs: [{ writer, index: number }] })
-      else known.refs.push({ writer, index: number })
-    }
-    const all = [...tries.values()]
-    if (all.length <= MAX_TRIES) return all
-    const isHeld = new Set(all.filter(({ refs: of }) => exchange.isAvailable(of)))
-    return [...isHeld, ...all.filter((each) => !isHeld.has(each))].slice(0, MAX_TRIES)
   }
 
   #canBeHad({ tries }: Fetch): boolean {

@@ -415,6 +415,22 @@ describe('what a blind node should hold', () => {
   })
 })
 
+it('wants what is missing once more where another feed names it, for somebody may hold it by that number alone', async () => {
+  const { book, index, say, store } = make()
+  say(A, [])
+  say(B, [])
+  const tell = (writer: WriterId, n: number): boolean => {
+    const feed = index.feeds.byWriter(writer)!
+    const header = { kind: 'delta' as const, timeMs: NOW, view: [], checkpoint: undefined }
+    const announcements = [{ first: feed.pieceCount, pieces: [piece(n)] }]
+    return book.takeOver(feed, feed.next, { header, announcements }).wants
+  }
+  await book.survey()
+  assert.deepEqual([tell(A, 1), tell(B, 1), book.counts.missing.pieces], [true, true, 1])
+  store(1)
+  assert.equal(tell(B, 1), false)
+})
+
 it('offers a piece under the numbers that say its length, and counts it by what its first one says', async () => {
   for (const order of [
     [A, B],
