@@ -17,12 +17,19 @@ export interface PieceRef {
   readonly index: number
 }
 
-export interface WantedPiece {
+/**
+ * What of a piece makes it one: feeds may announce an id with several lengths, and only who has got it knows which of them is
+ * true. Each is fetched by itself, from who offers it under that length, so that none is asked for bytes that the piece does not have.
+ */
+export interface PieceName {
   /** 32 bytes. */
   readonly id: Buffer
   /** Sealed bytes. */
   readonly length: number
-  /** Any of them will do; at least one. */
+}
+
+export interface WantedPiece extends PieceName {
+  /** Any of them will do; at least one. All of this length. */
   readonly refs: readonly PieceRef[]
   /** 0: fresh and small, 1: bulk. */
   readonly priority: number
@@ -107,6 +114,11 @@ export class HolderGroup {
 
 /** Where pieces are that are no longer wanted, so that a heap in which one still lies takes it for stale. */
 export const NOWHERE: HolderGroup = new HolderGroup([], 'nowhere')
+
+/** Equal for what is one piece. */
+export function pieceKeyOf({ id, length }: PieceName): string {
+  return `${id.toString('latin1')}${length}`
+}
 
 export function clampPriority(priority: number): number {
   return priority <= 0 ? 0 : PRIORITIES - 1

@@ -17,13 +17,16 @@ import {
   NOWHERE,
   type PeerNumber,
   Piece,
+  type PieceName,
   type PieceRef,
   PRIORITIES,
+  pieceKeyOf,
   type WantedPiece,
 } from './picker-queue.js'
 
 export { OVERTAKEN_BYTES } from './picker-line.js'
-export type { PeerNumber, Piece, PieceRef, WantedPiece } from './picker-queue.js'
+export type { PeerNumber, Piece, PieceName, PieceRef, WantedPiece } from './picker-queue.js'
+export { pieceKeyOf } from './picker-queue.js'
 
 /** Peers that one piece may be asked of at once. Higher costs bytes that arrive twice; lower trusts a slow peer more. */
 export const MAX_FETCHERS = 3
@@ -146,7 +149,7 @@ export class Picker {
 
   /** Wants a piece. One that is wanted already gains the references, and the priority if it is more urgent. */
   want(wanted: WantedPiece): Piece {
-    const key = keyOf(wanted.id)
+    const key = pieceKeyOf(wanted)
     const known = this.#pieces.get(key)
     if (known !== undefined) {
       this.#widen(known, wanted)
@@ -159,9 +162,9 @@ export class Picker {
     return piece
   }
 
-  /** The wanted piece of that id. */
-  find(id: Buffer): Piece | undefined {
-    return this.#pieces.get(keyOf(id))
+  /** The wanted piece of that name. */
+  find(name: PieceName): Piece | undefined {
+    return this.#pieces.get(pieceKeyOf(name))
   }
 
   /** The next piece to ask of this peer, now fetched by it; 'no-room' if the next is longer than `maxLength`. */
@@ -381,10 +384,6 @@ export class Picker {
     const sequence = this.#sequence++
     return mix(this.#seed ^ Math.floor(sequence / RUN_PIECES)) * RUN_PIECES + (sequence % RUN_PIECES)
   }
-}
-
-function keyOf(id: Buffer): string {
-  return id.toString('latin1')
 }
 
 /** MurmurHash3's finaliser: 32 bits to 32 bits, one to one, no pattern left. */

@@ -8,7 +8,14 @@ import { EventEmitter } from 'node:events'
 import type { Bitfield } from '../core/bitfield.js'
 import type { FeedHoldings } from '../core/holdings.js'
 import type { DeviceId, WriterId } from '../core/ids.js'
-import { Picker, type Piece, type PieceRef, type WantedPiece } from '../core/picker.js'
+import {
+  Picker,
+  type Piece,
+  type PieceName,
+  type PieceRef,
+  pieceKeyOf,
+  type WantedPiece,
+} from '../core/picker.js'
 import type { Log } from '../ports/log.js'
 import { Announcer } from './announcer.js'
 import type { ExchangeFeed, ExchangeOptions, ExchangeStats, FetchedPiece } from './exchange-types.js'
@@ -189,17 +196,17 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   want(pieces: readonly WantedPiece[]): void {
     if (this.#closed) return
     for (const piece of pieces) {
-      this.#delivered.delete(keyOf(piece.id))
+      this.#delivered.delete(pieceKeyOf(piece))
       this.#picker.want(piece)
     }
     this.#soon()
   }
 
   /** Stops fetching these pieces. Those delivered are forgotten. */
-  unwant(ids: readonly Buffer[]): void {
-    for (const id of ids) {
-      this.#delivered.delete(keyOf(id))
-      const piece = this.#picker.find(id)
+  unwant(pieces: readonly PieceName[]): void {
+    for (const name of pieces) {
+      this.#delivered.delete(pieceKeyOf(name))
+      const piece = this.#picker.find(name)
       if (piece !== undefined) this.#fetch.cancel(piece, this.#picker.done(piece))
     }
     this.#soon()
@@ -210,14 +217,14 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
    * but never from that device: its disk may have rotten there, and all else it holds is still welcome.
    * False if the piece was delivered too long ago to be remembered: then want() it again.
    */
-  wrong(id: Buffer, from: DeviceId): boolean {
+  wrong(name: PieceName, from: DeviceId): boolean {
     this.#wrongPieces++
     this.#log.warn({ device: from }, 'peer sent a wrong piece')
-    const key = keyOf(id)
+    const key = pieceKeyOf(name)
     this.#fetch.distrust(from, key)
     this.#offend(from, 'sent a wrong piece')
     const wanted = this.#delivered.get(key)
-    if (wanted === undefined) return this.#picker.find(id) !== undefined
+    if (wanted === undefined) return this.#picker.find(name) !== undefined
     this.#delivered.delete(key)
     this.want([wanted])
     return true
@@ -404,8 +411,4 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       else link.peer.close(reason)
     }
   }
-}
-
-function keyOf(id: Buffer): string {
-  return id.toString('latin1')
 }

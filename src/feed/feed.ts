@@ -157,6 +157,13 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
     return from >= to ? Promise.resolve(true) : this.session.has(from, to)
   }
 
+  /** The first block from `from` on and below `to` that is here; `to` if none is. However many a writer has cleared, it is one look. */
+  nextHere(from: number, to: number): number {
+    this.#assertOpen()
+    const at = this.session.core.bitfield.firstSet(from)
+    return at === -1 ? to : Math.min(at, to)
+  }
+
   /**
    * Exchanges this one feed over the stream, beside whatever else it carries, until either is closed. The peer must
    * have proved that it belongs to the share (X1): this tells it the feed's discovery key. Again: no effect.

@@ -1,10 +1,11 @@
 // Making a batch's work survive a power cut (A4): content before the names that show it, names before the report.
 // A few files are made durable one by one with fsync. More of them by one syncfs(2) of the whole file system: one journal
 // commit instead of hundreds. Where libc cannot be called it is coreutils' `sync -f`, and where that is missing fsync for
-// each. fsync, not fdatasync, because a file's mode and time must not be older than its name either.
+// each; so it is once a sync of all has failed (sync-doubt.ts). fsync, not fdatasync, because a file's mode and time must not be older than its name either.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { codeOf, type Fault, faultOf, isGone, type SafeRoot } from './safefs.js'
+import { isSyncedSurely } from './sync-doubt.js'
 import { syncfs } from './syncfs.js'
 
 /**
@@ -26,16 +27,20 @@ let commandMissing = false
 export const systemSyncCalls: SyncCalls = {
   fsync: fs.fsyncSync,
   syncFileSystem(directoryFd: number): boolean {
-    const isSynced = syncfsOf(directoryFd)
-    if (isSynced !== undefined) return isSynced
-    if (commandMissing) return false
-    // The descriptor goes as standard input: a path could be swapped, and ours are not valid in another process.
-    const { status, error } = spawnSync('sync', ['-f', '/proc/self/fd/0'], {
-      stdio: [directoryFd, 'ignore', 'ignore'],
-    })
-    if (error !== undefined && codeOf(error) === 'ENOENT') commandMissing = true
-    return status === 0
+    const { dev } = fs.fstatSync(directoryFd)
+    return isSyncedSurely(dev, () => syncfsOf(directoryFd) ?? commandOf(directoryFd)) ?? false
   },
+}
+
+/** `sync -f`. Undefined if it cannot be run. */
+function commandOf(directoryFd: number): boolean | undefined {
+  if (commandMissing) return undefined
+  // The descriptor goes as standard input: a path could be swapped, and ours are not valid in another process.
+  const { status, error } = spawnSync('sync', ['-f', '/proc/self/fd/0'], {
+    stdio: [directoryFd, 'ignore', 'ignore'],
+  })
+  if (error !== undefined && codeOf(error) === 'ENOENT') commandMissing = true
+  return status === null ? undefined : status === 0
 }
 
 /** syncfs() by way of a descriptor of the same directory that is not an O_PATH one. Undefined if that cannot be. */

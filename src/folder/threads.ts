@@ -10,6 +10,7 @@ import { Piscina } from 'piscina'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { isShortage, shortageWords } from '../core/shortage.js'
 import type { PriorityData } from './priority.js'
+import { syncDoubts } from './sync-doubt.js'
 
 /** A worker takes tens of milliseconds to start, so those that were of use are kept this long. */
 const IDLE_TIMEOUT_MS = 20_000
@@ -20,6 +21,8 @@ const CLOSE_TIMEOUT_MS = 5_000
 export interface ThreadData extends PriorityData {
   /** Of the program that asks for its work. */
   readonly version: string
+  /** What all threads of the process know of syncs that failed (sync-doubt.ts). */
+  readonly doubts: SharedArrayBuffer
 }
 
 export interface ThreadsOptions {
@@ -127,7 +130,7 @@ export class Threads {
 
   #start(): ThreadSet {
     const { lowPriority, version = PACKAGE_VERSION } = this.#options
-    const workerData: ThreadData = { lowPriority, version }
+    const workerData: ThreadData = { lowPriority, version, doubts: syncDoubts() }
     const piscina = new Piscina({
       filename: new URL('./worker.js', import.meta.url).href,
       minThreads: 1,

@@ -38,6 +38,7 @@ import {
 import { type ReadPiecesPayload, readPiecesBatch } from './serve.js'
 import { stageBatch } from './stage.js'
 import type { StagePayload, StageResult } from './stage-job.js'
+import { shareSyncDoubts } from './sync-doubt.js'
 import type { ThreadData } from './threads.js'
 import { removeTorn, type TornPayload } from './torn.js'
 
@@ -136,6 +137,7 @@ const jobs: Jobs = {
 }
 
 lowerPriority(Piscina.workerData)
+shareSyncDoubts((Piscina.workerData as ThreadData).doubts)
 
 /** Piscina's entry point. */
 export default function perform(task: Task): unknown {

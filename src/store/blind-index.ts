@@ -257,7 +257,7 @@ export class BlindIndex {
     const { feed, index: number } = ref
     const chunk = this.#announced.edit(feed, number)
     if (lengthIn(chunk, number) !== 0) {
-      if (!isIn(chunk, number, piece.id)) return undefined
+      if (lengthIn(chunk, number) !== piece.length || !isIn(chunk, number, piece.id)) return undefined
       announceAgainIn(chunk, number, block)
       const first = isFirstIn(chunk, number) ? ref : (this.#firstOf(piece.id) ?? ref)
       return { number, piece, first, isFresh: false }

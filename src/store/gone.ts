@@ -33,9 +33,11 @@ export function goneVersion(index: ShareIndex, path: RelPath, own: WriterId): Go
   const feed = index.feeds.byWriter(own)
   const all = index.piecesOf(entry)
   if (feed === undefined || all === undefined) return undefined
-  const missing = all.filter(({ id }) => !index.pieces.isHeld(id) && index.archivedPlaceOf(id) === undefined)
-  const wasHere = ({ id }: PieceInfo): boolean => {
-    const refs = index.pieces.refsOf(id).filter((ref) => ref.feed === feed.number)
+  const missing = all.filter(
+    (piece) => !index.pieces.isHeld(piece) && index.archivedPlaceOf(piece.id) === undefined,
+  )
+  const wasHere = (piece: PieceInfo): boolean => {
+    const refs = index.pieces.refsOf(piece).filter((ref) => ref.feed === feed.number)
     return refs.length > 0 && refs.every((ref) => ref.index >= feed.before.pieceCount)
   }
   if (missing.length === 0 || !missing.every(wasHere)) return undefined

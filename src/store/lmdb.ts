@@ -3,6 +3,7 @@
 // deleting it costs a rescan, never data, so a commit may reach the disk a little after it returns (overlapping sync).
 import { type Database as LmdbTable, open, type RootDatabase } from 'lmdb'
 import { ShoalError } from '../core/error.js'
+import { checkLmdb } from './lmdb-check.js'
 import type { Database, Row, Table } from './tables.js'
 
 /** Tables of a hundred shares: the number an environment may hold is fixed when it is opened. */
@@ -21,13 +22,14 @@ const COMMIT_TRIES = 5
 const LEAST_KEY = Buffer.of(0)
 
 /**
- * Opens or creates the database file in a directory. `isPassing`: nobody opens it again after this process has ended, so
+ * Opens or creates the database file in a directory. STORAGE_UNUSABLE if that cannot be, or it is damaged (lmdb-check.ts); IO. `isPassing`: nobody opens it again after this process has ended, so
  * nothing is waited for until it is on the disk.
  */
 export function openLmdb(
   directory: string,
   { isPassing = false }: { readonly isPassing?: boolean } = {},
 ): Database {
+  checkLmdb(directory)
   let root: RootDatabase
   try {
     root = open({

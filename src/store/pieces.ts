@@ -1,8 +1,11 @@
 // Where pieces are: which feeds number them (refs) and which files of this disk hold them (places). Part of a share's
 // index (index.ts). A piece is held when at least one place is known; crossing between none and one is what peers are
-// told about (have, donthave).
+// told about (have, donthave), under the numbers that announce it with the length that it has here.
+// A feed may announce an id with another length than another feed does, and nobody can tell which of them is true but who holds
+// the piece. Both are kept, as two pieces: whoever asks for one hears of the numbers and the place of that one alone.
 import type { PieceRun } from '../core/entry.js'
 import type { RelPath } from '../core/path.js'
+import type { PieceName } from '../core/picker.js'
 import { type PieceInfo, packedLengthOf, pieceOf, plainBytesOf, unpackedLength } from '../core/piece.js'
 import { AFTER_LAST_KEY, type Database, keyAfter, pathKey, pathOfKey, type Table } from './tables.js'
 
@@ -31,6 +34,8 @@ const ID_BYTES = 32
 const REF_BYTES: number = LAYOUT_BYTES + 8
 /** Among the refs, whose keys are longer: there once a padded piece was announced. */
 const PADDED_KEY = Buffer.from('padded')
+/** The same: there once an id was announced with a second length, or with one that it does not have here. */
+const LENGTHS_KEY = Buffer.from('lengths')
 
 /** Packs pieces into a layout. */
 export function packLayout(pieces: readonly PieceInfo[]): Layout {
@@ -68,14 +73,27 @@ export class PieceTables {
   readonly #places: Table<number>
   /** Called with each ref whose piece has just become held, or has just been lost. */
   readonly #onHeld: (ref: PieceRef, held: boolean) => void
+  /** Of a file on this disk. */
+  readonly #layoutOf: (path: RelPath) => Layout | undefined
   #hasPadded: boolean
+  /** Until it is so, which is mostly for ever, hardly a row is read to compare lengths. */
+  #hasLengths: boolean
+  /** Packed, by id, of the file that was looked at last: what is announced comes file by file. */
+  #lengths: { readonly path: RelPath; readonly lengths: ReadonlyMap<string, number> } | undefined
 
-  constructor(database: Database, prefix: string, onHeld: (ref: PieceRef, held: boolean) => void) {
+  constructor(
+    database: Database,
+    prefix: string,
+    onHeld: (ref: PieceRef, held: boolean) => void,
+    layoutOf: (path: RelPath) => Layout | undefined,
+  ) {
     this.#refs = database.table(`${prefix}refs`)
     this.#pieces = database.table(`${prefix}pieces`)
     this.#places = database.table(`${prefix}places`)
     this.#onHeld = onHeld
+    this.#layoutOf = layoutOf
     this.#hasPadded = this.#refs.get(PADDED_KEY) !== undefined
+    this.#hasLengths = this.#refs.get(LENGTHS_KEY) !== undefined
   }
 
   /** Whether any feed ever announced a padded piece. */
@@ -112,27 +130,28 @@ export class PieceTables {
     return pieces
   }
 
-  /** Every feed's number for a piece. */
-  refsOf(id: Buffer): readonly PieceRef[] {
-    return this.#known(id).refs
+  /** Every feed's number for a piece: those that announce the id with its sealed length. */
+  refsOf(piece: PieceName): readonly PieceRef[] {
+    return this.#refsAmong(piece, this.#known(piece.id).refs)
   }
 
   /** A file on this disk that holds a piece, and every feed's number for it. */
-  look(id: Buffer): PieceLook {
-    const { first, refs } = this.#known(id)
-    return { place: first, refs }
+  look(piece: PieceInfo): PieceLook {
+    const { first, refs } = this.#known(piece.id)
+    return { place: this.#placeIfIt(piece, first), refs: this.#refsAmong(piece, refs) }
   }
 
   /** Whether some file on this disk holds the piece. */
-  isHeld(id: Buffer): boolean {
-    const row = this.#pieces.get(id)
-    return row !== undefined && row.readUInt32LE(0) > 0
+  isHeld(piece: PieceInfo): boolean {
+    const row = this.#pieces.get(piece.id)
+    if (row === undefined || row.readUInt32LE(0) === 0) return false
+    return !this.#hasLengths || this.placeOf(piece) !== undefined
   }
 
   /** A file on this disk that holds the piece. */
-  placeOf(id: Buffer): Place | undefined {
-    const row = this.#pieces.get(id)
-    return row === undefined ? undefined : firstPlace(row)
+  placeOf(piece: PieceInfo): Place | undefined {
+    const row = this.#pieces.get(piece.id)
+    return row === undefined ? undefined : this.#placeIfIt(piece, firstPlace(row))
   }
 
   /** Files on this disk that hold the piece, at most `limit`. */
@@ -190,9 +209,19 @@ export class PieceTables {
     }
     this.#refs.put(key, packRef(piece, block))
     const known = this.#known(piece.id)
+    const [other] = known.refs
+    const { first } = known
+    const isLike =
+      other === undefined
+        ? first === undefined || this.#liesAt(piece, first)
+        : this.#isAnnounced(other, piece)
+    if (!isLike && !this.#hasLengths) {
+      this.#refs.put(LENGTHS_KEY, Buffer.alloc(0))
+      this.#hasLengths = true
+    }
     known.refs.push({ feed, index })
     this.#put(piece.id, known)
-    if (known.places > 0) this.#onHeld({ feed, index }, true)
+    if (this.#placeIfIt(piece, first) !== undefined) this.#onHeld({ feed, index }, true)
     return true
   }
 
@@ -201,12 +230,13 @@ export class PieceTables {
    * both is never reported lost in between.
    */
   movePlaces(path: RelPath, before: Layout, after: Layout): void {
+    this.#lengths = undefined
     const now = new Set<string>()
     let offset = 0
     for (const piece of unpackLayout(after)) {
       const id = piece.id.toString('latin1')
       // A piece that repeats inside one file has one place there: its first.
-      if (!now.has(id)) this.#addPlace(piece.id, { path, offset })
+      if (!now.has(id)) this.#addPlace(piece, { path, offset })
       now.add(id)
       offset += plainBytesOf(piece)
     }
@@ -215,7 +245,8 @@ export class PieceTables {
     }
   }
 
-  #addPlace(id: Buffer, place: Place): void {
+  #addPlace(piece: PieceInfo, place: Place): void {
+    const { id } = piece
     const known = this.#known(id)
     if (known.first === undefined || known.first.path === place.path) {
       if (known.first === undefined) known.places++
@@ -228,7 +259,9 @@ export class PieceTables {
       known.places++
     }
     this.#put(id, known)
-    if (known.places === 1) for (const ref of known.refs) this.#onHeld(ref, true)
+    if (known.places > 1) return
+    for (const ref of known.refs)
+      if (!this.#hasLengths || this.#isAnnounced(ref, piece)) this.#onHeld(ref, true)
   }
 
   #removePlace(id: Buffer, path: RelPath): void {
@@ -247,6 +280,32 @@ export class PieceTables {
     known.places--
     this.#put(id, known)
     if (known.places === 0) for (const ref of known.refs) this.#onHeld(ref, false)
+  }
+
+  /** Whether that number announces just this piece, both lengths alike. */
+  #isAnnounced({ feed, index }: PieceRef, piece: PieceInfo): boolean {
+    return this.#refs.get(refKey(feed, index))?.readUInt32LE(ID_BYTES) === packedLengthOf(piece)
+  }
+
+  #refsAmong({ length }: PieceName, refs: readonly PieceRef[]): readonly PieceRef[] {
+    if (!this.#hasLengths) return refs
+    return refs.filter(({ feed, index }) => this.at(feed, index)?.length === length)
+  }
+
+  /** The place, if the piece that lies there is that long. */
+  #placeIfIt(piece: PieceInfo, place: Place | undefined): Place | undefined {
+    return !this.#hasLengths || place === undefined || this.#liesAt(piece, place) ? place : undefined
+  }
+
+  /** Whether what lies at the place of an id is that long. */
+  #liesAt(piece: PieceInfo, { path }: Place): boolean {
+    if (this.#lengths?.path !== path) {
+      const lengths = new Map<string, number>()
+      for (const held of unpackLayout(this.#layoutOf(path) ?? Buffer.alloc(0)))
+        lengths.set(held.id.toString('latin1'), packedLengthOf(held))
+      this.#lengths = { path, lengths }
+    }
+    return this.#lengths.lengths.get(piece.id.toString('latin1')) === packedLengthOf(piece)
   }
 
   #known(id: Buffer): Known {

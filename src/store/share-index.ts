@@ -82,7 +82,8 @@ export class ShareIndex {
     this.#database = database
     this.#options = options
     this.feeds = new FeedTable(database, prefix)
-    this.pieces = new PieceTables(database, prefix, (ref, held) => this.#noteHeld(ref, held))
+    const onHeld = (ref: PieceRef, held: boolean): void => this.#noteHeld(ref, held)
+    this.pieces = new PieceTables(database, prefix, onHeld, (path) => this.layout(path))
     this.#heads = new HeadsTable(database, prefix)
     this.links = new LinkTable(database, prefix)
     const stays = (path: RelPath, row: DiskRow): boolean => !isToBeUndone(this.#options, path, row)
@@ -377,8 +378,8 @@ export class ShareIndex {
   }
 
   /** A file on this disk that holds a piece, with its indexed stat; undefined if none. */
-  placeOf(id: Buffer): (Place & { readonly stat: DiskStat }) | undefined {
-    const place = this.pieces.placeOf(id)
+  placeOf(piece: PieceInfo): (Place & { readonly stat: DiskStat }) | undefined {
+    const place = this.pieces.placeOf(piece)
     const stat = place === undefined ? undefined : this.#disk.statAt(place.path)
     return place === undefined || stat === undefined
       ? undefined

@@ -31,6 +31,11 @@ export interface Loaded {
   readonly unreadable: readonly string[]
   /** Bytes that do not hold, in the packs that were read as a whole. */
   readonly damagedBytes: number
+  /**
+   * The newest pack there is, where it is full and the index did not know that it is the newest: a pack is sealed when the next is
+   * begun, so that one was lost or left behind, unless a crash came between the two.
+   */
+  readonly fullNewest: number | undefined
 }
 
 /** Contents read at the same time: a bucket is far away. Those of a pack of small pieces take 3 MB each. */
@@ -46,6 +51,7 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
     })
     .sort((a, b) => a.number - b.number)
   const last = packs.at(-1)
+  const isKnownNewest = last !== undefined && catalog.pack(last.number)?.covered === last.bytes
   const damaged = await forgetMissing(loading, new Map(packs.map(({ number, bytes }) => [number, bytes])))
   const unknown = packs.filter((pack) => pack === last || catalog.pack(pack.number)?.covered !== pack.bytes)
   let tail: TailState | undefined
@@ -79,7 +85,8 @@ export async function loadPacks(loading: Loading): Promise<Loaded> {
   }
   tail ??= { number: 1, bytes: 0, isSealed: false, frames: [] }
   const gone = damaged.filter((key) => catalog.get(key) === undefined)
-  return { tail, unreadable, damaged: gone, damagedBytes }
+  const fullNewest = tail.isSealed && !isKnownNewest ? tail.number : undefined
+  return { tail, unreadable, damaged: gone, damagedBytes, fullNewest }
 }
 
 async function contentsOf(

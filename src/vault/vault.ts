@@ -79,6 +79,8 @@ export class Vault {
   readonly unreadable: readonly string[]
   /** Bytes that did not hold then, in packs that were read as a whole: damage, or the torn end of a write. */
   readonly damagedBytes: number
+  /** The newest pack that was there, where a newer one may be lost (loading.ts). */
+  readonly fullNewest: number | undefined
   readonly #options: VaultOptions
   readonly #storage: PackStorage
   readonly #id: string
@@ -104,12 +106,13 @@ export class Vault {
     id: string,
     catalog: Catalog,
     tail: Tail,
-    { unreadable, damagedBytes }: Pick<Loaded, 'unreadable' | 'damagedBytes'>,
+    { unreadable, damagedBytes, fullNewest }: Omit<Loaded, 'tail' | 'damaged'>,
   ) {
     const { storage, shareId, packBytes = PACK_BYTES, reserveBytes = packBytes } = options
     this.#id = id
     this.unreadable = unreadable
     this.damagedBytes = damagedBytes
+    this.fullNewest = fullNewest
     this.#options = options
     this.#storage = storage
     this.#catalog = catalog

@@ -10,7 +10,7 @@ import { type DeviceKeys, deviceKeysOf } from '../../src/core/device.js'
 import { type Entry, NO_EXTRA } from '../../src/core/entry.js'
 import { writerIdOf } from '../../src/core/ids.js'
 import type { RelPath } from '../../src/core/path.js'
-import { contentIdOf, type PieceInfo, pieceIdOf, sealPiece } from '../../src/core/piece.js'
+import { contentIdOf, type PieceInfo, pieceIdOf, SIV_BYTES, sealPiece } from '../../src/core/piece.js'
 import { encodeRecord } from '../../src/core/record.js'
 import { keysOf, type Secret, type ShareKeys } from '../../src/core/secret.js'
 import { Exchange, type PieceRequest } from '../../src/exchange/exchange.js'
@@ -27,6 +27,13 @@ export interface IntruderOptions {
   readonly directory: string
   readonly secret: Secret
   readonly knownHosts: readonly string[]
+}
+
+export interface ClaimedFile {
+  readonly path: string
+  readonly content: string
+  /** Bytes that it is said to have; those that it has if undefined. */
+  readonly claims?: number
 }
 
 export class Intruder {
@@ -93,7 +100,7 @@ export class Intruder {
   }
 
   /** Our feed, holding one record for each of these files; paths are taken as they are. */
-  async feed(files: readonly { readonly path: string; readonly content: string }[]): Promise<OwnFeed> {
+  async feed(files: readonly ClaimedFile[]): Promise<OwnFeed> {
     const directory = path.join(this.#options.directory, 'cores')
     fs.mkdirSync(directory, { recursive: true })
     const { store } = await FeedStore.open(directory, { log: silentLog })
@@ -134,11 +141,12 @@ export class Intruder {
     return { served: () => served }
   }
 
-  #record(file: { readonly path: string; readonly content: string }, index: number): Buffer {
+  #record(file: ClaimedFile, index: number): Buffer {
     const read = this.keys.read!
     const author = writerIdOf(this.feedKey)
     const sealed = sealPiece(read, Buffer.from(file.content))
-    const piece: PieceInfo = { id: pieceIdOf(sealed), length: sealed.length }
+    const { claims = file.content.length } = file
+    const piece: PieceInfo = { id: pieceIdOf(sealed), length: claims + SIV_BYTES }
     const entry: Entry = {
       type: 'file',
       path: file.path as RelPath,
@@ -148,7 +156,7 @@ export class Intruder {
       extra: NO_EXTRA,
       mtimeUs: 1_700_000_000_000_000,
       mode: 0o644,
-      size: file.content.length,
+      size: claims,
       content: contentIdOf([piece.id]),
       pieces: [{ first: index, count: 1 }],
     }

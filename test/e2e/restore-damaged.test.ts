@@ -86,3 +86,34 @@ it('costs what that record said, which is named; its node fetches it again, and 
     assert.match((await restore(blind.dir, 'older')).out, new RegExp(`record ${index} of`))
   })
 })
+
+it('is told by its node, where the newest of a feed is lost in the vault and in the storage, until it is back', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', { knows: ['blind'] })
+    const blind = await world.node('blind', { grade: 'blind', knows: ['writer'] })
+    await Promise.all([writer.start(), blind.start()])
+    writer.write('early', 'early')
+    await keepsAll(blind, writer)
+    await blind.stop()
+    const early = path.join(world.root, 'early')
+    copyOfVault(blind, early)
+    await blind.start()
+    writer.write('late', 'late')
+    await keepsAll(blind, writer)
+    await writer.stop()
+    await blind.stop()
+    // An older copy of the vault, and no feeds: the index alone knows that there was more.
+    fs.rmSync(path.join(blind.storage, 'cores'), { recursive: true })
+    for (const name of fs.readdirSync(blind.dir))
+      if (name !== '.shoal') fs.rmSync(blind.at(name), { recursive: true })
+    fs.cpSync(early, blind.dir, { recursive: true })
+    await blind.start()
+    const told = (): Promise<string> => world.run(['status', blind.configFile]).then(({ out }) => out)
+    await eventually('it says so', async () =>
+      /FEED_CORRUPT.*of \d+ records of writer that were here, the last \d+ are lost/.test(await told()),
+    )
+    await writer.start()
+    await keepsAll(blind, writer)
+    await eventually('it is back', async () => !(await told()).includes('FEED_CORRUPT'))
+  })
+})

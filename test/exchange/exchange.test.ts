@@ -408,7 +408,7 @@ test('unwant: what is not needed is not fetched', async () => {
   await net.connect(two, one)
   two.exchange.want(wantRange(10))
   await until('all is asked', () => one.reads.flat().length === 10)
-  two.exchange.unwant(range(5).map((index) => wantedPiece(index).id))
+  two.exchange.unwant(range(5).map((index) => wantedPiece(index)))
   assert.equal(two.exchange.stats().wanted, 5)
   // Asked for on the same connection, so answered after the cancels have arrived.
   two.exchange.want([wantedPiece(10)])

@@ -5,7 +5,14 @@ import assert from 'node:assert/strict'
 import { Bitfield } from '../../src/core/bitfield.js'
 import { blake3 } from '../../src/core/hash.js'
 import type { DeviceId, WriterId } from '../../src/core/ids.js'
-import { Picker, type Piece, type PieceRef, type WantedPiece } from '../../src/core/picker.js'
+import {
+  Picker,
+  type Piece,
+  type PieceName,
+  type PieceRef,
+  pieceKeyOf,
+  type WantedPiece,
+} from '../../src/core/picker.js'
 import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import { Fetch } from '../../src/exchange/fetch.js'
 import type { Link } from '../../src/exchange/link.js'
@@ -336,7 +343,7 @@ export class FetchModel {
     if (this.peers.length === 0) this.#join(0, 0, 0)
     for (const peer of this.peers) for (const wire of peer.wires.values()) peer.unchoke(wire)
     for (let index = 0; index < PIECES; index++) {
-      const piece = this.picker.find(idOf(index))
+      const piece = this.picker.find(nameOf(index))
       if (piece === undefined) continue
       const liars = this.#liars.get(piece.key)
       const honest = this.peers.filter((peer) => liars?.has(peer.device) !== true)
@@ -351,11 +358,11 @@ export class FetchModel {
   #wanted(piece: number, n: number): WantedPiece {
     const refs: PieceRef[] = [{ writer: WRITERS[piece % 2]!, index: piece }]
     if (n % 3 === 0 && piece % 3 === 0) refs.push({ writer: WRITERS[(piece + 1) % 2]!, index: piece })
-    return { id: idOf(piece), length: LENGTHS[piece % LENGTHS.length]!, refs, priority: n % 2 }
+    return { ...nameOf(piece), refs, priority: n % 2 }
   }
 
   #unwant(piece: number): void {
-    const known = this.picker.find(idOf(piece))
+    const known = this.picker.find(nameOf(piece))
     if (known !== undefined) this.fetch.cancel(known, this.picker.done(known))
   }
 
@@ -383,8 +390,8 @@ export class FetchModel {
   }
 
   #round(): void {
-    for (const { id, from } of this.fetch.takeFetched()) {
-      const key = id.toString('latin1')
+    for (const { id, bytes, from } of this.fetch.takeFetched()) {
+      const key = pieceKeyOf({ id, length: bytes.length })
       this.#delivered.set(key, { wanted: this.#delivered.get(key)!.wanted, from })
     }
     this.fetch.fill()
@@ -409,6 +416,11 @@ export class FetchModel {
   }
 }
 
-export function idOf(piece: number): Buffer {
+/** What a piece is wanted by. */
+export function nameOf(piece: number): PieceName {
+  return { id: idOf(piece), length: LENGTHS[piece % LENGTHS.length]! }
+}
+
+function idOf(piece: number): Buffer {
   return blake3(Buffer.from(`piece ${piece}`))
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FetchModel, idOf, STEPS, type Step } from './fetch-model.js'
+import { FetchModel, nameOf, STEPS, type Step } from './fetch-model.js'
 
 const DEFAULTS = { bytesPerSecond: 0, requestLimit: 1024, maxInFlightBytes: 32 << 20 }
 
@@ -153,7 +153,7 @@ test('fetch: X4, under a download limit peers take turns', () => {
     { type: 'carry', b: 0, n: 12 },
     { type: 'carry', b: 1, n: 12 },
   ])
-  while (world.picker.find(idOf(1)) !== undefined) world.pass()
+  while (world.picker.find(nameOf(1)) !== undefined) world.pass()
   assert.ok(world.nowMs < 10_000, `the only odd piece came after ${world.nowMs} ms`)
   assert.ok(world.picker.wantedCount > 0, 'before all of the bulk')
 })

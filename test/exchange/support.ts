@@ -104,7 +104,8 @@ export class Node {
   #verify(batch: readonly FetchedPiece[]): void {
     for (const piece of batch) {
       this.fetched.push(piece)
-      if (!pieceIdOf(piece.bytes).equals(piece.id)) this.exchange.wrong(piece.id, piece.from)
+      if (!pieceIdOf(piece.bytes).equals(piece.id))
+        this.exchange.wrong({ id: piece.id, length: piece.bytes.length }, piece.from)
       else {
         this.got.set(piece.id.toString('hex'), Buffer.from(piece.bytes))
         this.exchange.have(writer, [piece.bytes.readUInt32BE(0)])

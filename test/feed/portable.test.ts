@@ -29,6 +29,12 @@ function content(count: number): Buffer[] {
 async function present(feed: Feed): Promise<number[]> {
   const here: number[] = []
   for (let i = 0; i < feed.length; i++) if (await feed.has(i, i + 1)) here.push(i)
+  // One look from each block, and to each end, says the same.
+  for (let from = 0; from <= feed.length; from++)
+    for (const to of [from, from + 1, feed.length, feed.length + 100]) {
+      const next = here.find((index) => index >= from && index < to)
+      assert.equal(feed.nextHere(from, to), next ?? to, `from ${from} to ${to}`)
+    }
   return here
 }
 

@@ -83,7 +83,7 @@ function isSameResult(now: Task, task: Task): boolean {
 
 function canGather(node: SimNode, content: Content): boolean {
   return content.pieces.every(
-    ({ id }) => node.holds(id) || node.holdsArchived(id) || node.world.canFetch(node, id),
+    (piece) => node.holds(piece) || node.holdsArchived(piece.id) || node.world.canFetch(node, piece),
   )
 }
 

@@ -7,6 +7,7 @@ import type { DeviceId, WriterId } from '../../src/core/ids.js'
 import { writerIdOf } from '../../src/core/ids.js'
 import type { Intent } from '../../src/core/local.js'
 import type { RelPath } from '../../src/core/path.js'
+import type { PieceInfo } from '../../src/core/piece.js'
 import { decodeRecord, encodeRecord, type FeedRecord } from '../../src/core/record.js'
 import { MemoryDatabase } from '../../src/store/memory.js'
 import { type HeldRow, ShareIndex } from '../../src/store/share-index.js'
@@ -60,7 +61,7 @@ export interface Surroundings {
   feeds(): readonly SimFeed[]
   labelOf(writer: WriterId): string
   /** Whether some node in reach can serve a chunk now. */
-  canFetch(node: SimNode, id: Buffer): boolean
+  canFetch(node: SimNode, piece: PieceInfo): boolean
   violation(node: SimNode, what: string): void
   log(node: SimNode, what: () => string): void
 }
@@ -236,14 +237,14 @@ export class SimNode {
   }
 
   /** Whether the disk holds a chunk, where the index says, untouched (P2, P3). */
-  holds(id: Buffer): boolean {
-    const place = this.index.placeOf(id)
+  holds(piece: PieceInfo): boolean {
+    const place = this.index.placeOf(piece)
     if (place === undefined) return false
     const inode = this.disk.tree.get(place.path)
     return (
       inode?.type === 'file' &&
       inode.stat.ctimeMs === place.stat.ctimeMs &&
-      inode.content!.pieces.some((piece) => piece.id.equals(id))
+      inode.content!.pieces.some(({ id }) => id.equals(piece.id))
     )
   }
 

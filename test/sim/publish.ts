@@ -57,7 +57,7 @@ function* takeBack(node: SimNode, own: WriterId): Work {
   for (const path of node.world.random.shuffled(node.index.wantedAfter(undefined, 1000))) {
     yield* exclusively(node, function* () {
       const gone = goneVersion(node.index, path, own)
-      if (gone === undefined || gone.missing.every(({ id }) => canGet(node, id))) return
+      if (gone === undefined || gone.missing.every((piece) => canGet(node, piece))) return
       node.world.log(node, () => `takes ${path} back`)
       // In a daemon this window is some milliseconds, and what comes in it and is put there is only announced again.
       node.inFlight.add(path)
@@ -68,12 +68,13 @@ function* takeBack(node: SimNode, own: WriterId): Work {
 }
 
 /** Whether a chunk is in reach, or on its way here to some path that still needs it. */
-function canGet(node: SimNode, id: Buffer): boolean {
-  if (node.world.canFetch(node, id)) return true
+function canGet(node: SimNode, piece: PieceInfo): boolean {
+  const { id } = piece
+  if (node.world.canFetch(node, piece)) return true
   return node.index.wantedAfter(undefined, 1000).some((path) => {
     const { step, share } = node.index.need(path)
     const pieces = step.type !== 'write' || share.entry === undefined ? [] : node.index.piecesOf(share.entry)!
-    const isIn = pieces.some((piece) => piece.id.equals(id))
+    const isIn = pieces.some((each) => each.id.equals(id))
     // What is being committed has left the staging area and is not known to be at its place yet.
     const isCommitted = node.guard.isDisturbed(path, Number.POSITIVE_INFINITY)
     return isIn && (isCommitted || node.disk.staging.has(tokenOf(path, contentOfPieces(pieces))))

@@ -1,6 +1,7 @@
 // A simulated history: two to four devices, their users, a network that parts and heals, crashes between any two steps,
 // one virtual clock and one seed. Afterwards everything heals and runs until quiet, and the verdict is given.
 import type { WriterId } from '../../src/core/ids.js'
+import type { PieceInfo } from '../../src/core/piece.js'
 import type { Ledger } from './disk.js'
 import { Accounts, keyOf } from './ledger.js'
 import { type SimFeed, SimNode, type Surroundings, type Work, type WorkName } from './node.js'
@@ -133,8 +134,8 @@ export class World implements Surroundings {
     return this.#labels.get(writer) ?? writer
   }
 
-  canFetch(node: SimNode, id: Buffer): boolean {
-    return this.nodes.some((other) => other.isUp && this.#canReach(node, other) && other.holds(id))
+  canFetch(node: SimNode, piece: PieceInfo): boolean {
+    return this.nodes.some((other) => other.isUp && this.#canReach(node, other) && other.holds(piece))
   }
 
   violation(node: SimNode, what: string): void {

@@ -68,7 +68,7 @@ describe('what a process leaves for the next one', () => {
     const live = entries[0]!
     assert.deepEqual(known.applied(path('mine')).fact, isLive(live) ? factOf(live) : ABSENT)
     assert.equal(known.disk(path('mine'))!.stat, undefined)
-    assert.ok(known.pieces.isHeld(content.pieces[0]!.id))
+    assert.ok(known.pieces.isHeld(content.pieces[0]!))
     // What a settlement makes, this disk may never have held.
     assert.deepEqual([...known.recovery.intents().keys()], ['mine.conflict-20260101-000000-box'])
     assert.equal(known.applied(path('folder')).fact.type, 'directory')

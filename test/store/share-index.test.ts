@@ -79,9 +79,9 @@ function checkPieces({ index, held: told }: Scene, held: ReadonlySet<string>): v
     for (let number = 0; number < feed.pieceCount; number++) {
       const piece = index.pieces.at(feed.number, number)!
       const is = held.has(piece.id.toString('hex'))
-      assert.equal(index.pieces.isHeld(piece.id), is)
+      assert.equal(index.pieces.isHeld(piece), is)
       assert.equal(told.get(`${feed.number}/${number}`) ?? false, is)
-      const place = index.placeOf(piece.id)
+      const place = index.placeOf(piece)
       assert.equal(place !== undefined, is)
       if (place === undefined) continue
       let offset = 0

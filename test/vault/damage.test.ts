@@ -135,6 +135,24 @@ describe('a damaged vault', () => {
     assert.deepEqual((await scene.vault.verify()).damaged, [])
   })
 
+  it('says that the newest pack may be lost, where the last one is full and no index knows better', async () => {
+    const scene = await new Scene().filled()
+    assert.ok(scene.storage.packs.size > 2)
+    for (const isIndexLost of [false, true])
+      assert.equal((await scene.open({ isIndexLost })).fullNewest, undefined, 'all is there')
+    const names = [...scene.storage.packs.keys()].sort()
+    scene.storage.packs.delete(names.at(-1)!)
+    const last = names.length - 1
+    // The index knows what was there: that is told frame by frame.
+    assert.equal((await scene.open()).fullNewest, undefined)
+    assert.ok(scene.damaged.length > 0)
+    assert.equal((await scene.open({ isIndexLost: true })).fullNewest, last)
+    // It knows this one to its end by now, and that is all that can be known.
+    assert.equal((await scene.open()).fullNewest, undefined)
+    await scene.vault.add({ pieces: [pieceOf(PIECES)] })
+    assert.equal((await scene.open({ isIndexLost: true })).fullNewest, undefined, 'it goes on')
+  })
+
   it('stops verifying when it is told to', async () => {
     const scene = await new Scene().filled()
     const stop = new AbortController()

@@ -67,6 +67,32 @@ describe('a look into a bucket', () => {
     assert.deepEqual(await names(), [packName(1), packName(4)])
   })
 
+  it('is one for all who ask at the same time, and fails for all of them', async () => {
+    await sealed(PACK_1, 'one')
+    let listings = 0
+    const list = bucket.list.bind(bucket)
+    bucket.list = (start) => {
+      listings++
+      return list(start)
+    }
+    await Promise.all([storage.look(), storage.look(), storage.look()])
+    assert.equal(listings, 1)
+    await storage.look()
+    assert.equal(listings, 1, 'nor soon after it')
+    nowMs += 10_000
+    bucket.isDown = true
+    const looks = await Promise.allSettled([storage.look(), storage.look()])
+    assert.deepEqual(
+      looks.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    )
+    bucket.isDown = false
+    await until('it is met again', () => health.type === 'well')
+    listings = 0
+    await storage.look()
+    assert.equal(listings, 1, 'a look that failed is no answer')
+  })
+
   it('sends again what is here', async () => {
     await storage.append(PACK_1, [Buffer.from('grows')])
     await storage.flush()

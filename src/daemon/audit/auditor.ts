@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { AUDIT_NONCE_BYTES, auditHasher } from '../../core/audit.js'
 import { ShoalError } from '../../core/error.js'
 import type { DeviceId, ShareId, WriterId } from '../../core/ids.js'
+import type { PieceInfo } from '../../core/piece.js'
 import type { PieceSource } from '../../exchange/exchange.js'
 import type { ShareIndex } from '../../store/share-index.js'
 import type { ChallengeAnswer, ChallengeMessage, ProvedPiece } from '../../swarm/audit-messages.js'
@@ -113,7 +114,7 @@ export class Auditor {
   }
 
   async #check(batch: readonly DrawnPiece[]): Promise<void> {
-    let open = batch.map((piece) => ({ piece, refs: this.#refsOf(piece.id) }))
+    let open = batch.map((piece) => ({ piece, refs: this.#refsOf(piece) }))
     const known = open.filter(({ refs }) => refs.length > 0)
     this.#outcome.unchecked += open.length - known.length
     open = known
@@ -214,10 +215,10 @@ export class Auditor {
   }
 
   /** All numbers of a piece, those told last first: whoever came late may know no others (F3). */
-  #refsOf(id: Buffer): Ref[] {
+  #refsOf(piece: PieceInfo): Ref[] {
     const { pieces, feeds } = this.#o.index
     return pieces
-      .refsOf(id)
+      .refsOf(piece)
       .flatMap(({ feed, index }) => {
         const known = feeds.byNumber(feed)
         return known === undefined ? [] : [{ writer: known.writer, index }]

@@ -2,7 +2,8 @@
 // records alone (store/blind-index.ts, core/piece-life.ts); fetches and writes nothing itself.
 //
 // A piece is live while some feed's newest generation may refer to it, of the past while the policy keeps a moment at which
-// one did, and may go after that. It counts once, by its first ref, however many feeds announce it.
+// one did, and may go after that. It counts once, by its first ref, however many feeds announce it, and with whatever lengths:
+// it is offered under the numbers that say its own.
 import type { WriterId } from '../../core/ids.js'
 import type { PieceInfo } from '../../core/piece.js'
 import type { PublicPart } from '../../core/record.js'
@@ -25,9 +26,9 @@ export interface LivePiece extends PieceInfo {
 }
 
 export interface Taken {
-  /** Numbers announced whose pieces are in the vault already. */
+  /** Numbers announced whose pieces are in the vault already, of that length. */
   readonly held: readonly number[]
-  /** Whether something is missing now that was not before. */
+  /** Whether something is missing that was not before, or is named by one more number, by which somebody may hold it. */
   readonly wants: boolean
   /** Numbers announced twice and differently. */
   readonly contradictions: number
@@ -65,19 +66,22 @@ export class BlindBook {
       let wants = false
       for (const { number, piece, first, isFresh } of said) {
         const { id, length } = piece
-        const isHeld = vault.has(id)
-        if (isHeld) held.push(number)
+        const heldBytes = vault.has(id) ? vault.lengthOf(id) : undefined
+        const isHeld = heldBytes !== undefined
+        if (heldBytes === length) held.push(number)
+        // Who offers it by this number may have said so before it was known here.
+        if (!isHeld) wants = true
         // It was counted, as live or as of the past; which, the next survey looks up.
         if (!isFresh) this.#isStale = true
         const isNoted = isHeld || index.isMissing(first)
         if (isNoted && !isFresh) continue
         if (!isNoted) {
           index.setMissing(first)
-          wants = true
         }
+        const counted = isFresh ? length : (this.#lengthOf(first) ?? length)
         this.#counts.change(first, ({ counts }) => {
-          add(counts.live, length)
-          if (!isHeld) add(counts.missing, length)
+          add(counts.live, counted)
+          if (!isHeld) add(counts.missing, counted)
         })
       }
       return { held, wants, contradictions }
@@ -91,13 +95,15 @@ export class BlindBook {
     index.transaction(() => {
       for (const { id, length } of pieces) {
         const refs = index.refsOf(id)
-        this.#addNumbers(numbers, refs)
-        const primary = refs[0]
+        const isSole = refs.length === 1
+        this.#addNumbers(numbers, isSole ? refs : refs.filter((ref) => this.#lengthOf(ref) === length))
+        const [primary] = refs
         if (primary === undefined || !index.clearMissing(primary)) continue
+        const counted = isSole ? length : (this.#lengthOf(primary) ?? length)
         this.#counts.change(primary, ({ counts, needed }) => {
-          if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, length)
-          take(counts.missingPast, length)
-          add(counts.past, length)
+          if (needed(refs) === Number.POSITIVE_INFINITY) return take(counts.missing, counted)
+          take(counts.missingPast, counted)
+          add(counts.past, counted)
         })
       }
     })
@@ -187,7 +193,7 @@ export class BlindBook {
   recheck(dropped: readonly DeadPiece[]): void {
     const { vault } = this.#o
     const dead = new Set(this.stillDead(dropped).map(({ id }) => keyOf(id)))
-    const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && !vault.has(id))
+    const back = dropped.filter(({ id }) => !dead.has(keyOf(id)) && vault.lengthOf(id) === undefined)
     if (back.length > 0) this.lost(back.map(({ id }) => id))
     if (back.length > 0) this.#isStale = true
   }
@@ -230,6 +236,11 @@ export class BlindBook {
 
   stop(): void {
     this.#surveyor.stop()
+  }
+
+  /** As announced under a number: what a piece counts as is what its first one says, true or not. */
+  #lengthOf({ feed, index }: PieceRef): number | undefined {
+    return this.#o.index.at(feed, index)?.length
   }
 
   #needs(): Needed {

@@ -228,9 +228,24 @@ export class BlindFeeds {
 
   /** Members have what is lost, perhaps: until all of it is back, it is a problem. */
   #noteDamaged(writer: WriterId, deviceName: string, length: number): void {
-    this.#damaged.set(writer, length)
     const detail = `some of what ${deviceName} said is damaged in the vault: it is fetched again from whoever has it`
+    this.#noteLoss(writer, length, detail)
+  }
+
+  #noteLoss(writer: WriterId, length: number, detail: string): void {
+    this.#damaged.set(writer, length)
     this.#o.problems.set('feed', writer, 'FEED_CORRUPT', detail)
+  }
+
+  /** What was read of a feed once was here: both the feed store and the newest of the vault are lost, or older copies of them put back. */
+  #compare({ writer, deviceName, next }: IndexFeed, { length }: RemoteFeed): void {
+    if (length >= next) return
+    const detail = `of ${next} records of ${deviceName} that were here, the last ${next - length} are lost: they are fetched again from whoever has them`
+    this.#o.log.warn(
+      { writer, device: deviceName, had: next, has: length },
+      'the newest of a feed is lost here',
+    )
+    this.#noteLoss(writer, next, detail)
   }
 
   #noteProgress({ writer, number }: IndexFeed): void {
@@ -261,6 +276,7 @@ export class BlindFeeds {
       return problems.set('feed', writer, 'FEED_CORRUPT', detail)
     }
     await this.#recount(row, feed)
+    this.#compare(row, feed)
     if (this.#stopped) return feed.close()
     const close = (): void => index.feeds.put({ ...index.feeds.byWriter(writer)!, closed: true })
     if (feed.forked === 'conflict') {
@@ -297,20 +313,17 @@ export class BlindFeeds {
     const { index, vault, log } = this.#o
     const stored = index.storedBlocks(number)
     let next = 0
-    const lacks = async (to: number): Promise<boolean> => {
+    const lacks = (to: number): boolean => {
       // What is not here, either, its writer has cleared, or it is fetched.
-      for (; next < to; next++) {
-        if (await feed.has(next, next + 1)) return true
-        if (next % BLOCKS_A_TURN === 0) await turn()
-      }
-      return false
+      if (next < to) next = feed.nextHere(next, to)
+      return next < to
     }
     for (const at of vault.blockNumbers(writer)) {
-      if (at >= stored || (await lacks(at))) break
+      if (at >= stored || lacks(at)) break
       next = at + 1
       if (next % BLOCKS_A_TURN === 0) await turn()
     }
-    if (!(await lacks(stored))) return
+    if (!lacks(stored)) return
     log.warn(
       { writer, block: next },
       'the vault lacks blocks of a feed that were stored: they are stored again',

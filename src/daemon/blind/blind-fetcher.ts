@@ -9,6 +9,7 @@ import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
 import { MAX_SMALL_BYTES, type MissingRun, RunGatherer } from './missing-runs.js'
+import { type Try, triesOf } from './tries.js'
 
 /** By feed, the numbers under which peers know pieces that were stored. */
 export type StoredNumbers = ReadonlyMap<WriterId, readonly number[]>
@@ -52,11 +53,14 @@ interface Fetch {
   readonly feed: number
   /** Those of a run that came wrong are taken out. */
   pieces: readonly AnnouncedPiece[]
+  /** What it takes of the budget. */
   readonly bytes: number
   /** What the exchange knows a run by; undefined: a piece by itself. */
   readonly run: WantedRun | undefined
-  /** Of a piece by itself. */
-  readonly refs: readonly { readonly writer: WriterId; readonly index: number }[]
+  /** Of a piece by itself; all are asked for. */
+  tries: readonly Try[]
+  /** Numbers looked at for that. */
+  refCount: number
   hasArrived: boolean
 }
 
@@ -191,10 +195,13 @@ export class BlindFetcher {
       }
       this.#place = ref
       const key = keyOfRef(ref)
-      if (this.#underWay.has(key)) continue
       const piece = index.at(ref.feed, ref.index)
       const writer = index.feeds.byNumber(ref.feed)?.writer
       if (piece === undefined || writer === undefined) continue
+      if (this.#underWay.has(key)) {
+        this.#tryMore(piece)
+        continue
+      }
       const isInRuns =
         piece.length <= MAX_SMALL_BYTES && !this.#alone.has(key) && exchange.runs.holds(writer, ref.index)
       gatherer.add(ref.feed, piece, !isInRuns)
@@ -204,7 +211,7 @@ export class BlindFetcher {
     gatherer.end()
     const runs = wanted.flatMap(({ run }) => run ?? [])
     if (runs.length > 0) exchange.runs.want(runs)
-    if (runs.length < wanted.length) exchange.want(wanted.flatMap(wantedPiece))
+    if (runs.length < wanted.length) exchange.want(wanted.flatMap(wantedPieces))
     this.#roundAsked += wanted.length
     this.#roundCostMs += performance.now() - startMs
     if (!isFull && isEnd) this.#endRound()
@@ -224,7 +231,7 @@ export class BlindFetcher {
     const writer = index.feeds.byNumber(feed)?.writer
     const run = writer === undefined ? undefined : { writer, first, count: pieces.length, bytes }
     if (run !== undefined && pieces.length > 1 && exchange.runs.canServe(run)) {
-      const fetch = { feed, pieces, bytes, run, refs: [], hasArrived: false }
+      const fetch = { feed, pieces, bytes, run, tries: [], refCount: 0, hasArrived: false }
       this.#runs.set(run, fetch)
       this.#note(fetch)
       wanted.push(fetch)
@@ -233,16 +240,32 @@ export class BlindFetcher {
     for (const piece of pieces) {
       const key = keyOf(piece.id)
       if (this.#pieces.has(key)) continue
-      const refs = index.refsOf(piece.id).flatMap((ref) => {
-        const of = index.feeds.byNumber(ref.feed)?.writer
-        return of === undefined ? [] : [{ writer: of, index: ref.index }]
-      })
-      if (!exchange.isAvailable(refs)) continue
-      const fetch = { feed, pieces: [piece], bytes: piece.length, run: undefined, refs, hasArrived: false }
+      const fetch: Fetch = {
+        ...{ feed, pieces: [piece], bytes: piece.length, run: undefined },
+        ...{ tries: triesOf(piece, index, exchange), refCount: index.refsOf(piece.id).length },
+        hasArrived: false,
+      }
+      if (!this.#canBeHad(fetch)) continue
       this.#pieces.set(key, fetch)
       this.#note(fetch)
       wanted.push(fetch)
     }
+  }
+
+  /** Another feed may have announced since, with another length, what is asked for by itself. */
+  #tryMore(piece: AnnouncedPiece): void {
+    const { index, exchange } = this.#o
+    const known = this.#pieces.get(keyOf(piece.id))
+    if (known === undefined || known.hasArrived) return
+    const { length: refCount } = index.refsOf(piece.id)
+    if (known.refCount === refCount) return
+    known.tries = triesOf(piece, index, exchange)
+    known.refCount = refCount
+    exchange.want(wantedPieces(known))
+  }
+
+  #canBeHad({ tries }: Fetch): boolean {
+    return tries.some(({ refs }) => this.#o.exchange.isAvailable(refs))
   }
 
   #note({ feed, pieces, bytes }: Fetch): void {
@@ -258,9 +281,13 @@ export class BlindFetcher {
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
-      if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
+      if (this.#o.exchange.wrong({ id, length: bytes.length }, from) === false) {
+        this.#o.exchange.unwant(fetch.tries)
+        this.#drop(fetch)
+      }
       return false
     }
+    if (fetch.tries.length > 1) this.#o.exchange.unwant(fetch.tries)
     this.#take(fetch, [piece], room)
     return true
   }
@@ -288,7 +315,7 @@ export class BlindFetcher {
       const key = keyOfRef({ feed: fetch.feed, index: piece.number })
       this.#alone.add(key)
       this.#underWay.delete(key)
-      this.#o.exchange.wrong(piece.id, from)
+      this.#o.exchange.wrong(piece, from)
     }
     if (kept.length < fetch.pieces.length) this.look()
     fetch.pieces = kept
@@ -353,13 +380,11 @@ export class BlindFetcher {
 
   #giveUp(): void {
     const { exchange } = this.#o
-    const pieces = [...this.#pieces.values()].filter(
-      ({ hasArrived, refs }) => !hasArrived && !exchange.isAvailable(refs),
-    )
+    const pieces = [...this.#pieces.values()].filter((fetch) => !fetch.hasArrived && !this.#canBeHad(fetch))
     // Perhaps somebody holds a part of it: the next round tells.
     const runs = exchange.runs.takeUnserved().flatMap((run) => this.#runs.get(run) ?? [])
     if (pieces.length + runs.length === 0) return
-    exchange.unwant(pieces.flatMap((fetch) => fetch.pieces.map(({ id }) => id)))
+    exchange.unwant(pieces.flatMap(({ tries }) => tries))
     for (const fetch of [...pieces, ...runs]) this.#drop(fetch)
     this.#writeSoon()
     this.look()
@@ -389,9 +414,9 @@ export class BlindFetcher {
   }
 }
 
-function wantedPiece({ run, refs, pieces }: Fetch): Parameters<PieceExchange['want']>[0][number][] {
-  if (run !== undefined) return []
-  return pieces.map(({ id, length }) => ({ id, length, refs, priority: 1 }))
+/** Nothing of a run. */
+function wantedPieces({ tries }: Fetch): Parameters<PieceExchange['want']>[0] {
+  return tries.map((each) => ({ ...each, priority: 1 }))
 }
 
 function keyOf(id: Buffer): string {

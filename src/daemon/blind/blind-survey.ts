@@ -9,6 +9,8 @@ import { add, type Needed, type RunningCounts, take } from './blind-counts.js'
 /** The part of a vault (src/vault) that this needs. */
 export interface HoldsPieces {
   has(id: Buffer): boolean
+  /** Sealed bytes of a piece that is here. */
+  lengthOf(id: Buffer): number | undefined
 }
 
 /** A piece in the vault that nothing kept needs any more, with every number it was announced under. */
@@ -51,7 +53,7 @@ export class Surveyor {
 
   /**
    * Looks through all pieces; history that was last needed at `horizonMs` or before is not kept. `onHeld` hears of every
-   * number whose piece is here. One at a time. Undefined: it was ended by stop(), and has changed no counts.
+   * number whose piece is here, of the length that it was announced with. One at a time. Undefined: it was ended by stop(), and has changed no counts.
    */
   async look(
     needed: Needed,
@@ -66,7 +68,7 @@ export class Surveyor {
     const visit: Visit = (feed, piece, write) => {
       const { id, number, length, isFirst } = piece
       const isHeld = vault.has(id)
-      if (isHeld) onHeld?.(feed, number)
+      if (isHeld && onHeld !== undefined && vault.lengthOf(id) === length) onHeld(feed, number)
       if (!isFirst) return
       const primary = { feed, index: number }
       const refs = index.refsOfPiece(feed, piece)

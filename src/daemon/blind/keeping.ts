@@ -210,6 +210,12 @@ export class Keeping {
       this.#keepCertificates()
     this.#fetcher.look()
     this.keeper.renew()
+    const { fullNewest } = this.vault
+    if (fullNewest !== undefined)
+      log.warn(
+        { pack: fullNewest },
+        'the newest pack of the vault may be lost: the last one here is full; what was in it is fetched from whoever has it',
+      )
     const { pieces, bytes, packs } = this.vault.stats()
     log.info({ pieces, bytes, packs }, 'the vault is open')
   }

@@ -10,6 +10,8 @@ import type { ProblemBook } from '../share/problems.js'
 /** The part of a vault (src/vault) that this needs. */
 export interface ReadsPieces {
   has(id: Buffer): boolean
+  /** Sealed bytes of a piece that is here. */
+  lengthOf(id: Buffer): number | undefined
   read(ids: readonly Buffer[]): Promise<(Buffer | null)[]>
 }
 
@@ -47,7 +49,7 @@ export class VaultPieces implements PieceSource {
     const ids: Buffer[] = []
     const places: number[] = []
     requests.forEach((request, place) => {
-      const id = this.#idOf(request)
+      const id = this.#idOf(request, open)
       if (id === undefined) return
       ids.push(id)
       places.push(place)
@@ -72,10 +74,13 @@ export class VaultPieces implements PieceSource {
     clearTimeout(this.#timer)
   }
 
-  #idOf({ writer, index: number }: PieceRequest): Buffer | undefined {
+  /** Undefined too where the number was announced with a length that the piece does not have: that one, nobody has. */
+  #idOf({ writer, index: number }: PieceRequest, open: ReadsPieces): Buffer | undefined {
     const { index } = this.#o
     const feed = index.feeds.byWriter(writer)
-    return feed === undefined ? undefined : index.at(feed.number, number)?.id
+    const piece = feed === undefined ? undefined : index.at(feed.number, number)
+    const held = piece === undefined ? undefined : open.lengthOf(piece.id)
+    return held === undefined || held === piece?.length ? piece?.id : undefined
   }
 
   #withdraw(request: PieceRequest): void {
@@ -98,7 +103,7 @@ export class VaultPieces implements PieceSource {
     const open = this.#o.vault()
     if (first === undefined || open === undefined) return this.#tellAll(open)
     const [key, request] = first
-    const id = this.#idOf(request)
+    const id = this.#idOf(request, open)
     try {
       if (id !== undefined) await open.read([id])
       this.#tellAll(this.#o.vault())
@@ -120,7 +125,7 @@ export class VaultPieces implements PieceSource {
     problems.clear('vault', 'reading')
     const servable = new Map<WriterId, number[]>()
     for (const request of this.#withdrawn.values()) {
-      const id = this.#idOf(request)
+      const id = open === undefined ? undefined : this.#idOf(request, open)
       if (id === undefined || open?.has(id) !== true) continue
       const numbers = servable.get(request.writer)
       if (numbers === undefined) servable.set(request.writer, [request.index])

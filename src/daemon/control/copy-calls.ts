@@ -71,7 +71,7 @@ function pathsOf({ index }: Share, { examples }: CopyCounts): string[] {
   for (const { writer, index: number } of examples) {
     const feed = index.feeds.byWriter(writer)
     const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
-    const place = piece === undefined ? undefined : index.pieces.placeOf(piece.id)
+    const place = piece === undefined ? undefined : index.pieces.placeOf(piece)
     if (place !== undefined) paths.add(place.path)
     if (paths.size === MAX_PATHS) break
   }

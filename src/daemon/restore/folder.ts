@@ -9,6 +9,7 @@ import { ShoalError } from '../../core/error.js'
 import { sameFact } from '../../core/fact.js'
 import type { Metadata } from '../../core/metadata.js'
 import type { RelPath } from '../../core/path.js'
+import type { PieceInfo } from '../../core/piece.js'
 import type { FolderPool } from '../../folder/pool.js'
 import type { TornPayload } from '../../folder/torn.js'
 import type { Log } from '../../ports/log.js'
@@ -54,7 +55,7 @@ export interface WriteOptions {
   readonly signal: AbortSignal
   readonly onProgress: (progress: RestoreProgress) => void
   /** Whether a piece is nowhere to be had; paths that need it are left out at once. */
-  readonly isLost: (id: Buffer) => boolean
+  readonly isLost: (piece: PieceInfo) => boolean
   /** Something that should not happen, elsewhere. */
   readonly failure: () => unknown
 }
@@ -262,7 +263,7 @@ export class FolderRestore {
       const { entry, fact } = this.index.effective(path)
       if (entry === undefined || fact.type !== 'file') continue
       const pieces = this.index.piecesOf(entry)
-      if (pieces?.some(({ id }) => isLost(id)) === true) lost.push(path)
+      if (pieces?.some((piece) => isLost(piece)) === true) lost.push(path)
     }
     this.index.transaction(() => {
       for (const path of lost) {

@@ -21,6 +21,8 @@ export interface RestorableVault extends ReadableVault {
   readonly unreadable?: readonly string[]
   /** Bytes that did not hold when it was opened. */
   readonly damagedBytes?: number
+  /** The newest pack, where a newer one may be lost. */
+  readonly fullNewest?: number | undefined
   certificates(): readonly Buffer[]
   heads(): readonly PortableHead[]
   /** Of whom there is any block; default: of whom there is a head. */
@@ -142,11 +144,17 @@ export async function feedsOfVault(
 }
 
 /** What is to be noted of a vault whatever its feeds say. */
-export function notesOfVault({ damagedBytes = 0 }: RestorableVault): string[] {
-  if (damagedBytes === 0) return []
-  return [
-    `${damagedBytes} bytes of the vault do not hold: damage, or a write that was cut off; of a record there that nothing else tells of there is no trace`,
-  ]
+export function notesOfVault({ damagedBytes = 0, fullNewest }: RestorableVault): string[] {
+  const notes: string[] = []
+  if (damagedBytes > 0)
+    notes.push(
+      `${damagedBytes} bytes of the vault do not hold: damage, or a write that was cut off; of a record there that nothing else tells of there is no trace`,
+    )
+  if (fullNewest !== undefined)
+    notes.push(
+      `the newest may be missing: pack ${fullNewest} of the vault is full and the last one here, and the next is begun when one is full; was all of the vault copied?`,
+    )
+  return notes
 }
 
 /** Of writers whose own frame of it is not there: it stands once more beside their blocks. */

@@ -9,6 +9,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { ShoalError } from '../../core/error.js'
 import type { RelPath } from '../../core/path.js'
+import { pieceKeyOf } from '../../core/picker.js'
 import { keysOf, type Secret } from '../../core/secret.js'
 import { withAncestors } from '../../core/tree.js'
 import type { FeedStore } from '../../feed/store.js'
@@ -282,7 +283,7 @@ class Restore {
     const lost = new Set<string>()
     const pieces = new VaultPieces(
       vault,
-      (id) => lost.add(id.toString('latin1')),
+      (piece) => lost.add(pieceKeyOf(piece)),
       (thrown) => {
         failure ??= thrown
       },
@@ -291,7 +292,7 @@ class Restore {
     const written = await this.#write(folder, pieces, {
       fetchedBytes: () => pieces.bytes,
       stallMs: this.#o.stallMs ?? VAULT_STALL_MS,
-      isLost: (id) => !vault.has(id) || lost.has(id.toString('latin1')),
+      isLost: (piece) => !vault.has(piece.id) || lost.has(pieceKeyOf(piece)),
       failure: () => failure,
     })
     return this.#report(writers, written)

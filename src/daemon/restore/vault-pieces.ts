@@ -1,6 +1,7 @@
 // Pieces for applying that come out of a vault, in the place of peers: read in the order asked, a few MiB at a time.
 import { EventEmitter } from 'node:events'
 import type { DeviceId } from '../../core/ids.js'
+import { type PieceName, pieceKeyOf } from '../../core/picker.js'
 import type { PieceExchange } from '../share/piece-exchange.js'
 
 /** What restoring needs of a vault. */
@@ -21,16 +22,20 @@ const NOBODY = '0'.repeat(64) as DeviceId
 
 export class VaultPieces extends EventEmitter<PieceEvents> implements PieceExchange {
   readonly #vault: ReadableVault
-  readonly #onLost: (id: Buffer) => void
+  readonly #onLost: (piece: PieceName) => void
   readonly #onFailure: (thrown: unknown) => void
-  readonly #queues: [Wanted[], Wanted[]] = [[], []]
+  readonly #queues: [PieceName[], PieceName[]] = [[], []]
   readonly #unwanted = new Set<string>()
   #running: Promise<void> | undefined
   #stopped = false
   #bytes = 0
 
-  /** `onLost`: a piece is not there, or not whole. `onFailure`: the vault cannot be read. */
-  constructor(vault: ReadableVault, onLost: (id: Buffer) => void, onFailure: (thrown: unknown) => void) {
+  /** `onLost`: a piece is not there, not whole, or not of that length. `onFailure`: the vault cannot be read. */
+  constructor(
+    vault: ReadableVault,
+    onLost: (piece: PieceName) => void,
+    onFailure: (thrown: unknown) => void,
+  ) {
     super()
     this.#vault = vault
     this.#onLost = onLost
@@ -44,20 +49,20 @@ export class VaultPieces extends EventEmitter<PieceEvents> implements PieceExcha
 
   want(pieces: Parameters<PieceExchange['want']>[0]): void {
     for (const { id, length, priority } of pieces) {
-      this.#unwanted.delete(id.toString('latin1'))
+      this.#unwanted.delete(pieceKeyOf({ id, length }))
       this.#queues[priority === 0 ? 0 : 1].push({ id, length })
     }
     this.#wake()
   }
 
-  unwant(ids: readonly Buffer[]): void {
+  unwant(pieces: readonly PieceName[]): void {
     if (this.#running === undefined) return
-    for (const id of ids) this.#unwanted.add(id.toString('latin1'))
+    for (const piece of pieces) this.#unwanted.add(pieceKeyOf(piece))
   }
 
   /** It was verified when it was read: asking again changes nothing. */
-  wrong(id: Buffer): void {
-    this.#onLost(id)
+  wrong(piece: PieceName): void {
+    this.#onLost(piece)
   }
 
   stats(): { readonly inFlightBytes: number } {
@@ -88,37 +93,33 @@ export class VaultPieces extends EventEmitter<PieceEvents> implements PieceExcha
     // What is wanted in one go is read in one go.
     await new Promise((resolve) => setImmediate(resolve))
     for (let batch = this.#take(); batch.length > 0 && !this.#stopped; batch = this.#take()) {
-      const read = await this.#vault.read(batch)
+      const read = await this.#vault.read(batch.map(({ id }) => id))
       if (this.#stopped) return
       const delivered: { id: Buffer; bytes: Buffer; from: DeviceId }[] = []
       for (const [i, bytes] of read.entries()) {
-        const id = batch[i]!
-        if (bytes === null) this.#onLost(id)
-        else delivered.push({ id, bytes, from: NOBODY })
+        const piece = batch[i]!
+        // Of another length than was announced, it is not that piece: nobody has that one.
+        if (bytes?.length !== piece.length) this.#onLost(piece)
+        else delivered.push({ id: piece.id, bytes, from: NOBODY })
         this.#bytes += bytes?.length ?? 0
       }
       if (delivered.length > 0) this.emit('pieces', delivered)
     }
   }
 
-  #take(): Buffer[] {
-    const ids: Buffer[] = []
+  #take(): PieceName[] {
+    const batch: PieceName[] = []
     let bytes = 0
     for (const queue of this.#queues) {
       let taken = 0
       while (taken < queue.length && bytes < BATCH_BYTES) {
-        const { id, length } = queue[taken++]!
-        if (this.#unwanted.has(id.toString('latin1'))) continue
-        ids.push(id)
-        bytes += length
+        const wanted = queue[taken++]!
+        if (this.#unwanted.has(pieceKeyOf(wanted))) continue
+        batch.push(wanted)
+        bytes += wanted.length
       }
       queue.splice(0, taken)
     }
-    return ids
+    return batch
   }
-}
-
-interface Wanted {
-  readonly id: Buffer
-  readonly length: number
 }

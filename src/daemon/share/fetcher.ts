@@ -1,6 +1,7 @@
 // Asks the exchange for pieces that no file here holds, within a budget of bytes that may be on their way or in memory,
-// small fresh changes first (X3). One piece that several files need is fetched once.
+// small fresh changes first (X3). One piece that several files need is fetched once; an id with two lengths is two pieces.
 import type { DeviceId, WriterId } from '../../core/ids.js'
+import { pieceKeyOf } from '../../core/picker.js'
 import type { PieceInfo } from '../../core/piece.js'
 import type { PieceRef } from '../../store/pieces.js'
 import type { ShareIndex } from '../../store/share-index.js'
@@ -46,8 +47,8 @@ export class Fetcher {
 
   /** Fetches a part's piece, sooner or later. Call pump() after adding some. */
   add(task: ApplyTask, part: TaskPart): void {
-    const id = part.piece.id.toString('latin1')
-    const known = this.#fetches.get(id)
+    const key = pieceKeyOf(part.piece)
+    const known = this.#fetches.get(key)
     if (known !== undefined) {
       known.waiters.push({ task, part })
       if (!task.fresh || known.isFresh || known.isAsked) return
@@ -63,7 +64,7 @@ export class Fetcher {
       isGone: false,
       waiters: [{ task, part }],
     }
-    this.#fetches.set(id, fetch)
+    this.#fetches.set(key, fetch)
     if (task.fresh) this.#fresh.push(fetch)
     else this.#bulk.push(fetch)
   }
@@ -86,7 +87,7 @@ export class Fetcher {
         if (fetch.isAsked || fetch.isGone) continue
         if (fetch.waiters.every(({ task }) => task.dropped)) {
           fetch.isGone = true
-          this.#fetches.delete(fetch.piece.id.toString('latin1'))
+          this.#fetches.delete(pieceKeyOf(fetch.piece))
           continue
         }
         this.#outstanding += fetch.piece.length
@@ -94,7 +95,7 @@ export class Fetcher {
         wanted.push({
           id: fetch.piece.id,
           length: fetch.piece.length,
-          refs: this.#named(this.#index.pieces.refsOf(fetch.piece.id)),
+          refs: this.#named(this.#index.pieces.refsOf(fetch.piece)),
           priority,
         })
       }
@@ -111,24 +112,24 @@ export class Fetcher {
 
   /** The sender lied: its bytes are refused, the piece is asked for again (P1). */
   wrong(part: TaskPart, from: DeviceId): void {
-    this.#exchange.wrong(part.piece.id, from)
+    this.#exchange.wrong(part.piece, from)
   }
 
   /** Nobody waits for these any more. */
   drop(task: ApplyTask): void {
-    const ids: Buffer[] = []
+    const gone: PieceInfo[] = []
     for (const part of task.parts) {
       if (part.state !== 'missing') continue
-      const id = part.piece.id.toString('latin1')
-      const fetch = this.#fetches.get(id)
+      const key = pieceKeyOf(part.piece)
+      const fetch = this.#fetches.get(key)
       if (fetch === undefined || fetch.waiters.some((waiter) => !waiter.task.dropped)) continue
       // Still in a queue: pump() will see that nobody waits.
       if (!fetch.isAsked) continue
-      this.#fetches.delete(id)
+      this.#fetches.delete(key)
       this.#outstanding -= fetch.piece.length
-      ids.push(fetch.piece.id)
+      gone.push(fetch.piece)
     }
-    if (ids.length > 0) this.#exchange.unwant(ids)
+    if (gone.length > 0) this.#exchange.unwant(gone)
   }
 
   /** Whether some connected peer has a piece of these refs. */
@@ -145,7 +146,7 @@ export class Fetcher {
 
   #arrived(arrived: ArrivedPiece): void {
     const { id, bytes, room } = arrived
-    const key = id.toString('latin1')
+    const key = pieceKeyOf({ id, length: bytes.length })
     const fetch = this.#fetches.get(key)
     if (fetch === undefined) return room?.leave()
     this.#fetches.delete(key)

@@ -1,5 +1,6 @@
 // The part of the exchange (src/exchange) that applying needs, as an interface, so that tests can stand in for peers.
 import type { DeviceId, WriterId } from '../../core/ids.js'
+import type { PieceName } from '../../core/picker.js'
 
 /** A piece that has come, and where it lies with others: to be left once nobody looks at it any more, or never. */
 export interface ArrivedPiece {
@@ -24,8 +25,9 @@ export interface PieceExchange {
       readonly priority: number
     }[],
   ): void
-  unwant(ids: readonly Buffer[]): void
-  wrong(id: Buffer, from: DeviceId): unknown
+  unwant(pieces: readonly PieceName[]): void
+  /** A piece that came with that length is not what its id says. */
+  wrong(piece: PieceName, from: DeviceId): unknown
   /** Bytes of pieces being fetched from peers that deliver. */
   stats(): { readonly inFlightBytes: number }
   isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean

@@ -229,7 +229,7 @@ export class Publisher {
       copies.push({ draft: copy, pieces, disk: undefined })
     }
     // Who made that version may be replacing it this very moment: then nobody could ever fetch the copy.
-    const isHeld = copies.every(({ pieces }) => pieces.every(({ id }) => index.pieces.isHeld(id)))
+    const isHeld = copies.every(({ pieces }) => pieces.every((piece) => index.pieces.isHeld(piece)))
     const postponed = this.#postponed.get(draft.path) ?? 0
     if (!isHeld && postponed < MAX_POSTPONED) {
       this.#postponed.set(draft.path, postponed + 1)

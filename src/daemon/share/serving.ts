@@ -96,7 +96,7 @@ export class FilePieces implements PieceSource {
     const { index } = this.#context
     const feed = index.feeds.byWriter(writer)
     const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
-    const place = piece === undefined ? undefined : index.placeOf(piece.id)
+    const place = piece === undefined ? undefined : index.placeOf(piece)
     if (piece === undefined || place === undefined) return undefined
     const { path, offset, stat } = place
     return {

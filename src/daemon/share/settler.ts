@@ -117,8 +117,8 @@ export class Settler {
     const list: Publication[] = []
     for (const path of paths) {
       const gone = goneVersion(index, path, own)
-      const canGet = ({ id }: PieceInfo): boolean =>
-        isAvailable(index.pieces.refsOf(id)) || isStaged(path, gone!.wanted, id)
+      const canGet = (piece: PieceInfo): boolean =>
+        isAvailable(index.pieces.refsOf(piece)) || isStaged(path, gone!.wanted, piece.id)
       if (gone === undefined || gone.missing.every(canGet)) {
         this.#gone.delete(path)
         continue
@@ -146,9 +146,9 @@ export class Settler {
 
   #canEverCopy(pieces: readonly PieceInfo[]): boolean {
     const { index, isAvailable } = this.#options
-    return pieces.every(({ id }) => {
-      const { place, refs } = index.pieces.look(id)
-      return place !== undefined || index.archivedPlaceOf(id) !== undefined || isAvailable(refs)
+    return pieces.every((piece) => {
+      const { place, refs } = index.pieces.look(piece)
+      return place !== undefined || index.archivedPlaceOf(piece.id) !== undefined || isAvailable(refs)
     })
   }
 
@@ -183,11 +183,10 @@ export class Settler {
    */
   #canCopy(pieces: readonly PieceInfo[], forOthers: boolean): boolean {
     const { index, isAvailable } = this.#options
-    return pieces.every(({ id }) => {
-      const { place, refs } = index.pieces.look(id)
-      return (
-        place !== undefined || index.archivedPlaceOf(id) !== undefined || (forOthers && isAvailable(refs))
-      )
+    return pieces.every((piece) => {
+      const { place, refs } = index.pieces.look(piece)
+      const isHere = place !== undefined || index.archivedPlaceOf(piece.id) !== undefined
+      return isHere || (forOthers && isAvailable(refs))
     })
   }
 }

@@ -396,7 +396,7 @@ export class ShareFeeds {
     const have = new Bitfield(pieceCount)
     for (let i = 0; i < pieceCount; i++) {
       const piece = index.pieces.at(number, i)
-      if (piece !== undefined && index.pieces.isHeld(piece.id)) have.set(i)
+      if (piece !== undefined && index.pieces.isHeld(piece)) have.set(i)
     }
     exchange.addFeed({ writer, discoveryKey: feed.discoveryKey, pieceCount, have })
   }

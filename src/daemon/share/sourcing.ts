@@ -43,7 +43,7 @@ export class Sourcing {
 
   /** Where a task's pieces are, in order. */
   look(task: ApplyTask): PieceLook[] {
-    return task.parts.map(({ piece }) => this.#index.pieces.look(piece.id))
+    return task.parts.map(({ piece }) => this.#index.pieces.look(piece))
   }
 
   /** The first piece that is neither on this disk, nor in the archive, nor at some connected peer. */
@@ -72,7 +72,7 @@ export class Sourcing {
   isHereByNow(task: ApplyTask): boolean {
     const part = task.staging ? undefined : task.parts.find(({ state }) => state === 'missing')
     if (part === undefined) return false
-    const { place, refs } = this.#index.pieces.look(part.piece.id)
+    const { place, refs } = this.#index.pieces.look(part.piece)
     const isHere = place !== undefined || this.#index.archivedPlaceOf(part.piece.id) !== undefined
     return isHere && !this.#fetcher.isAvailable(refs)
   }
@@ -114,7 +114,7 @@ export class Sourcing {
 
   #resumed(task: ApplyTask): void {
     for (const part of task.parts) {
-      if (part.state === 'missing') this.#source(task, part, this.#index.pieces.placeOf(part.piece.id))
+      if (part.state === 'missing') this.#source(task, part, this.#index.pieces.placeOf(part.piece))
     }
     this.#fetcher.pump()
   }
@@ -126,7 +126,7 @@ export class Sourcing {
   }
 
   #missing(task: ApplyTask, { part, inArchive, path }: PendingPart & { readonly type: 'place' }): void {
-    const place = inArchive ? undefined : this.#index.pieces.placeOf(part.piece.id)
+    const place = inArchive ? undefined : this.#index.pieces.placeOf(part.piece)
     // The file has another name by now.
     if (place !== undefined && place.path !== path) part.notIn = 'nowhere'
     else if (!inArchive) this.#events.rescan(parentOf(path as RelPath))

@@ -1,13 +1,15 @@
 // Brings what is in the spool to the bucket, one thing at a time in the background: what must be there first goes first
 // (small files, sealed packs, growing packs when they are due, then removals). A failure stops it for a while, longer
-// with each further one; it never gives up.
+// with each further one (standing.ts); it never gives up. What the bucket has by now is noted (held-book.ts).
 import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
 import type { Bucket } from './bucket.js'
-import { dueAtMs, retryAfterMs } from './pace.js'
+import { HeldBook } from './held-book.js'
+import { dueAtMs } from './pace.js'
 import { PACKS } from './place.js'
-import type { BucketHealth, SpoolStats } from './s3-storage.js'
+import type { SpoolStats } from './s3-storage.js'
 import type { Held, Spool, SpooledPack } from './spool.js'
+import { type BucketHealth, Standing } from './standing.js'
 
 /** How long an addition waits for a full spool to empty: less than anybody waits for a daemon to stop. */
 const ROOM_PATIENCE_MS = 10_000
@@ -37,7 +39,8 @@ type Job =
   | { readonly type: 'wait'; readonly untilMs: number }
 
 export class Courier {
-  health: BucketHealth = { type: 'well' }
+  readonly #standing: Standing
+  readonly #held: HeldBook
   readonly #o: CourierOptions
   readonly #nowMs: () => number
   readonly #stop = new AbortController()
@@ -47,10 +50,6 @@ export class Courier {
   readonly #barriers = new Map<string, ReadonlyMap<string, number>>()
   /** Woken by everything that is done or fails. */
   #waiters: (() => void)[] = []
-  #hasMet = false
-  #noting: Promise<void> = Promise.resolve()
-  #failures = 0
-  #failedEver = 0
   #again = false
   /** Flushes under way: everything is due. */
   #flushes = 0
@@ -60,6 +59,21 @@ export class Courier {
   constructor(options: CourierOptions) {
     this.#o = options
     this.#nowMs = options.nowMs ?? (() => performance.now())
+    const { bucket, spool, log } = options
+    this.#held = new HeldBook(spool, log)
+    this.#standing = new Standing({
+      ...{ place: bucket.place, log, nowMs: this.#nowMs, onHealth: options.onHealth },
+      meet: async () => this.#held.met(await options.meet()),
+      spooledBytes: () => spool.bytes,
+      onFailed: (retryMs) => {
+        this.#sleep(retryMs, () => this.#begin())
+        this.#tell()
+      },
+    })
+  }
+
+  get health(): BucketHealth {
+    return this.#standing.health
   }
 
   /** @throws ShoalError what the bucket says, if the spool cannot be used without it. */
@@ -70,11 +84,11 @@ export class Courier {
     // What was added before a removal is no longer known: everything that is here comes first.
     for (const name of spool.removed) this.#barriers.set(name, this.#lengths())
     try {
-      await this.#meet()
+      await this.#standing.meet()
     } catch (thrown) {
       const error = toShoalError(thrown)
       if (error.code !== 'BUCKET_UNREACHABLE' || spool.catalogue === undefined) throw error
-      this.#fail(error)
+      this.#standing.failed(error)
       return
     }
     this.wake()
@@ -84,7 +98,7 @@ export class Courier {
     const { spool, maxSpoolBytes } = this.#o
     let waitingBytes = 0
     for (const [name, { bytes, isSealed }] of spool.packs)
-      waitingBytes += isSealed ? bytes : Math.max(0, bytes - this.#sentBytes(name))
+      waitingBytes += isSealed ? bytes : Math.max(0, bytes - this.#held.sentBytes(name))
     return { bytes: spool.bytes, maxBytes: maxSpoolBytes, waitingBytes, removals: spool.removed.size }
   }
 
@@ -103,42 +117,26 @@ export class Courier {
     this.wake()
   }
 
-  /** What the bucket has of a pack will not be a beginning of it any more. To be told before the spool is. */
-  async noteStale(name: string): Promise<void> {
-    const held = this.#o.spool.catalogue?.get(name)
-    if (held !== undefined && held.isStale !== true) await this.#note(name, { ...held, isStale: true })
-  }
-
   /** A pack is begun again under a name that is still to be removed: it replaces what is there. */
   async revive(name: string): Promise<void> {
-    await this.noteStale(name)
+    await this.#held.noteStale(name)
     await this.#o.spool.forgetRemoved(name)
     this.#barriers.delete(name)
   }
 
-  /**
-   * Asks the bucket something. BUCKET_UNREACHABLE before it was met; what it says of itself is its health, and it is met
-   * again then.
-   */
-  async asking<T>(body: () => Promise<T>): Promise<T> {
-    if (!this.#hasMet && this.health.type === 'failing') throw this.health.error
-    try {
-      return await body()
-    } catch (thrown) {
-      const error = toShoalError(thrown)
-      const isOfBucket = error.code === 'BUCKET_UNREACHABLE' || error.code === 'BUCKET_REFUSED'
-      if (isOfBucket && this.health.type === 'well' && !this.#stop.signal.aborted) {
-        this.#hasMet = false
-        this.#fail(error)
-      }
-      throw thrown
-    }
+  /** What the bucket has of a pack will not be a beginning of it any more. To be told before the spool is. */
+  noteStale(name: string): Promise<void> {
+    return this.#held.noteStale(name)
+  }
+
+  /** Asks the bucket something, beside what is sent (standing.ts). */
+  asking<T>(body: () => Promise<T>): Promise<T> {
+    return this.#standing.asking(body)
   }
 
   /** The bucket has lost a pack: what is here of it is sent again. */
   async lost(name: string): Promise<void> {
-    this.#o.log.warn({ pack: name }, 'a pack is not in the bucket any more')
-    await this.#note(name, undefined)
+    await this.#held.lost(name)
     if (this.#o.spool.packs.has(name)) this.grew(name)
   }
 
@@ -177,10 +175,10 @@ export class Courier {
   /** Resolves when nothing is left to do. @throws ShoalError the first failure from now on. */
   async flush(): Promise<void> {
     this.#flushes += 1
-    const failedBefore = this.#failedEver
+    const failedBefore = this.#standing.failures
     try {
       while (this.#running !== undefined || this.#next().type !== 'wait' || this.#o.spool.removed.size > 0) {
-        if (this.#failedEver > failedBefore && this.health.type === 'failing') throw this.health.error
+        if (this.#standing.failures > failedBefore && this.health.type === 'failing') throw this.health.error
         if (this.#stop.signal.aborted)
           throw new ShoalError('BUCKET_UNREACHABLE', `cannot finish ${this.#o.bucket.place}: stopped`)
         // Whatever it waits for after a failure.
@@ -194,6 +192,7 @@ export class Courier {
 
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#standing.close()
     clearTimeout(this.#timer)
     this.#tell()
     await this.#running
@@ -222,9 +221,9 @@ export class Courier {
       }
       try {
         await this.#do(job)
-        this.#succeed()
+        this.#standing.succeeded()
       } catch (thrown) {
-        if (!this.#stop.signal.aborted) this.#fail(toShoalError(thrown))
+        if (!this.#stop.signal.aborted) this.#standing.failed(toShoalError(thrown))
         return
       }
       this.#tell()
@@ -232,7 +231,7 @@ export class Courier {
   }
 
   #next(): Job {
-    if (!this.#hasMet) return { type: 'meet' }
+    if (!this.#standing.hasMet) return { type: 'meet' }
     const { packs, removed } = this.#o.spool
     for (const name of this.#metas) return { type: 'meta', name }
     for (const [name, { isSealed }] of packs) if (isSealed) return { type: 'pack', name }
@@ -240,7 +239,7 @@ export class Courier {
     let untilMs = Number.POSITIVE_INFINITY
     for (const [name, { bytes }] of packs) {
       const growth = this.#growth.get(name)
-      const sentBytes = this.#sentBytes(name)
+      const sentBytes = this.#held.sentBytes(name)
       if (growth === undefined || bytes === sentBytes) continue
       const dueMs = this.#flushes > 0 ? nowMs : dueAtMs({ ...growth, bytes, sentBytes })
       if (dueMs <= nowMs) return { type: 'pack', name }
@@ -253,7 +252,7 @@ export class Courier {
   async #do(job: Exclude<Job, { type: 'wait' }>): Promise<void> {
     switch (job.type) {
       case 'meet':
-        return this.#meet()
+        return this.#standing.meet()
       case 'meta':
         return this.#sendMeta(job.name)
       case 'pack':
@@ -261,17 +260,6 @@ export class Courier {
       case 'removal':
         return this.#remove(job.name)
     }
-  }
-
-  async #meet(): Promise<void> {
-    const found = await this.#o.meet()
-    for (const [name, { bytes, tag, isStale }] of this.#o.spool.catalogue ?? []) {
-      const now = found.get(name)
-      if (isStale === true && now?.bytes === bytes && now.tag === tag)
-        found.set(name, { bytes, tag, isStale })
-    }
-    await this.#o.spool.saveCatalogue(found)
-    this.#hasMet = true
   }
 
   async #sendMeta(name: string): Promise<void> {
@@ -302,12 +290,12 @@ export class Courier {
     const { spool, bucket, log } = this.#o
     const { bytes, cuts } = pack
     const md5 = await spool.md5(name, bytes)
-    const held = spool.catalogue?.get(name)
+    const held = this.#held.of(name)
     if (held?.isStale === true || held?.bytes !== bytes || held.tag !== md5.toString('hex')) {
       const open = (): AsyncIterable<Buffer> => this.#paced(spool.chunks(name, bytes))
       const { tag } = await bucket.put({ key: PACKS + name, bytes, md5, open, signal: this.#stop.signal })
       const isStale = spool.packs.get(name) !== pack || pack.cuts !== cuts
-      await this.#note(name, isStale ? { bytes, tag, isStale } : { bytes, tag })
+      await this.#held.note(name, isStale ? { bytes, tag, isStale } : { bytes, tag })
       log.debug({ pack: name, bytes }, 'pack is in the bucket')
     }
     const growth = this.#growth.get(name)
@@ -320,24 +308,9 @@ export class Courier {
 
   async #remove(name: string): Promise<void> {
     await this.#o.bucket.remove(PACKS + name)
-    await this.#note(name, undefined)
+    await this.#held.note(name, undefined)
     await this.#o.spool.forgetRemoved(name)
     this.#barriers.delete(name)
-  }
-
-  /** Calls do not overlap: the file is written whole each time. */
-  #note(name: string, held: Held | undefined): Promise<void> {
-    const result = this.#noting.then(() => this.#noteNow(name, held))
-    // Its failure is told to whoever asked.
-    this.#noting = result.catch(() => undefined)
-    return result
-  }
-
-  async #noteNow(name: string, held: Held | undefined): Promise<void> {
-    const catalogue = new Map(this.#o.spool.catalogue)
-    if (held === undefined) catalogue.delete(name)
-    else catalogue.set(name, held)
-    await this.#o.spool.saveCatalogue(catalogue)
   }
 
   async *#paced(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -352,7 +325,7 @@ export class Courier {
     const { packs, removed } = this.#o.spool
     for (const [before, bytes] of this.#barriers.get(name) ?? []) {
       if (removed.has(before)) return false
-      if (packs.has(before) && this.#sentBytes(before) < Math.min(bytes, packs.get(before)!.bytes))
+      if (packs.has(before) && this.#held.sentBytes(before) < Math.min(bytes, packs.get(before)!.bytes))
         return false
     }
     return true
@@ -362,48 +335,16 @@ export class Courier {
     return new Map([...this.#o.spool.packs].map(([name, { bytes }]) => [name, bytes]))
   }
 
-  #sentBytes(name: string): number {
-    const held = this.#o.spool.catalogue?.get(name)
-    return held === undefined || held.isStale === true ? 0 : held.bytes
-  }
-
   #noteGrowth(name: string): void {
     const nowMs = this.#nowMs()
     const known = this.#growth.get(name)
     const pack = this.#o.spool.packs.get(name)
-    const wasSent = known === undefined || pack?.bytes === this.#sentBytes(name)
+    const wasSent = known === undefined || pack?.bytes === this.#held.sentBytes(name)
     this.#growth.set(name, {
       sentAtMs: known?.sentAtMs,
       grownAtMs: nowMs,
       waitingSinceMs: wasSent ? nowMs : known.waitingSinceMs,
     })
-  }
-
-  #succeed(): void {
-    this.#failures = 0
-    if (this.health.type === 'well') return
-    this.#o.log.info({ bucket: this.#o.bucket.place }, 'the bucket answers again')
-    this.#setHealth({ type: 'well' })
-  }
-
-  #fail(error: ShoalError): void {
-    this.#failures += 1
-    this.#failedEver += 1
-    const isNew = this.health.type === 'well'
-    const sinceMs = this.health.type === 'failing' ? this.health.sinceMs : this.#nowMs()
-    if (isNew)
-      this.#o.log.warn(
-        { code: error.code, reason: error.message, spooledBytes: this.#o.spool.bytes },
-        'the bucket fails: what is stored waits in the spool, and is sent when it answers again',
-      )
-    this.#setHealth({ type: 'failing', error, sinceMs })
-    this.#sleep(retryAfterMs(this.#failures, Math.random()), () => this.#begin())
-    this.#tell()
-  }
-
-  #setHealth(health: BucketHealth): void {
-    this.health = health
-    this.#o.onHealth?.(health)
   }
 
   #sleep(ms: number, then: () => void): void {

@@ -11,20 +11,22 @@
 //      not in it, since a listing may be behind. Where the owner's object is gone, too, nothing is forgotten.
 import { createHash } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import { ShoalError, toShoalError } from '../../core/error.js'
+import { ShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
-import { type PackFile, type PackStorage, packNumber } from '../pack-storage.js'
+import type { PackFile, PackStorage } from '../pack-storage.js'
 import { readOnly } from '../storage-error.js'
 import type { Bucket } from './bucket.js'
+import { BucketLook, ofAnother, ownerOf, packsIn } from './bucket-look.js'
 import { Courier } from './courier.js'
 import { OWNER, PACKS } from './place.js'
 import { type Held, Spool } from './spool.js'
+import type { BucketHealth } from './standing.js'
+
+export type { BucketHealth } from './standing.js'
 
 /** Default of maxSpoolBytes: hours of a household's uplink, and a size nobody misses on a disk that holds backups. */
 export const MAX_SPOOL_BYTES: number = 4 * 1024 ** 3
 const ADOPT_CHUNK = 8 * 1024 * 1024
-/** Asked again sooner, the same is said: a listing is a request for each 1,000 packs, and members may ask often. */
-const LOOK_LASTS_MS = 10_000
 
 export interface S3StorageOptions {
   readonly bucket: Bucket
@@ -40,12 +42,6 @@ export interface S3StorageOptions {
   /** Monotonic milliseconds; default performance.now. */
   readonly nowMs?: () => number
 }
-
-/** How it stands with the bucket. */
-export type BucketHealth =
-  | { readonly type: 'well' }
-  /** `error` says what is wrong with which bucket and what to do; it is tried again and again. */
-  | { readonly type: 'failing'; readonly error: ShoalError; readonly sinceMs: number }
 
 /** What waits here for the bucket. */
 export interface SpoolStats {
@@ -63,8 +59,7 @@ export class S3Storage implements PackStorage {
   readonly #courier: Courier | undefined
   /** Of a storage that is read only: what was there when it was opened. */
   readonly #seen: ReadonlyMap<string, Held>
-  readonly #nowMs: () => number
-  #lookedMs = Number.NEGATIVE_INFINITY
+  readonly #look: BucketLook | undefined
 
   private constructor(
     bucket: Bucket,
@@ -73,12 +68,17 @@ export class S3Storage implements PackStorage {
     seen: ReadonlyMap<string, Held>,
     nowMs: () => number = () => performance.now(),
   ) {
-    this.#nowMs = nowMs
     this.#bucket = bucket
     this.#spool = spool
     this.#courier = courier
     this.#seen = seen
     this.isReadOnly = spool === undefined
+    if (spool === undefined || courier === undefined) return
+    this.#look = new BucketLook({
+      ...{ bucket, spool, nowMs },
+      asking: (body) => courier.asking(body),
+      lost: (name) => courier.lost(name),
+    })
   }
 
   /**
@@ -135,22 +135,7 @@ export class S3Storage implements PackStorage {
 
   /** S5. BUCKET_UNREACHABLE, BUCKET_REFUSED; IO if the bucket holds no vault any more. */
   async look(): Promise<void> {
-    const [spool, courier, bucket] = [this.#spool, this.#courier, this.#bucket]
-    if (spool === undefined || courier === undefined) return
-    const nowMs = this.#nowMs()
-    if (nowMs - this.#lookedMs < LOOK_LASTS_MS) return
-    await courier.asking(async () => {
-      const before = spool.catalogue ?? new Map<string, Held>()
-      await mustBeOurs(bucket, spool)
-      const found = await packsIn(bucket)
-      for (const [name, held] of before) {
-        const isKnown = (): boolean =>
-          held.isStale !== true && spool.catalogue?.get(name) === held && !spool.removed.has(name)
-        if (!isKnown() || (found.get(name)?.bytes ?? 0) >= held.bytes) continue
-        if (!(await isThere(bucket, name, held.bytes)) && isKnown()) await courier.lost(name)
-      }
-    })
-    this.#lookedMs = nowMs
+    await this.#look?.look()
   }
 
   async read(name: string, offset: number, length: number): Promise<Buffer> {
@@ -243,39 +228,11 @@ export class S3Storage implements PackStorage {
 /** First words with the bucket: whose it is (S3), and what it holds. */
 async function meet(bucket: Bucket, spool: Spool): Promise<Map<string, Held>> {
   const found = await packsIn(bucket)
-  const owner = (await bucket.get(OWNER))?.toString('utf8').trim()
+  const owner = await ownerOf(bucket)
   if (owner !== undefined && owner !== spool.owner) throw ofAnother(bucket)
   if (owner === undefined) await bucket.putSmall(OWNER, Buffer.from(`${spool.owner}\n`))
   for (const [name, object] of found) await takeLonger(bucket, spool, name, object)
   return found
-}
-
-/** Rejects where the bucket holds another's vault, or none. */
-async function mustBeOurs(bucket: Bucket, { owner }: Spool): Promise<void> {
-  const found = (await bucket.get(OWNER))?.toString('utf8').trim()
-  if (found === owner) return
-  if (found !== undefined) throw ofAnother(bucket)
-  throw new ShoalError(
-    'IO',
-    `the vault is not in ${bucket.place} any more: the object "${OWNER}" is gone; what is lost there is sent and fetched anew when the daemon is started again`,
-  )
-}
-
-async function isThere(bucket: Bucket, name: string, bytes: number): Promise<boolean> {
-  try {
-    await bucket.read(PACKS + name, bytes - 1, 1)
-    return true
-  } catch (thrown) {
-    if (toShoalError(thrown).code !== 'NOT_FOUND') throw thrown
-    return false
-  }
-}
-
-function ofAnother({ place }: Bucket): ShoalError {
-  return new ShoalError(
-    'BUCKET_REFUSED',
-    `cannot use ${place}: another node keeps its vault there; give this one a prefix of its own, or, if that node is gone for ever, delete the object "${OWNER}" there`,
-  )
 }
 
 /**
@@ -307,15 +264,6 @@ async function hasSameStart(bucket: Bucket, spool: Spool, name: string, bytes: n
   const hash = createHash('md5')
   for await (const chunk of chunksOf(bucket, name, bytes)) hash.update(chunk)
   return hash.digest().equals(await spool.md5(name, bytes))
-}
-
-async function packsIn(bucket: Bucket): Promise<Map<string, Held>> {
-  const objects = await bucket.list(PACKS)
-  return new Map(
-    objects
-      .map(({ key, bytes, tag }) => [key.slice(PACKS.length), { bytes, tag }] as const)
-      .filter(([name]) => packNumber(name) !== undefined),
-  )
 }
 
 async function* chunksOf(bucket: Bucket, name: string, bytes: number): AsyncGenerator<Buffer> {

@@ -22,7 +22,7 @@ function piece(n: number): PieceInfo {
 interface Made {
   readonly index: BlindIndex
   readonly book: BlindBook
-  readonly held: Set<string>
+  readonly held: Map<string, number>
   /** Takes over the next record of a feed: pieces under numbers. */
   say(writer: WriterId, announced: readonly [number: number, piece: number][], more?: More): void
   store(...pieces: number[]): void
@@ -40,8 +40,11 @@ function make(
   database = new MemoryDatabase(),
 ): Made {
   const index = new BlindIndex(database, 'x:')
-  const held = new Set<string>()
-  const vault = { has: (id: Buffer) => held.has(id.toString('hex')) }
+  const held = new Map<string, number>()
+  const vault = {
+    has: (id: Buffer) => held.has(id.toString('hex')),
+    lengthOf: (id: Buffer) => held.get(id.toString('hex')),
+  }
   const book = new BlindBook({
     index,
     vault,
@@ -75,7 +78,7 @@ function make(
       book.takeOver(feed, feed.next, part)
     },
     store(...pieces) {
-      for (const n of pieces) held.add(piece(n).id.toString('hex'))
+      for (const n of pieces) held.set(piece(n).id.toString('hex'), piece(n).length)
       book.stored(pieces.map(piece))
     },
   }
@@ -282,7 +285,7 @@ describe('what a blind node should hold', () => {
       isFailing = false
       tried()
       assert.equal(made.book.isStale, fault !== undefined, fault)
-      for (const n of [1, 2]) made.held.add(piece(n).id.toString('hex'))
+      for (const n of [1, 2]) made.held.set(piece(n).id.toString('hex'), piece(n).length)
       await made.book.survey()
       assert.equal(numbersOf(made), '2 0 0 0')
     }
@@ -413,4 +416,59 @@ describe('what a blind node should hold', () => {
     assert.equal(transactions, 1)
     assert.equal(book.counts.missing.pieces, 2)
   })
+})
+
+it('wants what is missing once more where another feed names it, for somebody may hold it by that number alone', async () => {
+  const { book, index, say, store } = make()
+  say(A, [])
+  say(B, [])
+  const tell = (writer: WriterId, n: number): boolean => {
+    const feed = index.feeds.byWriter(writer)!
+    const header = { kind: 'delta' as const, timeMs: NOW, view: [], checkpoint: undefined }
+    const announcements = [{ first: feed.pieceCount, pieces: [piece(n)] }]
+    return book.takeOver(feed, feed.next, { header, announcements }).wants
+  }
+  await book.survey()
+  assert.deepEqual([tell(A, 1), tell(B, 1), book.counts.missing.pieces], [true, true, 1])
+  store(1)
+  assert.equal(tell(B, 1), false)
+})
+
+it('offers a piece under the numbers that say its length, and counts it by what its first one says', async () => {
+  for (const order of [
+    [A, B],
+    [B, A],
+  ] as const) {
+    const { book, index, say, held } = make()
+    say(A, [])
+    say(B, [])
+    const { id, length } = piece(1)
+    const tell = (writer: WriterId) => {
+      const feed = index.feeds.byWriter(writer)!
+      const header = { kind: 'delta' as const, timeMs: NOW, view: [], checkpoint: undefined }
+      const said = { id, length: writer === A ? length : 7 }
+      return book.takeOver(feed, feed.next, { header, announcements: [{ first: 0, pieces: [said] }] }).held
+    }
+    await book.survey()
+    tell(order[0])
+    tell(order[1])
+    const counted = order[0] === A ? length : 7
+    assert.deepEqual(book.counts.missing, { pieces: 1, bytes: counted })
+    held.set(id.toString('hex'), length)
+    assert.deepEqual([...book.stored([{ id, length }])], [[A, [0]]])
+    assert.deepEqual([book.counts.missing, book.counts.live.bytes], [{ pieces: 0, bytes: 0 }, counted])
+    const offered: number[] = []
+    await book.survey((feed) => offered.push(feed))
+    assert.deepEqual([offered, book.counts.live.bytes], [[index.feeds.byWriter(A)!.number], counted])
+    // Heard of once the piece is here.
+    const later = (writer: WriterId, said: number) => {
+      const feed = index.feeds.byWriter(writer)!
+      const header = { kind: 'delta' as const, timeMs: NOW, view: [], checkpoint: undefined }
+      return book.takeOver(feed, feed.next, {
+        header,
+        announcements: [{ first: 1, pieces: [{ id, length: said }] }],
+      })
+    }
+    assert.deepEqual([later(B, 8).held, later(A, length).held], [[], [1]])
+  }
 })

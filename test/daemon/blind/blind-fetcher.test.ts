@@ -11,6 +11,7 @@ import type { StoredPiece } from '../../../src/vault/stored.js'
 import { until } from '../../support/until.js'
 
 const WRITER = 'a1a1a1a1a1a1a1a1' as WriterId
+const LIAR = 'b2b2b2b2b2b2b2b2' as WriterId
 const PEER = 'ab'.repeat(32) as DeviceId
 
 function range(first: number, count: number): number[] {
@@ -41,16 +42,18 @@ class FakeExchange extends EventEmitter {
     return this.available.size > 0
   }
 
-  want(pieces: readonly { id: Buffer; refs: readonly { index: number }[] }[]): void {
+  want(
+    pieces: readonly { id: Buffer; length: number; refs: readonly { writer: WriterId; index: number }[] }[],
+  ): void {
     for (const { id, refs } of pieces) {
       this.wanted.set(id.toString('hex'), id)
       this.asked.push(refs[0]!.index)
     }
   }
-  unwant(ids: readonly Buffer[]): void {
-    for (const id of ids) this.wanted.delete(id.toString('hex'))
+  unwant(pieces: readonly { id: Buffer; length: number }[]): void {
+    for (const { id } of pieces) this.wanted.delete(id.toString('hex'))
   }
-  wrong(id: Buffer): boolean {
+  wrong({ id }: { id: Buffer }): boolean {
     this.wrongs.push(id.toString('hex'))
     return true
   }
@@ -260,6 +263,49 @@ describe('what a blind node fetches', () => {
     exchange.available = new Set(range(100, 3))
     await until('what is there is asked for', () => exchange.asked.length === 3, 10_000)
     assert.deepEqual(exchange.asked, [100, 101, 102])
+    await fetcher.stop()
+  })
+
+  it('is asked for with each length that feeds announce it with, of the numbers that say so, and of no others once it is here', async () => {
+    const { index, exchange, fetcher, stored, deliver, pieces } = make()
+    const row = {
+      key: Buffer.alloc(32),
+      device: PEER,
+      deviceName: 'liar',
+      epoch: 0,
+      certificate: Buffer.alloc(0),
+    }
+    const lie = (number: number, length: number): void => {
+      const header = { kind: 'delta' as const, timeMs: 1, view: [], checkpoint: undefined }
+      const feed = index.feeds.byWriter(LIAR) ?? index.feeds.add({ ...row, writer: LIAR })
+      const announced = [{ first: number, pieces: [{ id: pieces[5]!.id, length }] }]
+      index.takeOver(feed, feed.next, { header, announcements: announced })
+    }
+    const asked: string[] = []
+    const want = exchange.want.bind(exchange)
+    exchange.want = (list) => {
+      want(list)
+      for (const { length, refs } of list)
+        asked.push(
+          `${length}: ${refs.map(({ writer, index: at }) => `${writer === LIAR ? 'liar' : 'other'} ${at}`)}`,
+        )
+    }
+    lie(0, 7)
+    exchange.available = new Set([5])
+    fetcher.look()
+    await until('it is asked for', () => asked.length > 0)
+    assert.deepEqual(asked.splice(0), ['100: other 5', '7: liar 0'])
+    // One that is heard of meanwhile is asked for as well, and whoever says the same makes it no other piece.
+    lie(1, 8)
+    lie(2, 100)
+    exchange.emit('availability')
+    await until('it is asked for again', () => asked.length > 0)
+    assert.deepEqual(asked, ['100: other 5,liar 2', '7: liar 0', '8: liar 1'])
+    const before: number[] = []
+    exchange.unwant = (list) => before.push(...list.map(({ length }) => length))
+    deliver(5)
+    await until('it is stored', () => stored.length === 1)
+    assert.deepEqual([before, exchange.wrongs], [[100, 7, 8], []])
     await fetcher.stop()
   })
 })

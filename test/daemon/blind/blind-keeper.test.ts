@@ -173,7 +173,10 @@ it('holds back for a day where its clock may have leapt ahead, and no longer', a
   const policy = { ...KEEP_ALL, keepMs: 24 * HOUR }
   let nowMs = NOW
   const gone = new Set<string>()
-  const vault = { has: (id: Buffer) => !gone.has(id.toString('hex')) }
+  const vault = {
+    has: (id: Buffer) => !gone.has(id.toString('hex')),
+    lengthOf: (id: Buffer) => (gone.has(id.toString('hex')) ? undefined : 10),
+  }
   const bookOf = () => new BlindBook({ index, vault, policy: () => policy, nowMs: () => nowMs })
   let book = bookOf()
   const feed = index.feeds.add({
@@ -225,7 +228,12 @@ it('holds back for a day where its clock may have leapt ahead, and no longer', a
 
 it('compacts for little where the vault lacks room', async () => {
   const index = new BlindIndex(new MemoryDatabase(), 'x:')
-  const book = new BlindBook({ index, vault: { has: () => true }, policy: () => KEEP_ALL, nowMs: () => NOW })
+  const book = new BlindBook({
+    index,
+    vault: { has: () => true, lengthOf: () => 10 },
+    policy: () => KEEP_ALL,
+    nowMs: () => NOW,
+  })
   let isShort = false
   const least: (number | undefined)[] = []
   const keeper = new BlindKeeper({

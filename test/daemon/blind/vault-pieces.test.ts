@@ -28,6 +28,7 @@ function bed(): Bed {
   let tell: (numbers: readonly number[]) => void = () => assert.fail('nobody waits for it')
   const vault = {
     has: (id: Buffer) => !gone.has(numberOf(id)),
+    lengthOf: (id: Buffer) => (gone.has(numberOf(id)) ? undefined : 1),
     read: async (ids: readonly Buffer[]) => {
       if (ids.some((id) => away.has(numberOf(id)))) throw AWAY
       return ids.map((id) => (gone.has(numberOf(id)) ? null : Buffer.from([numberOf(id)])))
@@ -35,7 +36,8 @@ function bed(): Bed {
   }
   const index = {
     feeds: { byWriter: () => ({ number: 1 }) },
-    at: (_feed: number, number: number) => (number < 100 ? { id: idOf(number), length: 1 } : undefined),
+    at: (_feed: number, number: number) =>
+      number < 100 ? { id: idOf(number), length: number === 99 ? 2 : 1 } : undefined,
   } as unknown as VaultPiecesOptions['index']
   const pieces = new VaultPieces({
     ...{ index, problems, vault: () => vault, retryMs: 1 },
@@ -75,6 +77,12 @@ describe('pieces out of a vault', () => {
     away.clear()
     assert.deepEqual(await again, [1, 3])
     assert.deepEqual(problems.list(), [])
+    pieces.stop()
+  })
+
+  it('are not given under a number that says another length: that piece, nobody has', async () => {
+    const { pieces } = bed()
+    assert.deepEqual(await pieces.read(asked(99, 98)), [null, Buffer.from([98])])
     pieces.stop()
   })
 

@@ -50,7 +50,12 @@ test('live are the pieces of the heads of all paths, each content once, whoever 
 })
 
 test('a padded piece counts with the bytes that it has sealed', async () => {
-  const pieces = new PieceTables(new MemoryDatabase(), 'a:', () => undefined)
+  const pieces = new PieceTables(
+    new MemoryDatabase(),
+    'a:',
+    () => undefined,
+    () => undefined,
+  )
   const length = sealedBytesOf(1000, true)
   pieces.announce(1, 0, { id: Buffer.alloc(32, 7), length, plain: 1000 }, true, 0)
   const writer = 'f0' as WriterId

@@ -68,6 +68,19 @@ describe('a vault of which the newest was not copied', () => {
     assert.deepEqual(seen, { notes, faults: [] })
   })
 
+  it('says so too of a vault whose last pack is full: another one was begun', async () => {
+    const note =
+      'the newest may be missing: pack 7 of the vault is full and the last one here, and the next is begun when one is full; was all of the vault copied?'
+    const vault = { ...(await world.vault()), fullNewest: 7 }
+    const { complete, notes } = await run(vault, 'full')
+    assert.deepEqual([complete, notes], [true, [note]])
+    const seen = await look(vault, async (past) => {
+      await past.list('')
+      return past.notes
+    })
+    assert.deepEqual(seen, [note])
+  })
+
   it('says nothing of a whole one, nor of a moment at which nobody knew more', async () => {
     const whole = await run(await world.vault(), 'whole')
     assert.deepEqual([whole.complete, whole.notes], [true, []])

@@ -203,14 +203,14 @@ export class FakeExchange extends EventEmitter implements PieceExchange {
     for (const piece of pieces) this.open.set(chunkWithId(piece.id) ?? -1, piece)
   }
 
-  unwant(ids: readonly Buffer[]): void {
-    for (const id of ids) {
+  unwant(pieces: readonly { readonly id: Buffer }[]): void {
+    for (const { id } of pieces) {
       this.unwanted.push(chunkWithId(id) ?? -1)
       this.open.delete(chunkWithId(id) ?? -1)
     }
   }
 
-  wrong(id: Buffer, from: DeviceId): void {
+  wrong({ id }: { readonly id: Buffer }, from: DeviceId): void {
     this.liars.push({ chunk: chunkWithId(id)!, from })
   }
 

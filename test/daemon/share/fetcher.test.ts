@@ -108,7 +108,7 @@ test('dropped tasks unwant what nobody else waits for, and give their budget bac
   scene.start(task('b', [piece(1)]))
   scene.start(task('c', many(100, 15)))
   const ids: string[] = []
-  scene.exchange.unwant = (list) => ids.push(...list.map((id) => id.toString('hex')))
+  scene.exchange.unwant = (list) => ids.push(...list.map(({ id }) => id.toString('hex')))
   dropped.dropped = true
   scene.fetcher.drop(dropped)
   assert.deepEqual(
@@ -181,11 +181,30 @@ test('X3: a fresh change does not wait for a piece that bulk has in its queue', 
   )
 })
 
+test('an id that files have with different lengths is two pieces, each for those that mean it', () => {
+  const scene = newScene()
+  for (const [name, length] of [
+    ['a', 100],
+    ['b', 200],
+    ['c', 200],
+  ] as const)
+    scene.start(task(name, [piece(1, length)]))
+  assert.deepEqual(
+    scene.exchange.asked.map(({ length }) => length),
+    [100, 200],
+  )
+  scene.arrive(piece(1, 200))
+  assert.deepEqual(
+    scene.got.map(({ task: of }) => of.path),
+    ['b', 'c'],
+  )
+})
+
 test('P1: a wrong piece is reported with who sent it', () => {
   const scene = newScene()
   const one = task('a', [piece(1)])
   const wrong: unknown[] = []
-  scene.exchange.wrong = (id, from) => wrong.push([id, from])
+  scene.exchange.wrong = ({ id }, from) => wrong.push([id, from])
   scene.fetcher.wrong(one.parts[0]!, PEER)
   assert.deepEqual(wrong, [[piece(1).id, PEER]])
 })
