@@ -56,8 +56,8 @@ describe('an id with several lengths', () => {
           [TRUE, SHORT, PADDED].map((piece) => each.pieces.isHeld(piece)),
           [true, false, false],
         )
-        assert.equal(each.placeOf(TRUE)?.path, F)
-        assert.equal(each.placeOf(SHORT), undefined)
+        assert.equal(each.pieces.placeOf(TRUE)?.path, F)
+        assert.equal(each.pieces.placeOf(SHORT), undefined)
         const numbers = (piece: PieceInfo) => each.pieces.refsOf(piece).map(({ index: at }) => at)
         // Peers are asked for sealed bytes: which of them are padding is none of theirs.
         assert.deepEqual([numbers(TRUE), numbers(SHORT), numbers(PADDED)], [[0, 1, 1], [0], [0, 1, 1]])
