@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { Gate, Pacer } from '../../../src/exchange/pacer.js'
 import type { FetchedRun, WantedRun } from '../../../src/exchange/runs/run-fetch.js'
+import { TooManyBytes } from '../../../src/exchange/too-many-bytes.js'
 import { until } from '../../support/until.js'
 import { makePiece, Net, type Node, range, wantedPiece, writer } from '../support.js'
 
@@ -120,6 +121,31 @@ test('R2 and S3: a run with a piece that cannot be read is refused, and that pie
   assert.ok(two.exchange.runs.canServe(run(14, 10)))
   two.exchange.runs.want([run(14, 10)])
   await until('it is here', () => taker.fetched.length === 3)
+})
+
+test('S5: a run that is said to come to less than its pieces do is refused unread, and nothing is withdrawn', async () => {
+  let readBytes = 0
+  const source = net.node({
+    holds: range(30),
+    source: {
+      read: async (requests, maxBytes = Number.POSITIVE_INFINITY) => {
+        const bytes = requests.length * PIECE_BYTES
+        if (bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
+        readBytes += bytes
+        return requests.map(({ index }) => makePiece(index))
+      },
+    },
+  })
+  const two = net.node()
+  const taker = new Taker(two)
+  await net.connect(two, source)
+  await untilServed(two, run(0, 10))
+  const wanted = { ...run(0, 10), bytes: 100 }
+  two.exchange.runs.want([wanted])
+  await until('it is told of', () => taker.fetched.length + taker.refused.length === 1)
+  assert.deepEqual(taker.refused, [wanted])
+  assert.equal(readBytes, 0)
+  assert.ok(two.exchange.isAvailable([{ writer, index: 0 }]))
 })
 
 test('S4: under a limit runs are refused, and for a while not asked for any more', async () => {
