@@ -216,6 +216,55 @@ test('R3 and G3: what a stalled peer was asked for moves on, and what it says la
   assert.equal(two.exchange.stats().violations, 0)
 })
 
+/** A client whose source has a run's answer on the way when the client takes it for stalled, and then asks for `next`. */
+async function crossing(
+  next: WantedRun,
+): Promise<{ two: Node; source: Node; taker: Taker; held: (() => void)[] }> {
+  let nowMs = 0
+  const held: (() => void)[] = []
+  const serve = ({ index }: { index: number }): Promise<Buffer> =>
+    new Promise((resolve) => held.push(() => resolve(makePiece(index))))
+  const two = net.node({ nowMs: () => nowMs, ticking: false, stallMs: 10_000 })
+  const taker = new Taker(two)
+  const source = net.node({ holds: range(100), serve })
+  await net.connect(two, source)
+  await untilServed(two, run(0, 10))
+  two.exchange.runs.want([run(0, 10)])
+  await until('it is asked for', () => held.length === 10)
+  for (const release of held.splice(0)) release()
+  // Before what was released can be on its way.
+  nowMs = 10_000
+  two.exchange.tick()
+  assert.equal(two.exchange.runs.takeUnserved().length, 1)
+  two.exchange.runs.want([next])
+  nowMs = 40_000
+  two.exchange.tick()
+  return { two, source, taker, held }
+}
+
+test('R3: a late answer to a run that was cancelled is not taken for that to a shorter one from there', async () => {
+  const { two, taker, held } = await crossing(run(0, 5))
+  await until('the shorter one is read', () => held.length === 5)
+  for (const release of held) release()
+  await until('it is here', () => taker.fetched.length === 1)
+  assert.equal(taker.fetched[0]!.run.count, 5)
+  const { violations, inFlightBytes } = two.exchange.stats()
+  assert.deepEqual([violations, inFlightBytes], [0, 0])
+})
+
+test('R3: what a late answer is taken for does not stand at the peer any more', async () => {
+  const { two, source, taker, held } = await crossing(run(0, 10))
+  await until('the late answer is here', () => taker.fetched.length === 1)
+  two.exchange.runs.want([run(0, 10), run(50, 10)])
+  const { exchange, reads } = source
+  await until('it has come to be asked for', () =>
+    exchange.stats().violations > 0 ? true : reads.flat().some(({ index }) => index === 50),
+  )
+  for (const release of held) release()
+  await until('it is here', () => taker.fetched.length === 3)
+  assert.deepEqual([two.exchange.stats().violations, exchange.stats().violations], [0, 0])
+})
+
 test('R4: leechers of one source exchange runs among themselves', async () => {
   const source = net.node({ holds: range(2000) })
   const leechers = [net.node(), net.node()]
