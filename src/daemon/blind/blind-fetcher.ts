@@ -89,8 +89,13 @@ export class BlindFetcher {
   readonly #runs = new Map<WantedRun, Fetch>()
   /** What is on its way or in memory, by first ref. */
   readonly #underWay = new Set<number>()
-  /** Went wrong in a run, by first ref: asked for by themselves from then on. */
+  /** In a run that nobody answered as one, by first ref: asked for by themselves next. */
   readonly #alone = new Set<number>()
+  /**
+   * Came wrong from somebody: by themselves until they are here. By its id a piece is not asked of that device again, and all
+   * else that it holds still is; in a run it would come wrong with each connection, and have the device banned.
+   */
+  readonly #wrong = new Set<number>()
   #bytes = 0
   #arrived: VerifiedPiece[] = []
   #arrivedFetches: Fetch[] = []
@@ -196,7 +201,10 @@ export class BlindFetcher {
       const writer = index.feeds.byNumber(ref.feed)?.writer
       if (piece === undefined || writer === undefined) continue
       const isInRuns =
-        piece.length <= MAX_SMALL_BYTES && !this.#alone.has(key) && exchange.runs.holds(writer, ref.index)
+        piece.length <= MAX_SMALL_BYTES &&
+        !this.#alone.has(key) &&
+        !this.#wrong.has(key) &&
+        exchange.runs.holds(writer, ref.index)
       gatherer.add(ref.feed, piece, !isInRuns)
       bytes += piece.length
       pieces++
@@ -257,8 +265,12 @@ export class BlindFetcher {
     if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
+      for (const { number } of fetch.pieces) this.#wrong.add(keyOfRef({ feed: fetch.feed, index: number }))
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
-      if (this.#o.exchange.wrong(id, from) === false) this.#drop(fetch)
+      if (this.#o.exchange.wrong(id, from) === false) {
+        this.#drop(fetch)
+        this.look()
+      }
       return false
     }
     this.#take(fetch, [piece], room)
@@ -286,7 +298,7 @@ export class BlindFetcher {
         continue
       }
       const key = keyOfRef({ feed: fetch.feed, index: piece.number })
-      this.#alone.add(key)
+      this.#wrong.add(key)
       this.#underWay.delete(key)
       this.#o.exchange.wrong(piece.id, from)
     }
@@ -383,6 +395,7 @@ export class BlindFetcher {
       this.#underWay.delete(key)
       // Whatever was wrong with it: it is here now, or is looked at anew.
       if (run === undefined) this.#alone.delete(key)
+      if (fetch.hasArrived) this.#wrong.delete(key)
     }
     this.#bytes -= fetch.bytes
     if (!fetch.hasArrived) this.#awaited--
