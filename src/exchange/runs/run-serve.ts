@@ -143,7 +143,8 @@ export class RunServe {
       let outBytes = link.outBytes
       while (ready.length > 0) {
         const asked = ready.peek()!
-        if (outBytes > 0 && outBytes + asked.length > MAX_MESSAGE_BYTES - ROOM_FOR_OTHERS) break
+        const isFull = outBytes > 0 && outBytes + asked.length > MAX_MESSAGE_BYTES - ROOM_FOR_OTHERS
+        if (isFull && !isPaced) break
         ready.shift()
         moved = true
         if (!asked.gone && isPaced) asked.wire.sayOfRun({ type: 'refuse', ...rangeOf(asked) })
