@@ -284,6 +284,8 @@ export const STEPS = [
   'take unserved',
   'lose run',
   'refuse run',
+  'blink',
+  'blink',
 ] as const
 
 export class FetchModel {
@@ -335,7 +337,7 @@ export class FetchModel {
     else if (type === 'round') this.#round()
     else if (type === 'pause') this.fetch.paused = n % 2 === 0
     else if (type === 'wrong') this.#wrong(a)
-    else if (type === 'want run') this.#wantRun(a, b, n)
+    else if (type === 'want run') this.#wantRun(writer, RUNS_FROM + (a % 4), 1 + (b % 5))
     else if (type === 'take unserved') this.#takeUnserved()
     else if (peer === undefined) return
     else if (type === 'leave') this.#leave(peer)
@@ -348,6 +350,7 @@ export class FetchModel {
     else if (wire === undefined) return
     else if (type === 'choke') peer.choke(wire)
     else if (type === 'unchoke') peer.unchoke(wire)
+    else if (type === 'blink') this.#blink(peer, wire, n)
     else if (type === 'gain') peer.gain(wire, piece)
     else if (type === 'withdraw') peer.withdraw(wire, piece, n % 3 === 0)
     else if (type === 'lose run' || type === 'refuse run') {
@@ -425,16 +428,23 @@ export class FetchModel {
     return { id: idOf(piece), length: LENGTHS[piece % LENGTHS.length]!, refs, priority: n % 2 }
   }
 
+  /** Chokes us for a moment, and answers before it hears what we make of that. */
+  #blink(peer: ModelPeer, wire: ModelWire, n: number): void {
+    peer.choke(wire)
+    peer.carry(peer.toUs, Number.POSITIVE_INFINITY)
+    // What was one run is wanted in other parts.
+    const taken = n % 3 === 0 ? this.#takeUnserved() : []
+    for (const { writer, first, count } of taken) this.#wantRun(writer, first, Math.max(1, count - 1))
+    peer.unchoke(wire)
+    peer.serve(n % 4)
+    peer.carry(peer.toUs, 1)
+  }
+
   /** Runs of one feed do not overlap, and begin and end where they like. */
-  #wantRun(a: number, b: number, n: number): void {
-    const run: WantedRun = {
-      writer: WRITERS[n % 2]!,
-      first: RUNS_FROM + (a % 12),
-      count: 1 + (b % 5),
-      bytes: (1 + (b % 5)) * RUN_PIECE_BYTES,
-    }
-    for (const { writer, first, count } of this.#runs)
-      if (writer === run.writer && first < run.first + run.count && run.first < first + count) return
+  #wantRun(writer: WriterId, first: number, count: number): void {
+    for (const each of this.#runs)
+      if (each.writer === writer && each.first < first + count && first < each.first + each.count) return
+    const run = { writer, first, count, bytes: count * RUN_PIECE_BYTES }
     this.#runs.add(run)
     this.fetch.runs.want([run])
   }
@@ -448,8 +458,10 @@ export class FetchModel {
     for (const run of runs.takeRefused()) assert.ok(this.#runs.delete(run), 'a run is told of once')
   }
 
-  #takeUnserved(): void {
-    for (const run of this.fetch.runs.takeUnserved()) assert.ok(this.#runs.delete(run), 'is told of once')
+  #takeUnserved(): WantedRun[] {
+    const taken = this.fetch.runs.takeUnserved()
+    for (const run of taken) assert.ok(this.#runs.delete(run), 'a run is told of once')
+    return taken
   }
 
   #unwant(piece: number): void {
