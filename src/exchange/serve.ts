@@ -28,9 +28,10 @@ export interface PieceRequest {
 export interface PieceSource {
   /**
    * Answers in the order asked; null for what cannot be served (P2), which the exchange then withdraws as lost() does.
-   * The buffers must not change afterwards. Throwing counts as null for all.
+   * The buffers must not change afterwards. Throwing counts as null for all, but for TooManyBytes: that is thrown, before
+   * anything is read, where all together come to more than `maxBytes`.
    */
-  read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]>
+  read(requests: readonly PieceRequest[], maxBytes?: number): Promise<readonly (Buffer | null)[]>
   /** Nothing that an answer of read() held is looked at any more; its memory may be used again. Called once at most. */
   release?(answers: readonly (Buffer | null)[]): void
 }

@@ -93,7 +93,8 @@ export class AnnouncedPieces {
   }
 
   /**
-   * All rows of a feed, ascending, each with its first number; each is read when it is asked for. Not inside gathered().
+   * All rows of a feed, ascending, each with its first number; each is read when it is asked for. Inside gathered(), rows that
+   * are there are given as they have become, and new ones left out.
    */
   *chunks(feed: number): Generator<{ readonly chunk: Chunk; readonly from: number }> {
     for (let at = 0; ; at++) {
@@ -105,7 +106,7 @@ export class AnnouncedPieces {
         at = row.key.readUInt32BE(4)
         chunk = row.value
       }
-      yield { chunk, from: at * SLOTS }
+      yield { chunk: this.#edited?.get(placeOf(feed, at * SLOTS)) ?? chunk, from: at * SLOTS }
     }
   }
 

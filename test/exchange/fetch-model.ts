@@ -17,12 +17,17 @@ import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import { Fetch } from '../../src/exchange/fetch.js'
 import type { Link } from '../../src/exchange/link.js'
 import { Gate, Pacer } from '../../src/exchange/pacer.js'
+import type { WantedRun } from '../../src/exchange/runs/run-fetch.js'
+import { MAX_PEER_RUNS, type RunMessage, type RunRange } from '../../src/exchange/runs/run-message.js'
 import { FakeTime } from './fake-time.js'
 
 export const PIECES = 18
 const LENGTHS = [1000, 200_000, 400_000] as const
 const WRITERS = ['one', 'two'] as unknown as readonly WriterId[]
 const ZEROS = Buffer.alloc(400_000)
+/** What runs are of: pieces of other numbers, in both feeds. */
+const RUNS_FROM = 100
+const RUN_PIECE_BYTES = 1000
 
 interface Request {
   readonly index: number
@@ -36,7 +41,13 @@ class ModelWire {
   readonly held: Bitfield = new Bitfield()
   serving = false
   readonly requestLimit: number
+  /** Some are of an older version. */
+  readonly speaksOfRuns: boolean
   readonly peer: ModelPeer
+  /** Runs that the peer was asked for, by first number. */
+  readonly runs: Map<number, RunRange> = new Map()
+  /** It has forgotten these. */
+  readonly lostRuns: Set<number> = new Set()
   /** What the peer has and offers. */
   readonly offered: Set<number>
   readonly open: Map<string, Request> = new Map()
@@ -49,6 +60,23 @@ class ModelWire {
     this.writer = writer
     this.offered = new Set(offered)
     this.requestLimit = requestLimit
+    this.speaksOfRuns = peer.world.peers.length % 3 !== 2
+  }
+
+  sayOfRun(message: RunMessage): void {
+    assert.ok(this.speaksOfRuns, 'an older version is not spoken to of runs')
+    this.peer.toPeer.push({ wire: this, act: () => this.#onRun(message) })
+  }
+
+  /** An answer, or else a refusal. */
+  endRun(first: number, isAnswer: boolean): void {
+    const { count } = this.runs.get(first)!
+    this.runs.delete(first)
+    this.lostRuns.delete(first)
+    const range = { first, count }
+    const pieces = ZEROS.subarray(0, count * RUN_PIECE_BYTES)
+    const message: RunMessage = isAnswer ? { type: 'answer', ...range, pieces } : { type: 'refuse', ...range }
+    this.say(() => this.peer.world.fetch.run(this.peer.link, this.asWire, message))
   }
 
   request(index: number, offset: number, length: number): void {
@@ -90,6 +118,21 @@ class ModelWire {
     if (this.chokes || !this.offered.has(request.index)) this.reject(key)
   }
 
+  #onRun(message: RunMessage): void {
+    const { type, first, count } = message
+    if (type === 'cancel') {
+      this.runs.delete(first)
+      this.lostRuns.delete(first)
+    }
+    if (type !== 'ask') return
+    assert.ok(!this.runs.has(first), 'no run is asked for twice')
+    this.runs.set(first, { first, count })
+    assert.ok(this.peer.openRuns <= MAX_PEER_RUNS, 'no more runs than are agreed')
+    assert.equal(message.bytes, count * RUN_PIECE_BYTES)
+    for (let index = first; index < first + count; index++)
+      if (!this.offered.has(index)) return this.endRun(first, false)
+  }
+
   #onCancel(key: string): void {
     this.open.delete(key)
     this.lost.delete(key)
@@ -115,6 +158,10 @@ class ModelPeer {
 
   get link(): Link {
     return this as unknown as Link
+  }
+
+  get openRuns(): number {
+    return [...this.wires.values()].reduce((sum, { runs }) => sum + runs.size, 0)
   }
 
   open(writer: WriterId, offered: Iterable<number>, requestLimit: number): void {
@@ -188,6 +235,10 @@ class ModelPeer {
         wire.answer(key)
         left--
       }
+      for (const first of [...wire.runs.keys()]) {
+        if (left-- <= 0) break
+        if (!wire.lostRuns.has(first)) wire.endRun(first, true)
+      }
     }
   }
 
@@ -234,6 +285,14 @@ export const STEPS = [
   'round',
   'wrong',
   'pause',
+  'want run',
+  'want run',
+  'want run',
+  'take unserved',
+  'lose run',
+  'refuse run',
+  'blink',
+  'blink',
 ] as const
 
 export class FetchModel {
@@ -246,6 +305,8 @@ export class FetchModel {
   readonly #liars = new Map<string, Set<DeviceId>>()
   readonly #delivered = new Map<string, { wanted: WantedPiece; from: DeviceId | undefined }>()
   readonly #requestLimit: number
+  /** Wanted, and not told of. */
+  readonly #runs = new Set<WantedRun>()
 
   constructor(options: { bytesPerSecond: number; requestLimit: number; maxInFlightBytes: number }) {
     this.#requestLimit = options.requestLimit
@@ -283,6 +344,8 @@ export class FetchModel {
     else if (type === 'round') this.#round()
     else if (type === 'pause') this.fetch.paused = n % 2 === 0
     else if (type === 'wrong') this.#wrong(a)
+    else if (type === 'want run') this.#wantRun(writer, RUNS_FROM + (a % 4), 1 + (b % 5))
+    else if (type === 'take unserved') this.#takeUnserved()
     else if (peer === undefined) return
     else if (type === 'leave') this.#leave(peer)
     else if (type === 'serve') peer.serve(n)
@@ -294,9 +357,15 @@ export class FetchModel {
     else if (wire === undefined) return
     else if (type === 'choke') peer.choke(wire)
     else if (type === 'unchoke') peer.unchoke(wire)
+    else if (type === 'blink') this.#blink(peer, wire, n)
     else if (type === 'gain') peer.gain(wire, piece)
     else if (type === 'withdraw') peer.withdraw(wire, piece, n % 3 === 0)
-    else {
+    else if (type === 'lose run' || type === 'refuse run') {
+      const first = [...wire.runs.keys()][a % Math.max(1, wire.runs.size)]
+      if (first === undefined) return
+      if (type === 'lose run') wire.lostRuns.add(first)
+      else if (!wire.lostRuns.has(first)) wire.endRun(first, false)
+    } else {
       const key = [...wire.open.keys()][a % Math.max(1, wire.open.size)]
       if (key === undefined) return
       if (type === 'lose') wire.lost.add(key)
@@ -310,6 +379,9 @@ export class FetchModel {
     const stats = this.peers.map((peer) => this.fetch.statsOf(peer.link))
     const bytes = stats.reduce((sum, each) => sum + (each.stalled ? 0 : each.inFlightBytes), 0)
     assert.equal(this.fetch.inFlightBytes, bytes, 'G2')
+    this.#takeRuns()
+    const pieces = [...this.#runs].reduce((sum, { count }) => sum + count, 0)
+    assert.equal(this.fetch.runs.wantedCount, pieces, 'a run is told of, at last')
   }
 
   /** Lets everybody answer from now on; what is wanted and held must be here within ten minutes. */
@@ -317,10 +389,12 @@ export class FetchModel {
     this.fetch.paused = false
     this.#makeHeld()
     const end = this.#time.nowMs() + 600_000
-    while (this.picker.wantedCount > 0) {
+    while (this.picker.wantedCount + this.#runs.size > 0) {
       assert.ok(this.#time.nowMs() < end, `${this.picker.wantedCount} pieces never come (I5, G6)`)
       this.pass()
+      this.#takeUnserved()
     }
+    assert.equal(this.fetch.runs.askedCount, 0)
     assert.equal(this.fetch.inFlightBytes, 0)
     assert.equal(this.fetch.countFetched(), 0)
   }
@@ -361,13 +435,50 @@ export class FetchModel {
     return { ...nameOf(piece), refs, priority: n % 2 }
   }
 
+  /** Chokes us for a moment, and answers before it hears what we make of that. */
+  #blink(peer: ModelPeer, wire: ModelWire, n: number): void {
+    peer.choke(wire)
+    peer.carry(peer.toUs, Number.POSITIVE_INFINITY)
+    // What was one run is wanted in other parts.
+    const taken = n % 3 === 0 ? this.#takeUnserved() : []
+    for (const { writer, first, count } of taken) this.#wantRun(writer, first, Math.max(1, count - 1))
+    peer.unchoke(wire)
+    peer.serve(n % 4)
+    peer.carry(peer.toUs, 1)
+  }
+
+  /** Runs of one feed do not overlap, and begin and end where they like. */
+  #wantRun(writer: WriterId, first: number, count: number): void {
+    for (const each of this.#runs)
+      if (each.writer === writer && each.first < first + count && first < each.first + each.count) return
+    const run = { writer, first, count, bytes: count * RUN_PIECE_BYTES }
+    this.#runs.add(run)
+    this.fetch.runs.want([run])
+  }
+
+  #takeRuns(): void {
+    const { runs } = this.fetch
+    for (const { run, bytes } of runs.takeFetched()) {
+      assert.ok(this.#runs.delete(run), 'a run is told of once')
+      assert.equal(bytes.length, run.bytes)
+    }
+    for (const run of runs.takeRefused()) assert.ok(this.#runs.delete(run), 'a run is told of once')
+  }
+
+  #takeUnserved(): WantedRun[] {
+    const taken = this.fetch.runs.takeUnserved()
+    for (const run of taken) assert.ok(this.#runs.delete(run), 'a run is told of once')
+    return taken
+  }
+
   #unwant(piece: number): void {
     const known = this.picker.find(nameOf(piece))
     if (known !== undefined) this.fetch.cancel(known, this.picker.done(known))
   }
 
   #some(seed: number): number[] {
-    return Array.from({ length: PIECES }, (_, index) => index).filter((index) => (seed >> (index % 8)) & 1)
+    const numbers = Array.from({ length: RUNS_FROM + 16 }, (_, index) => index)
+    return numbers.filter((index) => (index < PIECES && (seed >> (index % 8)) & 1) || index >= RUNS_FROM)
   }
 
   #join(a: number, b: number, n: number): ModelPeer {

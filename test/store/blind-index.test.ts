@@ -159,6 +159,19 @@ describe('a blind index', () => {
       ])
     })
 
+  it('takes over what an older version has written where the first to ask is a record that is taken over', () => {
+    const database = new MemoryDatabase()
+    writeOld(database, 64)
+    const index = new BlindIndex(database, 'x:')
+    const [said] = say(index, 3, [[0, 4]]).said
+    assert.deepEqual([said?.isFresh, said?.first], [false, { feed: 1, index: 4 }])
+    assert.deepEqual(index.refsOf(idOf(4)), [
+      { feed: 1, index: 4 },
+      { feed: 3, index: 0 },
+    ])
+    assert.equal(index.refsOf(idOf(3)).length, 2)
+  })
+
   it('takes over what an older version has written, also when that is interrupted', async () => {
     // So many that it takes several slices.
     const count = 64 * (3 * OLD_CHUNKS_A_TURN)

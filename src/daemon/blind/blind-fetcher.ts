@@ -8,6 +8,7 @@ import type { AnnouncedPiece, BlindIndex } from '../../store/blind-index.js'
 import type { PieceRef } from '../../store/pieces.js'
 import { VerifiedPiece } from '../../vault/verified-piece.js'
 import type { ArrivedPiece, PieceExchange, SharedRoom } from '../share/piece-exchange.js'
+import { Arrivals } from './arrivals.js'
 import { MAX_SMALL_BYTES, type MissingRun, RunGatherer } from './missing-runs.js'
 import { type Try, triesOf } from './tries.js'
 
@@ -70,13 +71,6 @@ const BUDGET_BYTES = 32 << 20
 const BUDGET_PIECES = 8192
 /** Asked for a good many at a time: the other side then reads and sends a good many at a time. */
 const REFILL = 0.75
-/** Written at once at most; the sync after it costs the same for a little as for much. */
-const BATCH_BYTES = 8 << 20
-/**
- * What arrives within so long is written together, unless nothing else is on its way: each write costs a sync of the pack and
- * two commits of the index. Longer would fill batches of links slower than 40 MB/s, and tell peers later what is here.
- */
-const GATHER_MS = 200
 /** Rows looked at before others get their turn. */
 const ROWS_A_TURN = 512
 /** What was asked for and has not come is looked at this often: whoever held it may be gone. */
@@ -93,20 +87,17 @@ export class BlindFetcher {
   readonly #runs = new Map<WantedRun, Fetch>()
   /** What is on its way or in memory, by first ref. */
   readonly #underWay = new Set<number>()
-  /** Went wrong in a run, by first ref: asked for by themselves from then on. */
+  /** In a run that nobody answered as one, by first ref: asked for by themselves next. */
   readonly #alone = new Set<number>()
+  /**
+   * Came wrong from somebody: by themselves until they are here. By its id a piece is not asked of that device again, and all
+   * else that it holds still is; in a run it would come wrong with each connection, and have the device banned.
+   */
+  readonly #wrong = new Set<number>()
   #bytes = 0
-  #arrived: VerifiedPiece[] = []
-  #arrivedFetches: Fetch[] = []
-  /** Where they lie, with others. */
-  #rooms: SharedRoom[] = []
-  #arrivedBytes = 0
+  readonly #arrivals: Arrivals<Fetch>
   /** Fetches asked for and not here. */
   #awaited = 0
-  #gathering: NodeJS.Timeout | undefined
-  /** What has arrived has waited for company long enough. */
-  #isDue = false
-  #writing: Promise<void> | undefined
   readonly #sweep: NodeJS.Timeout
   #place: PieceRef | undefined
   /** Rounds through what is missing that are still to be made: the one begun, and one after what was heard last. */
@@ -121,15 +112,28 @@ export class BlindFetcher {
 
   constructor(options: BlindFetcherOptions) {
     this.#o = options
+    this.#arrivals = new Arrivals({
+      store: async (pieces, by) => {
+        const numbers = await options.store(pieces)
+        for (const fetch of by) this.#drop(fetch)
+        options.onStored(
+          pieces.map(({ id, bytes }) => ({ id, length: bytes.length })),
+          numbers,
+        )
+      },
+      isMoreAwaited: () => this.#awaited > 0,
+      over: () => this.#soon(),
+      fail: options.fail,
+    })
     options.exchange.on('pieces', (batch) => {
       for (const piece of batch) if (!this.#receive(piece)) piece.room?.leave()
-      this.#writeSoon()
+      this.#arrivals.look()
     })
     options.exchange.on('runs', (fetched, refused) => {
       for (const run of fetched) if (!this.#receiveRun(run)) run.room?.leave()
       for (const run of refused) this.#part(run)
       if (refused.length > 0) this.look()
-      this.#writeSoon()
+      this.#arrivals.look()
     })
     options.exchange.on('availability', () => this.look())
     this.#sweep = setInterval(() => this.#giveUp(), SWEEP_MS).unref()
@@ -155,9 +159,8 @@ export class BlindFetcher {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#sweep)
-    clearTimeout(this.#gathering)
     clearTurn(this.#turn)
-    await this.#writing
+    await this.#arrivals.stop()
   }
 
   #soon(): void {
@@ -203,7 +206,10 @@ export class BlindFetcher {
         continue
       }
       const isInRuns =
-        piece.length <= MAX_SMALL_BYTES && !this.#alone.has(key) && exchange.runs.holds(writer, ref.index)
+        piece.length <= MAX_SMALL_BYTES &&
+        !this.#alone.has(key) &&
+        !this.#wrong.has(key) &&
+        exchange.runs.holds(writer, ref.index)
       gatherer.add(ref.feed, piece, !isInRuns)
       bytes += piece.length
       pieces++
@@ -280,10 +286,12 @@ export class BlindFetcher {
     if (fetch === undefined || fetch.hasArrived || this.#stopped) return false
     const piece = VerifiedPiece.of(id, bytes)
     if (piece === undefined) {
+      for (const { number } of fetch.pieces) this.#wrong.add(keyOfRef({ feed: fetch.feed, index: number }))
       // Asked for again, elsewhere; if the exchange has forgotten it, the next round finds it.
       if (this.#o.exchange.wrong({ id, length: bytes.length }, from) === false) {
         this.#o.exchange.unwant(fetch.tries)
         this.#drop(fetch)
+        this.look()
       }
       return false
     }
@@ -313,7 +321,7 @@ export class BlindFetcher {
         continue
       }
       const key = keyOfRef({ feed: fetch.feed, index: piece.number })
-      this.#alone.add(key)
+      this.#wrong.add(key)
       this.#underWay.delete(key)
       this.#o.exchange.wrong(piece, from)
     }
@@ -327,55 +335,7 @@ export class BlindFetcher {
   #take(fetch: Fetch, pieces: readonly VerifiedPiece[], room: SharedRoom | undefined): void {
     fetch.hasArrived = true
     this.#awaited--
-    this.#arrivedFetches.push(fetch)
-    for (const piece of pieces) {
-      this.#arrived.push(piece)
-      this.#arrivedBytes += piece.bytes.length
-    }
-    if (room !== undefined) this.#rooms.push(room)
-  }
-
-  #writeSoon(): void {
-    if (this.#arrived.length === 0 || this.#stopped) return
-    if (this.#isDue || this.#awaited === 0 || this.#arrivedBytes >= BATCH_BYTES) return this.#write()
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined
-      this.#isDue = true
-      this.#writeSoon()
-    }, GATHER_MS)
-  }
-
-  #write(): void {
-    if (this.#writing !== undefined) return
-    clearTimeout(this.#gathering)
-    this.#gathering = undefined
-    this.#isDue = false
-    const pieces = this.#arrived
-    const fetches = this.#arrivedFetches
-    const rooms = this.#rooms
-    this.#arrived = []
-    this.#arrivedFetches = []
-    this.#rooms = []
-    this.#arrivedBytes = 0
-    this.#writing = this.#o
-      .store(pieces)
-      .then((numbers) => {
-        for (const fetch of fetches) this.#drop(fetch)
-        this.#o.onStored(
-          pieces.map(({ id, bytes }) => ({ id, length: bytes.length })),
-          numbers,
-        )
-        // Not after a failure: whether a write is still under way, nobody knows.
-        for (const room of rooms) room.leave()
-      })
-      .catch((thrown: unknown) => {
-        if (!this.#stopped) this.#o.fail(thrown)
-      })
-      .finally(() => {
-        this.#writing = undefined
-        this.#writeSoon()
-        this.#soon()
-      })
+    this.#arrivals.add(pieces, fetch, room)
   }
 
   #giveUp(): void {
@@ -386,7 +346,7 @@ export class BlindFetcher {
     if (pieces.length + runs.length === 0) return
     exchange.unwant(pieces.flatMap(({ tries }) => tries))
     for (const fetch of [...pieces, ...runs]) this.#drop(fetch)
-    this.#writeSoon()
+    this.#arrivals.look()
     this.look()
   }
 
@@ -408,6 +368,7 @@ export class BlindFetcher {
       this.#underWay.delete(key)
       // Whatever was wrong with it: it is here now, or is looked at anew.
       if (run === undefined) this.#alone.delete(key)
+      if (fetch.hasArrived) this.#wrong.delete(key)
     }
     this.#bytes -= fetch.bytes
     if (!fetch.hasArrived) this.#awaited--

@@ -4,6 +4,7 @@
 import { toShoalError } from '../../core/error.js'
 import type { WriterId } from '../../core/ids.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
+import { TooManyBytes } from '../../exchange/too-many-bytes.js'
 import type { BlindIndex } from '../../store/blind-index.js'
 import type { ProblemBook } from '../share/problems.js'
 
@@ -42,7 +43,7 @@ export class VaultPieces implements PieceSource {
     this.#waitMs = options.retryMs ?? RETRY_MS
   }
 
-  async read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]> {
+  async read(requests: readonly PieceRequest[], maxBytes?: number): Promise<readonly (Buffer | null)[]> {
     const open = this.#o.vault()
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
     if (open === undefined) return answers
@@ -55,6 +56,10 @@ export class VaultPieces implements PieceSource {
       places.push(place)
     })
     if (ids.length === 0) return answers
+    if (maxBytes !== undefined) {
+      const bytes = ids.reduce((sum, id) => sum + (open.lengthOf(id) ?? 0), 0)
+      if (bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
+    }
     let pieces: readonly (Buffer | null)[]
     try {
       pieces = await open.read(ids)

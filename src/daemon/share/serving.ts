@@ -6,7 +6,8 @@ import { parentOf, type RelPath } from '../../core/path.js'
 import { plainBytesOf } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
-import type { ReadPieceJob } from '../../folder/serve.js'
+import { TooManyBytes } from '../../exchange/too-many-bytes.js'
+import { type ReadPieceJob, sealedBytes } from '../../folder/serve.js'
 import type { ShareContext } from './context.js'
 
 /** Withdrawn pieces are looked for again after this long, doubling up to the maximum. */
@@ -47,7 +48,7 @@ export class FilePieces implements PieceSource {
     this.#events = events
   }
 
-  async read(requests: readonly PieceRequest[]): Promise<readonly (Buffer | null)[]> {
+  async read(requests: readonly PieceRequest[], maxBytes?: number): Promise<readonly (Buffer | null)[]> {
     const { pool, root, pieceKeys } = this.#context
     const jobs: FoundJob[] = []
     const positions: number[] = []
@@ -60,6 +61,8 @@ export class FilePieces implements PieceSource {
         positions.push(i)
       }
     })
+    const bytes = maxBytes === undefined ? 0 : sealedBytes(jobs)
+    if (maxBytes !== undefined && bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
     const answers: (Buffer | null)[] = new Array(requests.length).fill(null)
     const halted = this.#context.haltReason() !== undefined
     const read = halted || jobs.length === 0 ? undefined : await pool.readPieces(root, pieceKeys, jobs)

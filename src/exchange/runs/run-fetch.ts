@@ -157,13 +157,19 @@ export class RunFetch {
   answered(source: Source, wire: FeedWire, message: RunMessage, nowMs: number): number {
     const { first, count } = message
     if (message.type !== 'answer' && message.type !== 'refuse') return 0
-    const taken = this.#take(source, wire, first)
+    const known = source.runs.get(keyOf(wire, first))
+    // What it answers was cancelled, and another run from there has been asked for since.
+    const isOfAnother = known !== undefined && known.run.count !== count && source.cancelledRuns > 0
+    const taken = isOfAnother ? undefined : this.#take(source, wire, first)
     if (taken === undefined) {
       // Cancelled before; never asked for otherwise (G5).
       if (--source.cancelledRuns < 0) this.#o.violated(source, 'unrequested', `run from ${first}`)
       return 0
     }
     const { run, asked } = taken
+    // Of two requests for one run nobody knows which was answered. The later one must not stand at the peer, where it
+    // would count, and asking once more would be a repeated request.
+    if (source.cancelledRuns > 0) wire.sayOfRun({ type: 'cancel', first, count })
     source.answeredTo(asked)
     if (message.type === 'refuse') {
       // It says to hold all of it, and yet: a limit has begun there, perhaps.

@@ -3,6 +3,7 @@
 //   S2. Every run that is not cancelled is answered, or refused.
 //   S3. A piece the source cannot serve is withdrawn from everybody, and its run refused: the others in it are asked for anew.
 //   S4. Under a limit, where what is urgent must not wait for half a megabyte, all are refused.
+//   S5. No more is read for a run than it was said to come to: what counts as read ahead is what the peer says.
 import type { WriterId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
 import type { FeedWire } from '../feed-wire.js'
@@ -11,6 +12,7 @@ import { type Link, MAX_MESSAGE_BYTES } from '../link.js'
 import type { PieceRequest, PieceSource } from '../serve.js'
 import type { Lease, Leases } from '../serve-lease.js'
 import type { Served } from '../serve-peer.js'
+import { TooManyBytes } from '../too-many-bytes.js'
 import { MAX_PEER_RUNS, type RunRange } from './run-message.js'
 
 /** A read is for one worker (serve.ts). */
@@ -110,13 +112,13 @@ export class RunServe {
     for (let asked = ready.shift(); asked !== undefined; asked = ready.shift()) this.#done(asked)
   }
 
-  /** Starts the reads of what was asked for since the last call. */
+  /** Starts the reads of what was asked for since the last call; no two peers' in one, as S5 holds for all that is in it. */
   read(peers: Iterable<Served>): void {
-    let batch: AskedRun[] = []
-    let bytes = 0
-    let pieces = 0
     for (const peer of peers) {
       const { queued } = peer.runs
+      let batch: AskedRun[] = []
+      let bytes = 0
+      let pieces = 0
       while (queued.length > 0 && this.#o.mayReadAhead(peer)) {
         const asked = queued.shift()!
         if (asked.gone) continue
@@ -129,8 +131,8 @@ export class RunServe {
         batch = []
         bytes = pieces = 0
       }
+      if (batch.length > 0) this.#start(batch)
     }
-    if (batch.length > 0) this.#start(batch)
   }
 
   /** Sends what is ready while the connection takes it; whether anything moved. Under a limit, refuses it (S4). */
@@ -141,7 +143,8 @@ export class RunServe {
       let outBytes = link.outBytes
       while (ready.length > 0) {
         const asked = ready.peek()!
-        if (outBytes > 0 && outBytes + asked.length > MAX_MESSAGE_BYTES - ROOM_FOR_OTHERS) break
+        const isFull = outBytes > 0 && outBytes + asked.length > MAX_MESSAGE_BYTES - ROOM_FOR_OTHERS
+        if (isFull && !isPaced) break
         ready.shift()
         moved = true
         if (!asked.gone && isPaced) asked.wire.sayOfRun({ type: 'refuse', ...rangeOf(asked) })
@@ -163,7 +166,9 @@ export class RunServe {
     for (const { wire, first, count } of batch)
       for (let index = first; index < first + count; index++) requests.push({ writer: wire.writer, index })
     const done = (pieces: readonly (Buffer | null)[]): void => this.#finish(batch, pieces)
-    this.#o.source.read(requests).then(done, (thrown: unknown) => {
+    const maxBytes = batch.reduce((sum, { length }) => sum + length, 0)
+    this.#o.source.read(requests, maxBytes).then(done, (thrown: unknown) => {
+      if (thrown instanceof TooManyBytes) return this.#refuseAll(batch)
       this.#o.log.warn({ err: thrown, pieces: requests.length }, 'cannot read pieces to serve')
       done([])
     })
@@ -186,6 +191,15 @@ export class RunServe {
     this.#o.leases.counted(lease)
     for (const peer of new Set(batch.map((asked) => asked.peer))) this.#o.pump(peer.link)
     this.#o.leases.release()
+    this.#o.soon()
+  }
+
+  /** S5. */
+  #refuseAll(batch: readonly AskedRun[]): void {
+    for (const asked of batch) {
+      if (!asked.gone) asked.wire.sayOfRun({ type: 'refuse', ...rangeOf(asked) })
+      this.#done(asked)
+    }
     this.#o.soon()
   }
 

@@ -148,6 +148,24 @@ describe('what a blind node fetches', () => {
     await fetcher.stop()
   })
 
+  it('is looked for anew where it came wrong and the exchange knows nothing of it any more', async () => {
+    const { index, exchange, fetcher, pieces, bytes } = make()
+    let rounds = 0
+    const missingAfter = index.missingAfter.bind(index)
+    index.missingAfter = (...args) => {
+      const found = missingAfter(...args)
+      if (found.isEnd) rounds++
+      return found
+    }
+    exchange.available = new Set([1])
+    exchange.wrong = () => false
+    fetcher.look()
+    await until('it is asked for, and there is no more to look at', () => rounds === 2)
+    exchange.emit('pieces', [{ id: pieces[1]!.id, bytes: bytes[2]!, from: PEER }])
+    await until('it is asked for again', () => exchange.asked.length === 2)
+    await fetcher.stop()
+  })
+
   it('is written together while more is on its way, and at once when nothing is', async () => {
     const { exchange, fetcher, stored, deliver } = make()
     exchange.available = new Set([1, 2, 3, 4])
@@ -239,6 +257,31 @@ describe('what a blind node fetches', () => {
     deliver(103)
     await until('it is stored', () => stored.flat().length === 10)
     await until('nothing is under way', () => fetcher.isIdle)
+    await fetcher.stop()
+  })
+
+  it('is in no run once it came wrong, though it could not be had for a while', async () => {
+    const { exchange, fetcher, stored, deliver, deliverRun } = make()
+    exchange.inRuns = exchange.available = new Set(range(100, 3))
+    fetcher.look()
+    await until('the run is asked for', () => exchange.runsWanted.length === 1)
+    deliverRun(exchange.runsWanted[0]!, [101, 102])
+    await until('both are asked for by themselves', () => exchange.asked.length === 2)
+    // Whoever sent it was dropped, and nobody else holds it.
+    exchange.inRuns = exchange.available = new Set()
+    await until('they are given up', () => fetcher.isIdle, 10_000)
+    exchange.inRuns = exchange.available = new Set(range(90, 20))
+    exchange.emit('availability')
+    await until('the others are asked for', () => exchange.runsWanted.length === 2)
+    const asked = exchange.runsWanted.map(({ first, count }) => [first, count])
+    assert.deepEqual(asked, [
+      [90, 10],
+      [103, 7],
+    ])
+    assert.deepEqual(exchange.asked, [101, 102, 101, 102])
+    deliver(101, 102)
+    for (const run of exchange.runsWanted) deliverRun(run)
+    await until('all are stored', () => stored.flat().length === 20)
     await fetcher.stop()
   })
 

@@ -6,6 +6,7 @@ import { blake3 } from '../../../src/core/hash.js'
 import type { WriterId } from '../../../src/core/ids.js'
 import { VaultPieces, type VaultPiecesOptions } from '../../../src/daemon/blind/vault-pieces.js'
 import { ProblemBook } from '../../../src/daemon/share/problems.js'
+import { TooManyBytes } from '../../../src/exchange/too-many-bytes.js'
 
 const WRITER = '07'.repeat(8) as WriterId
 const AWAY = new ShoalError('BUCKET_UNREACHABLE', 'cannot read 00000001.pack: nobody listens there')
@@ -60,6 +61,14 @@ describe('pieces out of a vault', () => {
   // The timers tried here keep no process alive.
   const alive = setInterval(() => {}, 1000)
   after(() => clearInterval(alive))
+
+  it('are not read where they come to more than is said', async () => {
+    const { pieces, away } = bed()
+    assert.deepEqual(await pieces.read(asked(1, 2, 200), 2), [Buffer.from([1]), Buffer.from([2]), null])
+    for (const number of [1, 2, 3]) away.add(number)
+    await assert.rejects(pieces.read(asked(1, 2, 3), 2), TooManyBytes)
+    pieces.stop()
+  })
 
   it('are told again when the vault can be read again, those that are still there', async () => {
     const { pieces, problems, away, gone, told } = bed()

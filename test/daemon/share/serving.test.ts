@@ -9,6 +9,7 @@ import { contentIdOf, SIV_BYTES } from '../../../src/core/piece.js'
 import type { DiskStat } from '../../../src/core/stat.js'
 import type { ShareContext } from '../../../src/daemon/share/context.js'
 import { FilePieces } from '../../../src/daemon/share/serving.js'
+import { TooManyBytes } from '../../../src/exchange/too-many-bytes.js'
 import { MemoryDatabase } from '../../../src/store/memory.js'
 import { packLayout } from '../../../src/store/pieces.js'
 import { ShareIndex } from '../../../src/store/share-index.js'
@@ -47,6 +48,25 @@ function setFile(index: ShareIndex, at: number, stat: DiskStat | undefined): voi
   const row = { applied: { version: [], fact }, stat, drift: undefined }
   index.transaction(() => index.setDisk(parsePath(`f${at}`), row, packLayout([piece])))
 }
+
+test('pieces that come to more than is said are not read, and not withdrawn either', async () => {
+  const index = indexOfTwo()
+  for (const at of [0, 1]) setFile(index, at, STAT)
+  const readPieces = async (_root: string, _keys: unknown, jobs: readonly unknown[]): Promise<unknown> => ({
+    pieces: jobs.map(() => Buffer.alloc(1)),
+    room: new SharedArrayBuffer(1),
+  })
+  const context = { index, pool: { readPieces }, root: '/nowhere', haltReason: () => undefined }
+  const pieces = new FilePieces(context as unknown as ShareContext, {
+    rescan: () => assert.fail('nothing is wrong with the files'),
+    onServable: () => assert.fail('nothing was withdrawn'),
+  })
+  const both = [0, 1].map((at) => ({ writer: WRITER, index: at }))
+  const bytes = 2 * (100 + SIV_BYTES)
+  assert.equal((await pieces.read(both, bytes)).length, 2)
+  await assert.rejects(pieces.read(both, bytes - 1), TooManyBytes)
+  pieces.stop()
+})
 
 test('P2: a piece that can be served again while others of the same answer are read is offered after that answer', async () => {
   const index = indexOfTwo()

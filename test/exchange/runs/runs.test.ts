@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { Gate, Pacer } from '../../../src/exchange/pacer.js'
 import type { FetchedRun, WantedRun } from '../../../src/exchange/runs/run-fetch.js'
+import { TooManyBytes } from '../../../src/exchange/too-many-bytes.js'
 import { until } from '../../support/until.js'
 import { makePiece, Net, type Node, range, wantedPiece, writer } from '../support.js'
 
@@ -122,6 +123,31 @@ test('R2 and S3: a run with a piece that cannot be read is refused, and that pie
   await until('it is here', () => taker.fetched.length === 3)
 })
 
+test('S5: a run that is said to come to less than its pieces do is refused unread, and nothing is withdrawn', async () => {
+  let readBytes = 0
+  const source = net.node({
+    holds: range(30),
+    source: {
+      read: async (requests, maxBytes = Number.POSITIVE_INFINITY) => {
+        const bytes = requests.length * PIECE_BYTES
+        if (bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
+        readBytes += bytes
+        return requests.map(({ index }) => makePiece(index))
+      },
+    },
+  })
+  const two = net.node()
+  const taker = new Taker(two)
+  await net.connect(two, source)
+  await untilServed(two, run(0, 10))
+  const wanted = { ...run(0, 10), bytes: 100 }
+  two.exchange.runs.want([wanted])
+  await until('it is told of', () => taker.fetched.length + taker.refused.length === 1)
+  assert.deepEqual(taker.refused, [wanted])
+  assert.equal(readBytes, 0)
+  assert.ok(two.exchange.isAvailable([{ writer, index: 0 }]))
+})
+
 test('S4: under a limit runs are refused, and for a while not asked for any more', async () => {
   const limit = new Gate(new Pacer(0))
   const source = net.node({ holds: range(30), uploadLimit: limit })
@@ -188,6 +214,55 @@ test('R3 and G3: what a stalled peer was asked for moves on, and what it says la
   two.exchange.runs.want([run(5, 10)])
   await until('it is here', () => taker.fetched.length === 11)
   assert.equal(two.exchange.stats().violations, 0)
+})
+
+/** A client whose source has a run's answer on the way when the client takes it for stalled, and then asks for `next`. */
+async function crossing(
+  next: WantedRun,
+): Promise<{ two: Node; source: Node; taker: Taker; held: (() => void)[] }> {
+  let nowMs = 0
+  const held: (() => void)[] = []
+  const serve = ({ index }: { index: number }): Promise<Buffer> =>
+    new Promise((resolve) => held.push(() => resolve(makePiece(index))))
+  const two = net.node({ nowMs: () => nowMs, ticking: false, stallMs: 10_000 })
+  const taker = new Taker(two)
+  const source = net.node({ holds: range(100), serve })
+  await net.connect(two, source)
+  await untilServed(two, run(0, 10))
+  two.exchange.runs.want([run(0, 10)])
+  await until('it is asked for', () => held.length === 10)
+  for (const release of held.splice(0)) release()
+  // Before what was released can be on its way.
+  nowMs = 10_000
+  two.exchange.tick()
+  assert.equal(two.exchange.runs.takeUnserved().length, 1)
+  two.exchange.runs.want([next])
+  nowMs = 40_000
+  two.exchange.tick()
+  return { two, source, taker, held }
+}
+
+test('R3: a late answer to a run that was cancelled is not taken for that to a shorter one from there', async () => {
+  const { two, taker, held } = await crossing(run(0, 5))
+  await until('the shorter one is read', () => held.length === 5)
+  for (const release of held) release()
+  await until('it is here', () => taker.fetched.length === 1)
+  assert.equal(taker.fetched[0]!.run.count, 5)
+  const { violations, inFlightBytes } = two.exchange.stats()
+  assert.deepEqual([violations, inFlightBytes], [0, 0])
+})
+
+test('R3: what a late answer is taken for does not stand at the peer any more', async () => {
+  const { two, source, taker, held } = await crossing(run(0, 10))
+  await until('the late answer is here', () => taker.fetched.length === 1)
+  two.exchange.runs.want([run(0, 10), run(50, 10)])
+  const { exchange, reads } = source
+  await until('it has come to be asked for', () =>
+    exchange.stats().violations > 0 ? true : reads.flat().some(({ index }) => index === 50),
+  )
+  for (const release of held) release()
+  await until('it is here', () => taker.fetched.length === 3)
+  assert.deepEqual([two.exchange.stats().violations, exchange.stats().violations], [0, 0])
 })
 
 test('R4: leechers of one source exchange runs among themselves', async () => {
