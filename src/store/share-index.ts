@@ -377,13 +377,12 @@ export class ShareIndex {
     return head === undefined ? undefined : this.piecesOf(head)
   }
 
-  /** A file on this disk that holds a piece, with its indexed stat; undefined if none. */
-  placeOf(piece: PieceInfo): (Place & { readonly stat: DiskStat }) | undefined {
+  /** A file on this disk that holds a piece, with its indexed stat, if it was looked at; undefined if none. */
+  placeOf(piece: PieceInfo): (Place & { readonly stat: DiskStat | undefined }) | undefined {
     const place = this.pieces.placeOf(piece)
-    const stat = place === undefined ? undefined : this.#disk.statAt(place.path)
-    return place === undefined || stat === undefined
+    return place === undefined
       ? undefined
-      : { path: place.path, offset: place.offset, stat }
+      : { path: place.path, offset: place.offset, stat: this.#disk.statAt(place.path) }
   }
 
   /** A drift that the share has come to agree with is none any more. */

@@ -243,7 +243,7 @@ export class SimNode {
     const inode = this.disk.tree.get(place.path)
     return (
       inode?.type === 'file' &&
-      inode.stat.ctimeMs === place.stat.ctimeMs &&
+      inode.stat.ctimeMs === place.stat?.ctimeMs &&
       inode.content!.pieces.some(({ id }) => id.equals(piece.id))
     )
   }

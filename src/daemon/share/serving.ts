@@ -3,11 +3,12 @@
 // once the piece is found somewhere after all (its file was renamed, touched, or not looked at yet), it is told again.
 import type { WriterId } from '../../core/ids.js'
 import { parentOf, type RelPath } from '../../core/path.js'
-import { plainBytesOf } from '../../core/piece.js'
+import { type PieceInfo, plainBytesOf } from '../../core/piece.js'
 import { type DiskStat, sameStat } from '../../core/stat.js'
 import type { PieceRequest, PieceSource } from '../../exchange/exchange.js'
 import { TooManyBytes } from '../../exchange/too-many-bytes.js'
 import { type ReadPieceJob, sealedBytes } from '../../folder/serve.js'
+import type { Place } from '../../store/pieces.js'
 import type { ShareContext } from './context.js'
 
 /** Withdrawn pieces are looked for again after this long, doubling up to the maximum. */
@@ -23,7 +24,12 @@ export interface FilePiecesEvents {
   onServable(writer: WriterId, indices: readonly number[]): void
 }
 
-type FoundJob = ReadPieceJob & { readonly path: RelPath }
+type Job = ReadPieceJob & { readonly path: RelPath }
+
+interface Found {
+  readonly piece: PieceInfo
+  readonly place: Place & { readonly stat: DiskStat | undefined }
+}
 
 /** A piece that could not be served, and where it was thought to lie. */
 interface Withdrawn {
@@ -50,16 +56,21 @@ export class FilePieces implements PieceSource {
 
   async read(requests: readonly PieceRequest[], maxBytes?: number): Promise<readonly (Buffer | null)[]> {
     const { pool, root, pieceKeys } = this.#context
-    const jobs: FoundJob[] = []
+    const jobs: Job[] = []
     const positions: number[] = []
     const unread: PieceRequest[] = []
     requests.forEach((request, i) => {
-      const job = this.#jobFor(request)
-      if (job === undefined) unread.push(request)
-      else {
-        jobs.push(job)
-        positions.push(i)
+      const found = this.#placeOf(request)
+      const stat = found?.place.stat
+      if (found === undefined || stat === undefined) {
+        unread.push(request)
+        return
       }
+      const { piece, place } = found
+      const { path, offset } = place
+      const isPadded = piece.plain !== undefined
+      jobs.push({ path, stat, offset, length: plainBytesOf(piece), isPadded, id: piece.id })
+      positions.push(i)
     })
     const bytes = maxBytes === undefined ? 0 : sealedBytes(jobs)
     if (maxBytes !== undefined && bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
@@ -95,21 +106,13 @@ export class FilePieces implements PieceSource {
     clearTimeout(this.#timer)
   }
 
-  #jobFor({ writer, index: number }: PieceRequest): FoundJob | undefined {
+  /** Undefined: no file is known to hold it. Without a stat it was not looked at yet, and will be. */
+  #placeOf({ writer, index: number }: PieceRequest): Found | undefined {
     const { index } = this.#context
     const feed = index.feeds.byWriter(writer)
     const piece = feed === undefined ? undefined : index.pieces.at(feed.number, number)
     const place = piece === undefined ? undefined : index.placeOf(piece)
-    if (piece === undefined || place === undefined) return undefined
-    const { path, offset, stat } = place
-    return {
-      path,
-      stat,
-      offset,
-      length: plainBytesOf(piece),
-      isPadded: piece.plain !== undefined,
-      id: piece.id,
-    }
+    return piece === undefined || place === undefined ? undefined : { piece, place }
   }
 
   #withdraw(request: PieceRequest, path: RelPath | undefined, stat: DiskStat | undefined): void {
@@ -134,11 +137,12 @@ export class FilePieces implements PieceSource {
     const now = performance.now()
     const servable = new Map<WriterId, number[]>()
     for (const [key, { request, path, stat, sinceMs }] of this.#withdrawn) {
-      const place = this.#jobFor(request)
+      const place = this.#placeOf(request)?.place
       // No longer held at all: if it is again one day, the index says so.
       if (place === undefined) this.#withdrawn.delete(key)
-      if (place === undefined) continue
-      const isSame = place.path === path && stat !== undefined && sameStat(stat, place.stat)
+      const found = place?.stat
+      if (place === undefined || found === undefined) continue
+      const isSame = place.path === path && stat !== undefined && sameStat(stat, found)
       if (isSame && now - sinceMs < UNCHANGED_MS) continue
       this.#withdrawn.delete(key)
       const indices = servable.get(request.writer)

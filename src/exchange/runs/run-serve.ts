@@ -2,7 +2,7 @@
 //   S1. Of one peer at most MAX_PEER_RUNS are open; what is read ahead of them counts as blocks do (serve.ts).
 //   S2. Every run that is not cancelled is answered, or refused.
 //   S3. A piece the source cannot serve is withdrawn from everybody, and its run refused: the others in it are asked for anew.
-//   S4. Under a limit, where what is urgent must not wait for half a megabyte, all are refused.
+//   S4. Under a limit, where what is urgent must not wait for half a megabyte, all are refused; so they are to who is choked.
 //   S5. No more is read for a run than it was said to come to: what counts as read ahead is what the peer says.
 import type { WriterId } from '../../core/ids.js'
 import type { Log } from '../../ports/log.js'
@@ -80,7 +80,8 @@ export class RunServe {
       this.#o.violated(link, 'repeated-run', `the run from ${first} asked for twice`)
       return
     }
-    if (this.#o.isPaced(link) || !this.#o.holds(wire.writer, first, count)) {
+    const isServed = link.unchoked && !this.#o.isPaced(link)
+    if (!isServed || !this.#o.holds(wire.writer, first, count)) {
       wire.sayOfRun({ type: 'refuse', first, count })
       return
     }

@@ -10,6 +10,28 @@ import { newPeer } from '../../../src/exchange/serve-peer.js'
 import { silentLog } from '../../../src/ports/log.js'
 import { until } from '../../support/until.js'
 
+test('S4: whoever is choked is refused', () => {
+  const said: RunMessage[] = []
+  const source = { read: async () => assert.fail('nothing is read') }
+  const serve = new RunServe({
+    ...{ source, leases: new Leases(source), log: silentLog },
+    ...{ holds: () => true, withdraw: assert.fail, violated: assert.fail, soon: assert.fail },
+    ...{
+      sent: () => assert.fail('nothing is sent'),
+      isPaced: () => false,
+      mayReadAhead: () => true,
+      countAhead: assert.fail,
+    },
+    pump: () => assert.fail('nothing is ready'),
+  })
+  const link = { outBytes: 0, drained: true, unchoked: false, flush: () => {} } as unknown as Link
+  const wire = { speaksOfRuns: true, sayOfRun: (message: RunMessage) => said.push(message) }
+  const peer = newPeer(link, () => 0)
+  serve.asked(peer, wire as unknown as FeedWire, { first: 0, count: 9 }, 360_000)
+  serve.read([peer])
+  assert.deepEqual(said, [{ type: 'refuse', first: 0, count: 9 }])
+})
+
 test('S2, S4: a run that is read when a limit begins is refused, however much waits to be sent', async () => {
   const said: RunMessage[] = []
   let isPaced = false
@@ -26,7 +48,7 @@ test('S2, S4: a run that is read when a limit begins is refused, however much wa
     },
   })
   // What a limit lets go bit by bit.
-  const link = { outBytes: 300_000, drained: true, flush: () => {} } as unknown as Link
+  const link = { outBytes: 300_000, drained: true, unchoked: true, flush: () => {} } as unknown as Link
   const wire = { speaksOfRuns: true, sayOfRun: (message: RunMessage) => said.push(message) }
   const peer = newPeer(link, () => 0)
   serve.asked(peer, wire as unknown as FeedWire, { first: 0, count: 9 }, 360_000)
