@@ -115,3 +115,26 @@ test('P2: a piece that can be served again while others of the same answer are r
     pieces.stop()
   }
 })
+
+test('a piece that was asked for before its file was looked at is offered once it was, however late that is', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const index = indexOfTwo()
+  setFile(index, 0, undefined)
+  const offered: number[] = []
+  const context = { index, pool: { readPieces: assert.fail }, root: '/nowhere', haltReason: () => undefined }
+  const pieces = new FilePieces(context as unknown as ShareContext, {
+    rescan: () => {},
+    onServable: (_writer, indices) => offered.push(...indices),
+  })
+  try {
+    assert.deepEqual(await pieces.read([{ writer: WRITER, index: 0 }]), [null])
+    t.mock.timers.tick(10_000)
+    t.mock.timers.tick(10_000)
+    assert.deepEqual(offered, [])
+    setFile(index, 0, STAT)
+    t.mock.timers.tick(10_000)
+    assert.deepEqual(offered, [0])
+  } finally {
+    pieces.stop()
+  }
+})
