@@ -49,6 +49,14 @@ class Taker {
   }
 }
 
+/** A source that answers each piece when the test calls what it holds. */
+function holding(): { held: (() => void)[]; serve: (request: { index: number }) => Promise<Buffer> } {
+  const held: (() => void)[] = []
+  const serve = ({ index }: { index: number }): Promise<Buffer> =>
+    new Promise((resolve) => held.push(() => resolve(makePiece(index))))
+  return { held, serve }
+}
+
 async function untilServed(node: Node, wanted: WantedRun): Promise<void> {
   await until('somebody serves runs', () => node.exchange.runs.canServe(wanted))
 }
@@ -192,9 +200,7 @@ test('R3: what a peer that vanishes was asked for comes from another', async () 
 
 test('R3 and G3: what a stalled peer was asked for moves on, and what it says later is no violation', async () => {
   let nowMs = 0
-  const held: (() => void)[] = []
-  const serve = ({ index }: { index: number }): Promise<Buffer> =>
-    new Promise((resolve) => held.push(() => resolve(makePiece(index))))
+  const { held, serve } = holding()
   const two = net.node({ nowMs: () => nowMs, ticking: false, stallMs: 10_000 })
   const taker = new Taker(two)
   const stalling = net.node({ holds: range(100), serve })
@@ -221,9 +227,7 @@ async function crossing(
   next: WantedRun,
 ): Promise<{ two: Node; source: Node; taker: Taker; held: (() => void)[] }> {
   let nowMs = 0
-  const held: (() => void)[] = []
-  const serve = ({ index }: { index: number }): Promise<Buffer> =>
-    new Promise((resolve) => held.push(() => resolve(makePiece(index))))
+  const { held, serve } = holding()
   const two = net.node({ nowMs: () => nowMs, ticking: false, stallMs: 10_000 })
   const taker = new Taker(two)
   const source = net.node({ holds: range(100), serve })
