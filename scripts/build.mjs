@@ -1,4 +1,4 @@
-// Builds src, test, bench and examples into dist/ (one command; `npm ci` runs it by itself through "prepare").
+// Builds src, test, bench and examples into dist/, and of src what bin/shoal starts into dist/program (one command; `npm ci` runs it by itself through "prepare").
 // A package installed without development tools (npm install --omit=dev of a packed tarball) has dist/ already.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, rmSync } from 'node:fs'
@@ -10,7 +10,7 @@ let compiler
 try {
   compiler = require.resolve('typescript/package.json').replace(/package\.json$/, 'bin/tsc')
 } catch (cause) {
-  if (existsSync(new URL('dist/src/cli/main.js', root))) process.exit(0)
+  if (existsSync(new URL('dist/program/cli/main.js', root))) process.exit(0)
   throw new Error('cannot build: typescript is not installed; run npm ci first', { cause })
 }
 // A file that was renamed must not live on as a stale test or a stale worker.
@@ -20,5 +20,5 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json']
   stdio: 'inherit',
 })
 if (status !== 0) process.exit(status ?? 1)
-const main = new URL('dist/src/cli/main.js', root)
-if (existsSync(main)) chmodSync(main, 0o755)
+await import('./bundle.mjs')
+for (const file of ['dist/src/cli/main.js', 'dist/program/cli/main.js']) chmodSync(new URL(file, root), 0o755)

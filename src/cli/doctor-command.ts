@@ -12,6 +12,7 @@ import { redactPieces } from '../core/secret-redact.js'
 import { shellWord } from '../core/shell-word.js'
 import { type Finding, fail, isWell, ok, warn } from '../doctor/finding.js'
 import { glance } from '../instance/glance.js'
+import { programFile } from '../ports/program.js'
 import { inspectConfig } from './check.js'
 import { ConfigSource } from './config-source.js'
 import { EXIT } from './exit.js'
@@ -34,7 +35,7 @@ export interface DoctorReport {
   readonly findings: readonly Finding[]
 }
 
-const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
+const MAIN = fileURLToPath(programFile('cli/main.js'))
 
 /** Prints what was found; 1 if anything does not work. */
 export async function doctorCommand(

@@ -8,6 +8,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
-const exit = await runCli(process.argv.slice(2), processIo())
-// What was printed goes out first. Then the process ends whatever a library may have left open.
-process.stdout.write('', () => process.exit(exit))
+void runCli(process.argv.slice(2), processIo()).then((exit) => {
+  // What was printed goes out first. Then the process ends whatever a library may have left open.
+  process.stdout.write('', () => process.exit(exit))
+})

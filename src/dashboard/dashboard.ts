@@ -1,5 +1,4 @@
 // Runs the dashboard on a terminal until it is quit.
-import { render } from 'ink'
 import { createElement } from 'react'
 import { type ControlClient, controlClient } from '../control/client.js'
 import { toShoalError } from '../core/error.js'
@@ -13,6 +12,7 @@ import { DashboardStore } from './store.js'
 import { type Target, targetsOf } from './targets.js'
 import type { DashboardOptions } from './text.js'
 import { App } from './view/app.js'
+import { loadInk, render } from './view/ink.js'
 import { Painter } from './view/painter.js'
 import { themeOf } from './view/theme.js'
 
@@ -64,6 +64,7 @@ export async function runDashboard(
     onInterest: (interest) => source.setInterest(interest),
   })
   // In this mode ink hands over whole frames, and the painter finds what of them is new.
+  await loadInk()
   const app = render(createElement(App, { store, theme: themeOf(env) }), {
     ...{ stdin, stdout: painter as unknown as NodeJS.WriteStream, debug: true },
     ...{ exitOnCtrlC: false, patchConsole: false },

@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises'
 import { Piscina } from 'piscina'
 import { PACKAGE_VERSION } from '../control/package-version.js'
 import { isShortage, shortageWords } from '../core/shortage.js'
+import { programFile } from '../ports/program.js'
 import type { PriorityData } from './priority.js'
 import { syncDoubts } from './sync-doubt.js'
 
@@ -132,7 +133,7 @@ export class Threads {
     const { lowPriority, version = PACKAGE_VERSION } = this.#options
     const workerData: ThreadData = { lowPriority, version, doubts: syncDoubts() }
     const piscina = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
+      filename: programFile('folder/worker.js').href,
       minThreads: 1,
       maxThreads: this.#options.threads,
       idleTimeout: IDLE_TIMEOUT_MS,

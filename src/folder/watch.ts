@@ -16,6 +16,7 @@ import { EventEmitter } from 'node:events'
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../ports/log.js'
+import { programFile } from '../ports/program.js'
 import type {
   Directory,
   OverflowReason,
@@ -151,7 +152,7 @@ export class Watcher extends EventEmitter<WatcherEvents> {
     const old = this.#workerData.testing ? { maxOldGenerationSizeMb: TEST_HEAP_MB } : {}
     let thread: Worker
     try {
-      thread = new Worker(new URL('./watch-worker.js', import.meta.url), {
+      thread = new Worker(programFile('folder/watch-worker.js'), {
         workerData: this.#workerData,
         name: 'shoal-watch',
         // Its heap holds one small object per directory; the default young generation would cost more than that.

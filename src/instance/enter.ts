@@ -2,9 +2,9 @@
 // what is not safe, makes the storage path if only root can, and becomes the user. What comes back is a text that nobody
 // has understood yet: secrets are decoded, ports opened and threads started by the user alone.
 import { accessSync, constants } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { type OpenedConfig, openConfig } from '../config/source.js'
 import { ShoalError } from '../core/error.js'
+import { PROGRAM_FOLDER } from '../ports/program.js'
 import type { Accounts } from './accounts.js'
 import { capabilitiesFor } from './capabilities.js'
 import { become, mustBeStarter, type RunsAs } from './drop.js'
@@ -60,13 +60,12 @@ export async function enterInstance(
 
 /** What is loaded from here on is loaded by the user. */
 function mustReadItself({ user }: Instance): void {
-  const program = fileURLToPath(new URL('..', import.meta.url))
   try {
-    accessSync(program, constants.R_OK | constants.X_OK)
+    accessSync(PROGRAM_FOLDER, constants.R_OK | constants.X_OK)
   } catch (cause) {
     throw new ShoalError(
       'WRONG_USER',
-      `${user} cannot read the program in ${program}: install it where all users can`,
+      `${user} cannot read the program in ${PROGRAM_FOLDER}: install it where all users can`,
       { cause },
     )
   }

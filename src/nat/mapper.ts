@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../ports/log.js'
 import { interfacesNow } from '../ports/network-interfaces.js'
+import { programFile } from '../ports/program.js'
 import { scopeOf } from '../swarm/endpoint.js'
 import { defaultGateway, type Gateway } from './gateway.js'
 import type { MapOrder, MappingState, MapReport, MapWork } from './mapping.js'
@@ -111,7 +112,7 @@ export class PortMapper {
       ...{ pmpPort: given?.pmpPort ?? PMP_PORT, ssdpPort: given?.ssdpPort },
     }
     this.#enter({ type: 'asking', gateway: gateway.address })
-    const worker = new Worker(new URL('./map-worker.js', import.meta.url), {
+    const worker = new Worker(programFile('nat/map-worker.js'), {
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: THREAD_HEAP_MB },
     })

@@ -12,6 +12,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ShoalError } from '../core/error.js'
+import { programFile } from '../ports/program.js'
 
 /** Exit code of lmdb-probe.ts for an index that it read to its end. */
 export const PROBED_WELL = 0
@@ -19,7 +20,7 @@ export const PROBED_WELL = 0
 const MAGIC = 0xbeefc0de
 const META_FLAG = 8
 const META_BYTES = 160
-const PROBE: string = fileURLToPath(new URL('./lmdb-probe.js', import.meta.url))
+const PROBE: string = fileURLToPath(programFile('store/lmdb-probe.js'))
 /** A walk through a million rows takes 2 s. */
 const PROBE_MS = 10 * 60_000
 

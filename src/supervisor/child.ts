@@ -5,12 +5,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
+import { LAUNCHER } from '../ports/program.js'
 import { type LineSink, passLines } from './log-lines.js'
 
 /** The environment variable that tells a daemon that it is supervised. */
 export const SUPERVISED = 'SHOAL_SUPERVISED'
-const COMMAND = fileURLToPath(new URL('../../../bin/shoal', import.meta.url))
 /** What the supervisor is told of its own service is not for its daemons. */
 const OWN_VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_FDS', 'LISTEN_PID']
 /** A message is a line of a few bytes. */
@@ -41,7 +40,7 @@ export function startChild(options: ChildOptions): Child {
   const { instance, configFile, args, sink, onReady, onExit, onFailure } = options
   let child: ChildProcess
   try {
-    child = spawn(COMMAND, ['run', configFile, ...args], {
+    child = spawn(LAUNCHER, ['run', configFile, ...args], {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
       env: environment(),

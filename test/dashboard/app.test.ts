@@ -3,18 +3,20 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { describe, it } from 'node:test'
-import { type Instance, render } from 'ink'
+import type { Instance } from 'ink'
 import { createElement } from 'react'
 import type { Effect } from '../../src/dashboard/model/keys.js'
 import type { World } from '../../src/dashboard/model/world.js'
 import { DashboardStore } from '../../src/dashboard/store.js'
 import { App, keysOf } from '../../src/dashboard/view/app.js'
+import { loadInk, render } from '../../src/dashboard/view/ink.js'
 import { Painter } from '../../src/dashboard/view/painter.js'
 import { themeOf } from '../../src/dashboard/view/theme.js'
 import { until } from '../support/until.js'
 import { busyWorld, daemon, world } from './scene.js'
 
 process.env.TZ = 'UTC'
+await loadInk()
 
 const ESC = '\u001b['
 const LINE = new RegExp(`${ESC.replace('[', '\\[')}(\\d+);1H([\\s\\S]*?)${ESC.replace('[', '\\[')}K`, 'g')

@@ -9,7 +9,7 @@ import { repository } from './repository.js'
 export type Life = 'short' | 'busy'
 
 /** The built command's file. */
-export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+export const MAIN: string = fileURLToPath(new URL('dist/program/cli/main.js', repository))
 
 const FLAG = '--interrupt-budget='
 /** Ten times the launcher's. With a third of it a start costs a tenth more; more than this gains nothing. */

@@ -1,9 +1,9 @@
 // The dashboard as one ink component: draws the frame of the store, and gives it the keys. React hears of a change only if
 // the frame has become another one.
-import { type Key as InkKey, useInput } from 'ink'
 import { createElement, type ReactElement, useSyncExternalStore } from 'react'
 import type { Key } from '../model/keys.js'
 import type { Line } from '../model/span.js'
+import { type Key as InkKey, useInput } from './ink.js'
 import { LinesView } from './lines.js'
 import type { Theme } from './theme.js'
 

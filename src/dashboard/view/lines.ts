@@ -1,7 +1,7 @@
 // Lines of spans as ink draws them. A line that has not changed is not made again.
-import { Box, Text } from 'ink'
 import { createElement, memo, type ReactElement } from 'react'
 import { isSameLine, type Line } from '../model/span.js'
+import { Box, Text } from './ink.js'
 import { lookOf, type Theme } from './theme.js'
 
 interface LineProps {
