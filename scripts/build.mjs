@@ -22,3 +22,6 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json']
 if (status !== 0) process.exit(status ?? 1)
 await import('./bundle.mjs')
 for (const file of ['dist/src/cli/main.js', 'dist/program/cli/main.js']) chmodSync(new URL(file, root), 0o755)
+const { keepCode } = await import('./bundle/code-cache.mjs')
+const fault = await keepCode()
+if (fault !== undefined) console.error(`note: shoal will start a little later: no compiled code was kept: ${fault}`)

@@ -7,7 +7,7 @@
 // - Names are kept, for the stacks in logs.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { noticesOf } from './bundle/notices.mjs'
@@ -15,8 +15,8 @@ import { noticesOf } from './bundle/notices.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const OUT = 'dist/program'
 
+/** What is started by itself, but for the command. */
 const FILES = [
-  'cli/main.js',
   'folder/worker.js',
   'folder/watch-worker.js',
   'nat/map-worker.js',
@@ -39,11 +39,8 @@ const INSTEAD = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
 
 const require = createRequire(join(root, OUT, 'cli/main.js'))
 
-const { metafile } = await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: FILES.map((file) => `dist/src/${file}`),
-  outbase: 'dist/src',
-  outdir: OUT,
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -54,12 +51,39 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
   define: { 'import.meta.url': 'importMetaUrl' },
-  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
   plugins: [{ name: 'packages', setup: resolvePackages }],
+}
+/** All is strict, as our modules are; and where a file says that it is. */
+const HERE = "'use strict';const importMetaUrl = require('node:url').pathToFileURL(__filename).href"
+
+const others = await build({
+  ...common,
+  entryPoints: FILES.map((file) => `dist/src/${file}`),
+  outbase: 'dist/src',
+  outdir: OUT,
+  banner: { js: HERE },
 })
+// The command comes in two files: what is compiled once for all, and what loads it (src/cli/load.ts).
+const command = await build({
+  ...common,
+  entryPoints: { shoal: 'dist/src/cli/main.js' },
+  entryNames: '[name].[hash]',
+  outdir: `${OUT}/cli`,
+  banner: { js: `(function (require, __filename, __dirname) {${HERE}` },
+  footer: { js: '})' },
+})
+const [bundle] = Object.keys(command.metafile.outputs)
+const loader = await build({
+  ...common,
+  entryPoints: { main: 'dist/src/cli/load.js' },
+  outdir: `${OUT}/cli`,
+  banner: { js: HERE },
+  define: { ...common.define, BUNDLE: JSON.stringify(basename(bundle)) },
+})
+const outputs = Object.assign({}, ...[others, command, loader].map(({ metafile }) => metafile.outputs))
 // The nearest package.json says how node reads a .js file; this folder's are CommonJS.
 writeFileSync(join(root, OUT, 'package.json'), '{ "type": "commonjs" }\n')
-writeFileSync(join(root, OUT, 'THIRD-PARTY.txt'), noticesOf(root, metafile))
+writeFileSync(join(root, OUT, 'THIRD-PARTY.txt'), noticesOf(root, outputs))
 
 function resolvePackages({ onResolve, resolve }) {
   onResolve({ filter: /^[^./]/ }, ({ path, kind, resolveDir, pluginData }) => {

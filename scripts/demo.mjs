@@ -91,7 +91,7 @@ async function main() {
     },
   )
   scratch = await mkdtemp(join(tmpdir(), 'shoal-demo-'))
-  processes = new Processes(resolve(options.dist, 'src/cli/main.js'), scratch)
+  processes = new Processes(resolve(options.dist, 'program/cli/main.js'), scratch)
   clients = new Map(MEMBERS.map((member) => [member, controlClient(join(scratch, `${member}-storage`))]))
   const plan = await planTree(resolve(options.dir), { wanted: Number(options.files), bigBytes: BIG_BYTES })
   await needRoom(plan)

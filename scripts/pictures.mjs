@@ -15,7 +15,7 @@ const { values } = parseArgs({ options: { png: { type: 'string' } } })
 const built = (file) => import(new URL(`../dist/test/${file}`, import.meta.url))
 const { withWorld, converged, eventually, pause } = await built('support/daemons.js')
 const { Terminal } = await built('support/tmux.js')
-const MAIN = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../dist/program/cli/main.js', import.meta.url))
 const OUT = fileURLToPath(new URL('../docs/pictures/', import.meta.url))
 
 const SIZES = [

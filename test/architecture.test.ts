@@ -30,11 +30,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // What a pattern is, the folder knows; what one of a hook is, is said where it is matched.
   config: ['core/', 'folder/path-patterns', 'hooks/patterns'],
   // As whom a configuration runs, before anybody understands it: its text, positions and problems.
-  instance: ['core/', 'config/problems', 'config/json', 'config/open', 'config/source'],
+  instance: ['core/', 'ports/program', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log', 'ports/program'],
     ...['vault/pack-storage', 'swarm/proxy-dial', 'swarm/dial-failure'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
@@ -266,8 +266,8 @@ function importsOf(name: string, source: string): Import[] {
     add(target!, false, type !== undefined)
   for (const [, target] of source.matchAll(/\bimport\('([^']+)'\)/g)) add(target!, true, false)
   // A worker is loaded by its file: the same arrow.
-  for (const [, target] of source.matchAll(/new URL\('(\.[^']+\.js)', import\.meta\.url\)/g))
-    add(target!, true, true)
+  for (const [, target] of source.matchAll(/\bprogramFile\('([^']+)'\)/g))
+    found.push({ target: `src/${target!.replace(/\.js$/, '.ts')}`, isLazy: true, isType: true })
   return found
 }
 

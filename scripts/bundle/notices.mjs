@@ -5,8 +5,8 @@ import { join } from 'node:path'
 const FILE = /^(licen[cs]e|copying|copyright|notice)\b/i
 const PACKAGE = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/
 
-/** Of each package that `metafile` (esbuild's) says to be inside, by name. `root` is the repository's folder. */
-export function noticesOf(root, { outputs }) {
+/** Of each package that is inside these files, as esbuild's metafile lists them. `root` is the repository's folder. */
+export function noticesOf(root, outputs) {
   const paths = new Set(
     Object.values(outputs)
       .flatMap(({ inputs }) => Object.keys(inputs))

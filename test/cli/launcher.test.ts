@@ -26,7 +26,7 @@ describe('the launcher', () => {
     const { stdout, status } = spawnSync(SHOAL, ['a word', 'b'], { encoding: 'utf8', env })
     assert.equal(status, 0)
     const given = stdout.trimEnd().split('\n')
-    assert.match(given.at(-3)!, /\/dist\/src\/cli\/main\.js$/)
+    assert.match(given.at(-3)!, /\/dist\/program\/cli\/main\.js$/)
     assert.deepEqual(given.slice(-2), ['a word', 'b'])
     return given.slice(0, -3)
   }

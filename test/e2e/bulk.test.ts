@@ -17,7 +17,7 @@ const BIG_BYTES = BIG_MIB * 2 ** 20
 const ROOM_BYTES = 6 * BIG_BYTES
 
 test('5,000 files made at once on a running node, while the other one makes some, too', async () => {
-  await withWorld({ logLevel: 'info', life: 'busy' }, async (world) => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
     const nodes = await world.start(['a', 'b'])
     const [a, b] = nodes as [TestNode, TestNode]
     for (let i = 0; i < FILES; i++) {
@@ -36,7 +36,7 @@ test('5,000 files made at once on a running node, while the other one makes some
 })
 
 test('folders of more files than are worked on at a time get names that sort after their own, and change places', async () => {
-  await withWorld({ logLevel: 'info', life: 'busy' }, async (world) => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
     const nodes = (await world.start(['a', 'b'])) as [TestNode, TestNode]
     const [a, b] = nodes
     for (let i = 0; i < MANY; i++) a.write(`a/${i % 50}/${i}`, `old ${i}`)
@@ -71,7 +71,7 @@ const freeBytes = free.bavail * free.bsize
 test(`a file of ${BIG_MIB} MiB`, {
   skip: freeBytes < ROOM_BYTES && `less than ${6 * BIG_MIB} MiB are free in ${os.tmpdir()}`,
 }, async () => {
-  await withWorld({ logLevel: 'info', life: 'busy' }, async (world) => {
+  await withWorld({ logLevel: 'info' }, async (world) => {
     const [a, b] = (await world.start(['a', 'b'])) as [TestNode, TestNode]
     const block = Buffer.allocUnsafe(16 << 20)
     const fd = fs.openSync(a.at('big'), 'w')

@@ -5,14 +5,13 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type ControlClient, controlClient } from '../../src/control/client.js'
 import type { ShareReport } from '../../src/control/schema.js'
 import type { PeerLive } from '../../src/control/schema-live.js'
 import { deriveSecret, formatSecret, type Secret } from '../../src/core/secret.js'
+import { MAIN } from '../support/command.js'
 import type { Host } from './lab.js'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 export const PORT = 44_444
 export const DHT_PORT = 49_737
 const READY_MS = 30_000

@@ -12,7 +12,7 @@ import type { ShareReport, StatusReport } from '../../src/control/schema.js'
 import { deriveSecret, formatSecret, keysOf, type Secret, writeSecretOf } from '../../src/core/secret.js'
 import { FeedTable } from '../../src/store/feeds.js'
 import { openLmdb } from '../../src/store/lmdb.js'
-import { commandArgs, type Life } from './command.js'
+import { commandArgs } from './command.js'
 
 const READY_MS = 30_000
 /** Generous: the machine may be running several worlds at once. */
@@ -25,8 +25,6 @@ export interface WorldOptions {
   readonly logLevel?: string
   /** Where the scratch folder is made; default: the system's folder for temporary files. */
   readonly base?: string
-  /** What its processes are started for; default: 'short'. */
-  readonly life?: Life
 }
 
 export interface NodeOptions {
@@ -69,12 +67,10 @@ export class World {
   readonly secret: Secret = writeSecretOf(randomSeed())
   readonly nodes: TestNode[] = []
   readonly logLevel: string
-  readonly #life: Life
   readonly #commands = new Set<ChildProcess>()
 
-  constructor({ logLevel = 'debug', base = os.tmpdir(), life = 'short' }: WorldOptions = {}) {
+  constructor({ logLevel = 'debug', base = os.tmpdir() }: WorldOptions = {}) {
     this.logLevel = logLevel
-    this.#life = life
     this.root = fs.mkdtempSync(path.join(base, 'shoal-e2e-'))
   }
 
@@ -127,7 +123,7 @@ export class World {
     environment: Readonly<Record<string, string>> = {},
     as: NodeOptions['as'] = undefined,
   ): ChildProcess {
-    const child = spawn(process.execPath, commandArgs(args, this.#life), {
+    const child = spawn(process.execPath, commandArgs(args), {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Whatever a test has written into a configuration: nothing leaves this machine.
       env: { ...process.env, SHOAL_PUBLIC_DHT: 'off', ...environment },

@@ -1,0 +1,48 @@
+// What bin/shoal starts (dist/program/cli/main.js): runs the bundle of main.ts, with what V8 once compiled of it if that is at hand.
+// Compiling takes a third of the time of a short command, and of a daemon's start.
+// Promises: a file of compiled code is used for the very text it was made of, whose digest is in both names, and by the very node that
+// made it; V8 itself refuses one of another version or of other flags. Without one, or with one that is refused, all is as with it, later.
+// Leaves to others: making such a file (scripts/bundle/code-cache.mjs). Nothing is written when the program runs.
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import vm from 'node:vm'
+
+/** The bundle's name in this folder; put in by scripts/bundle.mjs. */
+declare const BUNDLE: string
+
+const file = fileURLToPath(new URL(BUNDLE, import.meta.url))
+
+/** Where code that this process compiles belongs. */
+export const codeFile: string = codeFileOf(file)
+
+/** The text is one function expression, of what a CommonJS module is given. */
+export const script: vm.Script = new vm.Script(fs.readFileSync(file, 'latin1'), {
+  filename: file,
+  cachedData: compiled(codeFile),
+  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+})
+
+const run = script.runInThisContext() as (
+  require: NodeJS.Require,
+  filename: string,
+  directory: string,
+) => void
+run(createRequire(file), file, path.dirname(file))
+
+function codeFileOf(bundle: string): string {
+  // A node of the same version may be built in another way: it is told by its length.
+  const { size } = fs.statSync(process.execPath)
+  const flags = process.execArgv.join('').replace(/[^a-z0-9]+/g, '')
+  return `${bundle}.${process.version}-${process.arch}-${size}-${flags.slice(0, 100)}.code`
+}
+
+function compiled(name: string): Buffer | undefined {
+  try {
+    return fs.readFileSync(name)
+  } catch {
+    // Nobody made one for this node and these flags: compiled now.
+    return undefined
+  }
+}
