@@ -16,12 +16,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const OUT = 'dist/program'
 
 /** What is started by itself, but for the command. */
-const FILES = [
-  'folder/worker.js',
-  'folder/watch-worker.js',
-  'nat/map-worker.js',
-  'store/lmdb-probe.js',
-]
+const FILES = ['folder/worker.js', 'folder/watch-worker.js', 'nat/map-worker.js', 'store/lmdb-probe.js']
 
 /** Packages that stay what they are, and why. */
 const OUTSIDE = {
