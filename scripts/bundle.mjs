@@ -26,6 +26,7 @@ const OUTSIDE = {
   ],
   'starts a file of its own as a thread': ['piscina'],
   'large, and few need it': ['@aws-sdk/client-s3'],
+  'is of what udx-native makes its streams, which know each other by what is private to it': ['streamx'],
   'awaits at its top, and is drawn with by the dashboard alone': ['ink', 'react'],
 }
 const outside = new Set(Object.values(OUTSIDE).flat())

@@ -68,8 +68,9 @@ report()
 /** /usr/lib/shoal and /usr/bin/shoal. */
 function addProgram() {
   const home = join(root, 'usr/lib/shoal')
-  for (const path of readdirSync(join(repository, 'dist/src'), { recursive: true }))
-    if (path.endsWith('.js')) copy(`dist/src/${path}`, `/usr/lib/shoal/dist/src/${path}`)
+  // Compiled code is no two times the same, and of use where it was made alone (scripts/bundle/code-cache.mjs).
+  for (const path of readdirSync(join(repository, 'dist/program'), { recursive: true }))
+    if (/\.(js|json|txt)$/.test(path)) copy(`dist/program/${path}`, `/usr/lib/shoal/dist/program/${path}`)
   for (const path of ['bin/shoal', 'package.json']) copy(path, `/usr/lib/shoal/${path}`)
   mkdirSync(join(root, 'usr/bin'), { recursive: true })
   symlinkSync('../lib/shoal/bin/shoal', join(root, 'usr/bin/shoal'))

@@ -34,14 +34,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
     ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...[
-      'folder/attributes',
-      'folder/marker',
-      'folder/safefs',
-      'swarm/endpoint',
-      'ports/log',
-      'ports/program',
-    ],
+    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
     ...['vault/pack-storage', 'swarm/proxy-dial', 'swarm/dial-failure'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.

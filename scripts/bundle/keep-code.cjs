@@ -1,4 +1,5 @@
 // Required by a shoal command before its own code: what V8 has compiled of it is kept at its end (code-cache.mjs).
+const { createHash } = require('node:crypto')
 const fs = require('node:fs')
 const { isMainThread } = require('node:worker_threads')
 
@@ -6,6 +7,7 @@ if (isMainThread)
   process.on('exit', () => {
     const { script, codeFile } = require(process.argv[1])
     const unfinished = `${codeFile}.${process.pid}`
-    fs.writeFileSync(unfinished, script.createCachedData())
+    const code = script.createCachedData()
+    fs.writeFileSync(unfinished, Buffer.concat([createHash('sha256').update(code).digest(), code]))
     fs.renameSync(unfinished, codeFile)
   })

@@ -54,6 +54,10 @@ License: node
  Node.js ${runtime.version}, with the libraries it holds (V8, OpenSSL, ICU, libuv and
  others); their licences are in /usr/share/doc/shoal/node-LICENSE.gz.
 
+Files: usr/lib/shoal/dist/program/*
+Copyright: ${owner}; of the packages in it, as listed in /usr/lib/shoal/dist/program/THIRD-PARTY.txt
+License: MIT and those listed there
+
 Files: usr/lib/shoal/node_modules/*
 Copyright: their authors, named in the licence file beside each
 License: packages

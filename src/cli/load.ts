@@ -1,8 +1,9 @@
 // What bin/shoal starts (dist/program/cli/main.js): runs the bundle of main.ts, with what V8 once compiled of it if that is at hand.
 // Compiling takes a third of the time of a short command, and of a daemon's start.
 // Promises: a file of compiled code is used for the very text it was made of, whose digest is in both names, and by the very node that
-// made it; V8 itself refuses one of another version or of other flags. Without one, or with one that is refused, all is as with it, later.
+// made it, if its own digest says that it is whole; V8 itself refuses one of another version or of other flags. Without one, or with one that is refused, all is as with it, later.
 // Leaves to others: making such a file (scripts/bundle/code-cache.mjs). Nothing is written when the program runs.
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -11,6 +12,9 @@ import vm from 'node:vm'
 
 /** The bundle's name in this folder; put in by scripts/bundle.mjs. */
 declare const BUNDLE: string
+
+/** What such a file begins with: of the rest. */
+const DIGEST_BYTES = 32
 
 const file = fileURLToPath(new URL(BUNDLE, import.meta.url))
 
@@ -38,11 +42,15 @@ function codeFileOf(bundle: string): string {
   return `${bundle}.${process.version}-${process.arch}-${size}-${flags.slice(0, 100)}.code`
 }
 
+/** Undefined: there is none for this node and these flags, or it is not what was written. V8 would run what a bad disk makes of it. */
 function compiled(name: string): Buffer | undefined {
+  let kept: Buffer
   try {
-    return fs.readFileSync(name)
+    kept = fs.readFileSync(name)
   } catch {
-    // Nobody made one for this node and these flags: compiled now.
     return undefined
   }
+  const code = kept.subarray(DIGEST_BYTES)
+  const isWhole = createHash('sha256').update(code).digest().equals(kept.subarray(0, DIGEST_BYTES))
+  return isWhole ? code : undefined
 }

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
-import { programFile } from '../ports/program.js'
 import { checkDescriptors, checkInotify, checkSystem, checkTemporary, checkTime } from './checks/machine.js'
 import type { Finding } from './finding.js'
 import { oldPreviews } from './probes/folders.js'
@@ -65,5 +64,5 @@ function isSynchronised(): boolean | undefined {
 
 /** Installing may give any time to a file, but none before it was made. */
 function builtAtMs(): number {
-  return Math.min(fs.statSync(programFile('cli/main.js')).mtimeMs, Date.now())
+  return Math.min(fs.statSync(new URL(import.meta.url)).mtimeMs, Date.now())
 }
