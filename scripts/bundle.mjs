@@ -5,7 +5,7 @@
 // - CommonJS: a module that is imported late is evaluated late, and so are the packages that stay outside and the modules of node that
 //   only it needs. In an ES module all of these would be loaded first.
 // - Names are kept, for the stacks in logs.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,10 +65,21 @@ const command = await build({
   entryPoints: { shoal: 'dist/src/cli/main.js' },
   entryNames: '[name].[hash]',
   outdir: `${OUT}/cli`,
-  banner: { js: `(function (require, __filename, __dirname) {${HERE}` },
+  banner: { js: `(function (require, importModule, __filename, __dirname) {${HERE}` },
   footer: { js: '})' },
+  write: false,
 })
 const [bundle] = Object.keys(command.metafile.outputs)
+// import() in code that is not loaded by node's own loader is experimental in node 20, and lost where it was compiled before.
+let imports = 0
+const text = command.outputFiles[0].text.replace(/\bimport\((?="[^"]+"\))/g, () => {
+  imports++
+  return 'importModule('
+})
+const asked = command.metafile.outputs[bundle].imports.filter(({ kind }) => kind === 'dynamic-import').length
+if (imports !== asked) throw new Error(`${imports} of ${asked} import() were found in ${bundle}`)
+mkdirSync(join(root, OUT, 'cli'), { recursive: true })
+writeFileSync(join(root, bundle), text)
 const loader = await build({
   ...common,
   entryPoints: { main: 'dist/src/cli/load.js' },

@@ -21,19 +21,19 @@ const file = fileURLToPath(new URL(BUNDLE, import.meta.url))
 /** Where code that this process compiles belongs. */
 export const codeFile: string = codeFileOf(file)
 
-/** The text is one function expression, of what a CommonJS module is given. */
+/** The text is one function expression, of what a CommonJS module is given, and of what stands for import(). */
 export const script: vm.Script = new vm.Script(fs.readFileSync(file, 'latin1'), {
   filename: file,
   cachedData: compiled(codeFile),
-  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 })
 
 const run = script.runInThisContext() as (
   require: NodeJS.Require,
+  importModule: (name: string) => Promise<unknown>,
   filename: string,
   directory: string,
 ) => void
-run(createRequire(file), file, path.dirname(file))
+run(createRequire(file), (name) => import(name), file, path.dirname(file))
 
 function codeFileOf(bundle: string): string {
   // A node of the same version may be built in another way: it is told by its length.
