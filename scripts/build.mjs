@@ -21,7 +21,7 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.json']
 })
 if (status !== 0) process.exit(status ?? 1)
 await import('./bundle.mjs')
-for (const file of ['dist/src/cli/main.js', 'dist/program/cli/main.js']) chmodSync(new URL(file, root), 0o755)
+chmodSync(new URL('dist/src/cli/main.js', root), 0o755)
 const { keepCode } = await import('./bundle/code-cache.mjs')
 const fault = await keepCode()
 if (fault !== undefined)

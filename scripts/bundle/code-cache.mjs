@@ -14,11 +14,13 @@ const TIMEOUT_MS = 30_000
 
 /** Undefined if all went well, else what did not; then there is no such file, or one that holds less. */
 export async function keepCode() {
+  const { PATH, HOME } = process.env
   const folder = mkdtempSync(join(tmpdir(), 'shoal-build-'))
   const options = {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
-    env: { ...process.env, SHOAL_PUBLIC_DHT: 'off', NODE_OPTIONS: `--require=${JSON.stringify(KEEPER)}` },
+    // Nothing of what may be meant for a daemon of the one who builds.
+    env: { PATH, HOME, SHOAL_PUBLIC_DHT: 'off', NODE_OPTIONS: `--require=${JSON.stringify(KEEPER)}` },
   }
   try {
     mkdirSync(join(folder, 'dir'))
