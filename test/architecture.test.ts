@@ -216,6 +216,18 @@ test('no file imports its own folder by an index, and every import names its fil
   assert.deepEqual(wrong, [])
 })
 
+test('the program names its own files in one place, as its modules are bundled', () => {
+  const named = [...sources].filter(([, source]) =>
+    // From where a package is looked for does not matter.
+    source.replaceAll('createRequire(import.meta.url)', '').includes('import.meta'),
+  )
+  assert.deepEqual(
+    named.map(([name]) => name),
+    // The version stands above every module; when the program was made, whichever file says; and the loader has its bundle beside it.
+    ['cli/load.ts', 'control/package-version.ts', 'doctor/machine.ts', 'ports/program.ts'],
+  )
+})
+
 test('the package declares what src imports, and imports what it declares', () => {
   const { dependencies } = JSON.parse(readFileSync(new URL('package.json', repository), 'utf8')) as {
     dependencies: Record<string, string>

@@ -1,7 +1,8 @@
 // What bin/shoal starts (dist/program/cli/main.js): runs the bundle of main.ts, with what V8 once compiled of it if that is at hand.
-// Compiling takes a third of the time of a short command, and of a daemon's start.
-// Promises: a file of compiled code is used for the very text it was made of, whose digest is in both names, and by the very node that
-// made it, if its own digest says that it is whole; V8 itself refuses one of another version or of other flags. Without one, or with one that is refused, all is as with it, later.
+// Compiling takes a third of the time of a short command, and a quarter of a daemon's start (docs/decisions/0074-bundle.md).
+// Promises: a file of compiled code is used for the very text it was made of, whose digest is in both names, by the very node that made
+// it, and if its own digest says that it is whole; V8 itself refuses one of another version or of other flags. Without one, or with one
+// that is refused, all is as with it, later.
 // Leaves to others: making such a file (scripts/bundle/code-cache.mjs). Nothing is written when the program runs.
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'

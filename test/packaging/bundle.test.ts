@@ -2,7 +2,16 @@
 // not what was written is not run.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -34,6 +43,14 @@ const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'u
 const outside = [...required].filter((name) => packages[`node_modules/${name}`] !== undefined)
 
 describe('the bundle', () => {
+  it('has every file that the program starts', () => {
+    const started = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => names(readFileSync(join(root, 'src', file), 'utf8'), /\bprogramFile\('([^']+)'\)/g))
+    assert.ok(started.length >= 4, started.join(' '))
+    for (const file of started) assert.ok(existsSync(join(program, file)), file)
+  })
+
   it('leaves native code outside, and the packages that come as threads or are large', () => {
     for (const name of [
       'lmdb',
