@@ -59,11 +59,14 @@ function pidIn(file: string): number | 'other' | undefined {
 
 const thisHost: PidHost = { pid: process.pid, isDaemon }
 
-/** A pid is given again after a while, so the process must also look like a daemon of ours. */
+/** A pid is given again after a while, so the process must also look like a daemon of ours: as bin/shoal starts it, or did before. */
 function isDaemon(pid: number): boolean {
   try {
     const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    return words.includes('run') && words.some((word) => /(^|\/)(shoal|dist\/src\/cli\/main\.js)$/.test(word))
+    return (
+      words.includes('run') &&
+      words.some((word) => /(^|\/)(shoal|dist\/(program|src)\/cli\/main\.js)$/.test(word))
+    )
   } catch {
     // No such process, or /proc shows only one's own: then the lock has said that nobody uses this storage.
     return false
