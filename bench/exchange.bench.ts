@@ -40,7 +40,7 @@ async function serve(): Promise<number> {
   for (let index = 0; index < pieceCount; index++) all.set(index)
   const exchange = new Exchange({
     device: testDevice(1),
-    source: { read: async (requests) => requests.map(() => piece) },
+    source: { read: async (requests) => requests.map(() => piece), lengthOf: () => pieceBytes },
     log: silentLog,
   })
   exchange.addFeed({ writer, discoveryKey, pieceCount, have: all })
@@ -56,7 +56,7 @@ async function serve(): Promise<number> {
 async function fetchAll(port: number): Promise<{ seconds: number; cpuSeconds: number }> {
   const exchange = new Exchange({
     device: testDevice(2),
-    source: { read: async () => [] },
+    source: { read: async () => [], lengthOf: () => undefined },
     log: silentLog,
   })
   exchange.addFeed({ writer, discoveryKey, pieceCount, have: new Bitfield() })

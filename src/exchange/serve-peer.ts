@@ -5,6 +5,7 @@ import { Fifo } from './fifo.js'
 import type { Link } from './link.js'
 import type { PacedLane } from './pacer.js'
 import type { ServedRuns } from './runs/run-serve.js'
+import type { PartsAsked } from './serve-costs.js'
 import type { Lease } from './serve-lease.js'
 
 /** Pieces this small are a small file, or the end of one; under a limit they go before others. */
@@ -16,12 +17,15 @@ export interface Asked {
   readonly peer: Served
   readonly wire: FeedWire
   readonly key: number
+  readonly pieceKey: string
   readonly index: number
   readonly offset: number
   readonly length: number
   readonly askedAtMs: number
   readonly respond: (block?: Uint8Array) => void
   gone: boolean
+  /** Charged with other parts of its piece (serve-costs.ts). */
+  isPart: boolean
   block: Buffer | undefined
   /** With this block the peer has the end of the piece, and what comes before it was asked for before. */
   isLast: boolean
@@ -37,8 +41,10 @@ export interface Served {
   readonly small: Fifo<Asked>
   readonly runs: ServedRuns
   readonly lane: PacedLane
+  /** By piece. */
+  readonly parts: Map<string, PartsAsked>
   openCount: number
-  /** Of blocks being read or ready. */
+  /** What is being read or ready costs so much (serve-costs.ts). */
   aheadBytes: number
   uploadedBytes: number
   readonly meter: RateMeter
@@ -60,6 +66,7 @@ export function newPeer(link: Link, go: (maxBytes: number) => number): Served {
       },
       go,
     },
+    parts: new Map(),
     openCount: 0,
     aheadBytes: 0,
     uploadedBytes: 0,

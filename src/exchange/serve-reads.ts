@@ -1,5 +1,7 @@
 // Reads pieces for blocks that peers ask for: whole ones, many at a time, each once however many wait for it. What is read in
 // parts is kept for a while, as its other blocks will be asked for.
+// What the source lends is held on to only by whoever asked for it, and whole: a block that is a part is one of the copy that
+// is kept, which counts for its peer as long as the block does (serve-costs.ts).
 // Promises: each request is told of once, with the piece or with nothing; what the source cannot serve is withdrawn (S3).
 import type { WriterId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
@@ -27,6 +29,10 @@ export interface PieceReadsOptions {
 interface Read {
   readonly request: PieceRequest
   readonly cacheKey: string
+  /** Who it is read for, others may wait too. */
+  readonly owner: Served
+  /** As far as it is known. */
+  readonly bytes: number
   readonly waiting: Asked[]
 }
 
@@ -42,9 +48,8 @@ export class PieceReads {
   }
 
   /** Finds the piece of a request: at once if it is at hand, else after start(). */
-  add(asked: Asked): void {
-    const { writer } = asked.wire
-    const cacheKey = `${writer}:${asked.index}`
+  add(asked: Asked, pieceBytes: number | undefined): void {
+    const { peer, wire, index, pieceKey: cacheKey } = asked
     const cached = this.#cache.get(cacheKey)
     if (cached !== undefined) {
       this.#o.found(asked, cached)
@@ -52,7 +57,8 @@ export class PieceReads {
     }
     let read = this.#reads.get(cacheKey)
     if (read === undefined) {
-      read = { request: { writer, index: asked.index }, cacheKey, waiting: [] }
+      const bytes = Math.max(pieceBytes ?? 0, asked.offset + asked.length)
+      read = { request: { writer: wire.writer, index }, cacheKey, owner: peer, bytes, waiting: [] }
       this.#reads.set(cacheKey, read)
       this.#waiting.push(read)
     }
@@ -65,7 +71,7 @@ export class PieceReads {
     let bytes = 0
     for (const read of this.#waiting) {
       batch.push(read)
-      bytes += read.waiting[0]!.offset + read.waiting[0]!.length
+      bytes += read.bytes
       if (batch.length < BATCH_PIECES && bytes < BATCH_BYTES) continue
       this.#start(batch)
       batch = []
@@ -87,18 +93,21 @@ export class PieceReads {
     const missing = new Map<WriterId, number[]>()
     const touched = new Set<Served>()
     const lease = this.#o.leases.begin(pieces)
-    for (const [at, { request, cacheKey, waiting }] of batch.entries()) {
+    for (const [at, { request, cacheKey, owner, waiting }] of batch.entries()) {
       this.#reads.delete(cacheKey)
       const piece = pieces[at] ?? undefined
       if (piece === undefined) {
         const indices = missing.get(request.writer)
         if (indices === undefined) missing.set(request.writer, [request.index])
         else indices.push(request.index)
-      } else if (waiting.some((asked) => asked.length < piece.length))
-        this.#cache.put(cacheKey, Buffer.from(piece))
+      }
+      const isLent = (asked: Asked): boolean => asked.peer === owner && asked.length === piece?.length
+      const copy = piece === undefined || waiting.every(isLent) ? undefined : Buffer.from(piece)
+      if (copy !== undefined) this.#cache.put(cacheKey, copy)
       for (const asked of waiting) {
         touched.add(asked.peer)
-        this.#o.found(asked, piece, lease)
+        if (isLent(asked)) this.#o.found(asked, piece, lease)
+        else this.#o.found(asked, copy)
       }
     }
     this.#o.leases.counted(lease)

@@ -1,7 +1,8 @@
 // The serving half: peers' requests become batched reads of whole sealed pieces, and their blocks go out while the
 // connection takes them.
-//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of blocks are read or being read,
-//       give or take a block; of all peers ALL_AHEAD_BYTES, give or take a block a peer.
+//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of pieces are read or being read,
+//       give or take a piece; of all peers ALL_AHEAD_BYTES, give or take a piece a peer. A part of a piece counts as all of
+//       it (serve-costs.ts), as that is what is read. What goes beyond waits.
 //   S2. Every request that is not cancelled is answered: with its block, or with a reject.
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first. Under a limit,
@@ -15,6 +16,7 @@ import { type Link, MAX_MESSAGE_BYTES } from './link.js'
 import type { Gate } from './pacer.js'
 import type { RunMessage } from './runs/run-message.js'
 import { RunServe } from './runs/run-serve.js'
+import { chargeFor, creditFor, isPaidFor } from './serve-costs.js'
 import { type Lease, Leases } from './serve-lease.js'
 import { type Asked, lineUp, newPeer, type Served } from './serve-peer.js'
 import { PieceReads } from './serve-reads.js'
@@ -32,11 +34,16 @@ export interface PieceSource {
    * anything is read, where all together come to more than `maxBytes`.
    */
   read(requests: readonly PieceRequest[], maxBytes?: number): Promise<readonly (Buffer | null)[]>
+  /**
+   * Sealed bytes of a piece, known without reading it; undefined if it is not known, and read() will answer null. Throwing
+   * counts as null.
+   */
+  lengthOf(request: PieceRequest): number | undefined
   /** Nothing that an answer of read() held is looked at any more; its memory may be used again. Called once at most. */
   release?(answers: readonly (Buffer | null)[]): void
 }
 
-/** Blocks of one peer that are read or being read: some 20 ms of a fast link, which is a few worker round trips. */
+/** Pieces of one peer that are read or being read: some 20 ms of a fast link, which is a few worker round trips. */
 const READ_AHEAD_BYTES: number = 4 * 1024 * 1024
 /** Of all peers: slow ones must not fill the memory each with their own. */
 const ALL_AHEAD_BYTES: number = 8 * READ_AHEAD_BYTES
@@ -124,7 +131,7 @@ export class Serve {
     for (const wire of [...peer.open.keys(), ...peer.runs.open.keys()]) this.removeWire(link, wire)
     for (const line of [peer.ready, peer.small])
       for (let asked = line.shift(); asked !== undefined; asked = line.shift()) {
-        this.#countAhead(peer, -asked.length)
+        this.#over(asked)
         this.#endLease(asked)
       }
     this.#runs.removePeer(peer)
@@ -175,12 +182,14 @@ export class Serve {
       peer,
       wire,
       key,
+      pieceKey: `${wire.writer}:${index}`,
       index,
       offset,
       length,
       askedAtMs: this.#o.nowMs(),
       respond,
       gone: false,
+      isPart: false,
       block: undefined,
       isLast: false,
       lease: undefined,
@@ -212,16 +221,16 @@ export class Serve {
   /** Starts the reads of what was asked for since the last call. */
   read(): void {
     for (const peer of this.#peers.values()) {
-      while (peer.queued.length > 0 && this.#mayReadAhead(peer)) {
-        const asked = peer.queued.shift()!
-        if (asked.gone) continue
-        this.#countAhead(peer, asked.length)
-        this.#reads.add(asked)
+      for (let asked = peer.queued.peek(); asked !== undefined; asked = peer.queued.peek()) {
+        if (!asked.gone && !this.#mayReadAhead(peer) && !isPaidFor(asked)) break
+        peer.queued.shift()
+        if (!asked.gone) this.#begin(asked)
       }
+      // No two peers' in one batch: who takes nothing holds on to the memory of all that is in it.
+      this.#reads.start()
       if (this.#hasReady(peer)) this.pump(peer.link)
     }
     this.#runs.read(this.#peers.values())
-    this.#reads.start()
   }
 
   /** Sends what is ready while the connection takes it. */
@@ -277,7 +286,7 @@ export class Serve {
     const asked = line.shift()!
     this.#endLease(asked)
     if (asked.gone) {
-      this.#countAhead(asked.peer, -asked.length)
+      this.#over(asked)
       this.#o.soon()
       return 0
     }
@@ -299,10 +308,29 @@ export class Serve {
     this.#aheadBytes += bytes
   }
 
+  #begin(asked: Asked): void {
+    const { peer, wire, index } = asked
+    const { source, log, withdraw } = this.#o
+    try {
+      const pieceBytes = source.lengthOf({ writer: wire.writer, index })
+      this.#countAhead(peer, chargeFor(asked, pieceBytes))
+      this.#reads.add(asked, pieceBytes)
+    } catch (thrown) {
+      log.warn({ err: thrown, index }, 'cannot look up a piece to serve')
+      this.#countAhead(peer, asked.length)
+      this.#answer(asked)
+      withdraw(wire.writer, [index])
+    }
+  }
+
+  #over(asked: Asked): void {
+    this.#countAhead(asked.peer, -creditFor(asked))
+  }
+
   /** Its piece is read, if it can be served. */
   #found(asked: Asked, piece: Buffer | undefined, lease?: Lease): void {
     if (asked.gone) {
-      this.#countAhead(asked.peer, -asked.length)
+      this.#over(asked)
       // Nothing is written that would bring about the next round, but there is room to read ahead again.
       this.#o.soon()
       return
@@ -333,7 +361,7 @@ export class Serve {
   #answer(asked: Asked): void {
     const { peer, block } = asked
     this.#forget(asked)
-    this.#countAhead(peer, -asked.length)
+    this.#over(asked)
     asked.respond(block)
     if (block === undefined) return
     this.#countSent(peer, block.length)

@@ -51,6 +51,7 @@ class Serving {
   constructor(bytesPerSecond = 0) {
     this.serve = new Serve({
       source: {
+        lengthOf: ({ index }) => lengthOf(index),
         read: async (requests) => {
           const answers = await this.#read(requests)
           this.leased.add(answers)

@@ -53,6 +53,7 @@ export class Node {
     this.exchange = new Exchange({
       device: testDevice(number),
       source: {
+        lengthOf: () => (options.serve === undefined ? pieceBytes : undefined),
         read: async (requests) => {
           this.reads.push([...requests])
           return Promise.all(

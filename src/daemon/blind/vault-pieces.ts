@@ -74,6 +74,12 @@ export class VaultPieces implements PieceSource {
     return answers
   }
 
+  lengthOf({ writer, index: number }: PieceRequest): number | undefined {
+    const { index } = this.#o
+    const feed = index.feeds.byWriter(writer)
+    return feed === undefined ? undefined : index.at(feed.number, number)?.length
+  }
+
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)

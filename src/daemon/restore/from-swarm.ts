@@ -82,7 +82,7 @@ export class SwarmSource {
     const device = deviceKeysOf(randomBytes(KEY_BYTES))
     this.exchange = new Exchange({
       device: device.device,
-      source: { read: async (requests) => requests.map(() => null) },
+      source: { read: async (requests) => requests.map(() => null), lengthOf: () => undefined },
       log,
       seed: randomBytes(4).readUInt32LE(),
       maxInFlightBytes: IN_FLIGHT_BYTES,

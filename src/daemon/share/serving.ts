@@ -94,6 +94,12 @@ export class FilePieces implements PieceSource {
     return answers
   }
 
+  lengthOf({ writer, index: number }: PieceRequest): number | undefined {
+    const { index } = this.#context
+    const feed = index.feeds.byWriter(writer)
+    return feed === undefined ? undefined : index.pieces.at(feed.number, number)?.length
+  }
+
   release(answers: readonly (Buffer | null)[]): void {
     const room = this.#rooms.get(answers)
     if (room === undefined) return

@@ -41,6 +41,8 @@ function sealed(index: number): Buffer {
 }
 
 class Pieces implements PieceSource {
+  lengthOf(): undefined {}
+
   read(requests: readonly PieceRequest[]): Promise<(Buffer | null)[]> {
     return Promise.resolve(requests.map((request) => this.one(request)))
   }

@@ -40,7 +40,12 @@ async function withVault(body: (place: Place) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'shoal-keeping-'))
   const world = new World()
   const [database, failures, problems] = [new MemoryDatabase(), [] as unknown[], new ProblemBook(() => 7)]
-  const exchange = new Exchange({ device: DEVICE, source: { read: async () => [] }, log: silentLog, seed: 1 })
+  const exchange = new Exchange({
+    device: DEVICE,
+    source: { read: async () => [], lengthOf: () => undefined },
+    log: silentLog,
+    seed: 1,
+  })
   try {
     const vault = await Vault.open({
       ...{ storage: await FolderStorage.open(folder), shareId: KEYS.shareId, database: new MemoryDatabase() },

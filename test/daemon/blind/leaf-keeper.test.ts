@@ -190,7 +190,12 @@ describe('a blind node whose vault is older, or was damaged', () => {
     world = new World()
     store = await world.store()
     const device = 'ab'.repeat(32) as never
-    exchange = new Exchange({ device, source: { read: async () => [] }, log: silentLog, seed: 1 })
+    exchange = new Exchange({
+      device,
+      source: { read: async () => [], lengthOf: () => undefined },
+      log: silentLog,
+      seed: 1,
+    })
     problems = new ProblemBook(() => 7)
     failures = []
     counted = [0, 0]

@@ -12,7 +12,7 @@ import { until } from '../../support/until.js'
 
 test('S4: whoever is choked is refused', () => {
   const said: RunMessage[] = []
-  const source = { read: async () => assert.fail('nothing is read') }
+  const source = { read: async () => assert.fail('nothing is read'), lengthOf: () => undefined }
   const serve = new RunServe({
     ...{ source, leases: new Leases(source), log: silentLog },
     ...{ holds: () => true, withdraw: assert.fail, violated: assert.fail, soon: assert.fail },
@@ -36,7 +36,10 @@ test('S2, S4: a run that is read when a limit begins is refused, however much wa
   const said: RunMessage[] = []
   let isPaced = false
   let pumped = 0
-  const source = { read: async (requests: readonly unknown[]) => requests.map(() => Buffer.alloc(40_000)) }
+  const source = {
+    read: async (requests: readonly unknown[]) => requests.map(() => Buffer.alloc(40_000)),
+    lengthOf: () => 40_000,
+  }
   const serve = new RunServe({
     ...{ source, leases: new Leases(source), log: silentLog },
     ...{ holds: () => true, withdraw: assert.fail, violated: assert.fail, soon: () => {} },

@@ -136,6 +136,7 @@ test('S5: a run that is said to come to less than its pieces do is refused unrea
   const source = net.node({
     holds: range(30),
     source: {
+      lengthOf: () => undefined,
       read: async (requests, maxBytes = Number.POSITIVE_INFINITY) => {
         const bytes = requests.length * PIECE_BYTES
         if (bytes > maxBytes) throw new TooManyBytes(bytes, maxBytes)
@@ -290,6 +291,7 @@ test('runs: what is closed in the middle gives back all that it was lent', async
   const source = net.node({
     holds: range(1000),
     source: {
+      lengthOf: () => undefined,
       read: async (requests) => {
         const answers = requests.map(({ index }) => makePiece(index))
         leased.add(answers)

@@ -1,0 +1,203 @@
+// What requests cost whoever answers them: a byte of a piece is a whole piece that is read.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Bitfield } from '../../src/core/bitfield.js'
+import type { WriterId } from '../../src/core/ids.js'
+import type { FeedWire } from '../../src/exchange/feed-wire.js'
+import { MAX_PEER_REQUESTS } from '../../src/exchange/guard.js'
+import type { Link } from '../../src/exchange/link.js'
+import { Serve } from '../../src/exchange/serve.js'
+import { silentLog } from '../../src/ports/log.js'
+import { range } from './support.js'
+
+const MIB: number = 1024 * 1024
+/** What serving keeps in hand of a peer, and of all (S1), give or take a piece. */
+const AHEAD_MIB = 4
+const ALL_AHEAD_MIB = 32
+const BLOCK_BYTES: number = 128 * 1024
+const writer = 'writer' as WriterId
+
+/** One peer's connection: what it is answered with stays in its frames until it takes it. */
+class SlowLink {
+  drained = true
+  outBytes = 0
+  readonly wire = { writer, given: new Bitfield(), dontHave: () => {} } as unknown as FeedWire
+  readonly answered: number[] = []
+  rejected = 0
+  flush(): void {
+    this.outBytes = 0
+  }
+}
+
+/** A Serve of pieces of one length, whose memory is counted for as long as it is lent. */
+class Serving {
+  readonly serve: Serve
+  readonly read: number[] = []
+  /** Bytes that the source is reading or has lent, and the most that they ever were. */
+  inHand = 0
+  most = 0
+  #ends: (() => void)[] = []
+  #soon = false
+
+  readonly withdrawn: number[] = []
+
+  constructor(pieceBytes: number, lengthOf: (index: number) => number | undefined = () => pieceBytes) {
+    this.serve = new Serve({
+      source: {
+        lengthOf: ({ index }) => lengthOf(index),
+        read: async (requests) => {
+          this.read.push(...requests.map(({ index }) => index))
+          this.#count(requests.length * pieceBytes)
+          await new Promise<void>((resolve) => this.#ends.push(resolve))
+          return requests.map(({ index }) => Buffer.alloc(pieceBytes, index))
+        },
+        release: (answers) => this.#count(-answers.length * pieceBytes),
+      },
+      log: silentLog,
+      nowMs: () => 0,
+      holds: () => true,
+      withdraw: (_writer, indices) => this.withdrawn.push(...indices),
+      violated: (_link, code) => assert.fail(code),
+      soon: () => {
+        this.#soon = true
+      },
+      limit: undefined,
+      exempt: () => false,
+    })
+  }
+
+  #count(bytes: number): void {
+    this.inHand += bytes
+    this.most = Math.max(this.most, this.inHand)
+  }
+
+  link(): SlowLink {
+    const link = new SlowLink()
+    this.serve.addLink(link as unknown as Link)
+    return link
+  }
+
+  ask(link: SlowLink, index: number, offset: number, length: number): void {
+    this.serve.request(link as unknown as Link, link.wire, index, offset, length, (block) => {
+      if (block === undefined) link.rejected++
+      else {
+        assert.equal(block.length, length)
+        assert.ok(block.every((byte) => byte === index % 256))
+        link.answered.push(index)
+        link.outBytes += length
+      }
+    })
+  }
+
+  /** Rounds until nobody asks for another. */
+  round(): void {
+    while (this.#soon) {
+      this.#soon = false
+      this.serve.read()
+    }
+  }
+
+  /** Reads end and are answered, until there are none. */
+  async settle(): Promise<void> {
+    this.round()
+    while (this.#ends.length > 0) {
+      for (const end of this.#ends.splice(0)) end()
+      await new Promise((next) => setImmediate(next))
+      this.round()
+    }
+  }
+}
+
+test('S1: requests for a byte each do not read a whole piece each at once', async () => {
+  const serving = new Serving(MIB)
+  const link = serving.link()
+  for (const index of range(MAX_PEER_REQUESTS)) serving.ask(link, index, 0, 1)
+  serving.round()
+  assert.ok(serving.inHand <= (AHEAD_MIB + 1) * MIB, `${serving.inHand / MIB} MiB are being read`)
+  await serving.settle()
+  assert.equal(link.answered.length, MAX_PEER_REQUESTS, 'S2: what waited is answered')
+  assert.ok(serving.most <= (AHEAD_MIB + 1) * MIB, `${serving.most / MIB} MiB in hand`)
+})
+
+test('S1: nor do they while the peer takes nothing, and what it asks for later waits', async () => {
+  const serving = new Serving(MIB)
+  const link = serving.link()
+  link.drained = false
+  for (const index of range(MAX_PEER_REQUESTS)) serving.ask(link, index, 0, 1)
+  await serving.settle()
+  assert.ok(serving.read.length <= AHEAD_MIB + 1, `${serving.read.length} pieces were read`)
+  link.drained = true
+  serving.serve.pump(link as unknown as Link)
+  await serving.settle()
+  assert.equal(link.answered.length, MAX_PEER_REQUESTS)
+  assert.equal(serving.inHand, 0, 'all memory was given back')
+})
+
+test('S1: many peers that take nothing leave room for the one that does', async () => {
+  const serving = new Serving(MIB)
+  const hostile = range(12).map(() => serving.link())
+  for (const [at, link] of hostile.entries()) {
+    link.drained = false
+    for (const index of range(80)) serving.ask(link, at * 80 + index, index, 1)
+  }
+  await serving.settle()
+  const most = ALL_AHEAD_MIB + hostile.length
+  assert.ok(serving.read.length <= most, `${serving.read.length} pieces were read`)
+  const honest = serving.link()
+  for (const index of range(20))
+    for (const block of range(8)) serving.ask(honest, 2000 + index, block * BLOCK_BYTES, BLOCK_BYTES)
+  await serving.settle()
+  assert.equal(honest.answered.length, 160)
+})
+
+test('the blocks of a piece share one read, however long it is and however many there are', async () => {
+  for (const [pieceMib, pieces] of [
+    [1, 16],
+    [16, 4],
+  ] as const) {
+    const serving = new Serving(pieceMib * MIB)
+    const link = serving.link()
+    for (const index of range(pieces))
+      for (const block of range(pieceMib * 8)) serving.ask(link, index, block * BLOCK_BYTES, BLOCK_BYTES)
+    serving.round()
+    assert.ok(
+      serving.read.length >= Math.min(pieces, AHEAD_MIB / pieceMib),
+      'as much is read ahead as may be',
+    )
+    await serving.settle()
+    assert.deepEqual(serving.read, range(pieces))
+    assert.equal(link.answered.length, pieces * pieceMib * 8)
+  }
+})
+
+test('S1: what was taken back, or asked for by a peer that has left, is counted no longer', async () => {
+  const serving = new Serving(MIB)
+  const link = serving.link()
+  for (const index of range(100)) serving.ask(link, index, 7, 1)
+  serving.round()
+  for (const index of range(100)) serving.serve.cancelled(link as unknown as Link, link.wire, index, 7)
+  for (const index of range(3)) serving.ask(link, index, 0, 1)
+  await serving.settle()
+  assert.deepEqual(link.answered, [0, 1, 2])
+  for (const index of range(200, 200)) serving.ask(link, index, 0, 1)
+  link.drained = false
+  await serving.settle()
+  const before = serving.read.length
+  serving.serve.removeLink(link as unknown as Link)
+  const next = serving.link()
+  for (const index of range(AHEAD_MIB, 500)) serving.ask(next, index, 0, MIB / 4)
+  serving.round()
+  assert.equal(serving.read.length, before + AHEAD_MIB, 'the next one has the room')
+  await serving.settle()
+  assert.equal(next.answered.length, AHEAD_MIB)
+  assert.equal(serving.inHand, 0)
+})
+
+test('S2, S3: a piece whose length cannot be looked up is rejected and withdrawn, and the others are served', async () => {
+  const serving = new Serving(MIB, (index) => (index === 3 ? assert.fail('a bad page') : MIB))
+  const link = serving.link()
+  for (const index of range(6)) serving.ask(link, index, 0, BLOCK_BYTES)
+  await serving.settle()
+  assert.deepEqual([link.answered, link.rejected, serving.withdrawn], [[0, 1, 2, 4, 5], 1, [3]])
+  assert.equal(serving.inHand, 0)
+})
