@@ -242,7 +242,12 @@ export class Source {
 
   /** Whether the peer owes answers and has given none for the stall time. */
   isStalling(nowMs: number): boolean {
-    return !this.stalled && this.blockCount > 0 && nowMs - this.#progressAtMs >= this.#stallMs
+    return !this.stalled && this.isIdle(nowMs, this.#stallMs)
+  }
+
+  /** Whether it owes answers and has given none for so long. */
+  isIdle(nowMs: number, idleMs: number): boolean {
+    return this.blockCount > 0 && nowMs - this.#progressAtMs >= idleMs
   }
 
   /** From now on; isRetryDue() later, the later the more often nothing came of it. */
