@@ -10,6 +10,9 @@ import type { TimedFeed } from './moment.js'
 /** Blocks [first, end). */
 export type Range = readonly [first: number, end: number]
 
+/** Of its patience, how often nothing at all may come: the first answer may be held up by what the way itself needs. */
+const SILENCES = 3
+
 export interface PastFeedOptions {
   /** Milliseconds that a record is waited for; 0: nobody is asked. */
   readonly patienceMs: number
@@ -136,20 +139,37 @@ export class PastFeed implements TimedFeed {
     to: number,
     signal: AbortSignal,
   ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
+    if (!this.asksNobody) return yield* this.#asked(from, to, signal)
     let next = from
-    if (!this.asksNobody) {
-      for (;;) {
-        for await (const each of this.#awaited(next, to, signal)) {
-          yield each
-          next = each.index + 1
-        }
-        if (next >= to) return
-        next = await this.#nextHere(next, to)
-      }
-    }
     for (const [first, end] of [...(await this.#lost(from, to)), [to, to] as const]) {
       if (next < first) yield* this.feed.read(next, first, { signal })
       next = end
+    }
+  }
+
+  async *#asked(
+    from: number,
+    to: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
+    const lacking = await this.#lost(from, to)
+    let next = from
+    let silences = 0
+    while (next < to) {
+      const before = next
+      for await (const each of this.#awaited(next, to, signal)) {
+        yield each
+        next = each.index + 1
+      }
+      if (next >= to) return
+      silences = next > before ? 1 : silences + 1
+      const here = await this.#nextHere(next, to, lacking)
+      if (here === undefined && silences >= SILENCES)
+        throw new ShoalError(
+          'NOT_FOUND',
+          `nobody gives what ${this.name} had written by then: it may not be kept any more`,
+        )
+      next = here ?? next
     }
   }
 
@@ -178,14 +198,24 @@ export class PastFeed implements TimedFeed {
     }
   }
 
-  /** Who gives what comes after it would have given it: then it is lost everywhere. */
-  async #nextHere(from: number, to: number): Promise<number> {
+  /**
+   * The next record to go on at. Who gives what comes after it would have given it: then it is lost everywhere. What was here
+   * before anybody was asked, `lacking` aside, says nothing of who is asked; undefined if nothing else is here.
+   */
+  async #nextHere(from: number, to: number, lacking: readonly Range[]): Promise<number | undefined> {
+    // It has come in the last moment, perhaps before the timer of those that were to be waited for was looked at.
+    if (await this.feed.has(from, from + 1)) return from
+    const lackedAfter = countAfter(lacking, from)
+    const isGiven = countAfter(await this.#lost(from + 1, to), from) < lackedAfter
+    if (lackedAfter > 0 && !isGiven) return undefined
     for (let index = from + 1; index < to; index++) if (await this.feed.has(index, index + 1)) return index
-    throw new ShoalError(
-      'NOT_FOUND',
-      `nobody gives what ${this.name} had written by then: it may not be kept any more`,
-    )
+    return undefined
   }
+}
+
+/** How many come after that one. */
+function countAfter(ranges: readonly Range[], index: number): number {
+  return ranges.reduce((sum, [first, end]) => sum + Math.max(0, end - Math.max(first, index + 1)), 0)
 }
 
 /** Told of the first; the others are counted. */
