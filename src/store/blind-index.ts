@@ -95,6 +95,7 @@ export class BlindIndex {
   /** Undefined: it is to be loaded first. */
   #firsts: FirstRefs | undefined
   #loading: Generator<void> | undefined
+  #isInTransaction = false
 
   constructor(database: Database, prefix: string) {
     this.#database = database
@@ -115,13 +116,24 @@ export class BlindIndex {
     }
   }
 
+  /** If it fails, nothing has changed, here as in the database. One inside another is part of it. */
   transaction<T>(body: () => T): T {
+    if (this.#isInTransaction) return body()
+    const firsts = this.#firsts
+    const feeds = this.feeds.all()
+    this.#isInTransaction = true
     try {
       return this.#database.transaction(() => this.#missing.gathered(() => this.#announced.gathered(body)))
     } catch (thrown) {
-      // What was read in it may never have come to be.
+      // What was read in it may never have come to be, and what was loaded in it was read in it.
       this.#announced.forgetRead()
+      this.#rows.clear()
+      this.feeds.restore(feeds)
+      this.#firsts = firsts
+      if (firsts === undefined) this.#loading = undefined
       throw thrown
+    } finally {
+      this.#isInTransaction = false
     }
   }
 
@@ -372,8 +384,8 @@ export class BlindIndex {
   }
 
   #putRow(feed: number, row: LifeRow): void {
-    this.#rows.set(feed, row)
     this.#lives.put(pairKey(feed, 0), row)
+    this.#rows.set(feed, row)
   }
 }
 

@@ -113,6 +113,13 @@ export class FeedTable {
     return added
   }
 
+  /** Those of all() before a transaction that failed. */
+  restore(feeds: readonly IndexFeed[]): void {
+    this.#byWriter.clear()
+    this.#byNumber.clear()
+    for (const feed of feeds) this.#keep(feed)
+  }
+
   #keep(feed: IndexFeed): void {
     this.#byWriter.set(feed.writer, feed)
     this.#byNumber.set(feed.number, feed)

@@ -172,6 +172,46 @@ describe('a blind index', () => {
     assert.equal(index.refsOf(idOf(3)).length, 2)
   })
 
+  it('takes over what an older version has written, after the record that was the first to ask failed', () => {
+    const database = new MemoryDatabase()
+    writeOld(database, 64)
+    const index = new BlindIndex(database, 'x:')
+    const fails = (): void =>
+      index.transaction(() => {
+        say(index, 3, [[0, 4]])
+        throw new Error('the disk is full')
+      })
+    assert.throws(fails, /the disk is full/)
+    assert.deepEqual(index.refsOf(idOf(3)), [
+      { feed: 2, index: 3 },
+      { feed: 1, index: 3 },
+    ])
+    const [said] = say(index, 3, [[0, 4]]).said
+    assert.deepEqual([said?.isFresh, said?.first], [false, { feed: 1, index: 4 }])
+    assert.deepEqual(new BlindIndex(database, 'x:').refsOf(idOf(4)), [
+      { feed: 1, index: 4 },
+      { feed: 3, index: 0 },
+    ])
+  })
+
+  it('knows of its feeds and their lives what it did before a transaction that failed', () => {
+    const database = new FailingDatabase()
+    const index = opened(database)
+    say(index, 1, [[0, 0]])
+    const before = [index.feeds.byNumber(1), index.life(1)]
+    database.isFailing = true
+    assert.throws(() => say(index, 1, [[1, 1]]), /the disk is full/)
+    assert.throws(() => index.transaction(() => index.setStoredBlocks(1, 7)), /the disk is full/)
+    database.isFailing = false
+    assert.deepEqual([index.feeds.byNumber(1), index.life(1)], before)
+    assert.equal(index.storedBlocks(1), 0)
+    assert.deepEqual(
+      say(index, 1, [[1, 1]]).said.map(({ number }) => number),
+      [1],
+    )
+    assert.deepEqual(new BlindIndex(database, 'x:').feeds.byNumber(1), index.feeds.byNumber(1))
+  })
+
   it('takes over what an older version has written, also when that is interrupted', async () => {
     // So many that it takes several slices.
     const count = 64 * (3 * OLD_CHUNKS_A_TURN)
