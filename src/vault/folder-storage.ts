@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { ShoalError } from '../core/error.js'
+import { forgetCached } from '../ports/page-cache.js'
 import { type PackFile, type PackStorage, packNumber } from './pack-storage.js'
 import { lessThere, readOnly, storageFailed } from './storage-error.js'
 
@@ -136,6 +137,8 @@ export class FolderStorage implements PackStorage {
       await writeAll(tail.handle, bytes, tail.bytes)
       await tail.handle.datasync()
       await this.#checkName(name, end)
+      // What was stored is not read soon: it is not to push out of memory what this machine's other programs read (borg's too).
+      await forgetCached(tail.handle.fd, tail.bytes, end - tail.bytes)
       tail.bytes = end
     } catch (thrown) {
       throw storageFailed(`cannot write pack ${name} in ${this.#folder}`, thrown)
