@@ -147,8 +147,8 @@ function readUnchanged(
     if (stat.type !== 'file' || now === undefined || !sameStat(now, stat)) return []
     const fd = openToRead(root, path)
     try {
-      if (!sameStat(statOf(fs.fstatSync(fd)), stat)) return []
       const done = read(fd)
+      // Whether it is the file that was looked at, and as it was: what was read of another one, or of a later state, is dropped.
       return sameStat(statOf(fs.fstatSync(fd)), stat) ? done : []
     } finally {
       fs.closeSync(fd)

@@ -9,6 +9,7 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   symlink,
   truncate,
   writeFile,
@@ -25,6 +26,9 @@ import { Vault } from '../../src/vault/vault.js'
 import { pieceOf, SHARE } from './history.js'
 import { packStorageSuite, type StoragePlace } from './pack-storage.suite.js'
 import { numbers, openToRead, openVault, vaultSuite } from './vault.suite.js'
+
+/** statfs(2) */
+const TMPFS = 0x01021994
 
 interface Folder extends StoragePlace {
   readonly folder: string
@@ -304,3 +308,38 @@ it('the newest pack is gone: one write is refused, and the next goes on without 
     await place.remove()
   }
 })
+
+it('what was stored does not stay in the page cache', async (t) => {
+  const place = await makeFolder()
+  const storage = await place.open()
+  try {
+    const file = join(place.folder, 'packs', '00000001.pack')
+    await writeFile(join(place.folder, 'known'), Buffer.alloc(1 << 20, 1), { flush: true })
+    const known = residentBytes(join(place.folder, 'known'))
+    if ((await statfs(place.folder)).type === TMPFS) {
+      t.skip('a file in memory has no other place than that')
+      return
+    }
+    if (known !== 1 << 20) {
+      t.skip(`what the page cache holds cannot be seen here (fincore of util-linux): ${known}`)
+      return
+    }
+    for (let i = 0; i < 4; i++) await storage.append('00000001.pack', [Buffer.alloc(1_000_001, i)])
+    assert.equal((await stat(file)).size, 4_000_004)
+    const cached = residentBytes(file)
+    // Those that two batches share stay, as each holds a part of them; some systems keep 64 KiB and more in one piece.
+    assert.ok(cached !== undefined && cached < 1_000_000, `${cached} bytes`)
+  } finally {
+    await storage.close()
+    await place.remove()
+  }
+})
+
+/** Of a file, those in the page cache; undefined if nobody can tell. */
+function residentBytes(file: string): number | undefined {
+  try {
+    return Number(execFileSync('fincore', ['--bytes', '--noheadings', '--output', 'RES', file]))
+  } catch {
+    return undefined
+  }
+}
