@@ -70,11 +70,13 @@ for (const hasIndex of [true, false])
           assert.equal(alone!.pieces, whole.blind!.pieces, name)
           assert.match(JSON.stringify(problems), /VAULT_DAMAGED.*fetched again/, name)
         }
-        assert.equal(
-          await isConfirmed(reader, blind),
-          false,
-          `${name}: a reader is not told that all is there`,
-        )
+        // The last frame may be of a feed, which the node has beside its vault as well: that it stores again by itself.
+        if (left.pieces < all.pieces)
+          assert.equal(
+            await isConfirmed(reader, blind),
+            false,
+            `${name}: a reader is not told that all is there`,
+          )
 
         await writer.start()
         const mended = await keepsAll(blind, writer)
