@@ -235,10 +235,9 @@ export class Applier {
     if (this.#fresh.size > 0) this.wake()
   }
 
-  /** What waits for peers that do not answer takes at most half of the places from what could be had. */
+  /** What waits for peers that do not answer takes no place from what could be had. */
   #giveWay(task: ApplyTask, step: Step): void {
-    const isCrowded = this.#cursor.isBusy && this.#active.size > MAX_ACTIVE / 2
-    const missing = isCrowded ? this.#sourcing.awaitedInVain(task) : undefined
+    const missing = this.#active.size < MAX_ACTIVE ? undefined : this.#sourcing.awaitedInVain(task)
     if (missing === undefined) return
     this.#giveUp(task, step)
     this.#unavailable.add(task.path, missing)

@@ -2,7 +2,6 @@
 // and what has to wait.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PieceExchange } from '../../../src/daemon/share/piece-exchange.js'
 import { keyedToken } from '../../../src/daemon/share/token.js'
 import { contentOf } from '../../sim/contents.js'
 import { newApplierBench, newApplyBench } from './apply-support.js'
@@ -224,34 +223,6 @@ test('content that no peer has waits for one while much else is on its way, and 
   bench.exchange.hasAll = true
   bench.exchange.emit('availability')
   await bench.runOnline(1500)
-  assert.equal(bench.index.counts.needFiles, 0)
-})
-
-type PieceExchangeRefs = Parameters<PieceExchange['isServed']>[0]
-
-test('files that wait for peers which do not answer leave their places to others, and have them again when they do', async (t) => {
-  const bench = newApplierBench(t)
-  // More than are put together at a time.
-  for (let n = 0; n < 4200; n++) await bench.say(`f${String(n).padStart(4, '0')}`, [1])
-  for (let n = 0; n < 40; n++) await bench.say(`z${n}`, [2 + (n % 5)])
-  const served = new Set([1, 2, 3, 4, 5, 6].map((chunk) => contentOf([chunk]).pieces[0]!.id.toString('hex')))
-  const { feeds, pieces } = bench.index
-  bench.exchange.isServed = (refs) =>
-    (refs as PieceExchangeRefs).some(({ writer, index }) =>
-      served.has(pieces.at(feeds.byWriter(writer)!.number, index)!.id.toString('hex')),
-    )
-  await bench.run(300)
-  assert.deepEqual(new Set(bench.exchange.chunksAsked), new Set([1]), 'the last ones have no place')
-  const [first] = served
-  served.delete(first!)
-  await bench.run(1500)
-  assert.ok(bench.exchange.open.has(2), 'now they have')
-  for (const chunk of [2, 3, 4, 5, 6]) bench.exchange.deliver(chunk)
-  await bench.run(300)
-  for (let n = 0; n < 40; n++) assert.ok(bench.isInStep(`z${n}`), `z${n}`)
-  served.add(first!)
-  bench.exchange.emit('availability')
-  await bench.runOnline(3000)
   assert.equal(bench.index.counts.needFiles, 0)
 })
 
