@@ -136,22 +136,6 @@ export class Picker {
     return false
   }
 
-  /**
-   * Whether a peer that delivers holds it. What only stalled ones hold counts too while nobody that delivers holds anything:
-   * then there is nothing that it could keep from others.
-   */
-  isServed(refs: readonly PieceRef[]): boolean {
-    const isDelivering = (peer: PeerNumber): boolean => !this.#view(peer).stalled
-    let isAnyServed = false
-    for (const [writer, { held }] of this.#feeds)
-      for (const [peer, field] of held) {
-        if (field.count === 0 || !isDelivering(peer)) continue
-        isAnyServed = true
-        if (refs.some((ref) => ref.writer === writer && field.get(ref.index))) return true
-      }
-    return !isAnyServed && this.isHeld(refs)
-  }
-
   /** Whether any peer holds anything at all. */
   get hasHolders(): boolean {
     for (const { held } of this.#feeds.values())

@@ -91,10 +91,8 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
       stallMs: options.stallMs ?? DEFAULT_STALL_MS,
       limit: options.downloadLimit,
       completed: (piece) => this.#remember(piece),
-      stallChanged: (link, stalled) => {
-        this.#log.debug({ device: link.device, stalled }, 'peer stalled or delivers again')
-        if (!stalled) this.#availability.changed()
-      },
+      stallChanged: (link, stalled) =>
+        this.#log.debug({ device: link.device, stalled }, 'peer stalled or delivers again'),
     })
     this.#serve = new Serve({
       ...shared,
@@ -235,11 +233,6 @@ export class Exchange extends EventEmitter<ExchangeEvents> {
   /** Whether a connected peer that serves us holds the piece under any of these references. */
   isAvailable(refs: readonly PieceRef[]): boolean {
     return this.#picker.isHeld(refs)
-  }
-
-  /** The same of a peer that answers, unless none does. `availability` says so when one answers again. */
-  isServed(refs: readonly PieceRef[]): boolean {
-    return this.#picker.isServed(refs)
   }
 
   /** Whether a connected peer that serves us holds anything. Before one does, and `availability` says so, nothing can be had. */

@@ -300,8 +300,7 @@ export class Fetch {
 
   /** Asks for a run and for a block by turns, as long as there are both. */
   #askNext(source: Source, nowMs: number): boolean {
-    const run = (): boolean =>
-      this.runs.isWaited && this.runs.ask(source, this.#shares.of(source, nowMs).maxBytes, nowMs) > 0
+    const run = (): boolean => this.runs.isWaited && this.runs.ask(source, this.#shares.of(source, nowMs).maxBytes, nowMs) > 0
     const block = (): boolean => this.#ask(source, false, nowMs) > 0
     source.isRunNext = !source.isRunNext
     return source.isRunNext ? block() || run() : run() || block()

@@ -144,34 +144,6 @@ test('G3: what a stalled peer was asked for moves on, and the peer is asked for 
   assert.equal(two.exchange.stats().violations, 0)
 })
 
-test('G3: what only a stalled peer holds counts as served while nobody else serves, and when it answers again', async () => {
-  let nowMs = 0
-  let release = (): void => {}
-  const gate = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  const two = net.node({ nowMs: () => nowMs, ticking: false })
-  const slow = net.node({ holds: range(20), serve: ({ index }) => gate.then(() => makePiece(index)) })
-  const isServed = (index: number): boolean => two.exchange.isServed([{ writer, index }])
-  await net.connect(two, slow)
-  two.exchange.want(wantRange(10))
-  await until('all is asked', () => slow.reads.flat().length === 10)
-  nowMs = 20_000
-  two.exchange.tick()
-  assert.equal(two.exchange.stats().perPeer[0]?.stalled, true)
-  assert.deepEqual([isServed(5), isServed(30)], [true, false])
-  await net.connect(two, net.node({ holds: range(5) }))
-  await until('the second serves', () => !isServed(5))
-  assert.deepEqual([isServed(3), two.exchange.isAvailable([{ writer, index: 5 }])], [true, true])
-  await two.whenGot(5)
-  let told = 0
-  two.exchange.on('availability', () => told++)
-  nowMs = 21_000
-  release()
-  await until('that it answers is told', () => told > 0)
-  assert.ok(isServed(5))
-})
-
 test('G3: a stalled peer that delivers again is used again', async () => {
   let nowMs = 0
   let release = (): void => {}

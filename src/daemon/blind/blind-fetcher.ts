@@ -271,7 +271,7 @@ export class BlindFetcher {
   }
 
   #canBeHad({ tries }: Fetch): boolean {
-    return tries.some(({ refs }) => this.#o.exchange.isServed(refs))
+    return tries.some(({ refs }) => this.#o.exchange.isAvailable(refs))
   }
 
   #note({ feed, pieces, bytes }: Fetch): void {

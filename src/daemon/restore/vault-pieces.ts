@@ -74,10 +74,6 @@ export class VaultPieces extends EventEmitter<PieceEvents> implements PieceExcha
     return true
   }
 
-  isServed(): boolean {
-    return true
-  }
-
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#running

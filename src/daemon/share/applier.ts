@@ -225,7 +225,6 @@ export class Applier {
       if (isSameStep(task, step)) {
         if (this.#waiting.delete(task)) this.#offer(task)
         else if (this.#sourcing.isHereByNow(task)) this.#setbacks.park(task)
-        else this.#giveWay(task, step)
         continue
       }
       this.#giveUp(task, step)
@@ -233,14 +232,6 @@ export class Applier {
     }
     if (this.#old.size === 0) this.#old = new Set(this.#active.values())
     if (this.#fresh.size > 0) this.wake()
-  }
-
-  /** What waits for peers that do not answer takes no place from what could be had. */
-  #giveWay(task: ApplyTask, step: Step): void {
-    const missing = this.#active.size < MAX_ACTIVE ? undefined : this.#sourcing.awaitedInVain(task)
-    if (missing === undefined) return
-    this.#giveUp(task, step)
-    this.#unavailable.add(task.path, missing)
   }
 
   #consider(path: RelPath, fresh: boolean): void {

@@ -1,6 +1,5 @@
 // Asks the exchange for pieces that no file here holds, within a budget of bytes that may be on their way or in memory,
 // small fresh changes first (X3). One piece that several files need is fetched once; an id with two lengths is two pieces.
-// What nobody serves any more, or only peers that do not answer, gives way to the rest once the budget is used up by it.
 import type { DeviceId, WriterId } from '../../core/ids.js'
 import { pieceKeyOf } from '../../core/picker.js'
 import type { PieceInfo } from '../../core/piece.js'
@@ -12,8 +11,6 @@ import type { ArrivedPiece, PieceExchange } from './piece-exchange.js'
 /** Bytes asked for and not yet staged: the bandwidth-delay product of 1 Gbit/s over 100 ms, and a third. */
 const BUDGET_BYTES = 16 << 20
 const REFILL_BYTES = 12 << 20
-/** A full budget is looked through this often for what does not come. */
-const SWEEP_MS = 2000
 
 interface Fetch {
   readonly piece: PieceInfo
@@ -33,10 +30,7 @@ export class Fetcher {
   readonly #fetches = new Map<string, Fetch>()
   readonly #fresh: Fetch[] = []
   readonly #bulk: Fetch[] = []
-  /** Were asked for and gave way; asked for anew when peers come to have more, or to answer again. */
-  #unserved: Fetch[] = []
   #outstanding = 0
-  #sweptMs = 0
 
   constructor(
     index: ShareIndex,
@@ -48,13 +42,6 @@ export class Fetcher {
     this.#deliver = deliver
     exchange.on('pieces', (batch) => {
       for (const piece of batch) this.#arrived(piece)
-    })
-    exchange.on('availability', () => {
-      const again = this.#unserved
-      if (again.length === 0) return
-      this.#unserved = []
-      for (const fetch of again) (fetch.isFresh ? this.#fresh : this.#bulk).push(fetch)
-      this.pump()
     })
   }
 
@@ -82,9 +69,8 @@ export class Fetcher {
     else this.#bulk.push(fetch)
   }
 
-  /** Asks for as much as the budget allows. To be called now and then while something is awaited. */
+  /** Asks for as much as the budget allows. */
   pump(): void {
-    this.#giveWay()
     const wanted = []
     for (const [queue, priority] of [
       [this.#fresh, 0],
@@ -149,27 +135,6 @@ export class Fetcher {
   /** Whether some connected peer has a piece of these refs. */
   isAvailable(refs: readonly PieceRef[]): boolean {
     return this.#exchange.isAvailable(this.#named(refs))
-  }
-
-  #giveWay(): void {
-    const nowMs = performance.now()
-    if (this.#outstanding <= REFILL_BYTES || nowMs - this.#sweptMs < SWEEP_MS) return
-    this.#sweptMs = nowMs
-    const unserved = [...this.#fetches.values()].filter(
-      ({ isAsked, piece }) => isAsked && !this.isServed(this.#index.pieces.refsOf(piece)),
-    )
-    if (unserved.length === 0) return
-    this.#exchange.unwant(unserved.map(({ piece }) => piece))
-    for (const fetch of unserved) {
-      fetch.isAsked = false
-      this.#outstanding -= fetch.piece.length
-      this.#unserved.push(fetch)
-    }
-  }
-
-  /** Whether some peer that answers has a piece of these refs. */
-  isServed(refs: readonly PieceRef[]): boolean {
-    return this.#exchange.isServed(this.#named(refs))
   }
 
   #named(refs: readonly PieceRef[]): { writer: WriterId; index: number }[] {

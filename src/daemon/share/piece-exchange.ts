@@ -31,8 +31,6 @@ export interface PieceExchange {
   /** Bytes of pieces being fetched from peers that deliver. */
   stats(): { readonly inFlightBytes: number }
   isAvailable(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean
-  /** Whether some peer that answers holds it, or any that does not while none answers. */
-  isServed(refs: readonly { readonly writer: WriterId; readonly index: number }[]): boolean
   on(event: 'pieces', listener: (batch: readonly ArrivedPiece[]) => void): unknown
   on(event: 'availability', listener: () => void): unknown
 }

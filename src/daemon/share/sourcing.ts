@@ -46,7 +46,7 @@ export class Sourcing {
     return task.parts.map(({ piece }) => this.#index.pieces.look(piece))
   }
 
-  /** The first piece that is neither on this disk, nor in the archive, nor at some peer that answers. */
+  /** The first piece that is neither on this disk, nor in the archive, nor at some connected peer. */
   missingOf(task: ApplyTask, looks: readonly PieceLook[]): PieceRef | undefined {
     return looks.find((look, i) => !this.#canGetPiece(task.parts[i]!.piece.id, look))?.refs[0]
   }
@@ -66,15 +66,6 @@ export class Sourcing {
   /** Whether some connected peer has a piece of these refs. */
   isAvailable(refs: readonly PieceRef[]): boolean {
     return this.#fetcher.isAvailable(refs)
-  }
-
-  /** The first piece that the task waits for and that no peer that answers has. */
-  awaitedInVain(task: ApplyTask): PieceRef | undefined {
-    for (const { piece, state } of task.staging ? [] : task.parts) {
-      const refs = state === 'missing' ? this.#index.pieces.refsOf(piece) : []
-      if (refs[0] !== undefined && !this.#fetcher.isServed(refs)) return refs[0]
-    }
-    return undefined
   }
 
   /** Whether this disk holds what the task waits for from peers who do not have it. */
@@ -101,7 +92,7 @@ export class Sourcing {
   }
 
   #canGetPiece(id: Buffer, { place, refs }: PieceLook): boolean {
-    if (place !== undefined || this.#fetcher.isServed(refs)) return true
+    if (place !== undefined || this.#fetcher.isAvailable(refs)) return true
     return this.#index.archivedPlaceOf(id) !== undefined
   }
 

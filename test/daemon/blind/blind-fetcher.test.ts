@@ -23,8 +23,6 @@ class FakeExchange extends EventEmitter {
   readonly asked: number[] = []
   readonly wrongs: string[] = []
   available = new Set<number>()
-  /** Of them, what only peers hold that do not answer. */
-  stalled = new Set<number>()
   /** Numbers that are served in runs. */
   inRuns = new Set<number>()
   runsWanted: WantedRun[] = []
@@ -65,15 +63,12 @@ class FakeExchange extends EventEmitter {
   isAvailable(refs: readonly { index: number }[]): boolean {
     return refs.some(({ index }) => this.available.has(index))
   }
-  isServed(refs: readonly { index: number }[]): boolean {
-    return this.isAvailable(refs) && !refs.every(({ index }) => this.stalled.has(index))
-  }
 }
 
-function make(lengthOf?: (number: number) => number) {
+function make() {
   const index = new BlindIndex(new MemoryDatabase(), 'x:')
   const bytes = Array.from({ length: 2000 }, (_, i) => Buffer.alloc(100, `piece ${i} `))
-  const pieces = bytes.map((each, n) => ({ id: blake3(each), length: lengthOf?.(n) ?? each.length }))
+  const pieces = bytes.map((each) => ({ id: blake3(each), length: each.length }))
   const feed = index.feeds.add({
     ...{
       writer: WRITER,
@@ -311,21 +306,6 @@ describe('what a blind node fetches', () => {
     exchange.available = new Set(range(100, 3))
     await until('what is there is asked for', () => exchange.asked.length === 3, 10_000)
     assert.deepEqual(exchange.asked, [100, 101, 102])
-    await fetcher.stop()
-  })
-
-  it('is what others hold, too, where peers that do not answer hold more than the budget', async () => {
-    const { exchange, fetcher } = make((n) => (n < 8 ? 8 << 20 : 100))
-    exchange.available = new Set(range(0, 10))
-    fetcher.look()
-    await until('the budget is used up', () => exchange.asked.length === 4)
-    exchange.stalled = new Set(range(0, 8))
-    await until('the others are asked for', () => exchange.asked.length === 6, 10_000)
-    assert.deepEqual(exchange.asked, [0, 1, 2, 3, 8, 9])
-    exchange.stalled.clear()
-    exchange.emit('availability')
-    await until('they are asked for again', () => exchange.asked.length === 10, 10_000)
-    assert.deepEqual(exchange.asked.slice(6), [0, 1, 2, 3])
     await fetcher.stop()
   })
 

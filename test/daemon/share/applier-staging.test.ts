@@ -36,9 +36,6 @@ class Peers extends EventEmitter {
   isAvailable(): boolean {
     return true
   }
-  isServed(): boolean {
-    return true
-  }
   deliver(id: Buffer): void {
     this.emit('pieces', [{ id, bytes: Buffer.alloc(100 + SIV_BYTES), from: deviceIdFromKey(KEY) }])
   }

@@ -222,10 +222,6 @@ export class FakeExchange extends EventEmitter implements PieceExchange {
     return this.hasAll && refs.length > 0
   }
 
-  isServed(refs: readonly unknown[]): boolean {
-    return this.isAvailable(refs)
-  }
-
   /** A peer sends what it was asked for; `bytes` instead, if it lies. */
   deliver(chunk: number, bytes: Buffer = pieceBytes(chunk), from: DeviceId = PEER): void {
     this.open.delete(chunk)

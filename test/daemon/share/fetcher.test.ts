@@ -208,36 +208,3 @@ test('P1: a wrong piece is reported with who sent it', () => {
   scene.fetcher.wrong(one.parts[0]!, PEER)
   assert.deepEqual(wrong, [[piece(1).id, PEER]])
 })
-
-test('what only peers hold that do not answer gives way to the rest, and is asked for again when they do', (t) => {
-  let nowMs = 10_000
-  t.mock.method(performance, 'now', () => nowMs)
-  const scene = newScene()
-  const stalled = new Set(many(1, 16).map(({ id }) => id.toString('hex')))
-  const unwanted = new Set<string>()
-  scene.exchange.unwant = (list) => {
-    for (const { id } of list) unwanted.add(id.toString('hex'))
-  }
-  scene.exchange.isServed = () => true
-  scene.start(task('a', many(1, 16)))
-  scene.start(task('b', many(100, 20)))
-  assert.equal(bytesAsked(scene), BUDGET)
-  nowMs += 1999
-  scene.exchange.isServed = () => false
-  scene.fetcher.pump()
-  assert.equal(unwanted.size, 0, 'not yet')
-  nowMs++
-  scene.fetcher.pump()
-  assert.deepEqual(unwanted, stalled)
-  assert.equal(bytesAsked(scene), 2 * BUDGET)
-  scene.exchange.isServed = () => true
-  for (const one of many(100, 16)) scene.arrive(one)
-  scene.fetcher.released(BUDGET)
-  assert.equal(bytesAsked(scene), 2 * BUDGET + 4 * MIB, 'the rest of what is served, and nothing else')
-  scene.exchange.emit('availability')
-  assert.equal(bytesAsked(scene), 3 * BUDGET, 'as much of the first as there is room for')
-  for (const one of many(116, 4)) scene.arrive(one)
-  scene.fetcher.released(4 * MIB)
-  for (const one of many(1, 16)) scene.arrive(one)
-  assert.equal(scene.got.length, 36)
-})
