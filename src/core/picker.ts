@@ -4,7 +4,7 @@
 //   I3. Among what nobody fetches, a fresh small piece goes before bulk, and then what fewest peers hold goes first; but
 //       bulk that OVERTAKEN_BYTES have overtaken goes before other bulk, so that no file rests for as long as rarer ones come.
 //   I4. Endgame begins when nothing that anybody holds is unfetched; then what has been waited for long enough may be
-//       asked of up to MAX_FETCHERS peers at once, of more the longer it does not come, and of the fastest in any case.
+//       asked of up to MAX_FETCHERS peers at once.
 //   I5. Every wanted piece that somebody holds is picked sooner or later, if its fetches end in done() or release().
 // No event costs more than the number of wanted pieces it touches; a pick is O(log n) but for the groups of equal holders
 // (picker-queue.ts), which are few.
@@ -30,8 +30,6 @@ export { pieceKeyOf } from './picker-queue.js'
 
 /** Peers that one piece may be asked of at once. Higher costs bytes that arrive twice; lower trusts a slow peer more. */
 export const MAX_FETCHERS = 3
-/** And one more each time it has been waited for so long: else as many peers that keep it waiting keep it from all. */
-export const ANOTHER_FETCHER_MS = 5000
 /** Fetches left at which the endgame may begin. More would read much twice from peers that are merely slower. */
 export const ENDGAME_PIECES = 1024
 /** A fetch younger than this is not doubled: in a small sync it is just on its way. */
@@ -169,11 +167,8 @@ export class Picker {
     return this.#pieces.get(pieceKeyOf(name))
   }
 
-  /**
-   * The next piece to ask of this peer, now fetched by it; 'no-room' if the next is longer than `maxLength`. `isFastest`: what
-   * keeps it waiting elsewhere may be asked of it, however many were asked.
-   */
-  pick(peer: PeerNumber, nowMs: number, maxLength: number, isFastest = false): Piece | 'no-room' | undefined {
+  /** The next piece to ask of this peer, now fetched by it; 'no-room' if the next is longer than `maxLength`. */
+  pick(peer: PeerNumber, nowMs: number, maxLength: number): Piece | 'no-room' | undefined {
     const view = this.#view(peer)
     if (view.stalled) return undefined
     for (let priority = 0; priority < PRIORITIES; priority++) {
@@ -194,7 +189,7 @@ export class Picker {
         }
       }
     }
-    return this.#pickable === 0 ? this.#pickAgain(view, peer, nowMs, maxLength, isFastest) : undefined
+    return this.#pickable === 0 ? this.#pickAgain(view, peer, nowMs, maxLength) : undefined
   }
 
   /** Whether that peer holds something fresh and small that nobody fetches. */
@@ -249,15 +244,11 @@ export class Picker {
     peer: PeerNumber,
     nowMs: number,
     maxLength: number,
-    isFastest: boolean,
   ): Piece | 'no-room' | undefined {
     if (this.#fetched.size > ENDGAME_PIECES) return undefined
     // The newest first: of a slow peer's line the oldest is about to arrive, the newest is what all would wait for.
     for (const piece of [...this.#fetched].reverse()) {
-      const waitedMs = nowMs - piece.askedAtMs
-      if (waitedMs < ENDGAME_AFTER_MS) continue
-      const fetchers = MAX_FETCHERS + Math.floor(waitedMs / ANOTHER_FETCHER_MS)
-      if (piece.fetchers.length >= fetchers && !isFastest) continue
+      if (nowMs - piece.askedAtMs < ENDGAME_AFTER_MS || piece.fetchers.length >= MAX_FETCHERS) continue
       if (view.fetching.has(piece) || !piece.group.peers.includes(peer)) continue
       if (piece.length > maxLength) return 'no-room'
       this.#fetch(piece, peer, nowMs)

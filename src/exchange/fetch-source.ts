@@ -242,12 +242,7 @@ export class Source {
 
   /** Whether the peer owes answers and has given none for the stall time. */
   isStalling(nowMs: number): boolean {
-    return !this.stalled && this.isIdle(nowMs, this.#stallMs)
-  }
-
-  /** Whether it owes answers and has given none for so long. */
-  isIdle(nowMs: number, idleMs: number): boolean {
-    return this.blockCount > 0 && nowMs - this.#progressAtMs >= idleMs
+    return !this.stalled && this.blockCount > 0 && nowMs - this.#progressAtMs >= this.#stallMs
   }
 
   /** From now on; isRetryDue() later, the later the more often nothing came of it. */

@@ -1,8 +1,8 @@
 // The fetching half: keeps each peer's line of requests as long as its pace deserves, puts blocks together, and hands on
 // whole pieces, unverified.
 //   G1. A piece comes from one peer, so that a wrong one has a name to it (P1).
-//   G2. Pieces being fetched take at most `maxInFlightBytes` over all peers, give or take a piece a peer, shared out by what
-//       their lines need (fetch-shares.ts); those of a peer that does not answer do not count, since nothing of them arrives.
+//   G2. Pieces being fetched take at most `maxInFlightBytes` over all peers, give or take a piece a peer; a stalled
+//       peer's do not count, since nothing of them arrives.
 //   G3. A peer that answers nothing for `stallMs` is stalled: its pieces may be asked of others, and whoever delivers
 //       first wins; it is asked for nothing more until it answers.
 //   G4. A rejected piece is not asked of that peer again until it announces it anew or REFUSED_FOR_MS are over.
@@ -16,7 +16,6 @@ import type { PeerNumber, Picker, Piece } from '../core/picker.js'
 import { trafficRooms } from '../ports/rooms.js'
 import { Distrust } from './distrust.js'
 import type { FeedWire } from './feed-wire.js'
-import { Shares } from './fetch-shares.js'
 import {
   type Block,
   blockBytesFor,
@@ -32,6 +31,9 @@ import { type FetchedPiece, PieceRooms } from './piece-rooms.js'
 import { RunFetch } from './runs/run-fetch.js'
 import type { RunMessage } from './runs/run-message.js'
 import { Stalls } from './stalls.js'
+
+/** Share of the budget that a peer gets at least: one average piece in the worst of files. */
+const MIN_SHARE_BYTES: number = 1024 * 1024
 
 export interface FetchOptions {
   readonly picker: Picker
@@ -57,7 +59,6 @@ export class Fetch {
   readonly #rooms = new PieceRooms(trafficRooms)
   readonly #distrust = new Distrust()
   readonly #turns: FetchTurns
-  readonly #shares: Shares
   /** Small pieces in a row, which go beside what the picker picks. */
   readonly runs: RunFetch
   readonly #stalls: Stalls
@@ -72,7 +73,6 @@ export class Fetch {
     const ask = (source: Source): number => {
       return this.#mayAsk(source) ? this.#ask(source, true, nowMs()) : 0
     }
-    this.#shares = new Shares({ sources: this.#sources, maxInFlightBytes: options.maxInFlightBytes })
     this.#turns = new FetchTurns({ limit, exempt, picker, ask })
     this.runs = new RunFetch({
       ...options,
@@ -300,7 +300,7 @@ export class Fetch {
 
   /** Asks for a run and for a block by turns, as long as there are both. */
   #askNext(source: Source, nowMs: number): boolean {
-    const run = (): boolean => this.runs.isWaited && this.runs.ask(source, this.#shares.of(source, nowMs).maxBytes, nowMs) > 0
+    const run = (): boolean => this.runs.ask(source, this.#roomFor(source), nowMs) > 0
     const block = (): boolean => this.#ask(source, false, nowMs) > 0
     source.isRunNext = !source.isRunNext
     return source.isRunNext ? block() || run() : run() || block()
@@ -318,8 +318,7 @@ export class Fetch {
 
   #nextTransfer(source: Source, nowMs: number): Transfer | undefined {
     const { picker } = this.#o
-    const { maxBytes, isFastest } = this.#shares.of(source, nowMs)
-    const piece = picker.pick(source.number, nowMs, maxBytes, isFastest)
+    const piece = picker.pick(source.number, nowMs, this.#roomFor(source))
     if (piece === undefined || piece === 'no-room') return undefined
     const ref = picker.refAt(piece, source.number)
     const wire = ref === undefined ? undefined : source.link.wires.get(ref.writer)
@@ -347,6 +346,15 @@ export class Fetch {
     source.begin(transfer)
     this.#inFlightBytes += piece.length
     return transfer
+  }
+
+  /** Longest piece that may be fetched from this peer on top of what is (G2). */
+  #roomFor(source: Source): number {
+    const { maxInFlightBytes } = this.#o
+    if (this.#inFlightBytes === 0) return Number.POSITIVE_INFINITY
+    const share = Math.max(MIN_SHARE_BYTES, maxInFlightBytes / this.#sources.size)
+    const left = share - source.pieceBytes
+    return source.pieceBytes === 0 ? Math.max(left, maxInFlightBytes - this.#inFlightBytes) : left
   }
 
   /** The request that an answer belongs to; undefined if it was cancelled, or never made (G5). */

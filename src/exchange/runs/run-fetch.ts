@@ -78,11 +78,6 @@ export class RunFetch {
     return this.#waiting.reduce((sum, { count }) => sum + count, this.#askedPieces)
   }
 
-  /** Whether some wait to be asked for. */
-  get isWaited(): boolean {
-    return this.#waiting.length > 0
-  }
-
   /** Their numbers in a feed. */
   wantedIn(writer: WriterId): number[] {
     const asked = [...this.#o.sources.values()].flatMap(({ runs }) =>
