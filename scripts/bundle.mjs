@@ -33,6 +33,11 @@ const outside = new Set(Object.values(OUTSIDE).flat())
 /** Its main file asks for its parts in a way that only a loader can follow. */
 const INSTEAD = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
 
+// Its CommonJS file takes its own path for a URL as it stands: "#", "?" and "%" in it would lead elsewhere.
+const LMDB = `const { pathToFileURL } = require('node:url')
+globalThis.document = { currentScript: { tagName: 'SCRIPT', src: pathToFileURL(require.resolve('lmdb')).href } }
+try { module.exports = require('lmdb') } finally { delete globalThis.document }`
+
 const require = createRequire(join(root, OUT, 'cli/main.js'))
 
 const common = {
@@ -92,7 +97,11 @@ const outputs = Object.assign({}, ...[others, command, loader].map(({ metafile }
 writeFileSync(join(root, OUT, 'package.json'), '{ "type": "commonjs" }\n')
 writeFileSync(join(root, OUT, 'THIRD-PARTY.txt'), noticesOf(root, outputs))
 
-function resolvePackages({ onResolve, resolve }) {
+function resolvePackages({ onResolve, onLoad, resolve }) {
+  onResolve({ filter: /^lmdb$/ }, ({ namespace }) =>
+    namespace === 'lmdb' ? { path: 'lmdb', external: true } : { path: 'lmdb', namespace: 'lmdb' },
+  )
+  onLoad({ filter: /./, namespace: 'lmdb' }, () => ({ contents: LMDB, resolveDir: root }))
   onResolve({ filter: /^[^./]/ }, ({ path, kind, resolveDir, pluginData }) => {
     if (pluginData === 'instead') return
     if (INSTEAD[path] !== undefined)

@@ -28,7 +28,12 @@ export async function keepCode() {
     if (secret === '') return stderr
     const config = join(folder, 'shoal.conf')
     const share = { secret: secret.trim(), dir: 'dir', search_lan: false }
-    const keys = { listen_host: '127.0.0.1', storage_path: 'store', shared_folders: [share] }
+    const keys = {
+      listen_host: '127.0.0.1',
+      interfaces: ['lo'],
+      storage_path: 'store',
+      shared_folders: [share],
+    }
     writeFileSync(config, JSON.stringify(keys), { mode: 0o600 })
     const fault = await aDaemon(config, options)
     for (const command of ['check', 'status']) spawnSync(SHOAL, [command, config], options)
