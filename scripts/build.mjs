@@ -9,9 +9,10 @@ const require = createRequire(import.meta.url)
 let compiler
 try {
   compiler = require.resolve('typescript/package.json').replace(/package\.json$/, 'bin/tsc')
+  require.resolve('esbuild')
 } catch (cause) {
   if (existsSync(new URL('dist/program/cli/main.js', root))) process.exit(0)
-  throw new Error('cannot build: typescript is not installed; run npm ci first', { cause })
+  throw new Error('cannot build: typescript or esbuild is not installed; run npm ci first', { cause })
 }
 // A file that was renamed must not live on as a stale test or a stale worker.
 rmSync(new URL('dist', root), { recursive: true, force: true })

@@ -19,13 +19,14 @@ export async function keepCode() {
   const options = {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
     // Nothing of what may be meant for a daemon of the one who builds.
     env: { PATH, HOME, SHOAL_PUBLIC_DHT: 'off', NODE_OPTIONS: `--require=${JSON.stringify(KEEPER)}` },
   }
   try {
     mkdirSync(join(folder, 'dir'))
-    const { stdout: secret, stderr } = spawnSync(SHOAL, ['secret', 'new', '--grade', 'write'], options)
-    if (secret === '') return stderr
+    const { stdout: secret, stderr, error } = spawnSync(SHOAL, ['secret', 'new', '--grade', 'write'], options)
+    if (!secret) return error?.message ?? stderr
     const config = join(folder, 'shoal.conf')
     const share = { secret: secret.trim(), dir: 'dir', search_lan: false }
     const keys = {
@@ -43,9 +44,9 @@ export async function keepCode() {
   }
 }
 
-/** Runs until it is ready. */
+/** Runs until it is ready, or until this process is gone and with it the other end of its input (keep-code.cjs). */
 async function aDaemon(config, options) {
-  const child = spawn(SHOAL, ['run', config], { ...options, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(SHOAL, ['run', config], { ...options, stdio: ['pipe', 'ignore', 'pipe'] })
   const ended = new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('close', (exit, signal) => resolve(exit === 0 ? undefined : `it ended by ${signal ?? exit}`))

@@ -3,6 +3,12 @@ const { createHash } = require('node:crypto')
 const fs = require('node:fs')
 const { isMainThread } = require('node:worker_threads')
 
+if (isMainThread && process.argv[2] === 'run') {
+  // Whoever waits for this daemon may be killed: then nobody else would end it.
+  process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM'))
+  process.stdin.resume()
+  process.stdin.unref()
+}
 if (isMainThread)
   process.on('exit', () => {
     const { script, codeFile } = require(process.argv[1])

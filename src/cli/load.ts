@@ -37,8 +37,8 @@ const run = script.runInThisContext() as (
 run(createRequire(file), (name) => import(name), file, path.dirname(file))
 
 function codeFileOf(bundle: string): string {
-  // A node of the same version may be built in another way: it is told by its length.
-  const { size } = fs.statSync(process.execPath)
+  // A node of the same version may be built in another way: it is told by its length. It may be replaced just now, or not be seen.
+  const size = fs.statSync(process.execPath, { throwIfNoEntry: false })?.size ?? 0
   const flags = process.execArgv.join('').replace(/[^a-z0-9]+/g, '')
   return `${bundle}.${process.version}-${process.arch}-${size}-${flags.slice(0, 100)}.code`
 }

@@ -8,6 +8,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
   throw error
 })
+// What never comes to an end, as nothing is left that could end it, is no success.
+process.exitCode = 70
 void runCli(process.argv.slice(2), processIo()).then((exit) => {
   // What was printed goes out first. Then the process ends whatever a library may have left open.
   process.stdout.write('', () => process.exit(exit))
