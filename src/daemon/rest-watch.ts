@@ -1,7 +1,7 @@
 // Notices that the daemon has come to rest after work, by the processor time it takes, and gives back the memory that the
 // work has left: V8 would collect its garbage when there is more work, and malloc keeps what was freed for the next one,
 // either of which may be a day away (docs/decisions/0063).
-import { createRequire } from 'node:module'
+import { fromLibc } from '../ports/libc.js'
 import { trafficRooms } from '../ports/rooms.js'
 
 /** How often it looks: memory is given back so long after the end of work, twice that at the latest. */
@@ -57,25 +57,12 @@ function ownCpuMs(): number {
   return (user + system) / 1000
 }
 
-type MallocTrim = (keepBytes: number) => number
-
-let mallocTrim: MallocTrim | 'unavailable' | undefined
+/** glibc's alone; of another libc, bin/shoal touches no settings either. */
+const mallocTrim = fromLibc<(keepBytes: number) => number>('int malloc_trim(size_t pad)')
 
 /** Lets idle rooms go, collects garbage, where bin/shoal has given the flag for it, and has malloc give back what is free, where it can. */
 export function giveBackMemory(): void {
   trafficRooms.clear()
   globalThis.gc?.()
-  mallocTrim ??= bindLibc()
-  if (mallocTrim !== 'unavailable') mallocTrim(0)
-}
-
-function bindLibc(): MallocTrim | 'unavailable' {
-  if (process.platform !== 'linux') return 'unavailable'
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    return koffi.load(null).func('int malloc_trim(size_t pad)') as MallocTrim
-  } catch {
-    // No build of koffi for this machine, or a libc other than glibc, whose settings bin/shoal does not touch either.
-    return 'unavailable'
-  }
+  mallocTrim()?.(0)
 }

@@ -1,8 +1,9 @@
 // posix_fadvise(2) with POSIX_FADV_DONTNEED: what was written and synced leaves the system's page cache. Node has no such call,
-// so libc's is called through koffi; on a system that cannot be served what was written stays cached, as anything does.
-import { createRequire } from 'node:module'
+// so libc's is called (libc.ts); on a system that cannot be served, or has no such call (macOS), what was written stays cached, as
+// anything does.
+import { fromLibc } from './libc.js'
 
-interface Bound {
+interface Fadvise {
   async(
     fd: number,
     offset: number,
@@ -15,7 +16,7 @@ interface Bound {
 /** The same on every architecture that Node runs on under Linux. */
 const POSIX_FADV_DONTNEED = 4
 
-let bound: Bound | 'unavailable' | undefined
+const fadvise = fromLibc<Fadvise>('int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)')
 
 /**
  * Lets the system forget its copy of a range of a file; what is not on the disk yet stays, and so do pages that lie in the
@@ -23,22 +24,7 @@ let bound: Bound | 'unavailable' | undefined
  * depends on whether it was taken.
  */
 export function forgetCached(fd: number, offset: number, bytes: number): Promise<void> {
-  bound ??= bind()
-  const call = bound
-  if (call === 'unavailable') return Promise.resolve()
+  const call = fadvise()
+  if (call === undefined) return Promise.resolve()
   return new Promise((resolve) => call.async(fd, offset, bytes, POSIX_FADV_DONTNEED, () => resolve()))
-}
-
-function bind(): Bound | 'unavailable' {
-  // macOS has no such call, and Windows no such file descriptors.
-  if (process.platform !== 'linux') return 'unavailable'
-  try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-    return koffi
-      .load(null)
-      .func('int posix_fadvise(int fd, int64_t offset, int64_t bytes, int advice)') as unknown as Bound
-  } catch {
-    // No build of koffi for this machine.
-    return 'unavailable'
-  }
 }

@@ -1,10 +1,10 @@
-// Passwords against their crypt(3) hashes, by the system's own libcrypt, called through koffi on a thread of its own: it
+// Passwords against their crypt(3) hashes, by the system's own libcrypt, called (ports/libc.ts) on a thread of its own: it
 // knows every form that the machine's other programs do. Promises: one hash is computed at a time and few wait, so that
 // wrong passwords cannot take the machine; a hash of a form that this machine does not know is told of at the start.
 
 import { timingSafeEqual } from 'node:crypto'
-import { createRequire } from 'node:module'
 import { ShoalError } from '../../core/error.js'
+import { fromLibrary } from '../../ports/libc.js'
 
 /** Larger than struct crypt_data of any libcrypt (glibc's: 131,232 bytes). */
 const WORK_BYTES = 256 << 10
@@ -82,10 +82,7 @@ function bindCrypt(): CryptR {
   let cause: unknown
   for (const name of LIBRARIES) {
     try {
-      const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
-      return koffi
-        .load(name)
-        .func('char *crypt_r(const char *phrase, const char *setting, void *data)') as unknown as CryptR
+      return fromLibrary<CryptR>(name, 'char *crypt_r(const char *phrase, const char *setting, void *data)')
     } catch (thrown) {
       // No build of koffi for this machine, or the library goes by the other name.
       cause = thrown
