@@ -1,8 +1,9 @@
 // The serving half: peers' requests become batched reads of whole sealed pieces, and their blocks go out while the
 // connection takes them.
 //   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of pieces are read or being read,
-//       give or take a piece; of all peers ALL_AHEAD_BYTES, give or take a piece a peer. A part of a piece counts as all of
-//       it (serve-costs.ts), as that is what is read. What goes beyond waits.
+//       give or take a piece; of all peers ALL_AHEAD_BYTES, but OWN_AHEAD_BYTES of each whatever the others have, give or
+//       take a piece a peer. A part of a piece counts as all of it (serve-costs.ts), as that is what is read. What goes
+//       beyond waits.
 //   S2. Every request that is not cancelled is answered: with its block, or with a reject.
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first. Under a limit,
@@ -47,6 +48,8 @@ export interface PieceSource {
 const READ_AHEAD_BYTES: number = 4 * 1024 * 1024
 /** Of all peers: slow ones must not fill the memory each with their own. */
 const ALL_AHEAD_BYTES: number = 8 * READ_AHEAD_BYTES
+/** Of each peer, should others that take nothing hold all of that: what a worker reads while its last answer is sent. */
+const OWN_AHEAD_BYTES: number = 512 * 1024
 /** A message is sent when it is this full; less than the maximum, so that the block that overfills it still fits. */
 const MESSAGE_BYTES: number = MAX_MESSAGE_BYTES - 128 * 1024
 /** Of answers behind a block that is under way on the same wire. */
@@ -300,7 +303,10 @@ export class Serve {
   }
 
   #mayReadAhead(peer: Served): boolean {
-    return peer.aheadBytes === 0 || (peer.aheadBytes < READ_AHEAD_BYTES && this.#aheadBytes < ALL_AHEAD_BYTES)
+    const { aheadBytes } = peer
+    return (
+      aheadBytes < OWN_AHEAD_BYTES || (aheadBytes < READ_AHEAD_BYTES && this.#aheadBytes < ALL_AHEAD_BYTES)
+    )
   }
 
   #countAhead(peer: Served, bytes: number): void {

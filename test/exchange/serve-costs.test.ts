@@ -1,19 +1,24 @@
 // What requests cost whoever answers them: a byte of a piece is a whole piece that is read.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { Bitfield } from '../../src/core/bitfield.js'
 import type { WriterId } from '../../src/core/ids.js'
 import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import { MAX_PEER_REQUESTS } from '../../src/exchange/guard.js'
 import type { Link } from '../../src/exchange/link.js'
+import type { RunRange } from '../../src/exchange/runs/run-message.js'
 import { Serve } from '../../src/exchange/serve.js'
 import { silentLog } from '../../src/ports/log.js'
 import { range } from './support.js'
 
-const MIB: number = 1024 * 1024
+const KIB = 1024
+const MIB: number = 1024 * KIB
 /** What serving keeps in hand of a peer, and of all (S1), give or take a piece. */
 const AHEAD_MIB = 4
 const ALL_AHEAD_MIB = 32
+/** What each peer may have in hand whatever the others have. */
+const OWN_AHEAD_BYTES: number = 512 * KIB
 const BLOCK_BYTES: number = 128 * 1024
 const writer = 'writer' as WriterId
 
@@ -21,8 +26,12 @@ const writer = 'writer' as WriterId
 class SlowLink {
   drained = true
   outBytes = 0
-  readonly wire = { writer, given: new Bitfield(), dontHave: () => {} } as unknown as FeedWire
+  readonly unchoked = true
   readonly answered: number[] = []
+  readonly wire = {
+    ...{ writer, given: new Bitfield(), dontHave: () => {}, speaksOfRuns: true },
+    answerRun: ({ first, count }: RunRange) => this.answered.push(...range(count, first)),
+  } as unknown as FeedWire
   rejected = 0
   flush(): void {
     this.outBytes = 0
@@ -41,17 +50,26 @@ class Serving {
 
   readonly withdrawn: number[] = []
 
-  constructor(pieceBytes: number, lengthOf: (index: number) => number | undefined = () => pieceBytes) {
+  /** How often the source was asked to the end, all that it was asked for at a time being one. */
+  turns = 0
+
+  constructor(
+    pieceBytes: number | ((index: number) => number),
+    lengthOf?: (index: number) => number | undefined,
+  ) {
+    const bytesOf = typeof pieceBytes === 'number' ? () => pieceBytes : pieceBytes
+    const total = (indices: readonly number[]): number => sum(indices.map(bytesOf))
     this.serve = new Serve({
       source: {
-        lengthOf: ({ index }) => lengthOf(index),
+        lengthOf: ({ index }) => (lengthOf ?? bytesOf)(index),
         read: async (requests) => {
-          this.read.push(...requests.map(({ index }) => index))
-          this.#count(requests.length * pieceBytes)
+          const indices = requests.map(({ index }) => index)
+          this.read.push(...indices)
+          this.#count(total(indices))
           await new Promise<void>((resolve) => this.#ends.push(resolve))
-          return requests.map(({ index }) => Buffer.alloc(pieceBytes, index))
+          return indices.map((index) => Buffer.alloc(bytesOf(index), index))
         },
-        release: (answers) => this.#count(-answers.length * pieceBytes),
+        release: (answers) => this.#count(-sum(answers.map((answer) => answer?.length ?? 0))),
       },
       log: silentLog,
       nowMs: () => 0,
@@ -89,6 +107,10 @@ class Serving {
     })
   }
 
+  askRun(link: SlowLink, first: number, count: number, bytes: number): void {
+    this.serve.run(link as unknown as Link, link.wire, { type: 'ask', first, count, bytes })
+  }
+
   /** Rounds until nobody asks for another. */
   round(): void {
     while (this.#soon) {
@@ -101,6 +123,7 @@ class Serving {
   async settle(): Promise<void> {
     this.round()
     while (this.#ends.length > 0) {
+      this.turns++
       for (const end of this.#ends.splice(0)) end()
       await new Promise((next) => setImmediate(next))
       this.round()
@@ -148,6 +171,75 @@ test('S1: many peers that take nothing leave room for the one that does', async 
     for (const block of range(8)) serving.ask(honest, 2000 + index, block * BLOCK_BYTES, BLOCK_BYTES)
   await serving.settle()
   assert.equal(honest.answered.length, 160)
+})
+
+/** What the honest one asks for: 1 MiB in pieces of 16 KiB. */
+for (const [name, ask] of [
+  [
+    'pieces',
+    (serving: Serving, link: SlowLink) => {
+      for (const index of range(64)) serving.ask(link, index, 0, 16 * KIB)
+    },
+  ],
+  [
+    'runs',
+    (serving: Serving, link: SlowLink) => {
+      for (const run of range(8)) serving.askRun(link, run * 8, 8, 128 * KIB)
+    },
+  ],
+] as const)
+  test(`S1: one that asks for long pieces and takes nothing leaves the others more than one at a time: ${name}`, async () => {
+    const [LONG, LONG_MIB] = [100_000, 64]
+    const serving = new Serving((index) => (index < LONG ? 16 * KIB : LONG_MIB * MIB))
+    const hostile = serving.link()
+    hostile.drained = false
+    serving.ask(hostile, LONG, 0, BLOCK_BYTES)
+    await serving.settle()
+    assert.ok(LONG_MIB > ALL_AHEAD_MIB, 'it has all that is for all')
+    assert.deepEqual(serving.read, [LONG])
+
+    const honest = serving.link()
+    ask(serving, honest)
+    serving.turns = 0
+    await serving.settle()
+    assert.deepEqual(
+      honest.answered.sort((a, b) => a - b),
+      range(64),
+    )
+    assert.equal(serving.turns, MIB / OWN_AHEAD_BYTES)
+  })
+
+/** For each peer how many pieces it asks for a byte of, and how long they are. */
+const few = fc.record({ count: fc.nat(8), bytes: fc.integer({ min: 1, max: 64 * MIB }) })
+const many = fc.record({ count: fc.nat(400), bytes: fc.integer({ min: 1, max: 2 * MIB }) })
+const all = fc.record({ count: fc.constant(400), bytes: fc.integer({ min: 8 * KIB, max: 64 * KIB }) })
+const asks = fc.oneof(
+  fc.array(fc.oneof(few, many), { maxLength: 24 }),
+  // So many that together they come to the bound.
+  fc.array(all, { minLength: 20, maxLength: 30 }),
+)
+
+test('S1: whatever others ask for, each has its own share, and all together no more than that beyond the bound', () => {
+  fc.assert(
+    fc.property(asks, (peers) => {
+      const EACH = 1000
+      const peerOf = (index: number): number => Math.floor(index / EACH)
+      const serving = new Serving((index) => peers[peerOf(index)]!.bytes)
+      for (const [at, { count }] of peers.entries()) {
+        const link = serving.link()
+        for (const index of range(count, at * EACH)) serving.ask(link, index, 0, 1)
+      }
+      serving.round()
+      for (const [at, { count, bytes }] of peers.entries()) {
+        const inHand = serving.read.filter((index) => peerOf(index) === at).length * bytes
+        const own = Math.min(count * bytes, OWN_AHEAD_BYTES)
+        assert.ok(inHand >= own, `peer ${at} has ${inHand} of the ${own} bytes that it may have`)
+        assert.ok(inHand <= AHEAD_MIB * MIB + bytes, `peer ${at} has ${inHand} bytes`)
+      }
+      const most = ALL_AHEAD_MIB * MIB + sum(peers.map(({ bytes }) => OWN_AHEAD_BYTES + bytes))
+      assert.ok(serving.inHand <= most, `${serving.inHand} bytes in all`)
+    }),
+  )
 })
 
 test('the blocks of a piece share one read, however long it is and however many there are', async () => {
@@ -201,3 +293,7 @@ test('S2, S3: a piece whose length cannot be looked up is rejected and withdrawn
   assert.deepEqual([link.answered, link.rejected, serving.withdrawn], [[0, 1, 2, 4, 5], 1, [3]])
   assert.equal(serving.inHand, 0)
 })
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0)
+}
