@@ -17,7 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   exchange: ['core/', 'ports/'],
   // A service of its own: it knows addresses and sockets as the swarm does, and nothing of shares.
   relay: ['core/', 'ports/', 'swarm/endpoint', 'swarm/tcp'],
-  folder: ['core/', 'ports/', 'control/package-version'],
+  folder: ['core/', 'ports/'],
   // Has the router open the port that the swarm listens on.
   nat: ['core/', 'ports/', 'swarm/endpoint'],
   // Speaks to who is no member yet over the same port, proofs and ways to find each other.
@@ -33,8 +33,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   instance: ['core/', 'ports/program', 'config/problems', 'config/json', 'config/open', 'config/source'],
   // Looks at everything and changes nothing: configurations, folders as the daemon sees them, its answers.
   doctor: [
-    ...['core/', 'config/', 'instance/', 'control/client', 'control/schema', 'control/package-version'],
-    ...['folder/attributes', 'folder/marker', 'folder/safefs', 'swarm/endpoint', 'ports/log'],
+    ...['core/', 'config/', 'instance/', 'control/client', 'control/schema'],
+    ...[
+      'folder/attributes',
+      'folder/marker',
+      'folder/safefs',
+      'swarm/endpoint',
+      'ports/log',
+      'ports/package-version',
+    ],
     ...['vault/pack-storage', 'swarm/proxy-dial', 'swarm/dial-failure'],
   ],
   // Starts daemons as processes and knows none of their parts; its socket and lock are made as theirs are.
@@ -63,7 +70,6 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'control/event-client',
     'control/schema',
     'control/wait',
-    'control/package-version',
     'config/',
     'instance/',
     'daemon/log',
@@ -224,7 +230,7 @@ test('the program names its own files in one place, as its modules are bundled',
   assert.deepEqual(
     named.map(([name]) => name),
     // The version stands above every module; when the program was made, whichever file says; and the loader has its bundle beside it.
-    ['cli/load.ts', 'control/package-version.ts', 'doctor/machine.ts', 'ports/program.ts'],
+    ['cli/load.ts', 'doctor/machine.ts', 'ports/package-version.ts', 'ports/program.ts'],
   )
 })
 

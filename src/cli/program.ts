@@ -3,11 +3,11 @@
 // stack only if SHOAL_DEBUG is set; no secret in any of it. Of the commands only the one that is run is imported, so that
 // each starts quickly and takes little memory (test/architecture.test.ts).
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { PACKAGE_VERSION } from '../control/package-version.js'
 import { meaningOf, ShoalError, toShoalError } from '../core/error.js'
 import { GRADES, type Grade } from '../core/grade.js'
 import { redactSecrets } from '../core/secret-redact.js'
 import { LOG_LEVELS, type LogLevel } from '../ports/log.js'
+import { PACKAGE_VERSION } from '../ports/package-version.js'
 import { addBackupCommands } from './backup-commands.js'
 import { addConfigCommands } from './config-commands.js'
 import type { JsonOption, WaitFor } from './daemon-commands.js'

@@ -1,8 +1,8 @@
 // The control API as an OpenAPI 3.1 document, made from the same table that requests are checked by.
 import { z } from 'zod'
+import { PACKAGE_VERSION } from '../ports/package-version.js'
 import { ROUTES } from './calls.js'
 import type { Page } from './handler.js'
-import { PACKAGE_VERSION } from './package-version.js'
 import type { Route } from './route.js'
 import { errorReport } from './schema.js'
 

@@ -2,14 +2,15 @@
 // most of the time: they start with the first task and all end when there has been none for a while (docs/decisions/
 // 0019-idle-memory.md).
 // They are loaded from the disk each time, where an upgrade may have put another version since: each is told which one it
-// is to be, and does nothing if it is not (worker.ts).
+// is to be, and does nothing if it is not (ports/thread-version.ts).
 // A whole Piscina at a time, and not its own minThreads of 0: with none to keep, it would start no thread for the tasks
 // that wait behind one whose thread died.
 import { setTimeout } from 'node:timers/promises'
 import { Piscina } from 'piscina'
-import { PACKAGE_VERSION } from '../control/package-version.js'
 import { isShortage, shortageWords } from '../core/shortage.js'
+import { PACKAGE_VERSION } from '../ports/package-version.js'
 import { programFile } from '../ports/program.js'
+import type { ThreadVersion } from '../ports/thread-version.js'
 import type { PriorityData } from './priority.js'
 import { syncDoubts } from './sync-doubt.js'
 
@@ -19,9 +20,7 @@ const IDLE_TIMEOUT_MS = 20_000
 const CLOSE_TIMEOUT_MS = 5_000
 
 /** What a thread is started with. */
-export interface ThreadData extends PriorityData {
-  /** Of the program that asks for its work. */
-  readonly version: string
+export interface ThreadData extends PriorityData, ThreadVersion {
   /** What all threads of the process know of syncs that failed (sync-doubt.ts). */
   readonly doubts: SharedArrayBuffer
 }

@@ -1,12 +1,13 @@
-// What a Watcher (watch.ts) and its thread (watch-worker.ts) say to each other. Both ends are ours and of one version,
-// so nothing is checked here.
+// What a Watcher (watch.ts) and its thread (watch-worker.ts) say to each other. Both ends are ours and of one version
+// (ports/thread-version.ts), so nothing is checked here.
 import type { RelPath } from '../core/path.js'
+import type { ThreadVersion } from '../ports/thread-version.js'
 
 /** A directory of the share, '' for the root. */
 export type Directory = RelPath | ''
 
 /** What the thread starts with. */
-export interface WatchWorkerData {
+export interface WatchWorkerData extends ThreadVersion {
   readonly root: string
   readonly canaryIntervalMs: number
   readonly canaryTimeoutMs: number

@@ -9,6 +9,7 @@
 import path from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { OWN_DIR } from '../core/path.js'
+import { assertSameVersion } from '../ports/thread-version.js'
 import { Canary } from './watch-canary.js'
 import type { Directory, WatchFailure, WatchReport, WatchRequest, WatchWorkerData } from './watch-protocol.js'
 import { type Change, ITSELF, NAMES, type WatchNode, WatchTree } from './watch-tree.js'
@@ -19,6 +20,7 @@ const GATHER_MS = 12
 const CHUNK = 500
 
 const data = workerData as WatchWorkerData
+assertSameVersion(data)
 const port = parentPort!
 const tree = new WatchTree()
 /** Dirty since the last post, with the gravest change of each. */

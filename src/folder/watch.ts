@@ -16,6 +16,7 @@ import { EventEmitter } from 'node:events'
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../ports/log.js'
+import { PACKAGE_VERSION } from '../ports/package-version.js'
 import { programFile } from '../ports/program.js'
 import type {
   Directory,
@@ -55,6 +56,8 @@ export interface WatcherOptions {
   readonly restartPauseMs?: number
   /** For tests: lets block() stop the thread and fail() end it. */
   readonly testing?: boolean
+  /** For tests: of the program that this is; default: its own. */
+  readonly version?: string
 }
 
 interface WatcherEvents {
@@ -93,6 +96,7 @@ export class Watcher extends EventEmitter<WatcherEvents> {
       canaryTimeoutMs: options.canaryTimeoutMs ?? CANARY_TIMEOUT_MS,
       queueLength: queueLength(),
       testing: options.testing ?? false,
+      version: options.version ?? PACKAGE_VERSION,
     }
     this.#start()
   }

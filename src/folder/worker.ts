@@ -3,8 +3,8 @@
 // and never send a small view of a large buffer (the whole of it would be copied). Bulk bytes are not copied but
 // transferred: a job returns them through `transferring`.
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina'
-import { PACKAGE_VERSION } from '../control/package-version.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
+import { assertSameVersion } from '../ports/thread-version.js'
 import { type ArchivePayload, listArchived } from './archive-list.js'
 import {
   listArchiveDays,
@@ -141,10 +141,8 @@ shareSyncDoubts((Piscina.workerData as ThreadData).doubts)
 
 /** Piscina's entry point. */
 export default function perform(task: Task): unknown {
-  const { version } = Piscina.workerData as ThreadData
-  // What a job means may differ, and this is where users' files are changed.
-  if (version !== PACKAGE_VERSION)
-    throw new Error(`version ${version} runs, but version ${PACKAGE_VERSION} is installed by now: restart it`)
+  // With each task, which is told of it; a thread that ended at its start would be started again and again.
+  assertSameVersion(Piscina.workerData as ThreadData)
   const job = jobs[task.job] as (payload: unknown) => unknown
   const result = job(task.payload)
   if (!(result instanceof Moved)) return result

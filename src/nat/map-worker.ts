@@ -6,6 +6,7 @@
 import { isIP } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PMPSession, UPnPSession } from 'port-mapper'
+import { assertSameVersion } from '../ports/thread-version.js'
 import { gatewayHttp, gatewaySocket } from './gateway-io.js'
 import type { MapOrder, Mapped, MappingWay, MapReport, MapWork } from './mapping.js'
 
@@ -49,6 +50,7 @@ const SSDP_GROUP = '239.255.255.250'
 const SSDP_PORT = 1900
 
 const work = workerData as MapWork
+assertSameVersion(work)
 const port = parentPort!
 let open: Open | undefined
 

@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../ports/log.js'
 import { interfacesNow } from '../ports/network-interfaces.js'
+import { PACKAGE_VERSION } from '../ports/package-version.js'
 import { programFile } from '../ports/program.js'
 import { scopeOf } from '../swarm/endpoint.js'
 import { defaultGateway, type Gateway } from './gateway.js'
@@ -26,7 +27,9 @@ export interface PortMapperOptions {
   /** Instead of the default route's. */
   readonly gateway?: GivenGateway
   /** What else is asked of the thread; for tests. */
-  readonly work?: Partial<Pick<MapWork, 'lifetimeSeconds' | 'checkEveryMs' | 'attempts' | 'searchMs'>>
+  readonly work?: Partial<
+    Pick<MapWork, 'lifetimeSeconds' | 'checkEveryMs' | 'attempts' | 'searchMs' | 'version'>
+  >
   readonly retryMs?: number
   readonly log: Log
   /** The state is another one. */
@@ -108,7 +111,7 @@ export class PortMapper {
     const data: MapWork = {
       ...{ gateway: gateway.address, local: gateway.local, internalPort, externalPort },
       ...{ lifetimeSeconds: LIFETIME_SECONDS, checkEveryMs: CHECK_EVERY_MS },
-      ...{ attempts: ATTEMPTS, searchMs: SEARCH_MS, ...work },
+      ...{ attempts: ATTEMPTS, searchMs: SEARCH_MS, version: PACKAGE_VERSION, ...work },
       ...{ pmpPort: given?.pmpPort ?? PMP_PORT, ssdpPort: given?.ssdpPort },
     }
     this.#enter({ type: 'asking', gateway: gateway.address })

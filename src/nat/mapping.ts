@@ -1,5 +1,6 @@
 // What is known of the port that a router opens for us (`use_upnp`), and how the thread that asks for it (map-worker.ts) and
 // its owner (mapper.ts) speak.
+import type { ThreadVersion } from '../ports/thread-version.js'
 
 /** How the router was asked: PCP (RFC 6887), NAT-PMP (RFC 6886) or UPnP-IGD. */
 export type MappingWay = 'pcp' | 'natpmp' | 'upnp'
@@ -20,7 +21,7 @@ export type MappingState =
   /** Asked again after a while. `gateway` is undefined where there is no default route. */
   | { readonly type: 'failed'; readonly gateway: string | undefined; readonly reason: string }
 
-export interface MapWork {
+export interface MapWork extends ThreadVersion {
   /** IPv4 literals. Nothing is ever sent elsewhere, apart from the search over multicast. */
   readonly gateway: string
   readonly local: { readonly address: string; readonly netmask: string }

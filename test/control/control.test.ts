@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, it } from 'node:test'
 import { controlClient } from '../../src/control/client.js'
 import { controlHandler } from '../../src/control/handler.js'
-import { PACKAGE_VERSION } from '../../src/control/package-version.js'
 import { type ControlServer, serveControl } from '../../src/control/server.js'
 import { meaningOf, ShoalError } from '../../src/core/error.js'
 import { formatSecret, writeSecretOf } from '../../src/core/secret.js'
 import { silentLog } from '../../src/ports/log.js'
+import { PACKAGE_VERSION } from '../../src/ports/package-version.js'
 import {
   conflict,
   drift,

@@ -1,5 +1,6 @@
 // The watcher on real directories (A10): what changes is reported as dirty, in time; lost events are noticed.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -390,6 +391,20 @@ test('A6: a thread that dies again and again is reported, and started anew all t
       assert.deepEqual(await seen(), [''])
     },
     { testing: true, restartPauseMs: 5 },
+  ))
+
+test('A6: that the watch thread of another version does nothing, after an upgrade beneath the daemon, is reported', () =>
+  watching(
+    async ({ watcher, limits }) => {
+      assert.equal(await watcher.flush(), false, 'no thread answers')
+      while (limits.length === 0) await once(watcher, 'limited')
+      assert.equal(limits[0]!.code, 'WORKER')
+      assert.match(
+        limits[0]!.detail,
+        /\(version 0\.0\.1 runs, but version .* is installed by now: restart it\)/,
+      )
+    },
+    { restartPauseMs: 5, version: '0.0.1' },
   ))
 
 test('close between a thread and its replacement leaves neither a timer nor a thread', () =>

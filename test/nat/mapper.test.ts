@@ -160,6 +160,17 @@ describe('ports that a router opens', { concurrency: true }, () => {
     assert.equal((await reached('mapped')).via, 'natpmp')
   })
 
+  it('the thread of another version, after an upgrade beneath the daemon, asks nobody', async (t) => {
+    const router = await MockRouter.open(t, { speaks: ['pcp'] })
+    const { next } = start(t, router, { work: { version: '0.0.1' } })
+    const state = await next()
+    assert.match(
+      state.type === 'failed' ? state.reason : state.type,
+      /version 0\.0\.1 runs, but version .* is installed by now/,
+    )
+    assert.equal(router.asked.length, 0)
+  })
+
   it('no router, and addresses that no router reaches', async (t) => {
     const router = await MockRouter.open(t, { speaks: ['pcp'] })
     const cases = [

@@ -4,7 +4,7 @@
 // that are new or that the request held; no parameter is logged.
 import { ShoalError, toShoalError } from '../../core/error.js'
 import type { Log } from '../../ports/log.js'
-import { PACKAGE_VERSION } from '../package-version.js'
+import { PACKAGE_VERSION } from '../../ports/package-version.js'
 import { type ControlRequest, type ControlResponse, errorResponse } from '../request.js'
 import { answer, ERRORS, errorAnswer, LegacyError } from './answer.js'
 import { filesIn } from './files.js'

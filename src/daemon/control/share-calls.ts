@@ -1,6 +1,5 @@
 // The calls about the shares as a whole: reads their state, decides nothing.
 import type { ShareCalls } from '../../control/calls-shares.js'
-import { PACKAGE_VERSION } from '../../control/package-version.js'
 import type {
   ApproveRequest,
   MemberReport,
@@ -15,6 +14,7 @@ import type { DriftSection } from '../../core/drift-section.js'
 import type { ScrubSection } from '../../core/scrub-section.js'
 import { holdsSame } from '../../core/state.js'
 import type { HookView } from '../../hooks/hook.js'
+import { PACKAGE_VERSION } from '../../ports/package-version.js'
 import { type AnyShare, isBlind } from '../any-share.js'
 import { clockProblems } from '../member-limits.js'
 import type { Share } from '../share/share.js'
