@@ -30,6 +30,18 @@ const OUTSIDE = {
   'awaits at its top, and is drawn with by the dashboard alone': ['ink', 'react'],
 }
 const outside = new Set(Object.values(OUTSIDE).flat())
+/**
+ * Those that our package.json does not name, which therefore need not lie where the bundle finds them: who needs each, from one that it
+ * names. Node finds the next from the one before, however an installer nests them.
+ */
+const THROUGH = {
+  'quickbit-native': ['hypercore', 'quickbit-universal'],
+  'rocksdb-native': ['hypercore-storage'],
+  'simdle-native': ['hypercore', 'quickbit-universal', 'simdle-universal'],
+  'udx-native': ['hyperdht', 'dht-rpc'],
+  // The very one that udx-native has.
+  streamx: ['hyperdht', 'dht-rpc', 'udx-native'],
+}
 /** Its main file asks for its parts in a way that only a loader can follow. */
 const INSTEAD = { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' }
 
@@ -38,6 +50,7 @@ const LMDB = `const { pathToFileURL } = require('node:url')
 globalThis.document = { currentScript: { tagName: 'SCRIPT', src: pathToFileURL(require.resolve('lmdb')).href } }
 try { module.exports = require('lmdb') } finally { delete globalThis.document }`
 
+const { dependencies, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const require = createRequire(join(root, OUT, 'cli/main.js'))
 
 const common = {
@@ -102,6 +115,10 @@ function resolvePackages({ onResolve, onLoad, resolve }) {
     namespace === 'lmdb' ? { path: 'lmdb', external: true } : { path: 'lmdb', namespace: 'lmdb' },
   )
   onLoad({ filter: /./, namespace: 'lmdb' }, () => ({ contents: LMDB, resolveDir: root }))
+  onLoad({ filter: /./, namespace: 'through' }, ({ path }) => ({
+    contents: requiring(path),
+    resolveDir: root,
+  }))
   onResolve({ filter: /^[^./]/ }, ({ path, kind, resolveDir, pluginData }) => {
     if (pluginData === 'instead') return
     if (INSTEAD[path] !== undefined)
@@ -111,16 +128,30 @@ function resolvePackages({ onResolve, onLoad, resolve }) {
       .slice(0, path.startsWith('@') ? 2 : 1)
       .join('/')
     if (!outside.has(name)) return
-    // From the bundle it is found at the top of node_modules; one that is nested for who asked would be another version.
+    const through = dependencies[name] === undefined ? THROUGH[path] : []
+    if (through === undefined || dependencies[through[0] ?? name] === undefined)
+      throw new Error(`${path} stays outside, and nothing that package.json names is known to lead to it`)
+    // One that is nested for who asked would be another version.
     const asked = createRequire(`${resolveDir}/`).resolve(path)
-    if (asked !== require.resolve(path))
+    if (asked !== through.reduce(next, require).resolve(path))
       throw new Error(`${path} stays outside, but ${resolveDir} has another one: ${asked}`)
-    return { path, external: true }
+    return through.length === 0 ? { path, external: true } : { path, namespace: 'through' }
   })
 }
 
+/** What a module of the bundle is that stands for a package found through others. */
+function requiring(path) {
+  return `const { createRequire } = require('node:module')
+const next = ${next}
+module.exports = ${JSON.stringify(THROUGH[path])}.reduce(next, require)(${JSON.stringify(path)})`
+}
+
+/** A package's own require. */
+function next(from, name) {
+  return createRequire(from.resolve(name))
+}
+
 function leastNode() {
-  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const [, least] = /^>=(\d+\.\d+\.\d+)$/.exec(engines.node)
   return least
 }

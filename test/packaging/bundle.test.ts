@@ -35,7 +35,7 @@ const inside = new Set(
   texts.flatMap((text) => names(text, /^ *\/\/ (?:\S*\/)?node_modules\/((?:@[^/\s]+\/)?[^/\s]+)\/\S+$/gm)),
 )
 const required = new Set(
-  texts.flatMap((text) => names(text, /\b(?:require|import)\("((?:@[^/"]+\/)?[^/"]+)(?:\/[^"]*)?"\)/g)),
+  texts.flatMap((text) => names(text, /\b(?:require|import)\)?\("((?:@[^/"]+\/)?[^/"]+)(?:\/[^"]*)?"\)/g)),
 )
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
   packages: Readonly<Record<string, LockedPackage>>
