@@ -154,63 +154,89 @@ export class PastFeed implements TimedFeed {
   ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
     const lacking = await this.#lost(from, to)
     let next = from
-    let silences = 0
     while (next < to) {
-      const before = next
-      for await (const each of this.#awaited(next, to, signal)) {
-        yield each
-        next = each.index + 1
+      const passed = new AbortController()
+      const blocks = this.feed.read(next, to, { signal: AbortSignal.any([signal, passed.signal]) })
+      try {
+        for (;;) {
+          const coming = blocks.next()
+          const here = await this.#awaited(coming, next, to, lacking)
+          if (here !== undefined) {
+            next = here
+            break
+          }
+          const { done, value } = await coming
+          if (done === true) return
+          yield value
+          next = value.index + 1
+        }
+      } finally {
+        passed.abort()
+        await blocks.return()
       }
-      if (next >= to) return
-      silences = next > before ? 1 : silences + 1
-      const here = await this.#nextHere(next, to, lacking)
-      if (here === undefined && silences >= SILENCES)
+    }
+  }
+
+  /**
+   * Undefined once it has come, or failed; else the record to go on at, as it does not come in time. It stays asked for all along:
+   * what is asked for anew comes no sooner, and the answer to what was withdrawn is not taken. NOT_FOUND if nothing at all comes.
+   */
+  async #awaited(
+    coming: Promise<unknown>,
+    index: number,
+    to: number,
+    lacking: readonly Range[],
+  ): Promise<number | undefined> {
+    let hasCome = false
+    const come = (): void => {
+      hasCome = true
+    }
+    const settled = coming.then(come, come)
+    for (let silences = 1; ; silences++) {
+      await within(settled, this.#patienceMs)
+      if (hasCome) return undefined
+      const here = await this.#nextHere(index, to, lacking, silences)
+      // It may have, while it was looked for what comes after it.
+      if (hasCome) return undefined
+      if (here !== undefined) return here
+      if (silences >= SILENCES)
         throw new ShoalError(
           'NOT_FOUND',
           `nobody gives what ${this.name} had written by then: it may not be kept any more`,
         )
-      next = here ?? next
-    }
-  }
-
-  /** Ends before one that nobody gives in time. */
-  async *#awaited(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
-    const stalled = new AbortController()
-    const patience = (): NodeJS.Timeout => setTimeout(() => stalled.abort(), this.#patienceMs).unref()
-    let timer = patience()
-    try {
-      for await (const each of this.feed.read(from, to, {
-        signal: AbortSignal.any([signal, stalled.signal]),
-      })) {
-        clearTimeout(timer)
-        yield each
-        timer = patience()
-      }
-    } catch (thrown) {
-      signal.throwIfAborted()
-      if (!stalled.signal.aborted) throw thrown
-    } finally {
-      clearTimeout(timer)
     }
   }
 
   /**
    * The next record to go on at. Who gives what comes after it would have given it: then it is lost everywhere. What was here
-   * before anybody was asked, `lacking` aside, says nothing of who is asked; undefined if nothing else is here.
+   * before anybody was asked, `lacking` aside, says nothing of who is asked. Where nothing that comes after it could be given, it is
+   * lost after so many silences. Undefined: it is to be waited for, or nothing else is here.
    */
-  async #nextHere(from: number, to: number, lacking: readonly Range[]): Promise<number | undefined> {
+  async #nextHere(
+    from: number,
+    to: number,
+    lacking: readonly Range[],
+    silences: number,
+  ): Promise<number | undefined> {
     // It has come in the last moment, perhaps before the timer of those that were to be waited for was looked at.
     if (await this.feed.has(from, from + 1)) return from
     const lackedAfter = countAfter(lacking, from)
     const isGiven = countAfter(await this.#lost(from + 1, to), from) < lackedAfter
-    if (lackedAfter > 0 && !isGiven) return undefined
+    if (!isGiven && (lackedAfter > 0 || silences < SILENCES)) return undefined
     for (let index = from + 1; index < to; index++) if (await this.feed.has(index, index + 1)) return index
     return undefined
   }
+}
+
+/** Resolves when that has, which never rejects, or after so many milliseconds. */
+function within(settled: Promise<void>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms).unref()
+    void settled.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 /** How many come after that one. */
