@@ -80,7 +80,7 @@ export class Serve {
 
   constructor(options: ServeOptions) {
     this.#o = options
-    this.#leases = new Leases(options.source)
+    this.#leases = new Leases(options.source, (peer, bytes) => this.#countAhead(peer, bytes))
     this.#reads = new PieceReads({
       ...options,
       leases: this.#leases,
@@ -330,7 +330,8 @@ export class Serve {
   /** Its piece is read, if it can be served. */
   #found(asked: Asked, piece: Buffer | undefined, lease?: Lease): void {
     if (asked.gone) {
-      this.#over(asked)
+      if (lease === undefined) this.#over(asked)
+      else lease.takenBack += creditFor(asked)
       // Nothing is written that would bring about the next round, but there is room to read ahead again.
       this.#o.soon()
       return
