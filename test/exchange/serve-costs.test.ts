@@ -236,6 +236,30 @@ test('S1: what was taken back while it was read counts for as long as what was r
   }
 })
 
+test('S1: what was asked for and taken back is not lined up without end for a peer that takes nothing', async () => {
+  let lookups = 0
+  const serving = new Serving(MIB, () => {
+    lookups++
+    return MIB
+  })
+  const link = serving.link()
+  link.drained = false
+  serving.ask(link, 0, 0, 1)
+  await serving.settle()
+  const times = 10 * MAX_PEER_REQUESTS
+  for (const offset of range(times, 1)) {
+    serving.ask(link, 0, offset, 1)
+    serving.round()
+    serving.serve.cancelled(link as unknown as Link, link.wire, 0, offset)
+  }
+  assert.ok(lookups <= 2 * MAX_PEER_REQUESTS, `${lookups} requests of ${times} are lined up`)
+  link.drained = true
+  serving.ask(link, 0, times + 1, 1)
+  serving.serve.pump(link as unknown as Link)
+  await serving.settle()
+  assert.deepEqual(link.answered, [0, 0])
+})
+
 test('S2, S3: a piece whose length cannot be looked up is rejected and withdrawn, and the others are served', async () => {
   const serving = new Serving(MIB, (index) => (index === 3 ? assert.fail('a bad page') : MIB))
   const link = serving.link()
