@@ -159,8 +159,22 @@ test('from members: a record that nobody gives, while they give what comes after
     ])
     assert.equal([...tree.allEffective()].length, 27)
     assert.equal(tree.feeds.byWriter(own.writer)!.next, 5)
+    // R2: the next restore has what it was given, and goes on after each as well.
+    const again = await takeOver(tree, asked, await spanAt(asked, undefined), options)
+    assert.deepEqual(again.lost, lost)
+    assert.deepEqual(
+      [
+        feed.isOffered(4, 5),
+        feed.isOffered(5, 6),
+        feed.isOffered(5, 7),
+        feed.isOffered(16, 18),
+        feed.isOffered(29, 40),
+      ],
+      [true, false, true, false, true],
+    )
     // Nobody there at all: nothing is taken for lost.
     await held.close()
+    while (feed.isOffered(0, 30)) await new Promise((resolve) => setImmediate(resolve))
     await assert.rejects(
       (async () => {
         for await (const _ of asked.blocks(5, 6, signal));
