@@ -84,9 +84,10 @@ function formatShare(share: ShareReport, limits?: string): string {
 
 function formatContent(share: ShareReport): [string, string][] {
   const isWhole = share.needFiles + share.needBytes === 0
+  const whole = share.grade === 'read' && isEmptyHead(share.head) ? NOTHING_HEARD : 'nothing'
   return [
     ['content', amount(share.files, share.bytes)],
-    ['missing', isWhole ? 'nothing' : amount(share.needFiles, share.needBytes)],
+    ['missing', isWhole ? whole : amount(share.needFiles, share.needBytes)],
   ]
 }
 

@@ -94,7 +94,7 @@ function ownReasons(report: MembersReport, { at }: Goal): string[] {
   }
   if (standing === 'unread') return ['this device, which cannot read some of its disk (shoal status)', ...own]
   if (confirmed && !isBusy) return own
-  const isNew = grade === 'blind' && isEmptyHead(report.head)
+  const isNew = grade !== 'write' && isEmptyHead(report.head)
   const why = isNew ? 'which has read nothing of the share yet' : 'which is still reading its disk'
   return [`this device${isBusy ? '' : `, ${why}`}`, ...own]
 }

@@ -155,7 +155,7 @@ describe('the text form', () => {
     assert.doesNotMatch(text, /[█▁▂▃▄▅▆▇─│]/u)
   })
 
-  it('says that nothing is missing of a blind node that knows something of the share alone', () => {
+  it('says that nothing is missing of who writes or knows something of the share alone', () => {
     const none = {
       pieces: 0,
       bytes: 0,
@@ -172,6 +172,10 @@ describe('the text form', () => {
     }
     assert.match(textOf('3f2a9c01:0102030405060708.17'), /^ {2}nothing missing$/m)
     assert.match(textOf('3f2a9c01:'), /^ {2}not known yet what is missing$/m)
+    const reads = (grade: 'read' | 'write'): string =>
+      onceText(world(daemon('a', { status: status(share({ grade, head: '3f2a9c01:', members: [] })) })))
+    assert.match(reads('read'), /^ {2}not known yet what is missing$/m)
+    assert.match(reads('write'), /^ {2}nothing missing$/m)
   })
 
   it('tells of no more than can be read', () => {

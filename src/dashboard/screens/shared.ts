@@ -37,9 +37,9 @@ export function amount(count: number, bytes: number, unit = 'file'): string {
   return bytes === 0 ? formatCount(count, unit) : `${formatCount(count, unit)}, ${formatBytes(bytes)}`
 }
 
-/** Where nothing is known to be missing: a blind node that knows nothing of a share does not know what it misses. */
-export function wholeWords({ blind, head }: ShareReport): string {
-  return blind !== null && isEmptyHead(head) ? 'not known yet what is missing' : 'nothing missing'
+/** Where nothing is known to be missing: who does not write and knows nothing of a share does not know what it misses. */
+export function wholeWords({ grade, head }: ShareReport): string {
+  return grade !== 'write' && isEmptyHead(head) ? 'not known yet what is missing' : 'nothing missing'
 }
 
 /** A column of the share's name. */
