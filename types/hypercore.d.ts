@@ -25,6 +25,10 @@ declare module 'hypercore' {
     readonly channel: { close(): void }
     readonly remoteRequests: Map<number, unknown>
     readonly remoteLength: number
+    /** What it says that it has: all blocks below this one, and those. */
+    readonly remoteContiguousLength: number
+    /** -1: none from there on. */
+    readonly remoteBitfield: { firstSet(from: number): number }
     onrequest(message: object): Promise<void>
     onsync(message: { length: number; remoteLength: number }): Promise<void>
     onrange(message: { start: number; length: number }): Promise<void>

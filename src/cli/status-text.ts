@@ -1,6 +1,7 @@
 // A status report as text for people. What it says of members keeps to section 10 of the design: "in sync" only of one
 // that is connected and whose signed digest equals ours.
 import type { BlindReport, MemberReport, RelayReport, ShareReport, StatusReport } from '../control/schema.js'
+import { isEmptyHead } from '../core/head.js'
 import { hookState } from './hooks-text.js'
 import { limitsLine } from './limit-text.js'
 import { formatNetwork, formatProxyState } from './network-text.js'
@@ -69,7 +70,7 @@ function formatShare(share: ShareReport, limits?: string): string {
     ['grade', share.grade],
     ['state', haltReason === null ? (paused ?? state) : `${state}: ${haltReason}`],
     ...(limits === undefined ? [] : [['limits', limits] as [string, string]]),
-    ...(share.blind === null ? formatContent(share) : formatBlind(share.blind)),
+    ...(share.blind === null ? formatContent(share) : formatBlind(share.blind, share.head)),
     ['moved', `${formatBytes(share.receivedBytes)} received, ${formatBytes(share.sentBytes)} sent`],
     ...(share.blind === null ? [['digest', share.digest.slice(0, 16)] as [string, string]] : []),
     ['head', share.head],
@@ -83,9 +84,10 @@ function formatShare(share: ShareReport, limits?: string): string {
 
 function formatContent(share: ShareReport): [string, string][] {
   const isWhole = share.needFiles + share.needBytes === 0
+  const whole = share.grade === 'read' && isEmptyHead(share.head) ? NOTHING_HEARD : 'nothing'
   return [
     ['content', amount(share.files, share.bytes)],
-    ['missing', isWhole ? 'nothing' : amount(share.needFiles, share.needBytes)],
+    ['missing', isWhole ? whole : amount(share.needFiles, share.needBytes)],
   ]
 }
 
@@ -93,18 +95,22 @@ function formatOwn(share: ShareReport): [string, string][] {
   return [['conflicts', String(share.conflicts)], ...formatDrift(share), ...formatHooks(share)]
 }
 
+/** It may be a new share, a new node, or one that has lost all that it knew. */
+const NOTHING_HEARD = 'not known: nothing of what is in the share was heard of yet'
+
 /** What a blind node's vault holds. */
-function formatBlind(blind: BlindReport): [string, string][] {
-  // Zeros would read as if nothing were missing.
+function formatBlind(blind: BlindReport, head: string): [string, string][] {
+  // Zeros would read as if nothing were missing: so they would before anything of the share was heard.
   if (!blind.isOpen) return [['content', 'not known until the vault is open']]
   const held = pieces(blind.pieces - blind.missingPieces, blind.bytes - blind.missingBytes)
   const isWhole = blind.missingPieces === 0
+  const whole = isEmptyHead(head) ? NOTHING_HEARD : 'nothing'
   const gone = pieces(blind.missingPastPieces, blind.missingPastBytes)
   const past = pieces(blind.pastPieces, blind.pastBytes)
   const dead = blind.deadBytes === 0 ? '' : `, ${formatBytes(blind.deadBytes)} of it to be reclaimed`
   return [
     ['content', `${held}, sealed`],
-    ['missing', isWhole ? 'nothing' : pieces(blind.missingPieces, blind.missingBytes)],
+    ['missing', isWhole ? whole : pieces(blind.missingPieces, blind.missingBytes)],
     ['history', blind.missingPastPieces === 0 ? past : `${past}; ${gone} more are not to be had`],
     ['vault', `${formatCount(blind.packs, 'pack')}, ${formatBytes(blind.vaultBytes)}${dead}`],
   ]

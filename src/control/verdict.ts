@@ -4,7 +4,7 @@
 //   unreachable  everyone who can be reached does, but someone cannot be (section 10: never counted as up to date)
 //   in-sync      this device and every member that counts hold it, by their answers to one inquiry
 // A member that has expired (peer_expiration_days) is not waited for, and named, so that nobody takes it for up to date.
-import { covers, type Head, parseHead } from '../core/head.js'
+import { covers, type Head, isEmptyHead, parseHead } from '../core/head.js'
 import type { MemberStanding, MembersReport } from './schema-members.js'
 
 export interface Verdict {
@@ -77,7 +77,7 @@ function lookAt(report: MembersReport, goal: Goal, within: string, found: Found)
 }
 
 function ownReasons(report: MembersReport, { at }: Goal): string[] {
-  const { needFiles, needBytes, drift, acknowledged, standing, confirmed } = report
+  const { needFiles, needBytes, drift, acknowledged, standing, confirmed, grade } = report
   // A reader's own changes go nowhere and come from nowhere: waiting does not end them.
   const own = [
     ...(drift > 0 ? [`this device, with ${counted(drift, 'change')} of its own (shoal drift)`] : []),
@@ -93,9 +93,10 @@ function ownReasons(report: MembersReport, { at }: Goal): string[] {
     return isThere ? own : ['this device', ...own]
   }
   if (standing === 'unread') return ['this device, which cannot read some of its disk (shoal status)', ...own]
-  return confirmed && !isBusy
-    ? own
-    : [`this device${isBusy ? '' : ', which is still reading its disk'}`, ...own]
+  if (confirmed && !isBusy) return own
+  const isNew = grade !== 'write' && isEmptyHead(report.head)
+  const why = isNew ? 'which has read nothing of the share yet' : 'which is still reading its disk'
+  return [`this device${isBusy ? '' : `, ${why}`}`, ...own]
 }
 
 function holds(member: MemberStanding, { at }: Goal): boolean {

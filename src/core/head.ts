@@ -48,6 +48,11 @@ export function parseHead(text: string): Head {
   return { tag: match[1]!, view }
 }
 
+/** Whether nothing of the share has been read: no record of it has come yet. */
+export function isEmptyHead(head: string): boolean {
+  return TEXT.exec(head)?.[2] === ''
+}
+
 /** Whether a view has at least what another has. */
 export function covers(view: FeedView, least: FeedView): boolean {
   return behindBy(view, least) === 0

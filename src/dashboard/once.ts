@@ -15,7 +15,7 @@ import {
 import { whatOf } from './screens/drift.js'
 import { mapSentence } from './screens/map.js'
 import { memberState } from './screens/peers.js'
-import { amount } from './screens/shared.js'
+import { amount, wholeWords } from './screens/shared.js'
 
 const MAX_LISTED = 20
 
@@ -50,7 +50,7 @@ function shareText(share: ShareItem, world: World): string[] {
       ? `holds ${grouped(report.files)} files, ${formatBytes(report.bytes)}`
       : `holds ${grouped(report.blind.pieces - report.blind.missingPieces)} sealed pieces, ${formatBytes(report.bytes)}`,
     needFiles + needBytes === 0
-      ? 'nothing missing'
+      ? wholeWords(report)
       : `missing: ${amount(needFiles, needBytes, report.blind === null ? 'file' : 'piece')}`,
     ...(live === undefined ? [] : [`moving: ${perSecond(live.downRate)} down, ${perSecond(live.upRate)} up`]),
     ...(map === undefined || map.pieces === 0 ? [] : [`pieces: ${mapSentence(map)}`]),

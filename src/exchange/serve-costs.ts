@@ -1,7 +1,7 @@
 // What requests cost whoever answers them. A piece is read as a whole for a byte of it, so a peer's account (S1) is charged for
 // all of a piece with the first part that it asks for, and for nothing with the others, as far as they are in it.
-// Promises: what begin() counts of a peer's requests, end() takes back once the last of them is over; a part that was answered
-// no longer counts.
+// Promises: what chargeFor() counts of a peer's requests, creditFor() takes back once the last of them is over; a part that was
+// answered no longer counts, and one that was taken back does: the piece is held for the others.
 import type { Asked } from './serve-peer.js'
 
 /** Parts of one piece that a peer waits for. */
@@ -34,9 +34,13 @@ export function chargeFor(asked: Asked, pieceBytes: number | undefined): number 
 }
 
 /** The request is answered, or never will be: bytes that it counts for no longer. */
-export function creditFor({ peer, pieceKey, length, isPart }: Asked): number {
+export function creditFor({ peer, pieceKey, length, isPart, block }: Asked): number {
   const parts = isPart ? peer.parts.get(pieceKey) : undefined
-  if (parts === undefined || --parts.open > 0) return length
+  if (parts === undefined) return length
+  parts.open--
+  if (parts.open > 0 && block !== undefined) return length
+  parts.left += length
+  if (parts.open > 0) return 0
   peer.parts.delete(pieceKey)
-  return length + parts.left
+  return parts.left
 }

@@ -44,6 +44,8 @@ export interface Served {
   /** By piece. */
   readonly parts: Map<string, PartsAsked>
   openCount: number
+  /** Requests that are being read or ready, those that were taken back since too. */
+  begunCount: number
   /** What is being read or ready costs so much (serve-costs.ts). */
   aheadBytes: number
   uploadedBytes: number
@@ -68,6 +70,7 @@ export function newPeer(link: Link, go: (maxBytes: number) => number): Served {
     },
     parts: new Map(),
     openCount: 0,
+    begunCount: 0,
     aheadBytes: 0,
     uploadedBytes: 0,
     meter: new RateMeter(),

@@ -65,7 +65,7 @@ export class PieceReads {
     read.waiting.push(asked)
   }
 
-  /** Begins to read what is not at hand. */
+  /** Begins to read what is not at hand; to be called for each peer by itself. */
   start(): void {
     let batch: Read[] = []
     let bytes = 0
@@ -92,7 +92,8 @@ export class PieceReads {
   #finish(batch: readonly Read[], pieces: readonly (Buffer | null)[]): void {
     const missing = new Map<WriterId, number[]>()
     const touched = new Set<Served>()
-    const lease = this.#o.leases.begin(pieces)
+    // All are one peer's (start()).
+    const lease = this.#o.leases.begin(pieces, batch[0]!.owner)
     for (const [at, { request, cacheKey, owner, waiting }] of batch.entries()) {
       this.#reads.delete(cacheKey)
       const piece = pieces[at] ?? undefined

@@ -1,9 +1,9 @@
 // The serving half: peers' requests become batched reads of whole sealed pieces, and their blocks go out while the
 // connection takes them.
-//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, and READ_AHEAD_BYTES of pieces are read or being read,
-//       give or take a piece; of all peers ALL_AHEAD_BYTES, but OWN_AHEAD_BYTES of each whatever the others have, give or
-//       take a piece a peer. A part of a piece counts as all of it (serve-costs.ts), as that is what is read. What goes
-//       beyond waits.
+//   S1. Of one peer at most MAX_PEER_REQUESTS requests are open, as many are read or being read (those that were taken back
+//       since, too), and READ_AHEAD_BYTES of pieces, give or take a piece; of all peers ALL_AHEAD_BYTES, but OWN_AHEAD_BYTES
+//       of each whatever the others have, give or take a piece a peer. A part of a piece counts as all of it
+//       (serve-costs.ts), as that is what is read. What goes beyond waits.
 //   S2. Every request that is not cancelled is answered: with its block, or with a reject.
 //   S3. A piece the source cannot serve is withdrawn from everybody (P2, BEP 54).
 // Answers go in the order in which pieces were read, not by need: the asking side knows what it needs first. Under a limit,
@@ -83,7 +83,7 @@ export class Serve {
 
   constructor(options: ServeOptions) {
     this.#o = options
-    this.#leases = new Leases(options.source)
+    this.#leases = new Leases(options.source, (peer, bytes) => this.#countAhead(peer, bytes))
     this.#reads = new PieceReads({
       ...options,
       leases: this.#leases,
@@ -225,7 +225,8 @@ export class Serve {
   read(): void {
     for (const peer of this.#peers.values()) {
       for (let asked = peer.queued.peek(); asked !== undefined; asked = peer.queued.peek()) {
-        if (!asked.gone && !this.#mayReadAhead(peer) && !isPaidFor(asked)) break
+        const mayRead = this.#mayReadAhead(peer) || isPaidFor(asked)
+        if (!asked.gone && !(mayRead && peer.begunCount < MAX_PEER_REQUESTS)) break
         peer.queued.shift()
         if (!asked.gone) this.#begin(asked)
       }
@@ -317,6 +318,7 @@ export class Serve {
   #begin(asked: Asked): void {
     const { peer, wire, index } = asked
     const { source, log, withdraw } = this.#o
+    peer.begunCount++
     try {
       const pieceBytes = source.lengthOf({ writer: wire.writer, index })
       this.#countAhead(peer, chargeFor(asked, pieceBytes))
@@ -330,13 +332,19 @@ export class Serve {
   }
 
   #over(asked: Asked): void {
-    this.#countAhead(asked.peer, -creditFor(asked))
+    this.#countAhead(asked.peer, -this.#creditFor(asked))
+  }
+
+  #creditFor(asked: Asked): number {
+    asked.peer.begunCount--
+    return creditFor(asked)
   }
 
   /** Its piece is read, if it can be served. */
   #found(asked: Asked, piece: Buffer | undefined, lease?: Lease): void {
     if (asked.gone) {
-      this.#over(asked)
+      if (lease === undefined) this.#over(asked)
+      else lease.takenBack += this.#creditFor(asked)
       // Nothing is written that would bring about the next round, but there is room to read ahead again.
       this.#o.soon()
       return

@@ -157,6 +157,19 @@ export abstract class Feed extends EventEmitter<FeedEvents> {
     return from >= to ? Promise.resolve(true) : this.session.has(from, to)
   }
 
+  /**
+   * Whether a peer that is connected says that it has one of the blocks `from` to `to` (exclusive). It says so on its own of a feed
+   * that it has whole, else soon after read() asks for a block near them.
+   */
+  isOffered(from: number, to: number): boolean {
+    this.#assertOpen()
+    return this.core.replicator.peers.some(({ remoteContiguousLength, remoteBitfield }) => {
+      if (from < Math.min(to, remoteContiguousLength)) return true
+      const first = remoteBitfield.firstSet(from)
+      return first !== -1 && first < to
+    })
+  }
+
   /** The first block from `from` on and below `to` that is here; `to` if none is. However many a writer has cleared, it is one look. */
   nextHere(from: number, to: number): number {
     this.#assertOpen()

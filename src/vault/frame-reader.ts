@@ -36,7 +36,8 @@ export class FrameReader {
   }
 
   /**
-   * Payloads in the order asked; undefined: what stands there does not hold, or is not there. Several may share memory.
+   * Payloads in the order asked; undefined: what stands there does not hold, or is not there. Several may share memory,
+   * at least half of which is theirs.
    * Rejects as PackStorage.read does, where neither the pack nor the medium is to blame.
    */
   async read(wanted: readonly KeyedPlace[]): Promise<(Buffer | undefined)[]> {
@@ -55,10 +56,14 @@ export class FrameReader {
       return
     }
     if (bytes === undefined) return
+    const wantedBytes = span.frames.reduce((sum, { place }) => sum + place.length, 0)
+    // Whoever asked counts what was asked for, and may hold it for long.
+    const isSparse = 2 * wantedBytes < bytes.length
     for (const { at, key, place } of span.frames) {
       const start = place.offset - span.start
       const frame = bytes.subarray(start, start + FRAME_HEADER_BYTES + place.length)
-      answers[at] = this.#proved(key, place.pack, place.offset, frame)
+      const payload = this.#proved(key, place.pack, place.offset, frame)
+      answers[at] = isSparse && payload !== undefined ? Buffer.from(payload) : payload
     }
   }
 

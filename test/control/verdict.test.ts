@@ -51,6 +51,23 @@ const cases: { name: string; reports: MembersReport[]; goal?: Goal; type: string
     because: /^this device, which is still reading its disk$/,
   },
   {
+    name: 'this device is blind, and knows nothing of the share yet',
+    reports: [report({ confirmed: false, grade: 'blind', head: '3f2a9c01:', members: [] })],
+    type: 'behind',
+    because: /^this device, which has read nothing of the share yet$/,
+  },
+  {
+    name: 'this device reads, and knows nothing of the share yet',
+    reports: [report({ confirmed: false, grade: 'read', head: '3f2a9c01:', members: [] })],
+    type: 'behind',
+    because: /^this device, which has read nothing of the share yet$/,
+  },
+  {
+    name: 'this device is the first to write, and has nothing yet',
+    reports: [report({ confirmed: true, grade: 'write', head: '3f2a9c01:', members: [] })],
+    type: 'in-sync',
+  },
+  {
     name: 'this device cannot read a file of its own',
     reports: [report({ confirmed: false, standing: 'unread' })],
     type: 'behind',

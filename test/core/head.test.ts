@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { behindBy, covers, formatHead, headTag, parseHead, sameViews } from '../../src/core/head.js'
+import {
+  behindBy,
+  covers,
+  formatHead,
+  headTag,
+  isEmptyHead,
+  parseHead,
+  sameViews,
+} from '../../src/core/head.js'
 import type { ShareId, WriterId } from '../../src/core/ids.js'
 import type { FeedView } from '../../src/core/record-public.js'
 
@@ -23,6 +31,12 @@ test('a head is read as it was written, feeds of no length left out', () => {
     ],
   })
   assert.deepEqual(parseHead(`${tag}:`), { tag, view: [] })
+  assert.deepEqual([text, `${tag}:`, formatHead(tag, [[A, 0]]), ''].map(isEmptyHead), [
+    false,
+    true,
+    true,
+    false,
+  ])
   assert.notEqual(headTag('cd'.repeat(32) as ShareId), tag)
 })
 

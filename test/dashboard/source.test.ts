@@ -155,6 +155,29 @@ describe('the text form', () => {
     assert.doesNotMatch(text, /[█▁▂▃▄▅▆▇─│]/u)
   })
 
+  it('says that nothing is missing of who writes or knows something of the share alone', () => {
+    const none = {
+      pieces: 0,
+      bytes: 0,
+      missingPieces: 0,
+      missingBytes: 0,
+      packs: 0,
+      vaultBytes: 0,
+      deadBytes: 0,
+    }
+    const past = { pastPieces: 0, pastBytes: 0, missingPastPieces: 0, missingPastBytes: 0 }
+    const textOf = (head: string): string => {
+      const blind = share({ grade: 'blind', head, members: [], blind: { isOpen: true, ...none, ...past } })
+      return onceText(world(daemon('a', { status: status(blind) })))
+    }
+    assert.match(textOf('3f2a9c01:0102030405060708.17'), /^ {2}nothing missing$/m)
+    assert.match(textOf('3f2a9c01:'), /^ {2}not known yet what is missing$/m)
+    const reads = (grade: 'read' | 'write'): string =>
+      onceText(world(daemon('a', { status: status(share({ grade, head: '3f2a9c01:', members: [] })) })))
+    assert.match(reads('read'), /^ {2}not known yet what is missing$/m)
+    assert.match(reads('write'), /^ {2}nothing missing$/m)
+  })
+
   it('tells of no more than can be read', () => {
     const drift = Array.from({ length: 50 }, (_, at) => ({
       ...busyWorld().daemons[0]!.drift![0]!,

@@ -198,3 +198,35 @@ test('.shoalignore is synced and holds on all nodes; the archive keeps what othe
     for (const node of nodes) assert.equal(node.exists('doc') || node.exists('dir'), false)
   })
 })
+
+test('a reader that knows of no writer is not in sync, however it is started; the first one to write is', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', {})
+    const reader = await world.node('reader', { grade: 'read', knows: ['writer'] })
+    const wait = async (node: TestNode): Promise<number | null> =>
+      (await world.run(['status', node.configFile, '--wait', '--timeout', '2'])).exit
+    for (const start of ['first', 'second']) {
+      await reader.start()
+      assert.equal(await wait(reader), 2, start)
+      const { out } = await world.run(['status', reader.configFile])
+      assert.match(out, /state +syncing/, start)
+      assert.match(out, /missing +not known: nothing of what is in the share was heard of yet/, start)
+      await reader.stop()
+    }
+
+    await writer.start()
+    assert.equal(await wait(writer), 0)
+    // Nothing was written yet.
+    await reader.start()
+    await eventually('they have met', async () => (await reader.share()).members.length > 0 || undefined)
+    assert.equal(await wait(reader), 0)
+    writer.write('a', 'a')
+    await eventually('it is there', async () => reader.exists('a') || undefined)
+    await writer.stop()
+    await reader.stop()
+
+    // It has met somebody before.
+    await reader.start()
+    assert.equal(await wait(reader), 3)
+  })
+})

@@ -285,6 +285,73 @@ test('S1: what was taken back, or asked for by a peer that has left, is counted 
   assert.equal(serving.inHand, 0)
 })
 
+test('S1: what was taken back while it was read counts for as long as what was read with it is held', async () => {
+  const cases = [
+    {
+      name: 'other pieces in the same memory',
+      pieceBytes: 16 * 1024,
+      length: 16 * 1024,
+      parts: 1,
+      pieces: 64,
+    },
+    { name: 'other parts of one piece', pieceBytes: MIB, length: 16 * 1024, parts: 64, pieces: 1 },
+  ]
+  for (const { name, pieceBytes, length, parts, pieces } of cases) {
+    const serving = new Serving(pieceBytes)
+    const link = serving.link()
+    link.drained = false
+    for (const round of range(100)) {
+      const asked = range(pieces, round * pieces).flatMap((index) =>
+        range(parts).map((part) => [index, part * length] as const),
+      )
+      for (const [index, offset] of asked) serving.ask(link, index, offset, length)
+      serving.round()
+      for (const [index, offset] of asked.slice(1))
+        serving.serve.cancelled(link as unknown as Link, link.wire, index, offset)
+      await serving.settle()
+    }
+    const readMib = (serving.read.length * pieceBytes) / MIB
+    assert.ok(readMib <= AHEAD_MIB + 1, `${name}: ${readMib} MiB were read for a peer that takes nothing`)
+    link.drained = true
+    serving.serve.pump(link as unknown as Link)
+    await serving.settle()
+    assert.equal(new Set(link.answered).size, 100, name)
+    assert.equal(serving.inHand, 0, name)
+    // Nothing of it counts any more.
+    link.drained = false
+    const ahead = (AHEAD_MIB * MIB) / pieceBytes
+    for (const index of range(ahead, 100_000))
+      for (const block of range(pieceBytes / length)) serving.ask(link, index, block * length, length)
+    const before = serving.read.length
+    serving.round()
+    assert.equal(serving.read.length, before + ahead, name)
+  }
+})
+
+test('S1: what was asked for and taken back is not lined up without end for a peer that takes nothing', async () => {
+  let lookups = 0
+  const serving = new Serving(MIB, () => {
+    lookups++
+    return MIB
+  })
+  const link = serving.link()
+  link.drained = false
+  serving.ask(link, 0, 0, 1)
+  await serving.settle()
+  const times = 10 * MAX_PEER_REQUESTS
+  for (const offset of range(times, 1)) {
+    serving.ask(link, 0, offset, 1)
+    serving.round()
+    serving.serve.cancelled(link as unknown as Link, link.wire, 0, offset)
+  }
+  assert.ok(lookups <= 2 * MAX_PEER_REQUESTS, `${lookups} requests of ${times} are lined up`)
+  link.drained = true
+  serving.ask(link, 0, times + 1, 1)
+  serving.serve.pump(link as unknown as Link)
+  await serving.settle()
+  assert.deepEqual(link.answered, [0, 0])
+})
+
 test('S2, S3: a piece whose length cannot be looked up is rejected and withdrawn, and the others are served', async () => {
   const serving = new Serving(MIB, (index) => (index === 3 ? assert.fail('a bad page') : MIB))
   const link = serving.link()

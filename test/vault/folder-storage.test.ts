@@ -309,6 +309,32 @@ it('the newest pack is gone: one write is refused, and the next goes on without 
   }
 })
 
+it('S1: pieces far apart in a pack do not hold what lies between them in memory', async () => {
+  const place = await makeFolder()
+  const vault = await Vault.open({
+    ...{ storage: await place.open(), shareId: SHARE, database: new MemoryDatabase(), log: silentLog },
+  })
+  try {
+    const piece = (number: number, bytes: number) => {
+      const content = Buffer.alloc(bytes, number)
+      return { id: blake3(content), bytes: content }
+    }
+    const small = numbers(0, 64).map((number) => piece(number, 100))
+    await vault.add({ pieces: small.flatMap((each, number) => [each, piece(number, 100_000)]) })
+    const read = await vault.read(small.map(({ id }) => id))
+    assert.deepEqual(
+      read,
+      small.map(({ bytes }) => bytes),
+    )
+    const memory = new Set(read.map((each) => each!.buffer))
+    const held = [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0)
+    assert.ok(held < 100_000, `6,400 bytes hold ${held}`)
+  } finally {
+    await vault.close()
+    await place.remove()
+  }
+})
+
 it('what was stored does not stay in the page cache', async (t) => {
   const place = await makeFolder()
   const storage = await place.open()

@@ -96,6 +96,7 @@ export class BlindShare {
     this.#opening = new VaultOpening({
       ...{ meta: this.#meta, problems: this.problems, log, onFatal },
       early: new EarlyCertificates(shareId, keys.publicKey),
+      isNew: this.#meta.root === undefined,
       openStorage: options.openStorage,
       open: (storage) => this.#openIn(storage),
       isHalted: () => this.#halted !== undefined,
@@ -356,7 +357,7 @@ export class BlindShare {
     const { keys, database, feeds: store, nowMs } = this.#o
     return Keeping.open({
       ...{ keys, storage, database, store, nowMs, index: this.index, exchange: this.exchange },
-      ...{ problems: this.problems, log: this.#log },
+      ...{ problems: this.problems, log: this.#log, meta: this.#meta },
       vaultPrefix: `${tablePrefix(this.shareId)}vault:`,
       policy: () => this.#o.history,
       peers: () => this.#peers.connected,

@@ -16,6 +16,7 @@ import { isVaultFull } from '../../vault/storage-error.js'
 import { turn } from '../../vault/turn.js'
 import { type Damaged, Vault } from '../../vault/vault.js'
 import type { VerifiedPiece } from '../../vault/verified-piece.js'
+import type { ShareMeta } from '../share/meta.js'
 import type { ProblemBook } from '../share/problems.js'
 import { BlindBook } from './blind-book.js'
 import { BlindFeeds } from './blind-feeds.js'
@@ -34,6 +35,7 @@ export interface KeepingOptions {
   readonly store: FeedStore
   readonly index: BlindIndex
   readonly exchange: Exchange
+  readonly meta: Pick<ShareMeta, 'hasLosses'>
   readonly problems: ProblemBook
   readonly log: Log
   readonly policy: () => Retention
@@ -83,6 +85,7 @@ export class Keeping {
     try {
       keeping = new Keeping(options, vault)
       await keeping.#start()
+      keeping.mending.resume()
       keeping.#damaged(early)
       keeping.#tellUnreadable()
       return keeping
@@ -103,6 +106,9 @@ export class Keeping {
       problems,
       isAwaited: (damaged) => this.#isAwaited(damaged),
       count: options.countDamage,
+      meta: options.meta,
+      knowsRecords: () => this.knowsRecords,
+      isWhole: () => this.knowsRecords && !this.feeds.isBehind && this.book.counts.missing.pieces === 0,
     })
     this.book = new BlindBook({ index, vault, policy, nowMs })
     this.#gate = new VaultGate({
@@ -163,11 +169,19 @@ export class Keeping {
     })
   }
 
-  /** Whether nothing is left to read, count, fetch or write, as far as anybody who is connected has it. */
+  /** Whether a record of the share is here, or known to be somewhere. */
+  get knowsRecords(): boolean {
+    return this.feeds.isBehind || this.feeds.view.some(([, length]) => length > 0)
+  }
+
+  /**
+   * Whether nothing is left to read, count, fetch or write, as far as anybody who is connected has it. Not before the first writer
+   * is known: who knows of nothing lacks nothing that he knows of.
+   */
   get isAtRest(): boolean {
-    const { missing } = this.book.counts
+    if (this.#o.index.feeds.all().length === 0) return false
     const isWorking = this.feeds.isBehind || !this.keeper.isAtRest || !this.#gate.isIdle || this.watch.isAway
-    return !isWorking && missing.pieces === 0
+    return !isWorking && this.book.counts.missing.pieces === 0
   }
 
   /** Whether nothing can be written to the vault now. */

@@ -20,6 +20,8 @@ export interface VaultOpeningOptions {
   readonly openStorage: () => Promise<PackStorage>
   /** Opens the vault there. SHARE_UNUSABLE. */
   readonly open: (storage: PackStorage) => Promise<Keeping>
+  /** Whether the index knew nothing of the share when it was started: it was not kept here before, or the index was lost. */
+  readonly isNew: boolean
   readonly early: EarlyCertificates<SharePeer>
   readonly meta: Pick<ShareMeta, 'hasVault'>
   readonly problems: ProblemBook
@@ -37,6 +39,8 @@ export class VaultOpening {
   #opening: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   readonly #stopping = new AbortController()
+  /** Whether a vault was there when it was looked for first. */
+  #wasThere: boolean | undefined
 
   constructor(options: VaultOpeningOptions) {
     this.#o = options
@@ -118,14 +122,17 @@ export class VaultOpening {
   }
 
   async #openIn(storage: PackStorage): Promise<void> {
-    const { meta, open, halt, problems, onOpen } = this.#o
+    const { meta, open, halt, problems, onOpen, isNew } = this.#o
+    const isThere = (await storage.getMeta(VAULT_META)) !== undefined
+    this.#wasThere ??= isThere
     // Without it, what peers lack would be fetched again as if this were a new vault, and nobody would know that it is not.
-    if (meta.hasVault && (await storage.getMeta(VAULT_META)) === undefined) {
+    if (meta.hasVault && !isThere) {
       await storage.close()
       return halt(`there is no ${VAULT_META} any more; is the disk mounted?`)
     }
     const keeping = await open(storage)
     problems.clear('vault', '')
+    if (isNew && this.#wasThere && !keeping.knowsRecords) keeping.mending.lostAll()
     meta.hasVault = true
     this.#keeping = keeping
     for (const [peer, list] of this.#o.early.take()) keeping.feeds.receive(peer, list)

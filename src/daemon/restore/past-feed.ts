@@ -1,4 +1,10 @@
 // A feed as restoring reads it: what is here at once, and what is not from peers for so long as is allowed.
+//
+// A record that is not here is asked for once, and awaited for three patiences at most. After one it is lost if something that
+// comes after it was given meanwhile, and no peer who is there says that it holds the record: who has the one would have given the other.
+// After three it is lost if, of what comes after it, a peer says that it holds some and not the record, something was given, or half and
+// more is here, as it was given to an earlier restore. Else who is asked may just be away: NOT_FOUND, and the next restore asks again.
+// A lost one is passed over and told of, which needs something after it that is here or offered; the next restore asks for it again, too.
 
 import { ShoalError } from '../../core/error.js'
 import { decodePublicPart } from '../../core/record.js'
@@ -10,7 +16,7 @@ import type { TimedFeed } from './moment.js'
 /** Blocks [first, end). */
 export type Range = readonly [first: number, end: number]
 
-/** Of its patience, how often nothing at all may come: the first answer may be held up by what the way itself needs. */
+/** Patiences without an answer: the first one may be held up by what the way itself needs. */
 const SILENCES = 3
 
 export interface PastFeedOptions {
@@ -22,19 +28,22 @@ export interface PastFeedOptions {
   readonly cleared?: number
 }
 
+type Block = { readonly index: number; readonly block: Buffer }
+
+/** A feed, or what of one was taken out of a vault: nobody offers more of that. */
+type Blocks = Pick<Feed, 'length' | 'has' | 'read'> & Partial<Pick<Feed, 'isOffered'>>
+
 export class PastFeed implements TimedFeed {
   readonly row: IndexFeed
-  readonly feed: Pick<Feed, 'length' | 'has' | 'read'>
+  readonly feed: Blocks
   readonly cleared: number
   readonly #patienceMs: number
   readonly #beyond: string | undefined
+  /** Patiences that headers were asked for in vain, before the first one came: later ones get one each, or what the rule says. */
+  #silences = 0
   readonly #headers = new Map<number, RecordHeader | undefined>()
 
-  constructor(
-    row: IndexFeed,
-    feed: Pick<Feed, 'length' | 'has' | 'read'>,
-    { patienceMs, beyond, cleared = 0 }: PastFeedOptions,
-  ) {
+  constructor(row: IndexFeed, feed: Blocks, { patienceMs, beyond, cleared = 0 }: PastFeedOptions) {
     this.row = row
     this.feed = feed
     this.cleared = cleared
@@ -95,25 +104,39 @@ export class PastFeed implements TimedFeed {
     return this.feed.has(from, to)
   }
 
+  /** Undefined: it cannot be read, or nobody has given it this time. */
   async header(index: number): Promise<RecordHeader | undefined> {
-    if (!this.#headers.has(index)) this.#headers.set(index, await this.#read(index))
+    if (!this.#headers.has(index)) {
+      const block = await this.#one(index)
+      if (block === undefined) return undefined
+      const decoded = decodePublicPart(block)
+      // What comes before it counts all the same: whoever reads the feed in its order says so when he comes to it.
+      this.#headers.set(index, decoded.type === 'ok' ? decoded.value.header : undefined)
+    }
     return this.#headers.get(index)
   }
 
-  async #read(index: number): Promise<RecordHeader | undefined> {
+  async #one(index: number): Promise<Buffer | undefined> {
     const isHere = await this.feed.has(index, index + 1)
-    if (!isHere && this.#patienceMs === 0) return undefined
+    if (!isHere && this.asksNobody) return undefined
+    const givenUp = new AbortController()
+    const blocks = this.feed.read(index, index + 1, { signal: givenUp.signal })
     try {
-      const signal = isHere ? {} : { signal: AbortSignal.timeout(this.#patienceMs) }
-      for await (const { block } of this.feed.read(index, index + 1, signal)) {
-        const decoded = decodePublicPart(block)
-        // What comes before it counts all the same: whoever reads the feed in its order says so when he comes to it.
-        return decoded.type === 'ok' ? decoded.value.header : undefined
+      const coming = blocks.next()
+      if (!isHere) {
+        const isOver = (silences: number): true | undefined =>
+          silences >= SILENCES ||
+          (++this.#silences >= SILENCES && !this.#isOffered(index, index + 1)) ||
+          undefined
+        if (await this.#awaited(coming, isOver)) return undefined
+        this.#silences = SILENCES
       }
-    } catch (thrown) {
-      if (!(thrown instanceof Error) || thrown.name !== 'TimeoutError') throw thrown
+      const { value } = await coming
+      return value?.block
+    } finally {
+      givenUp.abort()
+      await blocks.return()
     }
-    return undefined
   }
 
   /** Whether a record from this one on bears a time up to a moment. Where not all are here, the newest alone is looked at. */
@@ -131,14 +154,10 @@ export class PastFeed implements TimedFeed {
   }
 
   /**
-   * All blocks of a span, in order; where nobody is asked, those that are here, else those that somebody gives in time. NOT_FOUND if
-   * from one on nobody gives any.
+   * All blocks of a span, in order; where nobody is asked, those that are here, else those that are not lost. NOT_FOUND if it cannot
+   * be told whether one is.
    */
-  async *blocks(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
+  async *blocks(from: number, to: number, signal: AbortSignal): AsyncGenerator<Block> {
     if (!this.asksNobody) return yield* this.#asked(from, to, signal)
     let next = from
     for (const [first, end] of [...(await this.#lost(from, to)), [to, to] as const]) {
@@ -147,70 +166,94 @@ export class PastFeed implements TimedFeed {
     }
   }
 
-  async *#asked(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
+  async *#asked(from: number, to: number, signal: AbortSignal): AsyncGenerator<Block> {
     const lacking = await this.#lost(from, to)
     let next = from
-    let silences = 0
     while (next < to) {
-      const before = next
-      for await (const each of this.#awaited(next, to, signal)) {
-        yield each
-        next = each.index + 1
+      const passed = new AbortController()
+      const blocks = this.feed.read(next, to, { signal: AbortSignal.any([signal, passed.signal]) })
+      try {
+        for (;;) {
+          const coming = blocks.next()
+          const at = await this.#awaited(coming, (silences) => this.#goOnAt(next, to, lacking, silences))
+          if (at === 'nowhere')
+            throw new ShoalError(
+              'NOT_FOUND',
+              `nobody gives what ${this.name} had written by then: it may not be kept any more`,
+            )
+          if (at !== undefined) {
+            next = at
+            break
+          }
+          const { done, value } = await coming
+          if (done === true) return
+          yield value
+          next = value.index + 1
+        }
+      } finally {
+        passed.abort()
+        await blocks.return()
       }
-      if (next >= to) return
-      silences = next > before ? 1 : silences + 1
-      const here = await this.#nextHere(next, to, lacking)
-      if (here === undefined && silences >= SILENCES)
-        throw new ShoalError(
-          'NOT_FOUND',
-          `nobody gives what ${this.name} had written by then: it may not be kept any more`,
-        )
-      next = here ?? next
-    }
-  }
-
-  /** Ends before one that nobody gives in time. */
-  async *#awaited(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): AsyncGenerator<{ readonly index: number; readonly block: Buffer }> {
-    const stalled = new AbortController()
-    const patience = (): NodeJS.Timeout => setTimeout(() => stalled.abort(), this.#patienceMs).unref()
-    let timer = patience()
-    try {
-      for await (const each of this.feed.read(from, to, {
-        signal: AbortSignal.any([signal, stalled.signal]),
-      })) {
-        clearTimeout(timer)
-        yield each
-        timer = patience()
-      }
-    } catch (thrown) {
-      signal.throwIfAborted()
-      if (!stalled.signal.aborted) throw thrown
-    } finally {
-      clearTimeout(timer)
     }
   }
 
   /**
-   * The next record to go on at. Who gives what comes after it would have given it: then it is lost everywhere. What was here
-   * before anybody was asked, `lacking` aside, says nothing of who is asked; undefined if nothing else is here.
+   * Undefined once it has come, or failed; else what is said after so many silences. It stays asked for all along: what is asked for
+   * anew comes no sooner, and the answer to what was withdrawn is not taken.
    */
-  async #nextHere(from: number, to: number, lacking: readonly Range[]): Promise<number | undefined> {
+  async #awaited<T>(
+    coming: Promise<unknown>,
+    afterSilence: (silences: number) => T | undefined | Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    let hasCome = false
+    const come = (): void => {
+      hasCome = true
+    }
+    const settled = coming.then(come, come)
+    for (let silences = 1; ; silences++) {
+      await within(settled, this.#patienceMs)
+      const said = hasCome ? undefined : await afterSilence(silences)
+      // It may have, while that was looked for.
+      if (hasCome) return undefined
+      if (said !== undefined) return said
+    }
+  }
+
+  /** The record to go on at, as this one is lost, by the rule above. Undefined: it is to be waited for. */
+  async #goOnAt(
+    from: number,
+    to: number,
+    lacking: readonly Range[],
+    silences: number,
+  ): Promise<number | 'nowhere' | undefined> {
     // It has come in the last moment, perhaps before the timer of those that were to be waited for was looked at.
     if (await this.feed.has(from, from + 1)) return from
+    const isOver = silences >= SILENCES
+    const isOffered = this.#isOffered(from, from + 1)
+    if (isOffered && !isOver) return undefined
     const lackedAfter = countAfter(lacking, from)
     const isGiven = countAfter(await this.#lost(from + 1, to), from) < lackedAfter
-    if (lackedAfter > 0 && !isGiven) return undefined
-    for (let index = from + 1; index < to; index++) if (await this.feed.has(index, index + 1)) return index
-    return undefined
+    const isPassedOver = !isOffered && this.#isOffered(from + 1, to)
+    if (isGiven || (isOver && (isPassedOver || 2 * lackedAfter < to - from)))
+      for (let index = from + 1; index < to; index++)
+        if (this.#isOffered(index, index + 1) || (await this.feed.has(index, index + 1))) return index
+    return isOver ? 'nowhere' : undefined
   }
+
+  #isOffered(from: number, to: number): boolean {
+    return this.feed.isOffered?.(from, to) === true
+  }
+}
+
+/** Resolves when that has, which never rejects, or after so many milliseconds. */
+function within(settled: Promise<void>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms).unref()
+    void settled.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }
 
 /** How many come after that one. */

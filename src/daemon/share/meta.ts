@@ -109,6 +109,16 @@ export class ShareMeta {
     else if (this.hasVault) this.#table.remove(key('vault'))
   }
 
+  /** Whether something was lost from a blind share's vault that was not all back when it was looked at last. */
+  get hasLosses(): boolean {
+    return this.#table.get(key('losses')) === true
+  }
+
+  set hasLosses(has: boolean) {
+    if (has) this.#table.put(key('losses'), true)
+    else if (this.hasLosses) this.#table.remove(key('losses'))
+  }
+
   /** Whether a writer of ours has said again what a lost feed had said (F4). */
   isReadopted(own: WriterId, lost: WriterId): boolean {
     return this.#table.get(key(`readopted-${own}-${lost}`)) === true

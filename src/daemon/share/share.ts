@@ -101,6 +101,8 @@ export class Share {
     if (this.#parts.halted !== undefined) return 'halted'
     if (this.#parts.peers.pausedMs !== undefined) return 'paused'
     if (this.#parts.scanner.isScanningAll) return 'scanning'
+    // Who knows of no writer lacks nothing that it knows of. The first one to write knows itself.
+    if (this.grade === 'read' && this.index.feeds.all().length === 0) return 'syncing'
     const isSettling = this.#parts.feeds.mayPublish && this.index.conflicts.unsettled.size > 0
     return this.index.counts.needFiles > 0 || this.#parts.applier.isBusy || isSettling ? 'syncing' : 'idle'
   }

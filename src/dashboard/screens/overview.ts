@@ -9,7 +9,7 @@ import type { Column } from '../model/table.js'
 import { isBehind, type OverviewItem, overviewOf, type ShareItem, type World } from '../model/world.js'
 import { memberState } from './peers.js'
 import type { Action, Screen, Step } from './screen.js'
-import { amount, fact, nameCell, rateCell, shareColumn, stateSpan } from './shared.js'
+import { amount, fact, nameCell, rateCell, shareColumn, stateSpan, wholeWords } from './shared.js'
 
 /** A share is scanned, paused and so on; a daemon that is not there is not. */
 type OfShare = (share: ShareItem) => Words
@@ -267,7 +267,7 @@ function stateWords(share: ShareItem): Words {
     [
       [stateOf(share)],
       files + bytes === 0
-        ? 'nothing missing'
+        ? wholeWords(report)
         : `${amount(files, bytes, report.blind === null ? 'file' : 'piece')} missing`,
       files + bytes > 0 ? `${Math.min(99, here)} % is here` : '',
       left === undefined ? '' : `about ${duration(left)} left`,

@@ -1,5 +1,7 @@
 // Columns and pieces of text that several screens have.
 import { formatBytes, formatCount } from '../../cli/text.js'
+import type { ShareReport } from '../../control/schema.js'
+import { isEmptyHead } from '../../core/head.js'
 import { rate } from '../model/format.js'
 import { cut, cutStart, type Line, type Span, safe, span, type Tone, type Words } from '../model/span.js'
 import type { Column } from '../model/table.js'
@@ -33,6 +35,11 @@ export function rateCell(bytesPerSecond: number, tone: Tone): Span {
 /** "12 files, 1.2 GiB" */
 export function amount(count: number, bytes: number, unit = 'file'): string {
   return bytes === 0 ? formatCount(count, unit) : `${formatCount(count, unit)}, ${formatBytes(bytes)}`
+}
+
+/** Where nothing is known to be missing: who does not write and knows nothing of a share does not know what it misses. */
+export function wholeWords({ grade, head }: ShareReport): string {
+  return grade !== 'write' && isEmptyHead(head) ? 'not known yet what is missing' : 'nothing missing'
 }
 
 /** A column of the share's name. */

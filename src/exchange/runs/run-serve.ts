@@ -176,12 +176,12 @@ export class RunServe {
   }
 
   #finish(batch: readonly AskedRun[], answers: readonly (Buffer | null)[]): void {
-    const lease = this.#o.leases.begin(answers)
+    const lease = this.#o.leases.begin(answers, batch[0]!.peer)
     let at = 0
     for (const asked of batch) {
       const pieces = answers.slice(at, at + asked.count)
       at += asked.count
-      if (asked.gone) this.#done(asked)
+      if (asked.gone) lease.takenBack += asked.length
       else if (isWhole(pieces, asked)) {
         asked.pieces = pieces
         asked.lease = lease

@@ -60,6 +60,7 @@ async function withVault(body: (place: Place) => Promise<void>): Promise<void> {
         ...{ index: new BlindIndex(database, 'x:'), exchange, problems, log: silentLog, signal },
         ...{ policy: () => KEEP_ALL, nowMs: () => 7, peers: () => [], onChange: () => {} },
         countDamage: () => undefined,
+        meta: { hasLosses: false },
         fail: (thrown) => failures.push(thrown),
       })
     await body({ folder, world, database, failures, problems, open })

@@ -218,6 +218,7 @@ describe('a blind node whose vault is older, or was damaged', () => {
       ...{ index: new BlindIndex(database, 'x:'), exchange, problems, log: silentLog },
       ...{ policy: () => KEEP_ALL, nowMs: () => 7, peers: () => [], signal: new AbortController().signal },
       onChange: () => changed(),
+      meta: { hasLosses: false },
       countDamage: (found, repaired) => {
         counted = [counted[0] + found, counted[1] + repaired]
       },
