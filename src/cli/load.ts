@@ -9,6 +9,7 @@ import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import v8 from 'node:v8'
 import vm from 'node:vm'
 
 /** The bundle's name in this folder; put in by scripts/bundle.mjs. */
@@ -16,6 +17,13 @@ declare const BUNDLE: string
 
 /** What such a file begins with: of the rest. */
 const DIGEST_BYTES = 32
+
+/** Of bin/shoal: no collection of all of a heap that is smaller. */
+const LEAST_HEAP = '--initial-old-space-size'
+
+// For the heap of this thread, which is there already. The other threads', one each for a few megabytes, would all grow to that size.
+// First of all, as what was compiled under other flags is refused.
+if (process.execArgv.some((flag) => flag.startsWith(LEAST_HEAP))) v8.setFlagsFromString(`${LEAST_HEAP}=0`)
 
 const file = fileURLToPath(new URL(BUNDLE, import.meta.url))
 
@@ -40,7 +48,7 @@ function codeFileOf(bundle: string): string {
   // A node of the same version may be built in another way: it is told by its length. It may be replaced just now, or not be seen.
   const size = fs.statSync(process.execPath, { throwIfNoEntry: false })?.size ?? 0
   const flags = process.execArgv.join('').replace(/[^a-z0-9]+/g, '')
-  return `${bundle}.${process.version}-${process.arch}-${size}-${flags.slice(0, 100)}.code`
+  return `${bundle}.${process.version}-${process.arch}-${size}-${flags.slice(0, 120)}.code`
 }
 
 /** Undefined: there is none for this node and these flags, or it is not what was written. V8 would run what a bad disk makes of it. */
