@@ -96,6 +96,41 @@ for (const [name, { lose, shows }] of Object.entries(LOSSES))
     })
   })
 
+it('was given back a copy of its vault from before anything was written, and lost all that the daemon stored', async () => {
+  await withWorld({}, async (world) => {
+    const writer = await world.node('writer', { knows: ['blind'] })
+    const blind = await world.node('blind', { grade: 'blind', knows: ['writer'] })
+    await Promise.all([writer.start(), blind.start()])
+    await eventually('the certificate of its writer is in the vault', async () => {
+      const { state, blind: kept } = await blind.share()
+      return (state === 'idle' && kept!.packs === 1) || undefined
+    })
+    await blind.stop()
+    const copy = `${blind.dir}.copy`
+    fs.cpSync(blind.dir, copy, { recursive: true })
+    for (let i = 0; i < 5; i++) writer.write(`f${i}`, randomBytes(10_000 + i))
+    await blind.start()
+    await keepsAll(blind, writer)
+    await ended([writer, blind])
+    storage(blind)
+    fs.rmSync(blind.dir, { recursive: true })
+    fs.cpSync(copy, blind.dir, { recursive: true })
+
+    for (const start of ['first', 'second']) {
+      const alone = await opened(blind)
+      assert.equal(alone.state, 'syncing', start)
+      assert.match(JSON.stringify(alone.problems), /VAULT_DAMAGED.*was there before and is empty/, start)
+      await saysThatItLacks(world, blind)
+      await blind.stop()
+    }
+    await Promise.all([writer.start(), blind.start()])
+    await keepsAll(blind, writer)
+    await eventually('no problem is left', async () =>
+      (await blind.share()).problems.length === 0 ? true : undefined,
+    )
+  })
+})
+
 it('lost its packs and the index, and hears of what was in them from somebody who has it no more', async () => {
   await withWorld({}, async (world) => {
     const writer = await world.node('writer', { knows: ['blind', 'other'] })

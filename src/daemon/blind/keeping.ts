@@ -176,10 +176,11 @@ export class Keeping {
 
   /**
    * Whether nothing is left to read, count, fetch or write, as far as anybody who is connected has it. Not before the first writer
-   * is known: who knows of nothing lacks nothing that he knows of.
+   * is known: who knows of nothing lacks nothing that he knows of. Nor before the first record, where what the vault held is lost:
+   * a writer's certificate, which may be left of it, does not tell what.
    */
   get isAtRest(): boolean {
-    if (this.#o.index.feeds.all().length === 0) return false
+    if (this.#o.index.feeds.all().length === 0 || this.mending.isAllLost) return false
     const isWorking = this.feeds.isBehind || !this.keeper.isAtRest || !this.#gate.isIdle || this.watch.isAway
     return !isWorking && this.book.counts.missing.pieces === 0
   }

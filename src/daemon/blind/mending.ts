@@ -20,7 +20,7 @@ export interface MendingOptions {
 
 const DETAIL = 'parts of the vault were damaged or are gone; they are fetched again'
 const ALL_LOST =
-  'the vault was there before and is empty, and nothing here tells of the share: what it held, if anything, is lost; it is fetched from whoever has it'
+  'the vault was there before and is empty, and nothing here tells what is in the share: what it held, if anything, is lost; it is fetched from whoever has it'
 
 export class Mending {
   readonly #o: MendingOptions
@@ -41,6 +41,11 @@ export class Mending {
   lostAll(): void {
     this.#o.meta.hasLosses = true
     this.#lose()
+  }
+
+  /** Whether something was lost, and nothing is known that could be fetched in its stead. */
+  get isAllLost(): boolean {
+    return this.#isUnsure && !this.#o.knowsRecords()
   }
 
   /** How much is not back. */
