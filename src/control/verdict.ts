@@ -95,7 +95,9 @@ function ownReasons(report: MembersReport, { at }: Goal): string[] {
   if (standing === 'unread') return ['this device, which cannot read some of its disk (shoal status)', ...own]
   if (confirmed && !isBusy) return own
   const isNew = grade !== 'write' && isEmptyHead(report.head)
-  const why = isNew ? 'which has read nothing of the share yet' : 'which is still reading its disk'
+  // A blind node has no head before its vault is open, however much lies there.
+  const orClosed = grade === 'blind' ? ', or has not opened its vault' : ''
+  const why = isNew ? `which has read nothing of the share yet${orClosed}` : 'which is still reading its disk'
   return [`this device${isBusy ? '' : `, ${why}`}`, ...own]
 }
 

@@ -51,10 +51,10 @@ const cases: { name: string; reports: MembersReport[]; goal?: Goal; type: string
     because: /^this device, which is still reading its disk$/,
   },
   {
-    name: 'this device is blind, and knows nothing of the share yet',
+    name: 'this device is blind, and knows nothing of the share yet, as far as can be told before its vault is open',
     reports: [report({ confirmed: false, grade: 'blind', head: '3f2a9c01:', members: [] })],
     type: 'behind',
-    because: /^this device, which has read nothing of the share yet$/,
+    because: /^this device, which has read nothing of the share yet, or has not opened its vault$/,
   },
   {
     name: 'this device reads, and knows nothing of the share yet',
