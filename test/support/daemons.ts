@@ -4,7 +4,6 @@
 // SHOAL_KEEP_WORLDS in the environment the files stay, to look at.
 import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { type ControlClient, controlClient } from '../../src/control/client.js'
@@ -13,6 +12,9 @@ import { deriveSecret, formatSecret, keysOf, type Secret, writeSecretOf } from '
 import { FeedTable } from '../../src/store/feeds.js'
 import { openLmdb } from '../../src/store/lmdb.js'
 import { commandArgs } from './command.js'
+import { freePort } from './free-port.js'
+
+export { freePort } from './free-port.js'
 
 const READY_MS = 30_000
 /** Generous: the machine may be running several worlds at once. */
@@ -412,22 +414,6 @@ export async function eventually<T>(
 
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs))
-}
-
-/** A TCP and UDP port of 127.0.0.1 that nobody listens on, below those that outgoing connections take. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 15_000 + Math.floor(Math.random() * 17_000)
-    if (await isFree(port)) return port
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
 
 function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
