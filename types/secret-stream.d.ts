@@ -15,6 +15,22 @@ declare module '@hyperswarm/secret-stream' {
     enableSend?: boolean
   }
 
+  /** One direction of the connection: sodium-secretstream's Push and Pull. */
+  export interface SecretPush {
+    /** libsodium's, 52 bytes. */
+    readonly state: Buffer
+    /** Fills `sealed`, 17 bytes longer, and returns it. */
+    next(message: Buffer, sealed: Buffer): Buffer
+  }
+
+  export interface SecretPull {
+    readonly state: Buffer
+    /** Whether the last one was marked as the last of all. */
+    final: boolean
+    /** Fills `message`, and returns it; throws where the MAC does not hold. */
+    next(sealed: Buffer, message: Buffer): Buffer
+  }
+
   /** Events: 'connect', 'open', 'data' (Buffer), 'drain', 'error' (Error), 'close', 'end'. */
   export default class NoiseSecretStream extends EventEmitter {
     /** A rawStream of null makes a bridge: pipe `stream.rawStream` to the other side. */
@@ -72,6 +88,17 @@ declare module '@hyperswarm/secret-stream' {
     /** What alloc() gave last: to be filled, and with what stands around it. */
     protected _outgoingPlain: Buffer | null
     protected _outgoingWrapped: Buffer | null
+    /** Both null until the handshake is done. */
+    protected _encrypt: SecretPush | null
+    protected _decrypt: SecretPull | null
+    /** Makes both, of the keys that the handshake has given. */
+    protected _setupSecretStream(
+      tx: Buffer,
+      rx: Buffer,
+      handshakeHash: Buffer,
+      publicKey: Buffer,
+      remotePublicKey: Buffer,
+    ): void
     /** The transport has given something. */
     protected _onrawdata(data: Buffer): void
     /** The transport has sent all. */

@@ -49,6 +49,28 @@ declare module 'sodium-native' {
       key: Uint8Array,
     ): number
 
+    readonly crypto_secretstream_xchacha20poly1305_STATEBYTES: 52
+    readonly crypto_secretstream_xchacha20poly1305_TAG_MESSAGE: 0
+    readonly crypto_secretstream_xchacha20poly1305_TAG_PUSH: 1
+    readonly crypto_secretstream_xchacha20poly1305_TAG_REKEY: 2
+    readonly crypto_secretstream_xchacha20poly1305_TAG_FINAL: 3
+    /** Fills `sealed`, 17 bytes longer than the message, and moves the state on; the number of bytes written. */
+    crypto_secretstream_xchacha20poly1305_push(
+      state: Uint8Array,
+      sealed: Uint8Array,
+      message: Uint8Array,
+      associated: Uint8Array | null,
+      tag: number,
+    ): number
+    /** Fills `message`, 17 bytes shorter, and the one byte of `tag`, and moves the state on; throws an Error if the MAC does not hold. */
+    crypto_secretstream_xchacha20poly1305_pull(
+      state: Uint8Array,
+      message: Uint8Array,
+      tag: Uint8Array,
+      sealed: Uint8Array,
+      associated: Uint8Array | null,
+    ): number
+
     readonly crypto_generichash_BYTES: 32
     /** BLAKE2b into `output`, 16 to 64 bytes; key of 16 to 64 bytes. */
     crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void

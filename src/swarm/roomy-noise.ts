@@ -7,6 +7,7 @@ import { Socket } from 'node:net'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
 import { letGo } from '../ports/let-go.js'
 import { trafficRooms } from '../ports/rooms.js'
+import { quickFrames } from './quick-frames.js'
 
 /** Smaller frames are allocated; a peer that has proved nothing may send no larger ones (frame-guard.ts). */
 const LEAST_BYTES: number = 64 * 1024 + 1
@@ -44,6 +45,11 @@ export class RoomyNoise extends NoiseSecretStream {
     this._outgoingPlain = plain
     this.#filled = room
     return plain
+  }
+
+  protected override _setupSecretStream(...keys: Parameters<NoiseSecretStream['_setupSecretStream']>): void {
+    super._setupSecretStream(...keys)
+    quickFrames.serve(this._encrypt!, this._decrypt!)
   }
 
   protected override _write(data: Buffer, done: (error?: Error | null) => void): void {
