@@ -153,7 +153,8 @@ function isLikeSodium(stream: QuickStream, length: number): boolean {
 }
 
 function sampleBytes(length: number, seed: number): Buffer {
-  const bytes = Buffer.alloc(length)
-  for (let i = 0; i < length; i++) bytes[i] = (i * 151 + (i >> 8) + seed) & 255
-  return bytes
+  return Buffer.alloc(length, SAMPLE.subarray(seed & 127))
 }
+
+/** No multiple of a block, so that no two blocks of what is filled with it are the same. */
+const SAMPLE: Buffer = Buffer.from(Array.from({ length: 251 }, (_, i) => (i * 151) & 255))

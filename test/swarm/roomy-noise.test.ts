@@ -3,35 +3,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import NoiseSecretStream from '@hyperswarm/secret-stream'
 import { trafficRooms } from '../../src/ports/rooms.js'
 import { bytesEncoding, GuardedMux } from '../../src/swarm/mux.js'
 import { RoomyNoise } from '../../src/swarm/roomy-noise.js'
-
-type Kind = typeof NoiseSecretStream
-
-/** Two ends of a connection over loopback. */
-async function connected(
-  t: TestContext,
-  First: Kind,
-  Second: Kind,
-): Promise<[NoiseSecretStream, NoiseSecretStream]> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  const dialled = connect(port, '127.0.0.1')
-  const [accepted] = (await once(server, 'connection')) as [Socket]
-  const ends: [NoiseSecretStream, NoiseSecretStream] = [new First(true, dialled), new Second(false, accepted)]
-  for (const end of ends) end.on('error', () => undefined)
-  t.after(() => {
-    for (const end of ends) end.destroy()
-    server.close()
-  })
-  await Promise.all(ends.map((end) => end.opened))
-  return ends
-}
+import { connected } from './noise-ends.js'
 
 /** Around what is pooled, and across what a socket gives at a time. */
 const LENGTHS = [1, 100, 65_516, 65_517, 65_536, 70_000, 131_072, 400_000, 524_288, 525_292, 525_293, 600_000]
