@@ -1,5 +1,5 @@
-// libsodium's secretstream (crypto_secretstream_xchacha20poly1305), encrypted and decrypted by OpenSSL, which takes two
-// fifths of the time (docs/decisions/0079). State and bytes are libsodium's: both can take turns on one stream.
+// libsodium's secretstream (crypto_secretstream_xchacha20poly1305), encrypted and decrypted by OpenSSL, which takes half
+// of the time, or four fifths on older processors (docs/decisions/0079). State and bytes are libsodium's: both can take turns on one stream.
 // Promises: what is out of the ordinary is left to libsodium, untouched, and so is the judgement on a frame whose MAC does not
 // hold; nothing is decrypted before it does. Source: libsodium 1.0.20, crypto_secretstream/xchacha20poly1305.
 //
