@@ -1,120 +1,65 @@
 // File system calls below one root that never follow a symlink (A1). Node has no openat, but /proc/self/fd/N/name gives
-// the same: a directory is opened part by part with O_NOFOLLOW, and the last name is used through the descriptor of its
-// parent. A symlink, or anything that is no directory, in the way is an error; so is a path with `..` or a NUL.
-// Directories are opened with O_PATH, which needs no read permission on them.
+// the same: the last name of a path is used through the descriptor of its directory. That one is opened by openat2(2) in one call
+// (ports/openat2.ts), or where that does not do, part by part with O_NOFOLLOW, which also tells what is wrong with which part. A symlink,
+// or anything that is no directory, in the way is an error; so is a path with `..` or a NUL. Directories are opened with O_PATH, which
+// needs no read permission on them.
 //
-// A SafeRoot lives for one batch: it keeps descriptors of the directories it has been through, and the tree changes
+// A SafeRoot lives for one batch: it keeps descriptors of the directories it has worked in, and the tree changes
 // between batches. Nor does it enter what is mounted below the root: nothing can be renamed in there, and at the next
-// unmount all of it would seem deleted (A5). What happens in a directory that the user moves during a batch happens in that directory, wherever
-// it is now: as if the user had moved it just afterwards. All calls are synchronous, for worker threads.
+// unmount all of it would seem deleted (A5). What happens in a directory that the user moves during a batch happens in that directory,
+// wherever it is now: as if the user had moved it just afterwards. That holds for a directory that has been worked in, and has not been
+// given up for another since; any other is looked for below the nearest one above it that is open, so where that is now: what lies
+// between them is as it is at that moment. All calls are synchronous, for worker threads.
 import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
 import { isShortage } from '../core/shortage.js'
 import { type DiskStat, statOf } from '../core/stat.js'
+import { type Beneath, beneathWhenWorth } from '../ports/openat2.js'
+import { codeOf, PathFault } from './fault.js'
 import { renameToFree } from './free-rename.js'
+
+export {
+  codeOf,
+  type Fault,
+  faultOf,
+  isGone,
+  isUnsupported,
+  isUnsupportedCode,
+  PathFault,
+  type PathFaultCode,
+} from './fault.js'
 
 /** O_PATH of Linux on every processor that node runs on; node:fs does not name it. */
 const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW
+/** A part that is empty, `.` or `..`, or a NUL: no path. */
+const NO_PARTS = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
 /** Descriptors kept at most: a process has about 1,024 for all its threads. */
 const MAX_OPEN_DIRECTORIES = 64
-
-/** Why a path could not be reached. Everything else that fails is an error of node:fs with its own code. */
-export type PathFaultCode =
-  /** A part of the path above its last name is a symlink (A1). */
-  | 'SYMLINK_IN_PATH'
-  /** A part above the last name is something else than a directory. */
-  | 'NOT_A_DIRECTORY'
-  /** A part above the last name does not exist. */
-  | 'PARENT_MISSING'
-  /** A part above the last name is on another file system than the root: something is mounted there (A7). */
-  | 'OTHER_FILE_SYSTEM'
-  /** The text is no relative path: a bug of the caller. */
-  | 'BAD_PATH'
-
-export class PathFault extends Error {
-  override readonly name = 'PathFault'
-  readonly code: PathFaultCode
-
-  constructor(code: PathFaultCode, detail: string) {
-    super(detail)
-    this.code = code
-  }
-}
-
-/** A failure as a word for scripts and a sentence for people. */
-export interface Fault {
-  readonly code: string
-  readonly detail: string
-}
-
-/** The `code` of a thrown error, 'UNKNOWN' if it has none. */
-export function codeOf(thrown: unknown): string {
-  if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return 'UNKNOWN'
-  return NAMELESS[thrown.code]?.[0] ?? thrown.code
-}
-
-/** What network file systems say that libuv has no name for, by what it gives instead. */
-const NAMELESS: Readonly<Record<string, readonly [code: string, detail: string]>> = {
-  'Unknown system error -116': ['ESTALE', 'the server of this file system does not know it any more'],
-  'Unknown system error -121': ['EREMOTEIO', 'remote i/o error'],
-}
-
-/** A thrown error as a Fault; the descriptor paths that node puts into its messages are left out. */
-export function faultOf(thrown: unknown): Fault {
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  const code = codeOf(thrown)
-  const named = Object.values(NAMELESS).find(([each]) => each === code)
-  if (named !== undefined) return { code, detail: `${code}: ${named[1]}` }
-  return { code, detail: message.replace(/, [a-z]+( '.*)?$/s, '') }
-}
-
-/** Whether a failure says that there is nothing at the path, or no way to it. */
-export function isGone(thrown: unknown): boolean {
-  const code = codeOf(thrown)
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'PARENT_MISSING' || code === 'NOT_A_DIRECTORY'
-}
-
-/** Whether a failure says that this file system has no such operation (link, exchange). */
-export function isUnsupported(thrown: unknown): boolean {
-  return isUnsupportedCode(codeOf(thrown))
-}
-
-/** The same of the code alone. */
-export function isUnsupportedCode(code: string): boolean {
-  return UNSUPPORTED.has(code)
-}
-
-// link: EPERM on FAT and some network file systems, and where fs.protected_hardlinks forbids it for a file of another
-// owner; EMLINK at the limit of links. exchange: EINVAL where the flag is not known, ENOSYS on old kernels.
-const UNSUPPORTED: ReadonlySet<string> = new Set([
-  'EPERM',
-  'ENOSYS',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'EINVAL',
-  'EMLINK',
-])
 
 /** Paths are relative to the root, '' is the root itself; `.shoal/...` is allowed, since our own folder needs it. */
 export class SafeRoot {
   readonly #rootFd: number
   readonly #dev: number
-  readonly #mount: string | undefined
-  /** Directory path to descriptor, least recently used first. */
+  readonly #beneath: Beneath
+  /** Of the root; not asked for before a directory is opened part by part. */
+  #mount: { readonly id: string | undefined } | undefined
+  /** Directory path to descriptor, least recently used first. What is above one need not be here. */
   readonly #open = new Map<string, number>()
+  /** Those of them that #beneath has opened and is to close. */
+  readonly #fromBeneath = new Set<number>()
   /** Must not be closed by an eviction, because a call under way uses it. */
   #pinned = -1
   #lastDirectory = ''
   #lastFd: number
 
   /** Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. */
-  constructor(rootPath: string) {
+  constructor(rootPath: string, beneath: Beneath = beneathWhenWorth) {
+    this.#beneath = beneath
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
     try {
       this.#dev = fs.fstatSync(this.#rootFd).dev
-      this.#mount = mountOf(this.#rootFd)
     } catch (thrown) {
       fs.closeSync(this.#rootFd)
       throw thrown
@@ -124,8 +69,7 @@ export class SafeRoot {
 
   /** Closes every descriptor; the SafeRoot must not be used any more. */
   close(): void {
-    for (const fd of this.#open.values()) fs.closeSync(fd)
-    this.#open.clear()
+    for (const [directory, fd] of this.#open) this.#drop(directory, fd)
     fs.closeSync(this.#rootFd)
   }
 
@@ -251,8 +195,7 @@ export class SafeRoot {
     const below = `${path}/`
     for (const [directory, fd] of this.#open) {
       if (directory !== path && !directory.startsWith(below)) continue
-      this.#open.delete(directory)
-      fs.closeSync(fd)
+      this.#drop(directory, fd)
       if (this.#lastFd === fd) {
         this.#lastDirectory = ''
         this.#lastFd = this.#rootFd
@@ -271,18 +214,59 @@ export class SafeRoot {
   }
 
   #directory(path: string): number {
+    return this.#known(path) ?? this.#atOnce(path) ?? this.#byParts(path)
+  }
+
+  #known(path: string): number | undefined {
     if (path === '') return this.#rootFd
-    const known = this.#open.get(path)
-    if (known !== undefined) {
-      this.#open.delete(path)
-      this.#open.set(path, known)
-      return known
+    const fd = this.#open.get(path)
+    if (fd === undefined) return undefined
+    this.#open.delete(path)
+    this.#open.set(path, fd)
+    return fd
+  }
+
+  /** All parts below the nearest directory that is open in one call. Undefined where they are to be gone through to know. */
+  #atOnce(path: string): number | undefined {
+    // Two strings that are not well-formed can be the same bytes; what this call cannot be told exactly, it is not told.
+    if (NO_PARTS.test(path) || !path.isWellFormed()) return undefined
+    let from: number | undefined
+    let slash = path.lastIndexOf('/')
+    for (; slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
+      from = this.#known(path.slice(0, slash))
+      if (from !== undefined) break
     }
+    const fd = this.#beneath.open(from ?? this.#rootFd, path.slice(slash + 1))
+    if (fd === undefined) return undefined
+    this.#fromBeneath.add(fd)
+    if (!this.#isOfRootDevice(fd)) {
+      this.#close(fd)
+      return undefined
+    }
+    return this.#keep(path, fd)
+  }
+
+  /** A subvolume of btrfs is a device of its own and no mount; all that is below one is of its device. False: or not to be told. */
+  #isOfRootDevice(fd: number): boolean {
+    try {
+      return fs.fstatSync(fd).dev === this.#dev
+    } catch {
+      // Found out, and said, part by part.
+      return false
+    }
+  }
+
+  #byParts(path: string): number {
     const slash = path.lastIndexOf('/')
     const name = path.slice(slash + 1)
     checkName(name)
-    const parent = this.#directory(directoryIn(path, slash))
+    const above = directoryIn(path, slash)
+    const parent = this.#known(above) ?? this.#byParts(above)
     const fd = this.#withRoom(parent, () => this.#openOwn(`/proc/self/fd/${parent}`, name, path))
+    return this.#keep(path, fd)
+  }
+
+  #keep(path: string, fd: number): number {
     this.#open.set(path, fd)
     if (this.#open.size > MAX_OPEN_DIRECTORIES) this.#evict()
     return fd
@@ -292,7 +276,8 @@ export class SafeRoot {
   #openOwn(parent: string, name: string, path: string): number {
     const fd = openPart(parent, name, path)
     try {
-      if (fs.fstatSync(fd).dev === this.#dev && mountOf(fd) === this.#mount) return fd
+      this.#mount ??= { id: mountOf(this.#rootFd) }
+      if (fs.fstatSync(fd).dev === this.#dev && mountOf(fd) === this.#mount.id) return fd
       throw new PathFault('OTHER_FILE_SYSTEM', `"${path}" is on another file system than the share`)
     } catch (thrown) {
       fs.closeSync(fd)
@@ -315,8 +300,7 @@ export class SafeRoot {
     const before = this.#open.size
     for (const [directory, fd] of this.#open) {
       if (fd === this.#pinned || fd === this.#lastFd || fd === used) continue
-      this.#open.delete(directory)
-      fs.closeSync(fd)
+      this.#drop(directory, fd)
     }
     return this.#open.size < before
   }
@@ -324,10 +308,19 @@ export class SafeRoot {
   #evict(): void {
     for (const [directory, fd] of this.#open) {
       if (fd === this.#pinned || fd === this.#lastFd) continue
-      this.#open.delete(directory)
-      fs.closeSync(fd)
+      this.#drop(directory, fd)
       return
     }
+  }
+
+  #drop(directory: string, fd: number): void {
+    this.#open.delete(directory)
+    this.#close(fd)
+  }
+
+  #close(fd: number): void {
+    if (this.#fromBeneath.delete(fd)) this.#beneath.close(fd)
+    else fs.closeSync(fd)
   }
 }
 
