@@ -54,7 +54,10 @@ export class SafeRoot {
   #lastDirectory = ''
   #lastFd: number
 
-  /** Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. */
+  /**
+   * Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. `beneath`: for
+   * tests, which open directories in either way.
+   */
   constructor(rootPath: string, beneath: Beneath = beneathWhenWorth) {
     this.#beneath = beneath
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)

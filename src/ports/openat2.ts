@@ -51,6 +51,7 @@ const boundSyscall = fromLibc<Syscall>(
 )
 const boundClose = fromLibc<(fd: number) => number>('int close(int fd)')
 
+/** To this thread: another one finds out by a call of its own. */
 let isUnknown = false
 
 export const beneath: Beneath = {
@@ -69,8 +70,8 @@ export const beneath: Beneath = {
 }
 
 /**
- * koffi takes a thread 6 to 14 ms to load, and most live for a few batches: before this many openings by way of the parts it has not been
- * worth that. Twice as many would cost a thread that lives for long as much again, once.
+ * koffi takes a thread 6 to 14 ms to load, and many live for a few batches: opening so many directories part by part takes some 50
+ * microseconds more each, and so as long. Twice as many would cost a thread that lives for long as much again, once.
  */
 const NOT_WORTH = 150
 let asked = 0

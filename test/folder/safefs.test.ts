@@ -341,7 +341,7 @@ for (const way of WAYS)
     })
   })
 
-test('a directory is opened in one call from the nearest that is open, and everything again after a while', {
+test('a directory is opened in one call from the nearest that is open', {
   skip: noOpenat2,
 }, () => {
   fs.mkdirSync(at('a/b/c/d'), { recursive: true })
