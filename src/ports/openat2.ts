@@ -15,7 +15,7 @@ export interface Beneath {
    * and without NUL; `..` leads no further up than `directory`.
    */
   open(directory: number, path: string): number | undefined
-  /** Closes one of those. */
+  /** Closes one of those. Throws if it is not open, which is a bug. */
   close(fd: number): void
 }
 
@@ -65,7 +65,7 @@ export const beneath: Beneath = {
     return undefined
   },
   close: (fd) => {
-    boundClose()?.(fd)
+    if (boundClose()?.(fd) !== 0) throw new Error(`cannot close descriptor ${fd}, which is not open`)
   },
 }
 

@@ -12,6 +12,7 @@ import { statOf, unpackStat } from '../../src/core/stat.js'
 import { FolderPool } from '../../src/folder/pool.js'
 import { SafeRoot } from '../../src/folder/safefs.js'
 import { confirmMissingBatch, type ScannedDirectory, scanBatch } from '../../src/folder/scan.js'
+import { beneathWhenWorth } from '../../src/ports/openat2.js'
 
 async function withRoot(body: (root: string) => void | Promise<void>): Promise<void> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-scan-'))
@@ -279,6 +280,8 @@ test('without a descriptor left a directory fails for that, and is not thought t
     fs.mkdirSync(path.join(root, 'd'))
     const readFileSync = fs.readFileSync as (...args: unknown[]) => string
     let calls = 0
+    // The mount is asked for where a directory is opened part by part alone.
+    mock.method(beneathWhenWorth, 'open', () => undefined)
     mock.method(fs, 'readFileSync', (...args: unknown[]) => {
       if (String(args[0]).startsWith('/proc/self/fdinfo/') && calls++ > 0) throw failing('EMFILE')
       return readFileSync(...args)

@@ -35,6 +35,7 @@ test('openat2: a directory some parts below, closed on exec', { skip }, () => {
   assert.equal(Number.parseInt(flags, 8) & (O_PATH | O_CLOEXEC), O_PATH | O_CLOEXEC)
   beneath.close(fd)
   assert.throws(() => fs.fstatSync(fd), { code: 'EBADF' })
+  assert.throws(() => beneath.close(fd), /not open/)
 })
 
 test('openat2, A1: no symlink is followed, no way leads out, and a directory it must be', { skip }, () => {
