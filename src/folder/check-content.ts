@@ -4,10 +4,10 @@
 // it has it read a second time (`again`), for memory and cables fail as well. Nothing is changed; no symlink is followed.
 import fs from 'node:fs'
 import { type PieceKeys, pieceIdOf, plainBytesOf, sealPiece, unpackedLength } from '../core/piece.js'
-import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { type DiskStat, sameStat } from '../core/stat.js'
 import { openForWriting } from './openfiles.js'
-import { openToRead, readFully } from './read.js'
-import { codeOf, faultOf, isGone, SafeRoot } from './safefs.js'
+import { type FileToRead, openToRead } from './read.js'
+import { codeOf, faultOf, isGone, SafeRoot, type Ways } from './safefs.js'
 
 export interface CheckJob {
   readonly path: string
@@ -45,11 +45,14 @@ const ROW_BYTES = 36
 const ID_BYTES = 32
 const CHANGED: CheckResult = { status: 'changed' }
 
-/** One result a job, in order. Never throws for what a disk does. */
-export function checkBatch({ root: path, sivKey, pieceKey, jobs, again }: CheckPayload): CheckResult[] {
+/** One result a job, in order. Never throws for what a disk does. `ways`: for tests. */
+export function checkBatch(
+  { root: path, sivKey, pieceKey, jobs, again }: CheckPayload,
+  ways?: Ways,
+): CheckResult[] {
   let root: SafeRoot
   try {
-    root = new SafeRoot(path)
+    root = new SafeRoot(path, ways)
   } catch (thrown) {
     return jobs.map(() => ({ status: 'failed', ...faultOf(thrown) }))
   }
@@ -82,20 +85,20 @@ function checkSymlink(root: SafeRoot, { path, stat, target = '' }: CheckJob): Ch
 }
 
 function checkFile(root: SafeRoot, keys: PieceKeys, job: CheckJob, again: boolean): CheckResult {
-  const fd = openToRead(root, job.path)
+  const file = openToRead(root, job.path)
   try {
-    if (again) fs.fdatasyncSync(fd)
-    if (!sameStat(statOf(fs.fstatSync(fd)), job.stat)) return CHANGED
-    const found = readPieces(fd, keys, job)
-    if (!sameStat(statOf(fs.fstatSync(fd)), job.stat)) return CHANGED
+    if (again) fs.fdatasyncSync(file.fd)
+    if (!sameStat(file.stat(), job.stat)) return CHANGED
+    const found = readPieces(file, keys, job)
+    if (!sameStat(file.stat(), job.stat)) return CHANGED
     const after = root.lstat(job.path)
     return after !== undefined && sameStat(after, job.stat) ? found : CHANGED
   } finally {
-    fs.closeSync(fd)
+    file.close()
   }
 }
 
-function readPieces(fd: number, keys: PieceKeys, { offset, pieces }: CheckJob): CheckResult {
+function readPieces(file: FileToRead, keys: PieceKeys, { offset, pieces }: CheckJob): CheckResult {
   const rows = Buffer.from(pieces.buffer, pieces.byteOffset, pieces.length)
   const bad: number[] = []
   let unreadable = false
@@ -104,7 +107,7 @@ function readPieces(fd: number, keys: PieceKeys, { offset, pieces }: CheckJob): 
     const row = rows.subarray(index * ROW_BYTES, (index + 1) * ROW_BYTES)
     const lengths = unpackedLength(row.readUInt32LE(ID_BYTES))
     const length = plainBytesOf(lengths)
-    const sealed = sealedAt(fd, keys, at, length, lengths.plain !== undefined)
+    const sealed = sealedAt(file, keys, at, length, lengths.plain !== undefined)
     at += length
     if (sealed === 'unreadable') unreadable = true
     if (!Buffer.isBuffer(sealed) || !pieceIdOf(sealed).equals(row.subarray(0, ID_BYTES))) bad.push(index)
@@ -114,7 +117,7 @@ function readPieces(fd: number, keys: PieceKeys, { offset, pieces }: CheckJob): 
 
 /** What a range of a file is when sealed; it may be shorter than asked for by now. */
 function sealedAt(
-  fd: number,
+  file: FileToRead,
   keys: PieceKeys,
   at: number,
   length: number,
@@ -122,7 +125,7 @@ function sealedAt(
 ): Buffer | 'short' | 'unreadable' {
   const plaintext = Buffer.allocUnsafe(length)
   try {
-    if (readFully(fd, plaintext, at) < length) return 'short'
+    if (file.readFully(plaintext, at) < length) return 'short'
   } catch (thrown) {
     // A sector that cannot be read any more is damage; anything else is not.
     if (codeOf(thrown) !== 'EIO') throw thrown

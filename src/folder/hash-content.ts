@@ -1,6 +1,5 @@
 // Reads a file from its first byte to its last and cuts it into pieces; nothing but one window of it is in memory, unless it
 // is one piece. Whether it stays the same meanwhile is for hash.ts to know.
-import fs from 'node:fs'
 import { type ChunkPlan, chunkPlanFor, type Gear, keyedGear, nextCut } from '../core/chunker.js'
 import {
   contentIdOfPacked,
@@ -10,8 +9,8 @@ import {
   sealedBytesOf,
   sealPieceInto,
 } from '../core/piece.js'
-import { type DiskStat, sameStat, statOf } from '../core/stat.js'
-import { readFully } from './read.js'
+import { type DiskStat, sameStat } from '../core/stat.js'
+import type { FileToRead } from './read.js'
 
 /** What a file holds. */
 export interface ReadContent {
@@ -34,7 +33,7 @@ let kept: Buffer = Buffer.alloc(0)
 
 /** Undefined if the file is shorter than it was, or was seen to change. `before` is its stat. */
 export function readContent(
-  fd: number,
+  file: FileToRead,
   keys: PieceKeys,
   before: DiskStat,
   isPadded: boolean,
@@ -42,8 +41,8 @@ export function readContent(
   const plan = chunkPlanFor(before.size)
   const read =
     before.size <= plan.min
-      ? readOnePiece(fd, keys, before.size, isPadded)
-      : readPieces(fd, keys, before, plan, isPadded)
+      ? readOnePiece(file, keys, before.size, isPadded)
+      : readPieces(file, keys, before, plan, isPadded)
   if (read === undefined) return undefined
   const pieces = read.ids.length === 1 ? read.ids[0]! : Buffer.concat(read.ids)
   return { content: contentIdOfPacked(pieces), pieces, lengths: Uint32Array.from(read.lengths) }
@@ -56,11 +55,16 @@ interface Pieces {
 }
 
 /** Undefined if the file is shorter than it was. */
-function readOnePiece(fd: number, keys: PieceKeys, size: number, isPadded: boolean): Pieces | undefined {
+function readOnePiece(
+  file: FileToRead,
+  keys: PieceKeys,
+  size: number,
+  isPadded: boolean,
+): Pieces | undefined {
   if (size === 0) return { ids: [], lengths: [] }
   const bytes = takeBuffer(size + sealedBytesOf(size, isPadded))
   const plaintext = bytes.subarray(0, size)
-  if (readFully(fd, plaintext, 0) < size) return undefined
+  if (file.readFully(plaintext, 0) < size) return undefined
   const pieces: Pieces = { ids: [], lengths: [] }
   addPiece(pieces, keys, plaintext, bytes.subarray(size), isPadded)
   return pieces
@@ -68,7 +72,7 @@ function readOnePiece(fd: number, keys: PieceKeys, size: number, isPadded: boole
 
 /** Undefined if the file is shorter than it was, or was seen to change. */
 function readPieces(
-  fd: number,
+  file: FileToRead,
   keys: PieceKeys,
   before: DiskStat,
   plan: ChunkPlan,
@@ -90,7 +94,7 @@ function readPieces(
     end -= start
     start = 0
     const target = window.subarray(end, Math.min(windowBytes, end + size - position))
-    if (readFully(fd, target, position) < target.length) return undefined
+    if (file.readFully(target, position) < target.length) return undefined
     end += target.length
     position += target.length
     while (start < end && (position === size || end - start >= plan.max)) {
@@ -99,7 +103,7 @@ function readPieces(
       start += length
     }
     if (position >= lookAt) {
-      if (!sameStat(before, statOf(fs.fstatSync(fd)))) return undefined
+      if (!sameStat(before, file.stat())) return undefined
       lookAt = position + LOOK_BYTES
     }
   }

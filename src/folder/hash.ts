@@ -6,10 +6,9 @@
 // The proof of one state: the stat of the path before opening (a moment ago, or when it was listed), that of the descriptor
 // before and after reading and that of the path after that are the same, and the last change lay at least one tick of the
 // file clock before reading (settle.ts).
-import fs from 'node:fs'
 import type { PieceKeys } from '../core/piece.js'
 import type { AttributeScope } from '../core/raw-attributes.js'
-import { type DiskStat, sameStat, statOf } from '../core/stat.js'
+import { type DiskStat, sameStat } from '../core/stat.js'
 import { AttributeReader, isWide } from './attributes.js'
 import { readContent } from './hash-content.js'
 import type { HashJob } from './hash-job.js'
@@ -17,7 +16,7 @@ import { type HashResult, hadAttributes, type PackedHashes, packHashes } from '.
 import { strictText } from './names.js'
 import { openForWriting } from './openfiles.js'
 import { openToRead } from './read.js'
-import { codeOf, faultOf, isGone, SafeRoot } from './safefs.js'
+import { codeOf, faultOf, isGone, SafeRoot, type Ways } from './safefs.js'
 import { MAX_PAUSE_MS, pause, unsettledMs } from './settle.js'
 
 export type { HashJob } from './hash-job.js'
@@ -37,11 +36,11 @@ const MAX_TARGET_BYTES = 4095
 
 const CHANGED: HashResult = { status: 'changed' }
 
-/** Hashes a batch on this thread; one result a job, in order. Never throws for what a disk does. */
-export function hashBatch(payload: HashPayload): PackedHashes {
+/** Hashes a batch on this thread; one result a job, in order. Never throws for what a disk does. `ways`: for tests. */
+export function hashBatch(payload: HashPayload, ways?: Ways): PackedHashes {
   let root: SafeRoot
   try {
-    root = new SafeRoot(payload.root)
+    root = new SafeRoot(payload.root, ways)
   } catch (thrown) {
     const failed: HashResult = { status: 'failed', ...faultOf(thrown) }
     return packHashes(payload.jobs.map(() => failed))
@@ -162,25 +161,25 @@ function hashFile(
   { path, seen, isKnown, isPadded = false, contents }: HashJob,
   before: DiskStat,
 ): HashResult {
-  const fd = openToRead(root, path)
+  const file = openToRead(root, path)
   try {
     // Something else may have taken the name; a fifo, say, must not be read from.
-    if (!sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    if (!sameStat(before, file.stat())) return CHANGED
     if (isKnown === true && seen !== undefined && sameStat(before, seen)) {
-      const had = hadAttributes(reader?.of(fd, before.dev))
-      return sameStat(before, statOf(fs.fstatSync(fd))) ? { status: 'same', stat: before, ...had } : CHANGED
+      const had = hadAttributes(reader?.of(file.fd, before.dev))
+      return sameStat(before, file.stat()) ? { status: 'same', stat: before, ...had } : CHANGED
     }
-    const told = readContent(fd, keys, before, isPadded)
+    const told = readContent(file, keys, before, isPadded)
     const isAny = told === undefined || contents === undefined || holds(contents, told.content)
-    const other = isAny ? undefined : readContent(fd, keys, before, !isPadded)
+    const other = isAny ? undefined : readContent(file, keys, before, !isPadded)
     const read = other !== undefined && holds(contents!, other.content) ? other : told
-    const attributes = reader?.of(fd, before.dev)
-    if (read === undefined || !sameStat(before, statOf(fs.fstatSync(fd)))) return CHANGED
+    const attributes = reader?.of(file.fd, before.dev)
+    if (read === undefined || !sameStat(before, file.stat())) return CHANGED
     const after = root.lstat(path)
     if (after === undefined || !sameStat(before, after)) return CHANGED
     return { status: 'ok', stat: after, ...read, ...hadAttributes(attributes) }
   } finally {
-    fs.closeSync(fd)
+    file.close()
   }
 }
 

@@ -14,6 +14,7 @@ import fs from 'node:fs'
 import { swapSync } from 'fs-native-extensions'
 import { isShortage } from '../core/shortage.js'
 import { type DiskStat, statOf } from '../core/stat.js'
+import { type CallsAt, callsAtWhenWorth } from '../ports/calls-at.js'
 import { type Beneath, beneathWhenWorth } from '../ports/openat2.js'
 import { codeOf, PathFault } from './fault.js'
 import { renameToFree } from './free-rename.js'
@@ -38,8 +39,16 @@ const NO_PARTS = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
 /** Descriptors kept at most: a process has about 1,024 for all its threads. */
 const MAX_OPEN_DIRECTORIES = 64
 
+/** How files and directories are opened where node:fs has a longer way. */
+export interface Ways {
+  readonly calls?: CallsAt | undefined
+  readonly beneath?: Beneath | undefined
+}
+
 /** Paths are relative to the root, '' is the root itself; `.shoal/...` is allowed, since our own folder needs it. */
 export class SafeRoot {
+  /** For what openAt() gave. */
+  readonly calls: CallsAt
   readonly #rootFd: number
   readonly #dev: number
   readonly #beneath: Beneath
@@ -55,10 +64,11 @@ export class SafeRoot {
   #lastFd: number
 
   /**
-   * Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. `beneath`: for
-   * tests, which open directories in either way.
+   * Throws what open(2) says if the root cannot be opened. The root itself may be reached through symlinks. `calls` and
+   * `beneath`: for tests, which open files and directories in either way.
    */
-  constructor(rootPath: string, beneath: Beneath = beneathWhenWorth) {
+  constructor(rootPath: string, { calls = callsAtWhenWorth, beneath = beneathWhenWorth }: Ways = {}) {
+    this.calls = calls
     this.#beneath = beneath
     this.#rootFd = fs.openSync(rootPath, O_PATH | O_DIRECTORY)
     try {
@@ -98,17 +108,27 @@ export class SafeRoot {
    * Valid as long as directory() is. Throws PathFault.
    */
   at(path: string): string {
-    const slash = path.lastIndexOf('/')
-    const name = path.slice(slash + 1)
-    checkName(name)
-    const fd = this.directory(directoryIn(path, slash))
-    return `/proc/self/fd/${fd}/${name}`
+    const name = this.#nameAt(path)
+    return `/proc/self/fd/${this.#lastFd}/${name}`
   }
 
   /** Undefined if there is nothing of that name in its (existing) directory. */
   lstat(path: string): DiskStat | undefined {
-    const stats = fs.lstatSync(this.at(path), { throwIfNoEntry: false })
+    const name = this.#nameAt(path)
+    const stat = name.isWellFormed() ? this.calls.lstat(this.#lastFd, name) : undefined
+    if (stat !== undefined) return stat
+    const stats = fs.lstatSync(`/proc/self/fd/${this.#lastFd}/${name}`, { throwIfNoEntry: false })
     return stats === undefined ? undefined : statOf(stats)
+  }
+
+  /**
+   * As open() of what is there, in less time: a descriptor that `calls` is to close. Undefined where that is not to be had, or
+   * fails; open() says why.
+   */
+  openAt(path: string, flags: number): number | undefined {
+    const name = this.#nameAt(path)
+    if (!name.isWellFormed()) return undefined
+    return this.calls.open(this.#lastFd, name, flags | O_NOFOLLOW | O_NONBLOCK)
   }
 
   /** Opens for reading or writing; O_NOFOLLOW and O_NONBLOCK (a fifo must not hang us) are always added. */
@@ -204,6 +224,15 @@ export class SafeRoot {
         this.#lastFd = this.#rootFd
       }
     }
+  }
+
+  /** The last name of a path; its directory is #lastFd then. */
+  #nameAt(path: string): string {
+    const slash = path.lastIndexOf('/')
+    const name = path.slice(slash + 1)
+    checkName(name)
+    this.directory(directoryIn(path, slash))
+    return name
   }
 
   #both(from: string, to: string, call: (from: string, to: string) => void): void {

@@ -1,11 +1,10 @@
 // Reads pieces again for peers (P2): the range of a file that is still the one indexed, sealed anew. Promises: what comes
 // back is the sealed range of a file whose stat was the indexed one before and after reading; where an id is given it
 // also is that very piece, so that a disk that rots does not make us a peer that lies. Anything else is null.
-import fs from 'node:fs'
 import { type PieceKeys, pieceIdOf, sealedBytesOf, sealPieceInto } from '../core/piece.js'
-import { type DiskStat, packStat, STAT_FIELDS, sameStat, statOf, unpackStat } from '../core/stat.js'
-import { openToRead, readFully } from './read.js'
-import { SafeRoot } from './safefs.js'
+import { type DiskStat, packStat, STAT_FIELDS, sameStat, unpackStat } from '../core/stat.js'
+import { type FileToRead, openToRead } from './read.js'
+import { SafeRoot, type Ways } from './safefs.js'
 
 export interface ReadPieceJob {
   /** Relative to the root; `.shoal/archive/...` is allowed. */
@@ -96,8 +95,11 @@ export function unpackPieces(payload: ReadPiecesPayload, present: Uint8Array): (
   })
 }
 
-/** Reads a batch on this thread: 1 for each piece that is there, 0 for others. Never throws for what a disk does. */
-export function readPiecesBatch(payload: ReadPiecesPayload): Uint8Array<ArrayBuffer> {
+/**
+ * Reads a batch on this thread: 1 for each piece that is there, 0 for others. Never throws for what a disk does. `ways`: for
+ * tests.
+ */
+export function readPiecesBatch(payload: ReadPiecesPayload, ways?: Ways): Uint8Array<ArrayBuffer> {
   const { ranges } = payload
   const paths = payload.stats.length === 0 ? [] : payload.paths.split(NAME_END)
   const count = ranges.length / RANGE_FIELDS
@@ -114,7 +116,7 @@ export function readPiecesBatch(payload: ReadPiecesPayload): Uint8Array<ArrayBuf
   const present = new Uint8Array(count)
   let root: SafeRoot
   try {
-    root = new SafeRoot(payload.root)
+    root = new SafeRoot(payload.root, ways)
   } catch {
     // Every piece is absent, and whoever asked finds out why by scanning.
     return present
@@ -122,8 +124,8 @@ export function readPiecesBatch(payload: ReadPiecesPayload): Uint8Array<ArrayBuf
   try {
     const keys: PieceKeys = { sivKey: Buffer.from(payload.sivKey), pieceKey: Buffer.from(payload.pieceKey) }
     for (const [file, path] of paths.entries()) {
-      const read = (fd: number): boolean[] =>
-        ofFile[file]!.map((index) => readOne(fd, keys, payload, index, slab.subarray(places[index]!)))
+      const read = (opened: FileToRead): boolean[] =>
+        ofFile[file]!.map((index) => readOne(opened, keys, payload, index, slab.subarray(places[index]!)))
       const stat = unpackStat(payload.stats, file)
       const done = readUnchanged(root, path, stat, read)
       for (const [each, index] of ofFile[file]!.entries()) if (done[each]) present[index] = 1
@@ -139,19 +141,19 @@ function readUnchanged(
   root: SafeRoot,
   path: string,
   stat: DiskStat,
-  read: (fd: number) => boolean[],
+  read: (file: FileToRead) => boolean[],
 ): boolean[] {
   try {
     // Asked before opening: what took the file's place may be a fifo or a device.
     const now = root.lstat(path)
     if (stat.type !== 'file' || now === undefined || !sameStat(now, stat)) return []
-    const fd = openToRead(root, path)
+    const file = openToRead(root, path)
     try {
-      const done = read(fd)
+      const done = read(file)
       // Whether it is the file that was looked at, and as it was: what was read of another one, or of a later state, is dropped.
-      return sameStat(statOf(fs.fstatSync(fd)), stat) ? done : []
+      return sameStat(file.stat(), stat) ? done : []
     } finally {
-      fs.closeSync(fd)
+      file.close()
     }
   } catch {
     // Unreadable, for whatever reason: the piece cannot be served, and the scan of this path reports why.
@@ -161,7 +163,7 @@ function readUnchanged(
 
 /** Reads and seals one piece to the front of `room`; false if the file is too short or it is another piece. */
 function readOne(
-  fd: number,
+  file: FileToRead,
   keys: PieceKeys,
   payload: ReadPiecesPayload,
   index: number,
@@ -169,7 +171,7 @@ function readOne(
 ): boolean {
   const [, offset = 0, length = 0, hasId = 0, padded = 0] = payload.ranges.subarray(index * RANGE_FIELDS)
   const plaintext = takeBuffer(length)
-  if (readFully(fd, plaintext, offset) < length) return false
+  if (file.readFully(plaintext, offset) < length) return false
   const sealed = room.subarray(0, sealedBytesOf(length, padded === 1))
   sealPieceInto(keys, plaintext, sealed, padded === 1)
   if (hasId === 0) return true

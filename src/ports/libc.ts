@@ -15,7 +15,7 @@ export function fromLibc<Call>(declaration: string): () => Call | undefined {
   }
 }
 
-/** Of the last of these functions that was called on this thread and failed. */
+/** Of the last of these functions that was called on this thread and failed; to be asked at once. */
 export function libcErrno(): number {
   return koffi().errno()
 }
@@ -34,6 +34,10 @@ function look<Call>(declaration: string): Call | undefined {
   }
 }
 
+/** Looking for a module makes failing calls of its own, so it is looked for once, before there is an error to ask for. */
+let loaded: typeof import('koffi') | undefined
+
 function koffi(): typeof import('koffi') {
-  return createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  loaded ??= createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  return loaded
 }

@@ -10,8 +10,10 @@ import { splitPieces } from '../../src/daemon/share/hashed.js'
 import { type CheckJob, checkBatch } from '../../src/folder/check-content.js'
 import { hashBatch } from '../../src/folder/hash.js'
 import { unpackHashes } from '../../src/folder/hash-result.js'
+import type { CallsAt } from '../../src/ports/calls-at.js'
 import { packLayout } from '../../src/store/pieces.js'
 import { noRot, ROT_BASE, rot } from '../support/rot.js'
+import { type Around, forBothWays } from '../support/ways.js'
 
 const keys: PieceKeys = { sivKey: Buffer.alloc(32, 1), pieceKey: Buffer.alloc(32, 2) }
 const skip = noRot() ?? false
@@ -36,8 +38,8 @@ function indexed(root: string, name: string, content: Buffer | string, isPadded 
   return { path: name, stat: hashed.stat, offset: 0, pieces: Uint8Array.from(packLayout(list)) }
 }
 
-const check = (root: string, jobs: readonly CheckJob[], again = false) =>
-  checkBatch({ root, ...keys, jobs, again })
+const check = (root: string, jobs: readonly CheckJob[], again = false, calls?: CallsAt) =>
+  checkBatch({ root, ...keys, jobs, again }, { calls })
 
 test('damage is told with the pieces that it is in, and again the second time', { skip }, () =>
   withRoot((root) => {
@@ -112,14 +114,17 @@ test('what somebody has written to, touched, replaced or removed is never called
 
 test('a file that was changed while it was read is not damaged', { skip }, () =>
   withRoot((root) => {
-    const job = indexed(root, 'f', 'before')
-    const real = fs.readSync
-    mock.method(fs, 'readSync', ((...args: Parameters<typeof fs.readSync>) => {
-      mock.restoreAll()
-      fs.writeFileSync(path.join(root, 'f'), 'BEFORE')
-      return real(...args)
-    }) as typeof fs.readSync)
-    assert.deepEqual(check(root, [job]), [{ status: 'changed' }])
+    let slips = false
+    const read = (): void => {
+      if (slips) fs.writeFileSync(path.join(root, 'f'), 'BEFORE')
+      slips = false
+    }
+    forBothWays({ read }, (calls) => {
+      const job = indexed(root, 'f', 'before')
+      slips = true
+      assert.deepEqual(check(root, [job], false, calls), [{ status: 'changed' }])
+      assert.equal(slips, false)
+    })
   }),
 )
 
@@ -141,15 +146,16 @@ test('a file that somebody has open for writing is left for another time, at the
 test('sectors that cannot be read are damage, other failures are not', { skip }, () =>
   withRoot((root) => {
     const job = indexed(root, 'f', 'content')
-    const failing = (code: string) =>
-      mock.method(fs, 'readSync', () => {
+    const failing = (code: string): Around => ({
+      read: () => {
         throw Object.assign(new Error(code), { code })
-      })
-    failing('EIO')
-    assert.deepEqual(check(root, [job]), [{ status: 'damaged', bad: [0], unreadable: true }])
-    mock.restoreAll()
-    failing('ENOMEM')
-    assert.equal(check(root, [job])[0]?.status, 'failed')
+      },
+    })
+    const damaged = [{ status: 'damaged', bad: [0], unreadable: true }]
+    forBothWays(failing('EIO'), (calls) => assert.deepEqual(check(root, [job], false, calls), damaged))
+    forBothWays(failing('ENOMEM'), (calls) =>
+      assert.equal(check(root, [job], false, calls)[0]?.status, 'failed'),
+    )
   }),
 )
 

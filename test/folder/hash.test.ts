@@ -16,6 +16,8 @@ import { type HashJob, packHashJobs, unpackHashJobs } from '../../src/folder/has
 import { type HashResult, unpackHashes } from '../../src/folder/hash-result.js'
 import { FolderPool } from '../../src/folder/pool.js'
 import { pause, unsettledMs } from '../../src/folder/settle.js'
+import type { CallsAt } from '../../src/ports/calls-at.js'
+import { forBothWays } from '../support/ways.js'
 
 const keys: PieceKeys = { sivKey: Buffer.alloc(32, 1), pieceKey: Buffer.alloc(32, 2) }
 
@@ -29,9 +31,13 @@ async function withRoot(body: (root: string) => void | Promise<void>): Promise<v
   }
 }
 
-const hash = (root: string, ...paths: string[]): HashResult[] =>
-  unpackHashes(hashBatch({ root, ...keys, jobs: paths.map((each) => ({ path: each, openCheck: false })) }))
+const hash = (root: string, ...paths: string[]): HashResult[] => hashBy(undefined, root, ...paths)
 const hashOne = (root: string, name: string): HashResult => hash(root, name)[0]!
+
+function hashBy(calls: CallsAt | undefined, root: string, ...paths: string[]): HashResult[] {
+  const jobs = paths.map((each) => ({ path: each, openCheck: false }))
+  return unpackHashes(hashBatch({ root, ...keys, jobs }, { calls }))
+}
 
 /** Random bytes from a seed, so that a failure can be repeated. */
 function bytesOf(seed: string, length: number): Buffer {
@@ -125,34 +131,24 @@ test('A1, A6, A7: what cannot be hashed says why, and the rest of the batch is h
     fs.writeFileSync(path.join(root, 'real/file'), 'content')
     fs.symlinkSync('real', path.join(root, 'link'))
     assert.equal(spawnSync('mkfifo', [path.join(root, 'fifo')]).status, 0)
-    const openSync = fs.openSync as (...args: unknown[]) => number
     fs.writeFileSync(path.join(root, 'broken'), 'x')
-    mock.method(fs, 'openSync', (...args: unknown[]) => {
-      if (String(args[0]).endsWith('/broken'))
-        throw Object.assign(new Error('EIO: injected'), { code: 'EIO' })
-      return openSync(...args)
+    const open = (name: string): void => {
+      if (name === 'broken') throw Object.assign(new Error('EIO: injected'), { code: 'EIO' })
+    }
+    const names = ['missing', 'link/file', 'real', 'fifo', 'broken', 'real/file', 'missing/below']
+    forBothWays({ open }, (calls) => {
+      assert.deepEqual(
+        hashBy(calls, root, ...names).map((result) =>
+          result.status === 'failed' ? result.code : result.status,
+        ),
+        ['gone', 'gone', 'changed', 'NOT_CARRIED', 'EIO', 'ok', 'gone'],
+      )
+      assert.deepEqual(
+        hashBy(calls, path.join(root, 'nowhere'), 'a', 'b').map((result) => result.status),
+        ['failed', 'failed'],
+      )
     })
-    const results = hash(root, 'missing', 'link/file', 'real', 'fifo', 'broken', 'real/file', 'missing/below')
-    assert.deepEqual(
-      results.map((result) => (result.status === 'failed' ? result.code : result.status)),
-      ['gone', 'gone', 'changed', 'NOT_CARRIED', 'EIO', 'ok', 'gone'],
-    )
-    assert.deepEqual(
-      hash(path.join(root, 'nowhere'), 'a', 'b').map((result) => result.status),
-      ['failed', 'failed'],
-    )
   }))
-
-/** Runs `slip` once, right after the first read of a batch. */
-function afterFirstRead(slip: () => void): void {
-  const readSync = fs.readSync as (...args: unknown[]) => number
-  mock.method(fs, 'readSync', (...args: unknown[]) => {
-    const count = readSync(...args)
-    mock.restoreAll()
-    slip()
-    return count
-  })
-}
 
 const slips: readonly (readonly [name: string, slip: (place: string) => void])[] = [
   ['appended to', (place) => fs.appendFileSync(place, 'x')],
@@ -183,9 +179,17 @@ for (const size of [1000, 6_000_000])
     test(`A8: a file of ${size} bytes ${name} while it is read is not announced`, () =>
       withRoot((root) => {
         const place = path.join(root, 'file')
-        fs.writeFileSync(place, bytesOf('slip', size))
-        afterFirstRead(() => slip(place))
-        assert.equal(hashOne(root, 'file').status, 'changed')
+        let reads = 0
+        const read = (): void => {
+          if (++reads === 1) slip(place)
+        }
+        forBothWays({ read }, (calls) => {
+          fs.rmSync(place, { force: true })
+          fs.writeFileSync(place, bytesOf('slip', size))
+          reads = 0
+          assert.equal(hashBy(calls, root, 'file')[0]!.status, 'changed')
+          assert.ok(reads > 0)
+        })
       }))
 
 test('A1: a file replaced by a symlink or a fifo just before it is opened is not read', () =>
@@ -195,18 +199,20 @@ test('A1: a file replaced by a symlink or a fifo just before it is opened is not
       () => fs.symlinkSync('/etc/hostname', place),
       () => assert.equal(spawnSync('mkfifo', [place]).status, 0),
     ]) {
-      fs.rmSync(place, { force: true })
-      fs.writeFileSync(place, 'content')
-      const openSync = fs.openSync as (...args: unknown[]) => number
-      mock.method(fs, 'openSync', (...args: unknown[]) => {
-        if (String(args[0]).endsWith('/file')) {
-          mock.restoreAll()
-          fs.rmSync(place)
-          replace()
-        }
-        return openSync(...args)
+      let opened = 0
+      const open = (name: string): void => {
+        if (name !== 'file' || ++opened > 1) return
+        fs.rmSync(place)
+        replace()
+      }
+      forBothWays({ open }, (calls) => {
+        opened = 1
+        fs.rmSync(place, { force: true })
+        fs.writeFileSync(place, 'content')
+        opened = 0
+        assert.equal(hashBy(calls, root, 'file')[0]!.status, 'changed')
+        assert.ok(opened > 0)
       })
-      assert.equal(hashOne(root, 'file').status, 'changed')
     }
   }))
 
@@ -226,18 +232,16 @@ test('A8: after an answer, any write shows in the stat, however soon it comes', 
 test('A8: a file that has just changed is opened only once a further change would show', () =>
   withRoot((root) => {
     const names = ['a', 'b', 'c']
-    for (const name of names) fs.writeFileSync(path.join(root, name), name)
     const openedAtMs = new Map<string, number>()
-    const openSync = fs.openSync as (...args: unknown[]) => number
-    mock.method(fs, 'openSync', (...args: unknown[]) => {
-      openedAtMs.set(path.basename(String(args[0])), Date.now())
-      return openSync(...args)
+    forBothWays({ open: (name) => openedAtMs.set(name, Date.now()) }, (calls) => {
+      for (const name of names) fs.writeFileSync(path.join(root, name), name)
+      openedAtMs.clear()
+      const results = hashBy(calls, root, ...names)
+      for (const [index, name] of names.entries()) {
+        assert.equal(results[index]!.status, 'ok')
+        assert.ok(unsettledMs(statOf(fs.lstatSync(path.join(root, name))), openedAtMs.get(name)!) <= 0)
+      }
     })
-    const results = hash(root, ...names)
-    for (const [index, name] of names.entries()) {
-      assert.equal(results[index]!.status, 'ok')
-      assert.ok(unsettledMs(statOf(fs.lstatSync(path.join(root, name))), openedAtMs.get(name)!) <= 0)
-    }
   }))
 
 test('A8: how long a stat is not to be trusted', () => {

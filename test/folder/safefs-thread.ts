@@ -9,7 +9,7 @@ process.on('warning', ({ message }) => warnings.push(message))
 
 let reached = 0
 for (let i = 0; i < 100; i++) {
-  const root = new SafeRoot(share, beneath)
+  const root = new SafeRoot(share, { beneath })
   if (root.directory('a/b') >= 0) reached++
   root.close()
 }

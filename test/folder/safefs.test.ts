@@ -7,16 +7,32 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
-import { codeOf, faultOf, isGone, PathFault, SafeRoot, setMode, setTimes } from '../../src/folder/safefs.js'
+import { openToRead } from '../../src/folder/read.js'
+import {
+  codeOf,
+  faultOf,
+  isGone,
+  PathFault,
+  SafeRoot,
+  setMode,
+  setTimes,
+  type Ways,
+} from '../../src/folder/safefs.js'
+import { callsAt } from '../../src/ports/calls-at.js'
 import { type Beneath, beneath } from '../../src/ports/openat2.js'
 import { byTurns, NEVER, noOpenat2 } from '../support/beneath.js'
 import { noLimits, ownLimit } from '../support/descriptors.js'
+import { eachByTurns, NODE_ALONE, noCallsAt } from '../support/ways.js'
 
-/** Directories are opened in two ways, and everything holds for both. */
-const WAYS: readonly { readonly name: string; readonly beneath: Beneath; readonly skip: string | false }[] = [
-  { name: 'part by part', beneath: NEVER, skip: false },
-  { name: 'at once', beneath, skip: noOpenat2 },
-  { name: 'now so and now so', beneath: byTurns(beneath), skip: noOpenat2 },
+/** Directories are opened in two ways, and what is in them in two others; everything holds for all of them. */
+const WAYS: readonly { readonly name: string; readonly ways: Ways; readonly skip: string | false }[] = [
+  { name: 'part by part', ways: { beneath: NEVER, calls: NODE_ALONE }, skip: false },
+  { name: 'at once', ways: { beneath, calls: callsAt }, skip: noOpenat2 || noCallsAt },
+  {
+    name: 'now so and now so',
+    ways: { beneath: byTurns(beneath), calls: eachByTurns(callsAt) },
+    skip: noOpenat2 || noCallsAt,
+  },
 ]
 
 /** Of descriptors, as this process has been given it. */
@@ -61,7 +77,7 @@ function openDescriptors(): number {
 for (const way of WAYS)
   describe(`directories opened ${way.name}`, { skip: way.skip }, () => {
     beforeEach(() => {
-      root = new SafeRoot(join(base, 'share'), way.beneath)
+      root = new SafeRoot(join(base, 'share'), way.ways)
     })
 
     afterEach(() => root.close())
@@ -111,7 +127,7 @@ for (const way of WAYS)
       root.mkdir('a/b/during', 0o755)
       assert.deepEqual(fs.readdirSync(join(base, 'outside')), [])
       assert.deepEqual(fs.readdirSync(at('a/old')).sort(), ['before', 'during'])
-      const next = new SafeRoot(join(base, 'share'), way.beneath)
+      const next = new SafeRoot(join(base, 'share'), way.ways)
       try {
         assert.throws(() => next.mkdir('a/b/after', 0o755), coded('SYMLINK_IN_PATH'))
       } finally {
@@ -191,7 +207,7 @@ for (const way of WAYS)
 
     test('descriptors are bounded, and all closed at the end', () => {
       const before = openDescriptors()
-      const other = new SafeRoot(join(base, 'share'), way.beneath)
+      const other = new SafeRoot(join(base, 'share'), way.ways)
       for (let i = 0; i < 200; i++) {
         other.mkdir(`d${i}`, 0o755)
         other.mkdir(`d${i}/e`, 0o755)
@@ -244,7 +260,7 @@ for (const way of WAYS)
 
     test('the root may be a symlink, and must be a directory', () => {
       fs.symlinkSync(at(''), join(base, 'alias'))
-      const other = new SafeRoot(join(base, 'alias'), way.beneath)
+      const other = new SafeRoot(join(base, 'alias'), way.ways)
       assert.equal(other.rootStat().ino, root.rootStat().ino)
       assert.deepEqual(other.readdir('').map(String), ['a'])
       other.close()
@@ -353,7 +369,7 @@ test('a directory is opened in one call from the nearest that is open', {
     },
     close: beneath.close,
   }
-  root = new SafeRoot(join(base, 'share'), noted)
+  root = new SafeRoot(join(base, 'share'), { beneath: noted })
   try {
     for (const path of ['a/b/c', 'a/b/c', 'a/b/c/d', '', 'a/b']) root.directory(path)
     assert.deepEqual(asked, ['/share: a/b/c', '/share/a/b/c: d', '/share: a/b'])
@@ -365,8 +381,7 @@ test('a directory is opened in one call from the nearest that is open', {
 test('paths that are none, or are no exact bytes, are never asked for at once', () => {
   const asked: string[] = []
   root = new SafeRoot(join(base, 'share'), {
-    open: (_, path) => void asked.push(path),
-    close: () => assert.fail(),
+    beneath: { open: (_, path) => void asked.push(path), close: () => assert.fail() },
   })
   try {
     for (const bad of ['..', 'a/..', 'a/../b', '.', './a', 'a//b', '/etc', 'a/', 'a\0/b', '\0'])
@@ -391,7 +406,7 @@ test('A5, A7: what is on another device is not entered, be it on the same mount 
       fs.closeSync(fd)
     },
   }
-  root = new SafeRoot(join(base, 'share'), elsewhere)
+  root = new SafeRoot(join(base, 'share'), { beneath: elsewhere })
   try {
     assert.equal(fs.fstatSync(root.directory('a/b')).ino, fs.statSync(at('a/b')).ino)
     assert.equal(closed, 1)
@@ -406,7 +421,7 @@ test('the way at once finds anew what it has not worked in; what is between may 
 }, () => {
   fs.mkdirSync(at('a/b/c'), { recursive: true })
   fs.mkdirSync(at('a/b/d'))
-  root = new SafeRoot(join(base, 'share'), beneath)
+  root = new SafeRoot(join(base, 'share'), { beneath })
   try {
     root.directory('a/b/c')
     fs.renameSync(at('a'), at('moved'))
@@ -449,18 +464,23 @@ test('A1: in any tree all ways come to the same directory, or to the same fault'
       fs.mkdirSync(join(place, 'share/a/b'), { recursive: true })
       fs.mkdirSync(join(place, 'outside/a/b'), { recursive: true })
       for (const node of nodes) make(join(place, 'share'), node)
-      const results = WAYS.map((each) => resultsOf(join(place, 'share'), each.beneath, calls))
+      const results = WAYS.map((each) => resultsOf(join(place, 'share'), each.ways, calls))
       for (const result of results) assert.deepEqual(result, results[0])
       for (const result of results[0]!) seen.add(result.replace(/\d+/, 'reached'))
     },
   )
   fc.assert(property, { numRuns: 300 })
+  // The directory, what is there by the name, and whether it can be opened to read.
   assert.deepEqual([...seen].sort(), [
     'BAD_PATH',
+    'ELOOP',
+    'ENOENT',
     'NOT_A_DIRECTORY',
     'PARENT_MISSING',
     'SYMLINK_IN_PATH',
+    'opened',
     'reached',
+    'undefined',
   ])
   assert.equal(openDescriptors(), before)
 })
@@ -486,16 +506,25 @@ function make(share: string, { path, kind, target }: Node): void {
 }
 
 /** For each path the inode of the directory that it leads to, or what it faults with. */
-function resultsOf(share: string, beneath: Beneath, paths: readonly string[]): string[] {
-  const safe = new SafeRoot(share, beneath)
+function resultsOf(share: string, ways: Ways, paths: readonly string[]): string[] {
+  const safe = new SafeRoot(share, ways)
+  const results = (call: () => unknown): string => {
+    try {
+      return `${call()}`
+    } catch (thrown) {
+      return codeOf(thrown)
+    }
+  }
   try {
-    return paths.map((path) => {
-      try {
-        return `${fs.fstatSync(safe.directory(path)).ino}`
-      } catch (thrown) {
-        return codeOf(thrown)
-      }
-    })
+    return paths.flatMap((path) => [
+      results(() => fs.fstatSync(safe.directory(path)).ino),
+      results(() => safe.lstat(path)?.ino),
+      results(() => {
+        const file = openToRead(safe, path)
+        file.close()
+        return 'opened'
+      }),
+    ])
   } finally {
     safe.close()
   }

@@ -18,6 +18,8 @@ import {
   sealedBytes,
   unpackPieces,
 } from '../../src/folder/serve.js'
+import type { CallsAt } from '../../src/ports/calls-at.js'
+import { forBothWays } from '../support/ways.js'
 
 const keys: PieceKeys = { sivKey: Buffer.alloc(32, 1), pieceKey: Buffer.alloc(32, 2) }
 
@@ -32,8 +34,12 @@ async function withRoot(body: (root: string) => void | Promise<void>): Promise<v
 }
 
 function read(root: string, ...jobs: ReadPieceJob[]): (Buffer | null)[] {
+  return readBy(undefined, root, ...jobs)
+}
+
+function readBy(calls: CallsAt | undefined, root: string, ...jobs: ReadPieceJob[]): (Buffer | null)[] {
   const payload = packReadJobs(root, keys, jobs, new ArrayBuffer(sealedBytes(jobs)))
-  return unpackPieces(payload, readPiecesBatch(payload))
+  return unpackPieces(payload, readPiecesBatch(payload, { calls }))
 }
 
 function write(root: string, name: string, content: Buffer | string): DiskStat {
@@ -123,17 +129,17 @@ test('P2: a file that is not the indexed one, or a range beyond its end, is not 
 
 test('P2: a file that changes while it is read is not served, whatever was read', () =>
   withRoot((root) => {
-    const content = crypto.randomBytes(100_000)
-    const stat = write(root, 'file', content)
-    const readSync = fs.readSync as (...args: unknown[]) => number
     let reads = 0
-    mock.method(fs, 'readSync', (...args: unknown[]) => {
-      const count = readSync(...args)
+    const slip = (): void => {
       if (++reads === 2) fs.appendFileSync(path.join(root, 'file'), 'x')
-      return count
+    }
+    forBothWays({ read: slip }, (calls) => {
+      reads = 0
+      const stat = write(root, 'file', crypto.randomBytes(100_000))
+      const half = { path: 'file', stat, length: 50_000 }
+      assert.deepEqual(readBy(calls, root, { ...half, offset: 0 }, { ...half, offset: 50_000 }), [null, null])
+      assert.equal(reads, 2)
     })
-    const half = { path: 'file', stat, length: 50_000 }
-    assert.deepEqual(read(root, { ...half, offset: 0 }, { ...half, offset: 50_000 }), [null, null])
   }))
 
 test('P1: content that rotted under an unchanged stat is not served where the id is known', () =>
@@ -141,14 +147,12 @@ test('P1: content that rotted under an unchanged stat is not served where the id
     const content = crypto.randomBytes(1000)
     const stat = write(root, 'file', content)
     const id = pieceIdOf(sealPiece(keys, content))
-    const readSync = fs.readSync as (...args: unknown[]) => number
-    mock.method(fs, 'readSync', (...args: unknown[]) => {
-      const count = readSync(...args)
-      const target = args[1] as Uint8Array
+    const rot = (target: Uint8Array): void => {
       target[0] = target[0]! ^ 1
-      return count
-    })
-    assert.deepEqual(read(root, { path: 'file', stat, offset: 0, length: 1000, id }), [null])
+    }
+    const job = { path: 'file', stat, offset: 0, length: 1000, id }
+    forBothWays({ read: rot }, (calls) => assert.deepEqual(readBy(calls, root, job), [null]))
+    forBothWays({}, (calls) => assert.notDeepEqual(readBy(calls, root, job), [null]))
   }))
 
 test('A1: symlinks and fifos are neither followed nor waited for', () =>

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
-import { Module } from 'node:module'
+import { createRequire } from 'node:module'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, type TestContext, test } from 'node:test'
@@ -107,11 +107,8 @@ async function failing(t: TestContext, errno: number): Promise<{ open(): unknown
     count++
     return -1
   }
-  const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown }
-  const load = loader._load
-  t.mock.method(loader, '_load', function (this: unknown, request: string, ...rest: unknown[]) {
-    if (request !== 'koffi') return load.call(this, request, ...rest)
-    return { load: () => ({ func: () => syscall }), errno: () => errno }
-  })
+  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
+  t.mock.method(koffi, 'load', () => ({ func: () => syscall }))
+  t.mock.method(koffi, 'errno', () => errno)
   return { open: () => other.open(root, 'a/b'), count: () => count }
 }
