@@ -8,6 +8,7 @@ import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import { type Asked, Pace } from './pace.js'
+import type { KeptBytes, PieceRooms } from './piece-rooms.js'
 import { Refusals } from './refusals.js'
 import type { RunAsked } from './runs/run-fetch.js'
 
@@ -19,8 +20,8 @@ export interface Transfer {
   readonly blockBytes: number
   askedBytes: number
   arrivedBytes: number
-  /** Undefined while there is nothing to put together. */
-  bytes: Buffer | undefined
+  /** Where it is put together; undefined while there is nothing to be. */
+  kept: KeptBytes | undefined
 }
 
 export interface Block {
@@ -48,14 +49,18 @@ export function blockBytesFor(limit: number | undefined, measured: number): numb
   return Math.max(MIN_BLOCK_BYTES, Math.min(BLOCK_BYTES, slow, limited))
 }
 
-/** Takes a block in; the piece, once it is whole: the block itself where it is all of it. */
-export function putTogether(transfer: Transfer, offset: number, block: Buffer): Buffer | undefined {
+/** Takes in a block that is a part of its piece; the piece, once it is whole. */
+export function putTogether(
+  transfer: Transfer,
+  offset: number,
+  block: Buffer,
+  rooms: PieceRooms,
+): KeptBytes | undefined {
   const { length } = transfer.piece
+  transfer.kept ??= rooms.reserve(length)
+  block.copy(transfer.kept.bytes, offset)
   transfer.arrivedBytes += block.length
-  if (block.length === length) return block
-  transfer.bytes ??= Buffer.allocUnsafeSlow(length)
-  block.copy(transfer.bytes, offset)
-  return transfer.arrivedBytes === length ? transfer.bytes : undefined
+  return transfer.arrivedBytes === length ? transfer.kept : undefined
 }
 
 function powerBelow(bytes: number): number {

@@ -57,6 +57,8 @@ export class Fetch {
   readonly #byNumber = new Map<PeerNumber, Source>()
   #fetched: FetchedPiece[] = []
   readonly #rooms = new PieceRooms(trafficRooms)
+  /** Of those that come in parts: a peer that is slow with one must not keep the others' memory. */
+  readonly #partRooms = new PieceRooms(trafficRooms)
   readonly #distrust = new Distrust()
   readonly #turns: FetchTurns
   /** Small pieces in a row, which go beside what the picker picks. */
@@ -341,7 +343,7 @@ export class Fetch {
       blockBytes,
       askedBytes: 0,
       arrivedBytes: 0,
-      bytes: undefined,
+      kept: undefined,
     }
     source.begin(transfer)
     this.#inFlightBytes += piece.length
@@ -383,10 +385,10 @@ export class Fetch {
 
   #arrived(source: Source, transfer: Transfer, offset: number, bytes: Buffer): void {
     const { piece } = transfer
-    const whole = putTogether(transfer, offset, bytes)
-    if (whole === undefined) return
+    const isWhole = bytes.length === piece.length
+    const kept = isWhole ? this.#rooms.keep(bytes) : putTogether(transfer, offset, bytes, this.#partRooms)
+    if (kept === undefined) return
     this.#downloadedPieces++
-    const kept = whole === bytes ? this.#rooms.keep(bytes) : { bytes: whole, room: undefined }
     this.#fetched.push({ id: piece.id, from: source.link.device, ...kept })
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)
@@ -402,6 +404,7 @@ export class Fetch {
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
     this.#turns.refund(source, source.giveUp(transfer, tell))
+    transfer.kept?.room?.leave()
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }

@@ -15,6 +15,9 @@ export interface FetchedPiece {
   readonly room: PieceRoom | undefined
 }
 
+/** Bytes, and the room they lie in. */
+export type KeptBytes = Pick<FetchedPiece, 'bytes' | 'room'>
+
 /** One room, as those see it whose pieces lie in it. */
 export class PieceRoom {
   readonly memory: ArrayBuffer
@@ -49,15 +52,20 @@ export class PieceRooms {
   }
 
   /** Copies what has arrived: a piece, or several that belong together. */
-  keep(bytes: Buffer): Pick<FetchedPiece, 'bytes' | 'room'> {
-    const { length } = bytes
-    if (length > this.#rooms.roomBytes) return { bytes: Buffer.from(bytes), room: undefined }
+  keep(bytes: Buffer): KeptBytes {
+    const kept = this.reserve(bytes.length)
+    bytes.copy(kept.bytes)
+    return kept
+  }
+
+  /** Memory for what is to arrive, with anything in it. */
+  reserve(length: number): KeptBytes {
+    if (length > this.#rooms.roomBytes) return { bytes: Buffer.allocUnsafeSlow(length), room: undefined }
     const room = this.#roomFor(length)
-    const copy = Buffer.from(room.memory, room.used, length)
-    bytes.copy(copy)
+    const bytes = Buffer.from(room.memory, room.used, length)
     room.used += length
     room.enter(1)
-    return { bytes: copy, room }
+    return { bytes, room }
   }
 
   #roomFor(bytes: number): PieceRoom {

@@ -1,7 +1,7 @@
 // Reads pieces for blocks that peers ask for: whole ones, many at a time, each once however many wait for it. What is read in
 // parts is kept for a while, as its other blocks will be asked for.
-// What the source lends is held on to only by whoever asked for it, and whole: a block that is a part is one of the copy that
-// is kept, which counts for its peer as long as the block does (serve-costs.ts).
+// What the source lends is held on to only by whoever asked for it, and for all of it, by one request or by several; any other block
+// that is a part is one of the copy that is kept, which counts for its peer as long as the block does (serve-costs.ts).
 // Promises: each request is told of once, with the piece or with nothing; what the source cannot serve is withdrawn (S3).
 import type { WriterId } from '../core/ids.js'
 import type { Log } from '../ports/log.js'
@@ -102,7 +102,9 @@ export class PieceReads {
         if (indices === undefined) missing.set(request.writer, [request.index])
         else indices.push(request.index)
       }
-      const isLent = (asked: Asked): boolean => asked.peer === owner && asked.length === piece?.length
+      const isAll = piece !== undefined && isAskedWhole(waiting, owner, piece.length)
+      const isLent = (asked: Asked): boolean =>
+        asked.peer === owner && (isAll || asked.length === piece?.length)
       const copy = piece === undefined || waiting.every(isLent) ? undefined : Buffer.from(piece)
       if (copy !== undefined) this.#cache.put(cacheKey, copy)
       for (const asked of waiting) {
@@ -115,4 +117,11 @@ export class PieceReads {
     for (const [writer, indices] of missing) this.#o.withdraw(writer, indices)
     this.#o.over(touched)
   }
+}
+
+/** Whether a peer waits for so many bytes of a piece; no two of its requests are the same (repeated-request in serve.ts). */
+function isAskedWhole(waiting: readonly Asked[], peer: Served, bytes: number): boolean {
+  let asked = 0
+  for (const each of waiting) if (each.peer === peer) asked += each.length
+  return asked >= bytes
 }

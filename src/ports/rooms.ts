@@ -50,11 +50,12 @@ export class Rooms<Room extends Memory = ArrayBuffer> {
 
 /**
  * For what comes and goes over the network: frames, and pieces that have arrived. One for the process: connections and shares are
- * seldom busy at the same time. A room fits the longest message of pieces (exchange/link.ts) and what is around it; the idle
- * ones come to no more than what V8 would leave as garbage.
+ * seldom busy at the same time. A room fits the longest message of pieces (exchange/link.ts) and what is around it. As many are kept
+ * as a blind node uses that fills: those beyond would be new memory, and V8 collects for each 64 MB of it (docs/decisions/0077); the
+ * idle ones come to no more than what it would leave as garbage.
  */
 export const trafficRooms: Rooms = new Rooms({
-  ...{ roomBytes: 513 * 1024, maxKept: 48 },
+  ...{ roomBytes: 513 * 1024, maxKept: 96 },
   make: newRoom,
 })
 

@@ -17,6 +17,7 @@ import type { FeedWire } from '../../src/exchange/feed-wire.js'
 import { Fetch } from '../../src/exchange/fetch.js'
 import type { Link } from '../../src/exchange/link.js'
 import { Gate, Pacer } from '../../src/exchange/pacer.js'
+import type { PieceRoom } from '../../src/exchange/piece-rooms.js'
 import type { WantedRun } from '../../src/exchange/runs/run-fetch.js'
 import { MAX_PEER_RUNS, type RunMessage, type RunRange } from '../../src/exchange/runs/run-message.js'
 import { FakeTime } from './fake-time.js'
@@ -25,6 +26,9 @@ export const PIECES = 18
 const LENGTHS = [1000, 200_000, 400_000] as const
 const WRITERS = ['one', 'two'] as unknown as readonly WriterId[]
 const ZEROS = Buffer.alloc(400_000)
+const CONTENTS = Array.from({ length: PIECES }, (_, piece) => Buffer.alloc(400_000, `${piece}:ABCDEFG`))
+/** Pieces that whoever wanted them has not done with. */
+const LOOKED_AT = 3
 /** What runs are of: pieces of other numbers, in both feeds. */
 const RUNS_FROM = 100
 const RUN_PIECE_BYTES = 1000
@@ -104,7 +108,12 @@ class ModelWire {
     const { index, offset, length } = this.open.get(key)!
     this.open.delete(key)
     const { fetch } = this.peer.world
-    this.say(() => fetch.block(this.peer.link, this.asWire, index, offset, ZEROS.subarray(0, length)))
+    this.say(() => {
+      // The frame it comes in is another's at once.
+      const frame = Buffer.from(contentOf(index).subarray(offset, offset + length))
+      fetch.block(this.peer.link, this.asWire, index, offset, frame)
+      frame.fill(0xee)
+    })
   }
 
   get asWire(): FeedWire {
@@ -303,6 +312,8 @@ export class FetchModel {
   #devices = 0
   /** Devices that sent a piece that was called wrong, by the piece's key. */
   readonly #liars = new Map<string, Set<DeviceId>>()
+  /** Pieces that came last, and what they are to be. */
+  readonly #looked: { bytes: Buffer; expected: Buffer; room: PieceRoom | undefined }[] = []
   readonly #delivered = new Map<string, { wanted: WantedPiece; from: DeviceId | undefined }>()
   readonly #requestLimit: number
   /** Wanted, and not told of. */
@@ -373,8 +384,10 @@ export class FetchModel {
     }
   }
 
-  /** G2, G7. */
+  /** G2, G7; and that pieces somebody still looks at are as they came, whatever has come since. */
   check(): void {
+    for (const { bytes, expected } of this.#looked) assert.ok(bytes.equals(expected), 'a piece is as it came')
+    while (this.#looked.length > LOOKED_AT) this.#looked.shift()!.room?.leave()
     assert.equal(this.picker.fetchedCount, this.fetch.countFetched(), 'G7')
     const stats = this.peers.map((peer) => this.fetch.statsOf(peer.link))
     const bytes = stats.reduce((sum, each) => sum + (each.stalled ? 0 : each.inFlightBytes), 0)
@@ -397,6 +410,13 @@ export class FetchModel {
     assert.equal(this.fetch.runs.askedCount, 0)
     assert.equal(this.fetch.inFlightBytes, 0)
     assert.equal(this.fetch.countFetched(), 0)
+  }
+
+  /** Nobody looks at anything that has come. */
+  leaveAll(): void {
+    for (const { room } of this.fetch.takeFetched()) room?.leave()
+    this.#takeRuns()
+    for (const { room } of this.#looked.splice(0)) room?.leave()
   }
 
   /** A quarter of a second in which everybody answers. */
@@ -458,9 +478,10 @@ export class FetchModel {
 
   #takeRuns(): void {
     const { runs } = this.fetch
-    for (const { run, bytes } of runs.takeFetched()) {
+    for (const { run, bytes, room } of runs.takeFetched()) {
       assert.ok(this.#runs.delete(run), 'a run is told of once')
       assert.equal(bytes.length, run.bytes)
+      room?.leave()
     }
     for (const run of runs.takeRefused()) assert.ok(this.#runs.delete(run), 'a run is told of once')
   }
@@ -501,8 +522,9 @@ export class FetchModel {
   }
 
   #round(): void {
-    for (const { id, bytes, from } of this.fetch.takeFetched()) {
+    for (const { id, bytes, from, room } of this.fetch.takeFetched()) {
       const key = pieceKeyOf({ id, length: bytes.length })
+      this.#looked.push({ bytes, expected: contentOf(INDEX_OF.get(key)!), room })
       this.#delivered.set(key, { wanted: this.#delivered.get(key)!.wanted, from })
     }
     this.fetch.fill()
@@ -528,9 +550,18 @@ export class FetchModel {
 }
 
 /** What a piece is wanted by. */
+/** No two pieces have the same bytes anywhere. */
+function contentOf(piece: number): Buffer {
+  return CONTENTS[piece]!.subarray(0, LENGTHS[piece % LENGTHS.length]!)
+}
+
 export function nameOf(piece: number): PieceName {
   return { id: idOf(piece), length: LENGTHS[piece % LENGTHS.length]! }
 }
+
+const INDEX_OF: ReadonlyMap<string, number> = new Map(
+  Array.from({ length: PIECES }, (_, piece) => [pieceKeyOf(nameOf(piece)), piece]),
+)
 
 function idOf(piece: number): Buffer {
   return blake3(Buffer.from(`piece ${piece}`))

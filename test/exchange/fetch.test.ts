@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { trafficRooms } from '../../src/ports/rooms.js'
 import { FetchModel, nameOf, STEPS, type Step } from './fetch-model.js'
 
 const DEFAULTS = { bytesPerSecond: 0, requestLimit: 1024, maxInFlightBytes: 32 << 20 }
@@ -33,7 +34,8 @@ function busyWorld(options: ConstructorParameters<typeof FetchModel>[0]): FetchM
   return world
 }
 
-test('fetch: G2, G6, G7 hold under any sequence of events, and in the end all that is held is here', () => {
+test('fetch: G2, G6, G7 hold under any sequence of events, and in the end all that is held is here', (t) => {
+  const [take, give] = [t.mock.method(trafficRooms, 'take'), t.mock.method(trafficRooms, 'give')]
   const options = fc.record({
     bytesPerSecond: fc.constantFrom(0, 2e6),
     requestLimit: fc.constantFrom(2, 1024),
@@ -45,6 +47,10 @@ test('fetch: G2, G6, G7 hold under any sequence of events, and in the end all th
       const world = busyWorld(how)
       run(world, steps)
       world.settle()
+      world.leaveAll()
+      // What was given up lies in no room any more, either.
+      assert.equal(give.mock.callCount(), take.mock.callCount())
+      for (const each of [take, give]) each.mock.resetCalls()
     }),
     { numRuns: 1000 },
   )

@@ -168,6 +168,43 @@ test('X4: under a limit a small piece goes before the line of bulk, which goes o
   assert.equal(answered.length, 11)
 })
 
+test('a piece that one peer asks for in parts is lent as one that is asked for whole; other peers get copies of parts', async () => {
+  const serving = new Serving()
+  const got = new Map<number, { index: number; offset: number; block: Buffer; isLent: boolean }[]>()
+  const peers = range(2).map((peer) => {
+    got.set(peer, [])
+    const link = freeLink()
+    serving.serve.addLink(link)
+    return (index: number, offset: number, length: number): void =>
+      serving.serve.request(link, wire, index, offset, length, (block) => {
+        const bytes = Buffer.from(block!.buffer, block!.byteOffset, block!.length)
+        const isLent = [...serving.leased].some((answers) =>
+          answers.some((each) => each?.buffer === bytes.buffer && each.byteOffset <= bytes.byteOffset),
+        )
+        got.get(peer)!.push({ index, offset, block: Buffer.from(bytes), isLent })
+      })
+  })
+  const half = BLOCK_BYTES / 2
+  // All of one; a part of another; and a part of one that the first peer asks for in parts, too.
+  for (const offset of [0, half]) peers[0]!(1, offset, half)
+  peers[0]!(2, 0, half)
+  for (const offset of [0, half]) peers[0]!(3, offset, half)
+  serving.round()
+  peers[1]!(3, half, half)
+  for (let round = 0; round < 3; round++) {
+    await serving.endReads()
+    serving.round()
+  }
+  const told = [...got].map(([peer, blocks]) =>
+    blocks.map(({ index, offset, block, isLent }) => {
+      assert.ok(block.equals(Buffer.alloc(half, index)), `part of piece ${index} for ${peer}`)
+      return `${index}+${offset / half}${isLent ? ' lent' : ''}`
+    }),
+  )
+  assert.deepEqual(told, [['1+0 lent', '1+1 lent', '2+0', '3+0 lent', '3+1 lent'], ['3+1']])
+  assert.equal(serving.leased.size, 0, 'all of it was given back')
+})
+
 test('what the source lent is given back once, and not before it was copied into a frame', async () => {
   const serving = new Serving(8 * BLOCK_BYTES)
   const sent = new Map<number, number[]>()
