@@ -1,21 +1,24 @@
 // How long does it take to store a tree on a blind node and to restore it from its vault, and what does that take in
 // processor, memory and disk, beside restic and borg with the same tree in the same run?
-//   npm run bench -- backup [FILES] [MEAN_BYTES] [SEED] [TOOLS]      default 100000 14500 2 "restic off,restic auto,borg none,borg lz4"
+//   npm run bench -- backup [FILES] [MEAN_BYTES] [SEED] [TOOLS] [ROUNDS]
+//   default 100000 14500 2 "restic off,restic auto,borg none,borg lz4" 1
 // In $BENCH_DIR or the folder for temporary files. A writer that has scanned the tree and a blind node over loopback, from
 // the start of the blind node until it lacks nothing of what the writer has published; its vault is durable by then. Then
 // `shoal restore --from VAULT` with both daemons stopped. The first scan is counted by itself: a writer does it once, the
 // others read and hash all files in their backup. All restored trees are compared; a difference fails the run, a time
 // never does. `npm run bench:tools`, as root, installs restic and borg where they are missing.
+// A machine that others use as well is now fast and now slow, and by more than what programs differ. In several rounds all do the
+// same one after the other; each round has its ratio, and the medians count.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { deriveSecret, formatSecret, writeSecretOf } from '../src/core/secret.js'
-import { BACKUP_TOOLS, type BackupFigures, settleDisk } from './support/backup-tools.js'
+import { BACKUP_TOOLS, type BackupFigures, type BackupTool, settleDisk } from './support/backup-tools.js'
 import { compareTrees } from './support/commands.js'
 import { BenchNode, freePort } from './support/node.js'
-import { table } from './support/report.js'
+import { median, table } from './support/report.js'
 import { makeTree } from './support/tree.js'
 import { diskMiB, MemorySampler, measureCommand, type Usage } from './support/usage.js'
 
@@ -27,8 +30,16 @@ interface Row extends BackupFigures {
   readonly isCompressed: boolean
 }
 
+type OwnFigures = BackupFigures & { readonly scan: Usage }
+
+interface Round {
+  readonly own: OwnFigures
+  readonly others: readonly Row[]
+}
+
 const all = BACKUP_TOOLS.map(({ name }) => name).join(',')
-const [filesText = '100000', meanText = '14500', seedText = '2', toolsText = all] = process.argv.slice(2)
+const [filesText = '100000', meanText = '14500', seedText = '2', toolsText = all, roundsText = '1'] =
+  process.argv.slice(2)
 const place = process.env.BENCH_DIR ?? os.tmpdir()
 if (!fs.existsSync('/proc/self/stat')) {
   console.log('skipped: it looks at processes in /proc, which is not here')
@@ -36,7 +47,8 @@ if (!fs.existsSync('/proc/self/stat')) {
 }
 const base = fs.mkdtempSync(path.join(place, 'shoal-bench-'))
 try {
-  await measureAll(Number(filesText), Number(meanText), Number(seedText), toolsText.split(','))
+  const tools = toolsText.split(',')
+  await measureAll(Number(filesText), Number(meanText), Number(seedText), tools, Number(roundsText))
 } finally {
   fs.rmSync(base, { recursive: true, force: true })
 }
@@ -46,59 +58,106 @@ async function measureAll(
   meanBytes: number,
   seed: number,
   names: readonly string[],
+  roundCount: number,
 ): Promise<void> {
   const source = path.join(base, 'source')
   const facts = makeTree(source, files, meanBytes, seed)
   const kind = spawnSync('stat', ['-f', '-c', '%T', base], { encoding: 'utf8' }).stdout?.trim()
   console.log(`node ${process.version}, ${os.cpus().length} x ${os.cpus()[0]?.model}, on ${kind}`)
   console.log(`${facts.files} files, ${facts.folders} folders, ${(facts.bytes / 2 ** 20).toFixed(0)} MiB\n`)
-  const rows: Row[] = []
-  for (const name of names) {
-    const tool = BACKUP_TOOLS.find((each) => each.name === name)
-    if (tool === undefined) throw new Error(`there is no ${name}: ${all}`)
-    const obstacle = tool.obstacle()
-    if (obstacle !== undefined) {
-      console.log(`skipped ${name}: ${obstacle}`)
-      continue
+  const tools = names.flatMap((name) => toolCalled(name) ?? [])
+  const rounds: Round[] = []
+  for (let round = 1; round <= roundCount; round++) {
+    const others: Row[] = []
+    for (const { name, isCompressed, run } of tools) {
+      const figures = await inFolder(name, round, source, (folder, target) => run(folder, source, target))
+      others.push({ ...figures, name, isCompressed })
     }
-    const figures = await inFolder(name, source, (folder, target) => tool.run(folder, source, target))
-    rows.push({ ...figures, name, isCompressed: tool.isCompressed })
+    const own = await inFolder('shoal', round, source, (folder, target) =>
+      measureShoal(folder, source, target, files),
+    )
+    rounds.push({ own, others })
   }
-  const { scan, ...own } = await inFolder('shoal', source, (folder, target) =>
-    measureShoal(folder, source, target, files),
-  )
-  const cells = (usage: Usage): string[] => [
-    usage.seconds.toFixed(1),
-    usage.cpuSeconds.toFixed(1),
-    usage.peakMiB.toFixed(0),
+  console.log()
+  report(rounds)
+}
+
+/** Undefined, and said, where it cannot be had. */
+function toolCalled(name: string): BackupTool | undefined {
+  const tool = BACKUP_TOOLS.find((each) => each.name === name)
+  if (tool === undefined) throw new Error(`there is no ${name}: ${all}`)
+  const obstacle = tool.obstacle()
+  if (obstacle === undefined) return tool
+  console.log(`skipped ${name}: ${obstacle}`)
+  return undefined
+}
+
+function report(rounds: readonly Round[]): void {
+  const middle = (of: (round: Round) => number, digits: number): string =>
+    median(rounds.map(of)).toFixed(digits)
+  const usage = (of: (round: Round) => Usage): string[] => [
+    middle((round) => of(round).seconds, 1),
+    middle((round) => of(round).cpuSeconds, 1),
+    middle((round) => of(round).peakMiB, 0),
   ]
-  const lines = [{ ...own, name: 'shoal, blind node' }, ...rows].map((row) => [
-    row.name,
-    ...[...cells(row.backup), ...cells(row.restore)],
-    ...[row.diskMiB.toFixed(1), row.besideMiB.toFixed(1)],
-  ])
+  const line = (name: string, of: (round: Round) => BackupFigures): string[] => [
+    name,
+    ...usage((round) => of(round).backup),
+    ...usage((round) => of(round).restore),
+    middle((round) => of(round).diskMiB, 1),
+    middle((round) => of(round).besideMiB, 1),
+  ]
   table([
     ['', 'backup s', 'CPU s', 'peak MiB', 'restore s', 'CPU s', 'peak MiB', 'disk MiB', 'beside MiB'],
-    ["shoal, writer's first scan", ...cells(scan)],
-    ...lines,
+    ["shoal, writer's first scan", ...usage(({ own }) => own.scan)],
+    line('shoal, blind node', ({ own }) => own),
+    ...rounds[0]!.others.map(({ name }, at) => line(name, ({ others }) => others[at]!)),
   ])
-  console.log()
-  const ratio = (what: string, own: number, others: readonly Row[], of: (row: Row) => number): void => {
-    const best = [...others].sort((a, b) => of(a) - of(b))[0]
-    if (best === undefined) console.log(`${what}: nothing to compare with`)
-    else console.log(`${what}: ${(own / of(best)).toFixed(2)} of ${best.name}`)
+  console.log(rounds.length === 1 ? '' : `medians of ${rounds.length} rounds\n`)
+  const ratio = (
+    what: string,
+    own: (round: Round) => number,
+    of: (row: Row) => number,
+    isCompared = (_row: Row): boolean => true,
+  ): void => {
+    const ratios = rounds.flatMap((round) => {
+      const best = round.others.filter(isCompared).sort((a, b) => of(a) - of(b))[0]
+      return best === undefined ? [] : [{ name: best.name, value: own(round) / of(best) }]
+    })
+    if (ratios.length === 0) {
+      console.log(`${what}: nothing to compare with`)
+      return
+    }
+    const each = ratios.map(({ name, value }) => `${value.toFixed(2)} of ${name}`).join(', ')
+    const all = median(ratios.map(({ value }) => value)).toFixed(2)
+    console.log(`${what}: ${ratios.length === 1 ? each : `median ${all} (${each})`}`)
   }
-  const uncompressed = rows.filter(({ isCompressed }) => !isCompressed)
-  ratio('backup, seconds', own.backup.seconds, rows, (row) => row.backup.seconds)
   ratio(
-    'first scan and backup, seconds',
-    scan.seconds + own.backup.seconds,
-    rows,
+    'backup, seconds',
+    ({ own }) => own.backup.seconds,
     (row) => row.backup.seconds,
   )
-  ratio('restore, seconds', own.restore.seconds, rows, (row) => row.restore.seconds)
-  ratio('disk, without compression', own.diskMiB, uncompressed, (row) => row.diskMiB)
-  ratio('disk, compressed as well', own.diskMiB, rows, (row) => row.diskMiB)
+  ratio(
+    'first scan and backup, seconds',
+    ({ own }) => own.scan.seconds + own.backup.seconds,
+    (row) => row.backup.seconds,
+  )
+  ratio(
+    'restore, seconds',
+    ({ own }) => own.restore.seconds,
+    (row) => row.restore.seconds,
+  )
+  ratio(
+    'disk, without compression',
+    ({ own }) => own.diskMiB,
+    (row) => row.diskMiB,
+    ({ isCompressed }) => !isCompressed,
+  )
+  ratio(
+    'disk, compressed as well',
+    ({ own }) => own.diskMiB,
+    (row) => row.diskMiB,
+  )
 }
 
 /**
@@ -107,11 +166,12 @@ async function measureAll(
  */
 async function inFolder<T extends BackupFigures>(
   name: string,
+  round: number,
   source: string,
   run: (folder: string, target: string) => Promise<T>,
 ): Promise<T> {
-  const folder = path.join(base, name)
-  const target = path.join(base, `${name} restored`)
+  const folder = path.join(base, `${name} ${round}`)
+  const target = path.join(base, `${name} ${round} restored`)
   for (const each of [folder, target]) fs.mkdirSync(each)
   const figures = await run(folder, target)
   compareTrees(source, target)
@@ -126,7 +186,7 @@ async function measureShoal(
   source: string,
   target: string,
   files: number,
-): Promise<BackupFigures & { readonly scan: Usage }> {
+): Promise<OwnFigures> {
   const secret = writeSecretOf(Buffer.alloc(32, 7))
   const secretFile = path.join(folder, 'secret')
   fs.writeFileSync(secretFile, formatSecret(secret), { mode: 0o600 })
