@@ -17,13 +17,17 @@ export function fromLibc<Call>(declaration: string): () => Call | undefined {
 
 /** Of the last of these functions that was called on this thread and failed; to be asked at once. */
 export function libcErrno(): number {
-  return koffi().errno()
+  return (loaded ?? koffi()).errno()
 }
 
 /** A function of a library, null for what the process has loaded anyway; throws where there is no such one, or no koffi. */
 export function fromLibrary<Call>(library: string | null, declaration: string): Call {
-  return koffi().load(library).func(declaration) as unknown as Call
+  loaded = koffi()
+  return loaded.load(library).func(declaration) as unknown as Call
 }
+
+/** To look for a module again would take longer than what failed, and would fail itself on its way, before the error is asked for. */
+let loaded: typeof import('koffi') | undefined
 
 function look<Call>(declaration: string): Call | undefined {
   try {
@@ -34,10 +38,6 @@ function look<Call>(declaration: string): Call | undefined {
   }
 }
 
-/** Looking for a module makes failing calls of its own, so it is looked for once, before there is an error to ask for. */
-let loaded: typeof import('koffi') | undefined
-
 function koffi(): typeof import('koffi') {
-  loaded ??= createRequire(import.meta.url)('koffi') as typeof import('koffi')
-  return loaded
+  return createRequire(import.meta.url)('koffi') as typeof import('koffi')
 }
