@@ -2,7 +2,7 @@
 //   npm run bench -- vault [PIECES] [BYTES]      default 1000000 256
 // One process fills a vault in a temporary folder with so many pieces of about so many sealed bytes in batches of 4 MiB or 512;
 // another opens it with its index and reads at random; a third opens it without, for reading alone. Memory is the most
-// that each of them ever had resident (the index is mapped, and counts).
+// that each of them ever had resident (the index is mapped, and counts). Node gets the flags that it gets in a daemon.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -15,6 +15,7 @@ import { silentLog } from '../src/ports/log.js'
 import { openLmdb } from '../src/store/lmdb.js'
 import { FolderStorage } from '../src/vault/folder-storage.js'
 import { type StoredPiece, Vault } from '../src/vault/vault.js'
+import { FLAGS } from '../test/support/command.js'
 import { table } from './support/report.js'
 
 const BATCH_BYTES = 4 * 2 ** 20
@@ -38,7 +39,7 @@ function measureAll(): void {
     console.log(`node ${process.version}, ${os.cpus()[0]?.model}; ${pieces} pieces of ${bytes} bytes`)
     const rows: string[][] = []
     for (const each of PARTS) {
-      const args = [fileURLToPath(import.meta.url), first, second, each, folder]
+      const args = [...FLAGS, fileURLToPath(import.meta.url), first, second, each, folder]
       const { stdout, status } = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
       if (status !== 0) throw new Error(`${each} failed`)
       const figures = JSON.parse(stdout.toString()) as Figures

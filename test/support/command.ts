@@ -7,7 +7,8 @@ import { repository } from './repository.js'
 /** The built command's file. */
 export const MAIN: string = fileURLToPath(new URL('dist/program/cli/main.js', repository))
 
-const FLAGS = flagsOfLauncher(process.version)
+/** What bin/shoal gives to node itself. */
+export const FLAGS: readonly string[] = flagsOfLauncher(process.version)
 
 /** What node is given to run `shoal` with these arguments. */
 export function commandArgs(args: readonly string[]): string[] {
