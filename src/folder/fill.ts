@@ -10,6 +10,7 @@ import { pathFault } from '../core/path.js'
 import { openPieceInto, type PieceKeys, pieceIdOf, SIV_BYTES } from '../core/piece.js'
 import { mtimeUsOf } from '../core/stat.js'
 import { type Attire, Dresser } from './dress.js'
+import { forgetCachedSync } from '../ports/page-cache.js'
 import { Durability, type SyncCalls, systemSyncCalls } from './durable.js'
 import { fillFile, type Placing } from './fill-file.js'
 import {
@@ -170,7 +171,9 @@ function readSpans(spans: readonly FillSpan[]): (Buffer | undefined)[] {
           const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
           open = { file, fd: fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) }
         }
-        return isRead(open!.fd, target, offset) ? target : undefined
+        if (!isRead(open!.fd, target, offset)) return undefined
+        forgetCachedSync(open!.fd, offset, length)
+        return target
       } catch {
         // Gone, moved by a compaction or a bad sector: its files are left to the ordinary way, which tells these apart.
         return undefined

@@ -4,6 +4,7 @@
 import { fromLibc } from './libc.js'
 
 interface Fadvise {
+  (fd: number, offset: number, bytes: number, advice: number): number
   async(
     fd: number,
     offset: number,
@@ -27,4 +28,9 @@ export function forgetCached(fd: number, offset: number, bytes: number): Promise
   const call = fadvise()
   if (call === undefined) return Promise.resolve()
   return new Promise((resolve) => call.async(fd, offset, bytes, POSIX_FADV_DONTNEED, () => resolve()))
+}
+
+/** The same at once, for threads that have nothing else to do. */
+export function forgetCachedSync(fd: number, offset: number, bytes: number): void {
+  fadvise()?.(fd, offset, bytes, POSIX_FADV_DONTNEED)
 }
