@@ -133,7 +133,7 @@ export class BlindBook {
   lost(ids: readonly Buffer[]): ReadonlyMap<WriterId, readonly number[]> {
     const { index } = this.#o
     const numbers = new Map<WriterId, number[]>()
-    index.transaction(() => {
+    const note = (): void => {
       for (const id of ids) {
         const refs = index.refsOf(id)
         const [primary] = refs
@@ -150,7 +150,14 @@ export class BlindBook {
           add(counts.missingPast, piece.length)
         })
       }
-    })
+    }
+    try {
+      index.transaction(note)
+    } catch (thrown) {
+      // What was counted by then was not kept.
+      this.#isStale = true
+      throw thrown
+    }
     return numbers
   }
 

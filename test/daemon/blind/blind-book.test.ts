@@ -305,6 +305,31 @@ describe('what a blind node should hold', () => {
     assert.equal(made.book.lost([piece(1).id]).size, 0)
   })
 
+  it('counts anew what was lost in a transaction that came to nothing', async (t) => {
+    const made = make()
+    made.say(A, [
+      [0, 1],
+      [1, 2],
+    ])
+    made.store(1, 2)
+    await made.book.survey()
+    assert.equal(made.book.isStale, false)
+    made.held.clear()
+    const real = made.index.setMissing.bind(made.index)
+    let calls = 0
+    const broken = t.mock.method(made.index, 'setMissing', (...args: Parameters<typeof real>) => {
+      if (++calls === 2) throw new Error('the disk is full')
+      return real(...args)
+    })
+    const ids = [1, 2].map((n) => piece(n).id)
+    assert.throws(() => made.book.lost(ids), /the disk is full/)
+    broken.mock.restore()
+    assert.equal(made.book.isStale, true)
+    await made.book.survey()
+    assert.equal(made.book.lost(ids).size, 0, 'the survey has found it missing')
+    assert.equal(numbersOf(made), '2 2 0 0')
+  })
+
   it('lets the first announcement of a number stand', () => {
     const made = make()
     made.say(A, [[0, 1]])
