@@ -64,10 +64,17 @@ export class Threads {
   #set: ThreadSet | undefined
   /** Tasks that run or wait for a thread. */
   #tasks = 0
+  /** Of them those that Piscina has: one for each thread, so that none begins while it ends them. */
+  #begun = 0
+  /** The others, by what begins them. */
+  #line: (() => void)[] = []
+  /** For close(): none of those is left. */
+  #allEnded: (() => void) | undefined
   #idleTimer: NodeJS.Timeout | undefined
   /** Of those that idled too long. */
   #ending: Promise<void> = Promise.resolve()
   #isClosed = false
+  #closed: Promise<void> | undefined
   readonly #closing = new AbortController()
   #pausing: Promise<void> | undefined
 
@@ -90,21 +97,27 @@ export class Threads {
     this.#tasks++
     try {
       for (;;) {
-        if (this.#isClosed) throw new Error('the pool is closed')
-        this.#set ??= this.#start()
-        const set = this.#set
-        set.tasks++
+        const place = this.#enter()
+        if (place !== undefined) await place
         try {
-          return await set.piscina.run(task, { transferList })
-        } catch (thrown) {
-          const code = noThreadCode(thrown)
-          if (code === undefined) throw thrown
-          this.#retire(set)
-          // What was transferred is gone.
-          if (transferList.some(({ byteLength }) => byteLength === 0)) throw new NoThread(code, thrown)
+          if (this.#isClosed) throw new Error('the pool is closed')
+          this.#set ??= this.#start()
+          const set = this.#set
+          set.tasks++
+          try {
+            return await set.piscina.run(task, { transferList })
+          } catch (thrown) {
+            const code = noThreadCode(thrown)
+            if (code === undefined) throw thrown
+            this.#retire(set)
+            // What was transferred is gone.
+            if (transferList.some(({ byteLength }) => byteLength === 0)) throw new NoThread(code, thrown)
+          } finally {
+            set.tasks--
+            this.#endIfRetired(set)
+          }
         } finally {
-          set.tasks--
-          this.#endIfRetired(set)
+          this.#leave()
         }
         await this.#pause()
       }
@@ -118,14 +131,54 @@ export class Threads {
   }
 
   /** Lets running tasks finish, rejects those that wait, ends the threads. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true
     this.#closing.abort()
     clearTimeout(this.#idleTimer)
+    const line = this.#line
+    this.#line = []
+    this.#begun += line.length
+    for (const begin of line) begin()
+    await this.#ended()
     await this.#ending
     const set = this.#set
     this.#set = undefined
-    await set?.piscina.close({ force: true })
+    // Its close() would wait for the first thread that ends a task, and not for each.
+    await set?.piscina.destroy()
+  }
+
+  /** When no task is begun any more, or it has taken too long. */
+  async #ended(): Promise<void> {
+    if (this.#begun === 0) return
+    const tooLong = new AbortController()
+    const ended = new Promise<void>((resolve) => {
+      this.#allEnded = resolve
+    })
+    const { signal } = tooLong
+    await Promise.race([ended, setTimeout(CLOSE_TIMEOUT_MS, undefined, { signal }).catch(() => undefined)])
+    tooLong.abort()
+  }
+
+  /** A task's place among those that are begun: at once if undefined, else when another one leaves its own. */
+  #enter(): Promise<void> | undefined {
+    if (this.#begun >= this.#options.threads && !this.#isClosed)
+      return new Promise((begin) => {
+        this.#line.push(begin)
+      })
+    this.#begun++
+    return undefined
+  }
+
+  #leave(): void {
+    const begin = this.#line.shift()
+    if (begin !== undefined) return begin()
+    this.#begun--
+    if (this.#begun === 0) this.#allEnded?.()
   }
 
   #start(): ThreadSet {
@@ -136,13 +189,11 @@ export class Threads {
       minThreads: 1,
       maxThreads: this.#options.threads,
       idleTimeout: IDLE_TIMEOUT_MS,
-      closeTimeout: CLOSE_TIMEOUT_MS,
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 192 },
       workerData,
     })
     const set: ThreadSet = { piscina, tasks: 0, isRetired: false }
-    // Of a thread that could not be had and had no task yet. Also when close() runs into its timeout, and the threads are
-    // ended all the same.
+    // Of a thread that could not be had and had no task yet.
     piscina.on('error', () => {
       if (!this.#isClosed && piscina.threads.length === 0) this.#retire(set)
     })

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import type { HashResult } from '../../src/folder/hash-result.js'
 import { FolderPool } from '../../src/folder/pool.js'
 import { Threads } from '../../src/folder/threads.js'
 
@@ -55,6 +56,35 @@ test('pool: threads that come back from another version of the program do nothin
     assert.deepEqual(fs.readdirSync(path.join(root, '.shoal', 'staging')), ['left'])
   } finally {
     await threads.close()
+    fs.rmSync(root, { recursive: true })
+  }
+})
+
+test('pool: close() lets what every thread is at work with finish, and rejects what waits', async () => {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'shoal-pool-'))
+  const pool = new FolderPool({ threads: 2 })
+  const keys = { sivKey: Buffer.alloc(32, 1), pieceKey: Buffer.alloc(32, 2) }
+  const hash = (name: string): Promise<HashResult[]> =>
+    pool.hash(root, keys, [{ path: name, openCheck: false }])
+  try {
+    for (const [name, megabytes] of [
+      ['short', 0],
+      ['long', 24],
+      ['longest', 96],
+    ] as const) {
+      fs.writeFileSync(path.join(root, name), '')
+      fs.truncateSync(path.join(root, name), megabytes * 2 ** 20)
+    }
+    // The thread that has ended the short one goes on with the longest, and is still at it when the other has ended.
+    const [short, long, longest, waiting] = ['short', 'long', 'longest', 'short'].map(hash)
+    await short
+    const ends = Promise.allSettled([long, longest, waiting])
+    await pool.close()
+    const [first, second, third] = await ends
+    assert.deepEqual([first!.status, second!.status, third!.status], ['fulfilled', 'fulfilled', 'rejected'])
+    assert.equal(second!.status === 'fulfilled' && second.value![0]!.status, 'ok')
+  } finally {
+    await pool.close()
     fs.rmSync(root, { recursive: true })
   }
 })
