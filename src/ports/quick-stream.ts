@@ -122,7 +122,12 @@ export function findQuickStream(find: () => Evp | undefined = findEvp): QuickStr
   const evp = find()
   if (evp === undefined) return undefined
   const stream = new QuickStream(evp)
-  return TRIED_LENGTHS.every((length) => isLikeSodium(stream, length)) ? stream : undefined
+  try {
+    return TRIED_LENGTHS.every((length) => isLikeSodium(stream, length)) ? stream : undefined
+  } catch {
+    // It does not go on with what it began (a provider that has ChaCha20 and no Poly1305), and nothing but samples was worked on.
+    return undefined
+  }
 }
 
 /** Below and above what is worked on at once, with each kind of padding in between; the last takes the widest path there is. */

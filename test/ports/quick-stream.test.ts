@@ -237,6 +237,8 @@ test('an OpenSSL that is missing, or does anything otherwise, is not used', { sk
       authenticate: (mac) => mac.fill(1).length === 16,
     }),
     'one that refuses to begin': () => ({ begin: () => false }),
+    'one that refuses to go on': (real) => ({ xor: (bytes) => bytes.length === 128 && real.xor(bytes) }),
+    'one that refuses the MAC': () => ({ authenticate: () => false }),
   }
   for (const [name, other] of Object.entries(wrong))
     assert.equal(
