@@ -1,11 +1,12 @@
 // openat(2), statx(2), pread(2) and close(2) through libc. node:fs has no call that takes a directory's descriptor, and by
 // /proc/self/fd/N/name the kernel looks up four names more, which takes longer than all else that a small file needs.
 // Promises: a stat says what node's says, to the bit, as what was noted of a file by one way is compared with what the other tells (A3);
-// nothing is ever thrown. Whatever fails is undefined: node's way is tried then, and tells why.
+// nothing is thrown but by close(). Whatever else fails is undefined: node's way is tried then, and tells why.
 // Descriptors opened here are closed here: node knows nothing of them, and a thread of its warns of each that it is told to close.
 import { endianness } from 'node:os'
+import { getSystemErrorName } from 'node:util'
 import { type DiskStat, diskTypeOf } from '../core/stat.js'
-import { fromLibc } from './libc.js'
+import { fromLibc, libcErrno } from './libc.js'
 
 /** What is there by its name in a directory that is open, and what is open. Undefined: by another way. */
 export interface CallsAt {
@@ -16,7 +17,7 @@ export interface CallsAt {
   fstat(fd: number): DiskStat | undefined
   /** Bytes read; 0 at the end of a file. */
   read(fd: number, target: Uint8Array, position: number): number | undefined
-  /** What open() gave. Throws if it is not open, which is a bug. */
+  /** What open() gave; it is closed even if this throws. An error has the code that node would give it; EBADF is a bug. */
   close(fd: number): void
 }
 
@@ -72,7 +73,11 @@ export const callsAt: CallsAt = {
     return count < 0 ? undefined : count
   },
   close: (fd) => {
-    if (boundClose()?.(fd) !== 0) throw new Error(`cannot close descriptor ${fd}, which is not open`)
+    if (boundClose()?.(fd) === 0) return
+    const code = getSystemErrorName(-libcErrno())
+    // It is closed all the same, and node says nothing of that.
+    if (code === 'EINTR') return
+    throw Object.assign(new Error(`${code}: cannot close descriptor ${fd}`), { code })
   },
 }
 

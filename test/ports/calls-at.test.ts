@@ -91,7 +91,7 @@ test('what is opened is closed on exec, read from any place, and closed once', {
   assert.equal(callsAt.read(fd, room.subarray(0, 0), 0), 0)
   callsAt.close(fd)
   assert.throws(() => fs.fstatSync(fd), { code: 'EBADF' })
-  assert.throws(() => callsAt.close(fd), /not open/)
+  assert.throws(() => callsAt.close(fd), { code: 'EBADF' })
   assert.equal(callsAt.read(fd, room, 0), undefined)
   assert.equal(callsAt.fstat(fd), undefined)
 })
