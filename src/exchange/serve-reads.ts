@@ -119,9 +119,9 @@ export class PieceReads {
   }
 }
 
-/** Whether a peer waits for so many bytes of a piece; no two of its requests are the same (repeated-request in serve.ts). */
+/** Whether a peer waits for so many bytes of a piece; no two of its requests that stand are the same (repeated-request in serve.ts). */
 function isAskedWhole(waiting: readonly Asked[], peer: Served, bytes: number): boolean {
   let asked = 0
-  for (const each of waiting) if (each.peer === peer) asked += each.length
+  for (const each of waiting) if (each.peer === peer && !each.gone) asked += each.length
   return asked >= bytes
 }
