@@ -8,7 +8,7 @@ import type { FeedWire } from './feed-wire.js'
 import { BLOCK_BYTES } from './guard.js'
 import type { Link } from './link.js'
 import { type Asked, Pace } from './pace.js'
-import type { KeptBytes, PieceRooms } from './piece-rooms.js'
+import type { KeptBytes } from './piece-rooms.js'
 import { Refusals } from './refusals.js'
 import type { RunAsked } from './runs/run-fetch.js'
 
@@ -47,20 +47,6 @@ export function blockBytesFor(limit: number | undefined, measured: number): numb
     measured === 0 ? BLOCK_BYTES : Math.max(SLOW_BLOCK_BYTES, powerBelow(measured / BLOCKS_PER_SECOND))
   const limited = limit === undefined ? BLOCK_BYTES : powerBelow(limit / LIMITED_BLOCKS_PER_SECOND)
   return Math.max(MIN_BLOCK_BYTES, Math.min(BLOCK_BYTES, slow, limited))
-}
-
-/** Takes in a block that is a part of its piece; the piece, once it is whole. */
-export function putTogether(
-  transfer: Transfer,
-  offset: number,
-  block: Buffer,
-  rooms: PieceRooms,
-): KeptBytes | undefined {
-  const { length } = transfer.piece
-  transfer.kept ??= rooms.reserve(length)
-  block.copy(transfer.kept.bytes, offset)
-  transfer.arrivedBytes += block.length
-  return transfer.arrivedBytes === length ? transfer.kept : undefined
 }
 
 function powerBelow(bytes: number): number {

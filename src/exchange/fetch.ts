@@ -1,5 +1,5 @@
-// The fetching half: keeps each peer's line of requests as long as its pace deserves, puts blocks together, and hands on
-// whole pieces, unverified.
+// The fetching half: keeps each peer's line of requests as long as its pace deserves, and hands on whole pieces, unverified
+// (arrived.ts).
 //   G1. A piece comes from one peer, so that a wrong one has a name to it (P1).
 //   G2. Pieces being fetched take at most `maxInFlightBytes` over all peers, give or take a piece a peer; a stalled
 //       peer's do not count, since nothing of them arrives.
@@ -13,21 +13,14 @@
 //   G7. The picker counts a piece as fetched exactly while a peer that is not stalled has a transfer of it.
 import type { DeviceId } from '../core/ids.js'
 import type { PeerNumber, Picker, Piece } from '../core/picker.js'
-import { trafficRooms } from '../ports/rooms.js'
+import { Arrived } from './arrived.js'
 import { Distrust } from './distrust.js'
 import type { FeedWire } from './feed-wire.js'
-import {
-  type Block,
-  blockBytesFor,
-  putTogether,
-  Source,
-  type SourceStats,
-  type Transfer,
-} from './fetch-source.js'
+import { type Block, blockBytesFor, Source, type SourceStats, type Transfer } from './fetch-source.js'
 import { FetchTurns } from './fetch-turns.js'
 import type { Link } from './link.js'
 import type { Gate } from './pacer.js'
-import { type FetchedPiece, PieceRooms } from './piece-rooms.js'
+import type { FetchedPiece } from './piece-rooms.js'
 import { RunFetch } from './runs/run-fetch.js'
 import type { RunMessage } from './runs/run-message.js'
 import { Stalls } from './stalls.js'
@@ -55,18 +48,13 @@ export class Fetch {
   readonly #o: FetchOptions
   readonly #sources = new Map<Link, Source>()
   readonly #byNumber = new Map<PeerNumber, Source>()
-  #fetched: FetchedPiece[] = []
-  readonly #rooms = new PieceRooms(trafficRooms)
-  /** Of those that come in parts: a peer that is slow with one must not keep the others' memory. */
-  readonly #partRooms = new PieceRooms(trafficRooms)
+  readonly #arrivals = new Arrived()
   readonly #distrust = new Distrust()
   readonly #turns: FetchTurns
   /** Small pieces in a row, which go beside what the picker picks. */
   readonly runs: RunFetch
   readonly #stalls: Stalls
   #inFlightBytes = 0
-  #downloadedBytes = 0
-  #downloadedPieces = 0
   #paused = false
 
   constructor(options: FetchOptions) {
@@ -79,7 +67,7 @@ export class Fetch {
     this.runs = new RunFetch({
       ...options,
       sources: this.#sources,
-      rooms: this.#rooms,
+      rooms: this.#arrivals.rooms,
       isPaced: (source) => this.#turns.gateOf(source) !== undefined,
       violated: (source, ...what) => options.violated(source.link, ...what),
       countInFlight: (source, bytes) => {
@@ -97,11 +85,11 @@ export class Fetch {
 
   /** Pieces that have arrived whole, those that turned out wrong among them. */
   get downloadedPieces(): number {
-    return this.#downloadedPieces
+    return this.#arrivals.pieceCount
   }
 
   get downloadedBytes(): number {
-    return this.#downloadedBytes
+    return this.#arrivals.bytes
   }
 
   /** Of pieces being fetched, stalled peers' aside. */
@@ -204,7 +192,7 @@ export class Fetch {
     const source = this.#sources.get(link)
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
-    this.#count(source, bytes.length, nowMs)
+    this.#arrivals.count(source, bytes.length, nowMs)
     const block = this.#answered(source, wire, index, offset, bytes.length)
     if (block === undefined) return
     if (block.length !== bytes.length) {
@@ -222,15 +210,9 @@ export class Fetch {
     if (source === undefined) return
     const nowMs = this.#o.nowMs()
     this.#stalls.progressed(source, nowMs)
-    if (message.type === 'answer') this.#count(source, message.pieces.length, nowMs)
-    this.#downloadedPieces += this.runs.answered(source, wire, message, nowMs)
+    if (message.type === 'answer') this.#arrivals.count(source, message.pieces.length, nowMs)
+    this.#arrivals.pieceCount += this.runs.answered(source, wire, message, nowMs)
     this.#o.soon()
-  }
-
-  #count(source: Source, bytes: number, nowMs: number): void {
-    this.#downloadedBytes += bytes
-    source.downloadedBytes += bytes
-    source.meter.add(bytes, nowMs)
   }
 
   rejected(link: Link, wire: FeedWire, index: number, offset: number, length: number): void {
@@ -266,9 +248,7 @@ export class Fetch {
 
   /** What has arrived since the last call. */
   takeFetched(): FetchedPiece[] {
-    const fetched = this.#fetched
-    this.#fetched = []
-    return fetched
+    return this.#arrivals.take()
   }
 
   /** Notices what did not happen: answers, and refusals that are old enough to be forgotten. */
@@ -385,11 +365,7 @@ export class Fetch {
 
   #arrived(source: Source, transfer: Transfer, offset: number, bytes: Buffer): void {
     const { piece } = transfer
-    const isWhole = bytes.length === piece.length
-    const kept = isWhole ? this.#rooms.keep(bytes) : putTogether(transfer, offset, bytes, this.#partRooms)
-    if (kept === undefined) return
-    this.#downloadedPieces++
-    this.#fetched.push({ id: piece.id, from: source.link.device, ...kept })
+    if (!this.#arrivals.block(source, transfer, offset, bytes)) return
     this.#drop(source, transfer)
     const fetchers = this.#o.picker.done(piece)
     this.#o.completed(piece)
@@ -404,7 +380,7 @@ export class Fetch {
   /** Gives up a transfer; `tell` cancels at the peer what it has not answered. */
   #abandon(source: Source, transfer: Transfer, tell: boolean): void {
     this.#turns.refund(source, source.giveUp(transfer, tell))
-    transfer.kept?.room?.leave()
+    this.#arrivals.giveUp(transfer)
     this.#drop(source, transfer)
     this.#o.picker.release(transfer.piece, source.number)
   }

@@ -18,6 +18,7 @@ import { type CallsAt, callsAtWhenWorth } from '../ports/calls-at.js'
 import { type Beneath, beneathWhenWorth } from '../ports/openat2.js'
 import { codeOf, PathFault } from './fault.js'
 import { renameToFree } from './free-rename.js'
+import { mountOf, O_PATH, openPart } from './path-part.js'
 
 export {
   codeOf,
@@ -30,10 +31,7 @@ export {
   type PathFaultCode,
 } from './fault.js'
 
-/** O_PATH of Linux on every processor that node runs on; node:fs does not name it. */
-const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
-const DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW
 /** A part that is empty, `.` or `..`, or a NUL: no path. */
 const NO_PARTS = /(?:^|\/)\.{0,2}(?:\/|$)|\0/
 /** Descriptors kept at most: a process has about 1,024 for all its threads. */
@@ -364,30 +362,6 @@ export function setMode(handle: number, mode: number): void {
 /** Both times of what a handle stands for, a symlink too; `time` as from utimesTime(). */
 export function setTimes(handle: number, time: string): void {
   fs.utimesSync(`/proc/self/fd/${handle}`, time, time)
-}
-
-/** Which mount a directory is reached through: a bind mount has the device of what it shows. Undefined if not told. */
-function mountOf(fd: number): string | undefined {
-  try {
-    return /^mnt_id:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
-  } catch (thrown) {
-    if (isShortage(codeOf(thrown))) throw thrown
-    // No such file in this /proc: the device has to do.
-    return undefined
-  }
-}
-
-function openPart(parent: string, name: string, path: string): number {
-  try {
-    return fs.openSync(`${parent}/${name}`, DIRECTORY_FLAGS)
-  } catch (thrown) {
-    const code = codeOf(thrown)
-    if (code === 'ENOENT') throw new PathFault('PARENT_MISSING', `"${path}" does not exist`)
-    if (code !== 'ENOTDIR' && code !== 'ELOOP') throw thrown
-    const stats = fs.lstatSync(`${parent}/${name}`, { throwIfNoEntry: false })
-    if (stats?.isSymbolicLink()) throw new PathFault('SYMLINK_IN_PATH', `"${path}" is a symlink`)
-    throw new PathFault('NOT_A_DIRECTORY', `"${path}" is not a directory`)
-  }
 }
 
 function directoryIn(path: string, slash: number): string {
